@@ -1,0 +1,1 @@
+//! The payload a phone receives: `ext`, `entity` and the click target they name.

@@ -1,17 +1,53 @@
-//! Contracts and vocabulary of offline push.
+//! Contracts and vocabulary of offline push: what an IM team puts between its message server and its users' phones.
 //!
-//! No HTTP client, no TLS, no database and no runtime lives here.
+//! No HTTP client, no TLS, no database and no runtime lives here, only:
+//!
+//! - the vocabulary: [`AppId`], [`CertificateId`], [`Environment`], [`Slot`], [`Registration`], [`Channel`],
+//!   [`Presence`], [`Message`], [`Notification`], [`Delivery`], [`Verdict`];
+//! - the contracts that plugins fill: [`Provider`], [`Store`], [`Queue`], [`LoginBridge`], [`Ingress`], and those that
+//!   apps fill: [`RouteHandler`], [`Interceptor`];
+//! - how plugins reach a program: [`register_plugin!`], [`route_handler!`], [`interceptor!`], [`certificate_id!`], and
+//!   the [`Registry`];
+//! - the codec of what a phone receives: [`payload`].
+//!
+//! Link-time registration is silent when it fails: a crate that nothing names is not linked, and in a static library
+//! nothing is. Whatever is registered at link time can therefore also be passed explicitly.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod certificate;
+mod channel;
+mod delivery;
 mod error;
+mod id;
+mod ingress;
+mod login;
+mod message;
+mod notification;
 pub mod payload;
+mod plugin;
+mod provider;
+mod queue;
+mod registry;
+mod route;
 mod secret;
+mod store;
 mod time;
+mod trace;
+mod verdict;
 
 pub use async_trait::async_trait;
 
 pub use crate::{
-    error::{Error, ErrorKind, Result},
-    secret::{DeviceToken, Secret},
-    time::{Clock, ManualClock, Sleep, Timestamp},
+    certificate::*, channel::*, delivery::*, error::*, id::*, ingress::*, login::*, message::*,
+    notification::*, plugin::*, provider::*, queue::*, registry::*, route::*, secret::*, store::*,
+    time::*, trace::*, verdict::*,
 };
+
+/// What this crate's macros expand to. Not public API.
+#[doc(hidden)]
+pub mod __private {
+    pub use inventory;
+    pub use linkme;
+
+    pub use crate::plugin::Linked;
+}

@@ -1,0 +1,180 @@
+//! Vendor channels, and what a token is for.
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, ErrorKind, Result};
+
+/// A vendor's way to a phone: `apns`, `fcm`, `huawei`, … An open set: a provider of your own brings its own name.
+///
+/// 1 to 32 lower-case letters, digits and single hyphens, beginning with a letter; the same word as in
+/// `providers/<channel>` and in configuration.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Channel(Cow<'static, str>);
+
+impl Channel {
+    /// Apple Push Notification service.
+    pub const APNS: Self = Self::known("apns");
+    /// Firebase Cloud Messaging.
+    pub const FCM: Self = Self::known("fcm");
+    /// Huawei Push Kit.
+    pub const HUAWEI: Self = Self::known("huawei");
+    /// Honor Push.
+    pub const HONOR: Self = Self::known("honor");
+    /// Xiaomi Push.
+    pub const XIAOMI: Self = Self::known("xiaomi");
+    /// OPPO Push, also realme and OnePlus.
+    pub const OPPO: Self = Self::known("oppo");
+    /// vivo Push.
+    pub const VIVO: Self = Self::known("vivo");
+    /// Meizu Push.
+    pub const MEIZU: Self = Self::known("meizu");
+    /// HarmonyOS NEXT Push Kit.
+    pub const HARMONY: Self = Self::known("harmony");
+    /// Web Push (RFC 8030).
+    pub const WEBPUSH: Self = Self::known("webpush");
+
+    /// A channel whose name is known to be well formed, in a constant.
+    pub const fn known(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+
+    /// Checks and takes over `name`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if `name` is not of the form above.
+    pub fn new(name: impl Into<String>) -> Result<Self> {
+        let name = name.into();
+        let well_formed = name.len() <= 32
+            && name.starts_with(|it: char| it.is_ascii_lowercase())
+            && name
+                .bytes()
+                .all(|it| matches!(it, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+            && !name.contains("--")
+            && !name.ends_with('-');
+        if well_formed {
+            Ok(Self(Cow::Owned(name)))
+        } else {
+            Err(Error::new(
+                ErrorKind::Invalid,
+                "a channel's name is 1 to 32 lower-case letters, digits and single hyphens, beginning with a letter",
+            ))
+        }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Channel {
+    type Error = Error;
+    fn try_from(name: String) -> Result<Self> {
+        Self::new(name)
+    }
+}
+
+impl FromStr for Channel {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Self> {
+        Self::new(name)
+    }
+}
+
+impl From<Channel> for String {
+    fn from(channel: Channel) -> Self {
+        channel.0.into_owned()
+    }
+}
+
+macro_rules! word_enum {
+    ($($(#[$doc:meta])* $name:ident($what:literal) { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant,)* }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+            /// The word used in configuration, the API and the store.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+        impl std::str::FromStr for $name {
+            type Err = $crate::Error;
+            fn from_str(word: &str) -> $crate::Result<Self> {
+                Self::ALL.iter().copied().find(|it| it.as_str() == word).ok_or_else(|| {
+                    $crate::Error::new($crate::ErrorKind::Invalid, concat!("not a known ", $what))
+                        .advise(concat!("use one of: ", $($word, " "),*))
+                })
+            }
+        }
+    )*};
+}
+pub(crate) use word_enum;
+
+word_enum! {
+    /// Which of a vendor's worlds a token or a credential belongs to. The two must agree (S57).
+    Environment("environment") {
+        /// For debug builds.
+        Sandbox = "sandbox",
+        /// For released apps.
+        Production = "production",
+    }
+    /// What a device's token is for (S59).
+    Slot("slot") {
+        /// Notifications that a person sees.
+        Alert = "alert",
+        /// Incoming calls (PushKit).
+        Voip = "voip",
+        /// Live Activities.
+        LiveActivity = "live-activity",
+    }
+    /// What kind of client a device is. Presence rules differ by it (S62).
+    Platform("platform") {
+        /// An iPhone.
+        Ios = "ios",
+        /// An iPad.
+        Ipad = "ipad",
+        /// An Android phone or tablet.
+        Android = "android",
+        /// A HarmonyOS NEXT phone.
+        Harmony = "harmony",
+        /// A browser.
+        Web = "web",
+        /// A desktop program.
+        Desktop = "desktop",
+    }
+    /// Whether a device can be reached over the IM connection, and whether it may be pushed to.
+    Presence("presence") {
+        /// Connected, the app in foreground: no push.
+        Online = "online",
+        /// Connected, the app in background: push (S64).
+        Background = "background",
+        /// The connection is gone, but nobody logged out: push.
+        PushOnline = "push-online",
+        /// Logged out, kicked, or away for too long: no push (S63).
+        Offline = "offline",
+    }
+}

@@ -1,0 +1,82 @@
+//! The contract of login bridges: what turns login and logout of some login system into register and unregister.
+use std::{fmt, sync::Arc};
+
+use crate::{AppId, Result, UserId, async_trait};
+
+/// A plugin that observes a login system, or is told by hand, and keeps the session's push registration in step.
+#[async_trait]
+pub trait LoginBridge: fmt::Debug + Send + Sync + 'static {
+    /// Observes until the session closes, and reports every login and logout to it in the order in which they happened.
+    ///
+    /// Nothing is asked of the platform or the network before the first login (S36).
+    ///
+    /// # Errors
+    /// If the login system cannot be observed at all.
+    async fn run(&self, session: SessionHandle) -> Result<()>;
+}
+
+/// Who is logged in, with what the gateway needs to believe it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The IM application.
+    pub app: AppId,
+    /// The user.
+    pub user: UserId,
+    /// What proves to the gateway that this user is logged in (userSig, ticket); never printed.
+    pub credential: crate::Secret,
+}
+
+/// Which login of a session: every register begins a new generation, and only its own logout can end it (S43).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(pub u64);
+
+/// Why a login ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogoutCause {
+    /// The user logged out.
+    Logout,
+    /// Another device took over.
+    KickedOffline,
+    /// What proved the login has expired.
+    CredentialExpired,
+}
+
+/// What a login bridge does to the app's push session.
+#[async_trait]
+pub trait Session: fmt::Debug + Send + Sync + 'static {
+    /// A user has logged in: the device's tokens belong to this account from now on.
+    ///
+    /// Idempotent: the account that is registered already keeps its generation and nothing is uploaded again (S38, S45).
+    /// `by` names the bridge for reports.
+    async fn register(&self, account: Account, by: &'static str) -> Result<Generation>;
+
+    /// The login of `generation` has ended. Anything but the current generation is ignored (S43).
+    async fn unregister(
+        &self,
+        generation: Generation,
+        cause: LogoutCause,
+        by: &'static str,
+    ) -> Result<()>;
+
+    /// Completes when the session has been closed and bridges should return.
+    async fn closed(&self);
+}
+
+/// A session behind a pointer.
+#[derive(Clone, Debug)]
+pub struct SessionHandle(Arc<dyn Session>);
+
+impl SessionHandle {
+    /// Wraps `session`.
+    pub fn new(session: Arc<dyn Session>) -> Self {
+        Self(session)
+    }
+}
+
+impl std::ops::Deref for SessionHandle {
+    type Target = dyn Session;
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}

@@ -1,0 +1,130 @@
+//! What a person will see, before any vendor's words for it.
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Channel, Timestamp};
+
+/// One notification, vendor-neutral. Providers render it; nothing in it names a device.
+///
+/// `Debug` shows its shape and sizes, never its text.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notification {
+    /// What kind of push it is.
+    pub kind: NotificationKind,
+    /// The first line; empty for none.
+    pub title: String,
+    /// A second line, where the vendor has one; empty for none.
+    pub subtitle: String,
+    /// The text; empty for none.
+    pub body: String,
+    /// The `ext` string that names the chat to open, a JSON object as text; empty for none. Never shortened (S98).
+    pub ext: String,
+    /// What happens to the number on the app's icon.
+    pub badge: Badge,
+    /// What is heard.
+    pub sound: Sound,
+    /// The address of a picture, https; empty for none.
+    pub image: String,
+    /// How urgently the phone should wake.
+    pub priority: Priority,
+    /// How much the notification may interrupt; `None` leaves it to the system.
+    pub interruption: Option<Interruption>,
+    /// Groups notifications of one conversation; empty for none.
+    pub thread: String,
+    /// A later notification with the same key replaces an earlier one; empty for none. At most 64 bytes (APNs).
+    pub collapse: String,
+    /// Lets the app change the notification before it is shown (`mutable-content`, S96).
+    pub mutable: bool,
+    /// Wakes the app in background together with the notification (`content-available`).
+    pub wakes_app: bool,
+    /// When it is no longer worth delivering; `None` leaves it to the vendor.
+    pub expires_at: Option<Timestamp>,
+    /// Fields of one vendor, by channel, merged into that vendor's payload as they are.
+    pub vendor: BTreeMap<Channel, Value>,
+}
+
+impl fmt::Debug for Notification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notification")
+            .field("kind", &self.kind)
+            .field("title_bytes", &self.title.len())
+            .field("body_bytes", &self.body.len())
+            .field("ext_bytes", &self.ext.len())
+            .field("badge", &self.badge)
+            .field("priority", &self.priority)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The kind of a push: what it is for decides how a vendor treats it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum NotificationKind {
+    /// Shown to a person.
+    #[default]
+    Alert,
+    /// Wakes the app, shows nothing.
+    Background,
+    /// An incoming call.
+    Voip,
+    /// A change of a Live Activity.
+    LiveActivity,
+}
+
+/// What happens to the number on the app's icon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Badge {
+    /// It stays as it is.
+    #[default]
+    Leave,
+    /// It becomes this number; 0 clears it and is sent as 0 (S124).
+    Set(u32),
+}
+
+/// What is heard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sound {
+    /// The system's sound.
+    #[default]
+    Default,
+    /// Nothing.
+    Silent,
+    /// A file in the app, with its suffix.
+    Named(String),
+}
+
+/// How urgently the phone should wake.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Priority {
+    /// When the phone is awake anyway.
+    Low,
+    /// Soon, considerate of its battery.
+    Normal,
+    /// Now.
+    #[default]
+    High,
+}
+
+/// How much a notification may interrupt (Apple's interruption levels).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interruption {
+    /// Into the list without lighting up the screen.
+    Passive,
+    /// As usual.
+    Active,
+    /// Through scheduled summaries and focus.
+    TimeSensitive,
+    /// Through the mute switch; needs Apple's permission.
+    Critical,
+}

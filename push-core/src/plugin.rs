@@ -1,0 +1,261 @@
+//! How a plugin describes itself to the linker and to the configuration.
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+use serde::de::DeserializeOwned;
+
+use crate::{Clock, DynProvider, Error, ErrorKind, Ingress, LoginBridge, Queue, Result, Store};
+
+/// A slot of the framework that plugins fill. Never constructed.
+pub trait Kind: Sized + 'static {
+    /// What plugins of this kind build.
+    type Object;
+    /// The word in configuration, feature names, folders and packages.
+    const LABEL: &'static str;
+    /// Wraps a descriptor of this kind. A function pointer, because what the linker keeps must be a constant.
+    #[doc(hidden)]
+    const ANY: fn(&'static Descriptor<Self>) -> AnyDescriptor;
+    /// The descriptor inside `plugin`, if it is of this kind.
+    fn of(plugin: AnyDescriptor) -> Option<&'static Descriptor<Self>>;
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident $name:ident($label:literal) => $object:ty;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub enum $name {}
+            impl Kind for $name {
+                type Object = $object;
+                const LABEL: &'static str = $label;
+                const ANY: fn(&'static Descriptor<Self>) -> AnyDescriptor = AnyDescriptor::$variant;
+                fn of(plugin: AnyDescriptor) -> Option<&'static Descriptor<Self>> {
+                    match plugin {
+                        AnyDescriptor::$variant(it) => Some(it),
+                        _ => None,
+                    }
+                }
+            }
+        )*
+
+        /// A plugin of any kind.
+        #[derive(Clone, Copy, Debug)]
+        #[non_exhaustive]
+        pub enum AnyDescriptor {
+            $($(#[$doc])* $variant(&'static Descriptor<$name>),)*
+        }
+
+        impl AnyDescriptor {
+            /// Every kind's label.
+            pub const KINDS: &'static [&'static str] = &[$($label),*];
+
+            /// The label of the plugin's kind.
+            pub const fn kind(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $label,)* }
+            }
+            /// The plugin's name within its kind.
+            pub const fn name(&self) -> &'static str {
+                match self { $(Self::$variant(it) => it.name,)* }
+            }
+            /// A complete example of its configuration, in TOML.
+            pub const fn example(&self) -> &'static str {
+                match self { $(Self::$variant(it) => it.example,)* }
+            }
+            /// Reads `raw` as the plugin's configuration and forgets it again: is it well formed?
+            pub fn check(&self, raw: RawConfig, context: &BuildContext) -> Result<()> {
+                match self { $(Self::$variant(it) => it.build(raw, context).map(drop),)* }
+            }
+            pub(crate) fn address(&self) -> usize {
+                match self { $(Self::$variant(it) => std::ptr::from_ref(*it).addr(),)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Push vendors.
+    Provider ProviderKind("provider") => DynProvider;
+    /// Stores of registrations, credentials and traces.
+    Store StoreKind("store") => Arc<dyn Store>;
+    /// Queues of deliveries.
+    Queue QueueKind("queue") => Arc<dyn Queue>;
+    /// Login bridges.
+    Login LoginKind("login") => Arc<dyn LoginBridge>;
+    /// Ways into the gateway.
+    Ingress IngressKind("ingress") => Arc<dyn Ingress>;
+}
+
+impl AnyDescriptor {
+    /// Kind and name, as in `provider/apns`.
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.kind(), self.name())
+    }
+
+    /// The Cargo feature that links the plugin, as in `provider-apns`.
+    pub fn feature(&self) -> String {
+        format!("{}-{}", self.kind(), self.name())
+    }
+}
+
+/// A plugin: a name, a configuration and a constructor.
+pub trait Plugin: 'static {
+    /// The slot it fills.
+    type Kind: Kind;
+    /// Its configuration. Put `#[serde(deny_unknown_fields)]` on it, and [`Secret`](crate::Secret) around what is secret.
+    type Config: DeserializeOwned + fmt::Debug;
+    /// Its name in configuration, unique within the kind; the same as its folder's.
+    const NAME: &'static str;
+    /// A complete example of its configuration, in TOML, without the `type` key.
+    const EXAMPLE: &'static str;
+    /// Builds the object. Pure: no file, network or clock is touched, so that a configuration can be checked offline.
+    /// What a configuration names with a `_file` suffix has been read before this is called.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], saying which key is wrong and what to write there.
+    fn build(config: Self::Config, context: &BuildContext) -> Result<<Self::Kind as Kind>::Object>;
+}
+
+/// What every plugin may use.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BuildContext {
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl BuildContext {
+    /// A context with this clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock }
+    }
+}
+
+/// A plugin's configuration before the plugin has read it. `Debug` shows its keys only.
+#[derive(Clone)]
+pub struct RawConfig(config::Value);
+
+impl RawConfig {
+    /// From a layered configuration: keeps the loose typing of environment variables (`"7"` is a number where a
+    /// number is wanted) and the origin of each value for error messages.
+    pub const fn new(value: config::Value) -> Self {
+        Self(value)
+    }
+
+    /// From JSON, as the API and the store hold it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if `json` is not an object.
+    pub fn from_json(json: &serde_json::Value) -> Result<Self> {
+        let value: config::Value = serde_json::from_value(json.clone()).map_err(|source| {
+            Error::new(ErrorKind::Config, "the configuration cannot be read").because(source)
+        })?;
+        match value.kind {
+            config::ValueKind::Table(_) => Ok(Self(value)),
+            _ => Err(Error::new(
+                ErrorKind::Config,
+                "a plugin's configuration is a table of keys and values",
+            )),
+        }
+    }
+
+    /// No key at all.
+    pub fn empty() -> Self {
+        Self(config::Value::new(
+            None,
+            config::ValueKind::Table(config::Map::new()),
+        ))
+    }
+
+    /// The underlying value.
+    pub fn into_value(self) -> config::Value {
+        self.0
+    }
+}
+
+impl fmt::Debug for RawConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.kind {
+            config::ValueKind::Table(table) => f.debug_set().entries(table.keys()).finish(),
+            _ => f.write_str("RawConfig"),
+        }
+    }
+}
+
+/// What a plugin leaves in the registry.
+pub struct Descriptor<K: Kind> {
+    /// [`Plugin::NAME`].
+    pub name: &'static str,
+    /// [`Plugin::EXAMPLE`].
+    pub example: &'static str,
+    build: fn(RawConfig, &BuildContext) -> Result<K::Object>,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K: Kind> Descriptor<K> {
+    /// Describes `P`.
+    pub const fn of<P: Plugin<Kind = K>>() -> Self {
+        Self {
+            name: P::NAME,
+            example: P::EXAMPLE,
+            build: build::<P>,
+            kind: PhantomData,
+        }
+    }
+
+    /// This plugin as one of any kind.
+    pub fn any(&'static self) -> AnyDescriptor {
+        K::ANY(self)
+    }
+
+    /// Reads the configuration and builds the plugin.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], naming the plugin and the key.
+    pub fn build(&self, raw: RawConfig, context: &BuildContext) -> Result<K::Object> {
+        (self.build)(raw, context)
+    }
+}
+
+impl<K: Kind> fmt::Debug for Descriptor<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", K::LABEL, self.name)
+    }
+}
+
+fn build<P: Plugin>(raw: RawConfig, context: &BuildContext) -> Result<<P::Kind as Kind>::Object> {
+    let place = || format!("{}/{}", P::Kind::LABEL, P::NAME);
+    // Straight into the plugin's own type: a tagged enum in between would lose the loose typing.
+    let config = raw.0.try_deserialize::<P::Config>().map_err(|source| {
+        Error::new(ErrorKind::Config, source.to_string())
+            .at(place())
+            .advise(format!(
+                "`offline-push plugins {}` prints a complete example",
+                place()
+            ))
+    })?;
+    P::build(config, context).map_err(|error| error.at(place()))
+}
+
+/// One plugin that the linker kept.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Linked(pub fn() -> AnyDescriptor);
+
+inventory::collect!(Linked);
+
+/// Registers a plugin at link time, and defines `pub static PLUGIN`, which keeps the crate linked wherever it is named.
+///
+/// Use it once, at the root of the plugin's crate. A binary must still name that crate: the facade's generated table
+/// does so for crates of this workspace; for your own, write `use push_provider_acme as _;`, or pass
+/// `push_provider_acme::PLUGIN.any()` to [`Registry::new`](crate::Registry::new).
+#[macro_export]
+macro_rules! register_plugin {
+    ($plugin:ty) => {
+        /// This crate's plugin.
+        pub static PLUGIN: $crate::Descriptor<<$plugin as $crate::Plugin>::Kind> =
+            $crate::Descriptor::of::<$plugin>();
+
+        $crate::__private::inventory::submit! {
+            $crate::__private::Linked(|| PLUGIN.any())
+        }
+    };
+}

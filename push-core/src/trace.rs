@@ -1,0 +1,158 @@
+//! Where each push is, and why it did not arrive.
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AppId, CertificateId, Channel, DeliveryId, DeviceId, MessageId, Timestamp, UserId,
+    VendorAnswer, channel::word_enum,
+};
+
+word_enum! {
+    /// How far a push has come.
+    Stage("stage") {
+        /// The gateway took the message.
+        Accepted = "accepted",
+        /// Whether, to whom and with which words: decided.
+        Decided = "decided",
+        /// A delivery lies in the queue, durably.
+        Queued = "queued",
+        /// A provider was asked to send it.
+        Attempt = "attempt",
+        /// The vendor answered, or was given up on.
+        Answered = "answered",
+        /// The gateway acted on the answer.
+        Settled = "settled",
+        /// The phone has it.
+        Delivered = "delivered",
+        /// A person clicked on it.
+        Clicked = "clicked",
+    }
+}
+
+/// One line of a trace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceEvent {
+    /// The app.
+    pub app: AppId,
+    /// The message.
+    pub message: MessageId,
+    /// The delivery, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryId>,
+    /// The receiver, once it is one's turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
+    /// The device, once it is one's turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
+    /// The vendor's way, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
+    /// The credential, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateId>,
+    /// When.
+    pub at: Timestamp,
+    /// How far it has come.
+    pub stage: Stage,
+    /// The code of a [`Reason`]: why it went this way; `None` where nothing needs a reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Which attempt, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// The vendor's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<VendorAnswer>,
+}
+
+impl TraceEvent {
+    /// An event of a message as a whole.
+    pub const fn new(app: AppId, message: MessageId, at: Timestamp, stage: Stage) -> Self {
+        Self {
+            app,
+            message,
+            delivery: None,
+            user: None,
+            device: None,
+            channel: None,
+            certificate: None,
+            at,
+            stage,
+            reason: None,
+            attempt: None,
+            answer: None,
+        }
+    }
+
+    /// An event of one delivery.
+    pub fn of(delivery: &crate::Delivery, at: Timestamp, stage: Stage) -> Self {
+        Self {
+            delivery: Some(delivery.id),
+            user: Some(delivery.user.clone()),
+            device: Some(delivery.device.clone()),
+            channel: Some(delivery.channel.clone()),
+            certificate: Some(delivery.certificate),
+            ..Self::new(delivery.app.clone(), delivery.message.clone(), at, stage)
+        }
+    }
+
+    /// Says why.
+    #[must_use]
+    pub fn because(mut self, reason: &Reason) -> Self {
+        self.reason = Some(reason.code.to_owned());
+        self
+    }
+}
+
+/// Why a push went the way it went: a stable code, what it means, and what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The stable code, as in `logged-out`.
+    pub code: &'static str,
+    /// What happened, for a person.
+    pub text: &'static str,
+    /// What to do about it; empty if nothing is wrong.
+    pub advice: &'static str,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.text)
+    }
+}
+
+mod slice {
+    // linkme places statics in a section of the binary.
+    #![allow(unsafe_code)]
+    use super::Reason;
+
+    /// Every reason that the linker kept, in no order.
+    #[linkme::distributed_slice]
+    pub static REASONS: [Reason];
+}
+pub use slice::REASONS;
+
+impl Reason {
+    /// The reason with this code, if this program knows it.
+    pub fn find(code: &str) -> Option<&'static Self> {
+        REASONS.iter().find(|it| it.code == code)
+    }
+}
+
+/// Declares reasons as public constants, and lists them in [`REASONS`]:
+/// `reasons! { /// Docs. LOGGED_OUT = "logged-out": "the user has logged out", ""; }`
+#[macro_export]
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal: $text:literal, $advice:literal;)*) => {$(
+        $(#[$doc])*
+        pub const $name: $crate::Reason = $crate::Reason { code: $code, text: $text, advice: $advice };
+        const _: () = {
+            #[allow(unsafe_code)]
+            #[$crate::__private::linkme::distributed_slice($crate::REASONS)]
+            #[linkme(crate = $crate::__private::linkme)]
+            static ENTRY: $crate::Reason = $name;
+        };
+    )*};
+}

@@ -8,12 +8,14 @@
 //!   apps fill: [`RouteHandler`], [`Interceptor`];
 //! - how plugins reach a program: [`register_plugin!`], [`route_handler!`], [`interceptor!`], [`certificate_id!`], and
 //!   the [`Registry`];
-//! - the codec of what a phone receives: [`payload`].
+//! - the codec of what a phone receives: [`payload`];
+//! - what the app half and the gateway say to each other: [`api`].
 //!
 //! Link-time registration is silent when it fails: a crate that nothing names is not linked, and in a static library
 //! nothing is. Whatever is registered at link time can therefore also be passed explicitly.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod api;
 mod certificate;
 mod channel;
 mod delivery;

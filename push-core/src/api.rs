@@ -1,0 +1,175 @@
+//! What the app half and the gateway say to each other over HTTP: paths, bodies and stable codes of `/v1`.
+//!
+//! | request | body | answer |
+//! |---|---|---|
+//! | `PUT /v1/devices/{device}/registrations/{slot}` | [`RegistrationBody`] | 200 [`RegistrationAnswer`] |
+//! | `DELETE /v1/devices/{device}/registrations` | – | 204, also if there was nothing |
+//! | `DELETE /v1/devices/{device}/registrations/{slot}` | – | 204, also if there was nothing |
+//! | `PUT /v1/devices/{device}/presence` | [`PresenceBody`] | 204 |
+//! | `POST /v1/receipts` | [`ReceiptsBody`] | 204 |
+//!
+//! Every request carries `authorization: Bearer <ticket>`: [`Account::credential`](crate::Account::credential), an opaque
+//! text that names app and user, issued by the IM's own server. `{device}` is a percent-encoded
+//! [`DeviceId`](crate::DeviceId), `{slot}` a [`Slot`](crate::Slot)'s word. An answer outside 2xx is a [`Problem`].
+//!
+//! Unknown members are ignored by both sides, so that either may be the newer one.
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    CertificateId, Channel, DeviceToken, Environment, Platform, Presence, Receipt, Timestamp,
+};
+
+/// The top-level key beside `ext` under which a payload may carry its [`DeliveryId`](crate::DeliveryId), for receipts.
+pub const DELIVERY_KEY: &str = "delivery";
+
+/// A token of the device in the path, for the slot in the path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistrationBody {
+    /// The vendor's way to the device.
+    pub channel: Channel,
+    /// The credential that sends to it.
+    pub certificate_id: CertificateId,
+    /// The token's environment.
+    pub environment: Environment,
+    /// The token.
+    pub token: DeviceToken,
+    /// What kind of client the device is, if the app says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+}
+
+/// What the gateway made of a token.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistrationAnswer {
+    /// Whether anything but the time changed.
+    pub changed: bool,
+    /// What is wrong with the registration although it was stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<Warning>,
+}
+
+/// Something that was accepted but will not work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// A stable code, as in [`code`].
+    pub code: String,
+    /// What is wrong and what to do, for people.
+    pub text: String,
+}
+
+/// Where the device in the path is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresenceBody {
+    /// Foreground is [`Presence::Online`], background [`Presence::Background`].
+    pub presence: Presence,
+    /// When that was so, by the device's clock. Older than what is known already: ignored (S71).
+    pub at: Timestamp,
+    /// The unread count, which becomes the base of the badge (S65); absent leaves it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<u32>,
+}
+
+/// What happened to deliveries on the device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiptsBody {
+    /// At most [`ReceiptsBody::MAX`] receipts. The same one twice is one.
+    pub receipts: Vec<Receipt>,
+}
+
+impl ReceiptsBody {
+    /// The most receipts in one request.
+    pub const MAX: usize = 100;
+}
+
+/// An error answer: a problem document of RFC 9457, `application/problem+json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// `type`: a URI that names the kind of problem; `about:blank` says no more than the status.
+    #[serde(rename = "type", default = "about_blank")]
+    pub kind: String,
+    /// The kind of problem in a few words.
+    #[serde(default)]
+    pub title: String,
+    /// The HTTP status.
+    #[serde(default)]
+    pub status: u16,
+    /// What happened this time, and what to do. Holds no token or secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// A stable code for programs: those in [`code`], and others.
+    #[serde(default)]
+    pub code: String,
+}
+
+fn about_blank() -> String {
+    "about:blank".to_owned()
+}
+
+/// The codes that the app half acts upon. The gateway may send others; those are told to the app as they are.
+pub mod code {
+    /// A warning: the token's environment and the credential's differ (S57).
+    pub const ENVIRONMENT_MISMATCH: &str = "environment-mismatch";
+    /// 401: the ticket is missing, forged or expired. The app must get a new one and log in again.
+    pub const TICKET_REFUSED: &str = "ticket-refused";
+    /// The app has no credential of this id, or it is for another channel (S52: 22001).
+    pub const CERTIFICATE_UNKNOWN: &str = "certificate-unknown";
+    /// 429: try again later, `retry-after` says when (S52: 22006).
+    pub const TOO_FREQUENT: &str = "too-frequent";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DeliveryId, ReceiptKind};
+
+    #[test]
+    fn bodies_have_the_members_that_the_table_promises() {
+        let body = RegistrationBody {
+            channel: Channel::APNS,
+            certificate_id: CertificateId::new(31287).unwrap(),
+            environment: Environment::Sandbox,
+            token: DeviceToken::new("00fc13").unwrap(),
+            platform: None,
+        };
+        assert_eq!(
+            serde_json::to_string(&body).unwrap(),
+            r#"{"channel":"apns","certificate_id":31287,"environment":"sandbox","token":"00fc13"}"#
+        );
+        let body = PresenceBody {
+            presence: Presence::Background,
+            at: Timestamp::from_unix_millis(7),
+            unread: Some(3),
+        };
+        assert_eq!(
+            serde_json::to_string(&body).unwrap(),
+            r#"{"presence":"background","at":7,"unread":3}"#
+        );
+        let delivery = "0190163d-8694-739b-aea5-966c26f8ad91";
+        let body = ReceiptsBody {
+            receipts: vec![Receipt {
+                delivery: delivery.parse::<DeliveryId>().unwrap(),
+                what: ReceiptKind::Clicked,
+                at: Timestamp::from_unix_millis(9),
+            }],
+        };
+        assert_eq!(
+            serde_json::to_string(&body).unwrap(),
+            format!(r#"{{"receipts":[{{"delivery":"{delivery}","what":"clicked","at":9}}]}}"#)
+        );
+    }
+
+    #[test]
+    fn answers_are_read_whatever_a_newer_gateway_adds() {
+        let answer: RegistrationAnswer =
+            serde_json::from_str(r#"{"changed":true,"since":1}"#).unwrap();
+        assert_eq!(
+            answer,
+            RegistrationAnswer {
+                changed: true,
+                warning: None
+            }
+        );
+        let problem: Problem = serde_json::from_str("{}").unwrap();
+        assert_eq!(problem.kind, "about:blank");
+    }
+}

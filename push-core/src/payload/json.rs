@@ -101,11 +101,12 @@ pub(super) fn byte_array(bytes: &[u8]) -> Value {
 /// refused here that would be read as text. Walks without recursion: a tree made by hand may be of any depth.
 pub(super) fn within_limits(root: &Value) -> bool {
     let mut size = 0;
-    let mut waiting = vec![(0, root)];
+    let mut waiting = vec![(1, root)];
     while let Some((depth, value)) = waiting.pop() {
         size += 1;
         match value {
             Value::String(text) => size += text.len(),
+            Value::Array(_) | Value::Object(_) if depth > MAX_DEPTH => return false,
             Value::Array(items) => waiting.extend(items.iter().map(|it| (depth + 1, it))),
             Value::Object(members) => {
                 size += members.keys().map(String::len).sum::<usize>();
@@ -113,7 +114,7 @@ pub(super) fn within_limits(root: &Value) -> bool {
             }
             _ => {}
         }
-        if depth > MAX_DEPTH || size + waiting.len() > MAX_BYTES {
+        if size + waiting.len() > MAX_BYTES {
             return false;
         }
     }

@@ -43,5 +43,5 @@ pub use self::{
 /// The largest payload that is read, in bytes: many times what any vendor delivers (4 to 5 KiB).
 pub const MAX_BYTES: usize = 64 * 1024;
 
-/// How deeply objects and arrays may nest in a payload; the limit `serde_json` has for text.
-pub const MAX_DEPTH: usize = 128;
+/// How many objects and arrays may nest in a payload; the limit that `serde_json` has for text.
+pub const MAX_DEPTH: usize = 127;

@@ -119,7 +119,10 @@ fn oppo_extras_without_the_wrapper_parse_to_the_same_entity() {
     }));
     let delivered = Payload::as_received(Shape::Oppo, GROUP_EXT);
     let unsplit = Payload::oppo(json!({ "ext": GROUP_EXT }));
-    for payload in [&as_object, &as_text, &delivered, &unsplit] {
+    let mut both = ext.clone();
+    both["ext"] = json!(CALL_EXT);
+    let both = Payload::oppo(both);
+    for payload in [&as_object, &as_text, &delivered, &unsplit, &both] {
         assert_eq!(
             payload.ext(Profile::Android).as_ref(),
             Ok(&wrapped),

@@ -49,6 +49,7 @@ fn numbers_are_read_from_numbers_and_from_text() {
         (json!(false), 0),
         (json!("2147483648"), i32::MAX),
         (json!("-99999999999999999999"), i32::MIN),
+        (json!("18446744073709551617"), i32::MAX),
         (json!(4_294_967_297_u64), i32::MAX),
         (json!(-4_294_967_295_i64), i32::MIN),
         (json!(u64::MAX), i32::MAX),

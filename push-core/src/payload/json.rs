@@ -114,7 +114,7 @@ pub(super) fn within_limits(root: &Value) -> bool {
             }
             _ => {}
         }
-        if size + waiting.len() > MAX_BYTES {
+        if size > MAX_BYTES {
             return false;
         }
     }

@@ -1,0 +1,91 @@
+//! Which plugins the enabled features link. Written by `cargo xtask tidy --fix`; do not edit.
+//!
+//! A plugin crate that nothing names is silently left out by the linker, so every enabled one is
+//! named here twice: imported, and by its descriptor.
+
+use push_core::AnyDescriptor;
+
+#[cfg(feature = "login-auto")]
+use push_login_auto as _;
+#[cfg(feature = "login-manual")]
+use push_login_manual as _;
+#[cfg(feature = "provider-apns")]
+use push_provider_apns as _;
+#[cfg(feature = "provider-apns-a2")]
+use push_provider_apns_a2 as _;
+#[cfg(feature = "provider-fcm")]
+use push_provider_fcm as _;
+#[cfg(feature = "provider-huawei")]
+use push_provider_huawei as _;
+#[cfg(feature = "queue-memory")]
+use push_queue_memory as _;
+#[cfg(feature = "queue-sqlite")]
+use push_queue_sqlite as _;
+#[cfg(feature = "store-memory")]
+use push_store_memory as _;
+#[cfg(feature = "store-sqlite")]
+use push_store_sqlite as _;
+
+/// The descriptor of every plugin that the enabled features promise.
+///
+/// A static library has no start-up code that would collect them, so they are handed over here.
+pub static BUILTIN: &[AnyDescriptor] = &[
+    #[cfg(feature = "login-auto")]
+    AnyDescriptor::Login(&push_login_auto::PLUGIN),
+    #[cfg(feature = "login-manual")]
+    AnyDescriptor::Login(&push_login_manual::PLUGIN),
+    #[cfg(feature = "provider-apns")]
+    AnyDescriptor::Provider(&push_provider_apns::PLUGIN),
+    #[cfg(feature = "provider-apns-a2")]
+    AnyDescriptor::Provider(&push_provider_apns_a2::PLUGIN),
+    #[cfg(feature = "provider-fcm")]
+    AnyDescriptor::Provider(&push_provider_fcm::PLUGIN),
+    #[cfg(feature = "provider-huawei")]
+    AnyDescriptor::Provider(&push_provider_huawei::PLUGIN),
+    #[cfg(feature = "queue-memory")]
+    AnyDescriptor::Queue(&push_queue_memory::PLUGIN),
+    #[cfg(feature = "queue-sqlite")]
+    AnyDescriptor::Queue(&push_queue_sqlite::PLUGIN),
+    #[cfg(feature = "store-memory")]
+    AnyDescriptor::Store(&push_store_memory::PLUGIN),
+    #[cfg(feature = "store-sqlite")]
+    AnyDescriptor::Store(&push_store_sqlite::PLUGIN),
+];
+
+/// The registry names that the enabled features promise; a registry that differs was linked wrongly.
+pub const EXPECTED: &[&str] = &[
+    #[cfg(feature = "login-auto")]
+    "login/auto",
+    #[cfg(feature = "login-manual")]
+    "login/manual",
+    #[cfg(feature = "provider-apns")]
+    "provider/apns",
+    #[cfg(feature = "provider-apns-a2")]
+    "provider/apns-a2",
+    #[cfg(feature = "provider-fcm")]
+    "provider/fcm",
+    #[cfg(feature = "provider-huawei")]
+    "provider/huawei",
+    #[cfg(feature = "queue-memory")]
+    "queue/memory",
+    #[cfg(feature = "queue-sqlite")]
+    "queue/sqlite",
+    #[cfg(feature = "store-memory")]
+    "store/memory",
+    #[cfg(feature = "store-sqlite")]
+    "store/sqlite",
+];
+
+/// Every plugin of this workspace, enabled or not: its registry name and the feature that links it.
+pub const KNOWN: &[(&str, &str)] = &[
+    ("login/auto", "login-auto"),
+    ("login/manual", "login-manual"),
+    ("provider/apns", "provider-apns"),
+    ("provider/apns-a2", "provider-apns-a2"),
+    ("provider/fcm", "provider-fcm"),
+    ("provider/huawei", "provider-huawei"),
+    ("queue/memory", "queue-memory"),
+    ("queue/sqlite", "queue-sqlite"),
+    ("store/memory", "store-memory"),
+    ("store/sqlite", "store-sqlite"),
+];

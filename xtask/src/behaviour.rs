@@ -1,0 +1,381 @@
+//! Which of the statements in `docs/behaviour.md` are tested, and where.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use crate::{Failure, Result, source, table, workspace::Workspace};
+
+pub(crate) const HELP: &str = "\
+cargo xtask behaviour [--missing] [--require LIST]
+
+docs/behaviour.md says in numbered statements how the product behaves. This lists every statement with
+the number of tests that cite it and the first of them. A test cites a statement by its number in a
+comment: its doc comment, or a comment in its body.
+
+    /// S43: the late logout belongs to the session before.
+    #[test]
+    fn a_late_logout_never_undoes_the_new_login() { … }
+
+`S1-S5` and `S1–S5` cite five. Only tests count: a comment on other code is documentation. In test files
+that are not Rust (under a folder `tests`), every line with a number counts.
+
+--missing       prints only statements without a test
+--require LIST  fails if one of these has no test, as in S1-S49,S75
+Exit code 1 also if a test cites a number that no statement has.
+";
+
+const PAGE: &str = "docs/behaviour.md";
+
+/// Test files that are not Rust, by ending.
+const OTHER_TESTS: &[&str] = &["c", "js", "kt", "mjs", "py", "sh", "swift", "ts"];
+
+/// Where a statement is cited.
+#[derive(Debug, PartialEq, Eq)]
+struct Citation {
+    statement: u32,
+    path: String,
+    /// From 1.
+    line: usize,
+}
+
+/// What one file says of statements.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Cited {
+    by_tests: Vec<Citation>,
+    /// In a test file, but not by a test.
+    astray: Vec<Citation>,
+}
+
+pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
+    let (mut missing_only, mut required) = (false, BTreeSet::new());
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match *arg {
+            "--missing" => missing_only = true,
+            "--require" => {
+                let list = args
+                    .next()
+                    .ok_or_else(|| Failure::Usage("--require wants a list".to_owned()))?;
+                required.extend(parse_list(list).map_err(Failure::Usage)?);
+            }
+            _ => {
+                return Err(Failure::Usage(format!(
+                    "behaviour does not know `{arg}`; see `cargo xtask behaviour --help`"
+                )));
+            }
+        }
+    }
+    let workspace = Workspace::at(root)?;
+    let statements = statements(&workspace.read(PAGE)?)?;
+    let mut by_tests: BTreeMap<u32, Vec<Citation>> = BTreeMap::new();
+    for path in workspace.files()? {
+        // The tasks' own tests speak of made-up statements.
+        if path.starts_with("xtask/") {
+            continue;
+        }
+        let Some(cited) = workspace.read(&path).ok().and_then(|it| scan(&path, &it)) else {
+            continue;
+        };
+        for it in cited.astray {
+            println!(
+                "warning: {}:{}: S{} is cited, but not by a test",
+                it.path, it.line, it.statement
+            );
+        }
+        for it in cited.by_tests {
+            by_tests.entry(it.statement).or_default().push(it);
+        }
+    }
+    print(&statements, &by_tests, missing_only);
+    verdict(&statements, &by_tests, &required)
+}
+
+fn print(
+    statements: &BTreeMap<u32, String>,
+    by_tests: &BTreeMap<u32, Vec<Citation>>,
+    missing_only: bool,
+) {
+    let mut rows = Vec::new();
+    for (number, summary) in statements {
+        let tests = by_tests.get(number).map_or(&[][..], Vec::as_slice);
+        if missing_only && !tests.is_empty() {
+            continue;
+        }
+        let first = tests
+            .first()
+            .map_or_else(|| "-".to_owned(), |it| format!("{}:{}", it.path, it.line));
+        rows.push(vec![
+            format!("S{number}"),
+            tests.len().to_string(),
+            first,
+            summary.clone(),
+        ]);
+    }
+    println!(
+        "{}",
+        table::columns(&["id", "tests", "first", "statement"], &rows)
+    );
+    let tested = statements
+        .keys()
+        .filter(|it| by_tests.contains_key(it))
+        .count();
+    println!(
+        "{tested} of {} statements are tested, by {} citations",
+        statements.len(),
+        by_tests.values().map(Vec::len).sum::<usize>()
+    );
+}
+
+fn verdict(
+    statements: &BTreeMap<u32, String>,
+    by_tests: &BTreeMap<u32, Vec<Citation>>,
+    required: &BTreeSet<u32>,
+) -> Result {
+    let mut wrong = Vec::new();
+    for (number, citations) in by_tests {
+        if !statements.contains_key(number) {
+            wrong.extend(citations.iter().map(|it| {
+                format!(
+                    "{}:{}: S{number} is cited, but {PAGE} has no such statement",
+                    it.path, it.line
+                )
+            }));
+        }
+    }
+    for number in required {
+        if !statements.contains_key(number) {
+            wrong.push(format!(
+                "S{number} is required, but {PAGE} has no such statement"
+            ));
+        } else if !by_tests.contains_key(number) {
+            wrong.push(format!("S{number} is required, but no test cites it"));
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(wrong.join("\n").into())
+}
+
+/// The rows `| S1 | what holds |` of the page.
+fn statements(page: &str) -> Result<BTreeMap<u32, String>> {
+    let mut found = BTreeMap::new();
+    for line in page.lines() {
+        let mut cells = line.trim().trim_matches('|').split('|').map(str::trim);
+        let number = cells
+            .next()
+            .and_then(|it| it.strip_prefix('S'))
+            .and_then(|it| it.parse::<u32>().ok());
+        if let (Some(number), Some(summary)) = (number, cells.next())
+            && found.insert(number, summary.to_owned()).is_some()
+        {
+            return Err(format!("{PAGE}: S{number} stands there twice").into());
+        }
+    }
+    if found.is_empty() {
+        return Err(format!("{PAGE} has no row of the form `| S1 | what holds |`").into());
+    }
+    Ok(found)
+}
+
+/// What a file cites; none if it is no file for tests.
+fn scan(path: &str, text: &str) -> Option<Cited> {
+    let in_tests = path.starts_with("tests/") || path.contains("/tests/");
+    let ending = path.rsplit_once('.').map_or("", |(_, it)| it);
+    let citation = |statement, line: usize| Citation {
+        statement,
+        path: path.to_owned(),
+        line: line + 1,
+    };
+    let mut cited = Cited::default();
+    if ending == "rs" {
+        let layers = source::layers(text);
+        let comments: Vec<&str> = layers.comments.lines().collect();
+        let mut inside = BTreeSet::new();
+        for test in source::tests(text, &layers) {
+            let mut once = BTreeSet::new();
+            for line in test.lines {
+                inside.insert(line);
+                once.extend(ids(comments.get(line).copied().unwrap_or_default()));
+            }
+            let all = once.into_iter().map(|it| citation(it, test.attribute));
+            cited.by_tests.extend(all);
+        }
+        if in_tests {
+            for (line, comment) in comments.iter().enumerate() {
+                // A file's own heading may tell what it is about.
+                if !inside.contains(&line) && !comment.trim_start().starts_with("//!") {
+                    cited
+                        .astray
+                        .extend(ids(comment).into_iter().map(|it| citation(it, line)));
+                }
+            }
+        }
+        return Some(cited);
+    }
+    if !in_tests || !OTHER_TESTS.contains(&ending) {
+        return None;
+    }
+    for (line, it) in text.lines().enumerate() {
+        cited
+            .by_tests
+            .extend(ids(it).into_iter().map(|it| citation(it, line)));
+    }
+    Some(cited)
+}
+
+/// The numbers in a text: `S7` is one, `S1-S3` and `S1–S3` are three.
+fn ids(text: &str) -> BTreeSet<u32> {
+    let mut found = BTreeSet::new();
+    let mut from: Option<u32> = None;
+    let mut rest = text;
+    let mut before = ' ';
+    while let Some(letter) = rest.chars().next() {
+        if letter == 'S'
+            && !(before.is_alphanumeric() || before == '_')
+            && let Some((number, after)) = number(&rest[1..])
+        {
+            match from.take() {
+                Some(first) => found.extend(first.min(number)..=first.max(number)),
+                None => {
+                    found.insert(number);
+                }
+            }
+            let dash = after.strip_prefix(['-', '–']);
+            from = dash.is_some_and(|it| it.starts_with('S')).then_some(number);
+            before = ' ';
+            rest = match from {
+                Some(_) => dash.unwrap_or(after),
+                None => after,
+            };
+        } else {
+            from = None;
+            before = letter;
+            rest = &rest[letter.len_utf8()..];
+        }
+    }
+    found
+}
+
+/// One to three digits that end as a word does, and what follows.
+fn number(text: &str) -> Option<(u32, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, after) = text.split_at(digits);
+    if digits > 3 || after.starts_with(|it: char| it.is_alphanumeric() || it == '_') {
+        return None;
+    }
+    Some((number.parse().ok()?, after))
+}
+
+/// `S1-S49,S75`.
+fn parse_list(list: &str) -> Result<BTreeSet<u32>, String> {
+    let mut all = BTreeSet::new();
+    for part in list.split(',').map(str::trim).filter(|it| !it.is_empty()) {
+        let found = ids(part);
+        if found.is_empty() {
+            return Err(format!(
+                "`{part}` is neither a statement such as S7 nor a range such as S1-S5"
+            ));
+        }
+        all.extend(found);
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::{Citation, ids, parse_list, scan, statements, verdict};
+
+    fn numbers(text: &str) -> Vec<u32> {
+        ids(text).into_iter().collect()
+    }
+
+    #[test]
+    fn ids_and_ranges_are_found() {
+        assert_eq!(numbers("S7"), [7]);
+        assert_eq!(numbers("(S7), S9: text S128."), [7, 9, 128]);
+        assert_eq!(numbers("S1–S4 and S8-S9"), [1, 2, 3, 4, 8, 9]);
+        assert_eq!(numbers("S5-"), [5]);
+        assert_eq!(numbers("S5-x S2"), [2, 5]);
+        assert_eq!(numbers("S9-S7"), [7, 8, 9]);
+    }
+
+    #[test]
+    fn what_only_looks_like_an_id_is_none() {
+        assert_eq!(
+            numbers("ES256 RS256 SHA256 S3cret S12_x _S4 S1234 S3a AS1 s7 S"),
+            [0_u32; 0]
+        );
+    }
+
+    #[test]
+    fn a_list_must_be_made_of_ids() {
+        assert_eq!(parse_list("S1-S3, S9"), Ok(BTreeSet::from([1, 2, 3, 9])));
+        assert!(parse_list("S1,seven").is_err());
+    }
+
+    #[test]
+    fn only_tests_cite() {
+        let text = "\
+//! About S1–S9.
+/// S10: documentation of a helper.
+fn helper() { \"S11\"; }
+/// S12 and S13, and S12 again.
+#[test]
+fn one() {
+    // S14
+    let x = \"S15\";
+}
+";
+        let inside = scan("push-core/src/a.rs", text).expect("a Rust file");
+        let told = |list: &[Citation]| -> Vec<(u32, usize)> {
+            list.iter().map(|it| (it.statement, it.line)).collect()
+        };
+        assert_eq!(told(&inside.by_tests), [(12, 5), (13, 5), (14, 5)]);
+        assert_eq!(told(&inside.astray), []);
+        let beside = scan("push-core/tests/a.rs", text).expect("a Rust file");
+        assert_eq!(told(&beside.by_tests), told(&inside.by_tests));
+        assert_eq!(told(&beside.astray), [(10, 2)]);
+    }
+
+    #[test]
+    fn test_files_in_other_languages_cite_by_line() {
+        let told = scan("push-client/tests/web/a.mjs", "// S3\nx\n// S4").expect("a test file");
+        assert_eq!(told.by_tests.len(), 2);
+        assert!(scan("push-client/src/a.mjs", "// S3").is_none());
+        assert!(scan("push-client/tests/fixtures/a.json", "S3").is_none());
+    }
+
+    #[test]
+    fn the_page_is_read_row_by_row() {
+        let page = "# T\n| id | statement |\n|---|---|\n| S1 | one |\n| S2 | two |\n";
+        let found = statements(page).expect("statements");
+        assert_eq!(
+            found,
+            BTreeMap::from([(1, "one".to_owned()), (2, "two".to_owned())])
+        );
+        assert!(statements("| S1 | a |\n| S1 | b |").is_err());
+        assert!(statements("nothing").is_err());
+    }
+
+    #[test]
+    fn unknown_and_missing_statements_fail() {
+        let statements = BTreeMap::from([(1, String::new()), (2, String::new())]);
+        let cited = |number| {
+            let citation = Citation {
+                statement: number,
+                path: "a.rs".to_owned(),
+                line: 1,
+            };
+            BTreeMap::from([(number, vec![citation])])
+        };
+        assert!(verdict(&statements, &cited(1), &BTreeSet::from([1])).is_ok());
+        assert!(verdict(&statements, &cited(1), &BTreeSet::from([2])).is_err());
+        assert!(verdict(&statements, &cited(3), &BTreeSet::new()).is_err());
+        assert!(verdict(&statements, &cited(1), &BTreeSet::from([9])).is_err());
+    }
+}

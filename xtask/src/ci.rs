@@ -1,0 +1,337 @@
+//! What continuous integration runs, and the one command that runs all tests.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{Failure, Result, behaviour, matrix, run, table, tidy};
+
+pub(crate) const HELP: &str = "\
+cargo xtask ci [STEP...]
+
+Runs what continuous integration runs, in this order, or only the steps named. Every step runs even if
+one before it failed; a table at the end says which did and how long each took.
+
+  tools      a C compiler (installed with apt-get where that can be done), rustfmt, clippy
+  lock       Cargo.lock is complete
+  format     cargo fmt --check
+  xtask      lints and tests of these tasks
+  tidy       cargo xtask tidy
+  lint       clippy on everything, warnings are errors
+  test       cargo xtask test
+  behaviour  cargo xtask behaviour
+  matrix     cargo xtask matrix
+  docs       the API documentation, warnings are errors
+  examples   every example, built and run to its end
+  deny       licences and advisories, where cargo-deny is installed
+";
+
+pub(crate) const TEST_HELP: &str = "\
+cargo xtask test [ARGUMENT...]
+
+Runs all tests with all features: cargo-nextest where it is installed, else cargo test; then the doctests.
+Arguments are handed on, as in `cargo xtask test -p push-core` or `cargo xtask test logout`.
+";
+
+/// The statements of docs/behaviour.md that must have a test.
+const PROMISED: &str = "";
+
+/// The longest that an example may run.
+const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
+
+type Step = (&'static str, fn(&Path) -> Result);
+
+const STEPS: &[Step] = &[
+    ("tools", tools),
+    ("lock", lock),
+    ("format", format),
+    ("xtask", xtask),
+    ("tidy", |root| tidy::task(root, &[])),
+    ("lint", lint),
+    ("test", |root| test(root, &[])),
+    ("behaviour", |root| {
+        behaviour::task(root, &["--require", PROMISED])
+    }),
+    ("matrix", |root| matrix::task(root, &[])),
+    ("docs", docs),
+    ("examples", examples),
+    ("deny", deny),
+];
+
+pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
+    if let Some(unknown) = args
+        .iter()
+        .find(|it| !STEPS.iter().any(|(name, _)| name == *it))
+    {
+        let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
+        return Err(Failure::Usage(format!(
+            "ci has no step `{unknown}`; it has {}",
+            names.join(", ")
+        )));
+    }
+    let started = Instant::now();
+    let mut rows = Vec::new();
+    let mut red = Vec::new();
+    for (name, step) in STEPS {
+        if !args.is_empty() && !args.contains(name) {
+            continue;
+        }
+        println!("\n=== {name}");
+        let since = Instant::now();
+        let done = step(root);
+        if let Err(Failure::Task(words) | Failure::Usage(words)) = &done {
+            println!("error: {words}");
+            red.push(*name);
+        }
+        rows.push(vec![
+            (*name).to_owned(),
+            if done.is_ok() { "ok" } else { "FAILED" }.to_owned(),
+            format!("{:.1}", since.elapsed().as_secs_f64()),
+        ]);
+    }
+    println!(
+        "\n{}\n{:.0} s in all",
+        table::columns(&["step", "result", "seconds"], &rows),
+        started.elapsed().as_secs_f64()
+    );
+    if red.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "failed: {0}\n       again: cargo xtask ci {0}",
+        red.join(" ")
+    )
+    .into())
+}
+
+/// Runs all tests.
+pub(crate) fn test(root: &Path, args: &[&str]) -> Result {
+    let chosen = args
+        .iter()
+        .any(|it| it.starts_with("-p") || it.starts_with("--package"));
+    let mut what = vec!["--all-features"];
+    if !chosen {
+        what.push("--workspace");
+    }
+    if !run::is_installed("cargo-nextest") {
+        println!("cargo-nextest is not installed; cargo test does the same more slowly");
+        let mut command = run::cargo(root);
+        command
+            .args(["test", "--no-fail-fast"])
+            .args(what)
+            .args(args);
+        return run::succeed(&mut command);
+    }
+    let mut command = run::cargo(root);
+    command.args(["nextest", "run"]).args(&what).args(args);
+    // With a filter, most crates have no test to run, and that is no error.
+    if !args.is_empty() {
+        command.arg("--no-tests=warn");
+    }
+    let tests = run::succeed(&mut command);
+    let mut command = run::cargo(root);
+    command.args(["test", "--doc"]).args(&what).args(args);
+    tests.and(run::succeed(&mut command))
+}
+
+fn tools(root: &Path) -> Result {
+    if !run::is_installed("cc") {
+        println!("there is no C compiler, which SQLite and aws-lc are built with");
+        for args in [&["update"][..], &["install", "--yes", "build-essential"]] {
+            run::succeed(Command::new("apt-get").args(args)).map_err(
+                |_| "no C compiler, and apt-get could not install one: install `cc` by hand",
+            )?;
+        }
+    }
+    for tool in ["fmt", "clippy"] {
+        let version = run::stdout_of(run::cargo(root).args([tool, "--version"]))?;
+        print!("{version}");
+    }
+    Ok(())
+}
+
+fn lock(root: &Path) -> Result {
+    run::succeed(run::cargo(root).args(["fetch", "--locked"]))
+}
+
+fn format(root: &Path) -> Result {
+    run::succeed(run::cargo(root).args(["fmt", "--all", "--check"]))?;
+    run::succeed(run::cargo(&root.join("xtask")).args(["fmt", "--check"]))
+}
+
+fn xtask(root: &Path) -> Result {
+    let dir = root.join("xtask");
+    run::succeed(run::cargo(&dir).args([
+        "clippy",
+        "--quiet",
+        "--all-targets",
+        "--",
+        "-Dwarnings",
+    ]))?;
+    run::succeed(run::cargo(&dir).args(["test", "--quiet"]))
+}
+
+fn lint(root: &Path) -> Result {
+    run::succeed(run::cargo(root).args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "-Dwarnings",
+    ]))
+}
+
+fn docs(root: &Path) -> Result {
+    run::succeed(run::cargo(root).env("RUSTDOCFLAGS", "-Dwarnings").args([
+        "doc",
+        "--no-deps",
+        "--workspace",
+        "--all-features",
+    ]))
+}
+
+fn deny(root: &Path) -> Result {
+    if !run::is_installed("cargo-deny") {
+        println!("not checked: cargo-deny is not installed (`cargo install cargo-deny`)");
+        return Ok(());
+    }
+    run::succeed(run::cargo(root).args(["deny", "--all-features", "check"]))
+}
+
+fn examples(root: &Path) -> Result {
+    let messages = run::stdout_of(run::cargo(root).args([
+        "build",
+        "--workspace",
+        "--all-features",
+        "--examples",
+        "--message-format=json",
+    ]))?;
+    let programs = executables(&messages);
+    let mut failed = Vec::new();
+    for (name, program) in &programs {
+        let since = Instant::now();
+        match run_to_its_end(root, program) {
+            Ok(()) => println!("{name}: ok ({:.1} s)", since.elapsed().as_secs_f64()),
+            Err(Failure::Task(words) | Failure::Usage(words)) => {
+                println!("{name}: {words}");
+                failed.push(name.as_str());
+            }
+        }
+    }
+    println!("{} examples", programs.len());
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(format!("examples that failed: {}", failed.join(", ")).into())
+}
+
+/// The examples among cargo's JSON messages: name and program.
+fn executables(messages: &str) -> Vec<(String, PathBuf)> {
+    let text = |line: &str, key: &str| {
+        let (_, rest) = line.split_once(&format!("\"{key}\":\""))?;
+        Some(rest.split_once('"')?.0.replace("\\\\", "\\"))
+    };
+    let mut found: Vec<(String, PathBuf)> = messages
+        .lines()
+        .filter(|it| it.contains("\"kind\":[\"example\"]"))
+        .filter_map(|it| {
+            let program = PathBuf::from(text(it, "executable")?);
+            let name = program.file_stem()?.to_string_lossy().into_owned();
+            Some((name, program))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// Runs a program that must end by itself and in time; its output is shown if it does not end well.
+fn run_to_its_end(root: &Path, program: &Path) -> Result {
+    let mut child = Command::new(program)
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("{} could not be started: {error}", program.display()))?;
+    let (sender, receiver) = mpsc::channel();
+    let outputs: [Option<Box<dyn Read + Send>>; 2] = [
+        child.stdout.take().map(|it| Box::new(it) as _),
+        child.stderr.take().map(|it| Box::new(it) as _),
+    ];
+    for output in outputs.into_iter().flatten() {
+        let sender = sender.clone();
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let mut output = output;
+            // An error ends the output as its end does, and the other side may be gone.
+            output.read_to_end(&mut bytes).ok();
+            sender.send(bytes).ok();
+        });
+    }
+    drop(sender);
+    let deadline = Instant::now() + EXAMPLE_LIMIT;
+    let mut told = Vec::new();
+    let mut late = false;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match receiver.recv_timeout(left) {
+            Ok(bytes) => told.extend(bytes),
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            Err(mpsc::RecvTimeoutError::Timeout) if late => break,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                late = true;
+                child.kill().map_err(|error| error.to_string())?;
+                break;
+            }
+        }
+    }
+    let status = child.wait().map_err(|error| error.to_string())?;
+    let told = run::tail(&String::from_utf8_lossy(&told), 20);
+    if late {
+        return Err(format!("did not end within {EXAMPLE_LIMIT:?}\n{told}").into());
+    }
+    if !status.success() {
+        return Err(format!("{status}\n{told}").into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Failure, executables, run_to_its_end, task};
+
+    #[test]
+    fn examples_are_found_among_the_messages() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"x"},"executable":null}
+{"reason":"compiler-artifact","target":{"kind":["example"],"name":"b"},"executable":"/t/debug/examples/b"}
+{"reason":"compiler-artifact","target":{"kind":["example"],"name":"a"},"executable":"/t/debug/examples/a"}
+{"reason":"build-finished","success":true}"#;
+        let names: Vec<String> = executables(messages)
+            .into_iter()
+            .map(|(it, _)| it)
+            .collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn an_unknown_step_is_refused_before_anything_runs() {
+        let refused = task(Path::new("."), &["tidy", "tidiness"]);
+        assert!(matches!(refused, Err(Failure::Usage(words)) if words.contains("tidiness")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_failing_program_is_told_with_its_exit_code() {
+        assert!(run_to_its_end(Path::new("/"), Path::new("/bin/true")).is_ok());
+        let failed = run_to_its_end(Path::new("/"), Path::new("/bin/false"));
+        assert!(matches!(failed, Err(Failure::Task(words)) if words.contains('1')));
+    }
+}

@@ -1,0 +1,350 @@
+//! The text that follows from which plugin crates there are: the facade's features and dependencies,
+//! `src/linked.rs`, and the table of plugins in `ARCHITECTURE.md`.
+
+use std::{collections::BTreeMap, fs};
+
+use crate::{
+    Result,
+    workspace::{Plugin, Workspace},
+};
+
+/// A file that does not say what it should, with what it should say.
+#[derive(Debug)]
+pub(crate) struct Stale {
+    pub(crate) path: String,
+    pub(crate) wanted: String,
+}
+
+/// A file whose place for generated text is missing or broken, and why.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) path: String,
+    pub(crate) reason: String,
+}
+
+/// Compares every generated text with the files.
+pub(crate) fn compare(workspace: &Workspace) -> Result<(Vec<Stale>, Vec<Broken>)> {
+    let mut stale = Vec::new();
+    let mut broken = Vec::new();
+    let mut check = |path: &str, old: String, wanted: Result<String, String>| match wanted {
+        Ok(wanted) if wanted == old => {}
+        Ok(wanted) => stale.push(Stale {
+            path: path.to_owned(),
+            wanted,
+        }),
+        Err(reason) => broken.push(Broken {
+            path: path.to_owned(),
+            reason,
+        }),
+    };
+
+    let old = workspace.read("Cargo.toml")?;
+    let wanted = splice(&old, "features", &features(workspace))
+        .and_then(|it| splice(&it, "dependencies", &dependencies(workspace)?));
+    check("Cargo.toml", old, wanted);
+
+    let path = "src/linked.rs";
+    let old = fs::read_to_string(workspace.root.join(path)).unwrap_or_default();
+    check(path, old, Ok(linked(workspace)));
+
+    // The book's list of plugins is optional, and current where it is.
+    let path = "ARCHITECTURE.md";
+    let old = fs::read_to_string(workspace.root.join(path)).unwrap_or_default();
+    if old.contains("begin generated: plugins") {
+        let wanted = splice(&old, "plugins", &table(workspace));
+        check(path, old, wanted);
+    }
+    Ok((stale, broken))
+}
+
+/// Writes all generated text and returns the paths that changed.
+pub(crate) fn fix(workspace: &Workspace) -> Result<Vec<String>> {
+    let (stale, _) = compare(workspace)?;
+    for it in &stale {
+        fs::write(workspace.root.join(&it.path), &it.wanted)
+            .map_err(|error| format!("{} cannot be written: {error}", it.path))?;
+    }
+    Ok(stale.into_iter().map(|it| it.path).collect())
+}
+
+/// Replaces what lies between the lines that say `begin generated: PART` and `end generated: PART`.
+fn splice(text: &str, part: &str, new: &str) -> Result<String, String> {
+    let marks = |word: &str| {
+        let mark = format!("{word} generated: {part}");
+        let found: Vec<usize> = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| {
+                line.split_once(&mark)
+                    .is_some_and(|(_, rest)| !rest.starts_with(|it: char| it.is_alphanumeric()))
+            })
+            .map(|(at, _)| at)
+            .collect();
+        match found[..] {
+            [at] => Ok(at),
+            [] => Err(format!("no line says `{mark}`")),
+            _ => Err(format!("`{mark}` stands there more than once")),
+        }
+    };
+    let (begin, end) = (marks("begin")?, marks("end")?);
+    if end < begin {
+        return Err(format!("`end generated: {part}` comes before its begin"));
+    }
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    Ok([&lines[..=begin].concat(), new, &lines[end..].concat()].concat())
+}
+
+fn features(workspace: &Workspace) -> String {
+    let mut text = String::new();
+    for (plugin, _) in workspace.plugins() {
+        text += &format!("{} = [\"dep:{}\"]\n", plugin.feature(), plugin.package());
+    }
+    let simulators: String = workspace
+        .plugins()
+        .filter(|(_, member)| member.manifest.get("features", "simulator").is_some())
+        .map(|(plugin, _)| format!("    \"{}?/simulator\",\n", plugin.package()))
+        .collect();
+    let break_ = if simulators.is_empty() { "" } else { "\n" };
+    text + &format!("simulators = [{break_}{simulators}]\n")
+}
+
+fn dependencies(workspace: &Workspace) -> Result<String, String> {
+    let version = workspace
+        .facade()
+        .manifest
+        .get("workspace.package", "version")
+        .ok_or("[workspace.package] has no version")?;
+    let mut text = String::new();
+    for (plugin, _) in workspace.plugins() {
+        text += &format!(
+            "{} = {{ path = \"{}\", version = \"{version}\", optional = true }}\n",
+            plugin.package(),
+            plugin.folder(),
+        );
+    }
+    Ok(text)
+}
+
+fn linked(workspace: &Workspace) -> String {
+    let plugins: Vec<&Plugin> = workspace.plugins().map(|(plugin, _)| plugin).collect();
+    let each = |line: &dyn Fn(&Plugin) -> String| {
+        let mut text = String::new();
+        for plugin in &plugins {
+            text += &format!(
+                "    #[cfg(feature = \"{}\")]\n    {},\n",
+                plugin.feature(),
+                line(plugin)
+            );
+        }
+        text
+    };
+    let builtin = each(&|it| {
+        format!(
+            "AnyDescriptor::{}(&{}::PLUGIN)",
+            it.kind.variant(),
+            it.ident()
+        )
+    });
+    let expected = each(&|it| format!("\"{}\"", it.id()));
+    let mut known = String::new();
+    for plugin in &plugins {
+        known += &format!("    (\"{}\", \"{}\"),\n", plugin.id(), plugin.feature());
+    }
+    let list = |rows: String| {
+        if rows.is_empty() {
+            "&[]".to_owned()
+        } else {
+            format!("&[\n{rows}]")
+        }
+    };
+    // `use … as _` is sorted by name, as rustfmt does.
+    let uses: BTreeMap<String, String> = plugins
+        .iter()
+        .map(|it| {
+            let text = format!(
+                "#[cfg(feature = \"{}\")]\nuse {} as _;\n",
+                it.feature(),
+                it.ident()
+            );
+            (it.ident(), text)
+        })
+        .collect();
+    let uses: String = uses.into_values().collect();
+    format!(
+        "\
+//! Which plugins the enabled features link. Written by `cargo xtask tidy --fix`; do not edit.
+//!
+//! A plugin crate that nothing names is silently left out by the linker, so every enabled one is
+//! named here twice: imported, and by its descriptor.
+
+use push_core::AnyDescriptor;
+
+{uses}
+/// The descriptor of every plugin that the enabled features promise.
+///
+/// A static library has no start-up code that would collect them, so they are handed over here.
+pub static BUILTIN: &[AnyDescriptor] = {};
+
+/// The registry names that the enabled features promise; a registry that differs was linked wrongly.
+pub const EXPECTED: &[&str] = {};
+
+/// Every plugin of this workspace, enabled or not: its registry name and the feature that links it.
+pub const KNOWN: &[(&str, &str)] = {};
+",
+        list(builtin),
+        list(expected),
+        list(known)
+    )
+}
+
+fn table(workspace: &Workspace) -> String {
+    let mut text = "\n| folder | feature | what it is |\n|---|---|---|\n".to_owned();
+    for (plugin, member) in workspace.plugins() {
+        let what = member.manifest.get("package", "description");
+        text += &format!(
+            "| `{}` | `{}` | {} |\n",
+            plugin.folder(),
+            plugin.feature(),
+            what.unwrap_or_default().replace('|', "\\|")
+        );
+    }
+    text + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write as _, process};
+
+    use super::{compare, fix, linked, splice};
+    use crate::workspace::fixture::Fixture;
+
+    const FACADE: &str = "\
+[workspace.package]
+version = \"0.3.0\"
+[package]
+name = \"offline-push\"
+[features]
+# begin generated: features
+stale = []
+# end generated: features
+[dependencies]
+# begin generated: dependencies (cargo xtask tidy --fix)
+# end generated: dependencies
+";
+
+    fn some() -> Fixture {
+        let it = Fixture::new();
+        it.write("Cargo.toml", FACADE);
+        it.add(
+            "providers/apns",
+            "push-provider-apns",
+            "[features]\nsimulator = []\n",
+        );
+        it.add("providers/apns-a2", "push-provider-apns-a2", "");
+        it.add("plugins/store-memory", "push-store-memory", "");
+        it
+    }
+
+    #[test]
+    fn only_what_lies_between_the_marks_changes() {
+        let text = "a\n# begin generated: x (by us)\nold\n# end generated: x\nb\n";
+        assert_eq!(
+            splice(text, "x", "new\n").as_deref(),
+            Ok("a\n# begin generated: x (by us)\nnew\n# end generated: x\nb\n")
+        );
+    }
+
+    #[test]
+    fn missing_double_and_crossed_marks_are_refused() {
+        for text in [
+            "",
+            "# begin generated: x\n",
+            "# end generated: x\n# begin generated: x\n",
+            "# begin generated: x\n# begin generated: x\n# end generated: x\n",
+            "# begin generated: xy\n# end generated: xy\n",
+        ] {
+            assert!(splice(text, "x", "new\n").is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn generated_text_is_stale_until_fixed() {
+        let it = some();
+        let (stale, broken) = compare(&it.workspace()).expect("a comparison");
+        assert_eq!((stale.len(), broken.len()), (2, 0));
+        let changed = fix(&it.workspace()).expect("files can be written");
+        assert_eq!(changed, ["Cargo.toml", "src/linked.rs"]);
+        let (stale, broken) = compare(&it.workspace()).expect("a comparison");
+        assert_eq!((stale.len(), broken.len()), (0, 0));
+
+        let manifest = it.workspace().read("Cargo.toml").expect("the manifest");
+        assert!(!manifest.contains("stale"), "{manifest}");
+        for line in [
+            "provider-apns = [\"dep:push-provider-apns\"]",
+            "simulators = [\n    \"push-provider-apns?/simulator\",\n]",
+            "push-store-memory = { path = \"plugins/store-memory\", version = \"0.3.0\", optional = true }",
+        ] {
+            assert!(manifest.contains(line), "{line} in {manifest}");
+        }
+
+        fs::remove_dir_all(it.root.join("providers/apns")).expect("a folder to remove");
+        assert_eq!(
+            fix(&it.workspace()).expect("files can be written"),
+            ["Cargo.toml", "src/linked.rs"]
+        );
+    }
+
+    #[test]
+    fn the_facade_must_keep_its_marks() {
+        let it = some();
+        it.write(
+            "Cargo.toml",
+            "[workspace.package]\nversion = \"1.0.0\"\n[package]\n",
+        );
+        let (_, broken) = compare(&it.workspace()).expect("a comparison");
+        assert_eq!(broken.len(), 1);
+        assert!(broken[0].reason.contains("begin generated: features"));
+    }
+
+    #[test]
+    fn the_table_of_plugins_is_kept_where_it_is_wanted() {
+        let it = some();
+        it.write(
+            "ARCHITECTURE.md",
+            "# A\n<!-- begin generated: plugins -->\n<!-- end generated: plugins -->\n",
+        );
+        fix(&it.workspace()).expect("files can be written");
+        let text = it.workspace().read("ARCHITECTURE.md").expect("the page");
+        assert!(
+            text.contains("| `plugins/store-memory` | `store-memory` |"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn rustfmt_has_nothing_to_say_about_the_generated_code() {
+        let it = some();
+        it.add("providers/a1-b", "push-provider-a1-b", "");
+        it.add("plugins/queue-long-name-of-24-chars-", "x", "");
+        it.add("plugins/ingress-a10", "push-ingress-a10", "");
+        it.add("plugins/ingress-a9", "push-ingress-a9", "");
+        it.add(
+            "providers/abcdefghijklmnopqrstuvwx",
+            "push-provider-abcdefghijklmnopqrstuvwx",
+            "",
+        );
+        for workspace in [it.workspace(), Fixture::new().workspace()] {
+            let mut child = process::Command::new("rustfmt")
+                .args(["--edition", "2024", "--check"])
+                .stdin(process::Stdio::piped())
+                .spawn()
+                .expect("rustfmt is installed");
+            let mut stdin = child.stdin.take().expect("a pipe");
+            stdin
+                .write_all(linked(&workspace).as_bytes())
+                .expect("rustfmt reads");
+            drop(stdin);
+            assert!(child.wait().expect("rustfmt ends").success());
+        }
+    }
+}

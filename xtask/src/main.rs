@@ -1,0 +1,110 @@
+//! The tasks of this repository. Standard library only, so that `cargo xtask` builds in a second
+//! and needs no tool that a fresh machine lacks.
+//!
+//! Every task is a module with one entry; what several share is in `workspace` (which crates there
+//! are and what they must be called), `manifest` (reading `Cargo.toml`), `source` (telling code,
+//! comments and tests apart), `run` (starting programs) and `table`.
+
+mod behaviour;
+mod ci;
+mod generate;
+mod manifest;
+mod matrix;
+mod names;
+mod new;
+mod run;
+mod source;
+mod table;
+mod tidy;
+mod workspace;
+
+use std::{env, path::Path, process::ExitCode};
+
+/// Why a task failed, in words for the person at the terminal.
+#[derive(Debug)]
+enum Failure {
+    /// The command line was not understood: help follows, exit code 2.
+    Usage(String),
+    /// The task ran and says no, or could not run: exit code 1.
+    Task(String),
+}
+
+impl From<String> for Failure {
+    fn from(words: String) -> Self {
+        Self::Task(words)
+    }
+}
+
+impl From<&str> for Failure {
+    fn from(words: &str) -> Self {
+        Self::Task(words.to_owned())
+    }
+}
+
+type Result<T = (), E = Failure> = std::result::Result<T, E>;
+
+/// A command: the root of the repository, and the arguments after the command's name.
+type Task = fn(&Path, &[&str]) -> Result;
+
+const HELP: &str = "\
+The tasks of offline-push.
+
+    cargo xtask new-provider NAME     a crate for one more push channel, complete and passing its tests
+    cargo xtask new-plugin KIND-NAME  the same for a login, store, queue or ingress plugin
+    cargo xtask tidy [--fix]          check names, imports, dependencies and generated text; --fix writes the latter
+    cargo xtask matrix [--pairs]      link and run every choice of features that a user can make
+    cargo xtask behaviour [OPTIONS]   which statement of docs/behaviour.md is tested, and where
+    cargo xtask test [FILTER...]      all tests, with cargo-nextest where it is installed, and the doctests
+    cargo xtask ci [STEP...]          everything that continuous integration runs, timed
+
+`cargo xtask COMMAND --help` tells more. `cargo new-provider NAME` and `cargo new-plugin KIND-NAME` are short forms.
+
+A new channel, from nothing to passing tests:
+
+    cargo new-provider acme
+    cargo test -p push-provider-acme
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match dispatch(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Task(words)) => {
+            eprintln!("error: {words}");
+            ExitCode::FAILURE
+        }
+        Err(Failure::Usage(words)) => {
+            eprintln!("error: {words}\n\nTry `cargo xtask --help`.");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(args: &[&str]) -> Result {
+    let (command, rest) = match args {
+        [] | ["help" | "-h" | "--help"] => {
+            print!("{HELP}");
+            return Ok(());
+        }
+        [command, rest @ ..] => (*command, rest),
+    };
+    let (help, task): (&str, Task) = match command {
+        "new-provider" => (new::PROVIDER_HELP, new::provider),
+        "new-plugin" => (new::PLUGIN_HELP, new::plugin),
+        "tidy" => (tidy::HELP, tidy::task),
+        "matrix" => (matrix::HELP, matrix::task),
+        "behaviour" => (behaviour::HELP, behaviour::task),
+        "test" => (ci::TEST_HELP, ci::test),
+        "ci" => (ci::HELP, ci::task),
+        _ => return Err(Failure::Usage(format!("there is no command `{command}`"))),
+    };
+    if rest.iter().any(|it| matches!(*it, "-h" | "--help")) {
+        print!("{help}");
+        return Ok(());
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .ok_or("xtask does not lie in the repository")?;
+    task(root, rest)
+}

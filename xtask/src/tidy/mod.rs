@@ -1,0 +1,128 @@
+//! What a reviewer would otherwise have to look for by eye.
+
+mod book;
+mod crates;
+mod graph;
+mod imports;
+mod sources;
+
+use std::path::Path;
+
+use crate::{Failure, Result, generate, workspace::Workspace};
+
+pub(crate) const HELP: &str = "\
+cargo xtask tidy [--fix]
+
+Checks, and prints every finding with its file and remedy:
+
+  crates    folder, package, feature and registry name agree; workspace lints; description and crate
+            docs; every plugin registers itself and passes its kind's conformance tests
+  text      generated parts of Cargo.toml, src/linked.rs and ARCHITECTURE.md are current
+  imports   push-core imports nothing of ours; plugins never each other nor a half of the product;
+            gateway and client no plugin; there is an order in which all crates can be published
+  graph     push-core pulls in no HTTP client, TLS, database or runtime; one TLS stack in the product
+  sources   no skipped, unfinished or sleeping code; no path of one machine; long files (a warning)
+  book      ARCHITECTURE.md names every crate
+
+--fix writes the generated text first. Exit code 1 if anything is found.
+";
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Something wrong in one file, and what mends it.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) path: String,
+    pub(crate) wrong: String,
+    pub(crate) remedy: String,
+}
+
+impl Report {
+    pub(crate) fn wrong(
+        &mut self,
+        path: impl Into<String>,
+        wrong: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.findings.push(Finding {
+            path: path.into(),
+            wrong: wrong.into(),
+            remedy: remedy.into(),
+        });
+    }
+}
+
+pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
+    let mend = match args {
+        [] => false,
+        ["--fix"] => true,
+        _ => {
+            return Err(Failure::Usage(
+                "tidy takes nothing but `--fix`; see `cargo xtask tidy --help`".to_owned(),
+            ));
+        }
+    };
+    let workspace = Workspace::at(root)?;
+    if mend {
+        for path in generate::fix(&workspace)? {
+            println!("wrote {path}");
+        }
+    }
+    let mut report = Report::default();
+    crates::check(&workspace, &mut report)?;
+    generated(&workspace, &mut report)?;
+    imports::check(&workspace, &mut report);
+    sources::check(&workspace, &mut report)?;
+    book::check(&workspace, &mut report);
+    // A manifest that is not current makes cargo answer with a riddle; the finding above is the answer.
+    match graph::check(&workspace, &mut report) {
+        Err(Failure::Task(words) | Failure::Usage(words)) if !report.findings.is_empty() => {
+            report
+                .warnings
+                .push(format!("the dependency graph was not checked: {words}"));
+        }
+        done => done?,
+    }
+    print(&report)
+}
+
+fn generated(workspace: &Workspace, report: &mut Report) -> Result {
+    let (stale, broken) = generate::compare(workspace)?;
+    for it in stale {
+        report.wrong(
+            it.path,
+            "the generated text is not current",
+            "run `cargo xtask tidy --fix`",
+        );
+    }
+    for it in broken {
+        report.wrong(
+            it.path,
+            format!("there is no place for generated text: {}", it.reason),
+            "put the two comment lines `begin generated: PART` and `end generated: PART` back",
+        );
+    }
+    Ok(())
+}
+
+fn print(report: &Report) -> Result {
+    for it in &report.warnings {
+        println!("warning: {it}");
+    }
+    for it in &report.findings {
+        println!("{}: {}\n    {}", it.path, it.wrong, it.remedy);
+    }
+    match report.findings.len() {
+        0 => {
+            println!("tidy");
+            Ok(())
+        }
+        1 => Err("one finding".into()),
+        count => Err(format!("{count} findings").into()),
+    }
+}

@@ -1,0 +1,127 @@
+//! What no source file may hold.
+
+use super::Report;
+use crate::{Result, source::layers, workspace::Workspace};
+
+/// Files longer than this are asked whether they are still one thing.
+const LONG: usize = 600;
+
+/// Code that is skipped, unfinished or waits for luck. Written in two halves, so that this file
+/// passes its own check.
+const NOT_IN_CODE: &[(&str, &str, &str)] = &[
+    (
+        "#[",
+        "ignore",
+        "a test that nobody runs proves nothing: run it, or delete it",
+    ),
+    (
+        "todo",
+        "!",
+        "finish it, or return an error that says what is not supported",
+    ),
+    (
+        "unimplemented",
+        "!",
+        "finish it, or return an error that says what is not supported",
+    ),
+    (
+        "thread::",
+        "sleep",
+        "wait for the event itself, or let the test own the clock",
+    ),
+];
+
+/// Where people's own folders start, in two halves as above.
+const HOMES: &[(&str, &str)] = &[
+    ("/wor", "k/"),
+    ("/roo", "t/"),
+    ("/hom", "e/"),
+    ("/User", "s/"),
+];
+
+pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
+    for path in workspace.files()? {
+        // What is not text has no lines to check.
+        let Ok(text) = workspace.read(&path) else {
+            continue;
+        };
+        for (line, home) in homes(&text) {
+            report.wrong(
+                format!("{path}:{line}"),
+                format!("names `{home}`, a path of one machine"),
+                "use a path relative to the repository, or an example such as /srv/push",
+            );
+        }
+        if !path.ends_with(".rs") {
+            continue;
+        }
+        let length = text.lines().count();
+        if length > LONG {
+            report
+                .warnings
+                .push(format!("{path} has {length} lines; is it still one thing?"));
+        }
+        for (line, word, remedy) in words(&text) {
+            report.wrong(format!("{path}:{line}"), format!("`{word}`"), remedy);
+        }
+    }
+    Ok(())
+}
+
+fn words(text: &str) -> Vec<(usize, String, &'static str)> {
+    let mut found = Vec::new();
+    let code = layers(text).code;
+    for (at, line) in code.lines().enumerate() {
+        for (first, second, remedy) in NOT_IN_CODE {
+            let word = format!("{first}{second}");
+            if line.contains(&word) {
+                found.push((at + 1, word, *remedy));
+            }
+        }
+    }
+    found
+}
+
+fn homes(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        for (first, second) in HOMES {
+            let home = format!("{first}{second}");
+            // `https://example.com/work/` and `path/work/` are nobody's home.
+            let whole = line.match_indices(&home).any(|(start, _)| {
+                !line[..start].ends_with(|it: char| it.is_alphanumeric() || "._-})$~*".contains(it))
+            });
+            if whole {
+                found.push((at + 1, home));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HOMES, NOT_IN_CODE, homes, words};
+
+    #[test]
+    fn forbidden_words_are_found_in_code_alone() {
+        for (first, second, _) in NOT_IN_CODE {
+            let word = format!("{first}{second}");
+            let text = format!("// {word}\nlet a = \"{word}\";\n    {word}(1);\n");
+            let found = words(&text);
+            assert_eq!(found.len(), 1, "{word}");
+            assert_eq!(found[0].0, 3, "{word}");
+        }
+    }
+
+    #[test]
+    fn paths_of_one_machine_are_found_everywhere() {
+        for (first, second) in HOMES {
+            let home = format!("{first}{second}");
+            let text =
+                format!("see {home}x\nhttps://example.com{home}\n\"{home}\"\nnot/in{home}\n");
+            let lines: Vec<usize> = homes(&text).into_iter().map(|(line, _)| line).collect();
+            assert_eq!(lines, [1, 3], "{home}");
+        }
+    }
+}

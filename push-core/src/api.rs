@@ -5,7 +5,7 @@
 //! | `PUT /v1/devices/{device}/registrations/{slot}` | [`RegistrationBody`] | 200 [`RegistrationAnswer`] |
 //! | `DELETE /v1/devices/{device}/registrations` | – | 204, also if there was nothing |
 //! | `DELETE /v1/devices/{device}/registrations/{slot}` | – | 204, also if there was nothing |
-//! | `PUT /v1/devices/{device}/presence` | [`PresenceBody`] | 204 |
+//! | `PUT /v1/devices/{device}/presence` | [`PresenceBody`] | 204; 404 [`code::DEVICE_UNKNOWN`] |
 //! | `POST /v1/receipts` | [`ReceiptsBody`] | 204 |
 //!
 //! Every request carries `authorization: Bearer <ticket>`: [`Account::credential`](crate::Account::credential), an opaque
@@ -113,6 +113,8 @@ pub mod code {
     pub const TICKET_REFUSED: &str = "ticket-refused";
     /// The app has no credential of this id, or it is for another channel (S52: 22001).
     pub const CERTIFICATE_UNKNOWN: &str = "certificate-unknown";
+    /// 404: the device has no registration of this user (any more). The app half uploads its tokens again.
+    pub const DEVICE_UNKNOWN: &str = "device-unknown";
     /// 429: try again later, `retry-after` says when (S52: 22006).
     pub const TOO_FREQUENT: &str = "too-frequent";
 }

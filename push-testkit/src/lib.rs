@@ -1,1 +1,30 @@
-//! Not written yet.
+//! What plugins of offline push are tested with.
+//!
+//! - The common base of every vendor simulator, in layers: [`tls`] (a throw-away authority), [`Listener`] (TCP, TLS, the life
+//!   of connections), [`HttpServer`] (HTTP/1.1 and HTTP/2), [`Reply`] and [`Faults`] (everything that goes wrong), [`Log`].
+//! - [`jwt`] checks tokens as a vendor would; [`fixtures`] has keys and vectors; [`sample`] has notifications to send.
+//!
+//! Nothing here needs a network but loopback. It is a library for tests and simulators: its functions panic where a test
+//! should fail.
+
+pub mod fixtures;
+pub mod jwt;
+mod listener;
+mod log;
+mod reply;
+mod run;
+pub mod sample;
+mod server;
+pub mod tls;
+
+pub use rcgen;
+pub use serde_json::{self, json};
+
+pub use crate::{
+    listener::{Connection, LOOPBACK, Listener, Peer, Resetter, Stopping, Stream},
+    log::{Log, Recorded},
+    reply::{Faults, Reply},
+    run::{block_on, until},
+    server::{HttpServer, ServerOptions},
+    tls::{Alpn, Authority, ClientAuth, Identity},
+};

@@ -1,0 +1,346 @@
+//! TCP, TLS and the life of connections, below any HTTP.
+use std::{
+    fmt,
+    future::Future,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use rustls::ServerConfig;
+use rustls_pki_types::CertificateDer;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+/// Time for a client to complete its TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// A free port on loopback.
+pub const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// A listening socket whose connections are handed to a function, each in a task of its own.
+///
+/// When it drops, the port and every connection close at once; [`Listener::stop`] lets connections finish first.
+pub struct Listener {
+    address: SocketAddr,
+    counters: Arc<Counters>,
+    stop: watch::Sender<bool>,
+    cut: watch::Sender<u64>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Counters {
+    accepted: AtomicU64,
+    open: AtomicUsize,
+}
+
+impl Listener {
+    /// Binds `address` and begins to serve; with `tls`, after a handshake. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// If the address cannot be bound.
+    pub async fn start<H, F>(
+        address: SocketAddr,
+        tls: Option<Arc<ServerConfig>>,
+        handler: H,
+    ) -> io::Result<Self>
+    where
+        H: Fn(Connection) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let counters = Arc::new(Counters::default());
+        let (stop, stopping) = watch::channel(false);
+        let (cut, cutting) = watch::channel(0);
+        let task = tokio::spawn(serve(
+            listener,
+            tls.map(TlsAcceptor::from),
+            Arc::new(handler),
+            Arc::clone(&counters),
+            Stopping(stopping),
+            cutting,
+        ));
+        Ok(Self {
+            address,
+            counters,
+            stop,
+            cut,
+            task,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many connections were accepted since the start.
+    pub fn accepted(&self) -> u64 {
+        self.counters.accepted.load(Ordering::Relaxed)
+    }
+
+    /// How many connections are open now.
+    pub fn open(&self) -> usize {
+        self.counters.open.load(Ordering::Relaxed)
+    }
+
+    /// Closes every connection at once and without a word, as a vendor's crash would; new ones are welcome.
+    pub fn cut_connections(&self) {
+        self.cut.send_modify(|it| *it += 1);
+    }
+
+    /// Closes the port, asks every connection to finish, and waits until all have.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        // The task ends by itself; an error would only repeat a panic that has been printed.
+        (&mut self.task).await.unwrap_or_default();
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener")
+            .field("address", &self.address)
+            .field("accepted", &self.accepted())
+            .field("open", &self.open())
+            .finish()
+    }
+}
+
+async fn serve<H, F>(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    handler: Arc<H>,
+    counters: Arc<Counters>,
+    mut stopping: Stopping,
+    cutting: watch::Receiver<u64>,
+) where
+    H: Fn(Connection) -> F + Send + Sync + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stopping.wait() => break,
+            Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((tcp, peer)) = accepted else {
+            // Out of descriptors, or the client is gone already: neither is a reason to stop serving.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let number = counters.accepted.fetch_add(1, Ordering::Relaxed) + 1;
+        let open = Open::new(&counters);
+        let (tls, handler) = (tls.clone(), Arc::clone(&handler));
+        let (stopping, mut cutting) = (stopping.clone(), cutting.clone());
+        cutting.mark_unchanged();
+        tasks.spawn(async move {
+            let _open = open;
+            let serve = async {
+                if let Some(it) = Connection::accept(tcp, peer, number, tls, stopping).await {
+                    handler(it).await;
+                }
+            };
+            tokio::select! {
+                () = serve => {}
+                // An error means that the listener is gone, and this task with it.
+                _ = cutting.changed() => {}
+            }
+        });
+    }
+    drop(listener);
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Counts a connection as open while it lives.
+struct Open(Arc<Counters>);
+
+impl Open {
+    fn new(counters: &Arc<Counters>) -> Self {
+        counters.open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counters))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One accepted connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// The bytes, in clear.
+    pub io: Stream,
+    /// Who it is.
+    pub peer: Peer,
+    /// When to finish.
+    pub stopping: Stopping,
+}
+
+/// The other end of a connection. In the extensions of every request that [`crate::HttpServer`] hands on.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The how-many-th connection of its listener it is, from 1.
+    pub connection: u64,
+    /// Its address.
+    pub address: SocketAddr,
+    /// What ALPN agreed on, if anything.
+    pub alpn: Option<Vec<u8>>,
+    /// The certificate it showed, if any.
+    pub certificate: Option<CertificateDer<'static>>,
+}
+
+/// Tells a connection that its listener wants to stop.
+#[derive(Clone, Debug)]
+pub struct Stopping(watch::Receiver<bool>);
+
+impl Stopping {
+    /// Completes when the connection should finish what it has and close.
+    pub async fn wait(&mut self) {
+        // An error means that the listener is gone: that is a stop, too.
+        self.0.wait_for(|it| *it).await.map(drop).unwrap_or(());
+    }
+}
+
+impl Connection {
+    async fn accept(
+        tcp: TcpStream,
+        address: SocketAddr,
+        number: u64,
+        tls: Option<TlsAcceptor>,
+        stopping: Stopping,
+    ) -> Option<Self> {
+        tcp.set_nodelay(true).ok()?;
+        let mut peer = Peer {
+            connection: number,
+            address,
+            alpn: None,
+            certificate: None,
+        };
+        let io = match tls {
+            None => Io::Clear(tcp),
+            Some(tls) => {
+                let stream = tokio::time::timeout(HANDSHAKE, tls.accept(tcp)).await;
+                let stream = stream.ok()?.ok()?;
+                let session = stream.get_ref().1;
+                peer.alpn = session.alpn_protocol().map(<[u8]>::to_vec);
+                peer.certificate = session
+                    .peer_certificates()
+                    .and_then(|it| it.first())
+                    .map(|it| it.clone().into_owned());
+                Io::Tls(Box::new(stream))
+            }
+        };
+        Some(Self {
+            io: Stream {
+                io,
+                reset: Arc::default(),
+            },
+            peer,
+            stopping,
+        })
+    }
+}
+
+/// The bytes of a connection, TLS taken off.
+#[derive(Debug)]
+pub struct Stream {
+    io: Io,
+    reset: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+enum Io {
+    Clear(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// A switch that, once thrown, makes the connection end in a TCP reset when the stream drops, not in a close.
+    pub fn resetter(&self) -> Resetter {
+        Resetter(Arc::clone(&self.reset))
+    }
+}
+
+/// See [`Stream::resetter`].
+#[derive(Clone, Debug)]
+pub struct Resetter(Arc<AtomicBool>);
+
+impl Resetter {
+    /// Throws the switch.
+    pub fn arm(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if self.reset.load(Ordering::Relaxed) {
+            let tcp = match &self.io {
+                Io::Clear(it) => it,
+                Io::Tls(it) => it.get_ref().0,
+            };
+            // Where that fails the peer is gone already.
+            tcp.set_zero_linger().unwrap_or_default();
+        }
+    }
+}
+
+macro_rules! forward {
+    ($self:ident, $method:ident($($arg:expr),*)) => {
+        match &mut $self.get_mut().io {
+            Io::Clear(it) => Pin::new(it).$method($($arg),*),
+            Io::Tls(it) => Pin::new(it).$method($($arg),*),
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        forward!(self, poll_read(cx, buffer))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        forward!(self, poll_write(cx, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        forward!(self, poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        forward!(self, poll_shutdown(cx))
+    }
+}

@@ -1,0 +1,272 @@
+//! What a scripted server does with a request, including everything that goes wrong.
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use serde_json::Value;
+
+/// One answer, or one way to have none.
+///
+/// ```
+/// use push_testkit::{Reply, json};
+/// let slow_down = Reply::new(429).header("retry-after", "7").json(json!({"reason": "TooManyRequests"}));
+/// let same: Reply = (429, "retry-after: 7", r#"{"reason":"TooManyRequests"}"#).into();
+/// # let _ = (slow_down, same);
+/// ```
+#[derive(Clone)]
+pub struct Reply {
+    pub(crate) delay: Duration,
+    pub(crate) act: Act,
+}
+
+#[derive(Clone)]
+pub(crate) enum Act {
+    Answer {
+        status: StatusCode,
+        headers: HeaderMap,
+        body: Bytes,
+        truncated: bool,
+    },
+    Reset,
+    Silence,
+    With(With),
+}
+
+pub(crate) type With = Arc<dyn Fn(&Request<Bytes>) -> Reply + Send + Sync>;
+
+impl Reply {
+    /// An answer with this status and an empty body.
+    ///
+    /// # Panics
+    /// If `status` is not from 100 to 999.
+    pub fn new(status: u16) -> Self {
+        Self::act(Act::Answer {
+            status: StatusCode::from_u16(status).expect("an HTTP status has three digits"),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            truncated: false,
+        })
+    }
+
+    /// No answer: the connection is reset after the request was read.
+    pub fn reset() -> Self {
+        Self::act(Act::Reset)
+    }
+
+    /// No answer, ever; the connection stays.
+    pub fn silence() -> Self {
+        Self::act(Act::Silence)
+    }
+
+    /// An answer that depends on the request.
+    pub fn with(answer: impl Fn(&Request<Bytes>) -> Self + Send + Sync + 'static) -> Self {
+        Self::act(Act::With(Arc::new(answer)))
+    }
+
+    const fn act(act: Act) -> Self {
+        Self {
+            delay: Duration::ZERO,
+            act,
+        }
+    }
+
+    /// Adds a header. No effect where there is no answer.
+    ///
+    /// # Panics
+    /// If `name` or `value` cannot be a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        if let Act::Answer { headers, .. } = &mut self.act {
+            headers.append(
+                HeaderName::from_bytes(name.as_bytes()).expect("a header's name"),
+                HeaderValue::from_str(value).expect("a header's value"),
+            );
+        }
+        self
+    }
+
+    /// Replaces the body. No effect where there is no answer.
+    #[must_use]
+    pub fn body(mut self, bytes: impl Into<Bytes>) -> Self {
+        if let Act::Answer { body, .. } = &mut self.act {
+            *body = bytes.into();
+        }
+        self
+    }
+
+    /// Replaces the body by JSON and says so in `content-type`. No effect where there is no answer.
+    #[must_use]
+    pub fn json(self, json: Value) -> Self {
+        self.header("content-type", "application/json; charset=UTF-8")
+            .body(json.to_string())
+    }
+
+    /// Ends the body half-way, and the exchange with it.
+    #[must_use]
+    pub fn truncated(mut self) -> Self {
+        if let Act::Answer { truncated, .. } = &mut self.act {
+            *truncated = true;
+        }
+        self
+    }
+
+    /// Waits first, on the server's clock.
+    #[must_use]
+    pub const fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// The status of the answer; `None` where there is none or it depends on the request.
+    pub fn status(&self) -> Option<u16> {
+        match &self.act {
+            Act::Answer { status, .. } => Some(status.as_u16()),
+            _ => None,
+        }
+    }
+
+    /// A header of the answer.
+    pub fn header_value(&self, name: &str) -> Option<&str> {
+        match &self.act {
+            Act::Answer { headers, .. } => headers.get(name)?.to_str().ok(),
+            _ => None,
+        }
+    }
+
+    /// Replaces a header of the answer.
+    #[must_use]
+    pub fn without_header(mut self, name: &str) -> Self {
+        if let Act::Answer { headers, .. } = &mut self.act {
+            headers.remove(name);
+        }
+        self
+    }
+}
+
+impl From<u16> for Reply {
+    fn from(status: u16) -> Self {
+        Self::new(status)
+    }
+}
+
+impl From<(u16, &str)> for Reply {
+    fn from((status, body): (u16, &str)) -> Self {
+        Self::new(status).body(body.to_owned())
+    }
+}
+
+/// Status, headers (`name: value`, one a line), body.
+impl From<(u16, &str, &str)> for Reply {
+    fn from((status, headers, body): (u16, &str, &str)) -> Self {
+        headers
+            .lines()
+            .filter_map(|it| it.split_once(':'))
+            .fold((status, body).into(), |reply: Self, (name, value)| {
+                reply.header(name.trim(), value.trim())
+            })
+    }
+}
+
+impl From<(u16, Value)> for Reply {
+    fn from((status, body): (u16, Value)) -> Self {
+        Self::new(status).json(body)
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.act {
+            Act::Answer {
+                status,
+                body,
+                truncated,
+                ..
+            } => write!(
+                f,
+                "Reply({status}, {} bytes{})",
+                body.len(),
+                if *truncated { ", truncated" } else { "" }
+            ),
+            Act::Reset => f.write_str("Reply(reset)"),
+            Act::Silence => f.write_str("Reply(silence)"),
+            Act::With(_) => f.write_str("Reply(with)"),
+        }
+    }
+}
+
+/// Replies that a test wants instead of a simulator's own. Clones share the same script.
+///
+/// For each request the simulator asks [`Faults::take`] with a key of its choice (a device token, a path) and, if
+/// there is a reply, gives it. What was queued by [`Faults::next`] goes first, then what is set for the key, then what is set
+/// for everything.
+#[derive(Clone, Default)]
+pub struct Faults(Arc<Mutex<Script>>);
+
+#[derive(Default)]
+struct Script {
+    next: VecDeque<Reply>,
+    keys: HashMap<String, Reply>,
+    always: Option<Reply>,
+}
+
+impl Faults {
+    /// No faults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Answers the next request so, whatever it asks. Several queue up.
+    pub fn next(&self, reply: impl Into<Reply>) {
+        self.lock().next.push_back(reply.into());
+    }
+
+    /// Answers every request about `key` so, until [`Faults::heal`].
+    pub fn on(&self, key: impl Into<String>, reply: impl Into<Reply>) {
+        self.lock().keys.insert(key.into(), reply.into());
+    }
+
+    /// Answers every request so, until [`Faults::clear`].
+    pub fn always(&self, reply: impl Into<Reply>) {
+        self.lock().always = Some(reply.into());
+    }
+
+    /// Forgets what was set for `key`.
+    pub fn heal(&self, key: &str) {
+        self.lock().keys.remove(key);
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        *self.lock() = Script::default();
+    }
+
+    /// The reply for a request about `key`, if the script has one.
+    pub fn take(&self, key: &str) -> Option<Reply> {
+        let mut script = self.lock();
+        script
+            .next
+            .pop_front()
+            .or_else(|| script.keys.get(key).cloned())
+            .or_else(|| script.always.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Script> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let script = self.lock();
+        f.debug_struct("Faults")
+            .field("next", &script.next)
+            .field("keys", &script.keys.len())
+            .field("always", &script.always)
+            .finish()
+    }
+}

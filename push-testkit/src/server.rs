@@ -1,0 +1,295 @@
+//! An HTTP/1.1 and HTTP/2 server for simulators and scripted vendors.
+use std::{
+    convert::Infallible,
+    fmt,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use hyper::{
+    body::{Body, Frame, Incoming, SizeHint},
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto::Builder,
+};
+use push_core::Clock;
+use rustls::ServerConfig;
+use tokio::sync::Notify;
+
+use crate::{
+    listener::{Connection, LOOPBACK, Listener},
+    log::Log,
+    reply::{Act, Reply},
+    tls::{Alpn, Authority, ClientAuth, server_config},
+};
+
+/// How an [`HttpServer`] listens.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Where it listens. Default: a free port of 127.0.0.1.
+    pub address: SocketAddr,
+    /// TLS; `None` for clear text (HTTP/1.1, or HTTP/2 with prior knowledge). Default: none.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// The largest request body, in bytes; a larger one gets 413. Default: 64 KiB.
+    pub max_body: usize,
+    /// Streams a client may have open on one HTTP/2 connection. Default: 200.
+    pub max_streams: u32,
+    /// How many requests the log keeps. Default: 1,024.
+    pub log: usize,
+    /// What [`Reply::after`] waits on; `None` is real time. Default: none.
+    pub clock: Option<Arc<dyn Clock>>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            address: LOOPBACK,
+            tls: None,
+            max_body: 64 * 1024,
+            max_streams: 200,
+            log: 1024,
+            clock: None,
+        }
+    }
+}
+
+impl ServerOptions {
+    /// TLS for `localhost` and `127.0.0.1` with a certificate of `authority`, HTTP/2 and HTTP/1.1.
+    pub fn tls(authority: &Authority) -> Self {
+        Self::tls_with(authority, Alpn::Both)
+    }
+
+    /// The same with these protocols.
+    pub fn tls_with(authority: &Authority, alpn: Alpn) -> Self {
+        let identity = authority.server(&["localhost", "127.0.0.1"]);
+        Self {
+            tls: Some(server_config(&identity, alpn, ClientAuth::None)),
+            ..Self::default()
+        }
+    }
+
+    /// Delays on this clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+}
+
+/// A server that gives every request to one function.
+///
+/// When it drops, the port and every connection close at once.
+#[derive(Debug)]
+pub struct HttpServer {
+    listener: Listener,
+    log: Log,
+    tls: bool,
+}
+
+impl HttpServer {
+    /// Begins to listen. The function gets the whole request, with [`crate::Peer`] among its extensions.
+    ///
+    /// # Errors
+    /// If the address cannot be bound.
+    pub async fn start<H, F>(options: ServerOptions, handler: H) -> io::Result<Self>
+    where
+        H: Fn(Request<Bytes>) -> F + Send + Sync + 'static,
+        F: Future<Output = Reply> + Send + 'static,
+    {
+        let log = Log::new(options.log);
+        let tls = options.tls.is_some();
+        let shared = Arc::new(Shared {
+            handler,
+            log: log.clone(),
+            max_body: options.max_body,
+            max_streams: options.max_streams,
+            clock: options.clock,
+        });
+        let listener = Listener::start(options.address, options.tls, move |connection| {
+            converse(Arc::clone(&shared), connection)
+        })
+        .await?;
+        Ok(Self { listener, log, tls })
+    }
+
+    /// Its address as the beginning of a URL: `https://localhost:<port>`.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://localhost:{}", self.listener.address().port())
+    }
+
+    /// What it was asked.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The socket below: its address, and its connections.
+    pub fn listener(&self) -> &Listener {
+        &self.listener
+    }
+
+    /// Closes the port, lets requests in flight finish, and waits for them.
+    pub async fn stop(self) {
+        self.listener.stop().await;
+    }
+}
+
+struct Shared<H> {
+    handler: H,
+    log: Log,
+    max_body: usize,
+    max_streams: u32,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+async fn converse<H, F>(shared: Arc<Shared<H>>, connection: Connection)
+where
+    H: Fn(Request<Bytes>) -> F + Send + Sync + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    let Connection {
+        io,
+        peer,
+        mut stopping,
+    } = connection;
+    let resetter = io.resetter();
+    let cut = Arc::new(Notify::new());
+    let service = {
+        let (shared, cut) = (Arc::clone(&shared), Arc::clone(&cut));
+        service_fn(move |request: Request<Incoming>| {
+            let (shared, cut, peer) = (Arc::clone(&shared), Arc::clone(&cut), peer.clone());
+            async move {
+                let (mut parts, body) = request.into_parts();
+                parts.extensions.insert(peer);
+                let reply = match Limited::new(body, shared.max_body).collect().await {
+                    Ok(body) => {
+                        let request = Request::from_parts(parts, body.to_bytes());
+                        shared.log.add(&request);
+                        resolve(&shared, request).await
+                    }
+                    Err(_) => Reply::new(StatusCode::PAYLOAD_TOO_LARGE.as_u16()),
+                };
+                Ok::<_, Infallible>(answer(reply, &cut).await)
+            }
+        })
+    };
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http2()
+        .max_concurrent_streams(shared.max_streams)
+        .initial_connection_window_size(1 << 20);
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(io), service));
+    tokio::select! {
+        // How a client leaves is its own affair.
+        _ = serving.as_mut() => return,
+        () = cut.notified() => return resetter.arm(),
+        () = stopping.wait() => {}
+    }
+    serving.as_mut().graceful_shutdown();
+    tokio::select! {
+        _ = serving => {}
+        () = cut.notified() => resetter.arm(),
+    }
+}
+
+/// Asks the handler, waits out the delay, and settles replies that depend on the request.
+async fn resolve<H, F>(shared: &Shared<H>, request: Request<Bytes>) -> Reply
+where
+    H: Fn(Request<Bytes>) -> F + Send + Sync,
+    F: Future<Output = Reply> + Send,
+{
+    let copy = request.clone();
+    let mut reply = (shared.handler)(request).await;
+    loop {
+        if reply.delay > Duration::ZERO {
+            match &shared.clock {
+                Some(clock) => clock.sleep(reply.delay).await,
+                None => tokio::time::sleep(reply.delay).await,
+            }
+        }
+        match &reply.act {
+            Act::With(with) => reply = with(&copy),
+            _ => return reply,
+        }
+    }
+}
+
+async fn answer(reply: Reply, cut: &Notify) -> Response<ReplyBody> {
+    let (status, mut headers, body, truncated) = match reply.act {
+        Act::Answer {
+            status,
+            headers,
+            body,
+            truncated,
+        } => (status, headers, body, truncated),
+        Act::Reset => {
+            cut.notify_one();
+            return std::future::pending().await;
+        }
+        Act::Silence | Act::With(_) => return std::future::pending().await,
+    };
+    let mut data = body;
+    if truncated {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(data.len().max(1)));
+        data.truncate(data.len() / 2);
+    }
+    let mut response = Response::new(ReplyBody { data, truncated });
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// A body that may break off.
+struct ReplyBody {
+    data: Bytes,
+    truncated: bool,
+}
+
+/// Why a body breaks off.
+#[derive(Debug)]
+struct Truncated;
+
+impl fmt::Display for Truncated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the script wants the body to break off here")
+    }
+}
+
+impl std::error::Error for Truncated {}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = Truncated;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Truncated>>> {
+        if !self.data.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.data)))));
+        }
+        Poll::Ready(self.truncated.then_some(Err(Truncated)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.data.is_empty() && !self.truncated
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.truncated {
+            SizeHint::default()
+        } else {
+            SizeHint::with_exact(self.data.len() as u64)
+        }
+    }
+}

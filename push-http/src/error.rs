@@ -1,0 +1,264 @@
+//! What can go wrong with an exchange, and whether the peer may have acted on it.
+use std::{
+    error::Error as StdError,
+    fmt::{self, Write as _},
+};
+
+use bytes::Bytes;
+use push_core::{Error, ErrorKind};
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HttpErrorKind {
+    /// The request cannot be sent as it is: no absolute URL, a scheme other than `http` or `https`, a forbidden header.
+    InvalidRequest,
+    /// Too many requests wait already, or too many origins are in use: the same request may succeed later.
+    Busy,
+    /// The peer's name did not resolve, or nobody accepted a connection, or not in time.
+    Connect,
+    /// TLS failed: the peer's certificate, ours, or no version or cipher in common.
+    Tls,
+    /// The proxy could not be reached, or would not connect us.
+    Proxy,
+    /// The peer does not speak the protocol: no HTTP/2 by ALPN where it is required, or it broke the rules.
+    Protocol,
+    /// The whole exchange did not end within the request deadline.
+    Deadline,
+    /// The peer reset this one stream.
+    Reset,
+    /// The peer refused this one stream before doing anything with it (`REFUSED_STREAM`).
+    Refused,
+    /// The peer is shutting the connection down (GOAWAY); [`HttpError::go_away`] has its words.
+    GoAway,
+    /// The connection ended while the request was on it.
+    Closed,
+    /// Nothing was heard from the peer, not even an answer to a PING, and the connection was given up.
+    Silent,
+    /// The response body exceeds [`HttpConfig::max_response_bytes`](crate::HttpConfig::max_response_bytes).
+    BodyTooLarge,
+}
+
+/// Whether the peer may have acted on a request that got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Processed {
+    /// Certainly not: it was never written, or the peer said that it did not look at it. Sending it again is safe.
+    Never,
+    /// It may have been, or may still be. Sending it again may do it twice.
+    Unknown,
+}
+
+/// What the peer said when it began to shut a connection down (RFC 9113 §6.8).
+#[derive(Clone, PartialEq, Eq)]
+pub struct GoAway {
+    pub(crate) last_stream: u32,
+    pub(crate) code: u32,
+    pub(crate) debug_data: Bytes,
+}
+
+impl GoAway {
+    /// The last stream that the peer may have processed.
+    pub fn last_stream(&self) -> u32 {
+        self.last_stream
+    }
+
+    /// The HTTP/2 error code: 0 is `NO_ERROR`.
+    pub fn code(&self) -> u32 {
+        self.code
+    }
+
+    /// The peer's own words, at most 1,024 bytes of them. APNs puts `{"reason":"…"}` here.
+    pub fn debug_data(&self) -> &Bytes {
+        &self.debug_data
+    }
+}
+
+impl fmt::Display for GoAway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", h2::Reason::from(self.code))?;
+        if !self.debug_data.is_empty() {
+            f.write_str(": ")?;
+            for byte in self.debug_data.iter().take(200) {
+                let printable = matches!(byte, b' '..=b'~');
+                f.write_char(if printable { char::from(*byte) } else { '.' })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for GoAway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GoAway({self}, last stream {})", self.last_stream)
+    }
+}
+
+/// Why there is no response: what happened, with which origin, what to do, and whether the peer may have acted.
+///
+/// Holds no header, path or body: neither `Display` nor `Debug` can give a token or a message away.
+#[derive(Clone)]
+pub struct HttpError(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: HttpErrorKind,
+    processed: Processed,
+    message: String,
+    origin: Option<String>,
+    advice: Option<&'static str>,
+    go_away: Option<GoAway>,
+}
+
+impl HttpError {
+    pub(crate) fn new(
+        kind: HttpErrorKind,
+        processed: Processed,
+        message: impl Into<String>,
+    ) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            processed,
+            message: message.into(),
+            origin: None,
+            advice: None,
+            go_away: None,
+        }))
+    }
+
+    /// An error of which it is certain that the peer never saw the request.
+    pub(crate) fn never(kind: HttpErrorKind, message: impl Into<String>) -> Self {
+        Self::new(kind, Processed::Never, message)
+    }
+
+    /// An error after which nobody knows whether the peer acted.
+    pub(crate) fn unknown(kind: HttpErrorKind, message: impl Into<String>) -> Self {
+        Self::new(kind, Processed::Unknown, message)
+    }
+
+    #[must_use]
+    pub(crate) fn at(mut self, origin: impl fmt::Display) -> Self {
+        if self.0.origin.is_none() {
+            self.0.origin = Some(origin.to_string());
+        }
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn advise(mut self, advice: &'static str) -> Self {
+        self.0.advice = Some(advice);
+        self
+    }
+
+    /// The peer had begun to answer, so it may have acted whatever the error says by itself.
+    #[must_use]
+    pub(crate) fn but_processed(mut self) -> Self {
+        self.0.processed = Processed::Unknown;
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn with_go_away(mut self, go_away: Option<GoAway>) -> Self {
+        self.0.go_away = go_away;
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> HttpErrorKind {
+        self.0.kind
+    }
+
+    /// Whether the peer may have acted on the request.
+    pub fn processed(&self) -> Processed {
+        self.0.processed
+    }
+
+    /// What happened, without origin and advice.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Scheme, host and port of the peer, where there is one.
+    pub fn origin(&self) -> Option<&str> {
+        self.0.origin.as_deref()
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> Option<&str> {
+        self.0.advice
+    }
+
+    /// The peer's GOAWAY, if it had sent one on the connection when the exchange failed.
+    pub fn go_away(&self) -> Option<&GoAway> {
+        self.0.go_away.as_ref()
+    }
+
+    /// Whether the same request may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        !matches!(
+            self.0.kind,
+            HttpErrorKind::InvalidRequest
+                | HttpErrorKind::Tls
+                | HttpErrorKind::Protocol
+                | HttpErrorKind::BodyTooLarge
+        )
+    }
+
+    /// Whether another connection may take the request without the caller's doing.
+    pub(crate) fn may_be_sent_again(&self) -> bool {
+        self.0.processed == Processed::Never
+            && matches!(
+                self.0.kind,
+                HttpErrorKind::Refused | HttpErrorKind::GoAway | HttpErrorKind::Closed
+            )
+    }
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(origin) = &self.0.origin {
+            write!(f, "{origin}: ")?;
+        }
+        f.write_str(&self.0.message)?;
+        if let Some(go_away) = &self.0.go_away {
+            write!(f, " (GOAWAY {go_away})")?;
+        }
+        if let Some(advice) = self.0.advice {
+            write!(f, "; {advice}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpError")
+            .field("kind", &self.0.kind)
+            .field("processed", &self.0.processed)
+            .field("message", &self.0.message)
+            .field("origin", &self.0.origin)
+            .field("advice", &self.0.advice)
+            .field("go_away", &self.0.go_away)
+            .finish()
+    }
+}
+
+impl StdError for HttpError {}
+
+impl From<HttpError> for Error {
+    /// For operations other than sending (a token endpoint, a health check). Whether the peer acted is lost.
+    fn from(error: HttpError) -> Self {
+        let kind = match error.kind() {
+            HttpErrorKind::InvalidRequest => ErrorKind::Invalid,
+            HttpErrorKind::Busy => ErrorKind::Busy,
+            _ => ErrorKind::Unavailable,
+        };
+        let mut out = Self::new(kind, error.message());
+        if let Some(origin) = error.origin() {
+            out = out.at(origin);
+        }
+        if let Some(advice) = error.advice() {
+            out = out.advise(advice);
+        }
+        out
+    }
+}

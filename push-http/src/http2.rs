@@ -1,0 +1,285 @@
+//! One HTTP/2 connection: its preface, its driver, and one exchange on it.
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::{Bytes, BytesMut};
+use h2::{PingPong, Reason, client};
+use http::{HeaderValue, Request, Response, header};
+
+use crate::{
+    connect::{Io, Settings},
+    error::{HttpError, HttpErrorKind},
+    keep_alive::{Idle, KeepAlive},
+    pool::{Connection, Lease, Origin},
+    tls,
+    wire::{Body, Tap, Wire},
+};
+
+/// What a peer may send before we have read it, in bytes: per stream and per connection. Answers are small.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+/// The largest header list that is accepted, in bytes.
+const MAX_HEADER_LIST: u32 = 64 * 1024;
+/// How many streams that we gave up are remembered, so that late frames on them are not taken for a fault of the peer.
+const MAX_RESET_STREAMS: usize = 10_000;
+/// Stream identifiers end at 2³¹−1; a connection that comes near is replaced.
+const LAST_STREAM: u32 = 0x7fff_0000;
+
+type Transport = Tap<Box<dyn Io>>;
+pub(crate) type Sender = client::SendRequest<Body>;
+
+/// A connection whose peer has sent its SETTINGS.
+pub(crate) struct Ready {
+    pub(crate) sender: Sender,
+    pub(crate) wire: Arc<Wire>,
+    pub(crate) connection: client::Connection<Transport, Body>,
+}
+
+/// Says hello on `io` and waits for the peer's SETTINGS: nothing may be assumed before.
+pub(crate) async fn open(io: Box<dyn Io>) -> Result<Ready, HttpError> {
+    let wire = Arc::new(Wire::new());
+    let (sender, mut connection) = client::Builder::new()
+        .enable_push(false)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(MAX_HEADER_LIST)
+        .max_concurrent_reset_streams(MAX_RESET_STREAMS)
+        .handshake(Tap::frames(io, Arc::clone(&wire)))
+        .await
+        .map_err(|error| greeting_failed(&wire, Some(&error)))?;
+    poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+        Poll::Ready(result) => Poll::Ready(Err(greeting_failed(&wire, result.err().as_ref()))),
+        Poll::Pending if wire.settled() => Poll::Ready(Ok(())),
+        Poll::Pending => Poll::Pending,
+    })
+    .await?;
+    Ok(Ready {
+        sender,
+        wire,
+        connection,
+    })
+}
+
+fn greeting_failed(wire: &Wire, error: Option<&h2::Error>) -> HttpError {
+    if let Some(error) = error.and_then(h2::Error::get_io).and_then(tls::explain) {
+        return error;
+    }
+    let (kind, why) = match error {
+        Some(error) if error.is_library() => (
+            HttpErrorKind::Protocol,
+            format!("the peer does not speak HTTP/2: {error}"),
+        ),
+        Some(error) => (
+            HttpErrorKind::Connect,
+            format!("the connection ended before the peer's SETTINGS: {error}"),
+        ),
+        None => (
+            HttpErrorKind::Connect,
+            "the peer closed the connection before its SETTINGS".into(),
+        ),
+    };
+    HttpError::never(kind, why).with_go_away(wire.go_away())
+}
+
+/// Reads, writes, keeps alive and at last buries one connection. A task of its own.
+pub(crate) struct Driver {
+    h2: client::Connection<Transport, Body>,
+    ping: Option<PingPong>,
+    connection: Arc<Connection>,
+    origin: Arc<Origin>,
+    keep_alive: KeepAlive,
+    idle: Idle,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        mut h2: client::Connection<Transport, Body>,
+        connection: Arc<Connection>,
+        origin: Arc<Origin>,
+        settings: &Settings,
+    ) -> Self {
+        Self {
+            ping: h2.ping_pong(),
+            h2,
+            keep_alive: KeepAlive::new(&connection, settings),
+            idle: Idle::new(&connection, settings, settings.config.idle_timeout),
+            connection,
+            origin,
+        }
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if let Poll::Ready(result) = Pin::new(&mut this.h2).poll(cx) {
+            let why = match result {
+                Ok(()) => "the connection ended".into(),
+                Err(error) => format!("the connection ended: {error}"),
+            };
+            let error = HttpError::unknown(HttpErrorKind::Closed, why);
+            this.connection.bury(&this.origin, error);
+            return Poll::Ready(());
+        }
+        if this.connection.wire().take_changed() {
+            if this.connection.wire().go_away().is_some() {
+                this.connection.retire();
+            }
+            this.origin.changed();
+        }
+        if let Some(ping) = &mut this.ping
+            && this.keep_alive.poll(cx, &this.connection, ping).is_ready()
+        {
+            let error = HttpError::unknown(
+                HttpErrorKind::Silent,
+                "nothing was heard from the peer, not even an answer to a PING, and the connection was given up",
+            );
+            this.connection.bury(&this.origin, error);
+            return Poll::Ready(());
+        }
+        if this.idle.poll(cx, &this.connection).is_ready() {
+            this.connection.retire();
+            this.origin.changed();
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Only if the runtime goes away under us; otherwise it is buried already.
+        let error = HttpError::unknown(HttpErrorKind::Closed, "the runtime was shut down");
+        self.connection.bury(&self.origin, error);
+    }
+}
+
+/// Sends one request on the connection of `lease` and reads the whole answer. Dropping the future resets the stream.
+pub(crate) async fn exchange(
+    lease: &mut Lease,
+    mut request: Request<()>,
+    body: Bytes,
+    max_body: usize,
+) -> Result<Response<Bytes>, HttpError> {
+    let connection = Arc::clone(lease.connection());
+    let Some(mut sender) = connection.h2_sender() else {
+        return Err(closed_before());
+    };
+    let headers = request.headers_mut();
+    headers.remove(header::HOST);
+    if !body.is_empty() && !headers.contains_key(header::CONTENT_LENGTH) {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+    let (response, mut stream) = match sender.send_request(request, body.is_empty()) {
+        Ok(it) => it,
+        Err(error) if error.is_io() || error.is_go_away() => {
+            connection.retire();
+            return Err(closed_before());
+        }
+        Err(error) => {
+            return Err(HttpError::never(
+                HttpErrorKind::InvalidRequest,
+                format!("HTTP/2 cannot carry this request: {error}"),
+            ));
+        }
+    };
+    drop(sender);
+    let id = response.stream_id().as_u32();
+    if id > LAST_STREAM {
+        connection.retire();
+    }
+    if !body.is_empty()
+        && let Err(error) = stream.send_data(lease.body(body), true)
+    {
+        // The stream ended in between; its response says why.
+        tracing::trace!(%error, "a body was not taken");
+    }
+    let response = response
+        .await
+        .map_err(|error| failed(&connection, id, &error))?;
+    connection.answered();
+    let (head, mut incoming) = response.into_parts();
+    let mut collected = BytesMut::new();
+    while let Some(chunk) = incoming.data().await {
+        // Whatever the reason: a peer that began to answer has processed the request.
+        let chunk = chunk.map_err(|error| failed(&connection, id, &error).but_processed())?;
+        if collected.len() + chunk.len() > max_body {
+            return Err(body_too_large(head.status, max_body));
+        }
+        // Credit that cannot be given back belongs to a stream that has ended; its end is read next.
+        incoming.flow_control().release_capacity(chunk.len()).ok();
+        if collected.is_empty() && incoming.is_end_stream() {
+            return Ok(Response::from_parts(head, chunk));
+        }
+        collected.extend_from_slice(&chunk);
+    }
+    Ok(Response::from_parts(head, collected.freeze()))
+}
+
+pub(crate) fn closed_before() -> HttpError {
+    HttpError::never(
+        HttpErrorKind::Closed,
+        "the connection closed before the request was written",
+    )
+}
+
+pub(crate) fn body_too_large(status: http::StatusCode, max: usize) -> HttpError {
+    HttpError::unknown(
+        HttpErrorKind::BodyTooLarge,
+        format!("the answer (status {status}) has a body of more than {max} bytes"),
+    )
+    .advise("check the address, or raise http.max_response_bytes")
+}
+
+/// What became of the request on stream `id`, whose stream ended with `error`.
+fn failed(connection: &Connection, id: u32, error: &h2::Error) -> HttpError {
+    let go_away = connection.wire().go_away();
+    if error.is_reset() && error.is_remote() {
+        let reason = error.reason().unwrap_or(Reason::INTERNAL_ERROR);
+        // RFC 9113 §8.7: the only reset that promises that nothing was processed.
+        let error = if reason == Reason::REFUSED_STREAM {
+            HttpError::never(
+                HttpErrorKind::Refused,
+                "the peer refused the stream before processing it",
+            )
+        } else {
+            HttpError::unknown(
+                HttpErrorKind::Reset,
+                format!("the peer reset the stream: {reason}"),
+            )
+        };
+        return error.with_go_away(go_away);
+    }
+    // RFC 9113 §6.8: streams above the last one were not and will not be processed.
+    if go_away.as_ref().is_some_and(|it| id > it.last_stream()) {
+        return HttpError::never(
+            HttpErrorKind::GoAway,
+            "the peer shut the connection down before processing the request",
+        )
+        .with_go_away(go_away);
+    }
+    if connection.wire().certainly_not_written(id) {
+        return closed_before().with_go_away(go_away);
+    }
+    let error = match connection.cause() {
+        Some(cause) => cause.clone(),
+        None if error.is_library() => HttpError::unknown(
+            HttpErrorKind::Protocol,
+            format!("the peer broke the rules of HTTP/2: {error}"),
+        ),
+        None if go_away.is_some() => HttpError::unknown(
+            HttpErrorKind::GoAway,
+            "the peer shut the connection down without answering",
+        ),
+        None => HttpError::unknown(
+            HttpErrorKind::Closed,
+            format!("the connection ended without an answer: {error}"),
+        ),
+    };
+    error.with_go_away(go_away)
+}

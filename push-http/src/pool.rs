@@ -1,0 +1,645 @@
+//! The connections to one origin, and who may use which of them when.
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use push_core::Sleep;
+use tokio::{runtime::Handle, sync::oneshot};
+
+use crate::{
+    connect::{self, Ready, Settings, Target},
+    error::{HttpError, HttpErrorKind},
+    http1, http2,
+    wire::{Body, Wire},
+};
+
+/// After the first failed connection attempt nobody tries for this long; it doubles with each further one.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(10);
+/// How many streams a connection is reckoned to take before any is open and says so itself.
+const USUAL_STREAM_LIMIT: usize = 100;
+/// The connection window that every peer starts with (RFC 9113 §6.9.2), in bytes.
+const USUAL_WINDOW: usize = 65_535;
+
+/// What one origin's pool is doing at this moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OriginStats {
+    /// Scheme, host and port.
+    pub origin: String,
+    /// Connections that take requests.
+    pub connections: usize,
+    /// Connections that only finish what is on them: after a GOAWAY, or retired by us.
+    pub draining: usize,
+    /// Connections being made.
+    pub connecting: usize,
+    /// Connections made since the pool began.
+    pub opened: u64,
+    /// Requests on connections.
+    pub in_flight: usize,
+    /// Requests that wait for room.
+    pub waiting: usize,
+    /// The smallest stream limit that a peer has in force on a connection that takes requests, if it has any.
+    pub stream_limit: Option<u32>,
+}
+
+/// One connection as the pool and its requests see it. Its [`Driver`](http2::Driver) owns the transport.
+pub(crate) struct Connection {
+    id: u64,
+    wire: Arc<Wire>,
+    link: Link,
+    max_streams: usize,
+    /// Written only with the pool's lock held.
+    in_flight: AtomicUsize,
+    leases: AtomicU64,
+    answers: AtomicU64,
+    retired: AtomicBool,
+    cause: OnceLock<HttpError>,
+}
+
+/// What hands requests to the driver. Gone once the connection takes no more.
+enum Link {
+    H2(Mutex<Option<http2::Sender>>),
+    H1(Mutex<Option<http1::Sender>>),
+}
+
+impl Connection {
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    pub(crate) fn is_h2(&self) -> bool {
+        matches!(self.link, Link::H2(_))
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.in_flight.load(Ordering::Acquire) > 0
+    }
+
+    /// How many requests it was ever given.
+    pub(crate) fn leases(&self) -> u64 {
+        self.leases.load(Ordering::Acquire)
+    }
+
+    /// How many answers it ever brought.
+    pub(crate) fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn answered(&self) {
+        self.answers.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Why it ended, once it has.
+    pub(crate) fn cause(&self) -> Option<&HttpError> {
+        self.cause.get()
+    }
+
+    pub(crate) fn h2_sender(&self) -> Option<http2::Sender> {
+        match &self.link {
+            Link::H2(sender) => lock(sender).clone(),
+            Link::H1(_) => None,
+        }
+    }
+
+    pub(crate) fn take_h1_sender(&self) -> Option<http1::Sender> {
+        match &self.link {
+            Link::H1(sender) => lock(sender).take(),
+            Link::H2(_) => None,
+        }
+    }
+
+    /// Puts the sender back for the next request, unless the connection has been retired meanwhile.
+    pub(crate) fn give_h1_sender(&self, sender: http1::Sender) {
+        if let Link::H1(slot) = &self.link {
+            let mut slot = lock(slot);
+            if !self.is_retired() {
+                *slot = Some(sender);
+            }
+        }
+    }
+
+    /// Takes no more requests. What is on it goes on; then it closes.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+        match &self.link {
+            Link::H2(sender) => drop(lock(sender).take()),
+            Link::H1(sender) => drop(lock(sender).take()),
+        }
+    }
+
+    /// It is over, because of `cause`: leaves the pool, and what is on it fails.
+    pub(crate) fn bury(self: &Arc<Self>, origin: &Arc<Origin>, cause: HttpError) {
+        if self.cause.set(cause).is_err() {
+            return;
+        }
+        self.wire.close();
+        self.retire();
+        origin.lost(self);
+    }
+
+    fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
+    fn is_usable(&self) -> bool {
+        !self.is_retired() && !self.wire.is_closed()
+    }
+
+    fn load(&self) -> usize {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
+    fn limit(&self) -> usize {
+        match self.link {
+            Link::H1(_) => 1,
+            Link::H2(_) => self
+                .max_streams
+                .min(usize::try_from(self.wire.stream_limit()).unwrap_or(usize::MAX)),
+        }
+    }
+
+    /// Whether a request with `bytes` of body has room. A body larger than what is left of the window goes only where
+    /// nothing else waits for that window, and only if `squeeze`: it will be sent in parts, as the peer makes room.
+    fn has_room(&self, bytes: usize, squeeze: bool) -> bool {
+        if !self.is_usable() || self.load() >= self.limit() {
+            return false;
+        }
+        let room = self.wire.room();
+        !self.is_h2()
+            || i64::try_from(bytes).is_ok_and(|it| it <= room)
+            || (squeeze && room > 0 && self.wire.nothing_promised())
+    }
+
+    /// Whether it is about to show what it can take: APNs allows one stream until it has answered the first request.
+    fn is_warming_up(&self) -> bool {
+        self.is_h2()
+            && self.is_usable()
+            && self.answers() == 0
+            && self.limit() <= 1
+            && self.load() > 0
+    }
+}
+
+/// What runs a new connection, before it runs.
+enum Driver {
+    H2(Box<http2::Driver>),
+    H1(Box<http1::Driver>),
+}
+
+/// The pool of one origin.
+pub(crate) struct Origin {
+    target: Target,
+    settings: Arc<Settings>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    connections: Vec<Arc<Connection>>,
+    connecting: usize,
+    opened: u64,
+    /// Requests in the order in which they came.
+    waiting: BTreeMap<u64, Waiting>,
+    tickets: u64,
+    backoff: Option<Backoff>,
+    /// The client is gone: what connects now is not wanted any more.
+    closed: bool,
+    runtime: Option<Handle>,
+}
+
+struct Waiting {
+    bytes: usize,
+    avoid: Option<u64>,
+    give: oneshot::Sender<Result<Lease, HttpError>>,
+}
+
+struct Backoff {
+    length: Duration,
+    over: Sleep,
+    error: HttpError,
+}
+
+impl State {
+    fn usable(&self) -> impl Iterator<Item = &Arc<Connection>> {
+        self.connections.iter().filter(|it| it.is_usable())
+    }
+
+    fn backing_off(&mut self) -> Option<&HttpError> {
+        // Nobody is woken when it ends: whoever needs a connection next looks.
+        let backoff = self.backoff.as_mut()?;
+        match (&mut backoff.over).now_or_never() {
+            Some(()) => None,
+            None => Some(&backoff.error),
+        }
+    }
+}
+
+impl Origin {
+    pub(crate) fn new(target: Target, settings: Arc<Settings>) -> Arc<Self> {
+        Arc::new(Self {
+            target,
+            settings,
+            state: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// A place on a connection for a request with `bytes` of body, if possible on another connection than `avoid`.
+    ///
+    /// # Errors
+    /// Busy if too many wait, or whatever kept a connection from being made. Never anything after which the request may
+    /// have been seen by anybody.
+    pub(crate) async fn lease(
+        self: &Arc<Self>,
+        bytes: usize,
+        avoid: Option<u64>,
+    ) -> Result<Lease, HttpError> {
+        let (ticket, answer) = {
+            let mut state = self.lock();
+            if state.waiting.is_empty()
+                && let Some(connection) = pick(&state, bytes, avoid, false)
+            {
+                return Ok(self.grant(connection, bytes));
+            }
+            if state.waiting.len() >= self.settings.config.max_waiting {
+                return Err(HttpError::never(
+                    HttpErrorKind::Busy,
+                    format!("{} requests wait already", state.waiting.len()),
+                )
+                .advise("send again later, or raise http.max_waiting or http.max_connections"));
+            }
+            if state.connecting == 0
+                && state.usable().next().is_none()
+                && let Some(error) = state.backing_off()
+            {
+                return Err(error.clone());
+            }
+            state.runtime = Some(Handle::try_current().map_err(|_| {
+                HttpError::never(
+                    HttpErrorKind::Connect,
+                    "a connection can only be opened inside a tokio runtime",
+                )
+            })?);
+            let (give, answer) = oneshot::channel();
+            let ticket = state.tickets;
+            state.tickets += 1;
+            state.waiting.insert(ticket, Waiting { bytes, avoid, give });
+            self.settle(state);
+            (ticket, answer)
+        };
+        let _leave = Leave {
+            origin: self,
+            ticket,
+        };
+        answer.await.unwrap_or_else(|_| {
+            Err(HttpError::never(
+                HttpErrorKind::Closed,
+                "the client was dropped",
+            ))
+        })
+    }
+
+    fn grant(self: &Arc<Self>, connection: Arc<Connection>, bytes: usize) -> Lease {
+        connection.in_flight.fetch_add(1, Ordering::AcqRel);
+        connection.leases.fetch_add(1, Ordering::AcqRel);
+        let promised = if connection.is_h2() { bytes } else { 0 };
+        connection.wire.promise(promised);
+        Lease {
+            origin: Some(Arc::clone(self)),
+            connection,
+            promised,
+        }
+    }
+
+    /// After a change: gives room to who waits and opens connections for the rest. Unlocks first what must not run with
+    /// the lock held: a runtime that is shutting down drops what it is given at once.
+    fn settle(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        self.pump(&mut state);
+        let attempts = self.grow(&mut state);
+        let runtime = state.runtime.clone().filter(|_| attempts > 0);
+        drop(state);
+        if let Some(runtime) = runtime {
+            for _ in 0..attempts {
+                let attempt = Attempt {
+                    origin: Some(Arc::clone(self)),
+                };
+                runtime.spawn(attempt.run());
+            }
+        }
+    }
+
+    /// Gives what room there is to who waits, in order.
+    fn pump(self: &Arc<Self>, state: &mut State) {
+        while let Some((ticket, first)) = state.waiting.first_key_value() {
+            let (ticket, bytes, avoid) = (*ticket, first.bytes, first.avoid);
+            if first.give.is_closed() {
+                state.waiting.remove(&ticket);
+                continue;
+            }
+            let picked = pick(state, bytes, avoid, false).or_else(|| {
+                let squeeze = !self.may_grow(state) && state.connecting == 0;
+                pick(state, bytes, None, squeeze).filter(|_| squeeze)
+            });
+            let Some(connection) = picked else { break };
+            let Some(first) = state.waiting.remove(&ticket) else {
+                break;
+            };
+            let lease = self.grant(connection, bytes);
+            if let Err(Ok(lease)) = first.give.send(Ok(lease)) {
+                // Gone in the meantime. Our lock is held, so the lease must not come back through its destructor.
+                lease.undo();
+            }
+        }
+    }
+
+    fn may_grow(&self, state: &mut State) -> bool {
+        state.usable().count() + state.connecting < self.settings.config.max_connections
+            && state.backing_off().is_none()
+            && !state.closed
+    }
+
+    /// Counts as many new connections as those who wait need: never more than there are already, so that the number
+    /// doubles per round trip, and none while one connection is still finding out what the peer allows.
+    fn grow(&self, state: &mut State) -> usize {
+        let Some(bytes) = state.waiting.values().next().map(|it| it.bytes) else {
+            return 0;
+        };
+        if !self.may_grow(state) || state.usable().any(|it| it.is_warming_up()) {
+            return 0;
+        }
+        let usable = state.usable().count();
+        let streams = state
+            .usable()
+            .map(|it| it.limit())
+            .max()
+            .unwrap_or(USUAL_STREAM_LIMIT);
+        let each = streams.min(USUAL_WINDOW / bytes.max(1)).max(1);
+        let wanted = state.waiting.len().div_ceil(each);
+        let spare = self.settings.config.max_connections - usable;
+        let goal = wanted.min(usable.max(1)).min(spare);
+        let new = goal.saturating_sub(state.connecting);
+        state.connecting += new;
+        new
+    }
+
+    fn connected(self: &Arc<Self>, result: Result<Ready, HttpError>) {
+        let mut state = self.lock();
+        state.connecting = state.connecting.saturating_sub(1);
+        let mut driver = None;
+        match result {
+            Ok(_) if state.closed => return,
+            Ok(ready) => {
+                tracing::debug!(origin = %self.target, "connection opened");
+                state.backoff = None;
+                state.opened += 1;
+                let (connection, it) = self.set_up(state.opened, ready);
+                state.connections.push(connection);
+                driver = Some(it);
+            }
+            Err(error) => {
+                let error = error.at(&self.target);
+                tracing::debug!(origin = %self.target, %error, "connection failed");
+                let length = state
+                    .backoff
+                    .as_ref()
+                    .map_or(FIRST_BACKOFF, |it| it.length.saturating_mul(2))
+                    .min(MAX_BACKOFF);
+                state.backoff = Some(Backoff {
+                    length,
+                    over: self.settings.clock.sleep(length),
+                    error: error.clone(),
+                });
+                if state.connecting == 0 && state.usable().next().is_none() {
+                    for (_, waiting) in std::mem::take(&mut state.waiting) {
+                        // Who is gone needs no answer.
+                        waiting.give.send(Err(error.clone())).ok();
+                    }
+                }
+            }
+        }
+        self.settle(state);
+        match driver {
+            Some(Driver::H2(driver)) => drop(tokio::spawn(*driver)),
+            Some(Driver::H1(driver)) => drop(tokio::spawn(*driver)),
+            None => {}
+        }
+    }
+
+    fn set_up(self: &Arc<Self>, id: u64, ready: Ready) -> (Arc<Connection>, Driver) {
+        let connection = |wire: Arc<Wire>, link| {
+            Arc::new(Connection {
+                id,
+                wire,
+                link,
+                max_streams: usize::try_from(self.settings.config.max_streams)
+                    .unwrap_or(usize::MAX),
+                in_flight: AtomicUsize::new(0),
+                leases: AtomicU64::new(0),
+                answers: AtomicU64::new(0),
+                retired: AtomicBool::new(false),
+                cause: OnceLock::new(),
+            })
+        };
+        let origin = Arc::clone(self);
+        match ready {
+            Ready::H2(ready) => {
+                let it = connection(ready.wire, Link::H2(Mutex::new(Some(ready.sender))));
+                let driver =
+                    http2::Driver::new(ready.connection, Arc::clone(&it), origin, &self.settings);
+                (it, Driver::H2(Box::new(driver)))
+            }
+            Ready::H1(ready) => {
+                let it = connection(ready.wire, Link::H1(Mutex::new(Some(ready.sender))));
+                let driver =
+                    http1::Driver::new(ready.connection, Arc::clone(&it), origin, &self.settings);
+                (it, Driver::H1(Box::new(driver)))
+            }
+        }
+    }
+
+    /// Something happened on a connection that may make or take room.
+    pub(crate) fn changed(self: &Arc<Self>) {
+        self.settle(self.lock());
+    }
+
+    fn lost(self: &Arc<Self>, connection: &Arc<Connection>) {
+        tracing::debug!(origin = %self.target, "connection closed");
+        let mut state = self.lock();
+        state.connections.retain(|it| !Arc::ptr_eq(it, connection));
+        self.settle(state);
+    }
+
+    /// Lets every connection finish what is on it and take nothing more; the next request opens a new one.
+    pub(crate) fn retire(&self) {
+        for connection in &self.lock().connections {
+            connection.retire();
+        }
+    }
+
+    /// The client is gone.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.retire();
+    }
+
+    /// Whether forgetting this pool would lose nothing.
+    pub(crate) fn is_unused(&self) -> bool {
+        let state = self.lock();
+        state.connections.is_empty() && state.connecting == 0 && state.waiting.is_empty()
+    }
+
+    pub(crate) fn stats(&self) -> OriginStats {
+        let state = self.lock();
+        let connections = state.usable().count();
+        OriginStats {
+            origin: self.target.to_string(),
+            connections,
+            draining: state.connections.len() - connections,
+            connecting: state.connecting,
+            opened: state.opened,
+            in_flight: state.connections.iter().map(|it| it.load()).sum(),
+            waiting: state
+                .waiting
+                .values()
+                .filter(|it| !it.give.is_closed())
+                .count(),
+            stream_limit: state
+                .usable()
+                .filter(|it| it.is_h2())
+                .map(|it| it.wire.stream_limit())
+                .min()
+                .filter(|it| *it != u32::MAX),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Origin").field(&self.stats()).finish()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The connection with room that is the least loaded.
+fn pick(state: &State, bytes: usize, avoid: Option<u64>, squeeze: bool) -> Option<Arc<Connection>> {
+    state
+        .connections
+        .iter()
+        .filter(|it| Some(it.id) != avoid && it.has_room(bytes, squeeze))
+        .min_by_key(|it| it.load())
+        .map(Arc::clone)
+}
+
+/// One attempt to connect, counted until it ends in whatever way.
+struct Attempt {
+    origin: Option<Arc<Origin>>,
+}
+
+impl Attempt {
+    async fn run(mut self) {
+        if let Some(origin) = &self.origin {
+            let result = connect::open(&origin.settings, &origin.target).await;
+            if let Some(origin) = self.origin.take() {
+                origin.connected(result);
+            }
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if let Some(origin) = self.origin.take() {
+            origin.connected(Err(HttpError::never(
+                HttpErrorKind::Connect,
+                "the runtime was shut down",
+            )));
+        }
+    }
+}
+
+/// Leaves the queue when its request is dropped or served.
+struct Leave<'a> {
+    origin: &'a Origin,
+    ticket: u64,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.origin.lock().waiting.remove(&self.ticket);
+    }
+}
+
+/// A place on a connection. Dropping it makes room for the next request.
+pub(crate) struct Lease {
+    /// `None` once it was undone.
+    origin: Option<Arc<Origin>>,
+    connection: Arc<Connection>,
+    /// Body bytes for which window is set aside and which nobody has taken yet.
+    promised: usize,
+}
+
+impl Lease {
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// The body, carrying the promise of this lease with it.
+    pub(crate) fn body(&mut self, bytes: Bytes) -> Body {
+        self.promised = self.promised.saturating_sub(bytes.len());
+        Body::promised(bytes, Arc::clone(&self.connection.wire))
+    }
+
+    /// Gives the place back. The pool's lock must be held.
+    fn undo(mut self) {
+        self.origin = None;
+        self.release();
+    }
+
+    fn release(&self) {
+        self.connection.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.connection.wire.take_back(self.promised);
+        if let Link::H1(sender) = &self.connection.link
+            && lock(sender).is_none()
+        {
+            // Its exchange was given up in the middle, so the connection cannot be used again.
+            self.connection.retire();
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(origin) = self.origin.take() {
+            let state = origin.lock();
+            self.release();
+            origin.settle(state);
+        }
+    }
+}

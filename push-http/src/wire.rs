@@ -1,0 +1,432 @@
+//! A tap between HTTP/2 and the transport that knows for certain what was written and what the peer allows.
+//!
+//! The `h2` crate hides three things on which a push depends: which streams were ever written (only those can have been
+//! processed), the last stream and the words of a GOAWAY, and how much of the connection's flow-control window is left.
+//! All three can be read off the frame headers that pass by, at the price of looking at nine bytes a frame.
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::error::GoAway;
+
+const DATA_WINDOW: i64 = 65_535;
+const PREFACE_BYTES: usize = 24;
+const HEADER_BYTES: usize = 9;
+/// Longest payload that is kept: 8 bytes of GOAWAY and its debug data; any SETTINGS frame in use is far shorter.
+const MAX_CAPTURE: usize = 8 + 1024;
+
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+const ACK: u8 = 1;
+const SETTINGS_MAX_CONCURRENT_STREAMS: u16 = 3;
+
+/// What is known about one connection from the frames that passed. Shared between its driver, its requests and the pool.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    /// Set with the peer's first SETTINGS: nothing may be sent before.
+    settled: AtomicBool,
+    /// The peer's stream limit as of its last SETTINGS.
+    stream_limit: AtomicU32,
+    /// What may still be sent of DATA on the whole connection.
+    window: AtomicI64,
+    /// Body bytes promised to this connection and not yet taken by its codec.
+    promised: AtomicI64,
+    /// The highest stream whose HEADERS were handed to the transport.
+    written: AtomicU32,
+    bytes_written: AtomicU64,
+    /// Counts reads that brought something.
+    heard: AtomicU64,
+    go_away: Mutex<Option<GoAway>>,
+    /// Nothing is written any more, so "not written" is final.
+    closed: AtomicBool,
+    /// Something changed that may make room for waiting requests, or take it.
+    changed: AtomicBool,
+}
+
+impl Wire {
+    pub(crate) fn new() -> Self {
+        Self {
+            settled: AtomicBool::new(false),
+            stream_limit: AtomicU32::new(u32::MAX),
+            window: AtomicI64::new(DATA_WINDOW),
+            promised: AtomicI64::new(0),
+            written: AtomicU32::new(0),
+            bytes_written: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
+            go_away: Mutex::new(None),
+            closed: AtomicBool::new(false),
+            changed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn stream_limit(&self) -> u32 {
+        self.stream_limit.load(Ordering::Acquire)
+    }
+
+    /// Bytes of DATA that may be sent and are not promised to anybody.
+    pub(crate) fn room(&self) -> i64 {
+        self.window.load(Ordering::Acquire) - self.promised.load(Ordering::Acquire)
+    }
+
+    /// Whether no body waits for the window.
+    pub(crate) fn nothing_promised(&self) -> bool {
+        self.promised.load(Ordering::Acquire) <= 0
+    }
+
+    pub(crate) fn promise(&self, bytes: usize) {
+        self.promised.fetch_add(signed(bytes), Ordering::AcqRel);
+    }
+
+    pub(crate) fn take_back(&self, bytes: usize) {
+        self.promised.fetch_sub(signed(bytes), Ordering::AcqRel);
+    }
+
+    /// Whether the request on `stream` can have reached the peer, as far as is known for good.
+    pub(crate) fn certainly_not_written(&self, stream: u32) -> bool {
+        // The order matters: only after nothing more is written does the highest stream stand still.
+        self.closed.load(Ordering::Acquire) && stream > self.written.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Lets nothing more be written.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn bytes_written(&self) -> u64 {
+        self.bytes_written.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn go_away(&self) -> Option<GoAway> {
+        self.go_away
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Whether something changed since the last call.
+    pub(crate) fn take_changed(&self) -> bool {
+        self.changed.swap(false, Ordering::AcqRel)
+    }
+
+    fn received(&self, frame: &Frame) {
+        let payload = frame.captured.as_slice();
+        match frame.kind() {
+            SETTINGS if frame.flags() & ACK == 0 => {
+                for setting in payload.chunks_exact(6) {
+                    if let [a, b, c, d, e, f] = *setting
+                        && u16::from_be_bytes([a, b]) == SETTINGS_MAX_CONCURRENT_STREAMS
+                    {
+                        self.stream_limit
+                            .store(u32::from_be_bytes([c, d, e, f]), Ordering::Release);
+                    }
+                }
+                self.settled.store(true, Ordering::Release);
+            }
+            GOAWAY => {
+                if let Some((last, rest)) = payload.split_first_chunk::<4>()
+                    && let Some((code, debug_data)) = rest.split_first_chunk::<4>()
+                {
+                    let mut known = self.go_away.lock().unwrap_or_else(PoisonError::into_inner);
+                    let last = u32::from_be_bytes(*last) & 0x7fff_ffff;
+                    *known = Some(GoAway {
+                        // A second GOAWAY may only lower it; a peer that raises it gets no more trust than before.
+                        last_stream: known.as_ref().map_or(last, |it| it.last_stream.min(last)),
+                        code: u32::from_be_bytes(*code),
+                        debug_data: Bytes::copy_from_slice(debug_data),
+                    });
+                }
+            }
+            WINDOW_UPDATE if frame.stream() == 0 => {
+                if let Some(by) = payload.first_chunk::<4>() {
+                    let by = u32::from_be_bytes(*by) & 0x7fff_ffff;
+                    self.window.fetch_add(i64::from(by), Ordering::AcqRel);
+                }
+            }
+            _ => return,
+        }
+        self.changed.store(true, Ordering::Release);
+    }
+}
+
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// A request body that tells its connection how much of it was taken, and gives back the rest when it is dropped.
+pub(crate) struct Body {
+    bytes: Bytes,
+    wire: Arc<Wire>,
+}
+
+impl Body {
+    /// Takes over a promise of `bytes.len()` bytes made by [`Wire::promise`].
+    pub(crate) fn promised(bytes: Bytes, wire: Arc<Wire>) -> Self {
+        Self { bytes, wire }
+    }
+}
+
+impl Buf for Body {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+        // Window first: for a moment there seems to be too little room rather than too much.
+        self.wire.window.fetch_sub(signed(count), Ordering::AcqRel);
+        self.wire.take_back(count);
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.wire.take_back(self.bytes.len());
+    }
+}
+
+/// Finds frames in a byte stream that comes in arbitrary pieces.
+struct Frame {
+    header: [u8; HEADER_BYTES],
+    have: usize,
+    payload_left: usize,
+    captured: Vec<u8>,
+}
+
+impl Frame {
+    fn new() -> Self {
+        Self {
+            header: [0; HEADER_BYTES],
+            have: 0,
+            payload_left: 0,
+            captured: Vec::new(),
+        }
+    }
+
+    fn kind(&self) -> u8 {
+        self.header[3]
+    }
+
+    fn flags(&self) -> u8 {
+        self.header[4]
+    }
+
+    fn stream(&self) -> u32 {
+        u32::from_be_bytes([
+            self.header[5],
+            self.header[6],
+            self.header[7],
+            self.header[8],
+        ]) & 0x7fff_ffff
+    }
+
+    /// Reads `bytes`; calls `on_header` when a frame's header is complete, and `on_frame` when its payload is, of which
+    /// it kept the beginning if `capture` says so.
+    fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        capture: impl Fn(u8) -> bool,
+        mut on_header: impl FnMut(&Self),
+        mut on_frame: impl FnMut(&Self),
+    ) {
+        while !bytes.is_empty() {
+            if self.have < HEADER_BYTES {
+                let take = bytes.len().min(HEADER_BYTES - self.have);
+                self.header[self.have..self.have + take].copy_from_slice(&bytes[..take]);
+                self.have += take;
+                bytes = &bytes[take..];
+                if self.have < HEADER_BYTES {
+                    return;
+                }
+                self.captured.clear();
+                let [a, b, c, ..] = self.header;
+                self.payload_left = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+                on_header(self);
+            } else {
+                let take = bytes.len().min(self.payload_left);
+                if capture(self.kind()) {
+                    let keep = take.min(MAX_CAPTURE - self.captured.len());
+                    self.captured.extend_from_slice(&bytes[..keep]);
+                }
+                self.payload_left -= take;
+                bytes = &bytes[take..];
+            }
+            if self.payload_left == 0 {
+                on_frame(self);
+                self.have = 0;
+            }
+        }
+    }
+}
+
+/// Whether the bytes that pass are HTTP/2 frames.
+enum Scan {
+    Frames { inbound: Frame, outbound: Outbound },
+    Nothing,
+}
+
+struct Outbound {
+    preface_left: usize,
+    frame: Frame,
+}
+
+/// The transport `io` with a [`Wire`] that watches it.
+pub(crate) struct Tap<T> {
+    io: T,
+    wire: Arc<Wire>,
+    scan: Scan,
+}
+
+impl<T> Tap<T> {
+    /// Watches an HTTP/2 connection from its first byte.
+    pub(crate) fn frames(io: T, wire: Arc<Wire>) -> Self {
+        let scan = Scan::Frames {
+            inbound: Frame::new(),
+            outbound: Outbound {
+                preface_left: PREFACE_BYTES,
+                frame: Frame::new(),
+            },
+        };
+        Self { io, wire, scan }
+    }
+
+    /// Only counts bytes.
+    pub(crate) fn bytes(io: T, wire: Arc<Wire>) -> Self {
+        Self {
+            io,
+            wire,
+            scan: Scan::Nothing,
+        }
+    }
+
+    fn wrote(&mut self, bytes: &[u8]) {
+        if let Scan::Frames { outbound, .. } = &mut self.scan {
+            let preface = outbound.preface_left.min(bytes.len());
+            outbound.preface_left -= preface;
+            let on_header = |frame: &Frame| {
+                if frame.kind() == HEADERS {
+                    self.wire
+                        .written
+                        .fetch_max(frame.stream(), Ordering::AcqRel);
+                }
+            };
+            let bytes = &bytes[preface..];
+            outbound.frame.feed(bytes, |_| false, on_header, |_| {});
+        }
+    }
+
+    fn end(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &result {
+            Poll::Ready(Ok(count)) => {
+                self.wire
+                    .bytes_written
+                    .fetch_add(u64::try_from(*count).unwrap_or(0), Ordering::AcqRel);
+            }
+            Poll::Ready(Err(_)) => self.wire.close(),
+            Poll::Pending => {}
+        }
+        result
+    }
+
+    fn check_open(&self) -> io::Result<()> {
+        if self.wire.is_closed() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(())
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Tap<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buf.filled().len();
+        let result = ready!(Pin::new(&mut this.io).poll_read(cx, buf));
+        let new = buf.filled().get(before..).unwrap_or_default();
+        if result.is_err() || new.is_empty() {
+            // A peer that has ended its side may still read ours. Writing on would make "not written" untrue later.
+            this.wire.close();
+        } else {
+            this.wire.heard.fetch_add(1, Ordering::AcqRel);
+            if let Scan::Frames { inbound, .. } = &mut this.scan {
+                let capture = |kind| matches!(kind, SETTINGS | GOAWAY | WINDOW_UPDATE);
+                inbound.feed(new, capture, |_| {}, |frame| this.wire.received(frame));
+            }
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Tap<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.check_open()?;
+        let result = Pin::new(&mut self.io).poll_write(cx, buf);
+        if let Poll::Ready(Ok(count)) = result {
+            self.wrote(&buf[..count]);
+        }
+        self.end(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.check_open()?;
+        let result = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        if let Poll::Ready(Ok(mut left)) = result {
+            for buf in bufs {
+                let count = left.min(buf.len());
+                self.wrote(&buf[..count]);
+                left -= count;
+            }
+        }
+        self.end(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check_open()?;
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,354 @@
+//! An HTTP/2 peer that is driven frame by frame, so that it can do what a well-behaved library would not.
+use std::{
+    collections::HashMap,
+    future::Future,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::Request;
+use push_core::{ManualClock, Timestamp};
+use push_http::{Client, HttpConfig};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split},
+    net::TcpListener,
+    sync::Mutex,
+    task::AbortHandle,
+};
+
+/// If a test hangs it fails with a sentence instead of blocking the run. Never reached otherwise.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
+pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
+pub(crate) const REFUSED_STREAM: u32 = 7;
+pub(crate) const CANCEL: u32 = 8;
+
+pub(crate) fn clock() -> ManualClock {
+    ManualClock::new(Timestamp::from_unix_seconds(1_790_000_000))
+}
+
+pub(crate) fn client(config: HttpConfig) -> (Client, ManualClock) {
+    let clock = clock();
+    let client = Client::new(config, Arc::new(clock.clone())).expect("a usable configuration");
+    (client, clock)
+}
+
+pub(crate) fn post(base: &str, body: impl Into<Bytes>) -> Request<Bytes> {
+    Request::post(format!("{base}/3/device/00"))
+        .body(body.into())
+        .expect("a request")
+}
+
+/// Waits, without a timer of its own, until `condition` holds.
+pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .unwrap_or_else(|_| panic!("it never happened: {what}"));
+}
+
+/// Awaits `future`, which must come to an end.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("it came to no end")
+}
+
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {}
+
+/// A listener that hands each connection to a script.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    task: AbortHandle,
+}
+
+impl Server {
+    /// Runs `script(number, stream)` for each connection, numbered from 0.
+    pub(crate) async fn raw<F>(
+        script: impl Fn(usize, tokio::net::TcpStream) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&connections);
+        let task = tokio::spawn(async move {
+            let mut scripts = tokio::task::JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).expect("a socket option");
+                let number = counter.fetch_add(1, Ordering::SeqCst);
+                scripts.spawn(script(number, stream));
+            }
+        });
+        Self {
+            address,
+            connections,
+            task: task.abort_handle(),
+        }
+    }
+
+    /// Runs `script(number, peer)` for each clear-text HTTP/2 connection, numbered from 0.
+    pub(crate) async fn h2<F>(script: impl Fn(usize, Peer) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let script = Arc::new(script);
+        Self::raw(move |number, stream| {
+            let script = Arc::clone(&script);
+            async move {
+                if let Some(peer) = Peer::accept(stream).await {
+                    script(number, peer).await;
+                }
+            }
+        })
+        .await
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Something a client did.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A whole request.
+    Request {
+        stream: u32,
+        body: Bytes,
+    },
+    /// A request's headers, with its body still to come.
+    Opened {
+        stream: u32,
+    },
+    Reset {
+        stream: u32,
+        code: u32,
+    },
+    Ping([u8; 8]),
+    GoAway,
+}
+
+/// The peer's side of one HTTP/2 connection.
+pub(crate) struct Peer {
+    reader: ReadHalf<Box<dyn Io>>,
+    writer: Arc<Mutex<WriteHalf<Box<dyn Io>>>>,
+    bodies: HashMap<u32, Vec<u8>>,
+    /// Raw header blocks by stream.
+    pub(crate) header_blocks: HashMap<u32, Vec<u8>>,
+    /// Gives back what DATA takes of the connection's and the stream's window.
+    pub(crate) replenish: bool,
+    pub(crate) answer_pings: bool,
+    /// Settings acknowledged by the client.
+    pub(crate) acknowledged: usize,
+}
+
+/// Writes frames; can be cloned into tasks that answer later.
+#[derive(Clone)]
+pub(crate) struct Writer(Arc<Mutex<WriteHalf<Box<dyn Io>>>>);
+
+impl Writer {
+    pub(crate) async fn frame(&self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let mut out = u32::try_from(payload.len())
+            .expect("a short payload")
+            .to_be_bytes()[1..]
+            .to_vec();
+        out.extend([kind, flags]);
+        out.extend(stream.to_be_bytes());
+        out.extend(payload);
+        // A client that is gone is no failure of the peer.
+        self.0.lock().await.write_all(&out).await.ok();
+    }
+
+    pub(crate) async fn settings(&self, settings: &[(u16, u32)]) {
+        let mut payload = Vec::new();
+        for (id, value) in settings {
+            payload.extend(id.to_be_bytes());
+            payload.extend(value.to_be_bytes());
+        }
+        self.frame(SETTINGS, 0, 0, &payload).await;
+    }
+
+    pub(crate) async fn stream_limit(&self, limit: u32) {
+        self.settings(&[(3, limit)]).await;
+    }
+
+    pub(crate) async fn answer(&self, stream: u32, status: u16, body: &[u8]) {
+        self.begin_answer(stream, status, body.is_empty()).await;
+        if !body.is_empty() {
+            self.frame(DATA, 1, stream, body).await;
+        }
+    }
+
+    /// HPACK: `:status` as a literal without indexing, its name from the static table (RFC 7541 appendix A, index 8).
+    pub(crate) async fn begin_answer(&self, stream: u32, status: u16, end: bool) {
+        let mut block = vec![0x08, 3];
+        block.extend(status.to_string().bytes());
+        self.frame(HEADERS, 4 | u8::from(end), stream, &block).await;
+    }
+
+    pub(crate) async fn reset(&self, stream: u32, code: u32) {
+        self.frame(RST_STREAM, 0, stream, &code.to_be_bytes()).await;
+    }
+
+    pub(crate) async fn go_away(&self, last: u32, code: u32, debug_data: &[u8]) {
+        let mut payload = last.to_be_bytes().to_vec();
+        payload.extend(code.to_be_bytes());
+        payload.extend(debug_data);
+        self.frame(GOAWAY, 0, 0, &payload).await;
+    }
+
+    pub(crate) async fn window_update(&self, stream: u32, by: u32) {
+        self.frame(WINDOW_UPDATE, 0, stream, &by.to_be_bytes())
+            .await;
+    }
+
+    pub(crate) async fn close(&self) {
+        self.0.lock().await.shutdown().await.ok();
+    }
+}
+
+impl Peer {
+    /// Reads the client's preface. Sends nothing.
+    pub(crate) async fn accept(io: impl Io) -> Option<Self> {
+        let (mut reader, writer) = split(Box::new(io) as Box<dyn Io>);
+        let mut preface = [0; 24];
+        reader.read_exact(&mut preface).await.ok()?;
+        assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        Some(Self {
+            reader,
+            writer: Arc::new(Mutex::new(writer)),
+            bodies: HashMap::new(),
+            header_blocks: HashMap::new(),
+            replenish: true,
+            answer_pings: true,
+            acknowledged: 0,
+        })
+    }
+
+    pub(crate) fn writer(&self) -> Writer {
+        Writer(Arc::clone(&self.writer))
+    }
+
+    /// One frame, or nothing when the client has closed the connection.
+    pub(crate) async fn frame(&mut self) -> Option<(u8, u8, u32, Vec<u8>)> {
+        let mut header = [0; 9];
+        self.reader.read_exact(&mut header).await.ok()?;
+        let [a, b, c, kind, flags, d, e, f, g] = header;
+        let mut payload = vec![0; usize::try_from(u32::from_be_bytes([0, a, b, c])).ok()?];
+        self.reader.read_exact(&mut payload).await.ok()?;
+        Some((kind, flags, u32::from_be_bytes([d, e, f, g]), payload))
+    }
+
+    /// What the client does next. Acknowledges SETTINGS, and PINGs and DATA if told so.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        loop {
+            let (kind, flags, stream, payload) = self.frame().await?;
+            let word =
+                |at: usize| u32::from_be_bytes(payload[at..at + 4].try_into().expect("four bytes"));
+            match kind {
+                SETTINGS if flags & 1 == 0 => self.writer().frame(SETTINGS, 1, 0, &[]).await,
+                SETTINGS => self.acknowledged += 1,
+                HEADERS => {
+                    assert_eq!(flags & 4, 4, "header blocks fit one frame here");
+                    self.header_blocks.insert(stream, payload);
+                    if flags & 1 == 1 {
+                        return Some(Event::Request {
+                            stream,
+                            body: Bytes::new(),
+                        });
+                    }
+                    self.bodies.insert(stream, Vec::new());
+                    return Some(Event::Opened { stream });
+                }
+                DATA => {
+                    let size = u32::try_from(payload.len()).expect("a short frame");
+                    if self.replenish && size > 0 {
+                        self.writer().window_update(0, size).await;
+                        self.writer().window_update(stream, size).await;
+                    }
+                    if let Some(body) = self.bodies.get_mut(&stream) {
+                        body.extend(&payload);
+                    }
+                    if flags & 1 == 1
+                        && let Some(body) = self.bodies.remove(&stream)
+                    {
+                        return Some(Event::Request {
+                            stream,
+                            body: body.into(),
+                        });
+                    }
+                }
+                RST_STREAM => {
+                    self.bodies.remove(&stream);
+                    return Some(Event::Reset {
+                        stream,
+                        code: word(0),
+                    });
+                }
+                PING if flags & 1 == 0 => {
+                    if self.answer_pings {
+                        self.writer().frame(PING, 1, 0, &payload).await;
+                    }
+                    return Some(Event::Ping(payload.try_into().expect("eight bytes")));
+                }
+                GOAWAY => return Some(Event::GoAway),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next whole request.
+    pub(crate) async fn request(&mut self) -> Option<(u32, Bytes)> {
+        loop {
+            if let Event::Request { stream, body } = self.next().await? {
+                return Some((stream, body));
+            }
+        }
+    }
+
+    /// Answers everything at once with its own body, until the client goes.
+    pub(crate) async fn echo(mut self) {
+        while let Some((stream, body)) = self.request().await {
+            self.writer().answer(stream, 200, &body).await;
+        }
+    }
+}
+
+/// A peer that greets and echoes.
+pub(crate) async fn echo_server() -> Server {
+    Server::h2(|_, peer| async move {
+        peer.writer().stream_limit(100).await;
+        peer.echo().await;
+    })
+    .await
+}

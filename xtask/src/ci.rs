@@ -1,15 +1,16 @@
 //! What continuous integration runs, and the one command that runs all tests.
 
 use std::{
+    env, fs,
     io::Read,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{self, Command, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
-use crate::{Failure, Result, behaviour, matrix, run, table, tidy};
+use crate::{Failure, Result, behaviour, matrix, new, run, table, tidy, workspace::Workspace};
 
 pub(crate) const HELP: &str = "\
 cargo xtask ci [STEP...]
@@ -26,6 +27,7 @@ one before it failed; a table at the end says which did and how long each took.
   test       cargo xtask test
   behaviour  cargo xtask behaviour
   matrix     cargo xtask matrix
+  new        a new crate of every kind, in a copy of the repository: its tests, lints and tidiness
   docs       the API documentation, warnings are errors
   examples   every example, built and run to its end
   deny       licences and advisories, where cargo-deny is installed
@@ -58,6 +60,7 @@ const STEPS: &[Step] = &[
         behaviour::task(root, &["--require", PROMISED])
     }),
     ("matrix", |root| matrix::task(root, &[])),
+    ("new", new_crates),
     ("docs", docs),
     ("examples", examples),
     ("deny", deny),
@@ -196,6 +199,57 @@ fn docs(root: &Path) -> Result {
     ]))
 }
 
+/// What `new-provider` and `new-plugin` write must be as good as what is here.
+fn new_crates(root: &Path) -> Result {
+    let copy = env::temp_dir().join(format!("offline-push-new-{}", process::id()));
+    let done = new_crates_in(root, &copy);
+    let gone = fs::remove_dir_all(&copy)
+        .map_err(|error| format!("{} cannot be removed: {error}", copy.display()).into());
+    done.and(gone)
+}
+
+fn new_crates_in(root: &Path, copy: &Path) -> Result {
+    for path in Workspace::at(root)?.files()? {
+        let to = copy.join(&path);
+        to.parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| fs::copy(root.join(&path), &to).map(|_| ()))
+            .map_err(|error| format!("{path} cannot be copied: {error}"))?;
+    }
+    let mut packages = Vec::new();
+    new::provider(copy, &["sample-one"])?;
+    packages.push("--package=push-provider-sample-one".to_owned());
+    for word in [
+        "ingress-sample",
+        "login-sample",
+        "queue-sample",
+        "store-sample",
+    ] {
+        new::plugin(copy, &[word])?;
+        packages.push(format!("--package=push-{word}"));
+    }
+    // Third-party crates are the same there as here, and need not be compiled again.
+    let target = target_dir(root)?;
+    let cargo = |args: &[&str]| {
+        let mut command = run::cargo(copy);
+        command
+            .env("CARGO_TARGET_DIR", &target)
+            .args(args)
+            .args(&packages);
+        command
+    };
+    run::succeed(&mut cargo(&["fmt", "--check"]))?;
+    run::succeed(cargo(&["clippy", "--quiet", "--all-targets"]).args(["--", "-Dwarnings"]))?;
+    run::succeed(&mut cargo(&["test", "--quiet"]))
+}
+
+fn target_dir(root: &Path) -> Result<String> {
+    let metadata =
+        run::stdout_of(run::cargo(root).args(["metadata", "--no-deps", "--format-version=1"]))?;
+    json_text(&metadata, "target_directory")
+        .ok_or_else(|| "`cargo metadata` names no target directory".into())
+}
+
 fn deny(root: &Path) -> Result {
     if !run::is_installed("cargo-deny") {
         println!("not checked: cargo-deny is not installed (`cargo install cargo-deny`)");
@@ -233,21 +287,23 @@ fn examples(root: &Path) -> Result {
 
 /// The examples among cargo's JSON messages: name and program.
 fn executables(messages: &str) -> Vec<(String, PathBuf)> {
-    let text = |line: &str, key: &str| {
-        let (_, rest) = line.split_once(&format!("\"{key}\":\""))?;
-        Some(rest.split_once('"')?.0.replace("\\\\", "\\"))
-    };
     let mut found: Vec<(String, PathBuf)> = messages
         .lines()
         .filter(|it| it.contains("\"kind\":[\"example\"]"))
         .filter_map(|it| {
-            let program = PathBuf::from(text(it, "executable")?);
+            let program = PathBuf::from(json_text(it, "executable")?);
             let name = program.file_stem()?.to_string_lossy().into_owned();
             Some((name, program))
         })
         .collect();
     found.sort();
     found
+}
+
+/// The text of the last `"key":"text"` in a line of cargo's JSON.
+fn json_text(line: &str, key: &str) -> Option<String> {
+    let (_, rest) = line.rsplit_once(&format!("\"{key}\":\""))?;
+    Some(rest.split_once('"')?.0.replace("\\\\", "\\"))
 }
 
 /// Runs a program that must end by itself and in time; its output is shown if it does not end well.

@@ -1,10 +1,330 @@
-use crate::Result;
-use std::path::Path;
-pub(crate) const PROVIDER_HELP: &str = "";
-pub(crate) const PLUGIN_HELP: &str = "";
-pub(crate) fn provider(_: &Path, _: &[&str]) -> Result {
+//! New crates: complete, wired into the facade, and passing their kind's conformance tests at once.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    Failure, Result, generate, names, run,
+    workspace::{Kind, Plugin, Workspace},
+};
+
+pub(crate) const PROVIDER_HELP: &str = "\
+cargo xtask new-provider NAME
+
+Writes the folder providers/NAME with a provider for a vendor that takes JSON over HTTP: configuration, one
+request a token, the vendor's answers told apart, a check of the credential, and the conformance tests with
+the vendor's replies. Then wires it into the facade, as the feature `provider-NAME`. Nothing else is to edit:
+
+    cargo xtask new-provider acme
+    cargo test -p push-provider-acme
+
+NAME is lower-case letters, digits and single hyphens, and starts with a letter. It is the channel's name in
+configuration (`type = \"acme\"`) and in registrations.
+";
+
+pub(crate) const PLUGIN_HELP: &str = "\
+cargo xtask new-plugin KIND-NAME
+
+Writes the folder plugins/KIND-NAME and wires it into the facade, as the feature `KIND-NAME`. KIND is
+
+  login    turns login and logout of some login system into register and unregister
+  store    keeps registrations, credentials and traces; starts as a copy of store-memory
+  queue    keeps deliveries until they are sent; starts as a copy of queue-memory
+  ingress  a way in: webhooks of a message server, receipts of a vendor, another server's API
+
+The new crate compiles and passes the conformance tests of its kind:
+
+    cargo xtask new-plugin store-redis
+    cargo test -p push-store-redis
+";
+
+/// A file of a new crate: its path in the crate, and its text.
+type File = (PathBuf, String);
+
+const PROVIDER: &[(&str, &str)] = &[
+    ("Cargo.toml", include_str!("../templates/provider.toml")),
+    ("src/lib.rs", include_str!("../templates/provider.rs")),
+];
+const LOGIN: &[(&str, &str)] = &[
+    ("Cargo.toml", include_str!("../templates/login.toml")),
+    ("src/lib.rs", include_str!("../templates/login.rs")),
+];
+const INGRESS: &[(&str, &str)] = &[
+    ("Cargo.toml", include_str!("../templates/ingress.toml")),
+    ("src/lib.rs", include_str!("../templates/ingress.rs")),
+];
+
+pub(crate) fn provider(root: &Path, args: &[&str]) -> Result {
+    let [name] = args else {
+        return Err(Failure::Usage("new-provider wants one name".to_owned()));
+    };
+    names::check(name).map_err(Failure::Usage)?;
+    write(
+        root,
+        &Plugin {
+            kind: Kind::Provider,
+            name: (*name).to_owned(),
+        },
+    )
+}
+
+pub(crate) fn plugin(root: &Path, args: &[&str]) -> Result {
+    let [word] = args else {
+        return Err(Failure::Usage(
+            "new-plugin wants one word such as `store-redis`".to_owned(),
+        ));
+    };
+    if word.starts_with("provider-") {
+        return Err(Failure::Usage(format!(
+            "a provider has a command of its own: cargo xtask new-provider {}",
+            word.trim_start_matches("provider-")
+        )));
+    }
+    write(root, &Plugin::from_word(word).map_err(Failure::Usage)?)
+}
+
+fn write(root: &Path, plugin: &Plugin) -> Result {
+    let before = Workspace::at(root)?;
+    let dir = root.join(plugin.folder());
+    if dir.exists() {
+        return Err(format!("{} is already there", plugin.folder()).into());
+    }
+    let features = &before.facade().manifest;
+    if features.get("features", &plugin.feature()).is_some()
+        && !before.plugins().any(|(it, _)| it == plugin)
+    {
+        println!(
+            "note: Cargo.toml still had the feature `{}` of a folder that is gone",
+            plugin.feature()
+        );
+    }
+    let (_, broken) = generate::compare(&before)?;
+    if let Some(it) = broken.first() {
+        return Err(format!("{} has no place for generated text: {}", it.path, it.reason).into());
+    }
+    let files = files(root, plugin)?;
+    for (path, text) in &files {
+        let path = dir.join(path);
+        let done = path
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| fs::write(&path, text));
+        done.map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+    }
+    let changed = generate::fix(&Workspace::at(root)?)?;
+    // Names differ in length, so lines break elsewhere than in the template.
+    let formatted = run::captured(run::cargo(root).args(["fmt", "--package", &plugin.package()]));
+    if !formatted.is_ok_and(|it| it.status.success()) {
+        println!("note: not formatted; `cargo fmt` does that once rustfmt is installed");
+    }
+    for (path, _) in &files {
+        println!("wrote {}/{}", plugin.folder(), path.display());
+    }
+    for path in changed {
+        println!("wired {path}");
+    }
+    println!("\nnext: cargo test -p {}", plugin.package());
     Ok(())
 }
-pub(crate) fn plugin(_: &Path, _: &[&str]) -> Result {
-    Ok(())
+
+fn files(root: &Path, plugin: &Plugin) -> Result<Vec<File>> {
+    let template = match plugin.kind {
+        Kind::Provider => PROVIDER,
+        Kind::Login => LOGIN,
+        Kind::Ingress => INGRESS,
+        Kind::Store | Kind::Queue => return copied(root, plugin),
+    };
+    Ok(template
+        .iter()
+        .map(|(path, text)| (PathBuf::from(path), filled(text, plugin)))
+        .collect())
+}
+
+/// A template with the plugin's names in it.
+fn filled(text: &str, plugin: &Plugin) -> String {
+    text.replace("{{name}}", &plugin.name)
+        .replace("{{Name}}", &names::pascal(&plugin.name))
+        .replace("{{package}}", &plugin.package())
+}
+
+/// The crate that keeps everything in memory, under another name: the shortest way to one that does
+/// all that is asked of its kind, to be changed method by method with the tests green.
+fn copied(root: &Path, plugin: &Plugin) -> Result<Vec<File>> {
+    let model = Plugin {
+        kind: plugin.kind,
+        name: "memory".to_owned(),
+    };
+    let dir = root.join(model.folder());
+    let mut files = Vec::new();
+    for path in Workspace::at(root)?.files()? {
+        if let Some(inside) = path.strip_prefix(&format!("{}/", model.folder())) {
+            let text = fs::read_to_string(dir.join(inside))
+                .map_err(|error| format!("{path} cannot be read: {error}"))?;
+            files.push((PathBuf::from(inside), renamed(&text, &model, plugin)));
+        }
+    }
+    if files.is_empty() {
+        return Err(format!("there is no {} to start from", model.folder()).into());
+    }
+    Ok(files)
+}
+
+fn renamed(text: &str, model: &Plugin, plugin: &Plugin) -> String {
+    let text = text
+        .replace(&model.feature(), &plugin.feature())
+        .replace(&model.ident(), &plugin.ident())
+        .replace(&model.id(), &plugin.id())
+        .replace(
+            &format!("\"{}\"", model.name),
+            &format!("\"{}\"", plugin.name),
+        )
+        .replace(&names::pascal(&model.name), &names::pascal(&plugin.name));
+    text.lines()
+        .map(|line| {
+            if line.starts_with("description = ") {
+                format!(
+                    "description = \"The {} `{}`, begun as a copy of {}\"\n",
+                    plugin.kind.word(),
+                    plugin.name,
+                    model.feature()
+                )
+            } else {
+                format!("{line}\n")
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{filled, plugin, provider, renamed};
+    use crate::{
+        Failure,
+        workspace::{Kind, Plugin, fixture::Fixture},
+    };
+
+    const FACADE: &str = "\
+[workspace.package]
+version = \"0.1.0\"
+[package]
+name = \"offline-push\"
+[features]
+# begin generated: features
+# end generated: features
+[dependencies]
+# begin generated: dependencies
+# end generated: dependencies
+";
+
+    fn some() -> Fixture {
+        let it = Fixture::new();
+        it.write("Cargo.toml", FACADE);
+        it
+    }
+
+    #[test]
+    fn a_new_provider_is_one_folder_and_the_wiring() {
+        let it = some();
+        provider(&it.root, &["acme-one"]).expect("a new provider");
+        let workspace = it.workspace();
+        let library = workspace
+            .read("providers/acme-one/src/lib.rs")
+            .expect("a library");
+        assert!(library.contains("register_plugin!(AcmeOne);"), "{library}");
+        assert!(!library.contains("{{"), "{library}");
+        let manifest = workspace.read("Cargo.toml").expect("the manifest");
+        assert!(
+            manifest.contains("provider-acme-one = [\"dep:push-provider-acme-one\"]"),
+            "{manifest}"
+        );
+        let linked = workspace.read("src/linked.rs").expect("the table");
+        assert!(
+            linked.contains("push_provider_acme_one::PLUGIN"),
+            "{linked}"
+        );
+    }
+
+    #[test]
+    fn what_is_there_is_never_overwritten() {
+        let it = some();
+        it.write("providers/acme/notes.txt", "mine");
+        assert!(matches!(
+            provider(&it.root, &["acme"]),
+            Err(Failure::Task(words)) if words.contains("already there")
+        ));
+        assert!(!it.root.join("providers/acme/Cargo.toml").exists());
+    }
+
+    #[test]
+    fn nothing_is_written_when_the_facade_cannot_be_wired() {
+        let it = some();
+        it.write("Cargo.toml", "[workspace.package]\nversion = \"0.1.0\"\n");
+        assert!(provider(&it.root, &["acme"]).is_err());
+        assert!(!it.root.join("providers/acme").exists());
+    }
+
+    #[test]
+    fn bad_command_lines_are_refused_with_the_way_out() {
+        let it = some();
+        for args in [&[][..], &["a", "b"], &["Acme"], &["async"], &["config"]] {
+            assert!(
+                matches!(provider(&it.root, args), Err(Failure::Usage(_))),
+                "{args:?}"
+            );
+        }
+        for args in [&[][..], &["redis"], &["cache-redis"], &["store-Redis"]] {
+            assert!(
+                matches!(plugin(&it.root, args), Err(Failure::Usage(_))),
+                "{args:?}"
+            );
+        }
+        assert!(matches!(
+            plugin(&it.root, &["provider-acme"]),
+            Err(Failure::Usage(words)) if words.contains("new-provider acme")
+        ));
+    }
+
+    #[test]
+    fn a_new_store_is_the_one_in_memory_under_another_name() {
+        let it = some();
+        it.add("plugins/store-memory", "push-store-memory", "");
+        it.write(
+            "plugins/store-memory/src/lib.rs",
+            "//! Keeps it in memory.\npub struct MemoryStore; // store/memory\nconst NAME: &str = \"memory\";\n",
+        );
+        plugin(&it.root, &["store-red"]).expect("a new store");
+        let library = it
+            .workspace()
+            .read("plugins/store-red/src/lib.rs")
+            .expect("a library");
+        assert!(
+            library.contains("pub struct RedStore; // store/red"),
+            "{library}"
+        );
+        assert!(library.contains("\"red\""), "{library}");
+        assert!(library.contains("in memory"), "{library}");
+        assert!(plugin(&it.root, &["queue-red"]).is_err(), "no model");
+    }
+
+    #[test]
+    fn templates_are_filled_whole() {
+        let plugin = Plugin {
+            kind: Kind::Login,
+            name: "a-b".to_owned(),
+        };
+        assert_eq!(
+            filled("{{name}} {{Name}} {{package}}", &plugin),
+            "a-b AB push-login-a-b"
+        );
+        let model = Plugin {
+            kind: Kind::Login,
+            name: "memory".to_owned(),
+        };
+        assert_eq!(
+            renamed("description = \"x\"\npush_login_memory\n", &model, &plugin),
+            "description = \"The login `a-b`, begun as a copy of login-memory\"\npush_login_a_b\n"
+        );
+    }
 }

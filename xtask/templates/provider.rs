@@ -1,0 +1,265 @@
+//! The push channel `{{name}}`: one JSON request over HTTP for each token, with the app's secret in a header.
+//!
+//! Everything below stands for a vendor that does not exist. Replace, in this order: [`{{Name}}Config`] (what the vendor
+//! gave the app's owner), `render` (what it wants on the wire), `judge` (what its codes mean), `verify`, and the replies at
+//! the end of this file. Name the vendor's page and the date you read it here.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, Uri, header};
+use push_core::{
+    Badge, Batch, BuildContext, Capabilities, Channel, Clock, DynProvider, Error, ErrorKind,
+    Health, Notification, Plugin, Provider, ProviderKind, Result, Retry, Scope, Secret, Target,
+    TextLimits, TextUnit, VendorAnswer, Verdict, VerdictKind, Verdicts, async_trait,
+};
+use push_http::{Client, HttpClient, HttpConfig, Processed};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// The largest payload that the vendor takes, in bytes.
+const MAX_PAYLOAD: usize = 4096;
+
+/// What the vendor's console gave the app's owner.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct {{Name}}Config {
+    /// The app's id.
+    pub app_id: String,
+    /// The app's secret.
+    pub app_secret: Secret,
+    /// Where the vendor listens, without a path.
+    #[serde(default = "endpoint")]
+    pub endpoint: String,
+    /// How to connect.
+    #[serde(default)]
+    pub http: HttpConfig,
+}
+
+fn endpoint() -> String {
+    "https://push.{{name}}.example".to_owned()
+}
+
+/// One credential at the vendor. Clones nothing, keeps nothing: all state is the connection.
+#[derive(Debug)]
+pub struct {{Name}} {
+    app_id: String,
+    app_secret: Secret,
+    endpoint: String,
+    client: Client,
+    clock: Arc<dyn Clock>,
+    capabilities: Capabilities,
+}
+
+push_core::register_plugin!({{Name}});
+
+impl Plugin for {{Name}} {
+    type Kind = ProviderKind;
+    type Config = {{Name}}Config;
+    const NAME: &'static str = "{{name}}";
+    const EXAMPLE: &'static str = "app_id = \"1001\"\napp_secret = \"from the vendor's console\"\n";
+
+    fn build(config: {{Name}}Config, context: &BuildContext) -> Result<DynProvider> {
+        let wrong = |message: &str, key: &str, advice: &str| {
+            Err(Error::new(ErrorKind::Config, message)
+                .at(key)
+                .advise(advice))
+        };
+        if config.app_id.is_empty() || !config.app_id.bytes().all(|it| it.is_ascii_graphic()) {
+            return wrong(
+                "is empty or holds a space",
+                "app_id",
+                "copy it from the vendor's console",
+            );
+        }
+        let endpoint = config.endpoint.trim_end_matches('/').to_owned();
+        let is_origin = endpoint
+            .parse::<Uri>()
+            .is_ok_and(|it| it.scheme().is_some() && it.path() == "/" && it.query().is_none());
+        if !is_origin {
+            return wrong(
+                "is not a scheme and a host",
+                "endpoint",
+                "leave it out, or write it like \"https://push.{{name}}.example\"",
+            );
+        }
+        Ok(Arc::new(Self {
+            app_id: config.app_id,
+            app_secret: config.app_secret,
+            endpoint,
+            client: Client::new(config.http, Arc::clone(&context.clock))?,
+            clock: Arc::clone(&context.clock),
+            capabilities: Capabilities::new(Channel::known(Self::NAME), MAX_PAYLOAD).with_text(
+                TextLimits {
+                    title: 50,
+                    body: 200,
+                    unit: TextUnit::Utf16,
+                },
+            ),
+        }))
+    }
+}
+
+#[async_trait]
+impl Provider for {{Name}} {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn send(&self, batch: Batch, verdicts: Verdicts) {
+        // `max_batch` is 1, so no target waits for another here.
+        for (position, target) in batch.targets.iter().enumerate() {
+            let verdict = self.push(&batch.notification, target).await;
+            verdicts.report(position, verdict);
+        }
+    }
+
+    async fn verify(&self) -> Result<Health> {
+        let request = self.request(Method::GET, "/v1/app", Bytes::new())?;
+        let response = self.client.send(request).await?;
+        let answer = Answer::of(&response);
+        let kind = judge(response.status(), answer.code);
+        match kind {
+            VerdictKind::Accepted | VerdictKind::CredentialRefused => Ok(Health {
+                accepted: kind == VerdictKind::Accepted,
+                evidence: format!("{} {}", response.status(), answer.words()),
+            }),
+            _ => Err(Error::new(
+                ErrorKind::Unavailable,
+                format!(
+                    "the vendor answered {} {}",
+                    response.status(),
+                    answer.words()
+                ),
+            )
+            .advise("try again later")),
+        }
+    }
+}
+
+impl {{Name}} {
+    async fn push(&self, notification: &Notification, target: &Target) -> Verdict {
+        let body = self.render(notification, target);
+        if body.len() > MAX_PAYLOAD {
+            return Verdict::payload_refused(
+                "too large",
+                format!("{} bytes, of which {MAX_PAYLOAD} are allowed", body.len()),
+            );
+        }
+        let request = match self.request(Method::POST, "/v1/messages", body) {
+            Ok(request) => request,
+            Err(error) => return Verdict::payload_refused("no request", error.to_string()),
+        };
+        match self.client.send(request).await {
+            Ok(response) => self.classify(&response, target),
+            Err(error) => match error.processed() {
+                Processed::Never => Verdict::unavailable(error.to_string()),
+                Processed::Unknown => Verdict::unknown(error.to_string()),
+            },
+        }
+    }
+
+    /// The notification in the vendor's words.
+    fn render(&self, notification: &Notification, target: &Target) -> Bytes {
+        let mut message = json!({
+            "id": target.delivery.to_string(),
+            "token": target.token.expose(),
+            "title": notification.title,
+            "body": notification.body,
+        });
+        if !notification.ext.is_empty() {
+            message["ext"] = notification.ext.as_str().into();
+        }
+        if let Badge::Set(badge) = notification.badge {
+            message["badge"] = badge.into();
+        }
+        if let Some(at) = notification.expires_at {
+            message["ttl"] = at.since(self.clock.now()).as_secs().into();
+        }
+        if let Some(Value::Object(own)) = notification.vendor.get(&self.capabilities.channel) {
+            for (key, value) in own {
+                message[key.as_str()] = value.clone();
+            }
+        }
+        message.to_string().into()
+    }
+
+    fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Bytes>> {
+        Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.endpoint))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("x-app-id", &self.app_id)
+            .header("x-app-secret", self.app_secret.expose())
+            .body(body)
+            .map_err(|_| {
+                Error::new(ErrorKind::Config, "app_id or app_secret cannot be sent")
+                    .advise("copy both from the vendor's console once more")
+            })
+    }
+
+    fn classify(&self, response: &Response<Bytes>, target: &Target) -> Verdict {
+        let answer = Answer::of(response);
+        let status = response.status();
+        let words = VendorAnswer::new(status.as_u16(), answer.code.map_or_else(String::new, |it| it.to_string()))
+            .with_text(&answer.message)
+            .with_request_id(&answer.request_id)
+            .without(&target.token);
+        let verdict = Verdict::new(judge(status, answer.code), words);
+        match self.retry_after(response) {
+            Some(wait) if verdict.retry == Retry::Backoff => verdict.with_retry(Retry::After(wait)),
+            _ => verdict,
+        }
+    }
+
+    /// `Retry-After`, in seconds or as a date (RFC 9110 §10.2.3).
+    fn retry_after(&self, response: &Response<Bytes>) -> Option<Duration> {
+        let text = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let date = httpdate::parse_http_date(text).ok()?;
+        let now = self.clock.now().unix_millis().max(0).unsigned_abs();
+        let date = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some(date.saturating_sub(Duration::from_millis(now)))
+    }
+}
+
+/// The vendor's answer. Every field may be missing: between us and the vendor there are proxies.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    code: Option<i64>,
+    message: String,
+    request_id: String,
+}
+
+impl Answer {
+    fn of(response: &Response<Bytes>) -> Self {
+        serde_json::from_slice(response.body()).unwrap_or_default()
+    }
+
+    fn words(&self) -> String {
+        let code = self.code.map_or_else(String::new, |it| it.to_string());
+        format!("{code} {}", self.message)
+    }
+}
+
+/// What status and code together ask the pipeline to do. This table is the heart of a provider: take it from the
+/// vendor's manual, and keep to what that says. A code that nobody knows costs no token and is not lost.
+fn judge(status: StatusCode, code: Option<i64>) -> VerdictKind {
+    match (status.as_u16(), code) {
+        (200, Some(0)) => VerdictKind::Accepted,
+        (_, Some(40001)) => VerdictKind::TokenDead { since: None },
+        (_, Some(40002)) => VerdictKind::TokenMismatch(push_core::Mismatch::App),
+        (401 | 403, _) => VerdictKind::CredentialRefused,
+        (413, _) | (_, Some(40003)) => VerdictKind::PayloadRefused,
+        (429, _) => VerdictKind::RateLimited(Scope::Credential),
+        (500.., _) => VerdictKind::Unavailable,
+        _ => VerdictKind::Unknown,
+    }
+}

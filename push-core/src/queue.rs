@@ -11,12 +11,16 @@ use crate::{AppId, Delivery, DeviceId, Lane, MessageId, Result, Timestamp, UserI
 pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// Stores deliveries, due at once, and answers for each whether it was new, durably.
     ///
-    /// One of a message, user, device and slot that was put before is [`Put::Duplicate`], also after it was
-    /// acknowledged, for as long as the queue remembers (at least a day by the deliveries' own dates).
+    /// One of an app, message, user, device and slot that was put before is [`Put::Duplicate`], also after it was
+    /// acknowledged or cancelled, for as long as the queue remembers (at least a day by the deliveries' own dates).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Busy`](crate::ErrorKind::Busy) if the queue is full; none of the deliveries is stored then.
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<Vec<Put>>;
 
-    /// Takes up to `limit` due deliveries of `lane`, oldest due first, for `hold` from `now` on. A lease that is
-    /// neither acknowledged nor given back by then is due again.
+    /// Takes up to `limit` due deliveries of `lane`, oldest due first, for `hold` from `now` on; of several due at the
+    /// same time, the one put first. A lease that is neither acknowledged nor given back by then is due again, and
+    /// whoever takes it next ends the old lease. It may take fewer than there are.
     async fn lease(
         &self,
         lane: &Lane,
@@ -31,7 +35,8 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// Gives leases back, each due again at its time. Answers how many were still held.
     async fn nack(&self, returns: Vec<Return>) -> Result<u64>;
 
-    /// Makes every lease of `lane` due at once: the credential was mended. Held leases are left alone.
+    /// Makes every delivery of `lane` that waits for a later time due at once: the credential was mended. Held ones are
+    /// left alone. Answers how many it moved.
     async fn hasten(&self, lane: &Lane, now: Timestamp) -> Result<u64>;
 
     /// Removes deliveries that are not done yet, leased or not, and answers them: what is on the wire already cannot

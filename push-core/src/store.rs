@@ -12,6 +12,13 @@ use crate::{
 ///
 /// Every method is atomic and durable when it returns, but [`TraceStore::append`], which may lag behind by a moment.
 /// Several calls at once are the rule; an implementation groups them.
+///
+/// Nothing that belongs to one app is ever seen or changed through another: the same ids in two apps are two things.
+///
+/// # Errors
+/// Besides those named at each method, [`ErrorKind::Busy`](crate::ErrorKind::Busy) if a bound of the store is reached,
+/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if what it stores in cannot be reached, and
+/// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if that cannot be read. A call that fails has changed nothing.
 pub trait Store: RegistrationStore + CredentialStore + TraceStore {}
 
 impl<T: RegistrationStore + CredentialStore + TraceStore> Store for T {}
@@ -19,7 +26,7 @@ impl<T: RegistrationStore + CredentialStore + TraceStore> Store for T {}
 /// A user's token on a device: user + device + slot + channel + certificate id + environment + token + time.
 ///
 /// Key: app, device and slot. A device belongs to one user at a time (S61), and a token of a channel to one device:
-/// telling it for another takes it away from the first.
+/// telling it for another takes it away from the first. The last one told wins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
     /// The app.
@@ -45,10 +52,10 @@ pub struct Registration {
 /// What [`RegistrationStore::register`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registered {
-    /// Whether anything but the time changed.
+    /// Whether anything but times changed. Leaving quarantine and starting [`Presence::Online`] again count.
     pub changed: bool,
-    /// Devices that lost something to this registration: this device under its former user, and other devices that
-    /// held the same token. Their queued deliveries are to be cancelled.
+    /// Devices that lost a registration to this one: this device under its former user, and other devices that held the
+    /// same token. Their queued deliveries are to be cancelled.
     pub displaced: Vec<Displaced>,
 }
 
@@ -138,13 +145,14 @@ pub enum BadgeArithmetic {
 pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     /// Stores registrations, in order; answers for each. A token told again leaves quarantine.
     ///
-    /// A device seen for the first time starts [`Presence::Online`] at `told_at`; one that was
-    /// [`Presence::Offline`] or of another user does so again. The badge starts at 0.
+    /// A device seen for the first time starts [`Presence::Online`] at `told_at` with a badge of 0; one that was
+    /// [`Presence::Offline`] or of another user does so again.
     async fn register(&self, registrations: Vec<Registration>) -> Result<Vec<Registered>>;
 
     /// Takes the registrations of `user` on `device` away (`slot`: only that one), and answers whether there were any.
-    /// Without a slot the device becomes [`Presence::Offline`]. A device that is not `user`'s any more is left alone,
-    /// so that a late logout undoes nothing (S43, S47).
+    /// Without a slot the device becomes [`Presence::Offline`], as of now by the store's clock, so that a presence from
+    /// before the logout cannot bring it back; it stays known. A device that is not `user`'s any more is left alone, so
+    /// that a late logout undoes nothing (S43, S47).
     async fn unregister(
         &self,
         app: &AppId,
@@ -153,10 +161,12 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
         slot: Option<Slot>,
     ) -> Result<bool>;
 
-    /// The devices of each of `users`, in their order; only devices that are currently theirs.
+    /// The devices of each of `users`, in their order; only devices that are currently theirs, those without any
+    /// registration included. None for a user who is not known.
     async fn devices_of(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Vec<Device>>>;
 
-    /// Forgets a dead token, unless the app told it again after `dead_since` (S114). Answers whether it did.
+    /// Forgets a dead token, unless the app told it again after `dead_since` (S114). Answers whether it did. The device
+    /// stays known.
     async fn forget(
         &self,
         app: &AppId,
@@ -165,7 +175,8 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
         dead_since: Timestamp,
     ) -> Result<bool>;
 
-    /// Sets a token aside, unless the app told it again after `since`. Answers whether it did.
+    /// Sets a token aside as of `since`, unless the app told it again after that. Answers whether it did. For one that is
+    /// aside already, the new reason and time count.
     async fn quarantine(
         &self,
         app: &AppId,
@@ -178,10 +189,11 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     /// Takes the tokens of one credential out of quarantine: its configuration was mended. Answers how many.
     async fn release(&self, lane: &Lane) -> Result<u64>;
 
-    /// Applies presence changes, in order. Unknown devices are ignored. Answers how many devices changed.
+    /// Applies presence changes, in order. Unknown devices are ignored, and a device of unknown platform is of none.
+    /// Answers how often a device took a change, be it what was known already.
     async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<u64>;
 
-    /// Applies badge changes, in order, and answers each new number; 0 for an unknown device.
+    /// Applies badge changes, in order, and answers each new number, at most [`u32::MAX`]; 0 for an unknown device.
     async fn change_badges(&self, app: &AppId, changes: Vec<BadgeChange>) -> Result<Vec<u32>>;
 
     /// How many registrations an app has.
@@ -227,8 +239,8 @@ impl fmt::Debug for StoredCredential {
 /// Credentials, by app and integer id.
 #[async_trait]
 pub trait CredentialStore: fmt::Debug + Send + Sync + 'static {
-    /// Stores a new credential. `id` `None` takes the app's next free number; a number keeps the ids of apps that
-    /// come from another system.
+    /// Stores a new credential. `id` `None` takes a free number of the app; a number keeps the ids of apps that come
+    /// from another system.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if the number is taken.
@@ -238,7 +250,7 @@ pub trait CredentialStore: fmt::Debug + Send + Sync + 'static {
         credential: NewCredential,
     ) -> Result<StoredCredential>;
 
-    /// Replaces a credential's content in place; its id, provider and channel stay.
+    /// Replaces a credential's content, label and expiry in place; id, provider, channel and environment stay (S58).
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such credential,
@@ -280,17 +292,23 @@ impl fmt::Debug for NewCredential {
     }
 }
 
+/// The most events that one trace is answered with: a message to a million phones has millions.
+pub const TRACE_LIMIT: usize = 10_000;
+
 /// The traces of messages and deliveries.
 #[async_trait]
 pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
-    /// Appends events. May return before they are durable: a trace explains a push, it does not carry it.
+    /// Appends events. May return before they are durable: a trace explains a push, it does not carry it. A trace asked
+    /// for afterwards has them.
     async fn append(&self, events: Vec<TraceEvent>) -> Result<()>;
 
-    /// The events of one delivery, oldest first, with those of its message that concern no other delivery.
+    /// The events of one delivery, oldest first, with those of its message that concern no other delivery, user or
+    /// device; at most [`TRACE_LIMIT`]. Events of one moment are in the order they were appended.
     async fn trace_of_delivery(&self, app: &AppId, delivery: DeliveryId)
     -> Result<Vec<TraceEvent>>;
 
-    /// The events of one message, oldest first.
+    /// The events of one message, oldest first; at most [`TRACE_LIMIT`]. Events of one moment are in the order they were
+    /// appended.
     async fn trace_of_message(&self, app: &AppId, message: &MessageId) -> Result<Vec<TraceEvent>>;
 
     /// Drops events older than `before`; answers how many.

@@ -243,7 +243,11 @@ async fn answer(reply: Reply, cut: &Notify) -> Response<ReplyBody> {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(data.len().max(1)));
         data.truncate(data.len() / 2);
     }
-    let mut response = Response::new(ReplyBody { data, truncated });
+    let mut response = Response::new(ReplyBody {
+        data,
+        truncated,
+        flushed: false,
+    });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
@@ -253,6 +257,7 @@ async fn answer(reply: Reply, cut: &Notify) -> Response<ReplyBody> {
 struct ReplyBody {
     data: Bytes,
     truncated: bool,
+    flushed: bool,
 }
 
 /// Why a body breaks off.
@@ -273,10 +278,15 @@ impl Body for ReplyBody {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Truncated>>> {
         if !self.data.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.data)))));
+        }
+        if self.truncated && !std::mem::replace(&mut self.flushed, true) {
+            // Whatever hyper has is written out only when there is nothing more for now.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         Poll::Ready(self.truncated.then_some(Err(Truncated)))
     }

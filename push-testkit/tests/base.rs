@@ -25,26 +25,29 @@ async fn connect(
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     roots
-        .add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap())
-        .unwrap();
+        .add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("TLS for a test"))
+        .expect("TLS for a test");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .unwrap()
+        .expect("TLS for a test")
         .with_root_certificates(roots);
     let mut config = match client {
         None => builder.with_no_client_auth(),
         Some(it) => builder
             .with_client_auth_cert(
                 it.chain_der(),
-                PrivateKeyDer::try_from(it.key_der()).unwrap(),
+                PrivateKeyDer::try_from(it.key_der()).expect("TLS for a test"),
             )
-            .unwrap(),
+            .expect("TLS for a test"),
     };
     config.alpn_protocols = alpn.iter().map(|it| it.as_bytes().to_vec()).collect();
     let tcp = TcpStream::connect(listener.address()).await?;
     TlsConnector::from(Arc::new(config))
-        .connect(ServerName::try_from("localhost").unwrap(), tcp)
+        .connect(
+            ServerName::try_from("localhost").expect("TLS for a test"),
+            tcp,
+        )
         .await
 }
 

@@ -100,6 +100,16 @@ fn write(root: &Path, plugin: &Plugin) -> Result {
             plugin.feature()
         );
     }
+    let type_ = names::pascal(&plugin.name);
+    if template(plugin.kind)
+        .iter()
+        .any(|(_, text)| words(text).any(|it| it == type_))
+    {
+        return Err(Failure::Usage(format!(
+            "`{}` cannot be a name: new crates use `{type_}` for something else",
+            plugin.name
+        )));
+    }
     let (_, broken) = generate::compare(&before)?;
     if let Some(it) = broken.first() {
         return Err(format!("{} has no place for generated text: {}", it.path, it.reason).into());
@@ -129,17 +139,30 @@ fn write(root: &Path, plugin: &Plugin) -> Result {
     Ok(())
 }
 
-fn files(root: &Path, plugin: &Plugin) -> Result<Vec<File>> {
-    let template = match plugin.kind {
+/// The files to fill in; none for kinds that start as a copy of an existing crate.
+fn template(kind: Kind) -> &'static [(&'static str, &'static str)] {
+    match kind {
         Kind::Provider => PROVIDER,
         Kind::Login => LOGIN,
         Kind::Ingress => INGRESS,
-        Kind::Store | Kind::Queue => return copied(root, plugin),
-    };
+        Kind::Store | Kind::Queue => &[],
+    }
+}
+
+fn files(root: &Path, plugin: &Plugin) -> Result<Vec<File>> {
+    let template = template(plugin.kind);
+    if template.is_empty() {
+        return copied(root, plugin);
+    }
     Ok(template
         .iter()
         .map(|(path, text)| (PathBuf::from(path), filled(text, plugin)))
         .collect())
+}
+
+/// The identifiers of a text, and whatever else is spelled like one.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|it: char| !(it.is_alphanumeric() || it == '_'))
 }
 
 /// A template with the plugin's names in it.
@@ -268,7 +291,15 @@ name = \"offline-push\"
     #[test]
     fn bad_command_lines_are_refused_with_the_way_out() {
         let it = some();
-        for args in [&[][..], &["a", "b"], &["Acme"], &["async"], &["config"]] {
+        for args in [
+            &[][..],
+            &["a", "b"],
+            &["Acme"],
+            &["async"],
+            &["config"],
+            &["badge"],
+            &["answer"],
+        ] {
             assert!(
                 matches!(provider(&it.root, args), Err(Failure::Usage(_))),
                 "{args:?}"

@@ -117,14 +117,18 @@ fn plugin(
     }
     let conformance = plugin.kind.conformance();
     if !macros.contains(&conformance) {
-        report.wrong(
-            "push-testkit/src/lib.rs",
-            format!(
-                "there is no macro `{conformance}!`, but {} needs it",
-                member.folder
-            ),
-            "write what every plugin of this kind must do as a macro that expands to tests",
-        );
+        // What a bridge or a way in must do depends on the other system: nothing holds for all of them.
+        if !matches!(plugin.kind, Kind::Login | Kind::Ingress) {
+            report.wrong(
+                "push-testkit/src/lib.rs",
+                format!(
+                    "there is no macro `{conformance}!`, but {} needs it",
+                    member.folder
+                ),
+                "write what every plugin of this kind must do as a macro that expands to tests",
+            );
+        }
+        return Ok(());
     }
     let mut tested = false;
     for path in files {

@@ -1,1 +1,51 @@
-//! Not written yet.
+//! Huawei Push Kit (HMS Core; HarmonyOS up to 4) as a provider of offline push.
+//!
+//! One request carries one notification to up to [`MAX_TOKENS`] tokens. Huawei answers most failures with HTTP 200 and a
+//! code in the body, and names dead tokens in JSON inside JSON; [`Huawei`] turns that into one verdict for each target.
+//!
+//! - [`HuaweiConfig`]: what an operator sets; `PLUGIN` registers it as `provider/huawei`.
+//! - [`HuaweiProvider`]: the provider itself, over any [`push_http::HttpClient`].
+//! - [`receipt`]: delivery receipts that Huawei posts back, verified and read.
+//! - `simulator` (feature of the same name): the token service, the push service and the phones on loopback.
+//!
+//! What is sent, in Huawei's words (`message.android` unless said otherwise):
+//!
+//! | notification | Huawei |
+//! |---|---|
+//! | title, body | `notification.title`, `.body`; an empty one takes the other's text, because Huawei asks for both |
+//! | ext | the intent extra `ext` of the click, and `message.data` = `{"ext":"…"}` |
+//! | badge | `notification.badge.set_num`, 0 to 99, if `badge_class` is configured |
+//! | sound | default: `default_sound`; silent: `importance` `LOW`; named: `sound` `/raw/<name without suffix>` |
+//! | priority, interruption | `Low` or `Passive`: `importance` `LOW`, else `NORMAL`; for background pushes `urgency` |
+//! | collapse | `notification.tag`: the later one replaces the earlier one on the screen |
+//! | thread | `notification.group` |
+//! | image | `notification.image` |
+//! | expires_at | `ttl`, 1 s to 15 days; absent means Huawei's own default, one day |
+//! | vendor\["huawei"\] | merged into `message.android` |
+//!
+//! `collapse_key` is left alone: it has a hundred values, so that two chats would replace each other's messages.
+
+mod classify;
+mod config;
+mod message;
+mod provider;
+pub mod receipt;
+#[cfg(feature = "simulator")]
+pub mod simulator;
+mod token;
+
+pub use crate::{
+    config::HuaweiConfig,
+    provider::{Huawei, HuaweiProvider},
+};
+
+/// The most tokens in one request; more get code 80300010.
+pub const MAX_TOKENS: usize = 1000;
+
+/// The largest request body without its tokens, in bytes; more gets code 80300008.
+pub const MAX_PAYLOAD: usize = 4096;
+
+/// The longest `ttl`: 15 days.
+pub const MAX_TTL: std::time::Duration = std::time::Duration::from_secs(1_296_000);
+
+push_core::register_plugin!(Huawei);

@@ -92,6 +92,27 @@ pub enum Retry {
     After(Duration),
 }
 
+impl Retry {
+    /// The longest wait that a vendor's word imposes: beyond it a slip is likelier than an intention.
+    pub const MAX_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// [`Retry::After`] what the header `Retry-After` says (RFC 9110 §10.2.3: seconds, or a date), at most
+    /// [`Self::MAX_AFTER`]; `None` if there is no such header or it makes no sense.
+    pub fn from_headers(headers: &http::HeaderMap, now: Timestamp) -> Option<Self> {
+        let text = headers
+            .get(http::header::RETRY_AFTER)?
+            .to_str()
+            .ok()?
+            .trim();
+        let after = if !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit()) {
+            Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+        } else {
+            Timestamp::from(httpdate::parse_http_date(text).ok()?).since(now)
+        };
+        Some(Self::After(after.min(Self::MAX_AFTER)))
+    }
+}
+
 /// A vendor's own words, bounded and without the token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

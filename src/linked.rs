@@ -1,30 +1,9 @@
 //! Which plugins the enabled features link. Written by `cargo xtask tidy --fix`; do not edit.
 //!
-//! A plugin crate that nothing names is silently left out by the linker, so every enabled one is
-//! named here twice: imported, and by its descriptor.
+//! A plugin crate that nothing names is silently left out by the linker. Naming its descriptor here keeps
+//! it, start-up code included, also in a program that never looks at this table.
 
 use push_core::AnyDescriptor;
-
-#[cfg(feature = "login-auto")]
-use push_login_auto as _;
-#[cfg(feature = "login-manual")]
-use push_login_manual as _;
-#[cfg(feature = "provider-apns")]
-use push_provider_apns as _;
-#[cfg(feature = "provider-apns-a2")]
-use push_provider_apns_a2 as _;
-#[cfg(feature = "provider-fcm")]
-use push_provider_fcm as _;
-#[cfg(feature = "provider-huawei")]
-use push_provider_huawei as _;
-#[cfg(feature = "queue-memory")]
-use push_queue_memory as _;
-#[cfg(feature = "queue-sqlite")]
-use push_queue_sqlite as _;
-#[cfg(feature = "store-memory")]
-use push_store_memory as _;
-#[cfg(feature = "store-sqlite")]
-use push_store_sqlite as _;
 
 /// The descriptor of every plugin that the enabled features promise.
 ///

@@ -18,8 +18,9 @@ comment: its doc comment, or a comment in its body.
     #[test]
     fn a_late_logout_never_undoes_the_new_login() { … }
 
-`S1-S5` and `S1–S5` cite five. Only tests count: a comment on other code is documentation. In test files
-that are not Rust (under a folder `tests`), every line with a number counts.
+`S1-S5` and `S1–S5` cite five. Only tests count: a comment on other code is documentation. In the
+conformance suites of push-testkit every public function is a test. In test files that are not Rust
+(under a folder `tests`), every line with a number counts.
 
 --missing       prints only statements without a test
 --require LIST  fails if one of these has no test, as in S1-S49,S75
@@ -27,6 +28,9 @@ Exit code 1 also if a test cites a number that no statement has.
 ";
 
 const PAGE: &str = "docs/behaviour.md";
+
+/// Where the conformance suites are: there every public function is a test, run for each plugin of the kind.
+const SUITES: &str = "push-testkit/src/conformance/";
 
 /// Test files that are not Rust, by ending.
 const OTHER_TESTS: &[&str] = &["c", "js", "kt", "mjs", "py", "sh", "swift", "ts"];
@@ -194,7 +198,12 @@ fn scan(path: &str, text: &str) -> Option<Cited> {
         let layers = source::layers(text);
         let comments: Vec<&str> = layers.comments.lines().collect();
         let mut inside = BTreeSet::new();
-        for test in source::tests(text, &layers) {
+        let tests = if path.starts_with(SUITES) {
+            source::cases(text, &layers)
+        } else {
+            source::tests(text, &layers)
+        };
+        for test in tests {
             let mut once = BTreeSet::new();
             for line in test.lines {
                 inside.insert(line);
@@ -337,6 +346,10 @@ fn one() {
         };
         assert_eq!(told(&inside.by_tests), [(12, 5), (13, 5), (14, 5)]);
         assert_eq!(told(&inside.astray), []);
+        let suite =
+            "/// S120 and more.\npub fn a_case(it: &Vendor) {\n}\n/// S121.\nfn helper() {}\n";
+        let suite = scan("push-testkit/src/conformance/cases.rs", suite).expect("a Rust file");
+        assert_eq!(told(&suite.by_tests), [(120, 2)]);
         let beside = scan("push-core/tests/a.rs", text).expect("a Rust file");
         assert_eq!(told(&beside.by_tests), told(&inside.by_tests));
         assert_eq!(told(&beside.astray), [(10, 2)]);

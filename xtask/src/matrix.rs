@@ -11,7 +11,7 @@ use crate::{
     Failure, Result,
     manifest::{Manifest, strings},
     run, table,
-    workspace::Workspace,
+    workspace::{FOREIGN, Workspace},
 };
 
 pub(crate) const HELP: &str = "\
@@ -21,7 +21,8 @@ For every row of features, builds the facade with these features alone and runs 
 the plugins that the features promise in the registry, and no others? A check that only compiles
 would not see a plugin that the linker dropped.
 
-Rows: no feature; each feature alone; the stacks of [package.metadata.stacks] in Cargo.toml; all.
+Rows: no feature; each feature alone; the stacks of [package.metadata.stacks] in Cargo.toml; all but the
+engines that bring a TLS stack of their own; all.
 --pairs adds every two plugins together. --list prints the rows and runs none.
 ROW runs only the rows whose name contains one of these words.
 Exit code 1 if any row fails, warns, or links something else than its features promise.
@@ -114,6 +115,12 @@ fn rows(workspace: &Workspace, pairs: bool) -> Result<Vec<Row>> {
             }
         }
     }
+    let own = choices
+        .iter()
+        .filter(|it| !FOREIGN.iter().any(|foreign| it.enables.contains(*foreign)))
+        .map(|it| it.name.clone())
+        .collect();
+    rows.push(row("(all but foreign engines)", own));
     rows.push(row(
         "(all)",
         choices.into_iter().map(|it| it.name).collect(),
@@ -284,6 +291,7 @@ _private = []
                 "simulators:0",
                 "stack small:1",
                 "login-auto + provider-a:2",
+                "(all but foreign engines):2",
                 "(all):2",
             ]
         );

@@ -134,11 +134,23 @@ pub(crate) struct Test {
 /// The functions marked `#[test]`, `#[tokio::test]` and the like, in order. Those that a macro of
 /// the file would write are among them.
 pub(crate) fn tests(text: &str, layers: &Layers) -> Vec<Test> {
+    functions(text, layers, is_test_attribute)
+}
+
+/// The public functions of a file, in the same form: the cases of a conformance suite are functions that a macro's
+/// tests call.
+pub(crate) fn cases(text: &str, layers: &Layers) -> Vec<Test> {
+    functions(text, layers, |line| {
+        line.starts_with("pub fn ") || line.starts_with("pub async fn ")
+    })
+}
+
+fn functions(text: &str, layers: &Layers, starts: impl Fn(&str) -> bool) -> Vec<Test> {
     let original: Vec<&str> = text.lines().collect();
     let code: Vec<&str> = layers.code.lines().collect();
     let mut found: Vec<Test> = Vec::new();
     for (attribute, line) in code.iter().enumerate() {
-        if !is_test_attribute(line.trim()) {
+        if !starts(line.trim()) {
             continue;
         }
         let mut first = attribute;

@@ -11,6 +11,10 @@ use std::{
 
 use crate::{Result, manifest::Manifest, names, run};
 
+/// Plugins that wrap somebody else's client, with the TLS stack that one pins. They are off by
+/// default, and the rules for the product's dependencies do not bind them.
+pub(crate) const FOREIGN: &[&str] = &["provider-apns-a2"];
+
 /// What a plugin plugs into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {

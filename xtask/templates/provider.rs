@@ -19,7 +19,7 @@ use push_core::{
 };
 use push_http::{Client, HttpClient, HttpConfig, Processed};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 /// The largest payload that the vendor takes, in bytes.
 const MAX_PAYLOAD: usize = 4096;
@@ -165,27 +165,28 @@ impl {{Name}} {
 
     /// The notification in the vendor's words.
     fn render(&self, notification: &Notification, target: &Target) -> Bytes {
-        let mut message = json!({
-            "id": target.delivery.to_string(),
-            "token": target.token.expose(),
-            "title": notification.title,
-            "body": notification.body,
-        });
+        let mut message = Map::new();
+        let mut put = |key: &str, value: Value| message.insert(key.to_owned(), value);
+        put("id", target.delivery.to_string().into());
+        put("token", target.token.expose().into());
+        put("title", notification.title.as_str().into());
+        put("body", notification.body.as_str().into());
         if !notification.ext.is_empty() {
-            message["ext"] = notification.ext.as_str().into();
+            put("ext", notification.ext.as_str().into());
         }
         if let Badge::Set(badge) = notification.badge {
-            message["badge"] = badge.into();
+            put("badge", badge.into());
         }
         if let Some(at) = notification.expires_at {
-            message["ttl"] = at.since(self.clock.now()).as_secs().into();
+            put("ttl", at.since(self.clock.now()).as_secs().into());
         }
         if let Some(Value::Object(own)) = notification.vendor.get(&self.capabilities.channel) {
             for (key, value) in own {
-                message[key.as_str()] = value.clone();
+                // Beside what is set above, never in its place: the token is ours to choose.
+                message.entry(key).or_insert_with(|| value.clone());
             }
         }
-        message.to_string().into()
+        Value::Object(message).to_string().into()
     }
 
     fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Bytes>> {
@@ -261,5 +262,104 @@ fn judge(status: StatusCode, code: Option<i64>) -> VerdictKind {
         (429, _) => VerdictKind::RateLimited(Scope::Credential),
         (500.., _) => VerdictKind::Unavailable,
         _ => VerdictKind::Unknown,
+    }
+}
+
+#[cfg(test)]
+push_testkit::provider_conformance! {
+    plugin: {{Name}},
+    descriptor: PLUGIN,
+    config: |endpoint, ca_pem| push_testkit::json!({
+        "app_id": "1001",
+        "app_secret": "the-secret-of-a-test",
+        "endpoint": endpoint,
+        "http": { "extra_ca_pem": ca_pem },
+    }),
+    secrets: ["the-secret-of-a-test"],
+    token: "{{name}}-token-000000",
+    ok: (200, r#"{"code": 0, "message": "ok", "request_id": "r-1"}"#),
+    token_dead: [(200, r#"{"code": 40001, "message": "no such token"}"#)],
+    token_mismatch: [(200, r#"{"code": 40002, "message": "a token of another app"}"#)],
+    credential_refused: [(401, r#"{"code": 40100, "message": "wrong secret"}"#), (403, "")],
+    payload_refused: [(400, r#"{"code": 40003, "message": "bad title"}"#), (413, "")],
+    rate_limited: [(429, "retry-after: 7", r#"{"code": 42900}"#)],
+    retry_after_dates: true,
+    unavailable: [(503, "retry-after: 7", ""), (500, "", r#"{"code": 50000}"#)],
+    unknown: ((400, r#"{"code": 49999, "message": "not in any manual"}"#), "49999"),
+}
+
+#[cfg(test)]
+mod tests {
+    use push_testkit::{HttpServer, Reply, ServerOptions, block_on, json, sample};
+
+    use super::*;
+
+    /// What the vendor is sent, as its manual wants it.
+    #[test]
+    fn a_notification_is_written_as_the_vendor_reads_it() {
+        block_on(async {
+            let vendor = HttpServer::start(ServerOptions::default(), |_| async {
+                Reply::from((200, r#"{"code": 0}"#))
+            })
+            .await
+            .unwrap();
+            let config = {{Name}}Config {
+                app_id: "1001".to_owned(),
+                app_secret: Secret::new("the-secret-of-a-test"),
+                endpoint: vendor.url(),
+                http: HttpConfig::default(),
+            };
+            let clock = sample::clock();
+            let context = BuildContext::new(Arc::new(clock));
+            let provider = {{Name}}::build(config, &context).unwrap();
+            let mut notification = sample::notification();
+            notification.expires_at = Some(sample::NOW + Duration::from_secs(60));
+            notification.vendor.insert(
+                Channel::known({{Name}}::NAME),
+                json!({"category": "IM", "token": "of somebody else"}),
+            );
+            let batch = sample::batch(notification, ["{{name}}-token-000001"]);
+            let id = batch.targets[0].delivery.to_string();
+            let verdicts = sample::send(&provider, batch).await;
+            assert_eq!(verdicts[0].kind, VerdictKind::Accepted);
+
+            let request = vendor.log().requests().remove(0);
+            assert_eq!(request.uri.path(), "/v1/messages");
+            assert_eq!(request.headers["x-app-id"], "1001");
+            assert_eq!(
+                serde_json::from_slice::<Value>(&request.body).unwrap(),
+                json!({
+                    "id": id,
+                    "token": "{{name}}-token-000001",
+                    "title": sample::TITLE,
+                    "body": sample::BODY,
+                    "ext": sample::EXT,
+                    "badge": 3,
+                    "ttl": 60,
+                    "category": "IM",
+                })
+            );
+        });
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_work_is_refused_with_the_key() {
+        for (app_id, endpoint, key) in [
+            ("", "https://localhost", "app_id"),
+            ("10 01", "https://localhost", "app_id"),
+            ("1001", "localhost", "endpoint"),
+            ("1001", "https://localhost/path", "endpoint"),
+        ] {
+            let config = {{Name}}Config {
+                app_id: app_id.to_owned(),
+                app_secret: Secret::new("s"),
+                endpoint: endpoint.to_owned(),
+                http: HttpConfig::default(),
+            };
+            let context = BuildContext::new(Arc::new(sample::clock()));
+            let error = {{Name}}::build(config, &context).expect_err(key);
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.to_string().contains(key), "{error}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     Result,
     matrix::{Choice, features_of},
     run,
-    workspace::Workspace,
+    workspace::{FOREIGN, Workspace},
 };
 
 /// What `push-core` must never pull in: a name alone, or with `*` all names that start so.
@@ -46,10 +46,6 @@ const NOT_IN_PRODUCT: &[(&str, &[&str])] = &[
 
 /// Packages of which the product must link one version.
 const ONE_VERSION: &[&str] = &["rustls", "aws-lc-rs", "hyper", "h2", "http"];
-
-/// Plugins that wrap somebody else's client, with the TLS stack that one pins. They are off by
-/// default, and the rules for the product do not bind them.
-const FOREIGN: &[&str] = &["provider-apns-a2"];
 
 pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
     let mut tree = run::cargo(&workspace.root);

@@ -1,0 +1,127 @@
+//! Credentials.
+use push_core::{
+    AppId, CertificateId, CredentialStore, Error, ErrorKind, Lane, NewCredential, Result,
+    StoredCredential, async_trait,
+};
+
+use crate::{MemoryStore, app::App};
+
+#[async_trait]
+impl CredentialStore for MemoryStore {
+    async fn add_credential(
+        &self,
+        id: Option<CertificateId>,
+        credential: NewCredential,
+    ) -> Result<StoredCredential> {
+        let mut state = self.state();
+        if state.credentials >= self.config.max_credentials {
+            return Err(Error::new(
+                ErrorKind::Busy,
+                format!("the store has {} credentials already", state.credentials),
+            )
+            .at("store/memory")
+            .advise("raise max_credentials"));
+        }
+        let app = state.apps.entry(credential.app.clone()).or_default();
+        let id = match id {
+            Some(id) if app.credentials.contains_key(&id) => {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!("app {} has a credential {id} already", credential.app),
+                )
+                .advise("rotate that one, or choose another number"));
+            }
+            Some(id) => id,
+            None => app.free_id()?,
+        };
+        let stored = StoredCredential {
+            app: credential.app,
+            id,
+            provider: credential.provider,
+            channel: credential.channel,
+            environment: credential.environment,
+            label: credential.label,
+            sealed: credential.sealed,
+            created_at: credential.at,
+            rotated_at: credential.at,
+            expires_at: credential.expires_at,
+        };
+        app.credentials.insert(id, stored.clone());
+        state.credentials += 1;
+        Ok(stored)
+    }
+
+    async fn rotate_credential(
+        &self,
+        id: CertificateId,
+        credential: NewCredential,
+    ) -> Result<StoredCredential> {
+        let mut state = self.state();
+        let stored = state
+            .apps
+            .get_mut(&credential.app)
+            .and_then(|app| app.credentials.get_mut(&id))
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::NotFound,
+                    format!("app {} has no credential {id}", credential.app),
+                )
+                .advise("add it first")
+            })?;
+        for (what, same) in [
+            ("provider", stored.provider == credential.provider),
+            ("channel", stored.channel == credential.channel),
+            ("environment", stored.environment == credential.environment),
+        ] {
+            if !same {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!("credential {id} is of another {what}"),
+                )
+                .advise("add it as a new credential"));
+            }
+        }
+        stored.label = credential.label;
+        stored.sealed = credential.sealed;
+        stored.rotated_at = credential.at;
+        stored.expires_at = credential.expires_at;
+        Ok(stored.clone())
+    }
+
+    async fn credentials(&self, app: Option<&AppId>) -> Result<Vec<StoredCredential>> {
+        let state = self.state();
+        let mut found: Vec<_> = state
+            .apps
+            .iter()
+            .filter(|(id, _)| app.is_none_or(|app| app == *id))
+            .flat_map(|(_, it)| it.credentials.values().cloned())
+            .collect();
+        found.sort_by(|a, b| (&a.app, a.id).cmp(&(&b.app, b.id)));
+        Ok(found)
+    }
+
+    async fn credential(&self, lane: &Lane) -> Result<Option<StoredCredential>> {
+        let state = self.state();
+        let app = state.apps.get(&lane.app);
+        Ok(app.and_then(|app| app.credentials.get(&lane.certificate).cloned()))
+    }
+}
+
+impl App {
+    /// The number after the highest one; the lowest free one if there is none above.
+    fn free_id(&self) -> Result<CertificateId> {
+        let after = self
+            .credentials
+            .last_key_value()
+            .map_or(1, |(last, _)| i64::from(*last) + 1);
+        CertificateId::new(after).or_else(|_| {
+            let gap = self
+                .credentials
+                .keys()
+                .zip(1_i64..)
+                .find(|(id, number)| i64::from(**id) != *number)
+                .map_or(after, |(_, number)| number);
+            CertificateId::new(gap)
+        })
+    }
+}

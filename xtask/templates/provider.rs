@@ -5,10 +5,7 @@
 //! the end of this file. Name the vendor's page and the date you read it here.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Uri, header};
@@ -211,22 +208,10 @@ impl {{Name}} {
             .with_request_id(&answer.request_id)
             .without(&target.token);
         let verdict = Verdict::new(judge(status, answer.code), words);
-        match self.retry_after(response) {
-            Some(wait) if verdict.retry == Retry::Backoff => verdict.with_retry(Retry::After(wait)),
+        match Retry::from_headers(response.headers(), self.clock.now()) {
+            Some(wait) if verdict.retry == Retry::Backoff => verdict.with_retry(wait),
             _ => verdict,
         }
-    }
-
-    /// `Retry-After`, in seconds or as a date (RFC 9110 §10.2.3).
-    fn retry_after(&self, response: &Response<Bytes>) -> Option<Duration> {
-        let text = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-        if let Ok(seconds) = text.parse() {
-            return Some(Duration::from_secs(seconds));
-        }
-        let date = httpdate::parse_http_date(text).ok()?;
-        let now = self.clock.now().unix_millis().max(0).unsigned_abs();
-        let date = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-        Some(date.saturating_sub(Duration::from_millis(now)))
     }
 }
 
@@ -290,6 +275,8 @@ push_testkit::provider_conformance! {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use push_testkit::{HttpServer, Reply, ServerOptions, block_on, json, sample};
 
     use super::*;

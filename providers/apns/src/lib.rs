@@ -1,1 +1,21 @@
-//! Not written yet.
+//! Apple Push Notification service.
+mod certificate;
+mod classify;
+mod config;
+mod payload;
+mod provider;
+mod push_type;
+mod request;
+mod token;
+mod vendor;
+
+pub use crate::{
+    certificate::{CertificateFacts, CertificateTopic},
+    config::ApnsConfig,
+    payload::{Alert, AlertFields, Aps, CriticalSound, Event, InterruptionLevel, Sound, Text},
+    provider::{Apns, ApnsProvider},
+    push_type::PushType,
+    vendor::VendorFields,
+};
+
+push_core::register_plugin!(Apns);

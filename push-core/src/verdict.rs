@@ -166,12 +166,19 @@ impl VendorAnswer {
         self
     }
 
-    /// Takes `token` out of every field, where a vendor echoes it.
+    /// Takes `token` out of every field, where a vendor echoes it; also its beginning, where [`Self::MAX_BYTES`] cut it.
     #[must_use]
     pub fn without(mut self, token: &DeviceToken) -> Self {
+        let token = token.expose();
         for field in [&mut self.code, &mut self.text, &mut self.request_id] {
-            if field.contains(token.expose()) {
-                *field = field.replace(token.expose(), "…");
+            if field.contains(token) {
+                *field = field.replace(token, "…");
+            }
+            // A few characters in common are chance, and tell nothing.
+            let cut = (8..token.len()).rev();
+            if let Some(length) = cut.into_iter().find(|it| field.ends_with(&token[..*it])) {
+                field.truncate(field.len() - length);
+                field.push('…');
             }
         }
         self

@@ -1,8 +1,8 @@
-//! What a vendor's `Retry-After` means.
+//! What is kept of a vendor's answer.
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header::RETRY_AFTER};
-use push_core::{Retry, Timestamp};
+use push_core::{DeviceToken, Retry, Timestamp, VendorAnswer};
 
 /// 2023-11-14T22:13:20Z.
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
@@ -48,4 +48,22 @@ fn no_vendor_can_silence_us_for_ever() {
     assert_eq!(read("99999999999999999999999"), longest);
     assert_eq!(read("31536000"), longest);
     assert_eq!(read("Fri, 31 Dec 9999 23:59:59 GMT"), longest);
+}
+
+#[test]
+fn a_token_that_a_vendor_repeats_is_taken_out_even_where_it_was_cut() {
+    let token = DeviceToken::new("dJ7x:APA91b-token-of-a-test").unwrap();
+    let whole = VendorAnswer::new(400, "x")
+        .with_text("dJ7x:APA91b-token-of-a-test is wrong")
+        .without(&token);
+    assert_eq!(whole.text, "… is wrong");
+    let padding = " ".repeat(VendorAnswer::MAX_BYTES - 12);
+    let cut = VendorAnswer::new(400, "x")
+        .with_text(format!("{padding}dJ7x:APA91b-token-of-a-test is wrong"))
+        .without(&token);
+    assert_eq!(cut.text, format!("{padding}…"));
+    let other = VendorAnswer::new(400, "x")
+        .with_text("dJ7x")
+        .without(&token);
+    assert_eq!(other.text, "dJ7x");
 }

@@ -18,9 +18,9 @@ comment: its doc comment, or a comment in its body.
     #[test]
     fn a_late_logout_never_undoes_the_new_login() { … }
 
-`S1-S5` and `S1–S5` cite five. Only tests count: a comment on other code is documentation. In the
-conformance suites of push-testkit every public function is a test. In test files that are not Rust
-(under a folder `tests`), every line with a number counts.
+`S1-S5` and `S1–S5` cite five. Only tests count: a comment on other code is documentation. In
+push-testkit, whose functions are what conformance tests call, every function is a test. In test files
+that are not Rust (under a folder `tests`), every line with a number counts.
 
 --missing       prints only statements without a test
 --require LIST  fails if one of these has no test, as in S1-S49,S75
@@ -29,8 +29,8 @@ Exit code 1 also if a test cites a number that no statement has.
 
 const PAGE: &str = "docs/behaviour.md";
 
-/// Where the conformance suites are: there every public function is a test, run for each plugin of the kind.
-const SUITES: &str = "push-testkit/src/conformance/";
+/// Where the conformance suites are: there every function for others is a test, run for each plugin of its kind.
+const SUITES: &str = "push-testkit/src/";
 
 /// Test files that are not Rust, by ending.
 const OTHER_TESTS: &[&str] = &["c", "js", "kt", "mjs", "py", "sh", "swift", "ts"];
@@ -114,7 +114,7 @@ fn print(
             format!("S{number}"),
             tests.len().to_string(),
             first,
-            summary.clone(),
+            summary.replace("**", ""),
         ]);
     }
     println!(

@@ -137,11 +137,11 @@ pub(crate) fn tests(text: &str, layers: &Layers) -> Vec<Test> {
     functions(text, layers, is_test_attribute)
 }
 
-/// The public functions of a file, in the same form: the cases of a conformance suite are functions that a macro's
-/// tests call.
+/// The functions of a file that others call, in the same form: the cases of a conformance suite are such, and a
+/// macro's tests call them.
 pub(crate) fn cases(text: &str, layers: &Layers) -> Vec<Test> {
     functions(text, layers, |line| {
-        line.starts_with("pub fn ") || line.starts_with("pub async fn ")
+        line.starts_with("pub") && line.contains("fn ")
     })
 }
 

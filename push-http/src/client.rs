@@ -161,6 +161,14 @@ impl Exchange<'_> {
             let connection = Arc::clone(lease.connection());
             avoid = Some(connection.id());
             tries += 1;
+            if lease.is_alone() && tries < MAX_TRIES {
+                // The peer may have closed the idle connection without the runtime having looked. Once it has, the
+                // request goes elsewhere; if it were written now, nobody could tell what became of it.
+                tokio::task::yield_now().await;
+                if !connection.is_usable() {
+                    continue;
+                }
+            }
             let mut request = Request::new(());
             *request.method_mut() = self.head.method.clone();
             *request.uri_mut() = self.head.uri.clone();

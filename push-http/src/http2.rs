@@ -15,7 +15,6 @@ use crate::{
     error::{HttpError, HttpErrorKind},
     keep_alive::{Idle, KeepAlive},
     pool::{Connection, Lease, Origin},
-    tls,
     wire::{Body, Tap, Wire},
 };
 
@@ -65,8 +64,8 @@ pub(crate) async fn open(io: Box<dyn Io>) -> Result<Ready, HttpError> {
 }
 
 fn greeting_failed(wire: &Wire, error: Option<&h2::Error>) -> HttpError {
-    if let Some(error) = error.and_then(h2::Error::get_io).and_then(tls::explain) {
-        return error;
+    if let Some(failure) = wire.tls_failure() {
+        return failure.clone();
     }
     let (kind, why) = match error {
         Some(error) if error.is_library() => (
@@ -119,12 +118,15 @@ impl Future for Driver {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         if let Poll::Ready(result) = Pin::new(&mut this.h2).poll(cx) {
-            let why = match result {
-                Ok(()) => "the connection ended".into(),
-                Err(error) => format!("the connection ended: {error}"),
+            let cause = match result {
+                Ok(()) => HttpError::unknown(HttpErrorKind::Closed, "the connection ended"),
+                Err(error) if error.is_library() => broke_the_rules(&error),
+                Err(error) => HttpError::unknown(
+                    HttpErrorKind::Closed,
+                    format!("the connection ended: {error}"),
+                ),
             };
-            let error = HttpError::unknown(HttpErrorKind::Closed, why);
-            this.connection.bury(&this.origin, error);
+            this.connection.bury(&this.origin, cause);
             return Poll::Ready(());
         }
         if this.connection.wire().take_changed() {
@@ -221,6 +223,13 @@ pub(crate) async fn exchange(
     Ok(Response::from_parts(head, collected.freeze()))
 }
 
+fn broke_the_rules(error: &h2::Error) -> HttpError {
+    HttpError::unknown(
+        HttpErrorKind::Protocol,
+        format!("the peer broke the rules of HTTP/2: {error}"),
+    )
+}
+
 pub(crate) fn closed_before() -> HttpError {
     HttpError::never(
         HttpErrorKind::Closed,
@@ -268,10 +277,7 @@ fn failed(connection: &Connection, id: u32, error: &h2::Error) -> HttpError {
     }
     let error = match connection.cause() {
         Some(cause) => cause.clone(),
-        None if error.is_library() => HttpError::unknown(
-            HttpErrorKind::Protocol,
-            format!("the peer broke the rules of HTTP/2: {error}"),
-        ),
+        None if error.is_library() => broke_the_rules(error),
         None if go_away.is_some() => HttpError::unknown(
             HttpErrorKind::GoAway,
             "the peer shut the connection down without answering",

@@ -154,7 +154,7 @@ impl Connection {
         self.retired.load(Ordering::Acquire)
     }
 
-    fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self) -> bool {
         !self.is_retired() && !self.wire.is_closed()
     }
 
@@ -608,6 +608,11 @@ pub(crate) struct Lease {
 impl Lease {
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.connection
+    }
+
+    /// Whether the connection was idle before.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.connection.load() <= 1
     }
 
     /// The body, carrying the promise of this lease with it.

@@ -109,6 +109,7 @@ pub(crate) fn explain(error: &io::Error) -> Option<HttpError> {
             | AlertDescription::CertificateUnknown
             | AlertDescription::CertificateRequired
             | AlertDescription::UnknownCA
+            | AlertDescription::DecryptError
             | AlertDescription::AccessDenied),
         ) => tls(format!("the peer refused our client certificate, or the lack of one: {alert:?}"))
             .advise("check that the certificate of this credential is valid and belongs to this peer and environment"),

@@ -7,7 +7,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
@@ -16,7 +16,10 @@ use std::{
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::error::GoAway;
+use crate::{
+    error::{GoAway, HttpError},
+    tls,
+};
 
 const DATA_WINDOW: i64 = 65_535;
 const PREFACE_BYTES: usize = 24;
@@ -48,6 +51,8 @@ pub(crate) struct Wire {
     /// Counts reads that brought something.
     heard: AtomicU64,
     go_away: Mutex<Option<GoAway>>,
+    /// TLS's own words if it ended the connection; `h2` keeps only a text of them.
+    tls_failure: OnceLock<HttpError>,
     /// Nothing is written any more, so "not written" is final.
     closed: AtomicBool,
     /// Something changed that may make room for waiting requests, or take it.
@@ -65,6 +70,7 @@ impl Wire {
             bytes_written: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             go_away: Mutex::new(None),
+            tls_failure: OnceLock::new(),
             closed: AtomicBool::new(false),
             changed: AtomicBool::new(false),
         }
@@ -124,6 +130,10 @@ impl Wire {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    pub(crate) fn tls_failure(&self) -> Option<&HttpError> {
+        self.tls_failure.get()
     }
 
     /// Whether something changed since the last call.
@@ -207,7 +217,10 @@ impl Buf for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        self.wire.take_back(self.bytes.len());
+        if !self.bytes.is_empty() {
+            self.wire.take_back(self.bytes.len());
+            self.wire.changed.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -372,6 +385,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Tap<T> {
         let before = buf.filled().len();
         let result = ready!(Pin::new(&mut this.io).poll_read(cx, buf));
         let new = buf.filled().get(before..).unwrap_or_default();
+        if let Some(failure) = result.as_ref().err().and_then(tls::explain) {
+            this.wire.tls_failure.get_or_init(|| failure);
+        }
         if result.is_err() || new.is_empty() {
             // A peer that has ended its side may still read ours. Writing on would make "not written" untrue later.
             this.wire.close();

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use http::Request;
 use push_core::{ManualClock, Timestamp};
-use push_http::{Client, HttpConfig};
+use push_http::{Client, HttpClient, HttpConfig, HttpError, OriginStats};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split},
     net::TcpListener,
@@ -154,7 +154,10 @@ pub(crate) enum Event {
         stream: u32,
         code: u32,
     },
-    Ping([u8; 8]),
+    /// A PING of the client's.
+    Ping,
+    /// The client's answer to ours.
+    Pong,
     GoAway,
 }
 
@@ -204,8 +207,10 @@ impl Writer {
 
     pub(crate) async fn answer(&self, stream: u32, status: u16, body: &[u8]) {
         self.begin_answer(stream, status, body.is_empty()).await;
-        if !body.is_empty() {
-            self.frame(DATA, 1, stream, body).await;
+        let mut pieces = body.chunks(16_384).peekable();
+        while let Some(piece) = pieces.next() {
+            let end = u8::from(pieces.peek().is_none());
+            self.frame(DATA, end, stream, piece).await;
         }
     }
 
@@ -319,8 +324,9 @@ impl Peer {
                     if self.answer_pings {
                         self.writer().frame(PING, 1, 0, &payload).await;
                     }
-                    return Some(Event::Ping(payload.try_into().expect("eight bytes")));
+                    return Some(Event::Ping);
                 }
+                PING => return Some(Event::Pong),
                 GOAWAY => return Some(Event::GoAway),
                 _ => {}
             }
@@ -336,12 +342,81 @@ impl Peer {
         }
     }
 
+    /// Everything that the client has sent before it answers a PING of ours.
+    pub(crate) async fn so_far(&mut self) -> Vec<Event> {
+        self.writer().frame(PING, 0, 0, b"so far ?").await;
+        let mut events = Vec::new();
+        loop {
+            match self.next().await.expect("the client is there") {
+                Event::Pong => return events,
+                event => events.push(event),
+            }
+        }
+    }
+
+    /// The next `count` whole requests.
+    pub(crate) async fn requests(&mut self, count: usize) -> Vec<(u32, Bytes)> {
+        let mut requests = Vec::new();
+        while requests.len() < count {
+            requests.push(self.request().await.expect("another request"));
+        }
+        requests
+    }
+
+    /// Reads on without doing anything more, until the client goes.
+    pub(crate) async fn ignore(mut self) {
+        while self.next().await.is_some() {}
+    }
+
     /// Answers everything at once with its own body, until the client goes.
     pub(crate) async fn echo(mut self) {
         while let Some((stream, body)) = self.request().await {
             self.writer().answer(stream, 200, &body).await;
         }
     }
+}
+
+/// Requests by their bodies, with how often each was processed.
+#[derive(Clone, Default)]
+pub(crate) struct Ledger(Arc<std::sync::Mutex<HashMap<Bytes, usize>>>);
+
+impl Ledger {
+    pub(crate) fn add(&self, body: &Bytes) {
+        *self.map().entry(body.clone()).or_default() += 1;
+    }
+
+    pub(crate) fn count(&self, body: &str) -> usize {
+        self.map().get(body.as_bytes()).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn total(&self) -> usize {
+        self.map().values().sum()
+    }
+
+    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<Bytes, usize>> {
+        self.0.lock().expect("no test panicked with it")
+    }
+}
+
+/// `client` sends `body` to `base`, in a task of its own.
+pub(crate) fn spawn(
+    client: &Client,
+    base: &str,
+    body: impl Into<Bytes>,
+) -> tokio::task::JoinHandle<Result<http::Response<Bytes>, HttpError>> {
+    let client = client.clone();
+    let request = post(base, body);
+    tokio::spawn(async move { client.send(request).await })
+}
+
+/// The pool of the only origin.
+pub(crate) fn stats(client: &Client) -> OriginStats {
+    client.stats().pop().expect("an origin")
+}
+
+/// Configuration from JSON, as an operator would write it.
+pub(crate) fn config(json: &str) -> HttpConfig {
+    serde_json::from_str(json).expect("a configuration")
 }
 
 /// A peer that greets and echoes.

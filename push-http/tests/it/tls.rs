@@ -1,0 +1,205 @@
+//! Certificates, names and ALPN.
+use std::sync::{Arc, Mutex};
+
+use push_http::{
+    Client, ClientCertificate, HttpClient, HttpConfig, HttpError, HttpErrorKind, Processed,
+    Protocols,
+};
+
+use crate::{
+    ca::{Ca, ServerTls, accept},
+    support::{Peer, Server, client, config, post, soon, stats},
+};
+
+/// What a server saw of its clients: SNI, TLS version, number of client certificates.
+type Seen = Arc<Mutex<Vec<(Option<String>, rustls::ProtocolVersion, usize)>>>;
+
+async fn tls_server(tls: ServerTls) -> (Server, Seen) {
+    let acceptor = tls.acceptor();
+    let seen = Seen::default();
+    let log = Arc::clone(&seen);
+    let server = Server::raw(move |_, tcp| {
+        let (acceptor, log) = (acceptor.clone(), Arc::clone(&log));
+        async move {
+            let Some(tls) = accept(&acceptor, tcp).await else {
+                return;
+            };
+            let session = tls.get_ref().1;
+            log.lock().unwrap().push((
+                session.server_name().map(str::to_owned),
+                session.protocol_version().unwrap(),
+                session.peer_certificates().map_or(0, <[_]>::len),
+            ));
+            if let Some(peer) = Peer::accept(tls).await {
+                peer.writer().stream_limit(100).await;
+                peer.echo().await;
+            }
+        }
+    })
+    .await;
+    (server, seen)
+}
+
+fn trusting(ca: &Ca) -> HttpConfig {
+    let mut config = HttpConfig::default();
+    config.extra_ca_pem = Some(ca.pem());
+    config
+}
+
+async fn try_once(client: &Client, server: &Server, host: &str) -> Result<(), HttpError> {
+    let base = format!("https://{host}:{}", server.address.port());
+    let response = soon(client.send(post(&base, "over tls"))).await?;
+    assert_eq!(response.body(), "over tls");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_authority_of_our_own_is_trusted_only_if_it_is_configured() {
+    let ca = Ca::new();
+    let (server, seen) = tls_server(ca.server("localhost")).await;
+    let (trusts, _clock) = client(trusting(&ca));
+    try_once(&trusts, &server, "localhost").await.unwrap();
+    assert_eq!(
+        seen.lock().unwrap()[0],
+        (
+            Some("localhost".into()),
+            rustls::ProtocolVersion::TLSv1_3,
+            0
+        )
+    );
+    let mut only = trusting(&ca);
+    only.only_extra_ca = true;
+    let (only, _clock) = client(only);
+    try_once(&only, &server, "localhost").await.unwrap();
+
+    let (default, _clock) = client(HttpConfig::default());
+    let error = try_once(&default, &server, "localhost").await.unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::Tls);
+    assert_eq!(error.processed(), Processed::Never);
+    assert!(error.to_string().contains("not trusted"), "{error}");
+    assert!(error.to_string().contains("http.extra_ca_pem"), "{error}");
+    let (other, _clock) = client(trusting(&Ca::new()));
+    let error = try_once(&other, &server, "localhost").await.unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::Tls, "same name, another key");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_refused() {
+    let ca = Ca::new();
+    let (server, _) = tls_server(ca.server("push.example")).await;
+    let (client, _clock) = client(trusting(&ca));
+    let error = try_once(&client, &server, "localhost").await.unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::Tls);
+    assert!(error.message().contains("not acceptable"), "{error}");
+    assert!(!error.is_transient());
+}
+
+#[tokio::test]
+async fn an_address_instead_of_a_name_works_if_the_certificate_bears_it() {
+    let ca = Ca::new();
+    let (server, _) = tls_server(ca.server("127.0.0.1")).await;
+    let (client, _clock) = client(trusting(&ca));
+    try_once(&client, &server, "127.0.0.1").await.unwrap();
+}
+
+#[tokio::test]
+async fn tls_1_2_is_spoken_with_those_who_know_nothing_newer() {
+    let ca = Ca::new();
+    let (server, seen) = tls_server(ca.server("localhost").only(&rustls::version::TLS12)).await;
+    let (client, _clock) = client(trusting(&ca));
+    try_once(&client, &server, "localhost").await.unwrap();
+    assert_eq!(seen.lock().unwrap()[0].1, rustls::ProtocolVersion::TLSv1_2);
+}
+
+#[tokio::test]
+async fn the_real_host_name_goes_to_the_address_it_is_resolved_to_by_configuration() {
+    let ca = Ca::new();
+    let (server, seen) = tls_server(ca.server("api.push.apple.com")).await;
+    let mut config = config(&format!(
+        r#"{{"resolve": {{"API.push.apple.com:443": "127.0.0.1:{}"}}}}"#,
+        server.address.port()
+    ));
+    config.extra_ca_pem = Some(ca.pem());
+    let (client, _clock) = client(config);
+    let response = soon(client.send(post("https://api.push.apple.com", "x")))
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(
+        seen.lock().unwrap()[0].0.as_deref(),
+        Some("api.push.apple.com")
+    );
+    assert_eq!(stats(&client).origin, "https://api.push.apple.com:443");
+}
+
+#[tokio::test]
+async fn our_certificate_is_presented_to_whom_asks_for_it() {
+    let ca = Ca::new();
+    let tls = ca.server("localhost").clients_of(&ca);
+    let (server, seen) = tls_server(tls).await;
+    let with = trusting(&ca).with_client_certificate(ca.client_certificate());
+    let (with, _clock) = client(with);
+    try_once(&with, &server, "localhost").await.unwrap();
+    assert_eq!(seen.lock().unwrap()[0].2, 1);
+}
+
+#[tokio::test]
+async fn a_peer_that_wants_another_certificate_than_ours_is_a_tls_error_that_says_so() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let ca = Ca::new();
+        let tls = ca.server("localhost").clients_of(&ca).only(version);
+        let (server, _) = tls_server(tls).await;
+        let foreign = trusting(&ca).with_client_certificate(Ca::new().client_certificate());
+        for config in [trusting(&ca), foreign] {
+            let (client, _clock) = client(config);
+            let error = try_once(&client, &server, "localhost").await.unwrap_err();
+            assert_eq!(error.kind(), HttpErrorKind::Tls, "{error}");
+            assert_eq!(error.processed(), Processed::Never);
+            assert!(error.message().contains("client certificate"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_certificate_without_its_key_is_refused_when_the_client_is_built() {
+    let ca = Ca::new();
+    let error =
+        ClientCertificate::from_pem(&ca.pem(), &push_core::Secret::new("none")).unwrap_err();
+    assert_eq!(error.kind(), push_core::ErrorKind::Invalid);
+    let error = ClientCertificate::from_der(vec![vec![1]], vec![2]).unwrap_err();
+    assert_eq!(error.kind(), push_core::ErrorKind::Invalid);
+    let key = rcgen::KeyPair::generate().unwrap().serialize_der();
+    let foreign =
+        ClientCertificate::from_der(vec![ca.server("x").into_chain().remove(0).to_vec()], key)
+            .unwrap();
+    let config = HttpConfig::default().with_client_certificate(foreign);
+    let clock = Arc::new(crate::support::clock());
+    let error = Client::new(config, clock).unwrap_err();
+    assert_eq!(error.kind(), push_core::ErrorKind::Config);
+}
+
+#[tokio::test]
+async fn a_peer_without_http2_is_an_error_that_says_so_where_nothing_else_will_do() {
+    let ca = Ca::new();
+    // One refuses during the handshake, the other goes on without an answer to ALPN.
+    for alpn in [&["http/1.1"] as &[_], &[]] {
+        let (server, _) = tls_server(ca.server("localhost").alpn(alpn)).await;
+        let (client, _clock) = client(trusting(&ca).with_protocols(Protocols::H2Only));
+        let error = try_once(&client, &server, "localhost").await.unwrap_err();
+        assert_eq!(error.kind(), HttpErrorKind::Protocol, "{error}");
+        assert_eq!(error.processed(), Processed::Never);
+        assert!(error.message().contains("does not speak HTTP/2"), "{error}");
+        assert!(!error.is_transient());
+    }
+}
+
+#[tokio::test]
+async fn http2_is_taken_where_both_would_do() {
+    let ca = Ca::new();
+    let (server, _) = tls_server(ca.server("localhost").alpn(&["h2", "http/1.1"])).await;
+    for protocols in [Protocols::H2Only, Protocols::Negotiate] {
+        let (client, _clock) = client(trusting(&ca).with_protocols(protocols));
+        try_once(&client, &server, "localhost").await.unwrap();
+        assert_eq!(stats(&client).stream_limit, Some(100));
+    }
+}

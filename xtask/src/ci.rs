@@ -1,10 +1,10 @@
 //! What continuous integration runs, and the one command that runs all tests.
 
 use std::{
-    env, fs,
+    fs,
     io::Read,
     path::{Path, PathBuf},
-    process::{self, Command, Stdio},
+    process::{Command, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -201,14 +201,14 @@ fn docs(root: &Path) -> Result {
 
 /// What `new-provider` and `new-plugin` write must be as good as what is here.
 fn new_crates(root: &Path) -> Result {
-    let copy = env::temp_dir().join(format!("offline-push-new-{}", process::id()));
-    let done = new_crates_in(root, &copy);
-    let gone = fs::remove_dir_all(&copy)
-        .map_err(|error| format!("{} cannot be removed: {error}", copy.display()).into());
-    done.and(gone)
-}
-
-fn new_crates_in(root: &Path, copy: &Path) -> Result {
+    // The copy has a target directory of its own: what was built from one could pass for the other's.
+    let dir = target_dir(root)?.join("new-crates");
+    let (copy, target) = (dir.join("repository"), dir.join("target"));
+    if copy.exists() {
+        fs::remove_dir_all(&copy)
+            .map_err(|error| format!("{} cannot be removed: {error}", copy.display()))?;
+    }
+    let copy = copy.as_path();
     for path in Workspace::at(root)?.files()? {
         let to = copy.join(&path);
         to.parent()
@@ -228,8 +228,6 @@ fn new_crates_in(root: &Path, copy: &Path) -> Result {
         new::plugin(copy, &[word])?;
         packages.push(format!("--package=push-{word}"));
     }
-    // Third-party crates are the same there as here, and need not be compiled again.
-    let target = target_dir(root)?;
     let cargo = |args: &[&str]| {
         let mut command = run::cargo(copy);
         command
@@ -239,14 +237,17 @@ fn new_crates_in(root: &Path, copy: &Path) -> Result {
         command
     };
     run::succeed(&mut cargo(&["fmt", "--check"]))?;
-    run::succeed(cargo(&["clippy", "--quiet", "--all-targets"]).args(["--", "-Dwarnings"]))?;
+    run::succeed(
+        cargo(&["clippy", "--quiet", "--no-deps", "--all-targets"]).args(["--", "-Dwarnings"]),
+    )?;
     run::succeed(&mut cargo(&["test", "--quiet"]))
 }
 
-fn target_dir(root: &Path) -> Result<String> {
+fn target_dir(root: &Path) -> Result<PathBuf> {
     let metadata =
         run::stdout_of(run::cargo(root).args(["metadata", "--no-deps", "--format-version=1"]))?;
     json_text(&metadata, "target_directory")
+        .map(PathBuf::from)
         .ok_or_else(|| "`cargo metadata` names no target directory".into())
 }
 

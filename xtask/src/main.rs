@@ -103,7 +103,10 @@ fn dispatch(args: &[&str]) -> Result {
         print!("{help}");
         return Ok(());
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+    // Where cargo runs it, not where it was compiled: checkouts may share a target directory.
+    let manifest = env::var("CARGO_MANIFEST_DIR")
+        .map_err(|_| "start it as `cargo xtask`, at the root of the repository")?;
+    let root = Path::new(&manifest)
         .parent()
         .ok_or("xtask does not lie in the repository")?;
     task(root, rest)

@@ -7,6 +7,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use crate::{Result, manifest::Manifest, names, run};
@@ -252,18 +253,21 @@ impl Workspace {
 
     /// The files of the repository, tracked or about to be, relative to the root and sorted.
     pub(crate) fn files(&self) -> Result<Vec<String>> {
-        let mut git = std::process::Command::new("git");
-        git.current_dir(&self.root).args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ]);
-        let mut files: Vec<String> = match run::stdout_of(&mut git) {
-            Ok(listed) => listed.split_terminator('\0').map(str::to_owned).collect(),
-            // A source archive is no checkout, but has the same files.
-            Err(_) => walk(&self.root)?,
+        let git =
+            |args: &[&str]| run::stdout_of(Command::new("git").current_dir(&self.root).args(args));
+        // A source archive is no checkout, and neither is a copy below another's `target`.
+        let is_checkout = git(&["rev-parse", "--show-prefix"]).is_ok_and(|it| it.trim().is_empty());
+        let mut files: Vec<String> = if is_checkout {
+            let listed = git(&[
+                "ls-files",
+                "-z",
+                "--cached",
+                "--others",
+                "--exclude-standard",
+            ])?;
+            listed.split_terminator('\0').map(str::to_owned).collect()
+        } else {
+            walk(&self.root)?
         };
         files.retain(|it| self.root.join(it).is_file());
         files.sort();

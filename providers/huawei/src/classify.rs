@@ -2,18 +2,17 @@
 //!
 //! The body decides: Huawei sends most business codes with status 200 and some with the matching 4xx. Only where the body
 //! has no code, or one that nobody knows, does the status speak.
-use std::{
-    collections::HashSet,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{borrow::Cow, collections::HashSet};
 
 use bytes::Bytes;
-use http::{Response, header};
-use push_core::{DeviceToken, Retry, Scope, Timestamp, VendorAnswer, Verdict, VerdictKind};
+use http::Response;
+use push_core::{
+    DeviceToken, Notification, Retry, Scope, Timestamp, VendorAnswer, Verdict, VerdictKind,
+};
 use serde_json::Value;
 
-/// The longest pause that is believed.
-const MAX_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longer is no code and no id, but something repeated to us.
+const MAX_NAME: usize = 64;
 
 /// An answer of the push service, as far as it can be read.
 pub(crate) struct Answer {
@@ -23,7 +22,7 @@ pub(crate) struct Answer {
     /// Huawei's words; for code 80100000 the text of another JSON object.
     msg: String,
     request_id: String,
-    retry_after: Option<Duration>,
+    retry_after: Option<Retry>,
 }
 
 /// The verdicts that an answer holds.
@@ -69,14 +68,14 @@ impl Answer {
         let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
         Self {
             status: response.status().as_u16(),
-            code: text(&body["code"]),
+            code: name(&body["code"]),
             msg: match &body["msg"] {
                 // Documented as text that holds JSON; taken as it is, too.
                 object @ Value::Object(_) => object.to_string(),
                 other => text(other),
             },
-            request_id: text(&body["requestId"]),
-            retry_after: retry_after(response, now),
+            request_id: name(&body["requestId"]),
+            retry_after: Retry::from_headers(response.headers(), now),
         }
     }
 
@@ -90,26 +89,23 @@ impl Answer {
         }
     }
 
-    /// What the answer says of a request that named `tokens`.
-    pub(crate) fn outcome(&self, tokens: &[&DeviceToken]) -> Outcome {
+    /// What the answer says of a request that sent `notification` to `tokens`.
+    pub(crate) fn outcome(&self, notification: &Notification, tokens: &[&DeviceToken]) -> Outcome {
         if self.code == "80100000" {
             return self.partial(tokens);
         }
         let kind = known(&self.code).unwrap_or_else(|| by_status(self.status));
-        let mut verdict = Verdict::new(kind, self.vendor_answer(tokens));
+        let answer = self.answer().with_text(self.words(notification, tokens));
+        let mut verdict = Verdict::new(kind, answer);
         if let (Retry::Backoff, Some(pause)) = (verdict.retry, self.retry_after) {
-            verdict.retry = Retry::After(pause);
+            verdict.retry = pause;
         }
         Outcome::All(verdict)
     }
 
     /// Code 80100000: `msg` is JSON that counts, and names the dead.
     fn partial(&self, tokens: &[&DeviceToken]) -> Outcome {
-        let answer = |text: &str| {
-            VendorAnswer::new(self.status, &self.code)
-                .with_text(text)
-                .with_request_id(&self.request_id)
-        };
+        let answer = |text: &str| self.answer().with_text(text);
         let Some(dead) = illegal_tokens(&self.msg) else {
             return Outcome::All(Verdict::new(
                 VerdictKind::Unknown,
@@ -138,47 +134,123 @@ impl Answer {
         }
     }
 
-    fn vendor_answer(&self, tokens: &[&DeviceToken]) -> VendorAnswer {
+    fn answer(&self) -> VendorAnswer {
+        VendorAnswer::new(self.status, &self.code).with_request_id(&self.request_id)
+    }
+
+    /// Huawei's words without what they may repeat of ours.
+    fn words(&self, notification: &Notification, tokens: &[&DeviceToken]) -> String {
+        // Huawei's own words are a sentence; braces are a piece of somebody's JSON.
+        if self.msg.contains('{') {
+            return String::new();
+        }
+        let texts = [&notification.title, &notification.body].map(String::as_str);
+        let private = texts
+            .into_iter()
+            .filter(|it| it.len() > 3)
+            .chain(tokens.iter().map(|it| it.expose()));
         // Before it is shortened: of a token that is cut in two nobody would recognise the rest.
-        let words = tokens.iter().fold(self.msg.clone(), |words, token| {
-            if words.contains(token.expose()) {
-                words.replace(token.expose(), "…")
-            } else {
-                words
+        let mut words = Cow::Borrowed(self.msg.as_str());
+        for it in private {
+            if words.contains(it) {
+                words = words.replace(it, "…").into();
             }
-        });
-        VendorAnswer::new(self.status, &self.code)
-            .with_text(words)
-            .with_request_id(&self.request_id)
+        }
+        words.into_owned()
     }
 }
 
-/// What a code means, of those that Huawei documents and those seen in the wild. `None` for a code that nobody knows.
-pub(crate) fn known(code: &str) -> Option<VerdictKind> {
-    Some(match code {
-        "80000000" => VerdictKind::Accepted,
-        // Every token is invalid. A wrong app looks the same, which is why the pipeline forgets nothing by it alone.
-        "80300007" => VerdictKind::TokenDead { since: None },
-        // Token foreign, expired or of another app; no permission; receipt address wrong; data location not chosen or
-        // not matching.
-        "80200001" | "80200003" | "80200005" | "80300002" | "80300013" | "82000012"
-        | "82000013" => VerdictKind::CredentialRefused,
-        // Parameters, structure, time, collapse_key, sensitive words, review signature; size, count; the right to high
-        // urgency, which only the messages lack that ask for it; device groups and topics.
-        "80100001" | "80100002" | "80100003" | "80100004" | "80100013" | "80100016"
-        | "80100018" | "80300008" | "80300010" | "80300011" | "82000001" | "82000002"
-        | "82000003" | "82000004" | "82000005" | "82000006" | "82000007" | "82000008"
-        | "82000009" | "82000010" | "82000011" => VerdictKind::PayloadRefused,
-        // The second is seen in third-party code only.
-        "80100017" | "80300006" => VerdictKind::RateLimited(Scope::Credential),
-        // Huawei's own token service failed; system error.
-        "80600003" | "81000001" => VerdictKind::Unavailable,
-        _ => return None,
-    })
+/// Every code that Huawei documents, and those seen in the wild: what it means, and in words for an operator.
+const CODES: &[(&str, VerdictKind, &str)] = &[
+    ("80000000", VerdictKind::Accepted, "accepted"),
+    ("80100001", REFUSED, "a parameter is wrong"),
+    ("80100002", REFUSED, "such a message takes one token"),
+    ("80100003", REFUSED, "the message's structure is wrong"),
+    ("80100004", REFUSED, "its time is over"),
+    ("80100013", REFUSED, "collapse_key is wrong"),
+    ("80100016", REFUSED, "sensitive words"),
+    ("80100017", LIMITED, "too many topic messages at once"),
+    ("80100018", REFUSED, "the review's signature is wrong"),
+    (
+        "80200001",
+        CREDENTIAL,
+        "the access token is missing or not Huawei's",
+    ),
+    ("80200003", CREDENTIAL, "the access token has expired"),
+    ("80200005", CREDENTIAL, "the JWT has expired"),
+    (
+        "80300002",
+        CREDENTIAL,
+        "the app may not send, or app_id or project_id is not the secret's",
+    ),
+    // Seen in third-party code only.
+    ("80300006", LIMITED, "too many messages"),
+    // A wrong app looks the same, which is why the pipeline forgets nothing by it alone.
+    ("80300007", DEAD, "every token is invalid"),
+    ("80300008", REFUSED, "the body is larger than 4096 bytes"),
+    ("80300010", REFUSED, "too many tokens"),
+    // Only the messages that ask for it suffer.
+    ("80300011", REFUSED, "the app has no right to high urgency"),
+    ("80300013", CREDENTIAL, "the receipt address is wrong"),
+    ("80600003", DOWN, "Huawei's own token service fails"),
+    ("81000001", DOWN, "system error"),
+    (
+        "82000001",
+        REFUSED,
+        "device group: the key or name is wrong",
+    ),
+    (
+        "82000002",
+        REFUSED,
+        "device group: key and name do not match",
+    ),
+    ("82000003", REFUSED, "device group: there is no token"),
+    (
+        "82000004",
+        REFUSED,
+        "device group: there is none of that name",
+    ),
+    ("82000005", REFUSED, "device group: it is not this app's"),
+    ("82000006", REFUSED, "device group: too many"),
+    ("82000007", REFUSED, "topic: its name is wrong"),
+    (
+        "82000008",
+        REFUSED,
+        "topic: there is no token, or there are too many",
+    ),
+    ("82000009", REFUSED, "topic: too many"),
+    ("82000010", REFUSED, "topic: some tokens are wrong"),
+    ("82000011", REFUSED, "topic: there is no token"),
+    (
+        "82000012",
+        CREDENTIAL,
+        "no data storage location is chosen in AppGallery Connect",
+    ),
+    (
+        "82000013",
+        CREDENTIAL,
+        "the data storage location does not match",
+    ),
+];
+
+const DEAD: VerdictKind = VerdictKind::TokenDead { since: None };
+const REFUSED: VerdictKind = VerdictKind::PayloadRefused;
+const CREDENTIAL: VerdictKind = VerdictKind::CredentialRefused;
+const LIMITED: VerdictKind = VerdictKind::RateLimited(Scope::Credential);
+const DOWN: VerdictKind = VerdictKind::Unavailable;
+
+/// What a code means. `None` for one that nobody knows.
+fn known(code: &str) -> Option<VerdictKind> {
+    CODES.iter().find(|it| it.0 == code).map(|it| it.1)
+}
+
+/// What a code means, in words. Empty for one that nobody knows.
+pub(crate) fn explain(code: &str) -> &'static str {
+    CODES.iter().find(|it| it.0 == code).map_or("", |it| it.2)
 }
 
 /// What the status means where the body does not help.
-pub(crate) const fn by_status(status: u16) -> VerdictKind {
+const fn by_status(status: u16) -> VerdictKind {
     match status {
         400 | 413 | 422 => VerdictKind::PayloadRefused,
         // 404 is a wrong app id or endpoint: nothing goes through until an operator acts.
@@ -191,20 +263,6 @@ pub(crate) const fn by_status(status: u16) -> VerdictKind {
     }
 }
 
-/// `Retry-After` in seconds or as a date. Huawei does not document it; its gateways may send it.
-pub(crate) fn retry_after(response: &Response<Bytes>, now: Timestamp) -> Option<Duration> {
-    let value = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-    let pause = match value.trim().parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let at = httpdate::parse_http_date(value.trim()).ok()?;
-            let now = UNIX_EPOCH + Duration::from_millis(now.unix_millis().max(0).unsigned_abs());
-            at.duration_since(SystemTime::min(now, at)).ok()?
-        }
-    };
-    Some(pause.min(MAX_PAUSE))
-}
-
 /// A string, or a number as text: the codes are documented as strings and seen as numbers.
 pub(crate) fn text(value: &Value) -> String {
     match value {
@@ -212,6 +270,14 @@ pub(crate) fn text(value: &Value) -> String {
         Value::Number(number) => number.to_string(),
         _ => String::new(),
     }
+}
+
+/// A code or an id; empty if it cannot be one.
+pub(crate) fn name(value: &Value) -> String {
+    let text = text(value);
+    let plain =
+        text.len() <= MAX_NAME && text.bytes().all(|it| it.is_ascii_graphic() && it != b'{');
+    if plain { text } else { String::new() }
 }
 
 fn illegal_tokens(msg: &str) -> Option<HashSet<String>> {

@@ -140,7 +140,11 @@ badge_class = "com.example.im.MainActivity"
             ));
         }
         if !self.badge_class.is_empty() {
-            dotted("badge_class", &self.badge_class, "com.example.im.MainActivity")?;
+            dotted(
+                "badge_class",
+                &self.badge_class,
+                "com.example.im.MainActivity",
+            )?;
         }
         let base = origin("endpoint", &self.endpoint)?;
         let path = if self.project_id.is_empty() {

@@ -19,7 +19,7 @@
 //! | priority, interruption | `Low` or `Passive`: `importance` `LOW`, else `NORMAL`; for background pushes `urgency` |
 //! | collapse | `notification.tag`: the later one replaces the earlier one on the screen |
 //! | thread | `notification.group` |
-//! | image | `notification.image` |
+//! | image | `notification.image`, if it is https |
 //! | expires_at | `ttl`, 1 s to 15 days; absent means Huawei's own default, one day |
 //! | vendor\["huawei"\] | merged into `message.android` |
 //!

@@ -3,8 +3,8 @@ use std::fmt::Write;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use push_core::{
-    Badge, Channel, DeliveryId, DeviceToken, Interruption, Notification, NotificationKind, Priority,
-    Sound, Timestamp, Verdict, payload::Ext,
+    Badge, Channel, DeliveryId, DeviceToken, Interruption, Notification, NotificationKind,
+    Priority, Sound, Timestamp, Verdict, payload::Ext,
 };
 use serde_json::{Map, Value, json};
 
@@ -144,7 +144,10 @@ impl Style {
     fn common(&self) -> Map<String, Value> {
         let mut android = Map::new();
         android.insert("target_user_type".into(), self.target_user_type.into());
-        for (key, text) in [("category", &self.category), ("receipt_id", &self.receipt_id)] {
+        for (key, text) in [
+            ("category", &self.category),
+            ("receipt_id", &self.receipt_id),
+        ] {
             if !text.is_empty() {
                 android.insert(key.into(), text.as_str().into());
             }
@@ -191,17 +194,23 @@ impl Style {
         }
         if let (Badge::Set(number), false) = (notification.badge, self.badge_class.is_empty()) {
             let number = number.min(MAX_BADGE);
-            put("badge", json!({ "set_num": number, "class": self.badge_class }));
+            put(
+                "badge",
+                json!({ "set_num": number, "class": self.badge_class }),
+            );
         }
         for (key, text) in [
             ("tag", &notification.collapse),
             ("group", &notification.thread),
-            ("image", &notification.image),
             ("channel_id", &self.channel_id),
         ] {
             if !text.is_empty() {
                 put(key, text.as_str().into());
             }
+        }
+        // Huawei would refuse the whole message for a picture that it cannot fetch safely.
+        if notification.image.starts_with("https://") {
+            put("image", notification.image.as_str().into());
         }
         let mut android = self.common();
         android.insert("notification".into(), it.into());

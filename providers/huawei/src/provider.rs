@@ -12,7 +12,7 @@ use push_http::{Client, HttpClient, Processed, Protocols};
 
 use crate::{
     HuaweiConfig, MAX_PAYLOAD, MAX_TOKENS, MAX_TTL,
-    classify::{Answer, Outcome},
+    classify::{Answer, Outcome, explain},
     message::{Rendered, Style},
     token::{Bearer, TokenSource},
 };
@@ -112,9 +112,9 @@ impl HuaweiProvider {
     /// One request: at most [`MAX_TOKENS`] targets, the first at `position` of the batch.
     async fn send_chunk(
         &self,
+        notification: &Notification,
         rendered: &Rendered,
-        targets: &[Target],
-        position: usize,
+        (position, targets): (usize, &[Target]),
         verdicts: &Verdicts,
     ) {
         // One phone rings once, however often its token stands in the batch.
@@ -125,7 +125,7 @@ impl HuaweiProvider {
             .filter(|it| seen.insert(*it))
             .collect();
         let outcome = match self.post(rendered, &tokens).await {
-            Ok(answer) => answer.outcome(&tokens),
+            Ok(answer) => answer.outcome(notification, &tokens),
             Err(verdict) => Outcome::All(verdict),
         };
         for (at, target) in targets.iter().enumerate() {
@@ -158,7 +158,8 @@ impl Provider for HuaweiProvider {
             Ok(rendered) => {
                 let chunks = batch.targets.chunks(MAX_TOKENS).enumerate();
                 for (number, targets) in chunks {
-                    self.send_chunk(&rendered, targets, number * MAX_TOKENS, &verdicts)
+                    let targets = (number * MAX_TOKENS, targets);
+                    self.send_chunk(&batch.notification, &rendered, targets, &verdicts)
                         .await;
                 }
             }
@@ -169,7 +170,7 @@ impl Provider for HuaweiProvider {
     /// Fetches an access token and asks Huawei to check, not to deliver, a message to a token that nobody has.
     async fn verify(&self) -> Result<Health> {
         if let Err(verdict) = self.tokens.fetch().await {
-            return health(&verdict, "the token service");
+            return health(&verdict, "the token service", &verdict.answer.text);
         }
         let question = Notification {
             title: "verify".into(),
@@ -183,16 +184,19 @@ impl Provider for HuaweiProvider {
             .map_err(|_| internal())?;
         let nobody = DeviceToken::new(NOBODY)?;
         let verdict = match self.post(&rendered, &[&nobody]).await {
-            Ok(answer) => answer.outcome(&[&nobody]).verdict(&nobody),
+            Ok(answer) => answer.outcome(&question, &[&nobody]).verdict(&nobody),
             Err(verdict) => verdict,
         };
-        health(&verdict, "the push service")
+        health(&verdict, "the push service", "")
     }
 }
 
-/// What a verdict on the test message says of the credential.
-fn health(verdict: &Verdict, who: &str) -> Result<Health> {
-    let said = describe(&verdict.answer);
+/// What a verdict on the test message says of the credential. `words` are the vendor's, where they can be shown.
+fn health(verdict: &Verdict, who: &str, words: &str) -> Result<Health> {
+    let mut said = describe(&verdict.answer);
+    if !words.is_empty() && said != words {
+        said = format!("{said}, {words}");
+    }
     match verdict.kind {
         VerdictKind::CredentialRefused => Ok(Health {
             accepted: false,
@@ -203,7 +207,7 @@ fn health(verdict: &Verdict, who: &str) -> Result<Health> {
             Ok(Health {
                 accepted: true,
                 evidence: format!(
-                    "{who} took the access token and answered the test message: {said}"
+                    "{who} accepts the credential; to a test message it said: {said}"
                 ),
             })
         }
@@ -211,19 +215,24 @@ fn health(verdict: &Verdict, who: &str) -> Result<Health> {
             ErrorKind::Unavailable,
             format!("{who} of Huawei could not be asked: {said}"),
         )
-        .advise("try again later; if it stays so, check `endpoint`, `token_endpoint` and the network")),
+        .advise(
+            "try again later; if it stays so, check `endpoint`, `token_endpoint` and the network",
+        )),
     }
 }
 
+/// Status and code, with our words for them: the vendor's may repeat what it was asked.
 fn describe(answer: &VendorAnswer) -> String {
-    let status = answer.status.map(|it| format!("HTTP {it}"));
-    let code = Some(answer.code.clone()).filter(|it| !it.is_empty());
-    let text = Some(answer.text.clone()).filter(|it| !it.is_empty());
-    [status, code, text]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join(", ")
+    let mut said = match answer.status {
+        Some(status) => format!("HTTP {status}"),
+        None => answer.text.clone(),
+    };
+    for part in [answer.code.as_str(), explain(&answer.code)] {
+        if !part.is_empty() {
+            said = format!("{said}, {part}");
+        }
+    }
+    said
 }
 
 impl fmt::Debug for HuaweiProvider {

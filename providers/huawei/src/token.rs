@@ -6,15 +6,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Shared},
-};
 use http::{HeaderValue, Request, Uri, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use push_core::{
-    Clock, Retry, Scope, Secret, Timestamp, VendorAnswer, Verdict, VerdictKind,
-};
+use push_core::{Clock, Retry, Scope, Secret, Timestamp, VendorAnswer, Verdict, VerdictKind};
 use push_http::HttpClient;
 use serde_json::Value;
 
@@ -35,6 +29,8 @@ const FORM: &AsciiSet = &NON_ALPHANUMERIC
 pub(crate) struct Bearer {
     /// The value of the `authorization` header, marked sensitive.
     pub(crate) header: HeaderValue,
+    /// The how-many-th fetch it came from.
+    number: u64,
     issued: Timestamp,
     stale_at: Timestamp,
     expires_at: Timestamp,
@@ -60,22 +56,22 @@ impl fmt::Debug for Bearer {
     }
 }
 
-/// Everyone who waits for the same fetch gets its result, a failure included: a dead token service is asked once, not
-/// once for each send.
-type Flight = Shared<BoxFuture<'static, Result<Bearer, Verdict>>>;
-
 /// The one access token of a credential.
 #[derive(Debug)]
 pub(crate) struct TokenSource {
     fetcher: Fetcher,
+    /// Whoever holds it fetches for all. If that one is given up, the next takes over.
+    turn: futures_util::lock::Mutex<()>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     current: Option<Bearer>,
-    flight: Option<(u64, Flight)>,
-    flights: u64,
+    /// How many fetches have ended, and how the last did. Who waited for it takes its result, a failure included: a dead
+    /// token service is asked once, not once for each send.
+    fetches: u64,
+    last: Option<Result<Bearer, Verdict>>,
 }
 
 impl TokenSource {
@@ -90,12 +86,14 @@ impl TokenSource {
                 client,
                 clock,
                 url: settings.token_url.clone(),
+                secret: settings.app_secret.clone(),
                 form: Secret::new(format!(
                     "grant_type=client_credentials&client_id={}&client_secret={}",
                     form(&settings.app_id),
                     form(settings.app_secret.expose()),
                 )),
             },
+            turn: futures_util::lock::Mutex::new(()),
             state: Mutex::default(),
         }
     }
@@ -105,20 +103,15 @@ impl TokenSource {
     /// # Errors
     /// The verdict on what was to be sent with it. Nothing was.
     pub(crate) async fn bearer(&self) -> Result<Bearer, Verdict> {
-        let (valid, fetching) = {
-            let mut state = self.lock();
-            let now = self.fetcher.clock.now();
-            let valid = state.current.clone().filter(|it| it.is_valid(now));
-            match valid {
-                Some(bearer) if bearer.is_fresh(now) || state.flight.is_some() => {
-                    return Ok(bearer);
-                }
-                valid => (valid, self.join(&mut state)),
-            }
-        };
-        let fetched = self.land(fetching).await;
+        let now = self.fetcher.clock.now();
+        let valid = self.lock().current.clone().filter(|it| it.is_valid(now));
+        if let Some(bearer) = &valid
+            && (bearer.is_fresh(now) || self.turn.try_lock().is_none())
+        {
+            return Ok(bearer.clone());
+        }
         // What still holds for minutes is good enough when the token service is down.
-        fetched.or_else(|verdict| valid.ok_or(verdict))
+        self.fetch().await.or_else(|verdict| valid.ok_or(verdict))
     }
 
     /// A token other than `refused`, which Huawei no longer takes.
@@ -126,44 +119,37 @@ impl TokenSource {
     /// # Errors
     /// As [`TokenSource::bearer`].
     pub(crate) async fn after_refusal(&self, refused: &Bearer) -> Result<Bearer, Verdict> {
-        let fetching = {
+        {
             let mut state = self.lock();
             match &state.current {
-                Some(bearer) if bearer.header != refused.header => return Ok(bearer.clone()),
+                Some(bearer) if bearer.number != refused.number => return Ok(bearer.clone()),
                 _ => state.current = None,
             }
-            self.join(&mut state)
-        };
-        self.land(fetching).await
-    }
-
-    /// A token that the service has just given, whatever is there already.
-    pub(crate) async fn fetch(&self) -> Result<Bearer, Verdict> {
-        let fetching = self.join(&mut self.lock());
-        self.land(fetching).await
-    }
-
-    /// The fetch that is under way, or a new one.
-    fn join(&self, state: &mut State) -> (u64, Flight) {
-        if let Some(flight) = &state.flight {
-            return flight.clone();
         }
-        state.flights += 1;
-        let flight = (state.flights, self.fetcher.clone().run().boxed().shared());
-        state.flight = Some(flight.clone());
-        flight
+        self.fetch().await
     }
 
-    /// Waits for the fetch and puts its token where everyone finds it.
-    async fn land(&self, (number, flight): (u64, Flight)) -> Result<Bearer, Verdict> {
-        let result = flight.await;
-        let mut state = self.lock();
-        if state.flight.as_ref().is_some_and(|it| it.0 == number) {
-            state.flight = None;
-            if let Ok(bearer) = &result {
-                state.current = Some(bearer.clone());
+    /// A token that the service gives now, whatever is there already.
+    ///
+    /// # Errors
+    /// As [`TokenSource::bearer`].
+    pub(crate) async fn fetch(&self) -> Result<Bearer, Verdict> {
+        let before = self.lock().fetches;
+        let _turn = self.turn.lock().await;
+        {
+            let state = self.lock();
+            if let Some(last) = state.last.as_ref().filter(|_| state.fetches != before) {
+                return last.clone();
             }
         }
+        let mut result = self.fetcher.fetch().await;
+        let mut state = self.lock();
+        state.fetches += 1;
+        if let Ok(bearer) = &mut result {
+            bearer.number = state.fetches;
+            state.current = Some(bearer.clone());
+        }
+        state.last = Some(result.clone());
         result
     }
 
@@ -172,17 +158,18 @@ impl TokenSource {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Fetcher {
     client: Arc<dyn HttpClient>,
     clock: Arc<dyn Clock>,
     url: Uri,
+    secret: Secret,
     form: Secret,
 }
 
 impl Fetcher {
-    async fn run(self) -> Result<Bearer, Verdict> {
-        let request = Request::post(self.url)
+    async fn fetch(&self) -> Result<Bearer, Verdict> {
+        let request = Request::post(self.url.clone())
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Bytes::copy_from_slice(self.form.expose().as_bytes()))
             .map_err(|_| Verdict::unavailable("the token request cannot be built"))?;
@@ -194,10 +181,10 @@ impl Fetcher {
         let status = response.status().as_u16();
         let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
         if status != 200 || body.get("error").is_some() {
-            return Err(refusal(
+            return Err(self.refusal(
                 status,
                 &body,
-                classify::retry_after(&response, self.clock.now()),
+                Retry::from_headers(response.headers(), self.clock.now()),
             ));
         }
         let lifetime = classify::text(&body["expires_in"]).parse().ok();
@@ -205,41 +192,46 @@ impl Fetcher {
             return Err(unreadable(status));
         };
         let lifetime = Duration::from_secs(lifetime);
-        let mut header = HeaderValue::try_from(format!("Bearer {token}"))
-            .map_err(|_| unreadable(status))?;
+        let mut header =
+            HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| unreadable(status))?;
         header.set_sensitive(true);
         Ok(Bearer {
             header,
+            number: 0,
             issued: asked,
             stale_at: asked + (lifetime - MARGIN.min(lifetime / 5)),
             expires_at: asked + lifetime,
         })
+    }
+
+    /// What it means for a push that the token service refused: it was not sent, in any case.
+    fn refusal(&self, status: u16, body: &Value, pause: Option<Retry>) -> Verdict {
+        let kind = match status {
+            429 => VerdictKind::RateLimited(Scope::Credential),
+            408 | 500.. => VerdictKind::Unavailable,
+            // 4xx, or 200 with an `error`: id or secret are wrong, or the URL is.
+            _ => VerdictKind::CredentialRefused,
+        };
+        let mut text = "no access token from Huawei".to_owned();
+        for (what, words) in [
+            ("sub_error ", classify::text(&body["sub_error"])),
+            ("", classify::text(&body["error_description"])),
+        ] {
+            // It has seen the secret, and may repeat it.
+            if !words.is_empty() && !words.contains(self.secret.expose()) {
+                text = format!("{text}: {what}{words}");
+            }
+        }
+        let answer = VendorAnswer::new(status, classify::name(&body["error"])).with_text(text);
+        let verdict = Verdict::new(kind, answer);
+        match pause {
+            Some(pause) => verdict.with_retry(pause),
+            None => verdict,
+        }
     }
 }
 
 fn unreadable(status: u16) -> Verdict {
     let answer = VendorAnswer::new(status, "").with_text("no access token in Huawei's answer");
     Verdict::new(VerdictKind::Unavailable, answer)
-}
-
-/// What it means for a push that the token service refused: it was not sent, in any case.
-fn refusal(status: u16, body: &Value, pause: Option<Duration>) -> Verdict {
-    let kind = match status {
-        429 | 503 => VerdictKind::RateLimited(Scope::Credential),
-        408 | 500.. => VerdictKind::Unavailable,
-        // 4xx, or 200 with an `error`: id or secret are wrong, or the URL is.
-        _ => VerdictKind::CredentialRefused,
-    };
-    let mut words = classify::text(&body["error_description"]);
-    let sub = classify::text(&body["sub_error"]);
-    if !sub.is_empty() {
-        words = format!("sub_error {sub}: {words}");
-    }
-    let answer = VendorAnswer::new(status, classify::text(&body["error"]))
-        .with_text(format!("no access token from Huawei: {words}"));
-    let verdict = Verdict::new(kind, answer);
-    match pause {
-        Some(pause) => verdict.with_retry(Retry::After(pause)),
-        None => verdict,
-    }
 }

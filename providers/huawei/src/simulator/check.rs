@@ -1,0 +1,307 @@
+//! Whether a message is one that Huawei takes, field by field.
+use serde_json::{Map, Value};
+
+use crate::{MAX_PAYLOAD, MAX_TOKENS, MAX_TTL};
+
+/// A code and Huawei's words for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) code: &'static str,
+    pub(super) msg: String,
+}
+
+fn no<T>(code: &'static str, msg: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal {
+        code,
+        msg: msg.into(),
+    })
+}
+
+fn wrong_structure<T>(msg: impl Into<String>) -> Result<T, Refusal> {
+    no("80100003", msg)
+}
+
+/// A message that passed.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) validate_only: bool,
+    /// `message` without its tokens.
+    pub(super) message: Value,
+    pub(super) tokens: Vec<String>,
+}
+
+const CATEGORIES: &[&str] = &[
+    "IM",
+    "VOIP",
+    "SUBSCRIPTION",
+    "TRAVEL",
+    "HEALTH",
+    "WORK",
+    "ACCOUNT",
+    "EXPRESS",
+    "FINANCE",
+    "DEVICE_REMINDER",
+    "MAIL",
+    "PLAY_VOICE",
+    "MARKETING",
+];
+
+const MESSAGE_FIELDS: &[&str] = &[
+    "data",
+    "notification",
+    "android",
+    "apns",
+    "webpush",
+    "token",
+    "topic",
+    "condition",
+];
+
+const ANDROID_FIELDS: &[&str] = &[
+    "collapse_key",
+    "urgency",
+    "category",
+    "ttl",
+    "bi_tag",
+    "receipt_id",
+    "fast_app_target",
+    "target_user_type",
+    "data",
+    "notification",
+];
+
+const NOTIFICATION_FIELDS: &[&str] = &[
+    "title",
+    "body",
+    "icon",
+    "color",
+    "sound",
+    "default_sound",
+    "tag",
+    "click_action",
+    "body_loc_key",
+    "body_loc_args",
+    "title_loc_key",
+    "title_loc_args",
+    "multi_lang_key",
+    "channel_id",
+    "notify_summary",
+    "image",
+    "style",
+    "big_title",
+    "big_body",
+    "notify_id",
+    "group",
+    "badge",
+    "ticker",
+    "when",
+    "importance",
+    "use_default_vibrate",
+    "use_default_light",
+    "vibrate_config",
+    "visibility",
+    "light_settings",
+    "foreground_show",
+    "profile_id",
+    "inbox_content",
+    "buttons",
+    "auto_clear",
+];
+
+/// Checks the body of a request. `may_be_urgent`: whether the app may ask for high urgency.
+pub(super) fn check(body: &[u8], may_be_urgent: bool) -> Result<Accepted, Refusal> {
+    let Ok(Value::Object(mut request)) = serde_json::from_slice(body) else {
+        return wrong_structure("the body is not a JSON object");
+    };
+    only(&request, &["validate_only", "message", "review"])?;
+    let validate_only = flag(&request, "validate_only")?.unwrap_or(false);
+    let Some(Value::Object(mut message)) = request.remove("message") else {
+        return wrong_structure("message is missing");
+    };
+    only(&message, MESSAGE_FIELDS)?;
+    let tokens = tokens(&mut message, body.len())?;
+    text(&message, "data")?;
+    let android = object(&message, "android")?;
+    if let Some(android) = android {
+        check_android(android, may_be_urgent)?;
+    }
+    let shows = android.is_some_and(|it| it.contains_key("notification"));
+    if !shows && !message.contains_key("data") {
+        return wrong_structure("neither data nor android.notification is there");
+    }
+    Ok(Accepted {
+        validate_only,
+        message: message.into(),
+        tokens,
+    })
+}
+
+/// Takes the tokens out, and checks how many and how large the rest is.
+fn tokens(message: &mut Map<String, Value>, size: usize) -> Result<Vec<String>, Refusal> {
+    if message.contains_key("topic") || message.contains_key("condition") {
+        return wrong_structure("the simulator knows tokens, no topics");
+    }
+    let Some(list) = message.remove("token") else {
+        return no("80100001", "message.token is missing");
+    };
+    if size - list.to_string().len().min(size) > MAX_PAYLOAD {
+        return no("80300008", "the message body is larger than 4096 bytes");
+    }
+    let Value::Array(list) = list else {
+        return wrong_structure("message.token is not an array");
+    };
+    if list.len() > MAX_TOKENS {
+        return no("80300010", "more than 1000 tokens");
+    }
+    let tokens: Option<Vec<String>> = list
+        .into_iter()
+        .map(|it| match it {
+            Value::String(token) if !token.is_empty() => Some(token),
+            _ => None,
+        })
+        .collect();
+    match tokens {
+        Some(tokens) if !tokens.is_empty() => Ok(tokens),
+        _ => no("80100001", "message.token is empty or holds no text"),
+    }
+}
+
+fn check_android(android: &Map<String, Value>, may_be_urgent: bool) -> Result<(), Refusal> {
+    only(android, ANDROID_FIELDS)?;
+    for key in ["bi_tag", "receipt_id", "data"] {
+        text(android, key)?;
+    }
+    if let Some(it) = android.get("collapse_key")
+        && !it.as_i64().is_some_and(|it| (-1..=100).contains(&it))
+    {
+        return no("80100013", "collapse_key is not from -1 to 100");
+    }
+    match text(android, "urgency")? {
+        None | Some("NORMAL") => {}
+        Some("HIGH") if may_be_urgent => {}
+        Some("HIGH") => return no("80300011", "no right to send high-level messages"),
+        Some(_) => return no("80100001", "urgency is neither HIGH nor NORMAL"),
+    }
+    if let Some(category) = text(android, "category")?
+        && !CATEGORIES.contains(&category)
+    {
+        return no("80100001", "category is not known");
+    }
+    if let Some(ttl) = text(android, "ttl")? {
+        let seconds: Option<u64> = ttl.strip_suffix('s').and_then(|it| it.parse().ok());
+        match seconds {
+            None => return no("80100001", "ttl is not like 86400s"),
+            Some(0) => return no("80100004", "ttl is over already"),
+            Some(it) if it > MAX_TTL.as_secs() => {
+                return no("80100001", "ttl is more than 15 days");
+            }
+            Some(_) => {}
+        }
+    }
+    for (key, from, to) in [("target_user_type", 0, 1), ("fast_app_target", 1, 2)] {
+        number(android, key, from, to)?;
+    }
+    match object(android, "notification")? {
+        Some(notification) => check_notification(notification),
+        None => Ok(()),
+    }
+}
+
+fn check_notification(it: &Map<String, Value>) -> Result<(), Refusal> {
+    only(it, NOTIFICATION_FIELDS)?;
+    for (key, localized) in [("title", "title_loc_key"), ("body", "body_loc_key")] {
+        let there = text(it, key)?.is_some_and(|it| !it.is_empty());
+        if !there && text(it, localized)?.is_none() {
+            return wrong_structure(format!("notification.{key} is missing"));
+        }
+    }
+    for key in [
+        "tag",
+        "group",
+        "channel_id",
+        "sound",
+        "icon",
+        "ticker",
+        "big_body",
+    ] {
+        text(it, key)?;
+    }
+    for key in ["default_sound", "foreground_show", "use_default_vibrate"] {
+        flag(it, key)?;
+    }
+    if text(it, "image")?.is_some_and(|it| !it.starts_with("https://")) {
+        return wrong_structure("notification.image is not https");
+    }
+    if !matches!(text(it, "importance")?, None | Some("LOW" | "NORMAL")) {
+        return wrong_structure("importance is neither LOW nor NORMAL");
+    }
+    number(it, "notify_id", i32::MIN.into(), i32::MAX.into())?;
+    if let Some(style) = it.get("style")
+        && !matches!(style.as_i64(), Some(0 | 1 | 3))
+    {
+        return wrong_structure("style is not 0, 1 or 3");
+    }
+    if let Some(badge) = object(it, "badge")? {
+        only(badge, &["add_num", "set_num", "class"])?;
+        number(badge, "add_num", 1, 99)?;
+        number(badge, "set_num", 0, 99)?;
+        if text(badge, "class")?.is_none_or(str::is_empty) {
+            return wrong_structure("badge.class is missing");
+        }
+    }
+    let Some(click) = object(it, "click_action")? else {
+        return wrong_structure("click_action is missing");
+    };
+    only(click, &["type", "intent", "action", "url"])?;
+    let has = |key| text(click, key).map(|it| it.is_some_and(|it| !it.is_empty()));
+    match click.get("type").and_then(Value::as_u64) {
+        Some(1) if has("intent")? || has("action")? => Ok(()),
+        Some(1) => wrong_structure("click_action.type 1 needs intent or action"),
+        Some(2) if text(click, "url")?.is_some_and(|it| it.starts_with("https://")) => Ok(()),
+        Some(2) => wrong_structure("click_action.type 2 needs an https url"),
+        Some(3) => Ok(()),
+        _ => wrong_structure("click_action.type is not 1, 2 or 3"),
+    }
+}
+
+fn only(object: &Map<String, Value>, known: &[&str]) -> Result<(), Refusal> {
+    match object.keys().find(|it| !known.contains(&it.as_str())) {
+        Some(key) => wrong_structure(format!("the field {key} is not known here")),
+        None => Ok(()),
+    }
+}
+
+fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Result<Option<&'a str>, Refusal> {
+    match object.get(key) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => wrong_structure(format!("{key} is not text")),
+    }
+}
+
+fn flag(object: &Map<String, Value>, key: &str) -> Result<Option<bool>, Refusal> {
+    match object.get(key) {
+        None => Ok(None),
+        Some(Value::Bool(it)) => Ok(Some(*it)),
+        Some(_) => wrong_structure(format!("{key} is neither true nor false")),
+    }
+}
+
+fn number(object: &Map<String, Value>, key: &str, from: i64, to: i64) -> Result<(), Refusal> {
+    match object.get(key) {
+        None => Ok(()),
+        Some(it) if it.as_i64().is_some_and(|it| (from..=to).contains(&it)) => Ok(()),
+        Some(_) => wrong_structure(format!("{key} is not a number from {from} to {to}")),
+    }
+}
+
+fn object<'a>(
+    parent: &'a Map<String, Value>,
+    key: &str,
+) -> Result<Option<&'a Map<String, Value>>, Refusal> {
+    match parent.get(key) {
+        None => Ok(None),
+        Some(Value::Object(it)) => Ok(Some(it)),
+        Some(_) => wrong_structure(format!("{key} is not an object")),
+    }
+}

@@ -2,19 +2,25 @@
 //!
 //! - The common base of every vendor simulator, in layers: [`tls`] (a throw-away authority), [`Listener`] (TCP, TLS, the life
 //!   of connections), [`HttpServer`] (HTTP/1.1 and HTTP/2), [`Reply`] and [`Faults`] (everything that goes wrong), [`Log`].
+//! - [`provider_conformance!`]: the suite that every provider passes, in its vendor's own words.
+//! - [`store_conformance!`] and [`queue_conformance!`]: the suites that every store and every queue passes.
 //! - [`jwt`] checks tokens as a vendor would; [`fixtures`] has keys and vectors; [`sample`] has notifications to send.
 //!
 //! Nothing here needs a network but loopback. It is a library for tests and simulators: its functions panic where a test
 //! should fail.
 
+pub mod conformance;
 pub mod fixtures;
 pub mod jwt;
 mod listener;
 mod log;
+mod place;
+pub mod queue;
 mod reply;
 mod run;
 pub mod sample;
 mod server;
+pub mod store;
 pub mod tls;
 
 pub use rcgen;
@@ -23,6 +29,7 @@ pub use serde_json::{self, json};
 pub use crate::{
     listener::{Connection, LOOPBACK, Listener, Peer, Resetter, Stopping, Stream},
     log::{Log, Recorded},
+    place::Place,
     reply::{Faults, Reply},
     run::{block_on, until},
     server::{HttpServer, ServerOptions},

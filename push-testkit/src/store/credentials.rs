@@ -1,0 +1,222 @@
+//! Credentials.
+#![allow(missing_docs)] // The names say it all.
+use std::{collections::BTreeSet, sync::Arc};
+
+use push_core::{
+    Channel, Environment, ErrorKind, Lane, NewCredential, StoredCredential, Timestamp,
+};
+
+use super::{
+    StoreKit,
+    registrations::{app, at, certificate},
+};
+use crate::place::together;
+
+fn credential(within: &str, sealed: &[u8], when: Timestamp) -> NewCredential {
+    NewCredential {
+        app: app(within),
+        provider: "apns".to_owned(),
+        channel: Channel::APNS,
+        environment: Some(Environment::Sandbox),
+        label: "debug".to_owned(),
+        sealed: sealed.to_vec(),
+        at: when,
+        expires_at: Some(at(1000)),
+    }
+}
+
+async fn add(kit: &StoreKit, id: Option<i64>, it: NewCredential) -> StoredCredential {
+    kit.store
+        .add_credential(id.map(certificate), it)
+        .await
+        .expect("adds a credential")
+}
+
+async fn one(kit: &StoreKit, within: &str, id: i64) -> Option<StoredCredential> {
+    kit.store
+        .credential(&Lane {
+            app: app(within),
+            certificate: certificate(id),
+        })
+        .await
+        .expect("looks a credential up")
+}
+
+pub async fn credentials_without_a_number_get_different_ones(kit: StoreKit) {
+    let first = add(&kit, None, credential("im", b"one", at(1))).await;
+    let second = add(&kit, None, credential("im", b"two", at(2))).await;
+    assert_ne!(first.id, second.id);
+    assert_eq!(first.sealed, b"one");
+    assert_eq!((first.created_at, first.rotated_at), (at(1), at(1)));
+    let found = one(&kit, "im", second.id.into()).await;
+    assert_eq!(found, Some(second));
+}
+
+pub async fn a_credential_can_keep_a_number_from_elsewhere(kit: StoreKit) {
+    let kept = add(&kit, Some(31287), credential("im", b"x", at(1))).await;
+    assert_eq!(kept.id, certificate(31287));
+    let next = add(&kit, None, credential("im", b"y", at(1))).await;
+    assert_ne!(next.id, kept.id);
+    assert_eq!(one(&kit, "im", 31287).await, Some(kept));
+}
+
+pub async fn a_number_that_is_taken_is_a_conflict(kit: StoreKit) {
+    let first = add(&kit, Some(5), credential("im", b"x", at(1))).await;
+    let error = kit
+        .store
+        .add_credential(Some(certificate(5)), credential("im", b"y", at(2)))
+        .await
+        .expect_err("5 is taken");
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(one(&kit, "im", 5).await, Some(first));
+}
+
+pub async fn after_the_highest_number_a_free_one_is_found(kit: StoreKit) {
+    let highest = i64::from(u32::MAX);
+    add(&kit, Some(highest), credential("im", b"x", at(1))).await;
+    add(&kit, Some(1), credential("im", b"x", at(1))).await;
+    let mut ids = BTreeSet::from([certificate(highest), certificate(1)]);
+    for _ in 0..3 {
+        let id = add(&kit, None, credential("im", b"y", at(1))).await.id;
+        assert!(ids.insert(id), "{id} was taken");
+    }
+}
+
+// S58
+pub async fn rotating_keeps_the_id(kit: StoreKit) {
+    add(&kit, Some(5), credential("im", b"old", at(1))).await;
+    let neighbour = add(&kit, Some(6), credential("im", b"old", at(1))).await;
+    let new = NewCredential {
+        label: "debug 2027".to_owned(),
+        expires_at: None,
+        ..credential("im", b"new", at(9))
+    };
+    let rotated = kit
+        .store
+        .rotate_credential(certificate(5), new)
+        .await
+        .expect("rotates");
+    assert_eq!(rotated.id, certificate(5));
+    assert_eq!(rotated.sealed, b"new");
+    assert_eq!(rotated.label, "debug 2027");
+    assert_eq!(rotated.expires_at, None);
+    assert_eq!((rotated.created_at, rotated.rotated_at), (at(1), at(9)));
+    assert_eq!(rotated.environment, Some(Environment::Sandbox));
+    assert_eq!(one(&kit, "im", 5).await, Some(rotated));
+    assert_eq!(one(&kit, "im", 6).await, Some(neighbour));
+}
+
+pub async fn rotating_what_is_not_there_is_not_found(kit: StoreKit) {
+    add(&kit, Some(5), credential("other", b"x", at(1))).await;
+    let error = kit
+        .store
+        .rotate_credential(certificate(5), credential("im", b"y", at(2)))
+        .await
+        .expect_err("5 is another app's");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(one(&kit, "im", 5).await, None);
+}
+
+pub async fn rotating_into_something_else_is_a_conflict(kit: StoreKit) {
+    let old = add(&kit, Some(5), credential("im", b"x", at(1))).await;
+    let new = credential("im", b"y", at(2));
+    for other in [
+        NewCredential {
+            provider: "apns-a2".to_owned(),
+            ..new.clone()
+        },
+        NewCredential {
+            channel: Channel::FCM,
+            ..new.clone()
+        },
+        NewCredential {
+            environment: Some(Environment::Production),
+            ..new.clone()
+        },
+        NewCredential {
+            environment: None,
+            ..new.clone()
+        },
+    ] {
+        let error = kit
+            .store
+            .rotate_credential(certificate(5), other)
+            .await
+            .expect_err("it is of another kind");
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert_eq!(one(&kit, "im", 5).await.as_ref(), Some(&old));
+    }
+}
+
+pub async fn credentials_are_listed_by_id(kit: StoreKit) {
+    for (within, id) in [("im", 40), ("other", 7), ("im", 5), ("im", 600)] {
+        add(&kit, Some(id), credential(within, b"x", at(1))).await;
+    }
+    let list = async |within: Option<&str>| -> Vec<(String, i64)> {
+        let within = within.map(app);
+        let found = kit
+            .store
+            .credentials(within.as_ref())
+            .await
+            .expect("lists credentials");
+        found
+            .iter()
+            .map(|it| (it.app.to_string(), it.id.into()))
+            .collect()
+    };
+    let of = |within: &str, id| (within.to_owned(), id);
+    assert_eq!(
+        list(Some("im")).await,
+        [of("im", 5), of("im", 40), of("im", 600)]
+    );
+    assert_eq!(list(Some("third")).await, []);
+    let mut all = list(None).await;
+    all.sort();
+    assert_eq!(
+        all,
+        [of("im", 5), of("im", 40), of("im", 600), of("other", 7)]
+    );
+}
+
+pub async fn sealed_bytes_come_back_as_they_were(kit: StoreKit) {
+    let every_byte: Vec<u8> = (0..=255).collect();
+    for sealed in [Vec::new(), every_byte.clone(), every_byte.repeat(256)] {
+        let it = NewCredential {
+            label: String::new(),
+            environment: None,
+            ..credential("im", &sealed, at(1))
+        };
+        let id = add(&kit, None, it).await.id;
+        let found = one(&kit, "im", id.into()).await.expect("it is there");
+        assert_eq!(found.sealed, sealed);
+        assert_eq!((found.label.as_str(), found.environment), ("", None));
+    }
+}
+
+pub async fn the_credentials_of_two_apps_never_mix(kit: StoreKit) {
+    let here = add(&kit, Some(5), credential("im", b"here", at(1))).await;
+    let there = add(&kit, Some(5), credential("other", b"there", at(1))).await;
+    kit.store
+        .rotate_credential(certificate(5), credential("other", b"new", at(2)))
+        .await
+        .expect("rotates");
+    assert_eq!(one(&kit, "im", 5).await, Some(here));
+    assert_ne!(one(&kit, "other", 5).await, Some(there));
+}
+
+pub async fn credentials_added_at_once_get_different_numbers(kit: StoreKit) {
+    let ids: BTreeSet<_> = together((0..50).map(|_| {
+        let store = Arc::clone(&kit.store);
+        async move {
+            store
+                .add_credential(None, credential("im", b"x", at(1)))
+                .await
+                .expect("adds a credential")
+                .id
+        }
+    }))
+    .await
+    .into_iter()
+    .collect();
+    assert_eq!(ids.len(), 50);
+}

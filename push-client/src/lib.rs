@@ -1,1 +1,85 @@
-//! Not written yet.
+//! The app half of offline push: it lives in the app, registers the device with login and logout, and turns a click on a
+//! notification into a jump to the right chat.
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use push_client::{FileState, GatewayApi, Platform, PushClient};
+//! # fn platform() -> Arc<dyn Platform> { unimplemented!() }
+//! # fn gateway() -> Arc<dyn GatewayApi> { unimplemented!() }
+//! use push_core::{Click, Opened, RouteHandler, certificate_id, payload::ClickTarget, route_handler};
+//!
+//! certificate_id!(apns, debug = 31287, release = 31288);
+//!
+//! #[derive(Debug, Default)]
+//! struct OpenChat;
+//! impl RouteHandler for OpenChat {
+//!     fn matches(&self, target: &ClickTarget) -> bool {
+//!         target.navigate_ids().is_some()
+//!     }
+//!     fn open(&self, click: &Click) -> Opened {
+//!         // Go to the conversation, or `Opened::NotReady` while the app is still starting.
+//!         Opened::Done
+//!     }
+//! }
+//! route_handler!("chat", OpenChat);
+//!
+//! # async fn f() -> push_core::Result<()> {
+//! let client = PushClient::linked(platform(), gateway(), &[])?
+//!     .state(FileState::new("/path/in/the/app/push.json"))
+//!     .start()
+//!     .await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # What happens when
+//!
+//! - **Before the first login** nothing is asked of the person, the phone or the network (S36). Clicks wait; tokens are kept.
+//! - **At a login** that a bridge reports: mark it, take over the platform's callbacks, ask for the extra tokens (VoIP), for
+//!   permission and for the alert token, then open the waiting click (S37). Tokens are uploaded when they are there, repeated
+//!   until the gateway has them (S54), and not again while nothing has changed (S38, S55).
+//! - **At a logout**, kick or expiry the device is unbound, also if the network is only there after a restart (S47).
+//! - **A click** is seen by the interceptors, parsed, kept until its account is logged in, and opened once. The arrival of a push
+//!   opens nothing.
+//!
+//! [`PushClient::slot`] and [`PushClient::subscribe`] say what became of everything; [`Event`] lists it.
+
+mod builder;
+mod click;
+mod client;
+mod clock;
+mod completion;
+mod event;
+mod gateway;
+mod handlers;
+mod hooks;
+#[cfg(feature = "http")]
+mod http;
+mod platform;
+mod router;
+mod session;
+mod settings;
+mod shared;
+mod state;
+mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod token;
+mod upload;
+
+#[cfg(feature = "http")]
+pub use crate::http::HttpGateway;
+pub use crate::{
+    builder::Builder,
+    click::{Door, delivery_of},
+    client::PushClient,
+    clock::SystemClock,
+    completion::{Completed, Completion, Deferral},
+    event::{Dropped, Event},
+    gateway::{GatewayApi, GatewayError, GatewayErrorKind},
+    handlers::{AnswerCall, Navigate, Process},
+    hooks::{HostEvent, HostHooks, HostObserver},
+    platform::{Job, Permission, Platform, Responder, Token, TokenAnswer},
+    settings::Settings,
+    store::{FileState, MemoryState, StateStore},
+    token::{MAX_LOGIN_DATA_BYTES, SlotState, TokenError},
+};

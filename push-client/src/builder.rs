@@ -1,0 +1,295 @@
+//! Putting a client together, and checking it before it starts.
+use std::sync::Arc;
+
+use push_core::{
+    AnyDescriptor, BuildContext, CertificateIds, Clock, DeviceId, Error, ErrorKind, Interceptor,
+    LoginBridge, LoginKind, RawConfig, Registry, Result, RouteHandler, linked_interceptors,
+    linked_route_handlers,
+};
+
+use crate::{
+    Event, GatewayApi, HostHooks, Platform, PushClient, Settings, StateStore, SystemClock,
+    shared::{Named, Parts, Shared},
+    state::{self, State},
+};
+
+/// The parts of a client. [`Builder::start`] says what is missing, and what to write where.
+#[must_use = "a client does nothing until it is started"]
+#[derive(Debug)]
+pub struct Builder {
+    platform: Arc<dyn Platform>,
+    gateway: Arc<dyn GatewayApi>,
+    certificates: CertificateIds,
+    routes: Vec<Named<dyn RouteHandler>>,
+    interceptors: Vec<Named<dyn Interceptor>>,
+    bridges: Vec<(String, Arc<dyn LoginBridge>)>,
+    needs_bridge: bool,
+    store: Option<Arc<dyn StateStore>>,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    device: Option<DeviceId>,
+    hooks: Option<Arc<HostHooks>>,
+}
+
+impl Builder {
+    pub(crate) fn new(platform: Arc<dyn Platform>, gateway: Arc<dyn GatewayApi>) -> Self {
+        Self {
+            platform,
+            gateway,
+            certificates: CertificateIds::default(),
+            routes: Vec::new(),
+            interceptors: Vec::new(),
+            bridges: Vec::new(),
+            needs_bridge: true,
+            store: None,
+            clock: Arc::new(SystemClock),
+            settings: Settings::default(),
+            device: None,
+            hooks: None,
+        }
+    }
+
+    /// Adds what the linker kept, as [`PushClient::linked`] does. Call it after [`Builder::clock`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn linked(mut self, builtin: &[AnyDescriptor]) -> Result<Self> {
+        self.certificates = CertificateIds::linked()?;
+        for hook in linked_route_handlers()? {
+            self = self.route_in_order(hook.name, hook.order, hook.build());
+        }
+        for hook in linked_interceptors()? {
+            self = self.interceptor_in_order(hook.name, hook.order, hook.build());
+        }
+        let registry = Registry::linked(builtin)?;
+        let context = BuildContext::new(Arc::clone(&self.clock));
+        let bridges: Vec<&'static str> = registry
+            .iter()
+            .filter(|it| it.kind() == <LoginKind as push_core::Kind>::LABEL)
+            .map(|it| it.name())
+            .collect();
+        for name in bridges {
+            let bridge = registry.build::<LoginKind>(name, RawConfig::empty(), &context)?;
+            self = self.bridge(name, bridge);
+        }
+        Ok(self)
+    }
+
+    /// The certificate ids of this build of the app.
+    pub fn certificates(mut self, certificates: CertificateIds) -> Self {
+        self.certificates = certificates;
+        self
+    }
+
+    /// Adds a route handler with order 0.
+    pub fn route(self, name: impl Into<String>, handler: impl RouteHandler) -> Self {
+        self.route_in_order(name, 0, Arc::new(handler))
+    }
+
+    /// Adds a route handler. Those with a lower order are asked first, then by name.
+    pub fn route_in_order(
+        mut self,
+        name: impl Into<String>,
+        order: i32,
+        handler: Arc<dyn RouteHandler>,
+    ) -> Self {
+        self.routes.push(Named {
+            name: name.into(),
+            order,
+            it: handler,
+        });
+        self
+    }
+
+    /// Adds an interceptor with order 0.
+    pub fn interceptor(self, name: impl Into<String>, interceptor: impl Interceptor) -> Self {
+        self.interceptor_in_order(name, 0, Arc::new(interceptor))
+    }
+
+    /// Adds an interceptor. Those with a lower order are asked first, then by name.
+    pub fn interceptor_in_order(
+        mut self,
+        name: impl Into<String>,
+        order: i32,
+        interceptor: Arc<dyn Interceptor>,
+    ) -> Self {
+        self.interceptors.push(Named {
+            name: name.into(),
+            order,
+            it: interceptor,
+        });
+        self
+    }
+
+    /// Adds a login bridge. Several may be at work at once (S45).
+    pub fn bridge(mut self, name: impl Into<String>, bridge: Arc<dyn LoginBridge>) -> Self {
+        self.bridges.push((name.into(), bridge));
+        self
+    }
+
+    /// Does without a login bridge: the app calls [`PushClient::session`] itself.
+    pub fn without_bridge(mut self) -> Self {
+        self.needs_bridge = false;
+        self
+    }
+
+    /// Where to keep what must survive a restart, usually a [`FileState`](crate::FileState).
+    pub fn state(mut self, store: impl StateStore) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Where to keep what must survive a restart, shared with somebody else.
+    pub fn shared_state(mut self, store: Arc<dyn StateStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Where time comes from. [`SystemClock`] by default.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Times and limits.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The device's id, for an app that has one already. Otherwise one is made at the first start and kept.
+    pub fn device(mut self, device: DeviceId) -> Self {
+        self.device = Some(device);
+        self
+    }
+
+    /// The place where the operating system's callbacks are shared: the client installs itself there.
+    pub fn hooks(mut self, hooks: Arc<HostHooks>) -> Self {
+        self.hooks = Some(hooks);
+        self
+    }
+
+    /// Checks everything and starts. Nothing is asked of the platform before the first login (S36); only what an earlier run
+    /// had still to tell the gateway is told.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], saying what to write where: a certificate id is missing (S51), a name is used twice, there is no
+    /// login bridge or no place for the state, this is not inside a tokio runtime. [`ErrorKind::Conflict`] if a newer version
+    /// of the app wrote the state.
+    pub async fn start(self) -> Result<PushClient> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
+            missing(
+                "the push client was started outside a tokio runtime",
+                "call start() inside #[tokio::main], or from Runtime::block_on of a runtime that the app keeps",
+            )
+        })?;
+        let channel = self.platform.channel();
+        let slots = self.platform.slots();
+        for slot in &slots {
+            self.certificates.get(channel.as_str(), *slot)?;
+        }
+        if self.needs_bridge && self.bridges.is_empty() {
+            return Err(missing(
+                "there is no login bridge, so nobody would ever be logged in",
+                "enable the feature `login-auto` or `login-manual`; in a static library pass one with .bridge(\"auto\", …); or say \
+                 .without_bridge() and call session()",
+            ));
+        }
+        let store = self.store.ok_or_else(|| {
+            missing(
+                "there is no place for the client's state, so every start would be that of a new device",
+                "pass .state(FileState::new(path)) with a path in the app's private folder",
+            )
+        })?;
+        let routes = sorted(self.routes, "route handlers")?;
+        let interceptors = sorted(self.interceptors, "interceptors")?;
+
+        let loading = Arc::clone(&store);
+        let loaded = tokio::task::spawn_blocking(move || loading.load())
+            .await
+            .map_err(|error| {
+                Error::new(ErrorKind::Internal, "the state store failed").because(error)
+            })??;
+        let mut lost = None;
+        let known = match loaded.as_deref().map(state::load) {
+            Some(Ok(known)) => Some(known),
+            Some(Err(error)) if error.kind() == ErrorKind::Corrupt => {
+                lost = Some(error.to_string());
+                None
+            }
+            Some(Err(error)) => return Err(error),
+            None => None,
+        };
+        let is_new = known.is_none();
+        let mut state = match known {
+            Some(known) => known,
+            None => State::new(new_device()?),
+        };
+        if let Some(device) = self.device
+            && device != state.device
+        {
+            // What was confirmed was confirmed for another device.
+            state.device = device;
+            state.bindings.clear();
+        }
+        let shared = Shared::new(
+            Parts {
+                device_kind: self.platform.device_kind(),
+                platform: self.platform,
+                channel,
+                slots,
+                gateway: self.gateway,
+                certificates: self.certificates,
+                routes,
+                interceptors,
+                store,
+                clock: self.clock,
+                settings: self.settings,
+                runtime,
+            },
+            state,
+        );
+        if is_new {
+            shared.changed();
+        }
+        let client = PushClient::run(Arc::clone(&shared), self.bridges);
+        if let Some(lost) = lost {
+            shared.tell(Event::StateLost(lost));
+        }
+        if let Some(hooks) = self.hooks {
+            hooks.install(client.observer());
+        }
+        Ok(client)
+    }
+}
+
+fn missing(what: &str, advice: &str) -> Error {
+    Error::new(ErrorKind::Config, what)
+        .at("push client")
+        .advise(advice)
+}
+
+fn new_device() -> Result<DeviceId> {
+    DeviceId::new(uuid::Uuid::now_v7().to_string())
+}
+
+fn sorted<T: ?Sized>(mut all: Vec<Named<T>>, what: &str) -> Result<Vec<Named<T>>> {
+    all.sort_by(|a, b| (a.order, &a.name).cmp(&(b.order, &b.name)));
+    let mut names: Vec<&str> = all.iter().map(|it| it.name.as_str()).collect();
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|it| it[0] == it[1]) {
+        return Err(Error::new(
+            ErrorKind::Config,
+            format!("two {what} are called `{}`", twice[0]),
+        )
+        .at("push client")
+        .advise("rename one of them"));
+    }
+    Ok(all)
+}
+
+impl<T: ?Sized> std::fmt::Debug for Named<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (order {})", self.name, self.order)
+    }
+}

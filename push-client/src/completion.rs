@@ -1,0 +1,151 @@
+//! The completion callback of a platform, called exactly once.
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// What a platform is told when a callback is done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completed {
+    /// There was something new.
+    NewData,
+    /// There was nothing new.
+    NoData,
+    /// It went wrong, or took too long.
+    Failed,
+}
+
+/// A platform's completion callback. Clones share it; whoever is first calls it, and nobody calls it twice (S34).
+///
+/// Who wants to complete later calls [`Completion::defer`] before returning. What nobody completes, the client does: at once
+/// if nobody deferred, otherwise after [`Settings::completion_timeout`](crate::Settings::completion_timeout).
+#[derive(Clone)]
+pub struct Completion(Arc<Mutex<Inner>>);
+
+struct Inner {
+    callback: Option<Callback>,
+    deferrals: usize,
+}
+
+type Callback = Box<dyn FnOnce(Completed) + Send>;
+
+impl Completion {
+    /// Wraps the platform's callback.
+    pub fn new(callback: impl FnOnce(Completed) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Inner {
+            callback: Some(Box::new(callback)),
+            deferrals: 0,
+        })))
+    }
+
+    /// For doors that have no callback.
+    pub fn none() -> Self {
+        Self::new(|_| {})
+    }
+
+    /// Calls the callback, unless somebody did already; answers whether it did.
+    pub fn complete(&self, how: Completed) -> bool {
+        let callback = self.take(|_| true);
+        self.call(callback, how)
+    }
+
+    /// Promises to complete later. Dropping the deferral without completing counts as [`Completed::NoData`].
+    pub fn defer(&self) -> Deferral {
+        self.lock().deferrals += 1;
+        Deferral(self.clone())
+    }
+
+    /// Whether the callback has been called.
+    pub fn is_complete(&self) -> bool {
+        self.lock().callback.is_none()
+    }
+
+    /// Completes unless somebody promised to.
+    pub(crate) fn complete_unless_deferred(&self, how: Completed) -> bool {
+        let callback = self.take(|it| it.deferrals == 0);
+        self.call(callback, how)
+    }
+
+    fn take(&self, when: impl FnOnce(&Inner) -> bool) -> Option<Callback> {
+        let mut inner = self.lock();
+        when(&inner).then(|| inner.callback.take()).flatten()
+    }
+
+    // Called without the lock: the platform may do anything in there.
+    fn call(&self, callback: Option<Callback>, how: Completed) -> bool {
+        let is_first = callback.is_some();
+        if let Some(callback) = callback {
+            callback(how);
+        }
+        is_first
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Completion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Completion")
+            .field("complete", &self.is_complete())
+            .finish()
+    }
+}
+
+/// A promise to complete later.
+#[derive(Debug)]
+pub struct Deferral(Completion);
+
+impl Deferral {
+    /// Keeps the promise; answers whether it was the first to complete.
+    pub fn complete(self, how: Completed) -> bool {
+        self.0.complete(how)
+    }
+}
+
+impl Drop for Deferral {
+    fn drop(&mut self) {
+        let mut inner = self.0.lock();
+        inner.deferrals -= 1;
+        let is_last = inner.deferrals == 0;
+        drop(inner);
+        if is_last {
+            self.0.complete(Completed::NoData);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn completion() -> (Completion, mpsc::Receiver<Completed>) {
+        let (tell, told) = mpsc::channel();
+        let completion = Completion::new(move |how| tell.send(how).expect("the test listens"));
+        (completion, told)
+    }
+
+    #[test]
+    fn the_first_completes_and_the_rest_are_told_that_they_did_not() {
+        let (completion, told) = completion();
+        assert!(completion.complete(Completed::NewData));
+        assert!(!completion.clone().complete(Completed::Failed));
+        assert!(!completion.complete_unless_deferred(Completed::NoData));
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), [Completed::NewData]);
+    }
+
+    #[test]
+    fn a_deferral_keeps_the_client_from_completing_until_it_is_gone() {
+        let (completion, told) = completion();
+        let first = completion.defer();
+        let second = completion.defer();
+        assert!(!completion.complete_unless_deferred(Completed::NewData));
+        drop(first);
+        assert!(!completion.is_complete());
+        drop(second);
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), [Completed::NoData]);
+    }
+}

@@ -1,0 +1,99 @@
+//! What the app half asks of the server half.
+use std::{fmt, time::Duration};
+
+use push_core::{
+    Account, DeviceId, Slot,
+    api::{PresenceBody, ReceiptsBody, RegistrationAnswer, RegistrationBody},
+    async_trait,
+};
+
+/// The gateway as the app half sees it: [`HttpGateway`](crate::HttpGateway), or
+/// [`ScriptedGateway`](crate::testing::ScriptedGateway) in tests.
+///
+/// Each method asks once and never retries: the client does. The account proves itself by
+/// [`Account::credential`].
+#[async_trait]
+pub trait GatewayApi: fmt::Debug + Send + Sync + 'static {
+    /// Binds a token of `device` to `account`, and takes the device away from whoever had it (S61).
+    async fn register(
+        &self,
+        account: &Account,
+        device: &DeviceId,
+        slot: Slot,
+        body: &RegistrationBody,
+    ) -> Result<RegistrationAnswer, GatewayError>;
+
+    /// Takes the tokens of `device` away from `account`; with `slot` only that one. Fine if there are none.
+    async fn unregister(
+        &self,
+        account: &Account,
+        device: &DeviceId,
+        slot: Option<Slot>,
+    ) -> Result<(), GatewayError>;
+
+    /// Says where the device is now.
+    async fn presence(
+        &self,
+        account: &Account,
+        device: &DeviceId,
+        body: &PresenceBody,
+    ) -> Result<(), GatewayError>;
+
+    /// Says what happened to deliveries.
+    async fn receipts(&self, account: &Account, body: &ReceiptsBody) -> Result<(), GatewayError>;
+}
+
+/// Why the gateway did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayError {
+    /// What the client makes of it.
+    pub kind: GatewayErrorKind,
+    /// The gateway's stable code (see [`api::code`](push_core::api::code)); empty if it did not answer.
+    pub code: String,
+    /// What happened, for people. Holds no token or ticket.
+    pub text: String,
+    /// How long the gateway wants to be left alone, if it says so.
+    pub retry_after: Option<Duration>,
+}
+
+/// What the client makes of a [`GatewayError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GatewayErrorKind {
+    /// There was no answer, or one of a gateway in trouble: try again.
+    Unavailable,
+    /// Too many requests: try again later.
+    TooFrequent,
+    /// The ticket is not believed: wait for a new one.
+    TicketRefused,
+    /// The gateway has no registration of this device for this user: upload the tokens again.
+    DeviceUnknown,
+    /// The app has no such credential.
+    CertificateUnknown,
+    /// Refused for good: the same request will be refused again.
+    Refused,
+}
+
+impl GatewayError {
+    /// An error of this kind.
+    pub fn new(kind: GatewayErrorKind, code: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            kind,
+            code: code.into(),
+            text: text.into(),
+            retry_after: None,
+        }
+    }
+}
+
+impl fmt::Display for GatewayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        if !self.code.is_empty() {
+            write!(f, " ({})", self.code)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for GatewayError {}

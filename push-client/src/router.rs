@@ -1,0 +1,227 @@
+//! From a click to what it opens, exactly once.
+use std::sync::Arc;
+
+use push_core::{
+    Click, Handled, Opened, Receipt, ReceiptKind,
+    payload::{ClickTarget, Payload},
+};
+
+use crate::{
+    Completed, Completion, Event,
+    click::{Door, delivery_of},
+    event::Dropped,
+    shared::Shared,
+    state::{AccountKey, PendingClick},
+};
+
+impl Shared {
+    /// A person clicked.
+    pub(crate) fn clicked(self: &Arc<Self>, door: Door, payload: Payload, completion: &Completion) {
+        let how = self.route(door, payload);
+        self.finish(completion, how);
+    }
+
+    fn route(self: &Arc<Self>, door: Door, payload: Payload) -> Completed {
+        let parts = &self.parts;
+        let now = parts.clock.now();
+        let is_known = self
+            .state()
+            .is_known_click(&payload, door, now, &parts.settings);
+        if is_known {
+            self.tell(Event::DuplicateClick(door));
+            return Completed::NoData;
+        }
+        let delivery = delivery_of(&payload);
+        if delivery.is_some() {
+            self.changed();
+        }
+        self.receipt(&payload, ReceiptKind::Clicked);
+        self.tell(Event::Clicked {
+            door,
+            delivery,
+            payload: payload.clone(),
+        });
+        for interceptor in &parts.interceptors {
+            if interceptor.it.intercept(&payload) == Handled::Yes {
+                self.tell(Event::Intercepted {
+                    by: interceptor.name.clone(),
+                });
+                return Completed::NewData;
+            }
+        }
+        let target = match payload.target(payload.shape().profile()) {
+            Ok(target) => target,
+            Err(why) => {
+                self.tell(Event::NothingToOpen(why));
+                return Completed::NoData;
+            }
+        };
+        let (replaced, is_logged_in) = {
+            let mut state = self.state();
+            let replaced = state.keep_click(PendingClick {
+                target: target.clone(),
+                payload,
+                owner: None,
+            });
+            (replaced, state.current.is_some())
+        };
+        if let Some(replaced) = replaced {
+            self.tell_dropped(replaced, Dropped::Replaced);
+        }
+        if is_logged_in {
+            self.spawn_flush();
+        } else {
+            self.tell(Event::ClickPending(target));
+        }
+        Completed::NewData
+    }
+
+    /// A push arrived; nobody clicked (S31).
+    pub(crate) fn arrived(self: &Arc<Self>, payload: Payload, completion: &Completion) {
+        self.receipt(&payload, ReceiptKind::Delivered);
+        self.tell(Event::Received(payload));
+        self.finish(completion, Completed::NewData);
+    }
+
+    fn receipt(&self, payload: &Payload, what: ReceiptKind) {
+        let Some(delivery) = delivery_of(payload) else {
+            return;
+        };
+        let receipt = Receipt {
+            delivery,
+            what,
+            at: self.parts.clock.now(),
+        };
+        let dropped = self.state().queue_receipt(receipt, &self.parts.settings);
+        self.changed();
+        if dropped > 0 {
+            self.tell(Event::ReceiptsDropped(dropped));
+        }
+        self.receipts.notify_one();
+    }
+
+    /// Completes, now or by the time-out (S34).
+    fn finish(self: &Arc<Self>, completion: &Completion, how: Completed) {
+        if completion.complete_unless_deferred(how) {
+            self.tell(Event::Completed {
+                how,
+                timed_out: false,
+            });
+            return;
+        }
+        if completion.is_complete() {
+            return;
+        }
+        let shared = Arc::clone(self);
+        let completion = completion.clone();
+        self.parts.runtime.spawn(async move {
+            let timeout = shared.parts.settings.completion_timeout;
+            let sleep = shared.parts.clock.sleep(timeout);
+            tokio::select! {
+                () = sleep => {}
+                () = shared.closed() => {}
+            }
+            let how = Completed::Failed;
+            if completion.complete(how) {
+                shared.tell(Event::Completed {
+                    how,
+                    timed_out: true,
+                });
+            }
+        });
+    }
+
+    /// Opens the pending click, on a later turn and where the platform wants it.
+    pub(crate) fn spawn_flush(self: &Arc<Self>) {
+        let shared = Arc::clone(self);
+        self.parts.runtime.spawn(async move {
+            let platform = Arc::clone(&shared.parts.platform);
+            platform.on_main(Box::new(move || shared.flush()));
+        });
+    }
+
+    fn flush(self: &Arc<Self>) {
+        let (click, ready_count) = {
+            let mut state = self.state();
+            let Some(key) = state.current.as_ref().map(crate::state::Current::key) else {
+                return;
+            };
+            let Some(click) = state
+                .pending
+                .take_if(|it| it.owner.as_ref().is_none_or(|it| *it == key))
+            else {
+                return;
+            };
+            let click = (click, key);
+            (click, state.ready_count)
+        };
+        let (pending, key) = click;
+        if !self.open(&pending, &key) {
+            self.keep_for_later(pending, &key, ready_count);
+        }
+    }
+
+    /// Asks the handlers in order; answers `false` if the click has to wait.
+    fn open(&self, pending: &PendingClick, key: &AccountKey) -> bool {
+        let target = &pending.target;
+        let click = Click {
+            target: target.clone(),
+            payload: pending.payload.clone(),
+            user: key.user.clone(),
+        };
+        let mut has_failed = false;
+        for handler in self.parts.routes.iter().filter(|it| it.it.matches(target)) {
+            let by = handler.name.clone();
+            match handler.it.open(&click) {
+                Opened::Done => {
+                    self.tell(Event::Opened {
+                        by,
+                        target: target.clone(),
+                    });
+                    return true;
+                }
+                Opened::NotReady => {
+                    self.tell(Event::NotReady { by });
+                    return false;
+                }
+                Opened::Failed(why) => {
+                    has_failed = true;
+                    self.tell(Event::OpenFailed { by, why });
+                }
+            }
+        }
+        if !has_failed {
+            self.tell(Event::Unhandled(target.clone()));
+        }
+        true
+    }
+
+    /// Puts a click back, unless a later one or another account has come meanwhile.
+    fn keep_for_later(self: &Arc<Self>, click: PendingClick, key: &AccountKey, ready_count: u64) {
+        let target: ClickTarget = click.target.clone();
+        let mut state = self.state();
+        let is_same = state.current.as_ref().is_some_and(|it| it.key() == *key);
+        let dropped = if !is_same {
+            Some((click, Dropped::OtherAccount))
+        } else if state.pending.is_some() {
+            Some((click, Dropped::Replaced))
+        } else {
+            state.pending = Some(click);
+            None
+        };
+        // The app became ready while its handler still said no.
+        let again = state.ready_count != ready_count;
+        drop(state);
+        match dropped {
+            Some((click, why)) => self.tell_dropped(click, why),
+            None if again => self.spawn_flush(),
+            None => self.tell(Event::ClickPending(target)),
+        }
+    }
+
+    /// The app says that it can open things now (S30).
+    pub(crate) fn ready(self: &Arc<Self>) {
+        self.state().ready_count += 1;
+        self.spawn_flush();
+    }
+}

@@ -1,0 +1,185 @@
+//! The session: what login bridges talk to.
+use std::sync::Arc;
+
+use push_core::{
+    Account, Error, ErrorKind, Generation, LogoutCause, Result, Session, Slot, async_trait,
+};
+
+use crate::{
+    Event, MAX_LOGIN_DATA_BYTES, Responder, TokenError,
+    event::Dropped,
+    shared::Shared,
+    state::{LoggedIn, PendingClick},
+};
+
+#[derive(Debug)]
+pub(crate) struct ClientSession(pub(crate) Arc<Shared>);
+
+#[async_trait]
+impl Session for ClientSession {
+    async fn register(&self, account: Account, by: &'static str) -> Result<Generation> {
+        let shared = &self.0;
+        check(&account)?;
+        // The steps of one login do not mix with those of another.
+        let asking = shared.asking.lock().await;
+        if shared.is_closed() {
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                "the push client is closed",
+            ));
+        }
+        let user = account.user.clone();
+        let LoggedIn {
+            generation,
+            is_new,
+            also,
+            dropped,
+        } = shared.state().log_in(account, by);
+        shared.changed();
+        if let Some(dropped) = dropped {
+            shared.tell_dropped(dropped, Dropped::OtherAccount);
+        }
+        if let Some(first) = also {
+            shared.tell(Event::AlsoLoggedIn {
+                generation,
+                first,
+                by,
+            });
+        }
+        if is_new {
+            shared.tell(Event::LoggedIn {
+                generation,
+                user,
+                by,
+            });
+            shared.ask_platform(generation);
+            // Not in here: the app may still be busy with its login.
+            shared.spawn_flush();
+        }
+        drop(asking);
+        shared.login_changed();
+        Ok(generation)
+    }
+
+    async fn unregister(
+        &self,
+        generation: Generation,
+        cause: LogoutCause,
+        by: &'static str,
+    ) -> Result<()> {
+        let shared = &self.0;
+        let asking = shared.asking.lock().await;
+        let Some((_, dropped)) = shared.state().log_out(generation) else {
+            shared.tell(Event::StaleLogout { generation, by });
+            return Ok(());
+        };
+        shared.changed();
+        shared.tell(Event::LoggedOut {
+            generation,
+            cause,
+            by,
+        });
+        if let Some(dropped) = dropped {
+            shared.tell_dropped(dropped, Dropped::LoggedOut);
+        }
+        shared.parts.platform.set_badge(0);
+        drop(asking);
+        shared.login_changed();
+        Ok(())
+    }
+
+    async fn closed(&self) {
+        self.0.closed().await;
+    }
+}
+
+fn check(account: &Account) -> Result<()> {
+    let credential = account.credential.expose();
+    if credential.len() > MAX_LOGIN_DATA_BYTES {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            TokenError::LoginDataTooLong(credential.len()).to_string(),
+        ));
+    }
+    // It travels in a header.
+    if credential.is_empty() || !credential.bytes().all(|it| it.is_ascii_graphic()) {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            "the account's credential is empty or has characters that a ticket never has",
+        )
+        .advise("pass the ticket that the IM server got from the gateway, as it is"));
+    }
+    Ok(())
+}
+
+impl Shared {
+    /// Hook, then the extra channels, then permission and the alert token (S37).
+    pub(crate) fn ask_platform(self: &Arc<Self>, generation: Generation) {
+        if !self.state().is_push_on {
+            return;
+        }
+        let platform = &self.parts.platform;
+        platform.hook();
+        let (alert, extra): (Vec<Slot>, Vec<Slot>) =
+            self.parts.slots.iter().partition(|it| **it == Slot::Alert);
+        for slot in extra {
+            self.request_token(slot, generation, 1);
+        }
+        let shared = Arc::clone(self);
+        platform.ask_permission(Responder::new(move |answer| {
+            shared.tell(Event::Permission(answer));
+        }));
+        for slot in alert {
+            self.request_token(slot, generation, 1);
+        }
+    }
+
+    fn request_token(self: &Arc<Self>, slot: Slot, generation: Generation, attempt: u32) {
+        let shared = Arc::clone(self);
+        let responder = Responder::new(move |answer| match answer {
+            Some(Ok(token)) => {
+                // What is wrong with it has been told.
+                drop(shared.token_received(slot, token));
+            }
+            Some(Err(why)) => shared.no_token(slot, why, generation, attempt),
+            None => shared.no_token(slot, "it did not answer".to_owned(), generation, attempt),
+        });
+        self.parts.platform.request_token(slot, responder);
+    }
+
+    /// The platform has no token: a person may be offline, and development environments are moody. Asks again, some times.
+    fn no_token(self: &Arc<Self>, slot: Slot, why: String, generation: Generation, attempt: u32) {
+        self.token_failed(slot, why);
+        if attempt >= self.parts.settings.token_requests || self.is_closed() {
+            return;
+        }
+        let shared = Arc::clone(self);
+        self.parts.runtime.spawn(async move {
+            let pause = shared.parts.settings.pause(attempt, shared.spread);
+            let sleep = shared.parts.clock.sleep(pause);
+            tokio::select! {
+                () = sleep => {}
+                () = shared.closed() => return,
+            }
+            let is_wanted = {
+                let state = shared.state();
+                state.is_push_on
+                    && state
+                        .current
+                        .as_ref()
+                        .is_some_and(|it| it.generation == generation)
+                    && matches!(state.problems.get(&slot), Some(TokenError::NoToken(_)))
+            };
+            if is_wanted {
+                shared.request_token(slot, generation, attempt + 1);
+            }
+        });
+    }
+
+    pub(crate) fn tell_dropped(&self, click: PendingClick, why: Dropped) {
+        self.tell(Event::ClickDropped {
+            target: click.target,
+            why,
+        });
+    }
+}

@@ -1,0 +1,514 @@
+//! Everything the client knows, and what is to be done next. Pure: no lock, clock, network or task in here.
+mod saved;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use push_core::{
+    Account, AppId, CertificateIds, Channel, DeviceId, DeviceToken, Generation, Platform, Presence,
+    Receipt, Result, Slot, Timestamp, UserId,
+    api::{PresenceBody, ReceiptsBody, RegistrationBody, Warning},
+};
+
+pub(crate) use self::saved::{load, save};
+use crate::{
+    Settings, SlotState, TokenError,
+    click::{ClickMemory, Door},
+};
+
+/// Whose: a credential may change, the account stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AccountKey {
+    pub(crate) app: AppId,
+    pub(crate) user: UserId,
+}
+
+impl From<&Account> for AccountKey {
+    fn from(account: &Account) -> Self {
+        Self {
+            app: account.app.clone(),
+            user: account.user.clone(),
+        }
+    }
+}
+
+/// The login that is there.
+#[derive(Debug)]
+pub(crate) struct Current {
+    pub(crate) generation: Generation,
+    pub(crate) account: Account,
+    /// The bridges that reported it, the first first.
+    pub(crate) bridges: Vec<&'static str>,
+    /// The gateway does not believe its ticket.
+    pub(crate) ticket_refused: bool,
+}
+
+impl Current {
+    pub(crate) fn key(&self) -> AccountKey {
+        (&self.account).into()
+    }
+}
+
+/// An account that the device is, or may be, bound to at the gateway.
+#[derive(Clone, Debug)]
+pub(crate) struct Binding {
+    pub(crate) account: Account,
+    /// What the gateway has confirmed.
+    pub(crate) slots: BTreeMap<Slot, Uploaded>,
+}
+
+impl Binding {
+    fn is_of(&self, key: &AccountKey) -> bool {
+        self.account.app == key.app && self.account.user == key.user
+    }
+}
+
+/// A registration that the gateway has confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Uploaded {
+    pub(crate) body: RegistrationBody,
+    pub(crate) at: Timestamp,
+    pub(crate) warning: Option<Warning>,
+}
+
+/// A token that the platform gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KnownToken {
+    pub(crate) channel: Channel,
+    pub(crate) token: DeviceToken,
+}
+
+/// A receipt that waits, and whose it is; `None` until somebody is logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct QueuedReceipt {
+    pub(crate) receipt: Receipt,
+    pub(crate) owner: Option<AccountKey>,
+}
+
+/// A click that waits for a login or for the app to be ready.
+#[derive(Clone, Debug)]
+pub(crate) struct PendingClick {
+    pub(crate) target: push_core::payload::ClickTarget,
+    pub(crate) payload: push_core::payload::Payload,
+    /// Who it is for, as far as the device can know: the account it was bound to last.
+    pub(crate) owner: Option<AccountKey>,
+}
+
+/// Where the app is, as it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Whereabouts {
+    pub(crate) body: PresenceBody,
+    /// Grows with every change.
+    pub(crate) number: u64,
+}
+
+/// More accounts than this are not remembered as possibly bound: the oldest gives way.
+const MAX_BINDINGS: usize = 8;
+
+/// One request to the gateway about registrations.
+#[derive(Clone, Debug)]
+pub(crate) enum Errand {
+    Register {
+        account: Account,
+        slot: Slot,
+        body: RegistrationBody,
+    },
+    Unregister {
+        account: Account,
+        slot: Option<Slot>,
+        /// Whether that account is logged in.
+        is_current: bool,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    // What survives a restart.
+    pub(crate) device: DeviceId,
+    pub(crate) is_push_on: bool,
+    pub(crate) tokens: BTreeMap<Slot, KnownToken>,
+    pub(crate) bindings: Vec<Binding>,
+    pub(crate) last_account: Option<AccountKey>,
+    pub(crate) receipts: VecDeque<QueuedReceipt>,
+    pub(crate) clicks: ClickMemory,
+    // What does not.
+    pub(crate) last_generation: u64,
+    pub(crate) current: Option<Current>,
+    pub(crate) pending: Option<PendingClick>,
+    pub(crate) ready_count: u64,
+    pub(crate) whereabouts: Option<Whereabouts>,
+    pub(crate) reported: Option<(Generation, u64)>,
+    pub(crate) unread: Option<u32>,
+    pub(crate) activities: u32,
+    pub(crate) problems: BTreeMap<Slot, TokenError>,
+    /// Uploads that would be refused again.
+    pub(crate) refused: BTreeMap<Slot, RegistrationBody>,
+}
+
+/// What [`State::log_in`] did.
+pub(crate) struct LoggedIn {
+    pub(crate) generation: Generation,
+    pub(crate) is_new: bool,
+    /// The bridge that reported the same login before, if this one did not.
+    pub(crate) also: Option<&'static str>,
+    pub(crate) dropped: Option<PendingClick>,
+}
+
+impl State {
+    pub(crate) fn new(device: DeviceId) -> Self {
+        Self {
+            device,
+            is_push_on: true,
+            tokens: BTreeMap::new(),
+            bindings: Vec::new(),
+            last_account: None,
+            receipts: VecDeque::new(),
+            clicks: ClickMemory::default(),
+            last_generation: 0,
+            current: None,
+            pending: None,
+            ready_count: 0,
+            whereabouts: None,
+            reported: None,
+            unread: None,
+            activities: 0,
+            problems: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn log_in(&mut self, account: Account, by: &'static str) -> LoggedIn {
+        let key = AccountKey::from(&account);
+        // Whoever logs in again may have mended what was refused.
+        self.refused.clear();
+        for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {
+            it.account.credential = account.credential.clone();
+        }
+        if let Some(current) = self.current.as_mut().filter(|it| it.key() == key) {
+            current.account.credential = account.credential;
+            current.ticket_refused = false;
+            let is_known = current.bridges.contains(&by);
+            if !is_known {
+                current.bridges.push(by);
+            }
+            return LoggedIn {
+                generation: current.generation,
+                is_new: false,
+                also: (!is_known).then(|| current.bridges[0]),
+                dropped: None,
+            };
+        }
+        self.last_generation += 1;
+        let generation = Generation(self.last_generation);
+        self.current = Some(Current {
+            generation,
+            account,
+            bridges: vec![by],
+            ticket_refused: false,
+        });
+        self.problems.clear();
+        self.receipts
+            .retain(|it| it.owner.as_ref().is_none_or(|it| *it == key));
+        let dropped = self
+            .pending
+            .take_if(|it| it.owner.as_ref().is_some_and(|it| *it != key));
+        if let Some(pending) = &mut self.pending {
+            pending.owner = Some(key.clone());
+        }
+        self.last_account = Some(key);
+        LoggedIn {
+            generation,
+            is_new: true,
+            also: None,
+            dropped,
+        }
+    }
+
+    /// Ends `generation`, if it is the current one.
+    pub(crate) fn log_out(
+        &mut self,
+        generation: Generation,
+    ) -> Option<(Account, Option<PendingClick>)> {
+        let current = self.current.take_if(|it| it.generation == generation)?;
+        self.problems.clear();
+        self.reported = None;
+        Some((current.account, self.pending.take()))
+    }
+
+    /// The registration for `slot` as it has to be now.
+    pub(crate) fn body_of(
+        &self,
+        slot: Slot,
+        certificates: &CertificateIds,
+        platform: Option<Platform>,
+    ) -> Option<Result<RegistrationBody>> {
+        let known = self.tokens.get(&slot)?;
+        Some(
+            certificates
+                .get(known.channel.as_str(), slot)
+                .map(|(certificate_id, environment)| RegistrationBody {
+                    channel: known.channel.clone(),
+                    certificate_id,
+                    environment,
+                    token: known.token.clone(),
+                    platform,
+                }),
+        )
+    }
+
+    fn binding(&self, key: &AccountKey) -> Option<&Binding> {
+        self.bindings.iter().find(|it| it.is_of(key))
+    }
+
+    /// The binding of `account`, made if need be. The last is the newest.
+    pub(crate) fn bind(&mut self, account: &Account) -> &mut Binding {
+        let key = AccountKey::from(account);
+        let binding = match self.bindings.iter().position(|it| it.is_of(&key)) {
+            Some(at) => self.bindings.remove(at),
+            None => Binding {
+                account: account.clone(),
+                slots: BTreeMap::new(),
+            },
+        };
+        if self.bindings.len() >= MAX_BINDINGS {
+            self.bindings.remove(0);
+        }
+        self.bindings.push(binding);
+        let last = self.bindings.len() - 1;
+        &mut self.bindings[last]
+    }
+
+    /// The gateway has bound `slot` to `account`, and so taken the device from everybody else (S61).
+    pub(crate) fn registered(&mut self, account: &Account, slot: Slot, uploaded: Uploaded) {
+        let key = AccountKey::from(account);
+        self.bind(account).slots.insert(slot, uploaded);
+        self.bindings.retain(|it| it.is_of(&key));
+        self.problems.remove(&slot);
+    }
+
+    /// The gateway has taken the device, or one of its slots, from `account`.
+    pub(crate) fn unregistered(&mut self, account: &Account, slot: Option<Slot>) {
+        let key = AccountKey::from(account);
+        match slot {
+            None => self.bindings.retain(|it| !it.is_of(&key)),
+            Some(slot) => {
+                for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {
+                    it.slots.remove(&slot);
+                }
+            }
+        }
+    }
+
+    /// The gateway does not know the device under `account`: nothing is confirmed any more.
+    pub(crate) fn forget_uploads(&mut self, account: &Account) {
+        let key = AccountKey::from(account);
+        for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {
+            it.slots.clear();
+        }
+    }
+
+    pub(crate) fn current_of(&mut self, account: &Account) -> Option<&mut Current> {
+        let key = AccountKey::from(account);
+        self.current.as_mut().filter(|it| it.key() == key)
+    }
+
+    fn is_uploaded(
+        &self,
+        key: &AccountKey,
+        slot: Slot,
+        body: &RegistrationBody,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> bool {
+        self.binding(key)
+            .and_then(|it| it.slots.get(&slot))
+            .is_some_and(|it| {
+                // A wall clock that jumped back must not make an upload last for ever.
+                it.body == *body && now >= it.at && now.since(it.at) < settings.reupload_after
+            })
+    }
+
+    /// What is to be told to the gateway about registrations.
+    ///
+    /// Uploads first: one takes the device from whoever had it. Only where there is nothing to upload are others unbound one
+    /// by one.
+    pub(crate) fn next_errand(
+        &self,
+        certificates: &CertificateIds,
+        platform: Option<Platform>,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Option<Errand> {
+        let wanted = self.current.as_ref().filter(|_| self.is_push_on);
+        if let Some(current) = wanted.filter(|it| !it.ticket_refused) {
+            let key = current.key();
+            for &slot in self.tokens.keys() {
+                let Some(Ok(body)) = self.body_of(slot, certificates, platform) else {
+                    continue;
+                };
+                if self.refused.get(&slot) != Some(&body)
+                    && !self.is_uploaded(&key, slot, &body, now, settings)
+                {
+                    return Some(Errand::Register {
+                        account: current.account.clone(),
+                        slot,
+                        body,
+                    });
+                }
+            }
+            let gone = self.binding(&key).and_then(|it| {
+                it.slots
+                    .keys()
+                    .copied()
+                    .find(|it| !self.tokens.contains_key(it))
+            });
+            if gone.is_some() {
+                return Some(Errand::Unregister {
+                    account: current.account.clone(),
+                    slot: gone,
+                    is_current: true,
+                });
+            }
+        }
+        self.bindings.iter().find_map(|it| {
+            let current = self
+                .current
+                .as_ref()
+                .filter(|current| it.is_of(&current.key()));
+            match current {
+                Some(current) if self.is_push_on || current.ticket_refused => None,
+                current => Some(Errand::Unregister {
+                    account: it.account.clone(),
+                    slot: None,
+                    is_current: current.is_some(),
+                }),
+            }
+        })
+    }
+
+    /// The account that reports are sent for: only one whose device the gateway knows.
+    fn reporting(&self) -> Option<&Current> {
+        let current = self.current.as_ref().filter(|it| !it.ticket_refused)?;
+        let is_bound = self
+            .binding(&current.key())
+            .is_some_and(|it| !it.slots.is_empty());
+        is_bound.then_some(current)
+    }
+
+    pub(crate) fn next_presence(&self) -> Option<(Account, Generation, Whereabouts)> {
+        let current = self.reporting()?;
+        let now = self.whereabouts?;
+        (self.reported != Some((current.generation, now.number)))
+            .then(|| (current.account.clone(), current.generation, now))
+    }
+
+    pub(crate) fn next_receipts(&self) -> Option<(Account, ReceiptsBody)> {
+        let current = self.current.as_ref().filter(|it| !it.ticket_refused)?;
+        let key = current.key();
+        let receipts: Vec<Receipt> = self
+            .receipts
+            .iter()
+            .filter(|it| it.owner.as_ref().is_none_or(|it| *it == key))
+            .take(ReceiptsBody::MAX)
+            .map(|it| it.receipt.clone())
+            .collect();
+        (!receipts.is_empty()).then(|| (current.account.clone(), ReceiptsBody { receipts }))
+    }
+
+    /// Queues a receipt; answers how many were dropped for it.
+    pub(crate) fn queue_receipt(&mut self, receipt: Receipt, settings: &Settings) -> usize {
+        let owner = self
+            .current
+            .as_ref()
+            .map(Current::key)
+            .or_else(|| self.last_account.clone());
+        let it = QueuedReceipt { receipt, owner };
+        let is_known = self.receipts.iter().any(|known| {
+            known.receipt.delivery == it.receipt.delivery && known.receipt.what == it.receipt.what
+        });
+        if is_known {
+            return 0;
+        }
+        self.receipts.push_back(it);
+        let surplus = self.receipts.len().saturating_sub(settings.max_receipts);
+        self.receipts.drain(..surplus);
+        surplus
+    }
+
+    pub(crate) fn receipts_done(&mut self, body: &ReceiptsBody) {
+        self.receipts
+            .retain(|it| !body.receipts.contains(&it.receipt));
+    }
+
+    /// Keeps a click; answers the one it replaces, as a whole.
+    pub(crate) fn keep_click(&mut self, mut click: PendingClick) -> Option<PendingClick> {
+        click.owner = self
+            .current
+            .as_ref()
+            .map(Current::key)
+            .or_else(|| self.last_account.clone());
+        self.pending.replace(click)
+    }
+
+    pub(crate) fn is_known_click(
+        &mut self,
+        payload: &push_core::payload::Payload,
+        door: Door,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> bool {
+        self.clicks
+            .is_known(payload, door, now, settings.same_click_within)
+    }
+
+    pub(crate) fn told(&mut self, presence: Presence, at: Timestamp) {
+        let number = self.whereabouts.map_or(1, |it| it.number + 1);
+        let unread = (presence == Presence::Background)
+            .then_some(self.unread)
+            .flatten();
+        self.whereabouts = Some(Whereabouts {
+            body: PresenceBody {
+                presence,
+                at,
+                unread,
+            },
+            number,
+        });
+    }
+
+    pub(crate) fn slot_state(
+        &self,
+        slot: Slot,
+        certificates: &CertificateIds,
+        platform: Option<Platform>,
+    ) -> SlotState {
+        if !self.is_push_on {
+            return SlotState::Off;
+        }
+        if let Some(problem) = self.problems.get(&slot) {
+            return SlotState::Waiting(problem.clone());
+        }
+        let Some(body) = self.body_of(slot, certificates, platform) else {
+            return SlotState::NoToken;
+        };
+        let body = match body {
+            Ok(body) => body,
+            Err(error) => return SlotState::Waiting(TokenError::NoCertificate(error.to_string())),
+        };
+        let Some(current) = &self.current else {
+            return SlotState::Waiting(TokenError::NotLoggedIn);
+        };
+        if current.ticket_refused {
+            return SlotState::Waiting(TokenError::TicketRefused);
+        }
+        match self
+            .binding(&current.key())
+            .and_then(|it| it.slots.get(&slot))
+        {
+            Some(it) if it.body == body => SlotState::Uploaded {
+                at: it.at,
+                warning: it.warning.clone(),
+            },
+            _ => SlotState::Uploading,
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The part of the state that survives a restart, as JSON.
+use std::collections::BTreeMap;
+
+use push_core::{
+    Account, AppId, Channel, DeliveryId, DeviceId, DeviceToken, Error, ErrorKind, Receipt, Result,
+    Secret, Slot, Timestamp, UserId,
+    api::{RegistrationBody, Warning},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{AccountKey, Binding, KnownToken, QueuedReceipt, State, Uploaded};
+use crate::click::ClickMemory;
+
+/// The version written. Older ones are read, newer ones refused.
+const VERSION: u32 = 1;
+
+#[derive(Deserialize)]
+struct Head {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    version: u32,
+    device: DeviceId,
+    is_push_on: bool,
+    tokens: BTreeMap<Slot, SavedToken>,
+    bindings: Vec<SavedBinding>,
+    last_account: Option<SavedAccount>,
+    receipts: Vec<SavedReceipt>,
+    clicked: Vec<DeliveryId>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedToken {
+    channel: Channel,
+    token: DeviceToken,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedAccount {
+    app: AppId,
+    user: UserId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedBinding {
+    app: AppId,
+    user: UserId,
+    credential: String,
+    slots: BTreeMap<Slot, SavedUpload>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedUpload {
+    body: RegistrationBody,
+    at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    warning: Option<Warning>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedReceipt {
+    receipt: Receipt,
+    owner: Option<SavedAccount>,
+}
+
+impl From<&AccountKey> for SavedAccount {
+    fn from(key: &AccountKey) -> Self {
+        Self {
+            app: key.app.clone(),
+            user: key.user.clone(),
+        }
+    }
+}
+
+impl From<SavedAccount> for AccountKey {
+    fn from(saved: SavedAccount) -> Self {
+        Self {
+            app: saved.app,
+            user: saved.user,
+        }
+    }
+}
+
+/// Writes what has to survive.
+pub(crate) fn save(state: &State) -> Result<Vec<u8>> {
+    let saved = Saved {
+        version: VERSION,
+        device: state.device.clone(),
+        is_push_on: state.is_push_on,
+        tokens: state
+            .tokens
+            .iter()
+            .map(|(slot, it)| {
+                let token = SavedToken {
+                    channel: it.channel.clone(),
+                    token: it.token.clone(),
+                };
+                (*slot, token)
+            })
+            .collect(),
+        bindings: state
+            .bindings
+            .iter()
+            .map(|it| SavedBinding {
+                app: it.account.app.clone(),
+                user: it.account.user.clone(),
+                credential: it.account.credential.expose().to_owned(),
+                slots: it
+                    .slots
+                    .iter()
+                    .map(|(slot, it)| {
+                        let upload = SavedUpload {
+                            body: it.body.clone(),
+                            at: it.at,
+                            warning: it.warning.clone(),
+                        };
+                        (*slot, upload)
+                    })
+                    .collect(),
+            })
+            .collect(),
+        last_account: state.last_account.as_ref().map(Into::into),
+        receipts: state
+            .receipts
+            .iter()
+            .map(|it| SavedReceipt {
+                receipt: it.receipt.clone(),
+                owner: it.owner.as_ref().map(Into::into),
+            })
+            .collect(),
+        clicked: state.clicks.deliveries().collect(),
+    };
+    serde_json::to_vec(&saved).map_err(|error| {
+        Error::new(ErrorKind::Internal, "the client's state cannot be written").because(error)
+    })
+}
+
+/// Reads what was saved.
+///
+/// # Errors
+/// [`ErrorKind::Corrupt`]; [`ErrorKind::Conflict`] if a newer version wrote it.
+pub(crate) fn load(bytes: &[u8]) -> Result<State> {
+    // Not serde's own words: they may quote what is in the file.
+    let damaged = |_| Error::new(ErrorKind::Corrupt, "the client's state is damaged");
+    let head: Head = serde_json::from_slice(bytes).map_err(damaged)?;
+    if head.version > VERSION {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "the client's state was written by a newer version of the app (format {}, this one knows {VERSION})",
+                head.version
+            ),
+        )
+        .advise("install the newer app again, or remove its data: the file is left as it is"));
+    }
+    let saved: Saved = serde_json::from_slice(bytes).map_err(damaged)?;
+    let mut state = State::new(saved.device);
+    state.is_push_on = saved.is_push_on;
+    state.tokens = saved
+        .tokens
+        .into_iter()
+        .map(|(slot, it)| {
+            let token = KnownToken {
+                channel: it.channel,
+                token: it.token,
+            };
+            (slot, token)
+        })
+        .collect();
+    state.bindings = saved
+        .bindings
+        .into_iter()
+        .map(|it| Binding {
+            account: Account {
+                app: it.app,
+                user: it.user,
+                credential: Secret::new(it.credential),
+            },
+            slots: it
+                .slots
+                .into_iter()
+                .map(|(slot, it)| {
+                    let uploaded = Uploaded {
+                        body: it.body,
+                        at: it.at,
+                        warning: it.warning,
+                    };
+                    (slot, uploaded)
+                })
+                .collect(),
+        })
+        .collect();
+    state.last_account = saved.last_account.map(Into::into);
+    state.receipts = saved
+        .receipts
+        .into_iter()
+        .map(|it| QueuedReceipt {
+            receipt: it.receipt,
+            owner: it.owner.map(Into::into),
+        })
+        .collect();
+    state.clicks = ClickMemory::with(saved.clicked);
+    Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_of_a_newer_version_is_refused_in_words_that_say_what_to_do() {
+        let error = load(br#"{"version":99,"anything":true}"#).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.to_string().contains("newer version"), "{error}");
+    }
+
+    #[test]
+    fn damage_is_named_without_quoting_the_file() {
+        for damaged in [&b""[..], b"{", b"[]", br#"{"version":1,"device":"secret"}"#] {
+            let error = load(damaged).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            assert!(!format!("{error:?}").contains("secret"));
+        }
+    }
+}

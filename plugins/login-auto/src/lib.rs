@@ -1,1 +1,50 @@
-//! Not written yet.
+//! The login bridge `auto`: observes the app's login, and registers and unregisters push by itself.
+//!
+//! It observes a [`LoginSubject`]. The one that is there is [`LoginCenter`], an in-process login in the manner of the IM kit's
+//! `TUILogin`; the plugin that the linker keeps observes [`LoginCenter::shared`].
+//!
+//! | event | push |
+//! |---|---|
+//! | [`LoginEvent::LoginSuccess`], also a repeated one | register (S35, S38) |
+//! | [`LoginEvent::LogoutSuccess`] | unregister |
+//! | [`LoginEvent::KickedOffline`], [`LoginEvent::UserSigExpired`] | unregister, with that cause (S41) |
+//! | [`LoginEvent::LoginFail`], [`LoginEvent::LogoutFail`], `InitSdk…`, `Connect…` | nothing (S35, S39) |
+//!
+//! Every login has a number, and an event that ends a login names it: the late success of an earlier logout undoes nothing
+//! (S43), not even if the same user has logged in again since.
+
+mod bridge;
+mod center;
+mod subject;
+
+use std::sync::Arc;
+
+use push_core::{BuildContext, LoginBridge, LoginKind, Plugin, Result, register_plugin};
+
+pub use crate::{
+    bridge::AutoLogin,
+    center::{LoginCenter, LoginSystem},
+    subject::{LoginEvent, LoginFault, LoginNumber, LoginSubject, Subscription},
+};
+
+/// The plugin.
+#[derive(Debug)]
+pub struct Auto;
+
+/// The bridge has nothing to configure.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AutoConfig {}
+
+impl Plugin for Auto {
+    type Kind = LoginKind;
+    type Config = AutoConfig;
+    const NAME: &'static str = "auto";
+    const EXAMPLE: &'static str = "";
+
+    fn build(_: AutoConfig, _: &BuildContext) -> Result<Arc<dyn LoginBridge>> {
+        Ok(Arc::new(AutoLogin::new(LoginCenter::shared())))
+    }
+}
+
+register_plugin!(Auto);

@@ -1,1 +1,52 @@
-//! Not written yet.
+//! The login bridge `manual`: the app says itself when it has logged in and out.
+//!
+//! Needed only by apps whose login `login-auto` cannot observe (S44). It is the guide's pair `registerService` and
+//! `unregisterService`:
+//!
+//! ```
+//! use push_core::{Account, AppId, Secret, UserId};
+//! use push_login_manual::ManualLogin;
+//!
+//! fn on_login_success(app: AppId, user: UserId, ticket: Secret) {
+//!     ManualLogin::shared().register_service(Account { app, user, credential: ticket });
+//! }
+//!
+//! fn on_logout_success() {
+//!     ManualLogin::shared().unregister_service();
+//! }
+//! ```
+//!
+//! Both may be called from any thread, at any time, as often as one likes; also before the push client has started. The
+//! bridge that the linker keeps is that of [`ManualLogin::shared`]; used beside `login-auto`, neither switches the other off
+//! (S45).
+
+mod bridge;
+mod handle;
+
+use std::sync::Arc;
+
+use push_core::{BuildContext, LoginBridge, LoginKind, Plugin, Result, register_plugin};
+
+pub use crate::handle::{ManualLogin, Service};
+
+/// The plugin.
+#[derive(Debug)]
+pub struct Manual;
+
+/// The bridge has nothing to configure.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManualConfig {}
+
+impl Plugin for Manual {
+    type Kind = LoginKind;
+    type Config = ManualConfig;
+    const NAME: &'static str = "manual";
+    const EXAMPLE: &'static str = "";
+
+    fn build(_: ManualConfig, _: &BuildContext) -> Result<Arc<dyn LoginBridge>> {
+        Ok(Arc::new(ManualLogin::shared()))
+    }
+}
+
+register_plugin!(Manual);

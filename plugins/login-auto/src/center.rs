@@ -1,0 +1,296 @@
+//! An in-process login system in the manner of the IM kit's.
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock},
+};
+
+use push_core::{Account, AppId, UserId, async_trait};
+use tokio::sync::broadcast;
+
+use crate::{LoginEvent, LoginFault, LoginNumber, LoginSubject, Subscription};
+
+/// How many events wait for a slow observer.
+const EVENTS: usize = 256;
+
+/// What really logs in and out: the app's IM library. The default does nothing and succeeds, for apps that tell the center
+/// only what has succeeded already.
+#[async_trait]
+pub trait LoginSystem: fmt::Debug + Send + Sync + 'static {
+    /// Makes the IM library ready for `app`.
+    ///
+    /// # Errors
+    /// The IM library's own fault.
+    async fn init(&self, _app: &AppId) -> Result<(), LoginFault> {
+        Ok(())
+    }
+
+    /// Logs in. Somebody who is logged in to the same app is logged out by this, without a word.
+    ///
+    /// # Errors
+    /// The IM library's own fault.
+    async fn login(&self, _account: &Account) -> Result<(), LoginFault> {
+        Ok(())
+    }
+
+    /// Logs out.
+    ///
+    /// # Errors
+    /// The IM library's own fault.
+    async fn logout(&self, _account: &Account) -> Result<(), LoginFault> {
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Accepting;
+
+#[async_trait]
+impl LoginSystem for Accepting {}
+
+/// The one place where the app logs in and out, and that tells everybody who listens. Clones are the same center.
+///
+/// It behaves as `TUILogin` does:
+///
+/// - a login of the user who is logged in already needs no network and tells success again;
+/// - a login that is [local only](LoginCenter::login_local_only) tells nothing (S40);
+/// - a login of another user replaces the first without a logout event (S42);
+/// - a login to another app starts the logout of the first and does not wait for it: its success comes when it comes (S43);
+/// - a logout forgets the user before it asks the network; when that fails, only [`LoginEvent::LogoutFail`] is told (S39).
+///
+/// Its methods need a tokio runtime only for a login to another app.
+#[derive(Clone, Debug)]
+pub struct LoginCenter(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    system: RwLock<Arc<dyn LoginSystem>>,
+    state: Mutex<State>,
+    events: broadcast::Sender<LoginEvent>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    last: u64,
+    app: Option<AppId>,
+    login: Option<Login>,
+}
+
+#[derive(Clone, Debug)]
+struct Login {
+    number: LoginNumber,
+    account: Account,
+    /// Whether it was told.
+    is_told: bool,
+}
+
+impl Default for LoginCenter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl LoginCenter {
+    /// A center whose logins succeed: the app calls it when its IM library has logged in or out.
+    pub fn new() -> Self {
+        Self::with(Arc::new(Accepting))
+    }
+
+    /// A center that logs in by `system`.
+    pub fn with(system: Arc<dyn LoginSystem>) -> Self {
+        Self(Arc::new(Inner {
+            system: RwLock::new(system),
+            state: Mutex::default(),
+            events: broadcast::Sender::new(EVENTS),
+        }))
+    }
+
+    /// The center of this process, which the linked bridge observes.
+    pub fn shared() -> Self {
+        static SHARED: OnceLock<LoginCenter> = OnceLock::new();
+        SHARED.get_or_init(Self::new).clone()
+    }
+
+    /// Logs in by `system` from now on.
+    pub fn set_system(&self, system: Arc<dyn LoginSystem>) {
+        *self
+            .0
+            .system
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = system;
+    }
+
+    /// Logs `account` in and returns when that has succeeded or failed; events are told before it returns.
+    ///
+    /// # Errors
+    /// The login system's fault, also told as [`LoginEvent::LoginFail`] or [`LoginEvent::InitSdkFail`].
+    pub async fn login(&self, account: Account) -> Result<(), LoginFault> {
+        if let Some(number) = self.repeats(&account) {
+            self.tell(LoginEvent::LoginSuccess(number, account));
+            return Ok(());
+        }
+        self.enter(&account.app).await?;
+        let system = self.system();
+        if let Err(fault) = system.login(&account).await {
+            self.tell(LoginEvent::LoginFail(account.user, fault.clone()));
+            return Err(fault);
+        }
+        // In one step with the new login, so that events come in the order of the numbers.
+        let mut state = self.lock();
+        let number = state.begin(account.clone(), true);
+        self.tell(LoginEvent::LoginSuccess(number, account));
+        drop(state);
+        Ok(())
+    }
+
+    /// Opens only the local store of `account`: no event, so no push (S40). Later, [`LoginCenter::login`] of the same account logs
+    /// in properly.
+    ///
+    /// # Errors
+    /// If the IM library cannot serve the app.
+    pub async fn login_local_only(&self, account: Account) -> Result<(), LoginFault> {
+        if self.repeats(&account).is_some() {
+            return Ok(());
+        }
+        self.enter(&account.app).await?;
+        self.lock().begin(account, false);
+        Ok(())
+    }
+
+    /// Logs out whoever is logged in; fine if nobody is.
+    ///
+    /// # Errors
+    /// The login system's fault, also told as [`LoginEvent::LogoutFail`]. Nobody counts as logged in here nevertheless, but the
+    /// server may think otherwise: push stays registered (S39).
+    pub async fn logout(&self) -> Result<(), LoginFault> {
+        let Some(login) = self.lock().login.take() else {
+            return Ok(());
+        };
+        self.leave(login).await
+    }
+
+    /// The IM library says that another device took over.
+    pub fn kicked_offline(&self) {
+        let login = self.lock().login.take();
+        if let Some(login) = login {
+            self.tell(LoginEvent::KickedOffline(login.number));
+        }
+    }
+
+    /// The IM library says that the userSig has expired.
+    pub fn user_sig_expired(&self) {
+        let login = self.lock().login.take();
+        if let Some(login) = login {
+            self.tell(LoginEvent::UserSigExpired(login.number));
+        }
+    }
+
+    /// The IM library says something about its connection; told to whoever listens.
+    pub fn connection(&self, event: LoginEvent) {
+        if matches!(
+            event,
+            LoginEvent::Connecting | LoginEvent::Connected | LoginEvent::ConnectFailed(_)
+        ) {
+            self.tell(event);
+        }
+    }
+
+    /// Who is logged in, also if only locally.
+    pub fn user(&self) -> Option<UserId> {
+        self.lock().login.as_ref().map(|it| it.account.user.clone())
+    }
+
+    /// The number of the login that `account` repeats, with its credential renewed.
+    fn repeats(&self, account: &Account) -> Option<LoginNumber> {
+        let mut state = self.lock();
+        let login = state.login.as_mut().filter(|it| {
+            it.is_told && it.account.user == account.user && it.account.app == account.app
+        })?;
+        login.account = account.clone();
+        Some(login.number)
+    }
+
+    /// Makes the IM library ready for `app`; leaves another one without waiting.
+    async fn enter(&self, app: &AppId) -> Result<(), LoginFault> {
+        let left = {
+            let mut state = self.lock();
+            if state.app.as_ref() == Some(app) {
+                return Ok(());
+            }
+            state.app = None;
+            state.login.take()
+        };
+        if let Some(left) = left {
+            let center = self.clone();
+            // The fault has been told.
+            tokio::spawn(async move { drop(center.leave(left).await) });
+        }
+        let system = self.system();
+        match system.init(app).await {
+            Ok(()) => {
+                self.lock().app = Some(app.clone());
+                self.tell(LoginEvent::InitSdkSuccess(app.clone()));
+                Ok(())
+            }
+            Err(fault) => {
+                self.tell(LoginEvent::InitSdkFail(app.clone(), fault.clone()));
+                Err(fault)
+            }
+        }
+    }
+
+    async fn leave(&self, login: Login) -> Result<(), LoginFault> {
+        let system = self.system();
+        match system.logout(&login.account).await {
+            Ok(()) => {
+                self.tell(LoginEvent::LogoutSuccess(login.number));
+                Ok(())
+            }
+            Err(fault) => {
+                self.tell(LoginEvent::LogoutFail(login.number, fault.clone()));
+                Err(fault)
+            }
+        }
+    }
+
+    fn system(&self) -> Arc<dyn LoginSystem> {
+        Arc::clone(&self.0.system.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn tell(&self, event: LoginEvent) {
+        // Nobody need listen.
+        drop(self.0.events.send(event));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn begin(&mut self, account: Account, is_told: bool) -> LoginNumber {
+        self.last += 1;
+        let number = LoginNumber(self.last);
+        self.app = Some(account.app.clone());
+        self.login = Some(Login {
+            number,
+            account,
+            is_told,
+        });
+        number
+    }
+}
+
+impl LoginSubject for LoginCenter {
+    fn subscribe(&self) -> Subscription {
+        // Events of logins are sent under this lock, so none is missed or told twice.
+        let state = self.lock();
+        Subscription {
+            current: state
+                .login
+                .as_ref()
+                .filter(|it| it.is_told)
+                .map(|it| (it.number, it.account.clone())),
+            events: self.0.events.subscribe(),
+        }
+    }
+}

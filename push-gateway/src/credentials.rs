@@ -1,0 +1,456 @@
+//! Credentials: uploaded, checked, sealed, built into providers, rotated in place.
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use push_core::{
+    AppId, BuildContext, Capabilities, CertificateId, Channel, DynProvider, Environment, Error,
+    ErrorKind, Health, Lane, NewCredential, ProviderKind, RawConfig, Reason, Registry, Result,
+    Store, StoredCredential, Timestamp,
+};
+use serde_json::Value;
+
+use crate::{
+    decision::{CredentialFacts, Credentials, reasons},
+    seal::Sealer,
+};
+
+/// How long a vendor may take to say whether it accepts a credential.
+const VERIFY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A credential to upload.
+#[derive(Clone)]
+pub struct Upload {
+    /// The provider plugin it is for, as in `apns`.
+    pub provider: String,
+    /// The provider's configuration, as its plugin documents it. Files are read by whoever uploads: a key that ends in
+    /// `_file` is refused here.
+    pub config: Value,
+    /// The id to take; `None` for a free one.
+    pub id: Option<CertificateId>,
+    /// A name for people; empty for none.
+    pub label: String,
+}
+
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload")
+            .field("provider", &self.provider)
+            .field("id", &self.id)
+            .field("label", &self.label)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A credential as operators see it: nothing secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialInfo {
+    /// Its id, which survives rotation (S58).
+    pub id: CertificateId,
+    /// The provider plugin.
+    pub provider: String,
+    /// The channel.
+    pub channel: Channel,
+    /// The environment it sends to; `None` if the vendor has only one.
+    pub environment: Option<Environment>,
+    /// A name for people.
+    pub label: String,
+    /// When it was uploaded.
+    pub created_at: Timestamp,
+    /// When it was last replaced.
+    pub rotated_at: Timestamp,
+    /// When it expires, if the vendor dates it.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it has expired, or will soon.
+    pub expiry: Expiry,
+    /// Whether its deliveries travel.
+    pub lane: LaneStatus,
+}
+
+/// How near a credential's end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// Far, or never.
+    Fine,
+    /// Nearer than [`Limits::expiry_warning`](crate::Limits::expiry_warning).
+    Soon,
+    /// Past.
+    Expired,
+}
+
+impl Expiry {
+    /// Of something that expires at `at`.
+    pub fn of(at: Option<Timestamp>, now: Timestamp, warning: Duration) -> Self {
+        match at {
+            Some(at) if at <= now => Self::Expired,
+            Some(at) if at <= now + warning => Self::Soon,
+            _ => Self::Fine,
+        }
+    }
+
+    /// The word in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::Soon => "soon",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// Whether the deliveries of a credential travel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LaneStatus {
+    /// They do.
+    Open,
+    /// They wait for the vendor to recover.
+    BackingOff {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// They wait for an operator, or for the next trial to succeed.
+    Suspended {
+        /// The code of a [`Reason`].
+        reason: &'static str,
+        /// Since when.
+        since: Timestamp,
+        /// When one delivery is tried next.
+        probe_at: Timestamp,
+        /// The vendor's code or words that led to it.
+        evidence: String,
+    },
+}
+
+/// A credential built into its provider.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) provider: DynProvider,
+    pub(crate) facts: CredentialFacts,
+    /// Tells this build from those before and after a rotation.
+    pub(crate) generation: u64,
+    /// Whether the vendor has accepted a push of this build: only then are its words on tokens believed.
+    proved: AtomicBool,
+}
+
+impl Loaded {
+    pub(crate) fn proved(&self) -> bool {
+        self.proved.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn prove(&self) {
+        self.proved.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A credential that cannot be used, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Unusable {
+    pub(crate) reason: Reason,
+    pub(crate) evidence: String,
+}
+
+pub(crate) type Load = Result<Arc<Loaded>, Unusable>;
+
+/// All credentials, with their providers built once and kept.
+pub(crate) struct Vault {
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    context: BuildContext,
+    sealer: Sealer,
+    cache: Mutex<HashMap<Lane, Cached>>,
+    generations: AtomicU64,
+}
+
+#[derive(Clone)]
+struct Cached {
+    load: Load,
+    rotated_at: Timestamp,
+}
+
+impl Vault {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        registry: Arc<Registry>,
+        context: BuildContext,
+        sealer: Sealer,
+    ) -> Self {
+        Self {
+            store,
+            registry,
+            context,
+            sealer,
+            cache: Mutex::default(),
+            generations: AtomicU64::new(1),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.context.clock.now()
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<Lane, Cached>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores a new credential, after its provider has accepted the configuration.
+    pub(crate) async fn add(&self, app: &AppId, upload: Upload) -> Result<StoredCredential> {
+        let provider = self.build(&upload.provider, &upload.config)?;
+        let new = self.sealed(app, &upload, provider.capabilities())?;
+        let stored = self.store.add_credential(upload.id, new).await?;
+        self.cache().remove(&lane_of(&stored));
+        drop(self.keep(&stored, provider));
+        Ok(stored)
+    }
+
+    /// Replaces a credential's content; its id stays.
+    pub(crate) async fn rotate(&self, lane: &Lane, upload: Upload) -> Result<StoredCredential> {
+        let old = self.stored(lane).await?;
+        if old.provider != upload.provider {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "certificate {} is of provider `{}`, and stays so",
+                    lane.certificate, old.provider
+                ),
+            )
+            .advise("upload the other provider's credential as a new one"));
+        }
+        let provider = self.build(&upload.provider, &upload.config)?;
+        let capabilities = provider.capabilities();
+        if capabilities.environment != old.environment {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "certificate {} is for another environment than this content",
+                    lane.certificate
+                ),
+            )
+            .advise("rotate it with content for the same environment; the other environment has an id of its own"));
+        }
+        let new = self.sealed(&lane.app, &upload, capabilities)?;
+        let stored = self.store.rotate_credential(lane.certificate, new).await?;
+        self.cache().remove(lane);
+        drop(self.keep(&stored, provider));
+        Ok(stored)
+    }
+
+    /// Builds a provider without storing anything.
+    fn build(&self, provider: &str, config: &Value) -> Result<DynProvider> {
+        if let Some(key) = file_key(config) {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!("the configuration names a file in `{key}`"),
+            )
+            .advise("send the file's content under the key without `_file`; `offline-push credential add` does so"));
+        }
+        let raw = RawConfig::from_json(config)?;
+        self.registry
+            .build::<ProviderKind>(provider, raw, &self.context)
+    }
+
+    fn sealed(
+        &self,
+        app: &AppId,
+        upload: &Upload,
+        capabilities: &Capabilities,
+    ) -> Result<NewCredential> {
+        let plain = zeroize::Zeroizing::new(upload.config.to_string());
+        Ok(NewCredential {
+            app: app.clone(),
+            provider: upload.provider.clone(),
+            channel: capabilities.channel.clone(),
+            environment: capabilities.environment,
+            label: upload.label.clone(),
+            sealed: self
+                .sealer
+                .seal(&[app.as_str(), &upload.provider], plain.as_bytes())?,
+            at: self.now(),
+            expires_at: capabilities.expires_at,
+        })
+    }
+
+    /// Keeps what was built, unless something is kept already: that is as new, or newer.
+    fn keep(&self, stored: &StoredCredential, provider: DynProvider) -> Load {
+        let loaded = Arc::new(Loaded {
+            facts: provider.capabilities().into(),
+            provider,
+            generation: self.generations.fetch_add(1, Ordering::Relaxed),
+            proved: AtomicBool::new(false),
+        });
+        self.cache()
+            .entry(lane_of(stored))
+            .or_insert_with(|| Cached {
+                rotated_at: stored.rotated_at,
+                load: Ok(loaded),
+            })
+            .load
+            .clone()
+    }
+
+    /// The provider of `lane`, built if need be.
+    ///
+    /// # Errors
+    /// Only if the store could not be asked. What is wrong with the credential is in the [`Load`].
+    pub(crate) async fn load(&self, lane: &Lane) -> Result<Load> {
+        if let Some(cached) = self.cache().get(lane) {
+            return Ok(cached.load.clone());
+        }
+        let Some(stored) = self.store.credential(lane).await? else {
+            // Not kept: it may be uploaded at any time.
+            return Ok(Err(Unusable {
+                reason: reasons::CERTIFICATE_UNKNOWN,
+                evidence: String::new(),
+            }));
+        };
+        Ok(self.open(&stored))
+    }
+
+    fn open(&self, stored: &StoredCredential) -> Load {
+        let opened = self
+            .sealer
+            .open(&[stored.app.as_str(), &stored.provider], &stored.sealed)
+            .and_then(|plain| {
+                let config = serde_json::from_slice(&plain).map_err(|_| {
+                    Error::new(ErrorKind::Corrupt, "the sealed configuration is not JSON")
+                })?;
+                let raw = RawConfig::from_json(&config)?;
+                self.registry
+                    .build::<ProviderKind>(&stored.provider, raw, &self.context)
+            });
+        match opened {
+            Ok(provider) => self.keep(stored, provider),
+            Err(error) => {
+                let unusable = Unusable {
+                    reason: match error.kind() {
+                        ErrorKind::NotFound => reasons::NO_PROVIDER,
+                        _ => reasons::CREDENTIAL_UNUSABLE,
+                    },
+                    evidence: error.to_string(),
+                };
+                tracing::error!(lane = ?lane_of(stored), %error, "a stored credential cannot be used");
+                self.cache()
+                    .entry(lane_of(stored))
+                    .or_insert_with(|| Cached {
+                        load: Err(unusable),
+                        rotated_at: stored.rotated_at,
+                    })
+                    .load
+                    .clone()
+            }
+        }
+    }
+
+    /// Which build of `lane` is the current one, if there is any.
+    pub(crate) fn generation(&self, lane: &Lane) -> Option<u64> {
+        let cache = self.cache();
+        cache.get(lane)?.load.as_ref().ok().map(|it| it.generation)
+    }
+
+    /// What decisions must know of these credentials.
+    pub(crate) async fn facts(
+        &self,
+        app: &AppId,
+        ids: &BTreeSet<CertificateId>,
+    ) -> Result<Credentials> {
+        let mut facts = Credentials::with_capacity(ids.len());
+        for id in ids {
+            let lane = Lane {
+                app: app.clone(),
+                certificate: *id,
+            };
+            match self.load(&lane).await? {
+                Ok(loaded) => {
+                    facts.insert(*id, Ok(loaded.facts.clone()));
+                }
+                Err(it) if it.reason == reasons::CERTIFICATE_UNKNOWN => {}
+                Err(it) => {
+                    facts.insert(*id, Err(it.reason));
+                }
+            }
+        }
+        Ok(facts)
+    }
+
+    /// Asks the vendor whether it accepts the credential.
+    pub(crate) async fn verify(&self, lane: &Lane) -> Result<Health> {
+        self.stored(lane).await?;
+        let loaded = match self.load(lane).await? {
+            Ok(loaded) => loaded,
+            Err(unusable) => {
+                return Ok(Health {
+                    accepted: false,
+                    evidence: unusable.evidence,
+                });
+            }
+        };
+        tokio::select! {
+            health = loaded.provider.verify() => health,
+            () = self.context.clock.sleep(VERIFY_TIMEOUT) => Err(Error::new(
+                ErrorKind::Unavailable,
+                "the vendor did not say within 30 s whether it accepts the credential",
+            )),
+        }
+    }
+
+    /// A stored credential.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is none.
+    pub(crate) async fn stored(&self, lane: &Lane) -> Result<StoredCredential> {
+        self.store.credential(lane).await?.ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("app {} has no certificate {}", lane.app, lane.certificate),
+            )
+        })
+    }
+
+    /// Drops what another gateway has rotated meanwhile, and answers those lanes.
+    pub(crate) fn forget_rotated(&self, stored: &[StoredCredential]) -> Vec<Lane> {
+        let mut cache = self.cache();
+        let rotated: Vec<Lane> = stored
+            .iter()
+            .map(|it| (lane_of(it), it.rotated_at))
+            .filter(|(lane, at)| cache.get(lane).is_some_and(|it| it.rotated_at != *at))
+            .map(|(lane, _)| lane)
+            .collect();
+        for lane in &rotated {
+            cache.remove(lane);
+        }
+        rotated
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault").finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn lane_of(stored: &StoredCredential) -> Lane {
+    Lane {
+        app: stored.app.clone(),
+        certificate: stored.id,
+    }
+}
+
+/// The first key anywhere in `config` that names a file.
+fn file_key(config: &Value) -> Option<&str> {
+    match config {
+        Value::Object(members) => members.iter().find_map(|(key, value)| {
+            if key.ends_with("_file") {
+                Some(key.as_str())
+            } else {
+                file_key(value)
+            }
+        }),
+        Value::Array(items) => items.iter().find_map(file_key),
+        _ => None,
+    }
+}

@@ -1,0 +1,403 @@
+//! The gateway: everything put together.
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use push_core::{
+    AppId, BuildContext, CertificateId, Clock, Error, ErrorKind, Health, Lane, Message, MessageId,
+    PresenceChange, Queue, Receipt, Registry, Result, Secret, Store, StoredCredential, Submitted,
+    Timestamp, TraceEvent, UserId, async_trait,
+};
+use tokio::task::JoinSet;
+
+use crate::{
+    credentials::{CredentialInfo, Expiry, Upload, Vault, lane_of},
+    grace::Grace,
+    metrics::{Metrics, Snapshot},
+    pipeline::{self, Pipeline},
+    recent::Recent,
+    seal::{MasterKey, Sealer, random},
+    settings::Settings,
+    ticket::{Ticket, Tickets},
+    trace::Recorder,
+};
+
+/// How many pushes are remembered at least to recognise a repeated submission without asking the queue.
+const RECENT: usize = 500_000;
+
+/// What a gateway is made of.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Where registrations, credentials and traces are kept.
+    pub store: Arc<dyn Store>,
+    /// Where deliveries wait.
+    pub queue: Arc<dyn Queue>,
+    /// The plugins; providers are built from it.
+    pub registry: Arc<Registry>,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// What seals credentials and signs tickets.
+    pub master_key: MasterKey,
+    /// What an operator chose.
+    pub settings: Settings,
+}
+
+/// The server half: takes messages, decides, queues, sends, and can say what became of each. Clones are one gateway.
+///
+/// It needs a tokio runtime from [`Gateway::start`] on. Its methods finish what they began even if the caller stops
+/// waiting: a client that hangs up leaves nothing half done.
+#[derive(Clone)]
+pub struct Gateway(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+    pub(crate) tickets: Tickets,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) grace: Grace,
+    pub(crate) recent: Recent,
+    background: Mutex<JoinSet<()>>,
+}
+
+impl Gateway {
+    /// Puts a gateway together. Nothing runs yet, and nothing is read or written.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the settings cannot work.
+    pub fn new(parts: Parts) -> Result<Self> {
+        let settings = parts.settings;
+        settings.check()?;
+        let seed = match settings.pipeline.seed {
+            Some(seed) => seed,
+            None => {
+                let mut bytes = [0; 8];
+                random(&mut bytes)?;
+                u64::from_ne_bytes(bytes)
+            }
+        };
+        let metrics = Arc::new(Metrics::default());
+        let recorder = Arc::new(Recorder::new(
+            Arc::clone(&parts.store),
+            Arc::clone(&metrics),
+            settings.limits.trace_buffer,
+        ));
+        let vault = Arc::new(Vault::new(
+            Arc::clone(&parts.store),
+            parts.registry,
+            BuildContext::new(Arc::clone(&parts.clock)),
+            Sealer::new(&parts.master_key)?,
+        ));
+        let pipeline = Pipeline::new(
+            pipeline::Parts {
+                store: Arc::clone(&parts.store),
+                queue: Arc::clone(&parts.queue),
+                vault: Arc::clone(&vault),
+                clock: Arc::clone(&parts.clock),
+                recorder: Arc::clone(&recorder),
+                metrics: Arc::clone(&metrics),
+                settings: settings.pipeline.clone(),
+            },
+            seed,
+        );
+        Ok(Self(Arc::new(Inner {
+            store: parts.store,
+            queue: parts.queue,
+            vault,
+            clock: parts.clock,
+            tickets: Tickets::new(&parts.master_key)?,
+            settings,
+            metrics,
+            recorder,
+            pipeline,
+            grace: Grace::default(),
+            recent: Recent::new(RECENT),
+            background: Mutex::default(),
+        })))
+    }
+
+    /// Begins to send, also what an earlier run left in the queue (S128). A second call does nothing.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn start(&self) {
+        let mut background = self
+            .0
+            .background
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !background.is_empty() {
+            return;
+        }
+        self.0.pipeline.start();
+        let inner = Arc::clone(&self.0);
+        background.spawn(async move { inner.recorder.run().await });
+        let inner = Arc::clone(&self.0);
+        background.spawn(async move { inner.pipeline.sweep().await });
+        let inner = Arc::clone(&self.0);
+        background.spawn(async move { inner.keep_house().await });
+    }
+
+    /// Stops: leases nothing more, waits for answers for at most [`PipelineSettings::drain`](crate::PipelineSettings::drain),
+    /// gives the rest back to the queue, and stores the traces.
+    pub async fn shutdown(&self) {
+        self.0.pipeline.stop().await;
+        let mut background = std::mem::take(
+            &mut *self
+                .0
+                .background
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        background.shutdown().await;
+        self.0.recorder.flush().await;
+    }
+
+    /// Runs `work` to its end even if the caller drops this future.
+    pub(crate) async fn detached<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        match tokio::spawn(work).await {
+            Ok(result) => result,
+            Err(source) => {
+                Err(Error::new(ErrorKind::Internal, "a request failed inside").because(source))
+            }
+        }
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> Snapshot {
+        self.0.metrics.snapshot()
+    }
+
+    /// The time by the gateway's clock.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// Issues a ticket for a phone on which `user` is logged in, good for `life`.
+    ///
+    /// # Errors
+    /// As [`Tickets::issue`].
+    pub fn issue_ticket(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        life: std::time::Duration,
+    ) -> Result<(Secret, Ticket)> {
+        self.0.tickets.issue(app, user, self.now(), life)
+    }
+
+    /// Checks tickets.
+    pub fn tickets(&self) -> &Tickets {
+        &self.0.tickets
+    }
+
+    /// Uploads a credential, once its provider accepts the configuration, and answers its id.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the provider refuses the configuration, [`ErrorKind::NotFound`] if there is no such
+    /// provider in this build (S123), [`ErrorKind::Conflict`] if the id is taken.
+    pub async fn add_credential(&self, app: &AppId, upload: Upload) -> Result<CredentialInfo> {
+        let (inner, app) = (Arc::clone(&self.0), app.clone());
+        self.detached(async move {
+            let stored = inner.vault.add(&app, upload).await?;
+            // Registrations may have waited for this id.
+            inner.pipeline.resume(&lane_of(&stored)).await?;
+            Ok(inner.info(stored))
+        })
+        .await
+    }
+
+    /// Replaces a credential's content. Its id stays (S58); tokens that were set aside come back, and deliveries that wait
+    /// go at once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Conflict`] if provider or environment differ, and those of the provider.
+    pub async fn rotate_credential(&self, lane: &Lane, upload: Upload) -> Result<CredentialInfo> {
+        let (inner, lane) = (Arc::clone(&self.0), lane.clone());
+        self.detached(async move {
+            let stored = inner.vault.rotate(&lane, upload).await?;
+            inner.pipeline.resume(&lane).await?;
+            Ok(inner.info(stored))
+        })
+        .await
+    }
+
+    /// Lets the deliveries of a credential go again after its cause was mended at the vendor's, as a rotation does.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is no such credential.
+    pub async fn resume_credential(&self, lane: &Lane) -> Result<CredentialInfo> {
+        let (inner, lane) = (Arc::clone(&self.0), lane.clone());
+        self.detached(async move {
+            let stored = inner.vault.stored(&lane).await?;
+            inner.pipeline.resume(&lane).await?;
+            Ok(inner.info(stored))
+        })
+        .await
+    }
+
+    /// The app's credentials, by id.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn credentials(&self, app: &AppId) -> Result<Vec<CredentialInfo>> {
+        let stored = self.0.store.credentials(Some(app)).await?;
+        Ok(stored.into_iter().map(|it| self.0.info(it)).collect())
+    }
+
+    /// Asks the vendor whether it accepts a credential, without disturbing a user.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is no such credential, [`ErrorKind::Unavailable`] if the vendor cannot be asked.
+    pub async fn verify_credential(&self, lane: &Lane) -> Result<Health> {
+        self.0.vault.verify(lane).await
+    }
+
+    /// The events of one message, oldest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn trace_of_message(
+        &self,
+        app: &AppId,
+        message: &MessageId,
+    ) -> Result<Vec<TraceEvent>> {
+        self.0.recorder.flush().await;
+        self.0.store.trace_of_message(app, message).await
+    }
+
+    /// The events of one delivery and of its message, oldest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn trace_of_delivery(
+        &self,
+        app: &AppId,
+        delivery: push_core::DeliveryId,
+    ) -> Result<Vec<TraceEvent>> {
+        self.0.recorder.flush().await;
+        self.0.store.trace_of_delivery(app, delivery).await
+    }
+}
+
+impl Inner {
+    pub(crate) fn info(&self, stored: StoredCredential) -> CredentialInfo {
+        let warning = self.settings.limits.expiry_warning;
+        CredentialInfo {
+            lane: self.pipeline.status(&lane_of(&stored)),
+            expiry: Expiry::of(stored.expires_at, self.clock.now(), warning),
+            id: stored.id,
+            provider: stored.provider,
+            channel: stored.channel,
+            environment: stored.environment,
+            label: stored.label,
+            created_at: stored.created_at,
+            rotated_at: stored.rotated_at,
+            expires_at: stored.expires_at,
+        }
+    }
+
+    /// Now and then: notices what other gateways rotated, warns of certificates that expire, drops old traces.
+    async fn keep_house(&self) {
+        let limits = &self.settings.limits;
+        let mut warned = std::collections::HashMap::new();
+        let mut pruned = Timestamp::default();
+        loop {
+            match self.store.credentials(None).await {
+                Ok(stored) => {
+                    for lane in self.vault.forget_rotated(&stored) {
+                        if let Err(error) = self.pipeline.resume(&lane).await {
+                            tracing::warn!(?lane, %error, "a rotated credential's lane could not be resumed");
+                        }
+                    }
+                    for it in &stored {
+                        self.warn_of_expiry(it, &mut warned);
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "the credentials cannot be looked at"),
+            }
+            let now = self.clock.now();
+            if now.since(pruned) >= limits.traces / 24 {
+                pruned = now;
+                if let Err(error) = self.store.prune_traces(now - limits.traces).await {
+                    tracing::warn!(%error, "old traces could not be dropped");
+                }
+            }
+            self.clock.sleep(limits.housekeeping).await;
+        }
+    }
+
+    /// Says once when a credential comes near its end, and once when it has ended.
+    fn warn_of_expiry(
+        &self,
+        stored: &StoredCredential,
+        warned: &mut std::collections::HashMap<(Lane, Timestamp), Expiry>,
+    ) {
+        let Some(expires_at) = stored.expires_at else {
+            return;
+        };
+        let warning = self.settings.limits.expiry_warning;
+        let expiry = Expiry::of(Some(expires_at), self.clock.now(), warning);
+        let before = warned.insert((lane_of(stored), expires_at), expiry);
+        if expiry == Expiry::Fine || before == Some(expiry) {
+            return;
+        }
+        let days = expires_at.since(self.clock.now()).as_secs() / 86_400;
+        if expiry == Expiry::Expired {
+            tracing::error!(lane = ?lane_of(stored), "the certificate has expired: rotate it, its id stays");
+        } else {
+            tracing::warn!(lane = ?lane_of(stored), days, "the certificate expires soon: rotate it, its id stays");
+        }
+    }
+}
+
+#[async_trait]
+impl push_core::Gateway for Gateway {
+    async fn submit(&self, app: &AppId, messages: Vec<Message>) -> Result<Vec<Submitted>> {
+        let (inner, app) = (Arc::clone(&self.0), app.clone());
+        self.detached(async move { inner.submit(&app, &messages).await })
+            .await
+    }
+
+    async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<()> {
+        let (inner, app) = (Arc::clone(&self.0), app.clone());
+        self.detached(async move { inner.set_presence(&app, changes).await })
+            .await
+    }
+
+    async fn recall(&self, app: &AppId, message: &MessageId) -> Result<u64> {
+        let (inner, app, message) = (Arc::clone(&self.0), app.clone(), message.clone());
+        self.detached(async move { inner.recall(&app, message).await })
+            .await
+    }
+
+    async fn receipts(&self, app: &AppId, receipts: Vec<Receipt>) -> Result<()> {
+        self.0.receipts(app, None, receipts).await
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("store", &self.0.store)
+            .field("queue", &self.0.queue)
+            .field("pipeline", &self.0.pipeline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The lane of certificate `id` of `app`.
+pub(crate) fn lane(app: &AppId, id: CertificateId) -> Lane {
+    Lane {
+        app: app.clone(),
+        certificate: id,
+    }
+}

@@ -1,0 +1,132 @@
+//! Suspecting the credential when most of its tokens are refused.
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+use push_core::{DeviceToken, Timestamp};
+
+/// Counts distinct tokens that the vendor accepted and refused, over a sliding window of two halves.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    half: Duration,
+    min: usize,
+    share: f64,
+    hasher: RandomState,
+    began: Timestamp,
+    now: Half,
+    before: Half,
+}
+
+#[derive(Debug, Default)]
+struct Half {
+    accepted: HashSet<u64>,
+    refused: HashSet<u64>,
+}
+
+impl Guard {
+    /// The most distinct tokens remembered for each half and outcome.
+    const MAX: usize = 32 * 1024;
+
+    pub(crate) fn new(window: Duration, min: usize, share: f64) -> Self {
+        Self {
+            half: window / 2,
+            min: min.max(1),
+            share,
+            hasher: RandomState::new(),
+            began: Timestamp::default(),
+            now: Half::default(),
+            before: Half::default(),
+        }
+    }
+
+    /// The vendor accepted, or refused for a reason that a wrong credential would have too.
+    pub(crate) fn record(&mut self, token: &DeviceToken, accepted: bool, at: Timestamp) {
+        self.turn(at);
+        let hash = self.hasher.hash_one(token);
+        let set = if accepted {
+            &mut self.now.accepted
+        } else {
+            &mut self.now.refused
+        };
+        if set.len() < Self::MAX {
+            set.insert(hash);
+        }
+    }
+
+    /// Whether so many are refused that the credential is the likelier culprit.
+    pub(crate) fn suspects(&mut self, at: Timestamp) -> bool {
+        self.turn(at);
+        let refused = self.now.refused.len() + self.before.refused.len();
+        let accepted = self.now.accepted.len() + self.before.accepted.len();
+        refused >= self.min && refused as f64 >= self.share * (refused + accepted) as f64
+    }
+
+    /// Forgets everything: the credential is a new one.
+    pub(crate) fn clear(&mut self) {
+        self.now = Half::default();
+        self.before = Half::default();
+    }
+
+    fn turn(&mut self, at: Timestamp) {
+        let age = at.since(self.began);
+        if age < self.half {
+            return;
+        }
+        self.began = at;
+        self.before = std::mem::take(&mut self.now);
+        if age >= 2 * self.half {
+            self.before = Half::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_secs(600);
+    const START: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+
+    fn token(number: usize) -> DeviceToken {
+        DeviceToken::new(format!("token-{number}")).unwrap()
+    }
+
+    #[test]
+    fn one_token_refused_often_is_one_token() {
+        let mut guard = Guard::new(WINDOW, 2, 0.8);
+        for _ in 0..100 {
+            guard.record(&token(1), false, START);
+        }
+        assert!(!guard.suspects(START));
+        guard.record(&token(2), false, START);
+        assert!(guard.suspects(START));
+    }
+
+    #[test]
+    fn accepted_tokens_speak_for_the_credential() {
+        let mut guard = Guard::new(WINDOW, 10, 0.8);
+        for number in 0..40 {
+            guard.record(&token(number), number % 2 == 0, START);
+        }
+        assert!(!guard.suspects(START), "half of them were accepted");
+        for number in 100..200 {
+            guard.record(&token(number), false, START);
+        }
+        assert!(guard.suspects(START));
+        guard.clear();
+        assert!(!guard.suspects(START));
+    }
+
+    #[test]
+    fn what_is_older_than_the_window_counts_no_more() {
+        let mut guard = Guard::new(WINDOW, 2, 0.8);
+        guard.record(&token(1), false, START);
+        guard.record(&token(2), false, START + WINDOW / 2);
+        assert!(guard.suspects(START + WINDOW / 2));
+        assert!(!guard.suspects(START + WINDOW));
+        guard.record(&token(3), false, START + WINDOW * 9);
+        assert!(!guard.suspects(START + WINDOW * 9));
+    }
+}

@@ -1,0 +1,153 @@
+//! What an operator can choose.
+use std::time::Duration;
+
+use push_core::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::decision::DecisionSettings;
+
+/// All settings of a gateway. Every field has a default that suits production.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Who gets a push, and what it says.
+    pub decision: DecisionSettings,
+    /// How deliveries travel.
+    pub pipeline: PipelineSettings,
+    /// How long things are kept, and how many at once.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], naming the key.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |key: &str, what: &str| {
+            Err(Error::new(ErrorKind::Config, what).at(format!("key `{key}`")))
+        };
+        let pipeline = &self.pipeline;
+        if pipeline.in_flight == 0 {
+            return wrong("pipeline.in_flight", "nothing would ever be sent with 0");
+        }
+        if pipeline.max_attempts == 0 {
+            return wrong("pipeline.max_attempts", "nothing would ever be sent with 0");
+        }
+        if pipeline.attempt_timeout.is_zero() {
+            return wrong("pipeline.attempt_timeout", "no vendor answers in no time");
+        }
+        if pipeline.backoff_base.is_zero() || pipeline.backoff_max < pipeline.backoff_base {
+            return wrong(
+                "pipeline.backoff_base",
+                "must be above zero and not above `backoff_max`",
+            );
+        }
+        if !(0.0..=1.0).contains(&pipeline.guard_share) {
+            return wrong("pipeline.guard_share", "must be from 0 to 1");
+        }
+        if self.decision.default_ttl.is_zero() {
+            return wrong(
+                "decision.default_ttl",
+                "a push that lives zero seconds reaches nobody who is away",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// How deliveries travel from the queue to the vendors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PipelineSettings {
+    /// The most deliveries of one credential that are with the vendor at the same time; 2,000.
+    pub in_flight: usize,
+    /// How long a vendor may take to answer before a delivery counts as unanswered; 60 s.
+    #[serde(with = "push_http::duration")]
+    pub attempt_timeout: Duration,
+    /// How often a vendor is asked to take one delivery; 30. Its time to live usually ends it earlier.
+    pub max_attempts: u32,
+    /// The longest wait before the second attempt; doubles with every further one; 1 s.
+    #[serde(with = "push_http::duration")]
+    pub backoff_base: Duration,
+    /// The longest wait between two attempts, unless the vendor asks for more; 10 minutes.
+    #[serde(with = "push_http::duration")]
+    pub backoff_max: Duration,
+    /// When a suspended credential is first tried again, with one delivery; doubles with every refusal; 30 s.
+    #[serde(with = "push_http::duration")]
+    pub probe_first: Duration,
+    /// The longest wait between two such trials; 15 minutes.
+    #[serde(with = "push_http::duration")]
+    pub probe_max: Duration,
+    /// Over which time a credential's refused tokens are counted; 10 minutes.
+    #[serde(with = "push_http::duration")]
+    pub guard_window: Duration,
+    /// From how many refused tokens on their share matters; 50.
+    pub guard_min: usize,
+    /// The share of refused tokens from which on the credential is suspected instead; 0.8.
+    pub guard_share: f64,
+    /// How often the queue is asked for lanes that nobody announced: other gateways' deliveries, expired leases; 30 s.
+    #[serde(with = "push_http::duration")]
+    pub sweep: Duration,
+    /// How long a shutdown waits for answers; 10 s.
+    #[serde(with = "push_http::duration")]
+    pub drain: Duration,
+    /// Makes the random part of waiting times repeatable: for tests.
+    pub seed: Option<u64>,
+}
+
+impl Default for PipelineSettings {
+    fn default() -> Self {
+        const MINUTE: Duration = Duration::from_secs(60);
+        Self {
+            in_flight: 2000,
+            attempt_timeout: MINUTE,
+            max_attempts: 30,
+            backoff_base: Duration::from_secs(1),
+            backoff_max: 10 * MINUTE,
+            probe_first: Duration::from_secs(30),
+            probe_max: 15 * MINUTE,
+            guard_window: 10 * MINUTE,
+            guard_min: 50,
+            guard_share: 0.8,
+            sweep: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+            seed: None,
+        }
+    }
+}
+
+/// How long things are kept, and how many at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// How many messages one call may submit; 500.
+    pub messages: usize,
+    /// How many receivers the messages of one call may have together; 10,000.
+    pub receivers: usize,
+    /// How long traces are kept; 7 days.
+    #[serde(with = "push_http::duration")]
+    pub traces: Duration,
+    /// How many trace events may wait to be stored; more are counted and dropped; 200,000.
+    pub trace_buffer: usize,
+    /// How long before its expiry a credential is reported; 30 days.
+    #[serde(with = "push_http::duration")]
+    pub expiry_warning: Duration,
+    /// How often expiring credentials, rotations by other gateways and old traces are looked at; 1 minute.
+    #[serde(with = "push_http::duration")]
+    pub housekeeping: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Self {
+            messages: 500,
+            receivers: 10_000,
+            traces: 7 * DAY,
+            trace_buffer: 200_000,
+            expiry_warning: 30 * DAY,
+            housekeeping: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Writing traces beside the way of pushes, and reading what became of one.
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use push_core::{Reason, Stage, Store, Timestamp, TraceEvent};
+use tokio::sync::Notify;
+
+use crate::metrics::Metrics;
+
+/// Buffers trace events and stores them in batches. It never delays a push: what does not fit is counted and dropped.
+pub(crate) struct Recorder {
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+    bound: usize,
+    buffer: Mutex<Vec<TraceEvent>>,
+    filled: Notify,
+    writing: tokio::sync::Mutex<()>,
+}
+
+impl Recorder {
+    pub(crate) fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>, bound: usize) -> Self {
+        Self {
+            store,
+            metrics,
+            bound,
+            buffer: Mutex::default(),
+            filled: Notify::new(),
+            writing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Takes events, in order.
+    pub(crate) fn append(&self, events: impl IntoIterator<Item = TraceEvent>) {
+        let mut dropped = 0;
+        {
+            let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+            for event in events {
+                if buffer.len() < self.bound {
+                    buffer.push(event);
+                } else {
+                    dropped += 1;
+                }
+            }
+        }
+        if dropped > 0 {
+            self.metrics.trace_dropped(dropped);
+        }
+        self.filled.notify_one();
+    }
+
+    /// Stores what waits now. When it returns, everything appended before can be read.
+    pub(crate) async fn flush(&self) {
+        const CHUNK: usize = 5_000;
+        let _order = self.writing.lock().await;
+        let mut events =
+            std::mem::take(&mut *self.buffer.lock().unwrap_or_else(PoisonError::into_inner));
+        while !events.is_empty() {
+            let rest = events.split_off(events.len().min(CHUNK));
+            let count = events.len() as u64;
+            if let Err(error) = self.store.append(events).await {
+                self.metrics.trace_dropped(count);
+                tracing::warn!(%error, count, "trace events could not be stored");
+            }
+            events = rest;
+        }
+    }
+
+    /// Stores whatever comes, until the future is dropped.
+    pub(crate) async fn run(&self) {
+        loop {
+            self.filled.notified().await;
+            self.flush().await;
+        }
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder")
+            .field("bound", &self.bound)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The last word on one delivery or receiver: how far it came, and why no further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conclusion {
+    /// How far it came. It never goes down again: a late "delivered" after a click changes nothing (S111).
+    pub stage: Stage,
+    /// When it came there.
+    pub at: Timestamp,
+    /// The code of the last reason given.
+    pub reason: Option<String>,
+    /// Whether this is the end: nothing more will be tried.
+    pub settled: bool,
+}
+
+impl Conclusion {
+    /// From the events of one delivery, oldest first; `None` if there are none.
+    pub fn of(events: &[TraceEvent]) -> Option<Self> {
+        let furthest = events.iter().map(|it| it.stage).max()?;
+        let at = events.iter().find(|it| it.stage == furthest)?.at;
+        let last = events.iter().rev().find(|it| it.reason.is_some());
+        Some(Self {
+            stage: furthest,
+            at,
+            reason: last.and_then(|it| it.reason.clone()),
+            settled: furthest >= Stage::Settled
+                || (furthest == Stage::Decided
+                    && last.is_some_and(|it| it.stage == Stage::Decided)),
+        })
+    }
+
+    /// The reason with its text and advice, if this program knows it.
+    pub fn explain(&self) -> Option<&'static Reason> {
+        self.reason.as_deref().and_then(Reason::find)
+    }
+}

@@ -177,9 +177,9 @@ async fn stingy_server(got: Arc<Mutex<Vec<usize>>>) -> Server {
         async move {
             peer.replenish = false;
             peer.writer().stream_limit(1000).await;
-            got.lock().unwrap().push(0);
+            got.lock().expect("a log").push(0);
             while let Some((stream, body)) = peer.request().await {
-                got.lock().unwrap()[number] += body.len();
+                got.lock().expect("a log")[number] += body.len();
                 peer.writer().answer(stream, 200, b"").await;
             }
         }

@@ -17,14 +17,14 @@ async fn proxy(answer: &'static str, asked: tokio::sync::mpsc::UnboundedSender<S
         async move {
             let mut head = Vec::new();
             while !head.ends_with(b"\r\n\r\n") {
-                head.push(stream.read_u8().await.unwrap());
+                head.push(stream.read_u8().await.expect("a request"));
             }
-            let head = String::from_utf8(head).unwrap();
-            let target = head.split(' ').nth(1).unwrap().to_owned();
-            asked.send(head).unwrap();
-            stream.write_all(answer.as_bytes()).await.unwrap();
+            let head = String::from_utf8(head).expect("text");
+            let target = head.split(' ').nth(1).expect("a target").to_owned();
+            asked.send(head).expect("a listener");
+            stream.write_all(answer.as_bytes()).await.expect("a socket");
             if answer.contains(" 200 ") {
-                let mut peer = TcpStream::connect(target).await.unwrap();
+                let mut peer = TcpStream::connect(target).await.expect("a socket");
                 copy_bidirectional(&mut stream, &mut peer).await.ok();
             }
         }

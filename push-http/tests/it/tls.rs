@@ -25,9 +25,9 @@ async fn tls_server(tls: ServerTls) -> (Server, Seen) {
                 return;
             };
             let session = tls.get_ref().1;
-            log.lock().unwrap().push((
+            log.lock().expect("a log").push((
                 session.server_name().map(str::to_owned),
-                session.protocol_version().unwrap(),
+                session.protocol_version().expect("a version"),
                 session.peer_certificates().map_or(0, <[_]>::len),
             ));
             if let Some(peer) = Peer::accept(tls).await {

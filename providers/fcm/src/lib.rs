@@ -1,1 +1,24 @@
-//! Not written yet.
+//! Firebase Cloud Messaging for offline push, by its HTTP v1 interface.
+//!
+//! [`Fcm`] holds one service account. It fetches one access token and shares it (`auth`), renders a notification
+//! once and sends it to each token of a batch (`wire`, `provider`), and says what Google's answer means (`classify`).
+//! With the feature `simulator`, [`simulator`] is Google's side of all that, and the phones behind it.
+//!
+//! Source: the Firebase documentation of `projects.messages` and of `ErrorCode`, and RFC 7523 for the access token.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod auth;
+mod classify;
+mod config;
+mod provider;
+#[cfg(feature = "simulator")]
+#[cfg_attr(docsrs, doc(cfg(feature = "simulator")))]
+pub mod simulator;
+mod wire;
+
+pub use crate::{
+    config::{FcmConfig, ServiceAccount},
+    provider::Fcm,
+};
+
+push_core::register_plugin!(Fcm);

@@ -3,8 +3,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use config::{File, FileFormat};
 use push_core::{
-    Badge, BuildContext, Clock, DeviceToken, Error, ErrorKind, Kind as _, Notification,
-    ProviderKind, RawConfig, Registry, Retry, Sound, Verdict, VerdictKind,
+    Badge, BuildContext, Clock, DeviceToken, ErrorKind, Kind as _, Notification, ProviderKind,
+    RawConfig, Registry, Retry, Sound, VendorAnswer, Verdict, VerdictKind,
 };
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::{
     Vendor,
     stage::{Stage, build, raw},
 };
-use crate::{Recorded, Reply, block_on, sample, until};
+use crate::{Authority, Recorded, Reply, block_on, sample, until};
 
 // ---- The plugin ----
 
@@ -24,7 +24,7 @@ pub fn the_example_configuration_is_complete(vendor: &Vendor) {
         .build()
         .and_then(config::Config::try_deserialize)
         .expect("the example is TOML");
-    let ours = vendor.configured("https://localhost:1", "");
+    let ours = vendor.any_config();
     let table = json.as_object_mut().expect("the example is a table");
     for key in table.keys().cloned().collect::<Vec<_>>() {
         let Some(name) = key.strip_suffix("_file") else {
@@ -43,7 +43,7 @@ pub fn the_example_configuration_is_complete(vendor: &Vendor) {
 
 /// A slip in a key is an error that names the key, not a setting that is silently missing.
 pub fn an_unknown_key_is_refused_by_name(vendor: &Vendor) {
-    let mut config = vendor.configured("https://localhost:1", "");
+    let mut config = vendor.any_config();
     config["no_such_key_at_all"] = json!(1);
     let context = BuildContext::new(Arc::new(sample::clock()));
     let error = vendor
@@ -69,7 +69,7 @@ pub fn it_is_registered_under_its_name(vendor: &Vendor) {
     let found = linked.by_id(&plugin.id()).expect("it is in the registry");
     assert_eq!(found.kind(), ProviderKind::LABEL);
     let context = BuildContext::new(Arc::new(sample::clock()));
-    let config = vendor.configured("https://localhost:1", "");
+    let config = vendor.any_config();
     linked
         .build::<ProviderKind>(plugin.name(), raw(&config), &context)
         .expect("it is built by its name");
@@ -86,7 +86,11 @@ pub fn building_it_touches_neither_runtime_nor_network(vendor: &Vendor) {
     listener.set_nonblocking(true).expect("a socket's mode");
     let address = listener.local_addr().expect("a bound socket");
     let endpoint = format!("https://localhost:{}", address.port());
-    let provider = build(vendor, &vendor.configured(&endpoint, ""), &sample::clock());
+    let provider = build(
+        vendor,
+        &vendor.configured(&endpoint, &Authority::new().pem()),
+        &sample::clock(),
+    );
     assert!(!format!("{provider:?}").is_empty());
     let error = listener.accept().expect_err("nobody connects");
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
@@ -104,7 +108,7 @@ pub fn building_it_touches_neither_runtime_nor_network(vendor: &Vendor) {
 
 /// What it says it can do can be done, and its channel is that of its name.
 pub fn its_capabilities_make_sense(vendor: &Vendor) {
-    let config = vendor.configured("https://localhost:1", "");
+    let config = vendor.any_config();
     let provider = build(vendor, &config, &sample::clock());
     let can = provider.capabilities();
     assert!((1..=10_000).contains(&can.max_batch), "{can:?}");
@@ -395,7 +399,10 @@ pub fn a_vendor_that_cannot_be_reached_is_unavailable(vendor: &Vendor) {
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
         socket.bind(crate::LOOPBACK).expect("loopback can be bound");
         let port = socket.local_addr().expect("a bound socket").port();
-        let config = vendor.configured(&format!("https://localhost:{port}"), "");
+        let config = vendor.configured(
+            &format!("https://localhost:{port}"),
+            &Authority::new().pem(),
+        );
         let provider = build(vendor, &config, &sample::clock());
         let verdict = sample::send_one(&provider, &(vendor.token)(0)).await;
         assert_eq!(verdict.kind, VerdictKind::Unavailable, "{verdict:?}");
@@ -558,7 +565,7 @@ pub fn nothing_secret_shows_in_debug_output(vendor: &Vendor) {
     block_on(async {
         let stage = Stage::new(vendor).await;
         let token = (vendor.token)(0);
-        let config = vendor.configured(&stage.server.url(), "");
+        let config = vendor.configured(&stage.server.url(), &Authority::new().pem());
         let mut shown = (vendor.show_config)(config).expect("the configuration reads");
         let known = [
             &vendor.token_dead,
@@ -569,7 +576,7 @@ pub fn nothing_secret_shows_in_debug_output(vendor: &Vendor) {
             &vendor.unavailable,
         ];
         // A vendor that repeats the token to us, once where our bound on its words cuts it in two.
-        let cut = push_core::VendorAnswer::MAX_BYTES - token.len().min(200) + 2;
+        let cut = VendorAnswer::MAX_BYTES - token.len().min(200) + 2;
         let echoes = [0, cut].map(|from| {
             let text = format!("{}{token} is no token", " ".repeat(from));
             Reply::new(400).json(json!({
@@ -581,19 +588,17 @@ pub fn nothing_secret_shows_in_debug_output(vendor: &Vendor) {
             .into_iter()
             .flatten()
             .cloned()
-            .chain([vendor.ok_reply(), Reply::reset()])
-            .chain(echoes);
+            .chain([vendor.ok_reply(), Reply::reset()]);
         for reply in replies {
             let verdict = stage.answered(&reply).await;
-            shown += &format!("{verdict:?}\n{verdict:#?}\n");
-            shown += &format!(
-                "{:?}\n",
-                stage
-                    .provider
-                    .verify()
-                    .await
-                    .map_err(|error| Error::to_string(&error))
-            );
+            let health = stage.provider.verify().await;
+            shown += &format!("{verdict:?}\n{verdict:#?}\n{health:?}\n");
+            shown += &health
+                .err()
+                .map_or_else(String::new, |error| error.to_string());
+        }
+        for reply in echoes {
+            shown += &format!("{:?}\n", stage.answered(&reply).await);
         }
         shown += &format!("{:?}\n{:#?}", stage.provider, stage.provider);
         let texts = [sample::TITLE, sample::BODY].map(str::to_owned);

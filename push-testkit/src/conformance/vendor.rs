@@ -4,7 +4,7 @@ use std::fmt;
 use push_core::{Descriptor, Plugin, ProviderKind};
 use serde_json::Value;
 
-use crate::{Alpn, Log, Recorded, Reply};
+use crate::{Alpn, Authority, Log, Recorded, Reply};
 
 type Config = Box<dyn Fn(&str, &str) -> Value + Send + Sync>;
 
@@ -218,6 +218,11 @@ impl Vendor {
     pub(crate) fn configured(&self, endpoint: &str, ca_pem: &str) -> Value {
         let config = self.config.as_ref();
         config.expect("the conformance suite needs `config`")(endpoint, ca_pem)
+    }
+
+    /// A configuration that reaches nobody.
+    pub(crate) fn any_config(&self) -> Value {
+        self.configured("https://localhost:1", &Authority::new().pem())
     }
 
     pub(crate) fn ok_reply(&self) -> Reply {

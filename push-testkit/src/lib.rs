@@ -4,6 +4,7 @@
 //!   of connections), [`HttpServer`] (HTTP/1.1 and HTTP/2), [`Reply`] and [`Faults`] (everything that goes wrong), [`Log`].
 //! - [`provider_conformance!`]: the suite that every provider passes, in its vendor's own words.
 //! - [`store_conformance!`] and [`queue_conformance!`]: the suites that every store and every queue passes.
+//! - [`login_conformance!`]: the suite that every login bridge passes.
 //! - [`jwt`] checks tokens as a vendor would; [`fixtures`] has keys and vectors; [`sample`] has notifications to send.
 //!
 //! Nothing here needs a network but loopback. It is a library for tests and simulators: its functions panic where a test
@@ -14,6 +15,7 @@ pub mod fixtures;
 pub mod jwt;
 mod listener;
 mod log;
+pub mod login;
 mod place;
 pub mod queue;
 mod reply;

@@ -71,15 +71,9 @@ impl ManualLogin {
     /// for a new credential (S38); for another it takes the device over (S42).
     pub fn register_service(&self, account: Account) -> Service {
         let mut state = self.lock();
-        let repeated = state
-            .current
-            .as_ref()
-            .filter(|(_, it)| it.app == account.app && it.user == account.user)
-            .map(|(number, _)| *number);
-        let number = repeated.unwrap_or_else(|| {
-            state.last += 1;
-            state.last
-        });
+        // Also for a repeated login: who ended the one before must not end this one.
+        state.last += 1;
+        let number = state.last;
         state.current = Some((number, account.clone()));
         // Under the lock, so that calls come in their order. Nobody need listen yet.
         drop(self.0.calls.send(Call::Register(number, account)));

@@ -5,20 +5,22 @@
 //! use push_provider_huawei::simulator::{Options, Simulator};
 //!
 //! let huawei = Simulator::start(Options::default()).await?;
-//! let phone = huawei.phone("IQAAAACy0phone-1");
+//! let phone = huawei.install();
 //! let config = huawei.config(); // for `provider/huawei`: endpoints, app, authority
-//! // … send something …
-//! let arrived = phone.wait_for(1).await.remove(0);
-//! let opened = phone.tap(&arrived).expect("a click opens the app");
+//! // … send something to phone.token() …
+//! phone.wait_for(1).await;
+//! let opened = phone.tap_newest().expect("a click opens the app");
 //! println!("{}", opened.ext());
 //! # Ok(()) }
 //! ```
 //!
 //! It knows only the tokens of phones that a test made; every other token is illegal. What the real services check is
-//! checked: who may use which access token for which app, the form of the message field by field, sizes and counts. It
-//! does not classify text, cap anybody's daily quota, or know topics.
+//! checked: who may use which access token for which app, the form of the message field by field, sizes and counts. A
+//! phone that is switched off gets later what Huawei would have kept. It does not classify text, cap anybody's daily
+//! quota, or know topics.
 
 mod check;
+mod device;
 mod intent;
 mod phone;
 mod receipts;
@@ -64,20 +66,25 @@ impl Default for App {
     }
 }
 
-/// How a [`Simulator`] starts.
+/// How a [`Simulator`] listens and behaves.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// Where it listens. Default: a free port of 127.0.0.1.
     pub address: SocketAddr,
-    /// The apps it knows; [`Simulator::config`] and [`Simulator::phone`] are for the first. Default: one, [`App::default`].
+    /// The apps it knows; [`Simulator::config`] and [`Simulator::install`] are for the first. Default: one, [`App::default`].
     pub apps: Vec<App>,
     /// How long an access token holds. Default: 1 h.
     pub token_lifetime: Duration,
     /// Whether codes for refusals come with status 200 instead of the matching 4xx: the real service does both.
     /// Default: false.
     pub codes_with_200: bool,
-    /// What access tokens expire by, and what receipts are dated with. Default: the system's.
+    /// What access tokens expire by, receipts are dated with and delays wait on. Default: real time.
     pub clock: Arc<dyn Clock>,
+    /// How long every answer of the push service takes. Default: none.
+    pub delay: Duration,
+    /// Whether every token that no phone has belongs to one that takes everything: for load. Default: false.
+    pub any_token: bool,
 }
 
 impl Default for Options {
@@ -88,7 +95,60 @@ impl Default for Options {
             token_lifetime: Duration::from_secs(3600),
             codes_with_200: false,
             clock: Arc::new(TokioClock),
+            delay: Duration::ZERO,
+            any_token: false,
         }
+    }
+}
+
+impl Options {
+    /// Listens there.
+    #[must_use]
+    pub fn with_address(mut self, address: SocketAddr) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// Knows these apps.
+    #[must_use]
+    pub fn with_apps(mut self, apps: Vec<App>) -> Self {
+        self.apps = apps;
+        self
+    }
+
+    /// Hands out access tokens that hold so long.
+    #[must_use]
+    pub fn with_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.token_lifetime = lifetime;
+        self
+    }
+
+    /// Answers refusals with status 200.
+    #[must_use]
+    pub fn with_codes_with_200(mut self) -> Self {
+        self.codes_with_200 = true;
+        self
+    }
+
+    /// Compares dates with this clock, and waits on it.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Answers after this long.
+    #[must_use]
+    pub fn with_delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// Delivers to every token.
+    #[must_use]
+    pub fn with_any_token(mut self) -> Self {
+        self.any_token = true;
+        self
     }
 }
 
@@ -114,7 +174,7 @@ impl Simulator {
             address: options.address,
             // A thousand tokens are far more than the body that is limited.
             max_body: 8 * 1024 * 1024,
-            ..ServerOptions::tls(&authority)
+            ..ServerOptions::tls(&authority).with_clock(Arc::clone(&options.clock))
         };
         let service = Arc::new(Service::new(options));
         let handler = Arc::clone(&service);
@@ -129,12 +189,17 @@ impl Simulator {
         })
     }
 
-    /// Scheme, host and port, as in `https://localhost:9443`.
-    pub fn url(&self) -> String {
+    /// Where to send to: the value of `endpoint` in the provider's configuration.
+    pub fn endpoint(&self) -> String {
         self.server.url()
     }
 
-    /// The authority to trust, as PEM.
+    /// Where access tokens come from: the value of `token_endpoint`.
+    pub fn token_endpoint(&self) -> String {
+        format!("{}{TOKEN_KEY}", self.server.url())
+    }
+
+    /// The authority of the service's certificate, as PEM: the value of `http.extra_ca_pem`.
     pub fn ca_pem(&self) -> String {
         self.authority.pem()
     }
@@ -145,22 +210,28 @@ impl Simulator {
         json!({
             "app_id": app.id,
             "app_secret": app.secret.expose(),
-            "endpoint": self.url(),
-            "token_endpoint": format!("{}/oauth2/v3/token", self.url()),
+            "endpoint": self.endpoint(),
+            "token_endpoint": self.token_endpoint(),
             "intent": "intent://im/chat#Intent;scheme=push;launchFlags=0x4000000;component=com.example.im/.ChatActivity;end",
             "badge_class": "com.example.im.MainActivity",
             "http": { "extra_ca_pem": self.ca_pem(), "only_extra_ca": true },
         })
     }
 
-    /// Puts the first app on a phone, which reaches it by `token`; the same phone if it is there already.
-    pub fn phone(&self, token: impl Into<String>) -> Phone {
-        self.phone_of(&self.service.app().id.clone(), token)
+    /// Puts the first app on a new phone.
+    pub fn install(&self) -> Phone {
+        self.install_app(&self.service.app().id.clone())
     }
 
-    /// Puts an app on a phone. A token serves one app: for another it is illegal.
-    pub fn phone_of(&self, app_id: &str, token: impl Into<String>) -> Phone {
-        Phone::new(Arc::clone(&self.service), app_id, token.into())
+    /// Puts an app on a new phone. Its token serves that app alone: for another it is illegal.
+    pub fn install_app(&self, app_id: &str) -> Phone {
+        Phone::new(Arc::clone(&self.service), app_id, service::device_token())
+    }
+
+    /// Puts the first app on a phone that gets this token.
+    pub fn install_as(&self, token: impl Into<String>) -> Phone {
+        let app_id = self.service.app().id.clone();
+        Phone::new(Arc::clone(&self.service), &app_id, token.into())
     }
 
     /// What goes wrong next. The keys are [`TOKEN_KEY`] for the token service and the path for the push service.
@@ -218,7 +289,7 @@ impl Simulator {
 impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Simulator")
-            .field("url", &self.url())
+            .field("endpoint", &self.endpoint())
             .field("counters", &self.counters())
             .finish_non_exhaustive()
     }

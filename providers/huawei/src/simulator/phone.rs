@@ -1,12 +1,17 @@
 //! An app on a phone: what arrived, what is on the screen, what a tap opens.
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
 use super::{
+    device::{Device, Install},
     intent::Intent,
-    service::{Device, Install, Service},
+    service::Service,
 };
+use crate::MAX_TTL;
+
+/// How long Huawei keeps a message that says nothing of it.
+const DEFAULT_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One app on one phone, reached by one token. Clones are the same phone.
 #[derive(Clone)]
@@ -17,6 +22,7 @@ pub struct Phone {
 
 /// A push that arrived. `Debug` shows sizes, not text.
 #[derive(Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Arrival {
     /// The how-many-th of its phone, from 1.
     pub number: u64,
@@ -59,6 +65,20 @@ impl Arrival {
             shown: notification.is_object(),
             android: android.clone(),
         }
+    }
+
+    /// How long Huawei keeps it for a phone that is off.
+    pub(super) fn ttl(&self) -> Duration {
+        self.android["ttl"]
+            .as_str()
+            .and_then(|it| it.strip_suffix('s')?.parse().ok())
+            .map_or(DEFAULT_TTL, Duration::from_secs)
+            .min(MAX_TTL)
+    }
+
+    /// -1: beside all others; 0: instead of all others; 1 to 100: instead of those with the same.
+    pub(super) fn collapse_key(&self) -> i64 {
+        self.android["collapse_key"].as_i64().unwrap_or(-1)
     }
 
     /// The `badge.add_num` it came with.
@@ -127,20 +147,25 @@ impl Phone {
         &self.token
     }
 
-    /// Everything that arrived, oldest first, shown or not.
+    /// Everything that arrived, oldest first, shown or not: the last 1,024.
     pub fn arrivals(&self) -> Vec<Arrival> {
-        self.device(|it| it.arrivals.clone())
+        self.device(|it| it.arrivals.iter().cloned().collect())
     }
 
-    /// Completes when at least `count` pushes have arrived since the app was installed, and gives them all.
-    pub async fn wait_for(&self, count: usize) -> Vec<Arrival> {
-        let mut watch = self.service.watch();
+    /// How many pushes arrived since the app was installed.
+    pub fn arrived(&self) -> u64 {
+        self.device(|it| it.arrived)
+    }
+
+    /// Completes when at least `count` pushes have arrived since the app was installed, and returns the last.
+    pub async fn wait_for(&self, count: u64) -> Option<Arrival> {
+        let mut arrivals = self.service.watch();
         loop {
-            watch.mark_unchanged();
-            let arrivals = self.arrivals();
+            arrivals.mark_unchanged();
+            let (arrived, last) = self.device(|it| (it.arrived, it.arrivals.back().cloned()));
             // The sender lives in the service, which lives in `self`.
-            if arrivals.len() >= count || watch.changed().await.is_err() {
-                return arrivals;
+            if arrived >= count || arrivals.changed().await.is_err() {
+                return last;
             }
         }
     }
@@ -167,6 +192,21 @@ impl Phone {
         })
     }
 
+    /// Taps the newest notification on the screen. See [`Phone::tap`].
+    pub fn tap_newest(&self) -> Option<Intent> {
+        self.device(|it| it.screen.pop()?.click())
+    }
+
+    /// Nothing arrives any more; Huawei keeps up to 120 pushes for their time to live, by `collapse_key`.
+    pub fn switch_off(&self) {
+        self.device(|it| it.switched_off = true);
+    }
+
+    /// What Huawei kept, and whose time is not over, arrives.
+    pub fn switch_on(&self) {
+        self.service.switch_on(&self.token);
+    }
+
     /// Switches the app's notifications off or on: pushes arrive and do not show (receipt 6).
     pub fn set_muted(&self, muted: bool) {
         self.device(|it| it.muted = muted);
@@ -191,7 +231,7 @@ impl Phone {
 impl fmt::Debug for Phone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Phone")
-            .field("arrivals", &self.arrivals().len())
+            .field("arrived", &self.arrived())
             .field("badge", &self.badge())
             .finish_non_exhaustive()
     }

@@ -19,14 +19,15 @@ use tokio::sync::watch;
 use super::{
     App, Options,
     check::{self, Refusal},
+    device::{Device, Install},
     phone::Arrival,
 };
 
 /// The path of the token service, and its key in [`super::Simulator::faults`].
 pub const TOKEN_KEY: &str = "/oauth2/v3/token";
 
-/// Arrivals that a phone remembers, and receipts that wait to be posted.
-const KEPT: usize = 100_000;
+/// How many receipts wait to be posted.
+const RECEIPTS: usize = 100_000;
 
 /// What was counted since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,69 +48,6 @@ pub struct Counters {
     pub answers: BTreeMap<String, u64>,
 }
 
-/// Whether an app is on its phone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Install {
-    /// It is.
-    #[default]
-    There,
-    /// It is not, and Huawei knows.
-    Gone,
-    /// It is not, and Huawei learns it with the next push.
-    GoneUnnoticed,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Device {
-    pub(super) app_id: String,
-    pub(super) install: Install,
-    pub(super) muted: bool,
-    pub(super) arrived: u64,
-    pub(super) arrivals: Vec<Arrival>,
-    pub(super) screen: Vec<Arrival>,
-    pub(super) badge: u32,
-}
-
-impl Device {
-    /// Takes a push and gives the status of its receipt.
-    fn receive(&mut self, mut arrival: Arrival) -> i32 {
-        if self.install == Install::GoneUnnoticed {
-            self.install = Install::Gone;
-            return 2;
-        }
-        self.arrived += 1;
-        arrival.number = self.arrived;
-        let readable = !arrival.shown || arrival.click().is_some() || opens_web_page(&arrival);
-        arrival.shown &= !self.muted && readable;
-        if arrival.shown {
-            if let Some(number) = arrival.badge {
-                self.badge = number;
-            } else if let Some(more) = arrival.badge_add() {
-                self.badge += more;
-            }
-            if !arrival.tag.is_empty() {
-                self.screen.retain(|it| it.tag != arrival.tag);
-            }
-            self.screen.push(arrival.clone());
-        }
-        self.arrivals.push(arrival);
-        for kept in [&mut self.screen, &mut self.arrivals] {
-            if kept.len() > KEPT {
-                kept.remove(0);
-            }
-        }
-        match (readable, self.muted) {
-            (false, _) => 31,
-            (true, true) => 6,
-            (true, false) => 0,
-        }
-    }
-}
-
-fn opens_web_page(arrival: &Arrival) -> bool {
-    arrival.android["notification"]["click_action"]["type"] == 2
-}
-
 struct AccessToken {
     app_id: String,
     expires_at: Timestamp,
@@ -126,11 +64,32 @@ struct State {
     secrets: HashMap<String, Secret>,
 }
 
+impl State {
+    /// Puts receipts among those that are due.
+    fn owe(&mut self, app_id: &str, token: &str, receipts: Vec<(Arrival, i32)>, now: Timestamp) {
+        for (arrival, status) in receipts {
+            self.receipts.push_back(json!({
+                "biTag": arrival.android["bi_tag"].as_str().unwrap_or_default(),
+                "appid": app_id,
+                "token": token,
+                "status": status,
+                "timestamp": now.unix_millis(),
+                "requestId": arrival.request_id,
+            }));
+            if self.receipts.len() > RECEIPTS {
+                self.receipts.pop_front();
+            }
+        }
+    }
+}
+
 pub(super) struct Service {
     pub(super) faults: Faults,
     apps: Vec<App>,
     token_lifetime: Duration,
     codes_with_200: bool,
+    delay: Duration,
+    any_token: bool,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     arrivals: watch::Sender<u64>,
@@ -148,6 +107,8 @@ impl Service {
             apps: options.apps,
             token_lifetime: options.token_lifetime,
             codes_with_200: options.codes_with_200,
+            delay: options.delay,
+            any_token: options.any_token,
             clock: options.clock,
             state: Mutex::new(State {
                 secrets,
@@ -206,6 +167,18 @@ impl Service {
             .unwrap_or_default()
     }
 
+    pub(super) fn switch_on(&self, token: &str) {
+        let now = self.now();
+        let mut state = self.lock();
+        if let Some(device) = state.devices.get_mut(token) {
+            let app_id = device.app_id.clone();
+            let receipts = device.switch_on(now);
+            state.owe(&app_id, token, receipts, now);
+        }
+        drop(state);
+        self.arrivals.send_modify(|it| *it += 1);
+    }
+
     /// Changes whenever a push arrives somewhere.
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
         self.arrivals.subscribe()
@@ -254,7 +227,9 @@ impl Service {
         };
         let answers = &mut self.lock().counters.answers;
         *answers.entry(code.to_owned()).or_default() += 1;
-        Reply::new(status).json(json!({"code": code, "msg": msg, "requestId": request_id}))
+        Reply::new(status)
+            .json(json!({"code": code, "msg": msg, "requestId": request_id}))
+            .after(self.delay)
     }
 
     /// The answer to one request of a burst.
@@ -355,34 +330,21 @@ impl Service {
         let state = &mut *state;
         let mut seen = HashSet::new();
         let tokens = accepted.tokens.iter().filter(|it| seen.insert(*it));
-        let (alive, illegal): (Vec<_>, Vec<_>) = tokens.partition(|it| {
-            state
-                .devices
-                .get(*it)
-                .is_some_and(|it| it.app_id == app.id && it.install != Install::Gone)
-        });
+        let legal = |it: &Device| it.app_id == app.id && it.install != Install::Gone;
+        let (alive, illegal): (Vec<_>, Vec<_>) =
+            tokens.partition(|it| state.devices.get(*it).map_or(self.any_token, legal));
         if accepted.validate_only {
             state.counters.validated += 1;
         } else {
             state.counters.accepted += alive.len() as u64;
             state.counters.illegal += illegal.len() as u64;
             let arrival = Arrival::new(request_id, &accepted.message);
+            let now = self.clock.now();
             for token in &alive {
-                let Some(device) = state.devices.get_mut(*token) else {
-                    continue;
-                };
-                let status = device.receive(arrival.clone());
-                state.receipts.push_back(json!({
-                    "biTag": arrival.android["bi_tag"].as_str().unwrap_or_default(),
-                    "appid": app.id,
-                    "token": token,
-                    "status": status,
-                    "timestamp": self.clock.now().unix_millis(),
-                    "requestId": request_id,
-                }));
-            }
-            while state.receipts.len() > KEPT {
-                state.receipts.pop_front();
+                if let Some(device) = state.devices.get_mut(*token) {
+                    let receipts = device.take(arrival.clone(), now);
+                    state.owe(&app.id, token, receipts, now);
+                }
             }
             self.arrivals.send_modify(|it| *it += 1);
         }
@@ -458,6 +420,11 @@ fn form_fields(body: &[u8]) -> HashMap<String, String> {
             Some((decode(&pair[..equals]), decode(&pair[equals + 1..])))
         })
         .collect()
+}
+
+/// A new phone's token, as long as the real ones.
+pub(super) fn device_token() -> String {
+    format!("IQAAAACy{}", random(90))
 }
 
 /// Random text with slashes in it now and then.

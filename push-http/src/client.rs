@@ -14,9 +14,10 @@ use push_core::{Clock, Result};
 use crate::{
     config::HttpConfig,
     connect::{Settings, Target},
+    connection::Connection,
     error::{HttpError, HttpErrorKind},
     http1, http2,
-    pool::{Connection, Origin, OriginStats},
+    pool::{Origin, OriginStats},
 };
 
 /// How often a request is put on a connection at most, counting the first.

@@ -15,10 +15,11 @@ use hyper_util::rt::TokioIo;
 
 use crate::{
     connect::{Io, Settings},
+    connection::Connection,
     error::{HttpError, HttpErrorKind},
     http2::{body_too_large, closed_before},
     keep_alive::Idle,
-    pool::{Connection, Lease, Origin},
+    pool::{Lease, Origin},
     wire::{Tap, Wire},
 };
 
@@ -145,7 +146,7 @@ pub(crate) async fn exchange(
                 unanswered(&error)
             }
         })?;
-    connection.answered();
+    lease.answered();
     let (head, mut incoming) = response.into_parts();
     let mut collected = BytesMut::new();
     while let Some(frame) = incoming.frame().await {

@@ -9,12 +9,14 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use h2::{PingPong, Reason, client};
 use http::{HeaderValue, Request, Response, header};
+use push_core::Sleep;
 
 use crate::{
     connect::{Io, Settings},
+    connection::Connection,
     error::{HttpError, HttpErrorKind},
     keep_alive::{Idle, KeepAlive},
-    pool::{Connection, Lease, Origin},
+    pool::{Lease, Origin},
     wire::{Body, Tap, Wire},
 };
 
@@ -92,6 +94,8 @@ pub(crate) struct Driver {
     origin: Arc<Origin>,
     keep_alive: KeepAlive,
     idle: Idle,
+    /// How long others are kept from connecting because this connection may soon take more.
+    warming_up: Option<Sleep>,
 }
 
 impl Driver {
@@ -106,6 +110,7 @@ impl Driver {
             h2,
             keep_alive: KeepAlive::new(&connection, settings),
             idle: Idle::new(&connection, settings, settings.config.idle_timeout),
+            warming_up: Some(settings.clock.sleep(settings.config.connect_timeout)),
             connection,
             origin,
         }
@@ -130,9 +135,17 @@ impl Future for Driver {
             return Poll::Ready(());
         }
         if this.connection.wire().take_changed() {
-            if this.connection.wire().go_away().is_some() {
-                this.connection.retire();
+            if this.connection.wire().is_going_away() {
+                this.origin.going_away(&this.connection);
+            } else {
+                this.origin.changed();
             }
+        }
+        if let Some(timer) = &mut this.warming_up
+            && timer.as_mut().poll(cx).is_ready()
+        {
+            this.warming_up = None;
+            this.connection.stop_warming_up();
             this.origin.changed();
         }
         if let Some(ping) = &mut this.ping
@@ -204,7 +217,7 @@ pub(crate) async fn exchange(
     let response = response
         .await
         .map_err(|error| failed(&connection, id, &error))?;
-    connection.answered();
+    lease.answered();
     let (head, mut incoming) = response.into_parts();
     let mut collected = BytesMut::new();
     while let Some(chunk) = incoming.data().await {

@@ -8,7 +8,7 @@ use std::{
 use h2::{Ping, PingPong};
 use push_core::{Clock, Sleep};
 
-use crate::{connect::Settings, pool::Connection};
+use crate::{connect::Settings, connection::Connection};
 
 /// Asks a silent peer whether it is still there.
 ///
@@ -60,7 +60,9 @@ impl KeepAlive {
             let heard = connection.wire().heard();
             // The first request after a silence does not wait for the next tick to learn that the peer is gone.
             let asleep = !self.quiet.is_zero() && self.heard == heard;
-            if !self.probing && asleep && (connection.is_busy() || self.quiet >= self.idle_interval)
+            if !self.probing
+                && asleep
+                && (connection.load() > 0 || self.quiet >= self.idle_interval)
             {
                 self.unanswered = self.unanswered || ping.send_ping(Ping::opaque()).is_ok();
                 self.probing = true;
@@ -104,7 +106,7 @@ impl Idle {
         loop {
             ready!(self.timer.as_mut().poll(cx));
             let leased = connection.leases();
-            let idle = leased == self.leased && !connection.is_busy();
+            let idle = leased == self.leased && connection.load() == 0;
             self.leased = leased;
             self.timer = self.clock.sleep(self.timeout);
             if idle {

@@ -46,6 +46,7 @@ mod client;
 mod clock;
 mod config;
 mod connect;
+mod connection;
 pub mod duration;
 mod error;
 mod http1;

@@ -2,10 +2,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -16,12 +13,13 @@ use tokio::{runtime::Handle, sync::oneshot};
 
 use crate::{
     connect::{self, Ready, Settings, Target},
+    connection::{Connection, Link, lock},
     error::{HttpError, HttpErrorKind},
     http1, http2,
-    wire::{Body, Wire},
+    wire::Body,
 };
 
-/// After the first failed connection attempt nobody tries for this long; it doubles with each further one.
+/// After the first failed connection attempt nobody tries for this long; it doubles with each further one in a row.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 /// How many streams a connection is reckoned to take before any is open and says so itself.
@@ -51,148 +49,6 @@ pub struct OriginStats {
     pub stream_limit: Option<u32>,
 }
 
-/// One connection as the pool and its requests see it. Its [`Driver`](http2::Driver) owns the transport.
-pub(crate) struct Connection {
-    id: u64,
-    wire: Arc<Wire>,
-    link: Link,
-    max_streams: usize,
-    /// Written only with the pool's lock held.
-    in_flight: AtomicUsize,
-    leases: AtomicU64,
-    answers: AtomicU64,
-    retired: AtomicBool,
-    cause: OnceLock<HttpError>,
-}
-
-/// What hands requests to the driver. Gone once the connection takes no more.
-enum Link {
-    H2(Mutex<Option<http2::Sender>>),
-    H1(Mutex<Option<http1::Sender>>),
-}
-
-impl Connection {
-    pub(crate) fn id(&self) -> u64 {
-        self.id
-    }
-
-    pub(crate) fn wire(&self) -> &Wire {
-        &self.wire
-    }
-
-    pub(crate) fn is_h2(&self) -> bool {
-        matches!(self.link, Link::H2(_))
-    }
-
-    pub(crate) fn is_busy(&self) -> bool {
-        self.in_flight.load(Ordering::Acquire) > 0
-    }
-
-    /// How many requests it was ever given.
-    pub(crate) fn leases(&self) -> u64 {
-        self.leases.load(Ordering::Acquire)
-    }
-
-    /// How many answers it ever brought.
-    pub(crate) fn answers(&self) -> u64 {
-        self.answers.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn answered(&self) {
-        self.answers.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Why it ended, once it has.
-    pub(crate) fn cause(&self) -> Option<&HttpError> {
-        self.cause.get()
-    }
-
-    pub(crate) fn h2_sender(&self) -> Option<http2::Sender> {
-        match &self.link {
-            Link::H2(sender) => lock(sender).clone(),
-            Link::H1(_) => None,
-        }
-    }
-
-    pub(crate) fn take_h1_sender(&self) -> Option<http1::Sender> {
-        match &self.link {
-            Link::H1(sender) => lock(sender).take(),
-            Link::H2(_) => None,
-        }
-    }
-
-    /// Puts the sender back for the next request, unless the connection has been retired meanwhile.
-    pub(crate) fn give_h1_sender(&self, sender: http1::Sender) {
-        if let Link::H1(slot) = &self.link {
-            let mut slot = lock(slot);
-            if !self.is_retired() {
-                *slot = Some(sender);
-            }
-        }
-    }
-
-    /// Takes no more requests. What is on it goes on; then it closes.
-    pub(crate) fn retire(&self) {
-        self.retired.store(true, Ordering::Release);
-        match &self.link {
-            Link::H2(sender) => drop(lock(sender).take()),
-            Link::H1(sender) => drop(lock(sender).take()),
-        }
-    }
-
-    /// It is over, because of `cause`: leaves the pool, and what is on it fails.
-    pub(crate) fn bury(self: &Arc<Self>, origin: &Arc<Origin>, cause: HttpError) {
-        if self.cause.set(cause).is_err() {
-            return;
-        }
-        self.wire.close();
-        self.retire();
-        origin.lost(self);
-    }
-
-    fn is_retired(&self) -> bool {
-        self.retired.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn is_usable(&self) -> bool {
-        !self.is_retired() && !self.wire.is_closed()
-    }
-
-    fn load(&self) -> usize {
-        self.in_flight.load(Ordering::Acquire)
-    }
-
-    fn limit(&self) -> usize {
-        match self.link {
-            Link::H1(_) => 1,
-            Link::H2(_) => self
-                .max_streams
-                .min(usize::try_from(self.wire.stream_limit()).unwrap_or(usize::MAX)),
-        }
-    }
-
-    /// Whether a request with `bytes` of body has room. A body larger than what is left of the window goes only where
-    /// nothing else waits for that window, and only if `squeeze`: it will be sent in parts, as the peer makes room.
-    fn has_room(&self, bytes: usize, squeeze: bool) -> bool {
-        if !self.is_usable() || self.load() >= self.limit() {
-            return false;
-        }
-        let room = self.wire.room();
-        !self.is_h2()
-            || i64::try_from(bytes).is_ok_and(|it| it <= room)
-            || (squeeze && room > 0 && self.wire.nothing_promised())
-    }
-
-    /// Whether it is about to show what it can take: APNs allows one stream until it has answered the first request.
-    fn is_warming_up(&self) -> bool {
-        self.is_h2()
-            && self.is_usable()
-            && self.answers() == 0
-            && self.limit() <= 1
-            && self.load() > 0
-    }
-}
-
 /// What runs a new connection, before it runs.
 enum Driver {
     H2(Box<http2::Driver>),
@@ -214,6 +70,8 @@ struct State {
     /// Requests in the order in which they came.
     waiting: BTreeMap<u64, Waiting>,
     tickets: u64,
+    /// Connection attempts in a row that failed, and connections that ended without one answer.
+    failures: u32,
     backoff: Option<Backoff>,
     /// The client is gone: what connects now is not wanted any more.
     closed: bool,
@@ -227,7 +85,6 @@ struct Waiting {
 }
 
 struct Backoff {
-    length: Duration,
     over: Sleep,
     error: HttpError,
 }
@@ -241,8 +98,11 @@ impl State {
         // Nobody is woken when it ends: whoever needs a connection next looks.
         let backoff = self.backoff.as_mut()?;
         match (&mut backoff.over).now_or_never() {
-            Some(()) => None,
-            None => Some(&backoff.error),
+            Some(()) => {
+                self.backoff = None;
+                None
+            }
+            None => self.backoff.as_ref().map(|it| &it.error),
         }
     }
 }
@@ -320,10 +180,8 @@ impl Origin {
     }
 
     fn grant(self: &Arc<Self>, connection: Arc<Connection>, bytes: usize) -> Lease {
-        connection.in_flight.fetch_add(1, Ordering::AcqRel);
-        connection.leases.fetch_add(1, Ordering::AcqRel);
         let promised = if connection.is_h2() { bytes } else { 0 };
-        connection.wire.promise(promised);
+        connection.enter(promised);
         Lease {
             origin: Some(Arc::clone(self)),
             connection,
@@ -331,11 +189,20 @@ impl Origin {
         }
     }
 
-    /// After a change: gives room to who waits and opens connections for the rest. Unlocks first what must not run with
-    /// the lock held: a runtime that is shutting down drops what it is given at once.
+    /// After a change: gives room to who waits, and opens connections for the rest or fails them if that is no use.
+    /// Attempts are spawned without the lock: a runtime that is shutting down drops what it is given at once.
     fn settle(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         self.pump(&mut state);
         let attempts = self.grow(&mut state);
+        if state.connecting == 0
+            && state.usable().next().is_none()
+            && let Some(error) = state.backing_off().cloned()
+        {
+            for (_, waiting) in std::mem::take(&mut state.waiting) {
+                // Who is gone needs no answer.
+                waiting.give.send(Err(error.clone())).ok();
+            }
+        }
         let runtime = state.runtime.clone().filter(|_| attempts > 0);
         drop(state);
         if let Some(runtime) = runtime {
@@ -410,32 +277,12 @@ impl Origin {
             Ok(_) if state.closed => return,
             Ok(ready) => {
                 tracing::debug!(origin = %self.target, "connection opened");
-                state.backoff = None;
                 state.opened += 1;
                 let (connection, it) = self.set_up(state.opened, ready);
                 state.connections.push(connection);
                 driver = Some(it);
             }
-            Err(error) => {
-                let error = error.at(&self.target);
-                tracing::debug!(origin = %self.target, %error, "connection failed");
-                let length = state
-                    .backoff
-                    .as_ref()
-                    .map_or(FIRST_BACKOFF, |it| it.length.saturating_mul(2))
-                    .min(MAX_BACKOFF);
-                state.backoff = Some(Backoff {
-                    length,
-                    over: self.settings.clock.sleep(length),
-                    error: error.clone(),
-                });
-                if state.connecting == 0 && state.usable().next().is_none() {
-                    for (_, waiting) in std::mem::take(&mut state.waiting) {
-                        // Who is gone needs no answer.
-                        waiting.give.send(Err(error.clone())).ok();
-                    }
-                }
-            }
+            Err(error) => self.back_off(&mut state, 0, error),
         }
         self.settle(state);
         match driver {
@@ -446,30 +293,19 @@ impl Origin {
     }
 
     fn set_up(self: &Arc<Self>, id: u64, ready: Ready) -> (Arc<Connection>, Driver) {
-        let connection = |wire: Arc<Wire>, link| {
-            Arc::new(Connection {
-                id,
-                wire,
-                link,
-                max_streams: usize::try_from(self.settings.config.max_streams)
-                    .unwrap_or(usize::MAX),
-                in_flight: AtomicUsize::new(0),
-                leases: AtomicU64::new(0),
-                answers: AtomicU64::new(0),
-                retired: AtomicBool::new(false),
-                cause: OnceLock::new(),
-            })
-        };
+        let max_streams = self.settings.config.max_streams;
         let origin = Arc::clone(self);
         match ready {
             Ready::H2(ready) => {
-                let it = connection(ready.wire, Link::H2(Mutex::new(Some(ready.sender))));
+                let link = Link::H2(Mutex::new(Some(ready.sender)));
+                let it = Connection::new(id, ready.wire, link, max_streams);
                 let driver =
                     http2::Driver::new(ready.connection, Arc::clone(&it), origin, &self.settings);
                 (it, Driver::H2(Box::new(driver)))
             }
             Ready::H1(ready) => {
-                let it = connection(ready.wire, Link::H1(Mutex::new(Some(ready.sender))));
+                let link = Link::H1(Mutex::new(Some(ready.sender)));
+                let it = Connection::new(id, ready.wire, link, max_streams);
                 let driver =
                     http1::Driver::new(ready.connection, Arc::clone(&it), origin, &self.settings);
                 (it, Driver::H1(Box::new(driver)))
@@ -477,14 +313,59 @@ impl Origin {
         }
     }
 
+    /// Counts a failure, and lets nobody connect for a while if there were more than `free` in a row.
+    fn back_off(&self, state: &mut State, free: u32, error: HttpError) {
+        let error = error.at(&self.target);
+        tracing::debug!(origin = %self.target, %error, "connection failed");
+        let doublings = state.failures.saturating_sub(free);
+        state.failures = state.failures.saturating_add(1);
+        if state.failures > free {
+            let length = FIRST_BACKOFF
+                .saturating_mul(1 << doublings.min(16))
+                .min(MAX_BACKOFF);
+            state.backoff = Some(Backoff {
+                over: self.settings.clock.sleep(length),
+                error,
+            });
+        }
+    }
+
+    /// `connection` has ended, or will. If it never answered anything, that counts like a connection that failed, or a
+    /// peer that accepts and closes would be connected to as often as there are requests. One such end is free: the peer
+    /// may just have been restarted.
+    fn judge(&self, state: &mut State, connection: &Connection) {
+        if !connection.judge() {
+            return;
+        }
+        if connection.answers() == 0 && connection.leases() > 0 {
+            let error = HttpError::never(
+                HttpErrorKind::Connect,
+                "connections end before they bring an answer, so none is opened for a moment",
+            )
+            .with_go_away(connection.wire().go_away())
+            .advise("look up what the peer says of it; send again later");
+            self.back_off(state, 1, error);
+        }
+    }
+
+    /// The peer wants no more requests on `connection`.
+    pub(crate) fn going_away(self: &Arc<Self>, connection: &Connection) {
+        connection.retire();
+        let mut state = self.lock();
+        self.judge(&mut state, connection);
+        self.settle(state);
+    }
+
     /// Something happened on a connection that may make or take room.
     pub(crate) fn changed(self: &Arc<Self>) {
         self.settle(self.lock());
     }
 
-    fn lost(self: &Arc<Self>, connection: &Arc<Connection>) {
+    /// `connection` is over.
+    pub(crate) fn lost(self: &Arc<Self>, connection: &Arc<Connection>) {
         tracing::debug!(origin = %self.target, "connection closed");
         let mut state = self.lock();
+        self.judge(&mut state, connection);
         state.connections.retain(|it| !Arc::ptr_eq(it, connection));
         self.settle(state);
     }
@@ -526,7 +407,7 @@ impl Origin {
             stream_limit: state
                 .usable()
                 .filter(|it| it.is_h2())
-                .map(|it| it.wire.stream_limit())
+                .map(|it| it.wire().stream_limit())
                 .min()
                 .filter(|it| *it != u32::MAX),
         }
@@ -543,16 +424,12 @@ impl fmt::Debug for Origin {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The connection with room that is the least loaded.
 fn pick(state: &State, bytes: usize, avoid: Option<u64>, squeeze: bool) -> Option<Arc<Connection>> {
     state
         .connections
         .iter()
-        .filter(|it| Some(it.id) != avoid && it.has_room(bytes, squeeze))
+        .filter(|it| Some(it.id()) != avoid && it.has_room(bytes, squeeze))
         .min_by_key(|it| it.load())
         .map(Arc::clone)
 }
@@ -610,6 +487,15 @@ impl Lease {
         &self.connection
     }
 
+    /// The peer has begun to answer.
+    pub(crate) fn answered(&self) {
+        if self.connection.answered()
+            && let Some(origin) = &self.origin
+        {
+            origin.lock().failures = 0;
+        }
+    }
+
     /// Whether the connection was idle before.
     pub(crate) fn is_alone(&self) -> bool {
         self.connection.load() <= 1
@@ -618,24 +504,13 @@ impl Lease {
     /// The body, carrying the promise of this lease with it.
     pub(crate) fn body(&mut self, bytes: Bytes) -> Body {
         self.promised = self.promised.saturating_sub(bytes.len());
-        Body::promised(bytes, Arc::clone(&self.connection.wire))
+        Body::promised(bytes, Arc::clone(self.connection.wire()))
     }
 
     /// Gives the place back. The pool's lock must be held.
     fn undo(mut self) {
         self.origin = None;
-        self.release();
-    }
-
-    fn release(&self) {
-        self.connection.in_flight.fetch_sub(1, Ordering::AcqRel);
-        self.connection.wire.take_back(self.promised);
-        if let Link::H1(sender) = &self.connection.link
-            && lock(sender).is_none()
-        {
-            // Its exchange was given up in the middle, so the connection cannot be used again.
-            self.connection.retire();
-        }
+        self.connection.leave(self.promised);
     }
 }
 
@@ -643,7 +518,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(origin) = self.origin.take() {
             let state = origin.lock();
-            self.release();
+            self.connection.leave(self.promised);
             origin.settle(state);
         }
     }

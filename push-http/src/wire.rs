@@ -51,6 +51,7 @@ pub(crate) struct Wire {
     /// Counts reads that brought something.
     heard: AtomicU64,
     go_away: Mutex<Option<GoAway>>,
+    going_away: AtomicBool,
     /// TLS's own words if it ended the connection; `h2` keeps only a text of them.
     tls_failure: OnceLock<HttpError>,
     /// Nothing is written any more, so "not written" is final.
@@ -70,6 +71,7 @@ impl Wire {
             bytes_written: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             go_away: Mutex::new(None),
+            going_away: AtomicBool::new(false),
             tls_failure: OnceLock::new(),
             closed: AtomicBool::new(false),
             changed: AtomicBool::new(false),
@@ -110,6 +112,15 @@ impl Wire {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_going_away(&self) -> bool {
+        self.going_away.load(Ordering::Acquire)
+    }
+
+    /// Whether it takes no more requests, by the peer's will or because it is over.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_going_away() || self.is_closed()
     }
 
     /// Lets nothing more be written.
@@ -167,6 +178,7 @@ impl Wire {
                         code: u32::from_be_bytes(*code),
                         debug_data: Bytes::copy_from_slice(debug_data),
                     });
+                    self.going_away.store(true, Ordering::Release);
                 }
             }
             WINDOW_UPDATE if frame.stream() == 0 => {
@@ -444,5 +456,137 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Tap<T> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).expect("a short payload");
+        let mut out = length.to_be_bytes()[1..].to_vec();
+        out.extend([kind, flags]);
+        out.extend(stream.to_be_bytes());
+        out.extend(payload);
+        out
+    }
+
+    fn go_away(last: u32, debug_data: &[u8]) -> Vec<u8> {
+        let mut payload = last.to_be_bytes().to_vec();
+        payload.extend(2_u32.to_be_bytes());
+        payload.extend(debug_data);
+        frame(GOAWAY, 0, 0, &payload)
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime")
+            .block_on(future)
+    }
+
+    /// What a wire knows after `bytes` arrived in pieces of `piece` bytes.
+    fn received(bytes: &[u8], piece: usize) -> Arc<Wire> {
+        let wire = Arc::new(Wire::new());
+        run(async {
+            let (mut far, near) = duplex(bytes.len().max(1));
+            far.write_all(bytes).await.expect("room for all");
+            let mut tap = Tap::frames(near, Arc::clone(&wire));
+            let mut left = bytes.len();
+            while left > 0 {
+                let mut buffer = vec![0; piece.min(left)];
+                left -= tap.read(&mut buffer).await.expect("more to read");
+            }
+        });
+        wire
+    }
+
+    #[test]
+    fn frames_are_understood_however_they_are_cut() {
+        let mut bytes = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 1, 0, 0, 3, 0, 0, 0, 9]);
+        bytes.extend(frame(0, 0, 1, &[7; 300]));
+        bytes.extend(frame(SETTINGS, ACK, 0, &[]));
+        bytes.extend(frame(WINDOW_UPDATE, 0, 0, &[0x80, 0, 0, 35]));
+        bytes.extend(frame(WINDOW_UPDATE, 0, 1, &[0, 0, 1, 0]));
+        bytes.extend(go_away(0x8000_0005, b"why"));
+        for piece in [1, 2, 3, 8, 9, 10, 64, 1000] {
+            let wire = received(&bytes, piece);
+            assert!(wire.settled());
+            assert_eq!(wire.stream_limit(), 9);
+            assert_eq!(wire.room(), 65_535 + 35);
+            let known = wire.go_away().unwrap();
+            assert_eq!((known.last_stream(), known.code()), (5, 2));
+            assert_eq!(known.debug_data(), &b"why"[..]);
+            assert!(wire.take_changed() && !wire.take_changed());
+            assert!(wire.is_going_away() && !wire.is_closed());
+        }
+    }
+
+    #[test]
+    fn an_acknowledgement_is_not_the_peers_settings() {
+        assert!(!received(&frame(SETTINGS, ACK, 0, &[]), 100).settled());
+        let wire = received(&frame(SETTINGS, 0, 0, &[]), 100);
+        assert!(wire.settled());
+        assert_eq!(wire.stream_limit(), u32::MAX, "no limit was given");
+    }
+
+    #[test]
+    fn a_second_goaway_never_makes_more_streams_count_as_seen() {
+        let mut bytes = go_away(3, b"");
+        bytes.extend(go_away(7, b"later"));
+        let known = received(&bytes, 100).go_away().unwrap();
+        assert_eq!(known.last_stream(), 3);
+        assert_eq!(known.debug_data(), &b"later"[..]);
+    }
+
+    #[test]
+    fn endless_debug_data_is_cut() {
+        let known = received(&go_away(1, &[b'x'; 10_000]), 777)
+            .go_away()
+            .unwrap();
+        assert_eq!(known.debug_data().len(), 1024);
+    }
+
+    #[test]
+    fn a_stream_counts_as_unwritten_only_once_nothing_more_can_be_written() {
+        run(async {
+            let wire = Arc::new(Wire::new());
+            let (far, near) = duplex(10_000);
+            let mut tap = Tap::frames(near, Arc::clone(&wire));
+            let mut bytes = vec![b'p'; PREFACE_BYTES];
+            bytes.extend(frame(SETTINGS, 0, 0, &[]));
+            bytes.extend(frame(HEADERS, 4, 1, &[1; 50]));
+            bytes.extend(frame(0, 1, 1, &[2; 50]));
+            bytes.extend(frame(HEADERS, 5, 3, &[3; 50]));
+            for byte in &bytes {
+                tap.write_all(&[*byte]).await.unwrap();
+            }
+            assert!(!wire.certainly_not_written(5), "it may still be written");
+            drop(far);
+            assert_eq!(tap.read(&mut [0; 9]).await.unwrap(), 0);
+            assert!(!wire.certainly_not_written(1));
+            assert!(!wire.certainly_not_written(3));
+            assert!(wire.certainly_not_written(5));
+            let headers = frame(HEADERS, 5, 5, &[1]);
+            assert!(tap.write_all(&headers).await.is_err(), "and stays so");
+        });
+    }
+
+    #[test]
+    fn what_of_a_body_was_not_taken_is_given_back() {
+        let wire = Arc::new(Wire::new());
+        wire.promise(100);
+        assert_eq!(wire.room(), 65_435);
+        let mut body = Body::promised(Bytes::from(vec![0; 100]), Arc::clone(&wire));
+        body.advance(30);
+        assert_eq!(wire.room(), 65_435, "taken or promised is all the same");
+        assert!(!wire.nothing_promised());
+        drop(body);
+        assert!(wire.nothing_promised());
+        assert_eq!(wire.room(), 65_505);
+        assert!(wire.take_changed(), "who waits for room is looked after");
     }
 }

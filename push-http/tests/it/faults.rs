@@ -144,26 +144,32 @@ async fn a_goaway_with_an_error_says_what_the_peer_said() {
 }
 
 #[tokio::test]
-async fn a_peer_that_always_goes_away_is_given_up_after_a_few_tries() {
+async fn a_peer_that_always_goes_away_is_not_connected_to_over_and_over() {
     let server = Server::h2(|_, mut peer| async move {
         peer.writer().stream_limit(100).await;
         peer.request().await.unwrap();
-        let reason = br#"{"reason":"IdleTimeout"}"#;
+        let reason = br#"{"reason":"BadCertificate"}"#;
         peer.writer().go_away(0, NO_ERROR, reason).await;
         peer.ignore().await;
     })
     .await;
-    let (client, _clock) = client(HttpConfig::default());
-    let error = soon(client.send(post(&server.url(), "x")))
+    let (client, clock) = client(HttpConfig::default());
+    // The first end is free, the second makes it pause; what the peer said is passed on all the while.
+    for _ in 0..3 {
+        let error = soon(client.send(post(&server.url(), "x")))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), HttpErrorKind::Connect);
+        assert_eq!(error.processed(), Processed::Never);
+        assert!(error.to_string().contains("BadCertificate"), "{error}");
+        assert!(error.is_transient());
+        assert_eq!(server.connections(), 2);
+    }
+    clock.advance(std::time::Duration::from_millis(100));
+    soon(client.send(post(&server.url(), "x")))
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), HttpErrorKind::GoAway);
-    assert_eq!(error.processed(), Processed::Never);
-    assert_eq!(
-        error.go_away().unwrap().debug_data(),
-        &br#"{"reason":"IdleTimeout"}"#[..]
-    );
-    assert_eq!(server.connections(), MAX_TRIES);
+    assert_eq!(server.connections(), 3);
 }
 
 /// The measured trap: 5 GOAWAYs among 30,000 pushes cost another client 616 of them. Fewer pushes, more GOAWAYs here.
@@ -458,4 +464,68 @@ async fn a_failed_extra_connection_does_not_fail_those_who_wait_for_the_first() 
         soon(send).await.unwrap().unwrap();
     }
     assert!(server.connections() >= 2, "it did try");
+}
+
+#[tokio::test]
+async fn who_waits_is_told_at_once_when_the_last_connection_goes_and_no_other_can_be_had() {
+    let (go, gone) = tokio::sync::oneshot::channel::<()>();
+    let gone = Mutex::new(Some(gone));
+    let server = Server::raw(move |number, stream| {
+        let gone = gone.lock().unwrap().take();
+        async move {
+            if number > 0 {
+                return;
+            }
+            let mut peer = Peer::accept(stream).await.unwrap();
+            peer.writer().stream_limit(1).await;
+            let (first, _) = peer.request().await.unwrap();
+            peer.writer().answer(first, 200, b"").await;
+            peer.request().await.unwrap();
+            gone.unwrap().await.unwrap();
+        }
+    })
+    .await;
+    let (client, _clock) = client(HttpConfig::default());
+    soon(client.send(post(&server.url(), "x"))).await.unwrap();
+    let held = spawn(&client, &server.url(), "held");
+    until("it is on its way", || stats(&client).in_flight == 1).await;
+    let waits = spawn(&client, &server.url(), "waits");
+    until("another connection was tried in vain", || {
+        server.connections() == 2 && stats(&client).connecting == 0
+    })
+    .await;
+    assert_eq!(stats(&client).waiting, 1);
+    go.send(()).unwrap();
+    let error = soon(held).await.unwrap().unwrap_err();
+    assert_eq!(error.processed(), Processed::Unknown);
+    let error = soon(waits).await.unwrap().unwrap_err();
+    assert_eq!(error.processed(), Processed::Never);
+    assert_eq!(error.kind(), HttpErrorKind::Connect);
+}
+
+#[tokio::test]
+async fn a_first_request_that_hangs_keeps_others_from_connecting_only_for_a_while() {
+    let server = Server::h2(|number, mut peer| async move {
+        peer.writer().stream_limit(1).await;
+        if number == 0 {
+            peer.answer_pings = false;
+            peer.ignore().await;
+        } else {
+            peer.echo().await;
+        }
+    })
+    .await;
+    let (client, clock) = client(config(r#"{"connect_timeout": "3s"}"#));
+    let hangs = spawn(&client, &server.url(), "hangs");
+    until("it is on its way", || {
+        client.stats().first().is_some_and(|it| it.in_flight == 1)
+    })
+    .await;
+    let other = spawn(&client, &server.url(), "other");
+    until("it waits", || stats(&client).waiting == 1).await;
+    assert_eq!(stats(&client).connecting, 0);
+    clock.advance(std::time::Duration::from_secs(3));
+    soon(other).await.unwrap().unwrap();
+    assert_eq!(server.connections(), 2);
+    hangs.abort();
 }

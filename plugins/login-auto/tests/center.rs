@@ -1,0 +1,265 @@
+//! The login center behaves as the IM kit's login does, and the bridge makes of it what it should.
+use std::sync::{Arc, Mutex};
+
+use push_core::{
+    Account, AppId, BuildContext, LoginBridge, LoginKind, ManualClock, RawConfig, Registry,
+    SessionHandle, Timestamp, async_trait,
+};
+use push_login_auto::{
+    AutoLogin, LoginCenter, LoginEvent, LoginFault, LoginNumber, LoginSubject, LoginSystem,
+};
+use push_testkit::{
+    block_on,
+    login::{Reported, SessionRecorder, account},
+    until,
+};
+use tokio::sync::broadcast::Receiver;
+
+/// Fails what it is told to.
+#[derive(Debug, Default)]
+struct Moody {
+    fails: Mutex<Vec<&'static str>>,
+}
+
+impl Moody {
+    fn failing(what: &'static str) -> Arc<Self> {
+        Arc::new(Self {
+            fails: Mutex::new(vec![what]),
+        })
+    }
+
+    fn answer(&self, what: &str) -> Result<(), LoginFault> {
+        let mut fails = self.fails.lock().expect("no test panics here");
+        match fails.iter().position(|it| *it == what) {
+            Some(at) => {
+                fails.remove(at);
+                Err(LoginFault::new(9501, format!("{what} failed")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl LoginSystem for Moody {
+    async fn init(&self, _: &AppId) -> Result<(), LoginFault> {
+        self.answer("init")
+    }
+    async fn login(&self, _: &Account) -> Result<(), LoginFault> {
+        self.answer("login")
+    }
+    async fn logout(&self, _: &Account) -> Result<(), LoginFault> {
+        self.answer("logout")
+    }
+}
+
+fn told(events: &mut Receiver<LoginEvent>) -> Vec<LoginEvent> {
+    std::iter::from_fn(|| events.try_recv().ok()).collect()
+}
+
+fn names(events: &mut Receiver<LoginEvent>) -> Vec<String> {
+    let name = |it: &LoginEvent| {
+        let text = format!("{it:?}");
+        text.split('(').next().unwrap_or_default().to_owned()
+    };
+    told(events).iter().map(name).collect()
+}
+
+/// A bridge at work, and what it reports.
+async fn observed(center: &LoginCenter) -> SessionRecorder {
+    let session = SessionRecorder::new();
+    let handle = SessionHandle::new(Arc::new(session.clone()));
+    let bridge = AutoLogin::new(center.clone());
+    tokio::spawn(async move { bridge.run(handle).await });
+    settle().await;
+    session
+}
+
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn a_login_tells_that_the_library_is_ready_and_that_it_succeeded() {
+    block_on(async {
+        let center = LoginCenter::new();
+        let mut events = center.subscribe().events;
+        center.login(account("alice")).await.unwrap();
+        let app = account("alice").app;
+        assert_eq!(
+            told(&mut events),
+            [
+                LoginEvent::InitSdkSuccess(app),
+                LoginEvent::LoginSuccess(LoginNumber(1), account("alice")),
+            ]
+        );
+    });
+}
+
+/// S38: the kit short-circuits, and tells success again, for the same login.
+#[test]
+fn a_repeated_login_asks_nobody_and_tells_success_again() {
+    block_on(async {
+        let system = Arc::new(Moody::default());
+        let center = LoginCenter::with(Arc::clone(&system) as _);
+        center.login(account("alice")).await.unwrap();
+        system.fails.lock().unwrap().push("login");
+        let mut events = center.subscribe().events;
+        center.login(account("alice")).await.unwrap();
+        assert_eq!(
+            told(&mut events),
+            [LoginEvent::LoginSuccess(LoginNumber(1), account("alice"))]
+        );
+    });
+}
+
+/// S35: a failed login, and a library that is not ready, register nothing.
+#[test]
+fn what_fails_registers_nothing() {
+    block_on(async {
+        for what in ["init", "login"] {
+            let center = LoginCenter::with(Moody::failing(what));
+            let session = observed(&center).await;
+            let mut events = center.subscribe().events;
+            center.login(account("alice")).await.unwrap_err();
+            settle().await;
+            assert_eq!(session.reports(), [], "{what}");
+            assert!(names(&mut events).iter().any(|it| it.ends_with("Fail")));
+            assert_eq!(center.user(), None);
+            center.login(account("alice")).await.unwrap();
+            until(|| session.current().is_some()).await;
+        }
+    });
+}
+
+/// S39: the server still takes the user for logged in, so push stays.
+#[test]
+fn a_failed_logout_leaves_push_registered() {
+    block_on(async {
+        let center = LoginCenter::with(Moody::failing("logout"));
+        let session = observed(&center).await;
+        center.login(account("alice")).await.unwrap();
+        until(|| session.current().is_some()).await;
+        let mut events = center.subscribe().events;
+        center.logout().await.unwrap_err();
+        settle().await;
+        assert_eq!(names(&mut events), ["LogoutFail"]);
+        assert_eq!(session.current(), Some(account("alice")));
+        assert_eq!(center.user(), None, "but the kit has forgotten the user");
+    });
+}
+
+/// S40: opening only the local store tells nothing, and does not stand in the way of a proper login.
+#[test]
+fn a_local_login_registers_nothing_until_it_is_a_proper_one() {
+    block_on(async {
+        let center = LoginCenter::new();
+        let session = observed(&center).await;
+        let mut events = center.subscribe().events;
+        center.login_local_only(account("alice")).await.unwrap();
+        settle().await;
+        assert_eq!(names(&mut events), ["InitSdkSuccess"]);
+        assert_eq!(session.reports(), []);
+        assert!(center.subscribe().current.is_none());
+        center.login(account("alice")).await.unwrap();
+        until(|| session.current().is_some()).await;
+        center.login_local_only(account("alice")).await.unwrap();
+        center.logout().await.unwrap();
+        until(|| session.current().is_none()).await;
+    });
+}
+
+/// S42: logging in bob tells no logout of alice.
+#[test]
+fn another_user_is_logged_in_without_a_logout_event() {
+    block_on(async {
+        let center = LoginCenter::new();
+        center.login(account("alice")).await.unwrap();
+        let mut events = center.subscribe().events;
+        center.login(account("bob")).await.unwrap();
+        assert_eq!(names(&mut events), ["LoginSuccess"]);
+    });
+}
+
+/// Holds back one logout.
+#[derive(Debug)]
+struct Late(tokio::sync::watch::Sender<bool>);
+
+#[async_trait]
+impl LoginSystem for Late {
+    async fn logout(&self, _: &Account) -> Result<(), LoginFault> {
+        drop(self.0.subscribe().wait_for(|is_open| *is_open).await);
+        Ok(())
+    }
+}
+
+/// S43: changing the app starts the logout of the first and does not wait; its success comes after the new login.
+#[test]
+fn the_race_of_an_app_switch_leaves_the_new_login_registered() {
+    block_on(async {
+        let gate = Arc::new(Late(tokio::sync::watch::Sender::new(false)));
+        let center = LoginCenter::with(Arc::clone(&gate) as _);
+        let session = observed(&center).await;
+        center.login(account("alice")).await.unwrap();
+        let mut events = center.subscribe().events;
+        let elsewhere = Account {
+            app: AppId::new("1400000002").unwrap(),
+            ..account("alice")
+        };
+        center.login(elsewhere.clone()).await.unwrap();
+        gate.0.send_replace(true);
+        settle().await;
+        assert_eq!(
+            names(&mut events),
+            ["InitSdkSuccess", "LoginSuccess", "LogoutSuccess"],
+            "the logout comes last"
+        );
+        assert_eq!(session.current(), Some(elsewhere));
+        assert_eq!(session.reports().len(), 2);
+    });
+}
+
+#[test]
+fn connection_events_reach_listeners_and_register_nothing() {
+    block_on(async {
+        let center = LoginCenter::new();
+        let session = observed(&center).await;
+        let mut events = center.subscribe().events;
+        center.connection(LoginEvent::Connecting);
+        center.connection(LoginEvent::Connected);
+        center.connection(LoginEvent::LogoutSuccess(LoginNumber(1)));
+        settle().await;
+        assert_eq!(names(&mut events), ["Connecting", "Connected"]);
+        assert_eq!(session.reports(), []);
+    });
+}
+
+#[test]
+fn the_linked_plugin_observes_the_center_of_the_process() {
+    let registry = Registry::linked(&[push_login_auto::PLUGIN.any()]).unwrap();
+    let context = BuildContext::new(Arc::new(ManualClock::new(Timestamp::default())));
+    let bridge = registry
+        .build::<LoginKind>("auto", RawConfig::empty(), &context)
+        .unwrap();
+    block_on(async {
+        let session = SessionRecorder::new();
+        let handle = SessionHandle::new(Arc::new(session.clone()));
+        tokio::spawn(async move { bridge.run(handle).await });
+        LoginCenter::shared().login(account("alice")).await.unwrap();
+        until(|| session.current().is_some()).await;
+        assert!(matches!(session.reports()[..], [Reported::Register(..)]));
+    });
+}
+
+#[test]
+fn a_configuration_key_that_does_not_exist_is_named() {
+    let registry = Registry::new([push_login_auto::PLUGIN.any()]).unwrap();
+    let context = BuildContext::new(Arc::new(ManualClock::new(Timestamp::default())));
+    let raw = RawConfig::from_json(&push_testkit::json!({ "speed": 9 })).unwrap();
+    let error = registry
+        .build::<LoginKind>("auto", raw, &context)
+        .unwrap_err();
+    assert!(error.to_string().contains("speed"), "{error}");
+}

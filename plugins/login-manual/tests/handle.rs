@@ -1,0 +1,62 @@
+//! What is particular to the manual bridge.
+use std::sync::Arc;
+
+use push_core::{
+    BuildContext, LoginBridge, LoginKind, LogoutCause, ManualClock, RawConfig, Registry,
+    SessionHandle, Timestamp,
+};
+use push_login_manual::ManualLogin;
+use push_testkit::{
+    block_on,
+    login::{SessionRecorder, account},
+    until,
+};
+
+/// S44: the pair of the guide, on the handle that the linked bridge listens to.
+#[test]
+fn the_shared_handle_drives_the_linked_bridge() {
+    let registry = Registry::linked(&[push_login_manual::PLUGIN.any()]).unwrap();
+    let context = BuildContext::new(Arc::new(ManualClock::new(Timestamp::default())));
+    let bridge = registry
+        .build::<LoginKind>("manual", RawConfig::empty(), &context)
+        .unwrap();
+    block_on(async {
+        let session = SessionRecorder::new();
+        let handle = SessionHandle::new(Arc::new(session.clone()));
+        tokio::spawn(async move { bridge.run(handle).await });
+        ManualLogin::shared().register_service(account("alice"));
+        until(|| session.current().is_some()).await;
+        ManualLogin::shared().unregister_service();
+        until(|| session.current().is_none()).await;
+    });
+}
+
+/// S43: a handle on one registration ends that one only.
+#[test]
+fn an_old_service_does_not_end_the_login_that_took_its_place() {
+    block_on(async {
+        let login = ManualLogin::new();
+        let session = SessionRecorder::new();
+        let (bridge, handle) = (login.clone(), SessionHandle::new(Arc::new(session.clone())));
+        tokio::spawn(async move { bridge.run(handle).await });
+        let old = login.register_service(account("alice"));
+        let new = login.register_service(account("alice"));
+        old.unregister(LogoutCause::Logout);
+        until(|| session.current().is_some()).await;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(session.current(), Some(account("alice")));
+        new.unregister(LogoutCause::KickedOffline);
+        until(|| session.current().is_none()).await;
+    });
+}
+
+#[test]
+fn a_handle_never_shows_a_credential() {
+    let login = ManualLogin::new();
+    login.register_service(account("alice"));
+    let text = format!("{login:?}");
+    assert!(text.contains("alice"), "{text}");
+    assert!(!text.contains("ticket-of"), "{text}");
+}

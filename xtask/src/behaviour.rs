@@ -8,7 +8,7 @@ use std::{
 use crate::{Failure, Result, source, table, workspace::Workspace};
 
 pub(crate) const HELP: &str = "\
-cargo xtask behaviour [--missing] [--require LIST]
+cargo xtask behaviour [--missing] [--complete] [--require LIST]
 
 docs/behaviour.md says in numbered statements how the product behaves. This lists every statement with
 the number of tests that cite it and the first of them. A test cites a statement by its number in a
@@ -23,6 +23,7 @@ push-testkit, whose functions are what conformance tests call, every function is
 that are not Rust (under a folder `tests`), every line with a number counts.
 
 --missing       prints only statements without a test
+--complete      fails unless exactly the statements on the page's line `Open: …` have no test
 --require LIST  fails if one of these has no test, as in S1-S49,S75
 Exit code 1 also if a test cites a number that no statement has.
 ";
@@ -53,11 +54,12 @@ struct Cited {
 }
 
 pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
-    let (mut missing_only, mut required) = (false, BTreeSet::new());
+    let (mut missing_only, mut complete, mut required) = (false, false, BTreeSet::new());
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match *arg {
             "--missing" => missing_only = true,
+            "--complete" => complete = true,
             "--require" => {
                 let list = args
                     .next()
@@ -72,7 +74,8 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
         }
     }
     let workspace = Workspace::at(root)?;
-    let statements = statements(&workspace.read(PAGE)?)?;
+    let page = workspace.read(PAGE)?;
+    let statements = statements(&page)?;
     let mut by_tests: BTreeMap<u32, Vec<Citation>> = BTreeMap::new();
     for path in workspace.files()? {
         // The tasks' own tests speak of made-up statements.
@@ -93,7 +96,14 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
         }
     }
     print(&statements, &by_tests, missing_only);
-    verdict(&statements, &by_tests, &required)
+    let mut wrong = verdict(&statements, &by_tests, &required);
+    if complete {
+        wrong.extend(differs(&statements, &by_tests, &open(&page)));
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(wrong.join("\n").into())
 }
 
 fn print(
@@ -136,7 +146,7 @@ fn verdict(
     statements: &BTreeMap<u32, String>,
     by_tests: &BTreeMap<u32, Vec<Citation>>,
     required: &BTreeSet<u32>,
-) -> Result {
+) -> Vec<String> {
     let mut wrong = Vec::new();
     for (number, citations) in by_tests {
         if !statements.contains_key(number) {
@@ -157,10 +167,62 @@ fn verdict(
             wrong.push(format!("S{number} is required, but no test cites it"));
         }
     }
-    if wrong.is_empty() {
-        return Ok(());
+    wrong
+}
+
+/// The statements that the page's line `Open: …` admits to have no test.
+fn open(page: &str) -> BTreeSet<u32> {
+    page.lines()
+        .filter_map(|it| it.strip_prefix("Open:"))
+        .flat_map(ids)
+        .collect()
+}
+
+/// What is open must be said, and nothing else: the page tells readers what they can rely on.
+fn differs(
+    statements: &BTreeMap<u32, String>,
+    by_tests: &BTreeMap<u32, Vec<Citation>>,
+    open: &BTreeSet<u32>,
+) -> Option<String> {
+    let untested: BTreeSet<u32> = statements
+        .keys()
+        .copied()
+        .filter(|it| !by_tests.contains_key(it))
+        .collect();
+    if untested == *open {
+        return None;
     }
-    Err(wrong.join("\n").into())
+    let list = |set: BTreeSet<u32>| match set.len() {
+        0 => "none".to_owned(),
+        _ => ranges(&set),
+    };
+    Some(format!(
+        "{PAGE} does not say what is open: without a test and not on the line are {}; on the line and tested are {}. \
+         When no test was lost, the line is\nOpen: {}.",
+        list(&untested - open),
+        list(open - &untested),
+        list(untested)
+    ))
+}
+
+/// `S1–S3, S5`.
+fn ranges(set: &BTreeSet<u32>) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for number in set {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == *number => *last = *number,
+            _ => runs.push((*number, *number)),
+        }
+    }
+    let runs: Vec<String> = runs
+        .into_iter()
+        .map(|(first, last)| match last - first {
+            0 => format!("S{first}"),
+            1 => format!("S{first}, S{last}"),
+            _ => format!("S{first}–S{last}"),
+        })
+        .collect();
+    runs.join(", ")
 }
 
 /// The rows `| S1 | what holds |` of the page.
@@ -297,7 +359,7 @@ fn parse_list(list: &str) -> Result<BTreeSet<u32>, String> {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use super::{Citation, ids, parse_list, scan, statements, verdict};
+    use super::{Citation, differs, ids, open, parse_list, ranges, scan, statements, verdict};
 
     fn numbers(text: &str) -> Vec<u32> {
         ids(text).into_iter().collect()
@@ -386,9 +448,27 @@ fn one() {
             };
             BTreeMap::from([(number, vec![citation])])
         };
-        assert!(verdict(&statements, &cited(1), &BTreeSet::from([1])).is_ok());
-        assert!(verdict(&statements, &cited(1), &BTreeSet::from([2])).is_err());
-        assert!(verdict(&statements, &cited(3), &BTreeSet::new()).is_err());
-        assert!(verdict(&statements, &cited(1), &BTreeSet::from([9])).is_err());
+        let wrong = |number, required: &[u32]| {
+            let required = required.iter().copied().collect();
+            verdict(&statements, &cited(number), &required).len()
+        };
+        assert_eq!(wrong(1, &[1]), 0);
+        assert_eq!(wrong(1, &[2]), 1);
+        assert_eq!(wrong(3, &[]), 1);
+        assert_eq!(wrong(1, &[9]), 1);
+        assert_eq!(differs(&statements, &cited(1), &BTreeSet::from([2])), None);
+        for open in [&[][..], &[1], &[1, 2]] {
+            let open = open.iter().copied().collect();
+            let told = differs(&statements, &cited(1), &open).expect("a difference");
+            assert!(told.ends_with("Open: S2."), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_open_is_read_and_written_in_ranges() {
+        let set = open("x\nOpen: S3, S5–S7.\nNot open: S9\n");
+        assert_eq!(set, BTreeSet::from([3, 5, 6, 7]));
+        assert_eq!(ranges(&set), "S3, S5–S7");
+        assert_eq!(ranges(&BTreeSet::from([1, 2])), "S1, S2");
     }
 }

@@ -25,7 +25,7 @@ one before it failed; a table at the end says which did and how long each took.
   tidy       cargo xtask tidy
   lint       clippy on everything, warnings are errors
   test       cargo xtask test
-  behaviour  cargo xtask behaviour
+  behaviour  cargo xtask behaviour --complete
   matrix     cargo xtask matrix
   new        a new crate of every kind, in a copy of the repository: its tests, lints and tidiness
   docs       the API documentation, warnings are errors
@@ -40,9 +40,6 @@ Runs all tests with all features: cargo-nextest where it is installed, else carg
 Arguments are handed on, as in `cargo xtask test -p push-core` or `cargo xtask test logout`.
 ";
 
-/// The statements of docs/behaviour.md that must have a test.
-const PROMISED: &str = "";
-
 /// The longest that an example may run.
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
 
@@ -56,9 +53,7 @@ const STEPS: &[Step] = &[
     ("tidy", |root| tidy::task(root, &[])),
     ("lint", lint),
     ("test", |root| test(root, &[])),
-    ("behaviour", |root| {
-        behaviour::task(root, &["--require", PROMISED])
-    }),
+    ("behaviour", |root| behaviour::task(root, &["--complete"])),
     ("matrix", |root| matrix::task(root, &[])),
     ("new", new_crates),
     ("docs", docs),
@@ -216,24 +211,37 @@ fn new_crates(root: &Path) -> Result {
             .and_then(|()| fs::copy(root.join(&path), &to).map(|_| ()))
             .map_err(|error| format!("{path} cannot be copied: {error}"))?;
     }
-    let mut packages = Vec::new();
-    new::provider(copy, &["sample-one"])?;
-    packages.push("--package=push-provider-sample-one".to_owned());
-    for word in [
+    let features = [
+        "provider-sample-one",
         "ingress-sample",
         "login-sample",
         "queue-sample",
         "store-sample",
-    ] {
-        new::plugin(copy, &[word])?;
-        packages.push(format!("--package=push-{word}"));
+    ];
+    for feature in features {
+        match feature.strip_prefix("provider-") {
+            Some(name) => new::provider(copy, &[name])?,
+            None => new::plugin(copy, &[feature])?,
+        }
     }
+    tidy::task(copy, &[])?;
     let cargo = |args: &[&str]| {
         let mut command = run::cargo(copy);
+        command.env("CARGO_TARGET_DIR", &target).args(args);
         command
-            .env("CARGO_TARGET_DIR", &target)
-            .args(args)
-            .args(&packages);
+    };
+    run::succeed(&mut cargo(&[
+        "test",
+        "--quiet",
+        "--package=offline-push",
+        "--test=linked",
+        "--no-default-features",
+        &format!("--features={}", features.join(",")),
+    ]))?;
+    let packages = features.map(|it| format!("--package=push-{it}"));
+    let cargo = |args: &[&str]| {
+        let mut command = cargo(args);
+        command.args(&packages);
         command
     };
     run::succeed(&mut cargo(&["fmt", "--check"]))?;
@@ -271,7 +279,7 @@ fn examples(root: &Path) -> Result {
     let mut failed = Vec::new();
     for (name, program) in &programs {
         let since = Instant::now();
-        match run_to_its_end(root, program) {
+        match run_to_its_end(Command::new(program).current_dir(root), EXAMPLE_LIMIT) {
             Ok(()) => println!("{name}: ok ({:.1} s)", since.elapsed().as_secs_f64()),
             Err(Failure::Task(words) | Failure::Usage(words)) => {
                 println!("{name}: {words}");
@@ -308,14 +316,13 @@ fn json_text(line: &str, key: &str) -> Option<String> {
 }
 
 /// Runs a program that must end by itself and in time; its output is shown if it does not end well.
-fn run_to_its_end(root: &Path, program: &Path) -> Result {
-    let mut child = Command::new(program)
-        .current_dir(root)
+fn run_to_its_end(command: &mut Command, limit: Duration) -> Result {
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("{} could not be started: {error}", program.display()))?;
+        .map_err(|error| format!("`{}` could not be started: {error}", run::shown(command)))?;
     let (sender, receiver) = mpsc::channel();
     let outputs: [Option<Box<dyn Read + Send>>; 2] = [
         child.stdout.take().map(|it| Box::new(it) as _),
@@ -332,7 +339,7 @@ fn run_to_its_end(root: &Path, program: &Path) -> Result {
         });
     }
     drop(sender);
-    let deadline = Instant::now() + EXAMPLE_LIMIT;
+    let deadline = Instant::now() + limit;
     let mut told = Vec::new();
     let mut late = false;
     loop {
@@ -340,7 +347,6 @@ fn run_to_its_end(root: &Path, program: &Path) -> Result {
         match receiver.recv_timeout(left) {
             Ok(bytes) => told.extend(bytes),
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
-            Err(mpsc::RecvTimeoutError::Timeout) if late => break,
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 late = true;
                 child.kill().map_err(|error| error.to_string())?;
@@ -351,7 +357,7 @@ fn run_to_its_end(root: &Path, program: &Path) -> Result {
     let status = child.wait().map_err(|error| error.to_string())?;
     let told = run::tail(&String::from_utf8_lossy(&told), 20);
     if late {
-        return Err(format!("did not end within {EXAMPLE_LIMIT:?}\n{told}").into());
+        return Err(format!("did not end within {limit:?}\n{told}").into());
     }
     if !status.success() {
         return Err(format!("{status}\n{told}").into());
@@ -361,7 +367,7 @@ fn run_to_its_end(root: &Path, program: &Path) -> Result {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{path::Path, process::Command, time::Duration};
 
     use super::{Failure, executables, run_to_its_end, task};
 
@@ -386,9 +392,18 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_failing_program_is_told_with_its_exit_code() {
-        assert!(run_to_its_end(Path::new("/"), Path::new("/bin/true")).is_ok());
-        let failed = run_to_its_end(Path::new("/"), Path::new("/bin/false"));
-        assert!(matches!(failed, Err(Failure::Task(words)) if words.contains('1')));
+    fn a_program_must_end_well_and_in_time() {
+        let run =
+            |script: &str, limit| run_to_its_end(Command::new("sh").args(["-c", script]), limit);
+        let long = Duration::from_secs(60);
+        assert!(run("exit 0", long).is_ok());
+        assert!(matches!(
+            run("echo told; exit 3", long),
+            Err(Failure::Task(words)) if words.contains('3') && words.contains("told")
+        ));
+        assert!(matches!(
+            run("while :; do :; done", Duration::from_millis(50)),
+            Err(Failure::Task(words)) if words.contains("did not end")
+        ));
     }
 }

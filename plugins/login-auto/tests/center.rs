@@ -263,3 +263,26 @@ fn a_configuration_key_that_does_not_exist_is_named() {
         .unwrap_err();
     assert!(error.to_string().contains("speed"), "{error}");
 }
+
+#[test]
+fn a_flood_of_other_events_hides_neither_login_nor_logout_from_a_slow_bridge() {
+    block_on(async {
+        let center = LoginCenter::new();
+        let session = observed(&center).await;
+        let flood = || (0..1000).for_each(|_| center.connection(LoginEvent::Connecting));
+        session.hold(true);
+        center.login(account("alice")).await.unwrap();
+        settle().await;
+        center.login(account("bob")).await.unwrap();
+        flood();
+        session.hold(false);
+        until(|| session.current() == Some(account("bob"))).await;
+        session.hold(true);
+        center.login(account("bob")).await.unwrap();
+        settle().await;
+        center.logout().await.unwrap();
+        flood();
+        session.hold(false);
+        until(|| session.current().is_none()).await;
+    });
+}

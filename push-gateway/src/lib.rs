@@ -11,6 +11,7 @@ mod credentials;
 pub mod decision;
 mod gateway;
 mod grace;
+pub mod http;
 mod metrics;
 mod pipeline;
 mod recent;

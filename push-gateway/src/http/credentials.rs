@@ -1,0 +1,240 @@
+//! What operators do: upload, look at, verify, rotate and resume credentials.
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use http::StatusCode;
+use push_core::{CertificateId, Error, ErrorKind};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{
+    Api,
+    auth::Admin,
+    extract::{Body, InPath},
+    problem::Problem,
+    schema::ProblemDoc,
+};
+use crate::{
+    credentials::{CredentialInfo, LaneStatus, Upload},
+    gateway::lane,
+};
+
+/// A credential to upload.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CredentialBody {
+    /// The provider plugin, as in `apns`.
+    provider: String,
+    /// Its configuration, with files' contents instead of their names.
+    #[schema(value_type = Object)]
+    config: Value,
+    /// The id to take, for apps that come from another system; absent for a free one. Ignored by a rotation.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>)]
+    id: Option<CertificateId>,
+    /// A name for people.
+    #[serde(default)]
+    label: String,
+}
+
+impl From<CredentialBody> for Upload {
+    fn from(body: CredentialBody) -> Self {
+        Self {
+            provider: body.provider,
+            config: body.config,
+            id: body.id,
+            label: body.label,
+        }
+    }
+}
+
+/// A credential, without its secrets. Times are in milliseconds since 1970.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Credential {
+    /// What apps write into `certificate_id!`. It stays when the credential is rotated.
+    id: u32,
+    provider: String,
+    channel: String,
+    /// `sandbox`, `production`, or absent if the vendor has only one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<&'static str>,
+    label: String,
+    created_at: i64,
+    rotated_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+    /// `fine`, `soon` or `expired`.
+    expiry: &'static str,
+    /// Whether its deliveries travel.
+    lane: Lane,
+}
+
+/// Whether the deliveries of a credential travel.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Lane {
+    /// `open`, `backing-off` or `suspended`.
+    state: &'static str,
+    /// Why it is suspended: a code that `GET /v1/reasons` explains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    /// The vendor's code or words that led to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<i64>,
+    /// When it is tried next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_try: Option<i64>,
+}
+
+impl From<LaneStatus> for Lane {
+    fn from(status: LaneStatus) -> Self {
+        let open = Self {
+            state: "open",
+            reason: None,
+            evidence: None,
+            since: None,
+            next_try: None,
+        };
+        match status {
+            LaneStatus::Open => open,
+            LaneStatus::BackingOff { until } => Self {
+                state: "backing-off",
+                next_try: Some(until.unix_millis()),
+                ..open
+            },
+            LaneStatus::Suspended {
+                reason,
+                since,
+                probe_at,
+                evidence,
+            } => Self {
+                state: "suspended",
+                reason: Some(reason),
+                evidence: Some(evidence).filter(|it| !it.is_empty()),
+                since: Some(since.unix_millis()),
+                next_try: Some(probe_at.unix_millis()),
+            },
+        }
+    }
+}
+
+impl From<CredentialInfo> for Credential {
+    fn from(it: CredentialInfo) -> Self {
+        Self {
+            id: it.id.get(),
+            provider: it.provider,
+            channel: it.channel.to_string(),
+            environment: it.environment.map(push_core::Environment::as_str),
+            label: it.label,
+            created_at: it.created_at.unix_millis(),
+            rotated_at: it.rotated_at.unix_millis(),
+            expires_at: it.expires_at.map(push_core::Timestamp::unix_millis),
+            expiry: it.expiry.as_str(),
+            lane: it.lane.into(),
+        }
+    }
+}
+
+/// A provider that does not exist is the request's fault, not a missing page.
+fn refused(error: Error) -> Problem {
+    match error.kind() {
+        ErrorKind::NotFound => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "provider-unknown")
+            .detail(error.to_string()),
+        _ => error.into(),
+    }
+}
+
+/// Uploads a credential, once its provider accepts the configuration, and answers its certificate id.
+#[utoipa::path(post, path = "/v1/credentials", tag = "admin", security(("key" = [])), request_body = CredentialBody,
+    responses((status = 201, body = Credential), (status = 409, body = ProblemDoc), (status = 422, body = ProblemDoc)))]
+pub(super) async fn add(
+    State(api): State<Arc<Api>>,
+    caller: Admin,
+    Body(body): Body<CredentialBody>,
+) -> Result<(StatusCode, Json<Credential>), Problem> {
+    let info = api
+        .gateway
+        .add_credential(&caller.app, body.into())
+        .await
+        .map_err(refused)?;
+    Ok((StatusCode::CREATED, Json(info.into())))
+}
+
+/// The app's credentials.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CredentialList {
+    credentials: Vec<Credential>,
+}
+
+/// Lists the app's credentials, with their expiry and whether their deliveries travel.
+#[utoipa::path(get, path = "/v1/credentials", tag = "admin", security(("key" = [])),
+    responses((status = 200, body = CredentialList)))]
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    caller: Admin,
+) -> Result<Json<CredentialList>, Problem> {
+    let credentials = api.gateway.credentials(&caller.app).await?;
+    Ok(Json(CredentialList {
+        credentials: credentials.into_iter().map(Into::into).collect(),
+    }))
+}
+
+/// Replaces a credential's content in place: the id stays, tokens that were set aside come back, and what waits goes.
+#[utoipa::path(put, path = "/v1/credentials/{id}", tag = "admin", security(("key" = [])), request_body = CredentialBody,
+    params(("id" = i64, Path, description = "The certificate id")),
+    responses((status = 200, body = Credential), (status = 404, body = ProblemDoc), (status = 409, body = ProblemDoc),
+        (status = 422, body = ProblemDoc)))]
+pub(super) async fn rotate(
+    State(api): State<Arc<Api>>,
+    caller: Admin,
+    InPath(id): InPath<CertificateId>,
+    Body(body): Body<CredentialBody>,
+) -> Result<Json<Credential>, Problem> {
+    let lane = lane(&caller.app, id);
+    let info = api.gateway.rotate_credential(&lane, body.into()).await?;
+    Ok(Json(info.into()))
+}
+
+/// What the vendor says of a credential.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Verification {
+    accepted: bool,
+    evidence: String,
+}
+
+/// Asks the vendor whether it accepts a credential, without disturbing a user.
+#[utoipa::path(post, path = "/v1/credentials/{id}/verify", tag = "admin", security(("key" = [])),
+    params(("id" = i64, Path, description = "The certificate id")),
+    responses((status = 200, body = Verification), (status = 404, body = ProblemDoc), (status = 503, body = ProblemDoc)))]
+pub(super) async fn verify(
+    State(api): State<Arc<Api>>,
+    caller: Admin,
+    InPath(id): InPath<CertificateId>,
+) -> Result<Json<Verification>, Problem> {
+    let health = api
+        .gateway
+        .verify_credential(&lane(&caller.app, id))
+        .await?;
+    Ok(Json(Verification {
+        accepted: health.accepted,
+        evidence: health.evidence,
+    }))
+}
+
+/// Lets the deliveries of a suspended credential go again, after its cause was mended at the vendor's.
+#[utoipa::path(post, path = "/v1/credentials/{id}/resume", tag = "admin", security(("key" = [])),
+    params(("id" = i64, Path, description = "The certificate id")),
+    responses((status = 200, body = Credential), (status = 404, body = ProblemDoc)))]
+pub(super) async fn resume(
+    State(api): State<Arc<Api>>,
+    caller: Admin,
+    InPath(id): InPath<CertificateId>,
+) -> Result<Json<Credential>, Problem> {
+    let info = api
+        .gateway
+        .resume_credential(&lane(&caller.app, id))
+        .await?;
+    Ok(Json(info.into()))
+}

@@ -1,0 +1,110 @@
+//! The phone's side: tokens, presence, receipts. Bodies and codes are those of `push_core::api`.
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use http::StatusCode;
+use push_core::{
+    DeviceId, Gateway as _, PresenceChange, Slot,
+    api::{PresenceBody, ReceiptsBody, RegistrationAnswer, RegistrationBody},
+};
+
+use super::{
+    Api,
+    auth::Phone,
+    extract::{Body, InPath},
+    problem::Problem,
+    schema::{PresenceDoc, ProblemDoc, ReceiptsDoc, RegistrationAnswerDoc, RegistrationDoc},
+};
+use crate::registration::Unregistered;
+
+/// Registers a token of the device for the ticket's user.
+#[utoipa::path(put, path = "/v1/devices/{device}/registrations/{slot}", tag = "phone", security(("ticket" = [])),
+    params(("device" = String, Path), ("slot" = String, Path, description = "`alert`, `voip` or `live-activity`")),
+    request_body = RegistrationDoc,
+    responses((status = 200, body = RegistrationAnswerDoc), (status = 401, body = ProblemDoc), (status = 422, body = ProblemDoc)))]
+pub(super) async fn register(
+    State(api): State<Arc<Api>>,
+    phone: Phone<false>,
+    InPath((device, slot)): InPath<(DeviceId, Slot)>,
+    Body(body): Body<RegistrationBody>,
+) -> Result<Json<RegistrationAnswer>, Problem> {
+    let answer = api
+        .gateway
+        .register(&phone.app, &phone.user, &device, slot, body)
+        .await;
+    match answer {
+        Ok(answer) => Ok(Json(answer)),
+        Err(Unregistered::Refused(reason)) => Err((&reason).into()),
+        Err(Unregistered::Failed(error)) => Err(error.into()),
+    }
+}
+
+/// The ticket's user logged out on the device: takes all its tokens away. An expired ticket is good enough.
+#[utoipa::path(delete, path = "/v1/devices/{device}/registrations", tag = "phone", security(("ticket" = [])),
+    params(("device" = String, Path)),
+    responses((status = 204), (status = 401, body = ProblemDoc)))]
+pub(super) async fn unregister(
+    State(api): State<Arc<Api>>,
+    phone: Phone<true>,
+    InPath(device): InPath<DeviceId>,
+) -> Result<StatusCode, Problem> {
+    api.gateway
+        .unregister(&phone.app, &phone.user, &device, None)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes one token of the device away: push is switched off for it.
+#[utoipa::path(delete, path = "/v1/devices/{device}/registrations/{slot}", tag = "phone", security(("ticket" = [])),
+    params(("device" = String, Path), ("slot" = String, Path)),
+    responses((status = 204), (status = 401, body = ProblemDoc)))]
+pub(super) async fn unregister_slot(
+    State(api): State<Arc<Api>>,
+    phone: Phone<true>,
+    InPath((device, slot)): InPath<(DeviceId, Slot)>,
+) -> Result<StatusCode, Problem> {
+    api.gateway
+        .unregister(&phone.app, &phone.user, &device, Some(slot))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Tells where the app is: foreground or background.
+#[utoipa::path(put, path = "/v1/devices/{device}/presence", tag = "phone", security(("ticket" = [])),
+    params(("device" = String, Path)), request_body = PresenceDoc,
+    responses((status = 204), (status = 401, body = ProblemDoc)))]
+pub(super) async fn presence(
+    State(api): State<Arc<Api>>,
+    phone: Phone<false>,
+    InPath(device): InPath<DeviceId>,
+    Body(body): Body<PresenceBody>,
+) -> Result<StatusCode, Problem> {
+    let change = PresenceChange {
+        user: phone.user,
+        device: Some(device),
+        platform: None,
+        presence: body.presence,
+        // By the gateway's clock: a phone's that is slow would make its own words older than its registration.
+        at: api.gateway.now(),
+        badge: body.unread,
+    };
+    api.gateway.set_presence(&phone.app, vec![change]).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Tells which deliveries arrived or were clicked on. Receipts for other users' deliveries are ignored.
+#[utoipa::path(post, path = "/v1/receipts", tag = "phone", security(("ticket" = [])), request_body = ReceiptsDoc,
+    responses((status = 204), (status = 400, body = ProblemDoc), (status = 401, body = ProblemDoc)))]
+pub(super) async fn receipts(
+    State(api): State<Arc<Api>>,
+    phone: Phone<false>,
+    Body(body): Body<ReceiptsBody>,
+) -> Result<StatusCode, Problem> {
+    if body.receipts.len() > ReceiptsBody::MAX {
+        return Err(Problem::invalid("at most 100 receipts in one request"));
+    }
+    api.gateway
+        .receipts_of(&phone.app, &phone.user, body.receipts)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}

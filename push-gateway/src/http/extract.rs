@@ -1,0 +1,84 @@
+//! Reading requests, with problem documents for what cannot be read.
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Request, rejection::BytesRejection},
+    response::IntoResponse,
+};
+use http::{StatusCode, request::Parts};
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+
+/// A JSON body.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let Raw(bytes) = Raw::from_request(request, state).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// The body as it came.
+pub(crate) struct Raw(pub(crate) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Problem;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        Bytes::from_request(request, state)
+            .await
+            .map(Self)
+            .map_err(|rejection: BytesRejection| {
+                let status = rejection.into_response().status();
+                if status == StatusCode::PAYLOAD_TOO_LARGE {
+                    Problem::new(status, "too-large")
+                        .detail("the body is larger than this gateway reads; send less at a time")
+                } else {
+                    Problem::invalid("the body broke off")
+                }
+            })
+    }
+}
+
+/// Reads JSON.
+///
+/// # Errors
+/// Says where it goes wrong. What stands there is not repeated: it may be a token or a message's text.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let words = error.to_string();
+        let structural = ["missing field", "unknown field", "unknown variant", "EOF"];
+        let what = if structural.iter().any(|it| words.starts_with(it)) {
+            words
+                .split(" at line")
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        } else if error.is_data() {
+            "a value of a wrong type or form".to_owned()
+        } else {
+            "this is not JSON".to_owned()
+        };
+        Problem::invalid(format!(
+            "{what}, at line {} column {} of the body",
+            error.line(),
+            error.column()
+        ))
+    })
+}
+
+/// A part of the path.
+pub(crate) struct InPath<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InPath<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Path::<T>::from_request_parts(parts, state)
+            .await
+            .map(|Path(it)| Self(it))
+            .map_err(|_| {
+                Problem::invalid("a part of the path is not of the form that belongs there")
+            })
+    }
+}

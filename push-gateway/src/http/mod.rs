@@ -1,0 +1,302 @@
+//! The HTTP API: `/v1` with its OpenAPI document, health, and the ways in that plugins bring.
+mod auth;
+mod credentials;
+mod devices;
+mod extract;
+mod messages;
+mod problem;
+mod schema;
+mod serve;
+mod traces;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing,
+};
+use http::StatusCode;
+use push_core::{AppId, Error, ErrorKind, Ingress, Result};
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+use utoipa::{
+    OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use self::{
+    auth::{Anybody, Keys},
+    extract::Raw,
+    problem::Problem,
+};
+pub use self::{
+    auth::{ApiKey, KeyScope},
+    serve::serve,
+};
+use crate::gateway::Gateway;
+
+/// What an operator can choose about the HTTP API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpSettings {
+    /// The API keys. Without any, only phones with tickets and the ways in of plugins are answered.
+    pub keys: Vec<ApiKey>,
+    /// The largest body that is read, in bytes; 8 MiB.
+    pub body_limit: usize,
+    /// How long a request may take; 30 s.
+    #[serde(with = "push_http::duration")]
+    pub timeout: Duration,
+    /// How many requests run at the same time; more are answered 503; 4,096.
+    pub requests: usize,
+    /// How many of them may belong to one app; more are answered 429; 2,048.
+    pub requests_of_app: usize,
+    /// How many connections are open at the same time; more wait; 16,384.
+    pub connections: usize,
+    /// How long a client may take to send a request's head; 10 s.
+    #[serde(with = "push_http::duration")]
+    pub head_timeout: Duration,
+    /// How long a shutdown waits for requests under way; 10 s.
+    #[serde(with = "push_http::duration")]
+    pub drain: Duration,
+    /// How long a ticket lives if the IM server does not say; 1 day.
+    #[serde(with = "push_http::duration")]
+    pub ticket_life: Duration,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            keys: Vec::new(),
+            body_limit: 8 * 1024 * 1024,
+            timeout: Duration::from_secs(30),
+            requests: 4096,
+            requests_of_app: 2048,
+            connections: 16_384,
+            head_timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(10),
+            ticket_life: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// What handlers use.
+pub(crate) struct Api {
+    pub(crate) gateway: Gateway,
+    pub(crate) keys: Keys,
+    pub(crate) settings: HttpSettings,
+    requests: Semaphore,
+    /// One for each app that showed a key or a ticket, so at most as many as there are apps.
+    apps: Mutex<HashMap<AppId, Arc<Semaphore>>>,
+    document: String,
+}
+
+impl Api {
+    fn limiter(&self, app: &AppId) -> Arc<Semaphore> {
+        let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(limiter) = apps.get(app) {
+            return Arc::clone(limiter);
+        }
+        let limiter = Arc::new(Semaphore::new(self.settings.requests_of_app));
+        apps.insert(app.clone(), Arc::clone(&limiter));
+        limiter
+    }
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api")
+            .field("keys", &self.keys)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "offline-push",
+        description = "Offline push for IM: messages in, pushes out, and where each one is.\n\nErrors are problem documents (RFC 9457) with a stable `code`."
+    ),
+    tags(
+        (name = "server", description = "For IM servers, with an API key of scope `server`"),
+        (name = "admin", description = "For operators, with an API key of scope `admin`"),
+        (name = "phone", description = "For the app half, with a ticket")
+    )
+)]
+struct Document;
+
+/// The OpenAPI document of `/v1`, in JSON.
+pub fn openapi() -> String {
+    let (_, document) = api_router().split_for_parts();
+    finish(document)
+}
+
+fn finish(mut document: utoipa::openapi::OpenApi) -> String {
+    let bearer = |format: &str| {
+        SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .bearer_format(format)
+                .build(),
+        )
+    };
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("key", bearer("API key"));
+    components.add_security_scheme("ticket", bearer("ticket"));
+    document
+        .to_pretty_json()
+        .unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+}
+
+fn api_router() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(messages::submit))
+        .routes(routes!(messages::recall))
+        .routes(routes!(messages::presence))
+        .routes(routes!(messages::ticket))
+        .routes(routes!(traces::of_message))
+        .routes(routes!(traces::of_delivery))
+        .routes(routes!(traces::of_user))
+        .routes(routes!(traces::reasons))
+        .routes(routes!(traces::metrics))
+        .routes(routes!(credentials::add, credentials::list))
+        .routes(routes!(credentials::rotate))
+        .routes(routes!(credentials::verify))
+        .routes(routes!(credentials::resume))
+        .routes(routes!(devices::register, devices::unregister_slot))
+        .routes(routes!(devices::unregister))
+        .routes(routes!(devices::presence))
+        .routes(routes!(devices::receipts))
+}
+
+/// Everything that is answered over HTTP: `/v1`, `/v1/openapi.json`, `/healthz`, and `ingresses` below their prefixes.
+///
+/// # Errors
+/// [`ErrorKind::Config`] for an unusable API key, [`ErrorKind::Conflict`] for prefixes that overlap.
+pub fn router(
+    gateway: &Gateway,
+    settings: &HttpSettings,
+    ingresses: &[Arc<dyn Ingress>],
+) -> Result<Router> {
+    let (routes, document) = api_router().split_for_parts();
+    let api = Arc::new(Api {
+        gateway: gateway.clone(),
+        keys: Keys::new(&settings.keys)?,
+        requests: Semaphore::new(settings.requests),
+        apps: Mutex::default(),
+        document: finish(document),
+        settings: settings.clone(),
+    });
+    let mut routes = routes
+        .route("/v1/openapi.json", routing::get(document_json))
+        .with_state(Arc::clone(&api));
+    let mut taken = BTreeSet::from(["v1", "healthz"]);
+    for ingress in ingresses {
+        let prefix = ingress.prefix();
+        let first = prefix.trim_start_matches('/').split('/').next();
+        let well_formed = prefix.starts_with('/')
+            && !prefix.ends_with('/')
+            && !prefix.contains(['{', '}', '*', '?', '#', ' ']);
+        let Some(first) = first.filter(|it| well_formed && !it.is_empty()) else {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("`{prefix}` is no prefix for a way in: write it like `/tencent`"),
+            ));
+        };
+        if !taken.insert(first) {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("two ways in share the path `/{first}`"),
+            ));
+        }
+        routes = mount(routes, gateway, ingress);
+    }
+    Ok(routes
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(DefaultBodyLimit::max(settings.body_limit))
+        .layer(middleware::from_fn_with_state(api, bound))
+        .route("/healthz", routing::get(|| async { "ok" })))
+}
+
+fn mount(routes: Router, gateway: &Gateway, ingress: &Arc<dyn Ingress>) -> Router {
+    let prefix = ingress.prefix().to_owned();
+    let state = (gateway.clone(), Arc::clone(ingress));
+    let below = Router::new()
+        .route(&prefix, routing::any(enter))
+        .route(&format!("{prefix}/{{*rest}}"), routing::any(enter))
+        .with_state(state);
+    routes.merge(below)
+}
+
+/// Hands a request to a way in, which authenticates it itself.
+async fn enter(
+    State((gateway, ingress)): State<(Gateway, Arc<dyn Ingress>)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let mut head = http::Request::new(());
+    *head.method_mut() = parts.method.clone();
+    *head.uri_mut() = parts.uri.clone();
+    *head.version_mut() = parts.version;
+    *head.headers_mut() = parts.headers.clone();
+    let request = Request::from_parts(parts, body);
+    let Raw(bytes) = <Raw as axum::extract::FromRequest<()>>::from_request(request, &()).await?;
+    let request: http::Request<Bytes> = head.map(|()| bytes);
+    let response = ingress.handle(&gateway, request).await;
+    Ok(response.map(Body::from))
+}
+
+/// Bounds how many requests run, and how long each may take; counts the answers.
+async fn bound(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let overloaded = |detail: &str, code| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, code)
+            .detail(detail)
+            .retry_after(Duration::from_secs(1))
+            .into_response()
+    };
+    let response = match api.requests.try_acquire() {
+        Err(_) => overloaded(
+            "the gateway has as many requests under way as it may",
+            "overloaded",
+        ),
+        Ok(_place) => {
+            tokio::select! {
+                response = next.run(request) => response,
+                () = api.gateway.0.clock.sleep(api.settings.timeout) => overloaded(
+                    "the request took too long; what it asked for may still happen",
+                    "timeout",
+                ),
+            }
+        }
+    };
+    api.gateway.0.metrics.response(response.status().as_u16());
+    response
+}
+
+async fn document_json(State(api): State<Arc<Api>>, _caller: Anybody) -> impl IntoResponse {
+    (
+        [(http::header::CONTENT_TYPE, "application/json")],
+        api.document.clone(),
+    )
+}
+
+async fn no_such_path() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no-such-path")
+        .detail("there is nothing here; /v1/openapi.json lists what there is")
+}
+
+async fn no_such_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method")
+        .detail("this path does not answer this method; /v1/openapi.json lists what there is")
+}

@@ -1,0 +1,109 @@
+//! Error answers: problem documents (RFC 9457) with stable codes.
+use std::{borrow::Cow, time::Duration};
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use push_core::{Error, ErrorKind, Reason, api};
+
+/// An error answer.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: Cow<'static, str>,
+    detail: Option<String>,
+    retry_after: Option<Duration>,
+    challenge: bool,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            code: code.into(),
+            detail: None,
+            retry_after: None,
+            challenge: status == StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    pub(crate) fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid").detail(detail)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let (status, code) = match error.kind() {
+            ErrorKind::Config => (StatusCode::UNPROCESSABLE_ENTITY, "config-invalid"),
+            ErrorKind::Invalid => (StatusCode::BAD_REQUEST, "invalid"),
+            ErrorKind::NotFound => (StatusCode::NOT_FOUND, "not-found"),
+            ErrorKind::Conflict => (StatusCode::CONFLICT, "conflict"),
+            ErrorKind::Denied => (StatusCode::FORBIDDEN, "denied"),
+            ErrorKind::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
+            ErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            ErrorKind::Unsupported => (StatusCode::NOT_IMPLEMENTED, "unsupported"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        };
+        let problem = Self::new(status, code);
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(%error, "a request failed inside");
+            return problem.detail("a fault of the gateway's own; its log says more");
+        }
+        let transient = error.is_transient();
+        let problem = problem.detail(error.to_string());
+        if transient {
+            problem.retry_after(Duration::from_secs(1))
+        } else {
+            problem
+        }
+    }
+}
+
+impl From<&Reason> for Problem {
+    /// A refusal that a caller can mend.
+    fn from(reason: &Reason) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, reason.code)
+            .detail(format!("{}; {}", reason.text, reason.advice))
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = api::Problem {
+            kind: format!("urn:offline-push:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            code: self.code.into_owned(),
+        };
+        let mut response = (self.status, axum::Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(after) = self.retry_after {
+            headers.insert(
+                header::RETRY_AFTER,
+                HeaderValue::from(after.as_secs().max(1)),
+            );
+        }
+        if self.challenge {
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"offline-push\""),
+            );
+        }
+        response
+    }
+}

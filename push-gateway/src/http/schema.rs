@@ -1,0 +1,206 @@
+//! What the OpenAPI document says of bodies whose types live in `push-core`, which knows nothing of OpenAPI. A test
+//! compares each with what the type really writes.
+#![allow(dead_code)]
+use std::collections::BTreeMap;
+
+use utoipa::ToSchema;
+
+/// One IM message to one user or to the members of a group.
+#[derive(ToSchema)]
+#[schema(as = Message)]
+pub(super) struct MessageDoc {
+    /// The message's id in the IM system. The same id twice is one message for a receiver.
+    id: String,
+    /// `chat` (counts on the badge by default) or `push`.
+    kind: Option<String>,
+    /// Who wrote it; absent for a pure push.
+    sender: Option<SenderDoc>,
+    /// The group it was written in; absent for one-to-one.
+    group: Option<GroupDoc>,
+    /// User ids. The sender, if among them, gets no push.
+    receivers: Vec<String>,
+    /// What it consists of, in order.
+    elements: Option<Vec<ElementDoc>>,
+    /// Push settings that came with it.
+    push: Option<PushDoc>,
+    /// Only for receivers who are connected: never pushed.
+    online_only: Option<bool>,
+    /// When it was sent, in milliseconds since 1970; absent for now.
+    sent_at: Option<i64>,
+}
+
+/// Who wrote a message.
+#[derive(ToSchema)]
+#[schema(as = Sender)]
+pub(super) struct SenderDoc {
+    user: String,
+    nickname: Option<String>,
+    face_url: Option<String>,
+}
+
+/// The group a message was written in.
+#[derive(ToSchema)]
+#[schema(as = Group)]
+pub(super) struct GroupDoc {
+    id: String,
+    name: Option<String>,
+}
+
+/// A part of a message.
+#[derive(ToSchema)]
+#[schema(as = Element)]
+pub(super) struct ElementDoc {
+    /// `text`, `image`, `sound`, `video`, `file`, `face`, `location`, `relay` or `custom`.
+    r#type: String,
+    /// Of a `text`.
+    text: Option<String>,
+    /// Of a `custom`: without one here or in `push`, it is not pushed.
+    desc: Option<String>,
+    /// Of a `custom`.
+    ext: Option<String>,
+    /// Of a `custom`.
+    sound: Option<String>,
+}
+
+/// The push settings that come with a message.
+#[derive(ToSchema)]
+#[schema(as = OfflinePushInfo)]
+pub(super) struct PushDoc {
+    /// No offline push for this message.
+    disabled: Option<bool>,
+    title: Option<String>,
+    /// The text; beats the text derived from the elements.
+    desc: Option<String>,
+    /// A JSON object as text; absent: the gateway writes one that names the chat.
+    ext: Option<String>,
+    /// How long it is worth delivering; 0 pushes to nobody.
+    ttl_seconds: Option<u32>,
+    /// 0 to 999; beats `badge_add`.
+    badge_set: Option<u32>,
+    /// 1 to 99; beats `badge_mode`.
+    badge_add: Option<u32>,
+    /// `count` or `ignore`.
+    badge_mode: Option<String>,
+    /// `low`, `normal` or `high`.
+    priority: Option<String>,
+    /// At most 64 bytes; replaces an earlier notification with the same key.
+    collapse: Option<String>,
+    apns: Option<ApnsDoc>,
+    /// Fields of one vendor, by channel, merged into that vendor's payload as they are.
+    vendor: Option<BTreeMap<String, serde_json::Value>>,
+}
+
+/// Push settings for Apple devices only.
+#[derive(ToSchema)]
+#[schema(as = ApnsInfo)]
+pub(super) struct ApnsDoc {
+    title: Option<String>,
+    subtitle: Option<String>,
+    image: Option<String>,
+    mutable_content: Option<bool>,
+    /// `kIOSOfflinePushNoSound`, `kIOSOfflinePushDefaultSound`, or a file name.
+    sound: Option<String>,
+    /// `passive`, `active`, `time-sensitive` or `critical`.
+    interruption: Option<String>,
+    content_available: Option<bool>,
+    voip: Option<bool>,
+}
+
+/// What became of a submitted message.
+#[derive(ToSchema)]
+#[schema(as = Submitted)]
+pub(super) struct SubmittedDoc {
+    message: String,
+    deliveries: Vec<DeliveryDoc>,
+    skipped: Vec<SkippedDoc>,
+}
+
+/// A delivery and whose it is.
+#[derive(ToSchema)]
+#[schema(as = Delivery)]
+pub(super) struct DeliveryDoc {
+    /// A UUID.
+    id: String,
+    user: String,
+    device: String,
+    channel: String,
+}
+
+/// Somebody who gets no push, and why.
+#[derive(ToSchema)]
+#[schema(as = Skipped)]
+pub(super) struct SkippedDoc {
+    user: Option<String>,
+    device: Option<String>,
+    /// A code; `GET /v1/reasons` explains them.
+    reason: String,
+}
+
+/// A token of the device in the path.
+#[derive(ToSchema)]
+#[schema(as = Registration)]
+pub(super) struct RegistrationDoc {
+    channel: String,
+    certificate_id: i64,
+    /// `sandbox` or `production`.
+    environment: String,
+    token: String,
+    /// `ios`, `ipad`, `android`, `harmony`, `web` or `desktop`.
+    platform: Option<String>,
+}
+
+/// What the gateway made of a token.
+#[derive(ToSchema)]
+#[schema(as = RegistrationAnswer)]
+pub(super) struct RegistrationAnswerDoc {
+    changed: bool,
+    warning: Option<WarningDoc>,
+}
+
+/// Something that was accepted but will not work.
+#[derive(ToSchema)]
+#[schema(as = Warning)]
+pub(super) struct WarningDoc {
+    code: String,
+    text: String,
+}
+
+/// Where the device in the path is now.
+#[derive(ToSchema)]
+#[schema(as = Presence)]
+pub(super) struct PresenceDoc {
+    /// `online`, `background`, `push-online` or `offline`.
+    presence: String,
+    at: i64,
+    /// The base of the badge.
+    unread: Option<u32>,
+}
+
+/// What happened to deliveries on the device; at most 100.
+#[derive(ToSchema)]
+#[schema(as = Receipts)]
+pub(super) struct ReceiptsDoc {
+    receipts: Vec<ReceiptDoc>,
+}
+
+/// What happened to a delivery on the device.
+#[derive(ToSchema)]
+#[schema(as = Receipt)]
+pub(super) struct ReceiptDoc {
+    delivery: String,
+    /// `delivered` or `clicked`.
+    what: String,
+    at: i64,
+}
+
+/// An error answer (RFC 9457).
+#[derive(ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemDoc {
+    r#type: String,
+    title: String,
+    status: u16,
+    detail: Option<String>,
+    /// A stable code for programs.
+    code: String,
+}

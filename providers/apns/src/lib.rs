@@ -6,6 +6,8 @@ mod payload;
 mod provider;
 mod push_type;
 mod request;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 mod token;
 mod vendor;
 

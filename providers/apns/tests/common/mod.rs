@@ -1,0 +1,89 @@
+//! The service, an app of a team, and providers that send for it.
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+use std::sync::Arc;
+
+use push_core::{BuildContext, Clock, DynProvider, Environment, ManualClock, Notification, Verdict};
+use push_provider_apns::{
+    ApnsProvider,
+    simulator::{Options, Simulator},
+};
+use push_testkit::{fixtures, json, sample};
+use serde_json::Value;
+
+pub(crate) const TOPIC: &str = "com.example.chat";
+pub(crate) const KEY_ID: &str = "ABC123DEFG";
+pub(crate) const TEAM_ID: &str = "DEF123GHIJ";
+
+/// The service with one key of one team, on a clock that stands at [`sample::NOW`].
+pub(crate) struct Apple {
+    pub(crate) service: Simulator,
+    pub(crate) clock: ManualClock,
+}
+
+impl Apple {
+    pub(crate) async fn start() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    pub(crate) async fn with(options: Options) -> Self {
+        let clock = sample::clock();
+        let options = options.with_clock(Arc::new(clock.clone()));
+        Self {
+            service: service(options).await,
+            clock,
+        }
+    }
+
+    /// A provider with the team's key, on the service's clock.
+    pub(crate) fn provider(&self, environment: Environment) -> Arc<ApnsProvider> {
+        provider(
+            key_config(&self.service, environment),
+            Arc::new(self.clock.clone()),
+        )
+    }
+}
+
+pub(crate) async fn service(options: Options) -> Simulator {
+    let service = Simulator::start(options)
+        .await
+        .expect("loopback can be bound");
+    service
+        .register_key(KEY_ID, TEAM_ID, &fixtures::apns_key(1))
+        .expect("a P-256 key");
+    service
+}
+
+pub(crate) fn key_config(service: &Simulator, environment: Environment) -> Value {
+    json!({
+        "key": fixtures::apns_key(1),
+        "key_id": KEY_ID,
+        "team_id": TEAM_ID,
+        "topic": TOPIC,
+        "environment": environment.as_str(),
+        "endpoint": service.endpoint(environment),
+        "http": { "extra_ca_pem": service.ca_pem() },
+    })
+}
+
+pub(crate) fn provider(config: Value, clock: Arc<dyn Clock>) -> Arc<ApnsProvider> {
+    let config = serde_json::from_value(config).expect("a configuration");
+    let provider = ApnsProvider::new(config, &BuildContext::new(clock));
+    Arc::new(provider.expect("a configuration that is right"))
+}
+
+/// Sends one notification to one token of production.
+pub(crate) async fn send(provider: &Arc<ApnsProvider>, token: &str, it: Notification) -> Verdict {
+    let provider: DynProvider = Arc::clone(provider) as DynProvider;
+    sample::send(&provider, sample::batch(it, [token]))
+        .await
+        .remove(0)
+}
+
+pub(crate) async fn send_sample(provider: &Arc<ApnsProvider>, token: &str) -> Verdict {
+    send(provider, token, sample::notification()).await
+}
+
+pub(crate) fn dynamic(provider: &Arc<ApnsProvider>) -> DynProvider {
+    Arc::clone(provider) as DynProvider
+}

@@ -3,7 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::Report;
-use crate::workspace::{Member, Role, Workspace};
+use crate::workspace::{FOREIGN, Member, Role, Workspace};
+
+/// What only `push-http` may use in earnest: simulators (optional) and tests may have their own.
+const OUTSIDE: &[&str] = &[
+    "h2",
+    "hyper-rustls",
+    "reqwest",
+    "rustls",
+    "tokio-rustls",
+    "ureq",
+];
 
 pub(super) fn check(workspace: &Workspace, report: &mut Report) {
     let packages: BTreeMap<String, &Member> = workspace
@@ -13,6 +23,20 @@ pub(super) fn check(workspace: &Workspace, report: &mut Report) {
         .collect();
     for member in &workspace.members {
         for dependency in member.manifest.dependencies() {
+            if OUTSIDE.contains(&dependency.package.as_str())
+                && !dependency.dev
+                && !dependency.optional
+                && !may_speak_itself(&member.role)
+            {
+                report.wrong(
+                    member.path("Cargo.toml"),
+                    format!(
+                        "uses `{}`, but push-http is the one HTTP client and knows TLS for all",
+                        dependency.package
+                    ),
+                    "use push-http; what only a simulator needs is optional, behind `simulator`",
+                );
+            }
             let Some(other) = packages.get(&dependency.package) else {
                 continue;
             };
@@ -43,6 +67,15 @@ pub(super) fn check(workspace: &Workspace, report: &mut Report) {
             ),
             "name the dev-dependency by `path` alone, without version or `workspace = true`",
         );
+    }
+}
+
+/// Whether a crate has connections of its own.
+fn may_speak_itself(who: &Role) -> bool {
+    match who {
+        Role::Http | Role::Testkit => true,
+        Role::Plugin(plugin) => FOREIGN.contains(&plugin.feature().as_str()),
+        _ => false,
     }
 }
 
@@ -201,6 +234,26 @@ mod tests {
             ]);
             assert_eq!(found.len(), 1, "{package} → {whom}: {found:?}");
             assert!(found[0].contains(whom), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn only_push_http_knows_tls() {
+        let tls = "[dependencies]\nrustls.workspace = true\n";
+        let optional = "[dependencies]\nrustls = { workspace = true, optional = true }\n";
+        for (folder, package, rest, wrong) in [
+            ("push-http", "push-http", tls, 0),
+            ("push-testkit", "push-testkit", tls, 0),
+            ("push-gateway", "push-gateway", tls, 1),
+            ("providers/apns-a2", "push-provider-apns-a2", tls, 0),
+            ("providers/a", "push-provider-a", tls, 1),
+            ("providers/a", "push-provider-a", optional, 0),
+        ] {
+            assert_eq!(
+                findings(&[(folder, package, rest)]).len(),
+                wrong,
+                "{folder}"
+            );
         }
     }
 

@@ -61,6 +61,16 @@ pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
                 .warnings
                 .push(format!("{path} has {length} lines; is it still one thing?"));
         }
+        // The one place that lists plugins by feature.
+        if path != "src/linked.rs" {
+            for line in conditions(&text) {
+                report.wrong(
+                    format!("{path}:{line}"),
+                    "a feature changes more than which items there are",
+                    "features only add crates, modules and items: nothing inside a type, a call or a match",
+                );
+            }
+        }
         for (line, word, remedy) in words(&text) {
             report.wrong(format!("{path}:{line}"), format!("`{word}`"), remedy);
         }
@@ -82,6 +92,58 @@ fn words(text: &str) -> Vec<(usize, String, &'static str)> {
     found
 }
 
+/// The lines where a feature decides about something smaller than an item.
+fn conditions(text: &str) -> Vec<usize> {
+    let code = layers(text).code;
+    let lines: Vec<&str> = code.lines().map(str::trim).collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        if !line.contains("feature =") {
+            continue;
+        }
+        let after = lines[at + 1..]
+            .iter()
+            .find(|it| !it.is_empty() && !it.starts_with("#["))
+            .copied()
+            .unwrap_or_default();
+        let outer = line.starts_with("#[cfg(") || line.starts_with("#[cfg_attr(");
+        if line.contains("cfg!(") || (outer && !is_item(after)) {
+            found.push(at + 1);
+        }
+    }
+    found
+}
+
+fn is_item(line: &str) -> bool {
+    let line = match line.strip_prefix("pub") {
+        Some(rest) if rest.starts_with('(') => rest.split_once(')').map_or("", |(_, it)| it),
+        Some(rest) => rest,
+        None => line,
+    };
+    let word = line
+        .trim_start()
+        .split(|it: char| !it.is_alphanumeric() && it != '_')
+        .next();
+    matches!(
+        word,
+        Some(
+            "async"
+                | "const"
+                | "enum"
+                | "extern"
+                | "fn"
+                | "impl"
+                | "macro_rules"
+                | "mod"
+                | "static"
+                | "struct"
+                | "trait"
+                | "type"
+                | "use"
+        )
+    )
+}
+
 fn homes(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (at, line) in text.lines().enumerate() {
@@ -101,7 +163,7 @@ fn homes(text: &str) -> Vec<(usize, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{HOMES, NOT_IN_CODE, homes, words};
+    use super::{HOMES, NOT_IN_CODE, conditions, homes, words};
 
     #[test]
     fn forbidden_words_are_found_in_code_alone() {
@@ -111,6 +173,26 @@ mod tests {
             let found = words(&text);
             assert_eq!(found.len(), 1, "{word}");
             assert_eq!(found[0].0, 3, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_feature_may_add_items_and_nothing_smaller() {
+        for good in [
+            "#[cfg(feature = \"a\")]\npub mod a;\n",
+            "#[cfg(feature = \"a\")]\n#[doc(hidden)]\npub(crate) async fn a() {}\n",
+            "#![cfg(feature = \"a\")]\nfn main() {}\n",
+            "// #[cfg(feature = \"a\")]\nA => 1,\n",
+        ] {
+            assert_eq!(conditions(good), [0_usize; 0], "{good}");
+        }
+        for bad in [
+            "#[cfg(feature = \"a\")]\nVariant,\n",
+            "#[cfg(feature = \"a\")]\npub field: u8,\n",
+            "#[cfg(feature = \"a\")]\nSelf::A => 1,\n",
+            "if cfg!(feature = \"a\") {\n",
+        ] {
+            assert_eq!(conditions(bad), [1], "{bad}");
         }
     }
 

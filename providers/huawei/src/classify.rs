@@ -293,3 +293,218 @@ fn success_count(msg: &str) -> Option<u64> {
     let inner: Value = serde_json::from_str(msg).ok()?;
     text(&inner["success"]).parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+
+    fn answer(status: u16, body: &str) -> Answer {
+        let response = Response::builder()
+            .status(status)
+            .body(Bytes::copy_from_slice(body.as_bytes()))
+            .expect("a response");
+        Answer::read(&response, NOW)
+    }
+
+    fn tokens(names: &[&str]) -> Vec<DeviceToken> {
+        names
+            .iter()
+            .map(|it| DeviceToken::new(*it).expect("a token"))
+            .collect()
+    }
+
+    fn kinds(answer: &Answer, names: &[&str]) -> Vec<VerdictKind> {
+        let tokens = tokens(names);
+        let refs: Vec<_> = tokens.iter().collect();
+        let outcome = answer.outcome(&Notification::default(), &refs);
+        tokens.iter().map(|it| outcome.verdict(it).kind).collect()
+    }
+
+    fn partial(inner: &str) -> Answer {
+        let body = serde_json::json!({ "code": "80100000", "msg": inner, "requestId": "r" });
+        answer(200, &body.to_string())
+    }
+
+    /// Written apart from the table it checks: code, and the class it has in the protocol notes.
+    const DOCUMENTED: &str = "\
+        80000000 ok|80100001 req|80100002 req|80100003 req|80100004 req|80100013 req|80100016 req|80100017 rate|\
+        80100018 req|80200001 cred|80200003 cred|80200005 cred|80300002 cred|80300006 rate|80300007 dead|80300008 req|\
+        80300010 req|80300011 req|80300013 cred|80600003 retry|81000001 retry|82000001 req|82000002 req|82000003 req|\
+        82000004 req|82000005 req|82000006 req|82000007 req|82000008 req|82000009 req|82000010 req|82000011 req|\
+        82000012 cred|82000013 cred";
+
+    #[test]
+    fn every_documented_code_has_its_class_with_any_status_and_as_a_number() {
+        let codes: Vec<_> = DOCUMENTED.split('|').collect();
+        assert_eq!(codes.len(), CODES.len());
+        for entry in codes {
+            let (code, class) = entry.split_once(' ').unwrap();
+            let expected = match class {
+                "ok" => VerdictKind::Accepted,
+                "dead" => VerdictKind::TokenDead { since: None },
+                "req" => VerdictKind::PayloadRefused,
+                "cred" => VerdictKind::CredentialRefused,
+                "rate" => VerdictKind::RateLimited(Scope::Credential),
+                "retry" => VerdictKind::Unavailable,
+                other => panic!("{other}"),
+            };
+            for status in [200, 400, 401, 500, 503] {
+                let text = answer(status, &format!(r#"{{"code":"{code}","msg":"m"}}"#));
+                let number = answer(status, &format!(r#"{{"code":{code},"msg":"m"}}"#));
+                assert_eq!(kinds(&text, &["a"]), [expected], "{code} {status}");
+                assert_eq!(kinds(&number, &["a"]), [expected], "{code} {status}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_code_is_kept_and_judged_by_its_status() {
+        for (status, kind) in [
+            (200, VerdictKind::Unknown),
+            (400, VerdictKind::PayloadRefused),
+            (401, VerdictKind::CredentialRefused),
+            (404, VerdictKind::CredentialRefused),
+            (429, VerdictKind::RateLimited(Scope::Credential)),
+            (500, VerdictKind::Unavailable),
+            (502, VerdictKind::Unknown),
+            (503, VerdictKind::RateLimited(Scope::Credential)),
+            (504, VerdictKind::Unknown),
+        ] {
+            let answer = answer(
+                status,
+                r#"{"code":"87654321","msg":"news","requestId":"r1"}"#,
+            );
+            let tokens = tokens(&["a"]);
+            let outcome = answer.outcome(&Notification::default(), &[&tokens[0]]);
+            let verdict = outcome.verdict(&tokens[0]);
+            assert_eq!(verdict.kind, kind, "{status}");
+            assert_eq!(verdict.answer.code, "87654321");
+            assert_eq!(verdict.answer.text, "news");
+            assert_eq!(verdict.answer.request_id, "r1");
+            assert_eq!(verdict.answer.status, Some(status));
+        }
+    }
+
+    #[test]
+    fn another_access_token_is_wanted_where_one_may_help() {
+        for (status, code, wanted) in [
+            (200, "80200003", true),
+            (401, "80200003", true),
+            (200, "80200005", true),
+            (401, "80200001", true),
+            (200, "80200001", false),
+            (401, "", true),
+            (401, "87654321", true),
+            (401, "80300002", false),
+            (403, "", false),
+            (200, "80000000", false),
+            (503, "", false),
+        ] {
+            let answer = answer(status, &format!(r#"{{"code":"{code}"}}"#));
+            assert_eq!(answer.wants_another_token(), wanted, "{status} {code}");
+        }
+        assert!(answer(401, "<html>").wants_another_token());
+    }
+
+    #[test]
+    fn a_partial_answer_names_the_dead_in_json_inside_json() {
+        let dead = VerdictKind::TokenDead { since: None };
+        let ok = VerdictKind::Accepted;
+        let names = ["a", "b", "c", "b"];
+        for inner in [
+            r#"{"success":2,"failure":1,"illegal_tokens":["b"]}"#,
+            r#"{"success":"2","failure":"1","illegal_tokens":["b"]}"#,
+            r#"{"illegal_tokens":["b"]}"#,
+            // A token that is none of ours changes nothing.
+            r#"{"success":3,"failure":2,"illegal_tokens":["b","x"]}"#,
+        ] {
+            assert_eq!(
+                kinds(&partial(inner), &names),
+                [ok, dead, ok, dead],
+                "{inner}"
+            );
+        }
+        // Not encoded twice, as nobody documents it.
+        let plain = r#"{"code":"80100000","msg":{"success":2,"failure":1,"illegal_tokens":["b"]}}"#;
+        assert_eq!(kinds(&answer(200, plain), &names), [ok, dead, ok, dead]);
+    }
+
+    #[test]
+    fn a_partial_answer_that_cannot_be_read_leaves_everyone_unknown_and_nobody_dead() {
+        for inner in [
+            "",
+            "Success",
+            "[]",
+            "{",
+            r#"{"success":1,"failure":1}"#,
+            r#"{"success":1,"failure":1,"illegal_tokens":"a"}"#,
+            r#"{"success":1,"failure":1,"illegal_tokens":["a",7]}"#,
+            r#"{"success":1,"failure":1,"illegal_tokens":{"a":1}}"#,
+        ] {
+            let answer = partial(inner);
+            assert_eq!(
+                kinds(&answer, &["a", "b"]),
+                [VerdictKind::Unknown; 2],
+                "{inner}"
+            );
+        }
+    }
+
+    #[test]
+    fn where_more_failed_than_are_named_the_unnamed_are_unknown() {
+        let dead = VerdictKind::TokenDead { since: None };
+        let answer = partial(r#"{"success":1,"failure":2,"illegal_tokens":["a"]}"#);
+        let unknown = VerdictKind::Unknown;
+        assert_eq!(kinds(&answer, &["a", "b", "c"]), [dead, unknown, unknown]);
+    }
+
+    #[test]
+    fn what_the_vendor_repeats_of_ours_is_taken_out() {
+        let notification = Notification {
+            title: "Ann Tester".into(),
+            body: "lunch?".into(),
+            ..Notification::default()
+        };
+        let tokens = tokens(&["token-one", "token-two"]);
+        let refs: Vec<_> = tokens.iter().collect();
+        let long = "x".repeat(VendorAnswer::MAX_BYTES - 4);
+        for msg in [
+            "token-two is no token".to_owned(),
+            "Ann Tester says lunch? to token-one".to_owned(),
+            format!("{long}token-one"),
+            r#"{"token":["token-one"],"title":"Ann Tester"}"#.to_owned(),
+        ] {
+            let body = serde_json::json!({ "code": msg, "msg": msg, "requestId": msg });
+            for status in [200, 400] {
+                let answer = answer(status, &body.to_string());
+                let shown = format!("{:?}", answer.outcome(&notification, &refs));
+                for private in ["token-", "Ann Tester", "lunch?"] {
+                    assert!(!shown.contains(private), "{shown}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_is_a_floor_for_what_may_be_tried_again_only() {
+        for (code, retry) in [
+            ("80100017", Retry::After(Duration::from_secs(9))),
+            ("81000001", Retry::After(Duration::from_secs(9))),
+            ("80100003", Retry::Never),
+            ("80000000", Retry::Never),
+        ] {
+            let response = Response::builder()
+                .header("retry-after", "9")
+                .body(Bytes::from(format!(r#"{{"code":"{code}"}}"#)))
+                .expect("a response");
+            let tokens = tokens(&["a"]);
+            let outcome =
+                Answer::read(&response, NOW).outcome(&Notification::default(), &[&tokens[0]]);
+            assert_eq!(outcome.verdict(&tokens[0]).retry, retry, "{code}");
+        }
+    }
+}

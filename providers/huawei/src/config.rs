@@ -276,3 +276,103 @@ fn origin<'a>(key: &str, text: &'a str) -> Result<&'a str> {
         "leave the path out: it follows from app_id or project_id",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use push_core::{BuildContext, ManualClock, RawConfig, Timestamp};
+    use serde_json::{Value, json};
+
+    use crate::PLUGIN;
+
+    fn right() -> Value {
+        json!({
+            "app_id": "100000001",
+            "app_secret": "the-secret-of-a-test",
+            "intent": "intent://im/chat#Intent;scheme=push;component=com.example.im/.ChatActivity;end",
+        })
+    }
+
+    fn build(config: &Value) -> Result<String, String> {
+        let clock = ManualClock::new(Timestamp::from_unix_seconds(1_700_000_000));
+        let raw = RawConfig::from_json(config).expect("an object");
+        PLUGIN
+            .build(raw, &BuildContext::new(std::sync::Arc::new(clock)))
+            .map(|it| format!("{it:?}"))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_wrong_value_is_refused_by_its_key_with_advice_and_without_the_secret() {
+        for (key, value) in [
+            ("app_id", json!("")),
+            ("app_id", json!("1/../2")),
+            ("app_id", json!("1".repeat(65))),
+            ("app_secret", json!("")),
+            ("app_secret", json!("the-secret-of-a-test\n")),
+            ("project_id", json!("a b")),
+            ("target_user_type", json!(2)),
+            ("category", json!("im")),
+            ("badge_class", json!("MainActivity")),
+            ("badge_class", json!("com..Main")),
+            ("endpoint", json!("push-api.cloud.huawei.com")),
+            ("endpoint", json!("http://push-api.cloud.huawei.com")),
+            ("endpoint", json!("https://push-api.cloud.huawei.com/v1")),
+            ("endpoint", json!("https://push-api.cloud.huawei.com//")),
+            ("endpoint", json!("ftp://localhost")),
+            ("token_endpoint", json!("http://example.com/token")),
+            ("token_endpoint", json!("")),
+            ("intent", json!("com.example.im.ChatActivity")),
+            ("intent", json!("intent://im#Intent;scheme=push")),
+            ("intent", json!("intent://im#Intent;S.ext=x;end")),
+            ("intent", json!("intent://im/聊天#Intent;end")),
+            ("intent", json!("")),
+            ("action", json!("com.example.im.OPEN")),
+            ("http", json!({ "max_connections": 0 })),
+        ] {
+            let mut config = right();
+            config[key] = value;
+            let error = build(&config).expect_err("it is refused");
+            assert!(error.contains(key), "{key}: {error}");
+            assert!(error.contains("provider/huawei"), "{key}: {error}");
+            assert!(error.contains("; "), "{key} has no advice: {error}");
+            assert!(!error.contains("the-secret-of-a-test"), "{key}: {error}");
+        }
+    }
+
+    #[test]
+    fn ids_may_be_numbers_and_the_rest_has_defaults() {
+        let mut config = right();
+        config["app_id"] = json!(100_000_001);
+        config["project_id"] = json!(7);
+        let shown = build(&config).unwrap();
+        assert!(
+            shown.contains("https://push-api.cloud.huawei.com/v2/7/messages:send"),
+            "{shown}"
+        );
+        assert!(!shown.contains("the-secret-of-a-test"), "{shown}");
+        let shown = build(&right()).unwrap();
+        assert!(
+            shown.contains("https://push-api.cloud.huawei.com/v1/100000001/messages:send"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("https://oauth-login.cloud.huawei.com/oauth2/v3/token"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn clear_text_is_for_this_machine_only() {
+        for (endpoint, good) in [
+            ("http://localhost:1", true),
+            ("http://127.0.0.1:1/", true),
+            ("http://[::1]:1", true),
+            ("http://localhost.example.com", false),
+            ("http://10.0.0.1", false),
+        ] {
+            let mut config = right();
+            config["endpoint"] = json!(endpoint);
+            assert_eq!(build(&config).is_ok(), good, "{endpoint}");
+        }
+    }
+}

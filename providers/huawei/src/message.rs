@@ -61,10 +61,10 @@ impl Rendered {
     /// The whole body for these tokens, in their order.
     pub(crate) fn body<'a>(&self, tokens: impl IntoIterator<Item = &'a DeviceToken>) -> String {
         let mut body = self.head.clone();
-        let mut separator = '[';
-        for token in tokens {
-            body.push(separator);
-            separator = ',';
+        for (at, token) in tokens.into_iter().enumerate() {
+            if at > 0 {
+                body.push(',');
+            }
             quote(token.expose(), &mut body);
         }
         body.push_str("]}}");
@@ -78,16 +78,15 @@ fn quote(text: &str, to: &mut String) {
 }
 
 /// The body with everything but the tokens; what `validate_only` asks for is checked and not delivered.
-fn head(message: &Map<String, Value>, validate_only: bool) -> String {
-    let mut head = format!(r#"{{"validate_only":{validate_only},"message":"#);
-    write!(head, "{}", Value::from(message.clone())).unwrap_or_default();
+fn head(message: &Value, validate_only: bool) -> String {
+    let mut head = format!(r#"{{"validate_only":{validate_only},"message":{message}"#);
     head.pop();
-    head.push_str(r#","token":"#);
+    head.push_str(r#","token":["#);
     head
 }
 
-/// What a head's body adds besides the tokens: `[]}}`.
-const TAIL: usize = 4;
+/// What a body has after the tokens: `]}}`.
+const TAIL: usize = 3;
 
 impl Style {
     /// Renders `notification` as of `now`. `bi_tag` comes back in receipts.
@@ -132,10 +131,9 @@ impl Style {
                 ));
             }
         }
-        let mut message = Map::new();
-        message.insert("android".into(), android.into());
+        let mut message = json!({ "android": android });
         if !notification.ext.is_empty() || notification.kind == NotificationKind::Background {
-            message.insert("data".into(), data(&notification.ext).into());
+            message["data"] = data(&notification.ext).into();
         }
         fit(&mut message, validate_only).map(|head| Rendered { head })
     }
@@ -271,34 +269,35 @@ fn merge(into: &mut Map<String, Value>, fields: &Map<String, Value>) {
     }
 }
 
-fn fit(message: &mut Map<String, Value>, validate_only: bool) -> Result<String, Verdict> {
+fn fit(message: &mut Value, validate_only: bool) -> Result<String, Verdict> {
     let mut whole = head(message, validate_only);
-    if whole.len() + TAIL > MAX_PAYLOAD && ext_is_in_the_intent(message) {
-        message.remove("data");
+    if whole.len() + TAIL > MAX_PAYLOAD
+        && ext_is_in_the_intent(message)
+        && let Some(fields) = message.as_object_mut()
+    {
+        fields.remove("data");
         whole = head(message, validate_only);
     }
     let excess = (whole.len() + TAIL).saturating_sub(MAX_PAYLOAD);
     if excess == 0 {
         return Ok(whole);
     }
-    let text = message
-        .get_mut("android")
-        .and_then(|it| it.pointer_mut("/notification/body"));
-    if let Some(Value::String(text)) = text
+    if let Some(Value::String(text)) = message.pointer_mut("/android/notification/body")
         && shorten(text, excess)
     {
         return Ok(head(message, validate_only));
     }
     Err(Verdict::payload_refused(
         "80300008",
-        format!("{excess} bytes more than the {MAX_PAYLOAD} that Huawei takes, without the text"),
+        format!(
+            "{excess} bytes more than the {MAX_PAYLOAD} that Huawei takes, and too little text to cut"
+        ),
     ))
 }
 
-fn ext_is_in_the_intent(message: &Map<String, Value>) -> bool {
+fn ext_is_in_the_intent(message: &Value) -> bool {
     message
-        .get("android")
-        .and_then(|it| it.pointer("/notification/click_action/intent"))
+        .pointer("/android/notification/click_action/intent")
         .and_then(Value::as_str)
         .is_some_and(|it| it.contains(";S.ext="))
 }
@@ -329,5 +328,143 @@ fn escaped_len(character: char) -> usize {
         '"' | '\\' | '\u{8}' | '\t' | '\n' | '\u{c}' | '\r' => 2,
         '\0'..='\u{1f}' => 6,
         other => other.len_utf8(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+
+    fn style(click: Click) -> Style {
+        Style {
+            click,
+            category: "IM".into(),
+            target_user_type: 0,
+            badge_class: "com.example.im.MainActivity".into(),
+            channel_id: String::new(),
+            receipt_id: String::new(),
+            high_urgency: false,
+        }
+    }
+
+    fn clicks() -> [Click; 2] {
+        [
+            Click::Intent("intent://im/chat#Intent;scheme=push".into()),
+            Click::Action("com.example.im.OPEN_CHAT".into()),
+        ]
+    }
+
+    fn body(style: &Style, notification: &Notification) -> Result<Value, Verdict> {
+        let rendered = style.render(notification, NOW, None, false)?;
+        assert!(rendered.body([]).len() <= MAX_PAYLOAD);
+        let token = DeviceToken::new("phone-1").expect("a token");
+        let body = rendered.body([&token, &token]);
+        Ok(serde_json::from_str(&body).expect("the body is JSON"))
+    }
+
+    proptest! {
+        /// S98
+        #[test]
+        fn whatever_people_write_fits_or_is_refused_and_no_character_breaks(
+            title in "\\PC{0,80}",
+            text in any::<String>(),
+            repeat in 1_usize..100,
+            sender in any::<String>(),
+        ) {
+            let whole = text.repeat(repeat);
+            let ext = json!({ "entity": { "sender": sender } }).to_string();
+            let notification = Notification {
+                title,
+                body: whole.clone(),
+                ext: ext.clone(),
+                badge: Badge::Set(1),
+                ..Notification::default()
+            };
+            for click in clicks() {
+                let message = match body(&style(click), &notification) {
+                    Ok(body) => body["message"].clone(),
+                    Err(verdict) => {
+                        let empty = whole.is_empty() && notification.title.is_empty();
+                        prop_assert!(empty || verdict.answer.code == "80300008");
+                        continue;
+                    }
+                };
+                let shown = message["android"]["notification"]["body"].as_str().expect("a text");
+                let cut = shown
+                    .strip_suffix(ELLIPSIS)
+                    .is_some_and(|kept| whole.starts_with(kept));
+                prop_assert!(shown == whole || cut || whole.is_empty());
+                let click = &message["android"]["notification"]["click_action"];
+                let found = match click["intent"].as_str() {
+                    Some(uri) => {
+                        let encoded = uri
+                            .split_once(";S.ext=")
+                            .and_then(|it| it.1.strip_suffix(";end"))
+                            .expect("an extra");
+                        percent_encoding::percent_decode_str(encoded)
+                            .decode_utf8()
+                            .expect("UTF-8")
+                            .into_owned()
+                    }
+                    None => {
+                        let data: Value =
+                            serde_json::from_str(message["data"].as_str().expect("data"))
+                                .expect("JSON");
+                        data["ext"].as_str().expect("ext").to_owned()
+                    }
+                };
+                prop_assert_eq!(found, ext.clone());
+            }
+        }
+
+        #[test]
+        fn the_length_of_a_character_in_json_is_known(character in any::<char>()) {
+            let quoted = Value::from(character.to_string()).to_string();
+            prop_assert_eq!(escaped_len(character), quoted.len() - 2);
+        }
+    }
+
+    #[test]
+    fn the_second_copy_of_ext_goes_before_any_text_does() {
+        let notification = |bytes: usize| Notification {
+            title: "Ann".into(),
+            body: "b".repeat(600),
+            ext: json!({ "entity": { "sender": "s".repeat(bytes) } }).to_string(),
+            ..Notification::default()
+        };
+        let [intent, action] = clicks().map(style);
+        let small = body(&intent, &notification(1000)).unwrap();
+        assert!(small["message"]["data"].is_string());
+        let large = body(&intent, &notification(2000)).unwrap();
+        assert!(large["message"].get("data").is_none());
+        let text = &large["message"]["android"]["notification"]["body"];
+        assert_eq!(text.as_str().unwrap().len(), 600);
+        // Where `data` is the only copy it stays.
+        let only = body(&action, &notification(3300)).unwrap();
+        assert!(only["message"]["data"].is_string());
+        let text = &only["message"]["android"]["notification"]["body"];
+        assert!(text.as_str().unwrap().len() < 600);
+    }
+
+    #[test]
+    fn a_picture_that_is_not_https_is_left_out() {
+        let [intent, _] = clicks().map(style);
+        for (image, sent) in [
+            ("https://example.com/a.png", true),
+            ("http://example.com/a.png", false),
+        ] {
+            let notification = Notification {
+                title: "Ann".into(),
+                image: image.into(),
+                ..Notification::default()
+            };
+            let body = body(&intent, &notification).unwrap();
+            let it = &body["message"]["android"]["notification"]["image"];
+            assert_eq!(it.is_string(), sent);
+        }
     }
 }

@@ -26,15 +26,19 @@ pub struct Reply {
 
 #[derive(Clone)]
 pub(crate) enum Act {
-    Answer {
-        status: StatusCode,
-        headers: HeaderMap,
-        body: Bytes,
-        truncated: bool,
-    },
+    /// Behind a pointer, so that a reply is small enough for the error of a `Result`.
+    Answer(Box<Answer>),
     Reset,
     Silence,
     With(With),
+}
+
+#[derive(Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) truncated: bool,
 }
 
 pub(crate) type With = Arc<dyn Fn(&Request<Bytes>) -> Reply + Send + Sync>;
@@ -45,12 +49,12 @@ impl Reply {
     /// # Panics
     /// If `status` is not from 100 to 999.
     pub fn new(status: u16) -> Self {
-        Self::act(Act::Answer {
+        Self::act(Act::Answer(Box::new(Answer {
             status: StatusCode::from_u16(status).expect("an HTTP status has three digits"),
             headers: HeaderMap::new(),
             body: Bytes::new(),
             truncated: false,
-        })
+        })))
     }
 
     /// No answer: the connection is reset after the request was read.
@@ -81,8 +85,8 @@ impl Reply {
     /// If `name` or `value` cannot be a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        if let Act::Answer { headers, .. } = &mut self.act {
-            headers.append(
+        if let Act::Answer(it) = &mut self.act {
+            it.headers.append(
                 HeaderName::from_bytes(name.as_bytes()).expect("a header's name"),
                 HeaderValue::from_str(value).expect("a header's value"),
             );
@@ -93,8 +97,8 @@ impl Reply {
     /// Replaces the body. No effect where there is no answer.
     #[must_use]
     pub fn body(mut self, bytes: impl Into<Bytes>) -> Self {
-        if let Act::Answer { body, .. } = &mut self.act {
-            *body = bytes.into();
+        if let Act::Answer(it) = &mut self.act {
+            it.body = bytes.into();
         }
         self
     }
@@ -109,8 +113,8 @@ impl Reply {
     /// Ends the body half-way, and the exchange with it.
     #[must_use]
     pub fn truncated(mut self) -> Self {
-        if let Act::Answer { truncated, .. } = &mut self.act {
-            *truncated = true;
+        if let Act::Answer(it) = &mut self.act {
+            it.truncated = true;
         }
         self
     }
@@ -125,7 +129,7 @@ impl Reply {
     /// The status of the answer; `None` where there is none or it depends on the request.
     pub fn status(&self) -> Option<u16> {
         match &self.act {
-            Act::Answer { status, .. } => Some(status.as_u16()),
+            Act::Answer(it) => Some(it.status.as_u16()),
             _ => None,
         }
     }
@@ -133,16 +137,16 @@ impl Reply {
     /// A header of the answer.
     pub fn header_value(&self, name: &str) -> Option<&str> {
         match &self.act {
-            Act::Answer { headers, .. } => headers.get(name)?.to_str().ok(),
+            Act::Answer(it) => it.headers.get(name)?.to_str().ok(),
             _ => None,
         }
     }
 
-    /// Replaces a header of the answer.
+    /// Takes a header away. No effect where there is no answer.
     #[must_use]
     pub fn without_header(mut self, name: &str) -> Self {
-        if let Act::Answer { headers, .. } = &mut self.act {
-            headers.remove(name);
+        if let Act::Answer(it) = &mut self.act {
+            it.headers.remove(name);
         }
         self
     }
@@ -181,16 +185,12 @@ impl From<(u16, Value)> for Reply {
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.act {
-            Act::Answer {
-                status,
-                body,
-                truncated,
-                ..
-            } => write!(
+            Act::Answer(it) => write!(
                 f,
-                "Reply({status}, {} bytes{})",
-                body.len(),
-                if *truncated { ", truncated" } else { "" }
+                "Reply({}, {} bytes{})",
+                it.status,
+                it.body.len(),
+                if it.truncated { ", truncated" } else { "" }
             ),
             Act::Reset => f.write_str("Reply(reset)"),
             Act::Silence => f.write_str("Reply(silence)"),

@@ -29,7 +29,7 @@ use tokio::sync::Notify;
 use crate::{
     listener::{Connection, LOOPBACK, Listener},
     log::Log,
-    reply::{Act, Reply},
+    reply::{Act, Answer, Reply},
     tls::{Alpn, Authority, ClientAuth, server_config},
 };
 
@@ -225,20 +225,20 @@ where
 }
 
 async fn answer(reply: Reply, cut: &Notify) -> Response<ReplyBody> {
-    let (status, mut headers, body, truncated) = match reply.act {
-        Act::Answer {
-            status,
-            headers,
-            body,
-            truncated,
-        } => (status, headers, body, truncated),
+    let answer = match reply.act {
+        Act::Answer(answer) => answer,
         Act::Reset => {
             cut.notify_one();
             return std::future::pending().await;
         }
         Act::Silence | Act::With(_) => return std::future::pending().await,
     };
-    let mut data = body;
+    let Answer {
+        status,
+        mut headers,
+        body: mut data,
+        truncated,
+    } = *answer;
     if truncated {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(data.len().max(1)));
         data.truncate(data.len() / 2);

@@ -195,6 +195,7 @@ pub(crate) fn unanswered(error: &HttpError) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use push_testkit::sample::NOW;
     use serde_json::json;
 
@@ -367,5 +368,18 @@ mod tests {
         let verdict = verdict(200, json!({"name": "projects/demo/messages/0:17%ab"}));
         assert_eq!(verdict.kind, VerdictKind::Accepted);
         assert_eq!(verdict.answer.request_id, "0:17%ab");
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_that_say_nothing_cost_no_token(status in 100u16..1000, body in any::<Vec<u8>>()) {
+            let response = Response::builder().status(status).body(Bytes::from(body)).unwrap();
+            let verdict = answered(&response, None, NOW);
+            let costs = matches!(
+                verdict.kind,
+                VerdictKind::TokenDead { .. } | VerdictKind::TokenMismatch(_) | VerdictKind::Accepted
+            );
+            prop_assert!(!costs, "{verdict:?}");
+        }
     }
 }

@@ -211,6 +211,7 @@ fn check(message: &Map<String, Value>) -> Result<(), Verdict> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use push_testkit::sample;
 
     use super::*;
@@ -391,5 +392,32 @@ mod tests {
             ..Notification::default()
         };
         assert_eq!(refused(&notification), "unsupported-kind");
+    }
+
+    proptest! {
+        #[test]
+        fn what_people_write_arrives_as_they_wrote_it(
+            title in "\\PC{1,40}|[\"\\\\{}\r\n\u{0}]{1,20}",
+            body in any::<String>(),
+            token in "[ -~]{1,80}",
+        ) {
+            let notification = Notification {
+                title: title.clone(),
+                body: body.clone(),
+                ext: body.clone(),
+                ..Notification::default()
+            };
+            let message = Message::render(&notification, &Defaults::default(), sample::NOW);
+            if let Ok(message) = message {
+                let to = DeviceToken::new(token.clone()).unwrap();
+                let json: Value = serde_json::from_slice(&message.to(&to)).unwrap();
+                let message = &json["message"];
+                prop_assert_eq!(&message["token"], &Value::from(token));
+                prop_assert_eq!(&message["notification"]["title"], &Value::from(title));
+                let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
+                prop_assert_eq!(text(&message["notification"]["body"]), body.clone());
+                prop_assert_eq!(text(&message["data"]["ext"]), body);
+            }
+        }
     }
 }

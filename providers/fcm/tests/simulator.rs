@@ -1,1 +1,596 @@
+//! The provider against the simulator, and the simulator against what Google documents.
+use std::{sync::Arc, time::Duration};
 
+use http::Request;
+use push_core::{
+    Badge, BuildContext, Channel, DynProvider, ManualClock, Mismatch, Notification, RawConfig,
+    Retry, Scope, Verdict, VerdictKind,
+    payload::{Payload, Profile},
+};
+use push_http::{Client, HttpClient, HttpConfig};
+use push_provider_fcm::{
+    PLUGIN,
+    simulator::{Options, PROJECT, Phone, Simulator, error},
+};
+use push_testkit::{block_on, fixtures, sample};
+use serde_json::{Value, json};
+
+const DEAD: VerdictKind = VerdictKind::TokenDead { since: None };
+
+/// Google, a clock for both sides, and a provider with Google's key.
+struct Scene {
+    clock: ManualClock,
+    google: Simulator,
+    provider: DynProvider,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    async fn with(options: Options) -> Self {
+        let clock = sample::clock();
+        let google = Simulator::start(options.with_clock(Arc::new(clock.clone())))
+            .await
+            .expect("loopback can be bound");
+        let provider = build(&google.config(), &clock);
+        Self {
+            clock,
+            google,
+            provider,
+        }
+    }
+
+    async fn send(&self, notification: Notification, phone: &Phone) -> Verdict {
+        let batch = sample::batch(notification, [phone.token()]);
+        sample::send(&self.provider, batch).await.remove(0)
+    }
+
+    async fn accepted(&self, notification: Notification, phone: &Phone) {
+        let verdict = self.send(notification, phone).await;
+        assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
+    }
+}
+
+fn build(config: &Value, clock: &ManualClock) -> DynProvider {
+    let raw = RawConfig::from_json(config).expect("a table");
+    PLUGIN
+        .build(raw, &BuildContext::new(Arc::new(clock.clone())))
+        .expect("the simulator's configuration is good")
+}
+
+#[test]
+fn a_message_is_shown_and_a_tap_opens_its_chat() {
+    block_on(async {
+        let mut scene = Scene::new().await;
+        let mut config = scene.google.config();
+        config["channel_id"] = "im".into();
+        config["click_action"] = "OPEN_CHAT".into();
+        scene.provider = build(&config, &scene.clock);
+        let phone = scene.google.install();
+        scene.accepted(sample::notification(), &phone).await;
+        let shown = phone.screen();
+        assert_eq!(shown.len(), 1);
+        assert_eq!(shown[0].title(), Some(sample::TITLE));
+        assert_eq!(shown[0].body(), Some(sample::BODY));
+        assert_eq!(shown[0].channel_id(), Some("im"));
+        assert_eq!(shown[0].sound(), Some("default"));
+        assert!(shown[0].high_priority);
+        assert_eq!(phone.badge(), 3);
+        let tapped = phone.tap_newest().unwrap();
+        assert_eq!(tapped.action.as_deref(), Some("OPEN_CHAT"));
+        let clicked = Payload::intent(tapped.extras["ext"].as_str());
+        let target = clicked.target(Profile::Android).unwrap();
+        assert_eq!(target.navigate_ids(), Some(("ann", "")));
+        assert!(phone.screen().is_empty());
+        assert_eq!(phone.tap_newest(), None);
+    });
+}
+
+#[test]
+fn a_later_message_of_a_chat_replaces_the_earlier_one_and_zero_clears_the_badge() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        let message = |collapse: &str, body: &str, badge| Notification {
+            collapse: collapse.into(),
+            body: body.into(),
+            badge: Badge::Set(badge),
+            ..sample::notification()
+        };
+        scene.accepted(message("ann", "one", 1), &phone).await;
+        scene.accepted(message("bob", "two", 2), &phone).await;
+        scene.accepted(message("ann", "three", 0), &phone).await;
+        let bodies: Vec<_> = phone
+            .screen()
+            .iter()
+            .map(|it| it.body().map(str::to_owned))
+            .collect();
+        assert_eq!(bodies, [Some("two".into()), Some("three".into())]);
+        assert_eq!(phone.badge(), 0);
+        assert_eq!(phone.arrived(), 3);
+    });
+}
+
+#[test]
+fn an_absent_phone_gets_what_is_still_worth_delivering_and_the_last_of_each_chat() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        phone.switch_off();
+        let minute = Duration::from_secs(60);
+        for (collapse, body, ttl) in [
+            ("", "stale", Some(minute)),
+            ("", "fresh", Some(3 * minute)),
+            ("", "patient", None),
+            ("ann", "first", None),
+            ("ann", "last", None),
+        ] {
+            let notification = Notification {
+                body: body.into(),
+                collapse: collapse.into(),
+                expires_at: ttl.map(|it| sample::NOW + it),
+                ..sample::notification()
+            };
+            scene.accepted(notification, &phone).await;
+        }
+        assert_eq!(phone.arrived(), 0);
+        scene.clock.advance(2 * minute);
+        phone.switch_on();
+        let bodies: Vec<_> = phone
+            .arrivals()
+            .iter()
+            .map(|it| it.body().unwrap().to_owned())
+            .collect();
+        assert_eq!(bodies, ["fresh", "patient", "last"]);
+    });
+}
+
+#[test]
+fn five_hundred_phones_get_their_message_once_each_with_one_access_token() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phones: Vec<_> = (0..500).map(|_| scene.google.install()).collect();
+        let batch = sample::batch(sample::notification(), phones.iter().map(Phone::token));
+        for verdict in sample::send(&scene.provider, batch).await {
+            assert_eq!(verdict.kind, VerdictKind::Accepted);
+        }
+        assert!(phones.iter().all(|it| it.arrived() == 1));
+        let counters = scene.google.counters();
+        assert_eq!(
+            (counters.granted, counters.accepted, counters.sends),
+            (1, 500, 500)
+        );
+    });
+}
+
+#[test]
+fn access_is_renewed_five_minutes_before_it_ends() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        scene.accepted(sample::notification(), &phone).await;
+        scene.clock.advance(Duration::from_secs(3599 - 301));
+        scene.accepted(sample::notification(), &phone).await;
+        assert_eq!(scene.google.counters().granted, 1);
+        scene.clock.advance(Duration::from_secs(1));
+        scene.accepted(sample::notification(), &phone).await;
+        assert_eq!(scene.google.counters().granted, 2);
+        assert_eq!(scene.google.counters().sends, 3);
+    });
+}
+
+#[test]
+fn a_renewal_that_fails_disturbs_nobody_while_the_old_access_is_good() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        scene.accepted(sample::notification(), &phone).await;
+        scene.google.revoke_key();
+        scene.clock.advance(Duration::from_secs(3599 - 300));
+        for _ in 0..3 {
+            scene.accepted(sample::notification(), &phone).await;
+        }
+        assert_eq!(scene.google.counters().token_requests, 2);
+        scene.clock.advance(Duration::from_secs(30));
+        scene.accepted(sample::notification(), &phone).await;
+        assert_eq!(scene.google.counters().token_requests, 3);
+        scene.clock.advance(Duration::from_secs(300));
+        let verdict = scene.send(sample::notification(), &phone).await;
+        assert_eq!(verdict.kind, VerdictKind::CredentialRefused);
+        assert_eq!(verdict.answer.code, "invalid_grant");
+    });
+}
+
+/// S120
+#[test]
+fn access_that_ended_early_is_renewed_once_for_a_whole_batch_and_every_message_sent_again() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phones: Vec<_> = (0..50).map(|_| scene.google.install()).collect();
+        let batch = || sample::batch(sample::notification(), phones.iter().map(Phone::token));
+        sample::send(&scene.provider, batch()).await;
+        scene.google.expire_access();
+        for verdict in sample::send(&scene.provider, batch()).await {
+            assert_eq!(verdict.kind, VerdictKind::Accepted);
+        }
+        assert_eq!(scene.google.counters().granted, 2);
+        assert!(phones.iter().all(|it| it.arrived() == 2));
+    });
+}
+
+#[test]
+fn a_token_lives_as_long_as_the_app_is_installed() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        let again = phone.reinstall();
+        assert_eq!(scene.send(sample::notification(), &phone).await.kind, DEAD);
+        scene.accepted(sample::notification(), &again).await;
+        again.uninstall();
+        let verdict = scene.send(sample::notification(), &again).await;
+        assert_eq!(
+            (verdict.kind, verdict.answer.code.as_str()),
+            (DEAD, "UNREGISTERED")
+        );
+        let verdict = sample::send_one(&scene.provider, "no token at all").await;
+        assert_eq!(
+            (verdict.kind, verdict.answer.code.as_str()),
+            (DEAD, "INVALID_ARGUMENT")
+        );
+    });
+}
+
+#[test]
+fn one_bad_token_among_good_ones_is_the_only_one_that_suffers() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phones: Vec<_> = (0..3).map(|_| scene.google.install()).collect();
+        scene
+            .google
+            .on(&phones[1].token(), error("SENDER_ID_MISMATCH"));
+        let batch = sample::batch(sample::notification(), phones.iter().map(Phone::token));
+        let kinds: Vec<_> = sample::send(&scene.provider, batch)
+            .await
+            .into_iter()
+            .map(|it| it.kind)
+            .collect();
+        let mismatch = VerdictKind::TokenMismatch(Mismatch::App);
+        assert_eq!(
+            kinds,
+            [VerdictKind::Accepted, mismatch, VerdictKind::Accepted]
+        );
+    });
+}
+
+#[test]
+fn a_quota_is_respected_for_as_long_as_google_says() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        scene
+            .google
+            .next(error("QUOTA_EXCEEDED").header("retry-after", "90"));
+        let verdict = scene.send(sample::notification(), &phone).await;
+        assert_eq!(verdict.kind, VerdictKind::RateLimited(Scope::Credential));
+        assert_eq!(verdict.retry, Retry::After(Duration::from_secs(90)));
+        scene.google.next(error("QUOTA_EXCEEDED"));
+        let verdict = scene.send(sample::notification(), &phone).await;
+        assert_eq!(verdict.retry, Retry::After(Duration::from_secs(60)));
+    });
+}
+
+#[test]
+fn a_field_that_fcm_does_not_have_is_refused_with_its_name() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        let mut notification = sample::notification();
+        let vendor = json!({ "android": { "chanel": "im" } });
+        notification.vendor.insert(Channel::FCM, vendor);
+        let verdict = scene.send(notification, &phone).await;
+        assert_eq!(verdict.kind, VerdictKind::PayloadRefused);
+        assert!(verdict.answer.text.contains("chanel"), "{verdict:?}");
+        assert_eq!(phone.arrived(), 0);
+    });
+}
+
+#[test]
+fn verify_sends_nothing_to_anybody_and_sees_a_revoked_key_at_once() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        let health = scene.provider.verify().await.unwrap();
+        assert!(health.accepted, "{health:?}");
+        let counters = scene.google.counters();
+        assert_eq!(
+            (counters.dry_runs, counters.accepted, phone.arrived()),
+            (1, 0, 0)
+        );
+        scene.google.revoke_key();
+        let health = scene.provider.verify().await.unwrap();
+        assert!(
+            !health.accepted && health.evidence.contains("invalid_grant"),
+            "{health:?}"
+        );
+    });
+}
+
+#[test]
+fn a_project_that_is_not_ours_is_the_fault_of_the_credential_and_not_of_the_token() {
+    block_on(async {
+        let mut scene = Scene::new().await;
+        let mut config = scene.google.config();
+        let account = config["service_account"].as_str().unwrap();
+        config["service_account"] = account.replace(PROJECT, "another-project").into();
+        // The account's name holds the project's, and Google knows it under the old one.
+        let account = config["service_account"].as_str().unwrap();
+        config["service_account"] = account
+            .replace("push@another-project", &format!("push@{PROJECT}"))
+            .into();
+        scene.provider = build(&config, &scene.clock);
+        let phone = scene.google.install();
+        let verdict = scene.send(sample::notification(), &phone).await;
+        assert_eq!(verdict.kind, VerdictKind::CredentialRefused, "{verdict:?}");
+        assert!(!scene.provider.verify().await.unwrap().accepted);
+    });
+}
+
+#[test]
+fn a_clock_that_is_an_hour_off_is_refused_by_google_and_costs_no_token() {
+    block_on(async {
+        let mut scene = Scene::new().await;
+        let slow = ManualClock::new(sample::NOW - Duration::from_secs(2 * 3600));
+        scene.provider = build(&scene.google.config(), &slow);
+        let phone = scene.google.install();
+        let verdict = scene.send(sample::notification(), &phone).await;
+        assert_eq!(verdict.kind, VerdictKind::CredentialRefused);
+        assert!(verdict.answer.text.contains("expired"), "{verdict:?}");
+    });
+}
+
+#[test]
+fn a_connection_that_was_cut_between_two_messages_costs_nothing() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        scene.accepted(sample::notification(), &phone).await;
+        scene.google.cut_connections();
+        scene.accepted(sample::notification(), &phone).await;
+        assert_eq!(phone.arrived(), 2);
+    });
+}
+
+#[test]
+fn the_service_account_may_be_a_table_or_a_file_and_nothing_else() {
+    block_on(async {
+        let mut scene = Scene::new().await;
+        let mut config = scene.google.config();
+        let text = config["service_account"].as_str().unwrap().to_owned();
+        config["service_account"] = serde_json::from_str(&text).unwrap();
+        scene.provider = build(&config, &scene.clock);
+        let phone = scene.google.install();
+        scene.accepted(sample::notification(), &phone).await;
+        for (wrong, words) in [
+            (json!("{}"), "project_id"),
+            (
+                json!(text.replace("private_key_id", "other")),
+                "private_key_id",
+            ),
+            (json!("not json"), "key file"),
+            (json!({"type": "authorized_user"}), "type"),
+            (
+                json!(text.replace("BEGIN PRIVATE KEY", "BEGIN NOTHING")),
+                "RSA",
+            ),
+            (
+                json!(text.replace("\"demo-project\"", "\"../x\"")),
+                "project_id",
+            ),
+            (json!(7), "key file"),
+        ] {
+            config["service_account"] = wrong;
+            let error = PLUGIN
+                .build(
+                    RawConfig::from_json(&config).unwrap(),
+                    &BuildContext::new(Arc::new(scene.clock.clone())),
+                )
+                .expect_err(words);
+            assert!(error.to_string().contains(words), "{error}");
+            assert!(!format!("{error:?}").contains("MIIE"), "{error}");
+        }
+    });
+}
+
+// ---- The simulator is as strict as the service ----
+
+async fn post(
+    google: &Simulator,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (u16, Value) {
+    let mut config = HttpConfig::default();
+    config.extra_ca_pem = Some(google.ca_pem());
+    let client = Client::new(config, Arc::new(sample::clock())).expect("a client");
+    let mut request = Request::post(format!("{}{path}", google.endpoint()));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(body.to_owned().into()).expect("a request");
+    let response = client.send(request).await.expect("an answer");
+    let json = serde_json::from_slice(response.body()).expect("JSON");
+    (response.status().as_u16(), json)
+}
+
+async fn token(google: &Simulator, assertion: &str) -> (u16, Value) {
+    let body = format!(
+        "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}"
+    );
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    post(google, "/token", &form, &body).await
+}
+
+fn assertion(number: usize) -> String {
+    let vectors = fixtures::vectors();
+    let text = vectors["fcm_jwt"][number]["jwt"].as_str();
+    text.expect("a vector").to_owned()
+}
+
+#[test]
+fn the_token_endpoint_grants_what_is_signed_dated_and_scoped_as_it_should() {
+    block_on(async {
+        let scene = Scene::new().await;
+        for number in [0, 1, 3] {
+            let (status, json) = token(&scene.google, &assertion(number)).await;
+            assert_eq!((status, &json["expires_in"]), (200, &json!(3599)), "{json}");
+        }
+        // Issued 3,000 s from now, and valid for more than an hour.
+        for number in [2, 4] {
+            let (status, json) = token(&scene.google, &assertion(number)).await;
+            assert_eq!(
+                (status, &json["error"]),
+                (400, &json!("invalid_grant")),
+                "{number}"
+            );
+        }
+        let good = assertion(0);
+        let (signed, _) = good.rsplit_once('.').unwrap();
+        let (status, json) = token(&scene.google, &format!("{signed}.AAAA")).await;
+        assert_eq!((status, &json["error"]), (400, &json!("invalid_grant")));
+        let (status, json) = post(&scene.google, "/token", &[], "grant_type=password").await;
+        assert_eq!((status, &json["error"]), (400, &json!("invalid_request")));
+        assert_eq!(scene.google.counters().granted, 3);
+    });
+}
+
+/// Sends `message` as JSON with good access, and returns status, status word, and the first violated field.
+async fn raw(google: &Simulator, body: Value) -> (u16, String, String) {
+    let (_, granted) = token(google, &assertion(0)).await;
+    let bearer = format!(
+        "Bearer {}",
+        granted["access_token"].as_str().expect("access")
+    );
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let path = format!("/v1/projects/{PROJECT}/messages:send");
+    let (status, json) = post(google, &path, &headers, &body.to_string()).await;
+    let details = json["error"]["details"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let field = details
+        .iter()
+        .find_map(|it| it["fieldViolations"][0]["field"].as_str())
+        .unwrap_or_default();
+    let word = json["error"]["status"].as_str().unwrap_or_default();
+    (status, word.to_owned(), field.to_owned())
+}
+
+#[test]
+fn fcm_refuses_every_message_that_is_not_as_the_interface_says() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        let with = |more: Value| {
+            let mut message = more;
+            message["token"] = phone.token().into();
+            json!({ "message": message })
+        };
+        let two = json!({"message": {"token": phone.token(), "topic": "news"}});
+        for (body, field) in [
+            (
+                with(json!({"data": {"a": "b", "n": 1}})),
+                "message.data[1].value",
+            ),
+            (
+                with(json!({"android": {"ttl": "1h"}})),
+                "message.android.ttl",
+            ),
+            (
+                with(json!({"android": {"ttl": 3600}})),
+                "message.android.ttl",
+            ),
+            (
+                with(json!({"android": {"ttl": "2419201s"}})),
+                "message.android.ttl",
+            ),
+            (
+                with(json!({"android": {"priority": "high"}})),
+                "message.android.priority",
+            ),
+            (
+                with(json!({"notification": {"titel": "x"}})),
+                "message.notification",
+            ),
+            (with(json!({"notification": "x"})), "message.notification"),
+            (
+                with(json!({"android": {"notification": {"notification_count": "3"}}})),
+                "message.android.notification.notification_count",
+            ),
+            (with(json!({"data": {"google.x": "1"}})), "message.data"),
+            (with(json!({"data": {"x": "y".repeat(4096)}})), "message"),
+            (two, "message"),
+            (json!({"message": {}}), "message"),
+            (json!({"messages": {}}), ""),
+        ] {
+            let (status, word, violated) = raw(&scene.google, body.clone()).await;
+            assert_eq!((status, word.as_str()), (400, "INVALID_ARGUMENT"), "{body}");
+            assert_eq!(violated, field, "{body}");
+        }
+        assert_eq!(phone.arrived(), 0);
+    });
+}
+
+#[test]
+fn fcm_takes_what_the_interface_allows() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        let body = json!({"message": {
+            "token": phone.token(),
+            "data": {"x": "y".repeat(4095)},
+            "android": {"collapseKey": "k", "ttl": "3.5s", "notification": null},
+            "apns": {"headers": {"apns-priority": "10"}, "payload": {"aps": {"badge": 3}}},
+        }});
+        assert_eq!(raw(&scene.google, body).await.0, 200);
+        assert_eq!(phone.arrivals()[0].collapse_key, "k");
+        assert!(phone.screen().is_empty());
+    });
+}
+
+#[test]
+fn access_is_needed_and_ends() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let path = format!("/v1/projects/{PROJECT}/messages:send");
+        for bearer in ["", "Bearer ", "Bearer ya29.invented", "Basic eDp5"] {
+            let (status, json) =
+                post(&scene.google, &path, &[("authorization", bearer)], "{}").await;
+            assert_eq!(
+                (status, &json["error"]["status"]),
+                (401, &json!("UNAUTHENTICATED"))
+            );
+            assert!(json["error"]["details"].is_null());
+        }
+        let (_, granted) = token(&scene.google, &assertion(0)).await;
+        let bearer = format!("Bearer {}", granted["access_token"].as_str().unwrap());
+        scene.clock.advance(Duration::from_secs(3599));
+        let (status, _) = post(&scene.google, &path, &[("authorization", &bearer)], "{}").await;
+        assert_eq!(status, 401);
+    });
+}
+
+#[test]
+fn for_load_every_well_formed_token_is_welcome() {
+    block_on(async {
+        let scene = Scene::with(Options::default().with_any_token()).await;
+        let verdict = sample::send_one(&scene.provider, "dJ7xTest0:APA91bFakeFakeFakeFake").await;
+        assert_eq!(verdict.kind, VerdictKind::Accepted);
+        let verdict = sample::send_one(&scene.provider, "no token at all").await;
+        assert_eq!(verdict.kind, DEAD);
+    });
+}

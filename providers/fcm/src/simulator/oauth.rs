@@ -1,0 +1,159 @@
+//! The token endpoint: a signed assertion for an access token (RFC 7523).
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Method, Request, header};
+use percent_encoding::percent_decode_str;
+use push_core::Timestamp;
+use push_testkit::{
+    Reply, fixtures, json,
+    jwt::{Algorithm, Verifier},
+};
+
+use super::random;
+
+/// The only account.
+pub(super) const EMAIL: &str = "push@demo-project.iam.gserviceaccount.com";
+
+/// The only key of the account.
+pub(super) const KEY_ID: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// The scopes that let somebody send.
+const SCOPES: [&str; 2] = [
+    "https://www.googleapis.com/auth/firebase.messaging",
+    "https://www.googleapis.com/auth/cloud-platform",
+];
+
+/// How far the clocks may differ, in seconds.
+const SKEW: i64 = 60;
+
+pub(super) struct Accounts {
+    verifier: Verifier,
+    life: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    audiences: Vec<String>,
+    key_is_known: bool,
+    /// Access tokens, and when they expire.
+    granted: HashMap<String, Timestamp>,
+}
+
+impl Accounts {
+    pub(super) fn new(life: Duration) -> Self {
+        Self {
+            verifier: Verifier::of_private_pem(Algorithm::Rs256, &fixtures::rsa_key()),
+            life,
+            state: Mutex::new(State {
+                audiences: vec!["https://oauth2.googleapis.com/token".to_owned()],
+                key_is_known: true,
+                granted: HashMap::new(),
+            }),
+        }
+    }
+
+    /// Takes assertions for the token endpoint at `url`, too.
+    pub(super) fn listen_at(&self, url: &str) {
+        self.lock().audiences.push(format!("{url}/token"));
+    }
+
+    pub(super) fn revoke_key(&self) {
+        self.lock().key_is_known = false;
+    }
+
+    pub(super) fn expire_access(&self) {
+        self.lock().granted.clear();
+    }
+
+    /// Whether `token` was granted and is still good.
+    pub(super) fn admits(&self, token: &str, now: Timestamp) -> bool {
+        self.lock()
+            .granted
+            .get(token)
+            .is_some_and(|until| now < *until)
+    }
+
+    pub(super) fn answer(&self, request: &Request<Bytes>, now: Timestamp) -> Reply {
+        match self.grant(request, now) {
+            Ok(token) => Reply::new(200).json(json!({
+                "access_token": token,
+                "expires_in": self.life.as_secs(),
+                "token_type": "Bearer",
+            })),
+            Err((status, error, words)) => {
+                Reply::new(status).json(json!({ "error": error, "error_description": words }))
+            }
+        }
+    }
+
+    fn grant(
+        &self,
+        request: &Request<Bytes>,
+        now: Timestamp,
+    ) -> Result<String, (u16, &'static str, String)> {
+        let bad = |error, words: &str| (400, error, words.to_owned());
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        if request.method() != Method::POST
+            || kind.is_none_or(|it| it != "application/x-www-form-urlencoded")
+        {
+            return Err(bad("invalid_request", "A form is posted here."));
+        }
+        let form = form(request.body());
+        let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+        if field("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer" {
+            return Err(bad("unsupported_grant_type", "Invalid grant_type"));
+        }
+        let grant = |words: &str| bad("invalid_grant", words);
+        let jwt = self
+            .verifier
+            .verify(field("assertion"))
+            .map_err(|it| grant(&format!("Invalid JWT Signature: {it}")))?;
+        let mut state = self.lock();
+        if jwt.header["kid"] != KEY_ID || jwt.claims["iss"] != EMAIL || !state.key_is_known {
+            return Err(grant("Invalid JWT Signature: account or key not found"));
+        }
+        if !state
+            .audiences
+            .iter()
+            .any(|it| jwt.claims["aud"] == *it.as_str())
+        {
+            return Err(grant("Invalid JWT: Failed audience check."));
+        }
+        jwt.check_dates(now, 3600, SKEW)
+            .map_err(|it| grant(&format!("Invalid JWT: {it}")))?;
+        let scope = jwt.claims["scope"].as_str().unwrap_or_default();
+        if !scope.split(' ').any(|it| SCOPES.contains(&it)) {
+            return Err(bad(
+                "invalid_scope",
+                "Invalid OAuth scope or ID token audience provided.",
+            ));
+        }
+        state.granted.retain(|_, until| now < *until);
+        let token = format!("ya29.{}", random(24));
+        state.granted.insert(token.clone(), now + self.life);
+        Ok(token)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn form(body: &[u8]) -> HashMap<String, String> {
+    let decode = |it: &str| {
+        percent_decode_str(&it.replace('+', " "))
+            .decode_utf8_lossy()
+            .into_owned()
+    };
+    std::str::from_utf8(body)
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|it| it.split_once('='))
+        .map(|(key, value)| (decode(key), decode(value)))
+        .collect()
+}

@@ -22,7 +22,6 @@ push_testkit::provider_conformance! {
     secrets: ["the-app-secret-of-a-test", "CgB6e3x9"],
     token: "IQAAAACy0000huawei-token-000000",
     ok: (200, OK),
-    // S114 needs a date that Huawei does not give.
     token_dead: [coded(200, "80300007", "All tokens are invalid"), coded(400, "80300007", "")],
     credential_refused: [
         coded(200, "80200001", "OAuth authentication error"),

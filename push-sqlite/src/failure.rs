@@ -1,0 +1,98 @@
+//! What can go wrong with a file, in words for whoever operates it.
+use std::path::Path;
+
+use push_core::{Error, ErrorKind};
+use rusqlite::ErrorCode;
+
+/// What an operation on a database returns.
+pub type Outcome<T> = Result<T, Failure>;
+
+/// Why an operation on a database failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// SQLite says so.
+    Sqlite(rusqlite::Error),
+    /// The operation says so.
+    Said(Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Said(error)
+    }
+}
+
+impl Failure {
+    /// As an error for callers. `path` says where.
+    pub(crate) fn into_error(self, path: &Path) -> Error {
+        let source = match self {
+            Self::Said(error) => return error,
+            Self::Sqlite(source) => source,
+        };
+        let (kind, message, advice) = match &source {
+            rusqlite::Error::SqliteFailure(failure, _) => by_code(failure.code),
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::Utf8Error(..)
+            | rusqlite::Error::InvalidColumnType(..) => DAMAGED,
+            _ => INTERNAL,
+        };
+        // SQLite's words name tables and columns, never a value.
+        Error::new(kind, message)
+            .at(path.display())
+            .advise(advice)
+            .because(source)
+    }
+}
+
+type Words = (ErrorKind, &'static str, &'static str);
+
+const DAMAGED: Words = (
+    ErrorKind::Corrupt,
+    "the file is damaged",
+    "stop the program and restore the file from a backup, or move it away to start with an empty one",
+);
+
+const INTERNAL: Words = (
+    ErrorKind::Internal,
+    "the file refused an operation",
+    "report this: it is a fault of the program",
+);
+
+fn by_code(code: ErrorCode) -> Words {
+    match code {
+        ErrorCode::DatabaseCorrupt => DAMAGED,
+        ErrorCode::NotADatabase => (
+            ErrorKind::Corrupt,
+            "the file is no SQLite database",
+            "give the path of another file, or move this one away",
+        ),
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (
+            ErrorKind::Busy,
+            "another program holds the file",
+            "try again when it is done",
+        ),
+        ErrorCode::DiskFull => (
+            ErrorKind::Unavailable,
+            "the disk is full",
+            "make room; nothing that was acknowledged is lost",
+        ),
+        ErrorCode::SystemIoFailure | ErrorCode::CannotOpen => (
+            ErrorKind::Unavailable,
+            "the file cannot be read or written",
+            "look at the disk, and at who owns the file and its directory",
+        ),
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => (
+            ErrorKind::Unavailable,
+            "the file may not be written to",
+            "let the program's user own the file and its directory",
+        ),
+        _ => INTERNAL,
+    }
+}

@@ -31,7 +31,8 @@
 //! * **Silence is noticed**: a connection on which nothing is heard gets a PING, and is dropped when that is not answered.
 //! * **Every request has a deadline** that includes waiting for a connection and reading the body; the number of waiting
 //!   requests is bounded ([`HttpErrorKind::Busy`]); a dropped `send` resets its stream.
-//! * **Failed connection attempts back off** (0.1 s doubling to 10 s); meanwhile requests fail at once rather than wait.
+//! * **Failed connection attempts back off** (0.1 s doubling to 10 s), and so do connections that end, again and again,
+//!   before they bring an answer; meanwhile requests fail at once rather than wait.
 //!
 //! `https` origins use TLS 1.2 or 1.3 with the Mozilla roots and [`HttpConfig::extra_ca_pem`]; the protocol is agreed by ALPN
 //! according to [`Protocols`]. `http` origins use clear-text HTTP/2 with prior knowledge (RFC 9113 §3.3): for a loopback

@@ -148,12 +148,6 @@ impl Origin {
                 )
                 .advise("send again later, or raise http.max_waiting or http.max_connections"));
             }
-            if state.connecting == 0
-                && state.usable().next().is_none()
-                && let Some(error) = state.backing_off()
-            {
-                return Err(error.clone());
-            }
             state.runtime = Some(Handle::try_current().map_err(|_| {
                 HttpError::never(
                     HttpErrorKind::Connect,

@@ -1,1 +1,192 @@
-//! Not written yet.
+//! A store in SQLite files: durable, for one machine.
+//!
+//! Registrations, presence, badges and credentials are in one file; what was answered is on the disk. Traces are in a
+//! second one beside it, so that their number never delays a login; the last of them may be missing after the machine
+//! (not the process) crashed. Calls that come together share one `fsync`, and searches run beside them (see
+//! [`push_sqlite`]).
+//!
+//! Several processes may have the files open at once: the command line adds a credential while the gateway runs.
+//!
+//! Device tokens are stored as they are, because they are needed for sending. Credentials are stored as they come:
+//! sealed by the gateway, so that the file alone gives none away. The files belong to their owner alone (mode 0600).
+mod credentials;
+mod presence;
+mod registrations;
+mod row;
+mod schema;
+mod traces;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use push_core::{BuildContext, Clock, Error, ErrorKind, Plugin, Result, Store, StoreKind};
+use push_sqlite::{Database, Options, Stats};
+use serde::Deserialize;
+
+/// How a [`SqliteStore`] is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SqliteStoreConfig {
+    /// The file of registrations and credentials. It and directories that are missing are made.
+    pub path: PathBuf,
+    /// The file of traces; by default `store-traces.db` beside `store.db`.
+    #[serde(default)]
+    pub traces_path: Option<PathBuf>,
+    /// How many threads search the first file.
+    #[serde(default = "two")]
+    pub readers: usize,
+    /// A transaction is committed when it has so many rows.
+    #[serde(default = "two_hundred")]
+    pub group_rows: usize,
+    /// How long a transaction waits for more calls, in milliseconds. Only calls that keep coming are waited for.
+    #[serde(default = "two_ms")]
+    pub group_delay_ms: u64,
+}
+
+const fn two() -> usize {
+    2
+}
+
+// Registrations change at random places of the file: larger groups make some calls wait long and gain little.
+const fn two_hundred() -> usize {
+    200
+}
+
+const fn two_ms() -> u64 {
+    2
+}
+
+impl SqliteStoreConfig {
+    /// The usual settings for the file at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            traces_path: None,
+            readers: two(),
+            group_rows: two_hundred(),
+            group_delay_ms: two_ms(),
+        }
+    }
+
+    /// Where the traces are.
+    pub fn traces_path(&self) -> PathBuf {
+        self.traces_path.clone().unwrap_or_else(|| {
+            let mut name = self.path.file_stem().unwrap_or_default().to_owned();
+            name.push("-traces");
+            if let Some(extension) = self.path.extension() {
+                name.push(".");
+                name.push(extension);
+            }
+            self.path.with_file_name(name)
+        })
+    }
+}
+
+/// A store in SQLite files.
+pub struct SqliteStore {
+    /// Registrations, presence, badges, credentials.
+    main: Database,
+    traces: Database,
+    clock: Arc<dyn Clock>,
+}
+
+impl SqliteStore {
+    /// The store in those files, which the first call opens.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if a number is 0, the path is empty, or both files are one.
+    pub fn new(config: SqliteStoreConfig, context: &BuildContext) -> Result<Self> {
+        let traces_path = config.traces_path();
+        for (key, wrong, what) in [
+            ("path", config.path.as_os_str().is_empty(), "is empty"),
+            ("readers", config.readers == 0, "is 0"),
+            ("group_rows", config.group_rows == 0, "is 0"),
+            (
+                "traces_path",
+                traces_path == config.path,
+                "is the same file as `path`",
+            ),
+        ] {
+            if wrong {
+                return Err(Error::new(ErrorKind::Config, format!("`{key}` {what}"))
+                    .advise("write another value, or leave it out if it has a default"));
+            }
+        }
+        let group_delay = Duration::from_millis(config.group_delay_ms);
+        Ok(Self {
+            main: Database::new(
+                &schema::MAIN,
+                Options {
+                    readers: config.readers,
+                    group_rows: config.group_rows,
+                    group_delay,
+                    ..Options::new(config.path)
+                },
+            ),
+            traces: Database::new(
+                &schema::TRACES,
+                Options {
+                    readers: 1,
+                    group_delay,
+                    durable: false,
+                    ..Options::new(traces_path)
+                },
+            ),
+            clock: Arc::clone(&context.clock),
+        })
+    }
+
+    /// Opens both files now, so that what is wrong with them shows at start-up.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn open(&self) -> Result<()> {
+        self.main.open().await?;
+        self.traces.open().await
+    }
+
+    /// How many calls shared how many transactions so far, of registrations and credentials.
+    pub fn stats(&self) -> Stats {
+        self.main.stats()
+    }
+
+    /// The same of traces.
+    pub fn trace_stats(&self) -> Stats {
+        self.traces.stats()
+    }
+
+    /// The file of registrations and credentials.
+    pub fn path(&self) -> &Path {
+        &self.main.options().path
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("main", &self.main)
+            .field("traces", &self.traces)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Describes [`SqliteStore`] to the linker and to the configuration.
+#[derive(Debug)]
+pub enum SqliteStorePlugin {}
+
+impl Plugin for SqliteStorePlugin {
+    type Kind = StoreKind;
+    type Config = SqliteStoreConfig;
+    const NAME: &'static str = "sqlite";
+    const EXAMPLE: &'static str = "path = \"/var/lib/offline-push/store.db\"\ntraces_path = \"/var/lib/offline-push/store-traces.db\"\nreaders = 2\ngroup_rows = 200\ngroup_delay_ms = 2\n";
+
+    fn build(config: Self::Config, context: &BuildContext) -> Result<Arc<dyn Store>> {
+        Ok(Arc::new(SqliteStore::new(config, context)?))
+    }
+}
+
+push_core::register_plugin!(SqliteStorePlugin);

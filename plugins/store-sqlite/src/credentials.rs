@@ -1,0 +1,191 @@
+//! Credentials.
+use push_core::{
+    AppId, CertificateId, Channel, CredentialStore, Environment, Error, ErrorKind, Lane,
+    NewCredential, Result, StoredCredential, Timestamp, async_trait,
+};
+use push_sqlite::{
+    Outcome,
+    rusqlite::{self, Connection, OptionalExtension, Row, params},
+};
+
+use crate::{
+    SqliteStore,
+    row::{damaged, parsed, parsed_if_any, time},
+};
+
+const COLUMNS: &str =
+    "app, id, provider, channel, environment, label, sealed, created_at, rotated_at, expires_at";
+
+#[async_trait]
+impl CredentialStore for SqliteStore {
+    async fn add_credential(
+        &self,
+        id: Option<CertificateId>,
+        credential: NewCredential,
+    ) -> Result<StoredCredential> {
+        self.main.write(1, move |db| add(db, id, credential)).await
+    }
+
+    async fn rotate_credential(
+        &self,
+        id: CertificateId,
+        credential: NewCredential,
+    ) -> Result<StoredCredential> {
+        self.main
+            .write(1, move |db| rotate(db, id, credential))
+            .await
+    }
+
+    async fn credentials(&self, app: Option<&AppId>) -> Result<Vec<StoredCredential>> {
+        let app = app.cloned();
+        self.main
+            .read(move |db| {
+                let sql = format!(
+                    "SELECT {COLUMNS} FROM credential WHERE ?1 IS NULL OR app = ?1 ORDER BY app, id"
+                );
+                let mut select = db.prepare_cached(&sql)?;
+                let rows = select.query_map([app.as_ref().map(AppId::as_str)], read)?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    async fn credential(&self, lane: &Lane) -> Result<Option<StoredCredential>> {
+        let lane = lane.clone();
+        self.main
+            .read(move |db| find(db, &lane.app, lane.certificate))
+            .await
+    }
+}
+
+fn add(
+    db: &Connection,
+    id: Option<CertificateId>,
+    new: NewCredential,
+) -> Outcome<StoredCredential> {
+    let id = match id {
+        Some(id) => id,
+        None => free_id(db, &new.app)?,
+    };
+    let stored = StoredCredential {
+        app: new.app,
+        id,
+        provider: new.provider,
+        channel: new.channel,
+        environment: new.environment,
+        label: new.label,
+        sealed: new.sealed,
+        created_at: new.at,
+        rotated_at: new.at,
+        expires_at: new.expires_at,
+    };
+    let added = db
+        .prepare_cached(&format!(
+            "INSERT INTO credential ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)
+             ON CONFLICT DO NOTHING"
+        ))?
+        .execute(params![
+            stored.app.as_str(),
+            id.get(),
+            stored.provider,
+            stored.channel.as_str(),
+            stored.environment.map(Environment::as_str),
+            stored.label,
+            stored.sealed,
+            stored.created_at.unix_millis(),
+            stored.expires_at.map(Timestamp::unix_millis),
+        ])?;
+    if added == 0 {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("app {} has a credential {id} already", stored.app),
+        )
+        .advise("rotate that one, or choose another number")
+        .into());
+    }
+    Ok(stored)
+}
+
+fn rotate(db: &Connection, id: CertificateId, new: NewCredential) -> Outcome<StoredCredential> {
+    let Some(mut stored) = find(db, &new.app, id)? else {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            format!("app {} has no credential {id}", new.app),
+        )
+        .advise("add it first")
+        .into());
+    };
+    for (what, same) in [
+        ("provider", stored.provider == new.provider),
+        ("channel", stored.channel == new.channel),
+        ("environment", stored.environment == new.environment),
+    ] {
+        if !same {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("credential {id} is of another {what}"),
+            )
+            .advise("add it as a new credential")
+            .into());
+        }
+    }
+    stored.label = new.label;
+    stored.sealed = new.sealed;
+    stored.rotated_at = new.at;
+    stored.expires_at = new.expires_at;
+    db.prepare_cached(
+        "UPDATE credential SET label = ?3, sealed = ?4, rotated_at = ?5, expires_at = ?6
+         WHERE app = ?1 AND id = ?2",
+    )?
+    .execute(params![
+        stored.app.as_str(),
+        id.get(),
+        stored.label,
+        stored.sealed,
+        stored.rotated_at.unix_millis(),
+        stored.expires_at.map(Timestamp::unix_millis),
+    ])?;
+    Ok(stored)
+}
+
+/// The number after the highest one; the lowest free one if there is none above.
+fn free_id(db: &Connection, app: &AppId) -> Outcome<CertificateId> {
+    let after: i64 = db
+        .prepare_cached("SELECT coalesce(max(id), 0) + 1 FROM credential WHERE app = ?1")?
+        .query_row([app.as_str()], |row| row.get(0))?;
+    if let Ok(id) = CertificateId::new(after) {
+        return Ok(id);
+    }
+    let gap: i64 = db
+        .prepare_cached(
+            "SELECT min(free) FROM (
+                 SELECT 1 AS free UNION ALL SELECT id + 1 FROM credential WHERE app = ?1)
+             WHERE free NOT IN (SELECT id FROM credential WHERE app = ?1)",
+        )?
+        .query_row([app.as_str()], |row| row.get(0))?;
+    Ok(CertificateId::new(gap)?)
+}
+
+fn find(db: &Connection, app: &AppId, id: CertificateId) -> Outcome<Option<StoredCredential>> {
+    Ok(db
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM credential WHERE app = ?1 AND id = ?2"
+        ))?
+        .query_row(params![app.as_str(), id.get()], read)
+        .optional()?)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<StoredCredential> {
+    Ok(StoredCredential {
+        app: parsed(row, 0, AppId::new)?,
+        id: CertificateId::new(row.get(1)?).map_err(|it| damaged(1, it))?,
+        provider: row.get(2)?,
+        channel: parsed(row, 3, Channel::new)?,
+        environment: parsed_if_any(row, 4, |it: String| it.parse())?,
+        label: row.get(5)?,
+        sealed: row.get(6)?,
+        created_at: time(row, 7)?,
+        rotated_at: time(row, 8)?,
+        expires_at: parsed_if_any(row, 9, |it| Ok(Timestamp::from_unix_millis(it)))?,
+    })
+}

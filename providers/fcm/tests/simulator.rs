@@ -12,7 +12,7 @@ use push_provider_fcm::{
     PLUGIN,
     simulator::{Options, PROJECT, Phone, Simulator, error},
 };
-use push_testkit::{block_on, fixtures, sample};
+use push_testkit::{Reply, block_on, fixtures, sample};
 use serde_json::{Value, json};
 
 const DEAD: VerdictKind = VerdictKind::TokenDead { since: None };
@@ -217,6 +217,27 @@ fn access_that_ended_early_is_renewed_once_for_a_whole_batch_and_every_message_s
         }
         assert_eq!(scene.google.counters().granted, 2);
         assert!(phones.iter().all(|it| it.arrived() == 2));
+    });
+}
+
+#[test]
+fn access_that_another_message_has_renewed_meanwhile_is_not_renewed_again() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let (slow, fast) = (scene.google.install(), scene.google.install());
+        scene.accepted(sample::notification(), &slow).await;
+        let expired = || Reply::new(401).json(json!({"error": {"code": 401}}));
+        scene.google.next(expired().after(Duration::from_secs(1)));
+        scene.google.next(expired());
+        let late = async { scene.accepted(sample::notification(), &slow).await };
+        let early = async {
+            scene.google.log().wait_for(3).await;
+            scene.accepted(sample::notification(), &fast).await;
+            scene.clock.advance(Duration::from_secs(1));
+        };
+        tokio::join!(late, early);
+        assert_eq!(scene.google.counters().granted, 2);
+        assert_eq!((slow.arrived(), fast.arrived()), (2, 1));
     });
 }
 

@@ -392,7 +392,7 @@ pub fn a_body_that_cannot_be_read_costs_no_token(vendor: &Vendor) {
 
 // ---- The way ----
 
-/// Nobody listens.
+/// Nobody listens, from the beginning or any more.
 pub fn a_vendor_that_cannot_be_reached_is_unavailable(vendor: &Vendor) {
     block_on(async {
         // Bound and not listening: the port is ours, and refuses.
@@ -409,6 +409,20 @@ pub fn a_vendor_that_cannot_be_reached_is_unavailable(vendor: &Vendor) {
         assert_ne!(verdict.retry, Retry::Never);
         let error = provider.verify().await.expect_err("nobody answers");
         assert!(error.is_transient(), "{error}");
+        // It was there, granted access, and went away.
+        let Stage {
+            server, provider, ..
+        } = Stage::new(vendor).await;
+        let verdict = sample::send_one(&provider, &(vendor.token)(0)).await;
+        assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
+        server.stop().await;
+        for _ in 0..200 {
+            // The client sees for itself that its connection is gone.
+            tokio::task::yield_now().await;
+        }
+        let verdict = sample::send_one(&provider, &(vendor.token)(1)).await;
+        assert_eq!(verdict.kind, VerdictKind::Unavailable, "{verdict:?}");
+        assert_ne!(verdict.retry, Retry::Never);
     });
 }
 

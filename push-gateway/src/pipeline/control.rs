@@ -186,7 +186,6 @@ impl Control {
         self.suspension = None;
         self.until = None;
         self.step = 0;
-        self.window = FIRST_WINDOW.min(self.max_window);
         self.guard.clear();
         self.due(now);
     }

@@ -1,0 +1,933 @@
+//! Every fault ends in the right act: scripted vendor, memory plugins, a clock that stands still.
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use push_core::{
+    Gateway as _, Mismatch, Presence, Retry, Scope, Slot, Stage, VendorAnswer, Verdict, VerdictKind,
+};
+use push_gateway::LaneStatus;
+use serde_json::json;
+use support::*;
+use tokio::sync::Notify;
+
+const DEAD: VerdictKind = VerdictKind::TokenDead { since: None };
+
+#[tokio::test]
+async fn a_push_goes_through_and_its_trace_tells_every_stage() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    let delivery = world.text("alice").await;
+
+    assert_eq!(
+        world.settled(delivery).await.as_deref(),
+        Some("vendor-accepted")
+    );
+    let stages: Vec<Stage> = world
+        .trace(delivery)
+        .await
+        .iter()
+        .map(|it| it.stage)
+        .collect();
+    assert_eq!(
+        stages,
+        [
+            Stage::Accepted,
+            Stage::Queued,
+            Stage::Attempt,
+            Stage::Answered,
+            Stage::Settled
+        ]
+    );
+    let seen = world.plan.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].delivery, delivery);
+    assert_eq!(seen[0].notification.body, "Bob:hello");
+    assert_eq!(world.depth().await, 0);
+}
+
+/// S114.
+#[tokio::test]
+async fn a_token_that_died_is_forgotten_unless_it_was_told_again_since() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    world.login("carol", certificate).await;
+    // Told at START; dead since one second after that, and since one second before.
+    let after = VerdictKind::TokenDead {
+        since: Some(START + SECOND),
+    };
+    let before = VerdictKind::TokenDead {
+        since: Some(START - SECOND),
+    };
+    world
+        .plan
+        .script("alice-token", [verdict(410, "Unregistered", after)]);
+    world
+        .plan
+        .script("carol-token", [verdict(410, "Unregistered", before)]);
+
+    let dead = world.text("alice").await;
+    let renewed = world.text("carol").await;
+    assert_eq!(world.settled(dead).await.as_deref(), Some("token-dead"));
+    assert_eq!(
+        world.settled(renewed).await.as_deref(),
+        Some("token-renewed")
+    );
+    assert_eq!(world.stored("alice").await, None);
+    assert_eq!(world.stored("carol").await, Some(None));
+}
+
+/// S114: told again between the attempt and the answer.
+#[tokio::test]
+async fn a_token_told_again_while_the_vendor_thinks_survives_an_undated_death() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    world.login("carol", certificate).await;
+    world.login("dave", certificate).await;
+    world.text("dave").await; // the credential has proved itself
+    let dead = Verdict::new(DEAD, VendorAnswer::new(200, "unregistered"));
+    let release = [Arc::new(Notify::new()), Arc::new(Notify::new())];
+    for (who, release) in ["alice", "carol"].iter().zip(&release) {
+        let held = Reply::Held(Arc::clone(release), dead.clone());
+        world.plan.script(&format!("{who}-token"), [held]);
+    }
+    let renewed = world.text("alice").await;
+    let gone = world.text("carol").await;
+    world.clock.advance(SECOND);
+    world
+        .register("alice", "alice-phone", "alice-token", certificate)
+        .await;
+    release.iter().for_each(|it| it.notify_one());
+    world.calm().await;
+    assert_eq!(
+        world.settled(renewed).await.as_deref(),
+        Some("token-renewed")
+    );
+    assert_eq!(world.settled(gone).await.as_deref(), Some("token-dead"));
+    assert_eq!(world.stored("alice").await, Some(None));
+    assert_eq!(world.stored("carol").await, None);
+}
+
+#[tokio::test]
+async fn an_undated_death_is_believed_only_of_a_credential_that_has_proved_itself() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    for who in ["alice", "carol", "dave"] {
+        world.login(who, certificate).await;
+    }
+    world
+        .plan
+        .script("alice-token", [verdict(404, "UNREGISTERED", DEAD)]);
+    world
+        .plan
+        .script("dave-token", [verdict(404, "UNREGISTERED", DEAD)]);
+
+    let unproved = world.text("alice").await;
+    assert_eq!(
+        world.settled(unproved).await.as_deref(),
+        Some("token-suspect")
+    );
+    assert_eq!(
+        world.stored("alice").await,
+        Some(Some("token-suspect".into()))
+    );
+
+    world.text("carol").await;
+    let proved = world.text("dave").await;
+    assert_eq!(world.settled(proved).await.as_deref(), Some("token-dead"));
+    assert_eq!(world.stored("dave").await, None);
+}
+
+/// S57, S122: each of a batch has its own end, and no fault of configuration removes a token.
+#[tokio::test]
+async fn each_target_of_a_batch_has_its_own_end() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    let people = ["a", "b", "c", "d", "e", "f"];
+    for who in people {
+        world.login(who, certificate).await;
+    }
+    let dead = VerdictKind::TokenDead {
+        since: Some(START + SECOND),
+    };
+    let environment = VerdictKind::TokenMismatch(Mismatch::Environment);
+    let other_app = VerdictKind::TokenMismatch(Mismatch::App);
+    world
+        .plan
+        .script("b-token", [verdict(400, "BadDeviceToken", environment)]);
+    world
+        .plan
+        .script("c-token", [verdict(410, "Unregistered", dead)]);
+    world.plan.script(
+        "d-token",
+        [verdict(400, "DeviceTokenNotForTopic", other_app)],
+    );
+    world.plan.script(
+        "e-token",
+        [verdict(413, "PayloadTooLarge", VerdictKind::PayloadRefused)],
+    );
+
+    let answer = world.submit(message("hello", &people)).await;
+    world.calm().await;
+    assert_eq!(world.plan.seen()[0].batch, 6, "they travel together");
+    let mut ends = Vec::new();
+    for it in &answer.deliveries {
+        ends.push(world.settled(it.id).await.unwrap());
+    }
+    assert_eq!(
+        ends,
+        [
+            "vendor-accepted",
+            "environment-mismatch",
+            "token-dead",
+            "token-of-another-app",
+            "payload-refused",
+            "vendor-accepted"
+        ]
+    );
+    assert_eq!(
+        world.stored("b").await,
+        Some(Some("environment-mismatch".into()))
+    );
+    assert_eq!(world.stored("c").await, None);
+    assert_eq!(
+        world.stored("d").await,
+        Some(Some("token-of-another-app".into()))
+    );
+    assert_eq!(world.stored("e").await, Some(None));
+    let told = world.submit(message("again", &["b"])).await;
+    assert_eq!(told.skipped[0].reason, "environment-mismatch");
+}
+
+#[tokio::test]
+async fn one_silent_target_does_not_delay_its_neighbours() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    for who in ["a", "b", "c"] {
+        world.login(who, certificate).await;
+    }
+    world.plan.script("b-token", [Reply::Silence]);
+    let answer = world.submit(message("hello", &["a", "b", "c"])).await;
+    world.calm().await;
+    let [a, b, c] = [0, 1, 2].map(|it| answer.deliveries[it].id);
+    assert_eq!(world.settled(a).await.as_deref(), Some("vendor-accepted"));
+    assert_eq!(world.settled(c).await.as_deref(), Some("vendor-accepted"));
+    assert_eq!(world.settled(b).await, None);
+    assert_eq!(world.depth().await, 1);
+
+    // Unanswered for a minute, then tried again under the same id.
+    world.pass(2 * MINUTE).await;
+    assert_eq!(world.settled(b).await.as_deref(), Some("vendor-accepted"));
+    assert_eq!(world.plan.count_of("b-token"), 2);
+    assert!(
+        world
+            .plan
+            .seen()
+            .iter()
+            .all(|it| it.token.expose() != "b-token" || it.delivery == b)
+    );
+    let trace = world.trace(b).await;
+    assert!(
+        trace
+            .iter()
+            .any(|it| it.reason.as_deref() == Some("no-answer"))
+    );
+}
+
+#[tokio::test]
+async fn a_provider_that_panics_loses_nothing() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    world.plan.script("alice-token", [Reply::Panic]);
+    let delivery = world.text("alice").await;
+    assert_eq!(world.settled(delivery).await, None);
+    world.pass(MINUTE).await;
+    assert_eq!(
+        world.settled(delivery).await.as_deref(),
+        Some("vendor-accepted")
+    );
+}
+
+#[tokio::test]
+async fn a_refused_credential_waits_for_its_rotation_and_costs_nothing() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({"build": "old"})).await;
+    for who in ["a", "b", "c"] {
+        world.login(who, certificate).await;
+    }
+    let refused = verdict(403, "InvalidProviderToken", VerdictKind::CredentialRefused);
+    world.plan.build_always("old", refused);
+    let first = world.text("a").await;
+    assert_eq!(
+        world.suspended(certificate).await,
+        Some("credential-refused")
+    );
+    let second = world.submit(message("x", &["b", "c"])).await;
+    world.calm().await;
+    assert_eq!(
+        world.plan.count(),
+        1,
+        "nothing is sent while it is suspended"
+    );
+    assert_eq!(world.depth().await, 3);
+
+    // It is tried again with one delivery at a time, ever more rarely.
+    world.pass(10 * MINUTE).await;
+    let tries = world.plan.count();
+    assert!((3..=7).contains(&tries), "{tries}");
+    assert_eq!(world.depth().await, 3);
+
+    world
+        .gateway
+        .rotate_credential(&lane(certificate), world.upload(json!({"build": "new"})))
+        .await
+        .unwrap();
+    world.calm().await;
+    assert_eq!(world.suspended(certificate).await, None);
+    assert_eq!(
+        world.settled(first).await.as_deref(),
+        Some("vendor-accepted")
+    );
+    for it in second.deliveries {
+        assert_eq!(
+            world.settled(it.id).await.as_deref(),
+            Some("vendor-accepted")
+        );
+    }
+    // No attempt was counted against them.
+    let last = world
+        .trace(first)
+        .await
+        .into_iter()
+        .rev()
+        .find(|it| it.stage == Stage::Attempt);
+    assert_eq!(last.unwrap().attempt, Some(1));
+    for who in ["a", "b", "c"] {
+        assert_eq!(world.stored(who).await, Some(None));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_old_credential_does_not_suspend_the_new_one() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({"build": "old"})).await;
+    world.login("a", certificate).await;
+    world.plan.build_always("old", Reply::Silence);
+    let delivery = world.text("a").await;
+    world
+        .gateway
+        .rotate_credential(&lane(certificate), world.upload(json!({"build": "new"})))
+        .await
+        .unwrap();
+    world.pass(2 * MINUTE).await;
+    assert_eq!(world.suspended(certificate).await, None);
+    assert_eq!(
+        world.settled(delivery).await.as_deref(),
+        Some("vendor-accepted")
+    );
+}
+
+#[tokio::test]
+async fn a_trial_that_passes_opens_the_lane_by_itself() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    for who in ["a", "b"] {
+        world.login(who, certificate).await;
+    }
+    let refused = verdict(403, "ExpiredProviderToken", VerdictKind::CredentialRefused);
+    world.plan.script("a-token", [refused]);
+    let answer = world.submit(message("x", &["a"])).await;
+    world.calm().await;
+    world.submit(message("y", &["b"])).await;
+    assert!(world.suspended(certificate).await.is_some());
+    world.pass(MINUTE).await;
+    assert_eq!(world.suspended(certificate).await, None);
+    assert_eq!(
+        world.settled(answer.deliveries[0].id).await.as_deref(),
+        Some("vendor-accepted")
+    );
+    assert_eq!(world.depth().await, 0);
+}
+
+#[tokio::test]
+async fn the_vendors_retry_after_is_a_floor_for_one_token() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("a", certificate).await;
+    world.login("b", certificate).await;
+    let limited = Verdict::new(
+        VerdictKind::RateLimited(Scope::Token),
+        VendorAnswer::new(429, "TooManyRequests"),
+    )
+    .with_retry(Retry::After(5 * MINUTE));
+    world.plan.script("a-token", [Reply::Verdict(limited)]);
+    let delivery = world.text("a").await;
+    world.pass(5 * MINUTE - SECOND).await;
+    assert_eq!(world.plan.count_of("a-token"), 1);
+    let other = world.text("b").await;
+    assert_eq!(
+        world.settled(other).await.as_deref(),
+        Some("vendor-accepted"),
+        "only that token waits"
+    );
+    world.pass(3 * SECOND).await;
+    assert_eq!(world.plan.count_of("a-token"), 2);
+    assert_eq!(
+        world.settled(delivery).await.as_deref(),
+        Some("vendor-accepted")
+    );
+}
+
+#[tokio::test]
+async fn a_credential_that_is_rate_limited_waits_as_a_whole() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("a", certificate).await;
+    world.login("b", certificate).await;
+    let limited = Verdict::new(
+        VerdictKind::RateLimited(Scope::Credential),
+        VendorAnswer::new(429, "QUOTA_EXCEEDED"),
+    )
+    .with_retry(Retry::After(MINUTE));
+    world.plan.script("a-token", [Reply::Verdict(limited)]);
+    let first = world.text("a").await;
+    assert!(
+        matches!(world.status(certificate).await, LaneStatus::BackingOff { until } if until >= START + MINUTE)
+    );
+    let second = world.text("b").await;
+    assert_eq!(world.plan.count(), 1);
+    world.pass(MINUTE + 2 * SECOND).await;
+    assert_eq!(
+        world.settled(first).await.as_deref(),
+        Some("vendor-accepted")
+    );
+    assert_eq!(
+        world.settled(second).await.as_deref(),
+        Some("vendor-accepted")
+    );
+}
+
+#[tokio::test]
+async fn attempts_are_bounded_and_counted() {
+    let world = World::new(|it| it.max_attempts = 4);
+    let certificate = world.credential(json!({})).await;
+    world.login("a", certificate).await;
+    world
+        .plan
+        .always(verdict(503, "ServiceUnavailable", VerdictKind::Unavailable));
+    let delivery = world.text("a").await;
+    world.pass(60 * MINUTE).await;
+    assert_eq!(
+        world.settled(delivery).await.as_deref(),
+        Some("attempts-exhausted")
+    );
+    assert_eq!(world.plan.count(), 4);
+    assert_eq!(world.depth().await, 0);
+    assert_eq!(world.stored("a").await, Some(None));
+}
+
+#[tokio::test]
+async fn a_vendor_that_was_never_reached_was_not_asked() {
+    let world = World::new(|it| it.max_attempts = 2);
+    let certificate = world.credential(json!({})).await;
+    world.login("a", certificate).await;
+    let down = Reply::Verdict(Verdict::unavailable("connection refused"));
+    world.plan.script("a-token", vec![down; 6]);
+    let delivery = world.text("a").await;
+    world.pass(20 * MINUTE).await;
+    assert_eq!(
+        world.settled(delivery).await.as_deref(),
+        Some("vendor-accepted")
+    );
+    assert_eq!(world.plan.count(), 7);
+}
+
+#[tokio::test]
+async fn the_time_to_live_ends_the_attempts() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("a", certificate).await;
+    world
+        .plan
+        .always(verdict(503, "ServiceUnavailable", VerdictKind::Unavailable));
+    let answer = world.submit(with_ttl(message("x", &["a"]), 90)).await;
+    world.calm().await;
+    world.pass(10 * MINUTE).await;
+    let delivery = answer.deliveries[0].id;
+    assert_eq!(world.settled(delivery).await.as_deref(), Some("expired"));
+    let tries = world.plan.count();
+    assert!((2..20).contains(&tries), "{tries}");
+    let last = world
+        .trace(delivery)
+        .await
+        .into_iter()
+        .rev()
+        .find(|it| it.stage == Stage::Attempt);
+    assert!(last.unwrap().at < START + Duration::from_secs(90));
+}
+
+#[tokio::test]
+async fn what_expired_while_it_waited_is_not_sent() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("a", certificate).await;
+    let refused = verdict(403, "x", VerdictKind::CredentialRefused);
+    world.plan.script("a-token", [refused]);
+    let answer = world.submit(with_ttl(message("x", &["a"]), 10)).await;
+    world.calm().await;
+    world.pass(2 * MINUTE).await;
+    assert_eq!(
+        world.settled(answer.deliveries[0].id).await.as_deref(),
+        Some("expired")
+    );
+    assert_eq!(world.plan.count(), 1);
+}
+
+#[tokio::test]
+async fn one_vendors_outage_delays_no_other() {
+    let world = World::new(|it| it.in_flight = 4);
+    let (name, healthy) = world.another_plan();
+    let down = world.credential(json!({})).await;
+    let up = world.credential(json!({"plan": name})).await;
+    world.plan.always(Reply::Silence);
+    for number in 0..40 {
+        world.login(&format!("down-{number}"), down).await;
+    }
+    world.login("up", up).await;
+    for number in 0..40 {
+        world
+            .submit(message("x", &[&format!("down-{number}")]))
+            .await;
+    }
+    world.calm().await;
+    assert_eq!(world.plan.count(), 4, "bounded in flight");
+    let delivery = world.text("up").await;
+    assert_eq!(
+        world.settled(delivery).await.as_deref(),
+        Some("vendor-accepted")
+    );
+    assert_eq!(healthy.count(), 1);
+}
+
+#[tokio::test]
+async fn an_outage_is_met_with_few_attempts_and_recovers_to_full_speed() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({"max_batch": 1})).await;
+    let people: Vec<String> = (0..300).map(|it| format!("p{it}")).collect();
+    for who in &people {
+        world.login(who, certificate).await;
+    }
+    let names: Vec<&str> = people.iter().map(String::as_str).collect();
+    world
+        .plan
+        .always(verdict(503, "ServiceUnavailable", VerdictKind::Unavailable));
+    world.submit(message("x", &names)).await;
+    world.calm().await;
+    let first = world.plan.count();
+    assert_eq!(first, 300);
+    // Only a window of 16 is risked with each further try.
+    world.pass(5 * MINUTE).await;
+    let tried = world.plan.count() - first;
+    assert!(tried <= 16 * 14, "{tried}");
+    world.plan.always(accepted());
+    world.pass(11 * MINUTE).await;
+    assert_eq!(world.depth().await, 0);
+}
+
+/// The lesson of a vendor that says of every token that it is dead when the app is the wrong one.
+#[tokio::test]
+async fn when_most_tokens_die_the_credential_is_suspected_instead() {
+    let world = World::new(|it| {
+        it.guard_min = 10;
+        it.guard_share = 0.8;
+    });
+    let certificate = world.credential(json!({"max_batch": 1000})).await;
+    let people: Vec<String> = (0..60).map(|it| format!("p{it}")).collect();
+    for who in &people {
+        world.login(who, certificate).await;
+    }
+    let names: Vec<&str> = people.iter().map(String::as_str).collect();
+    world.text("p0").await; // proves the credential
+    world.plan.always(verdict(200, "80300007", DEAD));
+    world.submit(message("x", &names[..40])).await;
+    world.calm().await;
+    assert_eq!(
+        world.suspended(certificate).await,
+        Some("most-tokens-refused")
+    );
+    for who in &names {
+        assert!(world.stored(who).await.is_some(), "{who} was forgotten");
+    }
+    // What comes now waits, and the alarm is counted.
+    world.submit(message("y", &names[40..])).await;
+    world.calm().await;
+    assert_eq!(world.depth().await, 20);
+    let alarms: u64 = world
+        .gateway
+        .metrics()
+        .iter()
+        .filter(|(series, _)| series.name == "offline_push_alarms_total")
+        .map(|(_, count)| *count)
+        .sum();
+    assert_eq!(alarms, 1);
+
+    // Mended at the vendor's, and resumed: tokens come back, deliveries go.
+    world.plan.always(accepted());
+    world
+        .gateway
+        .resume_credential(&lane(certificate))
+        .await
+        .unwrap();
+    world.calm().await;
+    assert_eq!(world.depth().await, 0);
+    assert_eq!(world.stored("p5").await, Some(None));
+}
+
+/// A wrong topic or a wrong environment uploaded: nothing is deleted, and rotation brings every token back.
+#[tokio::test]
+async fn no_fault_of_configuration_costs_a_token() {
+    for kind in [
+        VerdictKind::TokenMismatch(Mismatch::App),
+        VerdictKind::TokenMismatch(Mismatch::Environment),
+        VerdictKind::CredentialRefused,
+        VerdictKind::PayloadRefused,
+        DEAD,
+    ] {
+        let world = World::new(|_| {});
+        let certificate = world.credential(json!({"build": "wrong"})).await;
+        world
+            .plan
+            .build_always("wrong", verdict(400, "wrong", kind));
+        let people: Vec<String> = (0..80).map(|it| format!("p{it}")).collect();
+        for who in &people {
+            world.login(who, certificate).await;
+        }
+        let names: Vec<&str> = people.iter().map(String::as_str).collect();
+        world.submit(message("x", &names)).await;
+        world.calm().await;
+        for who in &names {
+            assert!(
+                world.stored(who).await.is_some(),
+                "{kind:?} cost the token of {who}"
+            );
+        }
+        world
+            .gateway
+            .rotate_credential(&lane(certificate), world.upload(json!({"build": "right"})))
+            .await
+            .unwrap();
+        world.calm().await;
+        let answer = world.submit(message("y", &names)).await;
+        world.calm().await;
+        assert_eq!(
+            answer.deliveries.len(),
+            80,
+            "{kind:?}: {:?}",
+            answer.skipped
+        );
+        assert_eq!(world.depth().await, 0, "{kind:?}");
+        for who in &names {
+            assert_eq!(world.stored(who).await, Some(None), "{kind:?}");
+        }
+    }
+}
+
+/// S42, S61: also what is queued.
+#[tokio::test]
+async fn nothing_follows_a_logout_or_a_change_of_accounts() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    world
+        .plan
+        .always(verdict(503, "x", VerdictKind::Unavailable));
+    let queued = world.text("alice").await;
+    assert_eq!(world.plan.count(), 1);
+
+    // Bob logs in on the same phone, without a logout.
+    world
+        .register("dave", "alice-phone", "alice-token", certificate)
+        .await;
+    world.plan.always(accepted());
+    world.pass(10 * MINUTE).await;
+    assert_eq!(world.plan.count(), 1, "alice's push must not reach dave");
+    assert_eq!(
+        world.settled(queued).await.as_deref(),
+        Some("cancelled-by-logout")
+    );
+    let skipped = world.submit(message("x", &["alice"])).await;
+    assert_eq!(skipped.skipped[0].reason, "never-registered");
+
+    world.background("dave", "alice-phone").await;
+    world
+        .plan
+        .always(verdict(503, "x", VerdictKind::Unavailable));
+    let queued = world.text("dave").await;
+    world
+        .gateway
+        .unregister(&app(), &user("dave"), &device("alice-phone"), None)
+        .await
+        .unwrap();
+    world.plan.always(accepted());
+    world.pass(10 * MINUTE).await;
+    assert_eq!(world.plan.count(), 2);
+    assert_eq!(
+        world.settled(queued).await.as_deref(),
+        Some("cancelled-by-logout")
+    );
+    let skipped = world.submit(message("x", &["dave"])).await;
+    assert_eq!(skipped.skipped[0].reason, "logged-out");
+}
+
+/// S43, S47.
+#[tokio::test]
+async fn a_late_logout_never_undoes_the_new_login() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    world
+        .register("dave", "alice-phone", "alice-token", certificate)
+        .await;
+    world.background("dave", "alice-phone").await;
+    let had = world
+        .gateway
+        .unregister(&app(), &user("alice"), &device("alice-phone"), None)
+        .await
+        .unwrap();
+    assert!(!had);
+    let delivery = world.text("dave").await;
+    assert_eq!(
+        world.settled(delivery).await.as_deref(),
+        Some("vendor-accepted")
+    );
+}
+
+/// S67: kicked by the server, without a word from the phone.
+#[tokio::test]
+async fn who_is_kicked_gets_nothing_more() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    world
+        .plan
+        .always(verdict(503, "x", VerdictKind::Unavailable));
+    let queued = world.text("alice").await;
+    world
+        .presence("alice", "alice-phone", Presence::Offline)
+        .await;
+    world.plan.always(accepted());
+    world.pass(10 * MINUTE).await;
+    assert_eq!(world.plan.count(), 1);
+    assert_eq!(
+        world.settled(queued).await.as_deref(),
+        Some("cancelled-by-logout")
+    );
+}
+
+/// S84.
+#[tokio::test]
+async fn a_recalled_message_is_not_sent_any_more() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    world
+        .plan
+        .always(verdict(503, "x", VerdictKind::Unavailable));
+    let answer = world.submit(message("x", &["alice"])).await;
+    world.calm().await;
+    let cancelled = world.gateway.recall(&app(), &answer.message).await.unwrap();
+    assert_eq!(cancelled, 1);
+    world.plan.always(accepted());
+    world.pass(10 * MINUTE).await;
+    assert_eq!(world.plan.count(), 1);
+    let delivery = answer.deliveries[0].id;
+    assert_eq!(world.settled(delivery).await.as_deref(), Some("recalled"));
+}
+
+/// S79, S95.
+#[tokio::test]
+async fn a_message_submitted_twice_is_pushed_and_counted_once() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    let once = message("x", &["alice"]);
+    let first = world.submit(once.clone()).await;
+    let second = world.submit(once.clone()).await;
+    assert_eq!(first.deliveries.len(), 1);
+    assert!(second.deliveries.is_empty());
+    assert_eq!(second.skipped[0].reason, "duplicate-message");
+    // Twice in one call, and a receiver named twice.
+    let mut twice = message("y", &["alice", "alice"]);
+    twice.receivers.push(user("alice"));
+    let both = world
+        .gateway
+        .submit(&app(), vec![twice.clone(), twice])
+        .await
+        .unwrap();
+    assert_eq!(both.iter().map(|it| it.deliveries.len()).sum::<usize>(), 1);
+    world.calm().await;
+    assert_eq!(world.plan.count(), 2);
+    let badges: Vec<_> = world
+        .plan
+        .seen()
+        .iter()
+        .map(|it| it.notification.badge)
+        .collect();
+    assert_eq!(badges[0], push_core::Badge::Set(1));
+}
+
+/// S128.
+#[tokio::test]
+async fn what_an_earlier_run_left_in_the_queue_is_sent() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    world.gateway.shutdown().await;
+    let answer = world.submit(message("x", &["alice"])).await;
+    world.calm().await;
+    assert_eq!(world.plan.count(), 0);
+    let next = gateway(&world.clock, &world.store, &world.queue, Default::default());
+    next.start();
+    world.calm().await;
+    assert_eq!(world.plan.count(), 1);
+    assert_eq!(world.plan.seen()[0].delivery, answer.deliveries[0].id);
+    next.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_answers_and_gives_the_rest_back() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    world.plan.script("alice-token", [Reply::Silence]);
+    let delivery = world.text("alice").await;
+    let stopping = {
+        let gateway = world.gateway.clone();
+        tokio::spawn(async move { gateway.shutdown().await })
+    };
+    world.calm().await;
+    assert!(!stopping.is_finished(), "it waits for the vendor");
+    world.clock.advance(11 * SECOND);
+    world.calm().await;
+    assert!(stopping.is_finished());
+    assert_eq!(world.depth().await, 1, "given back, not lost");
+
+    let next = gateway(&world.clock, &world.store, &world.queue, Default::default());
+    next.start();
+    world.pass(MINUTE).await;
+    assert_eq!(world.plan.count(), 2);
+    assert_eq!(world.plan.seen()[1].delivery, delivery);
+}
+
+/// S95, S65, S124.
+#[tokio::test]
+async fn badges_count_on_from_what_the_app_went_to_background_with() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    let change = |badge| push_core::PresenceChange {
+        user: user("alice"),
+        device: Some(device("alice-phone")),
+        platform: None,
+        presence: Presence::Background,
+        at: world.gateway.now(),
+        badge: Some(badge),
+    };
+    world
+        .gateway
+        .set_presence(&app(), vec![change(5)])
+        .await
+        .unwrap();
+    world.text("alice").await;
+    world.text("alice").await;
+    let mut quiet = message("x", &["alice"]);
+    quiet.push = Some(push_core::OfflinePushInfo {
+        badge_mode: Some(push_core::BadgeMode::Ignore),
+        ..Default::default()
+    });
+    world.submit(quiet).await;
+    world.calm().await;
+    let mut zero = message("x", &["alice"]);
+    zero.push = Some(push_core::OfflinePushInfo {
+        badge_set: Some(0),
+        ..Default::default()
+    });
+    world.submit(zero).await;
+    world.calm().await;
+    let badges: Vec<_> = world
+        .plan
+        .seen()
+        .iter()
+        .map(|it| it.notification.badge)
+        .collect();
+    use push_core::Badge::{Leave, Set};
+    assert_eq!(badges, [Set(6), Set(7), Leave, Set(0)]);
+}
+
+/// S60, S59.
+#[tokio::test]
+async fn a_call_goes_to_the_voip_token_and_without_one_as_an_alert() {
+    let world = World::new(|_| {});
+    let alert = world.credential(json!({})).await;
+    let voip = world.credential(json!({"voip": true})).await;
+    world.login("alice", alert).await;
+    world.login("carol", alert).await;
+    world
+        .gateway
+        .register(
+            &app(),
+            &user("carol"),
+            &device("carol-phone"),
+            Slot::Voip,
+            registration("carol-voip", voip),
+        )
+        .await
+        .unwrap();
+    let mut call = message("call", &["alice", "carol"]);
+    call.push = Some(push_core::OfflinePushInfo {
+        apns: push_core::ApnsInfo {
+            voip: true,
+            ..Default::default()
+        },
+        ..Default::default()
+    });
+    let answer = world.submit(call).await;
+    assert_eq!(answer.deliveries.len(), 2);
+    world.calm().await;
+    let seen = world.plan.seen();
+    let find = |token: &str| seen.iter().find(|it| it.token.expose() == token).unwrap();
+    assert_eq!(
+        find("alice-token").notification.kind,
+        push_core::NotificationKind::Alert
+    );
+    assert_eq!(
+        find("carol-voip").notification.kind,
+        push_core::NotificationKind::Voip
+    );
+    assert_eq!(find("carol-voip").slot, Slot::Voip);
+}
+
+#[tokio::test]
+async fn equal_badges_share_one_notification_and_a_group_goes_in_few_batches() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({"max_batch": 500})).await;
+    let people: Vec<String> = (0..1000).map(|it| format!("p{it}")).collect();
+    for who in &people {
+        world.login(who, certificate).await;
+    }
+    let names: Vec<&str> = people.iter().map(String::as_str).collect();
+    let answer = world.submit(message("x", &names)).await;
+    assert_eq!(answer.deliveries.len(), 1000);
+    world.calm().await;
+    let seen = world.plan.seen();
+    assert_eq!(seen.len(), 1000);
+    assert!(seen.iter().all(|it| it.batch == 500));
+    let mut ids: Vec<_> = seen.iter().map(|it| it.delivery).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 1000, "each exactly once");
+}

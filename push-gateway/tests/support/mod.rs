@@ -1,0 +1,502 @@
+//! A gateway over memory plugins, a clock that stands still, and a vendor that answers as a test says.
+#![allow(dead_code)]
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use push_core::{
+    AppId, Batch, BuildContext, Capabilities, CertificateId, Channel, DeliveryId, Descriptor,
+    DeviceId, DeviceToken, DynProvider, Element, Environment, Gateway as _, Health, Lane,
+    ManualClock, Message, MessageId, MessageKind, Notification, OfflinePushInfo, Platform, Plugin,
+    Presence, PresenceChange, Provider, ProviderKind, Queue, Registry, Result, Secret, Sender,
+    Slot, Store, Submitted, Timestamp, TraceEvent, UserId, VendorAnswer, Verdict, VerdictKind,
+    Verdicts, api::RegistrationBody, async_trait,
+};
+use push_gateway::{Gateway, LaneStatus, MasterKey, Parts, PipelineSettings, Settings, Upload};
+use push_queue_memory::MemoryQueue;
+use push_store_memory::MemoryStore;
+use serde::Deserialize;
+
+pub const START: Timestamp = Timestamp::from_unix_seconds(1_760_000_000);
+pub const KEY: &str = "0101010101010101010101010101010101010101010101010101010101010101";
+pub const SECOND: Duration = Duration::from_secs(1);
+pub const MINUTE: Duration = Duration::from_secs(60);
+
+/// What the vendor does with one target.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    Verdict(Verdict),
+    /// Answers when it is released.
+    Held(Arc<tokio::sync::Notify>, Verdict),
+    /// Never answers.
+    Silence,
+    /// Drops the verdicts of the whole batch.
+    Panic,
+}
+
+/// One push that the vendor saw.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub delivery: DeliveryId,
+    pub token: DeviceToken,
+    pub notification: Arc<Notification>,
+    pub batch: usize,
+    pub slot: Slot,
+    pub build: String,
+}
+
+/// What the vendor does, and what it saw.
+#[derive(Debug, Default)]
+pub struct Plan {
+    by_token: Mutex<HashMap<String, VecDeque<Reply>>>,
+    default: Mutex<Option<Reply>>,
+    by_build: Mutex<HashMap<String, Reply>>,
+    seen: Mutex<Vec<Seen>>,
+    pub health: Mutex<Option<Health>>,
+}
+
+impl Plan {
+    /// The next answers for this token; the default afterwards.
+    pub fn script(&self, token: &str, replies: impl IntoIterator<Item = Reply>) {
+        let mut all = self.by_token.lock().unwrap();
+        all.entry(token.to_owned()).or_default().extend(replies);
+    }
+    /// The answer for every token without a script.
+    pub fn always(&self, reply: Reply) {
+        *self.default.lock().unwrap() = Some(reply);
+    }
+    /// The answer of one build of the credential.
+    pub fn build_always(&self, build: &str, reply: Reply) {
+        self.by_build
+            .lock()
+            .unwrap()
+            .insert(build.to_owned(), reply);
+    }
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+    pub fn count(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+    pub fn count_of(&self, token: &str) -> usize {
+        let seen = self.seen.lock().unwrap();
+        seen.iter().filter(|it| it.token.expose() == token).count()
+    }
+    fn reply(&self, token: &str, build: &str) -> Reply {
+        if let Some(reply) = self.by_build.lock().unwrap().get(build) {
+            return reply.clone();
+        }
+        let scripted = self
+            .by_token
+            .lock()
+            .unwrap()
+            .get_mut(token)
+            .and_then(VecDeque::pop_front);
+        scripted
+            .or_else(|| self.default.lock().unwrap().clone())
+            .unwrap_or_else(accepted)
+    }
+}
+
+pub fn accepted() -> Reply {
+    Reply::Verdict(Verdict::accepted(VendorAnswer::new(200, "")))
+}
+
+pub fn verdict(status: u16, code: &str, kind: VerdictKind) -> Reply {
+    Reply::Verdict(Verdict::new(kind, VendorAnswer::new(status, code)))
+}
+
+static PLANS: Mutex<Option<HashMap<String, Arc<Plan>>>> = Mutex::new(None);
+
+/// The configuration of a scripted credential.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptedConfig {
+    plan: String,
+    channel: Channel,
+    #[serde(default)]
+    environment: Option<Environment>,
+    #[serde(default = "hundred")]
+    max_batch: usize,
+    #[serde(default)]
+    voip: bool,
+    #[serde(default)]
+    build: String,
+    #[serde(default)]
+    expires_at: Option<i64>,
+    #[serde(default)]
+    max_ttl: Option<u64>,
+    #[serde(default)]
+    secret: Option<Secret>,
+}
+
+fn hundred() -> usize {
+    100
+}
+
+pub struct ScriptedPlugin;
+
+impl Plugin for ScriptedPlugin {
+    type Kind = ProviderKind;
+    type Config = ScriptedConfig;
+    const NAME: &'static str = "scripted";
+    const EXAMPLE: &'static str = "plan = \"\"\nchannel = \"apns\"";
+    fn build(config: ScriptedConfig, context: &BuildContext) -> Result<DynProvider> {
+        let plan = PLANS
+            .lock()
+            .unwrap()
+            .as_ref()
+            .and_then(|it| it.get(&config.plan).cloned());
+        let slots: &'static [Slot] = if config.voip {
+            &[Slot::Voip]
+        } else {
+            &[Slot::Alert]
+        };
+        let mut capabilities = Capabilities::new(config.channel, 4096)
+            .with_batch(config.max_batch)
+            .with_slots(slots);
+        if let Some(environment) = config.environment {
+            capabilities = capabilities.with_environment(environment);
+        }
+        if let Some(at) = config.expires_at {
+            capabilities = capabilities.with_expiry(Timestamp::from_unix_seconds(at));
+        }
+        if let Some(ttl) = config.max_ttl {
+            capabilities = capabilities.with_ttl(Duration::from_secs(ttl));
+        }
+        let _ = context;
+        Ok(Arc::new(Scripted {
+            plan: plan.expect("the test made a plan"),
+            capabilities,
+            build: config.build,
+        }))
+    }
+}
+
+pub static SCRIPTED: Descriptor<ProviderKind> = Descriptor::of::<ScriptedPlugin>();
+
+#[derive(Debug)]
+struct Scripted {
+    plan: Arc<Plan>,
+    capabilities: Capabilities,
+    build: String,
+}
+
+#[async_trait]
+impl Provider for Scripted {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn send(&self, batch: Batch, verdicts: Verdicts) {
+        assert!((1..=self.capabilities.max_batch).contains(&batch.targets.len()));
+        let mut silent = false;
+        let mut held = Vec::new();
+        for (position, target) in batch.targets.iter().enumerate() {
+            self.plan.seen.lock().unwrap().push(Seen {
+                delivery: target.delivery,
+                token: target.token.clone(),
+                notification: Arc::clone(&batch.notification),
+                batch: batch.targets.len(),
+                slot: batch.slot,
+                build: self.build.clone(),
+            });
+            match self.plan.reply(target.token.expose(), &self.build) {
+                Reply::Verdict(verdict) => verdicts.report(position, verdict),
+                Reply::Held(release, verdict) => held.push((position, release, verdict)),
+                Reply::Silence => silent = true,
+                Reply::Panic => panic!("a provider's fault"),
+            }
+        }
+        for (position, release, verdict) in held {
+            release.notified().await;
+            verdicts.report(position, verdict);
+        }
+        if silent {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn verify(&self) -> Result<Health> {
+        Ok(self.plan.health.lock().unwrap().clone().unwrap_or(Health {
+            accepted: true,
+            evidence: "the script says so".into(),
+        }))
+    }
+}
+
+pub fn app() -> AppId {
+    AppId::new("chat").unwrap()
+}
+pub fn user(id: &str) -> UserId {
+    UserId::new(id).unwrap()
+}
+pub fn device(id: &str) -> DeviceId {
+    DeviceId::new(id).unwrap()
+}
+pub fn token(text: &str) -> DeviceToken {
+    DeviceToken::new(text).unwrap()
+}
+
+static NUMBER: AtomicU64 = AtomicU64::new(1);
+
+/// A message of `text` from `bob`.
+pub fn message(text: &str, to: &[&str]) -> Message {
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    Message {
+        id: MessageId::new(format!("message-{number}")).unwrap(),
+        kind: MessageKind::Chat,
+        sender: Some(Sender {
+            user: user("bob"),
+            nickname: "Bob".into(),
+            face_url: String::new(),
+        }),
+        group: None,
+        receivers: to.iter().map(|it| user(it)).collect(),
+        elements: vec![Element::Text { text: text.into() }],
+        push: None,
+        online_only: false,
+        sent_at: None,
+    }
+}
+
+pub fn with_ttl(mut message: Message, seconds: u32) -> Message {
+    message.push = Some(OfflinePushInfo {
+        ttl_seconds: Some(seconds),
+        ..OfflinePushInfo::default()
+    });
+    message
+}
+
+pub struct World {
+    pub clock: ManualClock,
+    pub gateway: Gateway,
+    pub store: Arc<MemoryStore>,
+    pub queue: Arc<dyn Queue>,
+    pub plan: Arc<Plan>,
+    pub name: String,
+}
+
+impl World {
+    /// A running gateway without any credential.
+    pub fn new(change: impl FnOnce(&mut PipelineSettings)) -> Self {
+        Self::with(change, None)
+    }
+
+    /// As [`World::new`], over another queue.
+    pub fn with(change: impl FnOnce(&mut PipelineSettings), queue: Option<Arc<dyn Queue>>) -> Self {
+        let clock = ManualClock::new(START);
+        let context = BuildContext::new(Arc::new(clock.clone()));
+        let store = Arc::new(MemoryStore::new(Default::default(), &context));
+        let queue =
+            queue.unwrap_or_else(|| Arc::new(MemoryQueue::new(Default::default(), &context)));
+        let mut settings = Settings::default();
+        settings.pipeline.seed = Some(7);
+        change(&mut settings.pipeline);
+        let plan = Arc::new(Plan::default());
+        let name = format!("plan-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let mut plans = PLANS.lock().unwrap();
+        plans
+            .get_or_insert_default()
+            .insert(name.clone(), Arc::clone(&plan));
+        drop(plans);
+        let gateway = gateway(&clock, &store, &queue, settings);
+        gateway.start();
+        Self {
+            clock,
+            gateway,
+            store,
+            queue,
+            plan,
+            name,
+        }
+    }
+
+    pub fn upload(&self, extra: serde_json::Value) -> Upload {
+        let mut config = serde_json::json!({"plan": self.name, "channel": "apns"});
+        let members = config.as_object_mut().unwrap();
+        members.extend(extra.as_object().unwrap().clone());
+        Upload {
+            provider: "scripted".into(),
+            config,
+            id: None,
+            label: String::new(),
+        }
+    }
+
+    /// Uploads a credential.
+    pub async fn credential(&self, extra: serde_json::Value) -> CertificateId {
+        let info = self
+            .gateway
+            .add_credential(&app(), self.upload(extra))
+            .await
+            .unwrap();
+        info.id
+    }
+
+    /// A second plan, for another credential's vendor.
+    pub fn another_plan(&self) -> (String, Arc<Plan>) {
+        let plan = Arc::new(Plan::default());
+        let name = format!("plan-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        PLANS
+            .lock()
+            .unwrap()
+            .get_or_insert_default()
+            .insert(name.clone(), Arc::clone(&plan));
+        (name, plan)
+    }
+
+    /// Logs `who` in on the device `<who>-phone` with the token `<who>-token`, and puts the app into background.
+    pub async fn login(&self, who: &str, certificate: CertificateId) {
+        let phone = format!("{who}-phone");
+        self.register(who, &phone, &format!("{who}-token"), certificate)
+            .await;
+        self.background(who, &phone).await;
+    }
+
+    pub async fn register(&self, who: &str, on: &str, text: &str, certificate: CertificateId) {
+        self.gateway
+            .register(
+                &app(),
+                &user(who),
+                &device(on),
+                Slot::Alert,
+                registration(text, certificate),
+            )
+            .await
+            .unwrap();
+    }
+
+    pub async fn background(&self, who: &str, on: &str) {
+        self.presence(who, on, Presence::Background).await;
+    }
+
+    pub async fn presence(&self, who: &str, on: &str, presence: Presence) {
+        let change = PresenceChange {
+            user: user(who),
+            device: Some(device(on)),
+            platform: Some(Platform::Ios),
+            presence,
+            at: self.gateway.now(),
+            badge: None,
+        };
+        self.gateway
+            .set_presence(&app(), vec![change])
+            .await
+            .unwrap();
+    }
+
+    pub async fn submit(&self, message: Message) -> Submitted {
+        let mut answers = self.gateway.submit(&app(), vec![message]).await.unwrap();
+        assert_eq!(answers.len(), 1);
+        answers.pop().unwrap()
+    }
+
+    /// Submits a text to `who` and lets everything happen that happens at once.
+    pub async fn text(&self, who: &str) -> DeliveryId {
+        let answer = self.submit(message("hello", &[who])).await;
+        assert_eq!(answer.deliveries.len(), 1, "{:?}", answer.skipped);
+        self.calm().await;
+        answer.deliveries[0].id
+    }
+
+    /// Lets everything happen that needs no time.
+    pub async fn calm(&self) {
+        for _ in 0..300 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Moves the clock in steps, so that what one timer starts can meet the next.
+    pub async fn pass(&self, time: Duration) {
+        let steps = 20;
+        for _ in 0..steps {
+            self.clock.advance(time / steps);
+            self.calm().await;
+        }
+    }
+
+    pub async fn trace(&self, delivery: DeliveryId) -> Vec<TraceEvent> {
+        self.gateway
+            .trace_of_delivery(&app(), delivery)
+            .await
+            .unwrap()
+    }
+
+    /// The reason that settled a delivery; `None` while it is not settled.
+    pub async fn settled(&self, delivery: DeliveryId) -> Option<String> {
+        let trace = self.trace(delivery).await;
+        let settled = trace
+            .iter()
+            .filter(|it| it.stage == push_core::Stage::Settled);
+        assert!(settled.clone().count() <= 1, "settled twice: {trace:?}");
+        settled.last().and_then(|it| it.reason.clone())
+    }
+
+    /// Whether the store has the token of `who`, and why it is set aside if it is.
+    pub async fn stored(&self, who: &str) -> Option<Option<String>> {
+        use push_core::RegistrationStore as _;
+        let devices = self.store.devices_of(&app(), &[user(who)]).await.unwrap();
+        let registration = devices.first()?.first()?.registrations.first()?;
+        Some(registration.quarantine.as_ref().map(|it| it.reason.clone()))
+    }
+
+    pub async fn status(&self, id: CertificateId) -> LaneStatus {
+        let all = self.gateway.credentials(&app()).await.unwrap();
+        all.into_iter().find(|it| it.id == id).unwrap().lane
+    }
+
+    /// Why the lane is suspended, if it is.
+    pub async fn suspended(&self, id: CertificateId) -> Option<&'static str> {
+        match self.status(id).await {
+            LaneStatus::Suspended { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// How many deliveries the queue holds.
+    pub async fn depth(&self) -> u64 {
+        let lanes = self.queue.lanes().await.unwrap();
+        lanes.iter().map(|it| it.depth).sum()
+    }
+}
+
+pub fn gateway(
+    clock: &ManualClock,
+    store: &Arc<MemoryStore>,
+    queue: &Arc<dyn Queue>,
+    settings: Settings,
+) -> Gateway {
+    let store: Arc<dyn Store> = Arc::clone(store) as _;
+    Gateway::new(Parts {
+        store,
+        queue: Arc::clone(queue),
+        registry: Arc::new(Registry::new([SCRIPTED.any()]).unwrap()),
+        clock: Arc::new(clock.clone()),
+        master_key: MasterKey::parse(&Secret::new(KEY)).unwrap(),
+        settings,
+    })
+    .unwrap()
+}
+
+pub fn registration(text: &str, certificate: CertificateId) -> RegistrationBody {
+    RegistrationBody {
+        channel: Channel::APNS,
+        certificate_id: certificate,
+        environment: Environment::Production,
+        token: token(text),
+        platform: Some(Platform::Ios),
+    }
+}
+
+pub fn lane(id: CertificateId) -> Lane {
+    Lane {
+        app: app(),
+        certificate: id,
+    }
+}

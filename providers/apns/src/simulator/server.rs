@@ -162,11 +162,13 @@ pub(super) async fn serve(world: Arc<World>, environment: Environment, connectio
     }
     // Everything is said; let it reach the wire.
     poll_fn(|cx| {
-        if h2.poll_accept(cx).is_ready() {
-            // The client has closed, or sends what is of no interest any more.
-            return Poll::Ready(());
+        while let Poll::Ready(accepted) = h2.poll_accept(cx) {
+            match accepted {
+                Some(Ok((_, respond))) => ignored.push(respond),
+                _ => return Poll::Ready(()),
+            }
         }
-        if line.voice.has_spoken() {
+        if line.voice.is_on_the_wire() {
             Poll::Ready(())
         } else {
             Poll::Pending

@@ -35,6 +35,8 @@ struct State {
     /// The limit that the client has acknowledged.
     limit: u32,
     waker: Option<Waker>,
+    /// The transport has not taken everything yet.
+    buffered: bool,
 }
 
 impl Voice {
@@ -84,9 +86,10 @@ impl Voice {
             .fold(state.limit, u32::max)
     }
 
-    /// Whether everything that was to be said has been handed to the transport.
-    pub(super) fn has_spoken(&self) -> bool {
-        self.lock().pending.is_empty()
+    /// Whether everything that was to be said, here or by the server, has been taken by the transport.
+    pub(super) fn is_on_the_wire(&self) -> bool {
+        let state = self.lock();
+        state.pending.is_empty() && !state.buffered
     }
 
     fn acknowledged(&self) -> bool {
@@ -288,7 +291,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Tap<T> {
         if this.outgoing.buffer.len() > MAX_BUFFERED {
             ready!(this.drain(cx))?;
         }
-        let limit = this.voice.lock().limit;
+        let limit = {
+            let mut state = this.voice.lock();
+            state.buffered = true;
+            state.limit
+        };
         this.outgoing.take(bytes, limit);
         Poll::Ready(Ok(bytes.len()))
     }
@@ -302,7 +309,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Tap<T> {
             }
             state.waker = Some(cx.waker().clone());
         }
-        ready!(this.drain(cx))?;
+        let drained = this.drain(cx);
+        this.voice.lock().buffered = drained.is_pending();
+        ready!(drained)?;
         Pin::new(&mut this.io).poll_flush(cx)
     }
 

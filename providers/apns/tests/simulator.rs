@@ -1,0 +1,602 @@
+//! The service itself, asked by a plain HTTP client: every check, every rule of connections, the channels.
+mod common;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use common::{Apple, KEY_ID, TEAM_ID, TOPIC};
+use http::{HeaderValue, Request, Response};
+use push_core::{Environment, Timestamp};
+use push_http::{Client, HttpClient, HttpConfig, Processed, Protocols};
+use push_provider_apns::{
+    PushType,
+    simulator::{Options, Outcome, Phone, Simulator},
+};
+use push_testkit::{block_on, fixtures, json, sample, until};
+use serde_json::Value;
+
+const PAYLOAD: &str = r#"{"aps":{"alert":"hi"}}"#;
+
+fn client(apple: &Apple) -> Client {
+    client_with(apple, Protocols::H2Only)
+}
+
+fn client_with(apple: &Apple, protocols: Protocols) -> Client {
+    let mut config = HttpConfig::default().with_protocols(protocols);
+    config.extra_ca_pem = Some(apple.service.ca_pem());
+    Client::new(config, Arc::new(apple.clock.clone())).expect("a client")
+}
+
+fn vector(number: usize) -> Value {
+    fixtures::vectors()["apns_jwt"][number - 1].clone()
+}
+
+/// The token of the vector with this number, as a header.
+fn bearer(number: usize) -> String {
+    format!("bearer {}", vector(number)["jwt"].as_str().expect("text"))
+}
+
+/// A request that is right in every way.
+fn good(apple: &Apple, phone: &Phone) -> Request<Bytes> {
+    Request::post(format!(
+        "{}/3/device/{}",
+        apple.service.endpoint(phone.environment()),
+        phone.token()
+    ))
+    .header("authorization", bearer(1))
+    .header("apns-topic", TOPIC)
+    .header("apns-push-type", "alert")
+    .header("apns-id", "eabeae54-14a8-11e5-b60b-1697f925ec7b")
+    .body(Bytes::from_static(PAYLOAD.as_bytes()))
+    .expect("a request")
+}
+
+fn reason(response: &Response<Bytes>) -> (u16, String) {
+    let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+    let reason = body["reason"].as_str().unwrap_or_default().to_owned();
+    (response.status().as_u16(), reason)
+}
+
+fn set(request: &mut Request<Bytes>, name: &'static str, value: &str) {
+    let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header's value");
+    request.headers_mut().insert(name, value);
+}
+
+fn to(request: &mut Request<Bytes>, apple: &Apple, path: &str) {
+    let url = format!("{}{path}", apple.service.endpoint(Environment::Production));
+    *request.uri_mut() = url.parse().expect("a URL");
+}
+
+#[test]
+fn every_request_that_breaks_a_rule_is_refused_with_its_reason() {
+    type Change = fn(&mut Request<Bytes>, &Apple);
+    let table: &[(u16, &str, Change)] = &[
+        (200, "", |_, _| {}),
+        (200, "", |it, _| drop(it.headers_mut().remove("apns-id"))),
+        (200, "", |it, _| drop(it.headers_mut().remove("apns-push-type"))),
+        (400, "DuplicateHeaders", |it, _| {
+            it.headers_mut().append("apns-priority", HeaderValue::from_static("10"));
+            it.headers_mut().append("apns-priority", HeaderValue::from_static("10"));
+        }),
+        (400, "BadMessageId", |it, _| set(it, "apns-id", "eabeae5414a811e5b60b1697f925ec7b")),
+        (400, "BadMessageId", |it, _| set(it, "apns-id", "1")),
+        (405, "MethodNotAllowed", |it, _| *it.method_mut() = http::Method::GET),
+        (404, "BadPath", |it, apple| to(it, apple, "/2/device/00")),
+        (404, "BadPath", |it, apple| to(it, apple, "/3/devices/00")),
+        (400, "MissingDeviceToken", |it, apple| to(it, apple, "/3/device/")),
+        (400, "BadDeviceToken", |it, apple| to(it, apple, "/3/device/xyz")),
+        (400, "BadDeviceToken", |it, apple| to(it, apple, "/3/device/abcd")),
+        (400, "MissingTopic", |it, _| drop(it.headers_mut().remove("apns-topic"))),
+        (400, "BadTopic", |it, _| set(it, "apns-topic", "com example")),
+        (400, "BadTopic", |it, _| set(it, "apns-topic", "com.example.chat.voip")),
+        (400, "DeviceTokenNotForTopic", |it, _| set(it, "apns-topic", "com.example.other")),
+        (200, "", |it, _| set(it, "apns-collapse-id", &"a".repeat(64))),
+        (400, "BadCollapseId", |it, _| set(it, "apns-collapse-id", &"a".repeat(65))),
+        (200, "", |it, _| set(it, "apns-collapse-id", &"中".repeat(21))),
+        (400, "BadCollapseId", |it, _| set(it, "apns-collapse-id", &"中".repeat(22))),
+        (200, "", |it, _| set(it, "apns-expiration", "0")),
+        (400, "BadExpirationDate", |it, _| set(it, "apns-expiration", "-1")),
+        (400, "BadExpirationDate", |it, _| set(it, "apns-expiration", "soon")),
+        (200, "", |it, _| set(it, "apns-priority", "1")),
+        (400, "BadPriority", |it, _| set(it, "apns-priority", "7")),
+        (400, "InvalidPushType", |it, _| set(it, "apns-push-type", "shout")),
+        (400, "BadPriority", |it, _| {
+            set(it, "apns-push-type", "background");
+            set(it, "apns-priority", "10");
+        }),
+        (400, "BadRequestPayload", |it, _| set(it, "apns-push-type", "background")),
+        (400, "PayloadEmpty", |it, _| *it.body_mut() = Bytes::new()),
+        (400, "BadRequestPayload", |it, _| *it.body_mut() = Bytes::from_static(b"[1]")),
+        (400, "BadRequestPayload", |it, _| *it.body_mut() = Bytes::from_static(b"nonsense")),
+        (200, "", |it, _| *it.body_mut() = payload_of(4096)),
+        (413, "PayloadTooLarge", |it, _| *it.body_mut() = payload_of(4097)),
+        (413, "PayloadTooLarge", |it, _| *it.body_mut() = payload_of(100_000)),
+        (403, "MissingProviderToken", |it, _| drop(it.headers_mut().remove("authorization"))),
+        (403, "InvalidProviderToken", |it, _| set(it, "authorization", "bearer a.b.c")),
+        (403, "InvalidProviderToken", |it, _| set(it, "authorization", "basic abc")),
+        (403, "InvalidProviderToken", |it, _| {
+            let header = bearer(1);
+            let (rest, _) = header.split_at(header.len() - 4);
+            set(it, "authorization", &format!("{rest}AAAA"));
+        }),
+    ];
+    block_on(async {
+        let apple = Apple::start().await;
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let client = client(&apple);
+        for (number, (status, word, change)) in table.iter().enumerate() {
+            let mut request = good(&apple, &phone);
+            change(&mut request, &apple);
+            let response = client.send(request).await.unwrap();
+            assert_eq!(reason(&response), (*status, (*word).to_owned()), "row {number}");
+            if *status == 200 {
+                assert!(response.headers().contains_key("apns-id"));
+                assert!(!response.headers().contains_key("apns-unique-id"));
+                assert!(response.body().is_empty());
+            }
+        }
+    });
+}
+
+fn payload_of(bytes: usize) -> Bytes {
+    let frame = r#"{"aps":{"alert":""}}"#.len();
+    format!(r#"{{"aps":{{"alert":"{}"}}}}"#, "x".repeat(bytes - frame)).into()
+}
+
+#[test]
+fn a_call_may_be_larger_than_an_alert() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let client = client(&apple);
+        for (bytes, status) in [(5120, 200), (5121, 413)] {
+            let mut request = good(&apple, &phone);
+            to(
+                &mut request,
+                &apple,
+                &format!("/3/device/{}", phone.token_for(PushType::Voip)),
+            );
+            set(&mut request, "apns-push-type", "voip");
+            set(&mut request, "apns-topic", &format!("{TOPIC}.voip"));
+            *request.body_mut() = payload_of(bytes);
+            assert_eq!(client.send(request).await.unwrap().status(), status);
+        }
+    });
+}
+
+// ---- Provider tokens ----
+
+/// One service for each, so that no connection remembers another vector's token.
+async fn with_token(header: &str, at: Timestamp) -> (u16, String) {
+    let apple = Apple::start().await;
+    apple
+        .service
+        .register_key("KEY2TEST02", TEAM_ID, &fixtures::apns_key(2))
+        .expect("a key");
+    apple.clock.jump_to(at);
+    let phone = apple.service.install(TOPIC, Environment::Production);
+    let mut request = good(&apple, &phone);
+    set(&mut request, "authorization", header);
+    reason(&client(&apple).send(request).await.expect("an answer"))
+}
+
+#[test]
+fn every_vector_is_a_provider_token_that_counts() {
+    block_on(async {
+        let ok = (200, String::new());
+        for number in [1, 2, 3, 4, 6] {
+            let vector = vector(number);
+            let at = Timestamp::from_unix_seconds(vector["iat"].as_i64().unwrap());
+            assert_eq!(with_token(&bearer(number), at).await, ok, "vector {number}");
+            // The same with a DER signature, as Apple's recipe for a shell makes it.
+            let jwt = vector["jwt"].as_str().unwrap();
+            let (signed, _) = jwt.rsplit_once('.').unwrap();
+            let der = vector["der_sig_jwt_tail"].as_str().unwrap();
+            let header = format!("bearer {signed}.{der}");
+            assert_eq!(with_token(&header, at).await, ok, "vector {number} in DER");
+        }
+        // Signed for a team that the key does not belong to.
+        let invalid = (403, "InvalidProviderToken".to_owned());
+        assert_eq!(with_token(&bearer(5), sample::NOW).await, invalid);
+    });
+}
+
+#[test]
+fn a_provider_token_is_good_for_an_hour_and_not_before_its_time() {
+    block_on(async {
+        for (seconds, status, word) in [
+            (0, 200, ""),
+            (3600, 200, ""),
+            (3601, 403, "ExpiredProviderToken"),
+            (-300, 200, ""),
+            (-301, 403, "InvalidProviderToken"),
+        ] {
+            let at = Timestamp::from_unix_seconds(sample::NOW.unix_seconds() + seconds);
+            assert_eq!(
+                with_token(&bearer(1), at).await,
+                (status, word.to_owned()),
+                "{seconds}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_connection_belongs_to_one_key_and_one_team() {
+    block_on(async {
+        let apple = Apple::start().await;
+        for (key, team) in [("KEY2TEST02", TEAM_ID), ("OTHERTEAMS", "TEAM99TEST")] {
+            apple.service.register_key(key, team, &fixtures::apns_key(2)).unwrap();
+        }
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let client = client(&apple);
+        let ask = async |header: String| {
+            let mut request = good(&apple, &phone);
+            set(&mut request, "authorization", &header);
+            reason(&client.send(request).await.expect("an answer")).1
+        };
+        assert_eq!(ask(bearer(1)).await, "");
+        assert_eq!(ask(bearer(4)).await, "UnrelatedKeyIdInToken");
+        assert_eq!(ask(bearer(1)).await, "");
+        // On a connection of its own it counts.
+        client.retire_connections();
+        assert_eq!(ask(bearer(4)).await, "");
+        apple.service.revoke_key("KEY2TEST02");
+        assert_eq!(ask(bearer(4)).await, "InvalidProviderToken");
+    });
+}
+
+#[test]
+fn a_key_of_one_environment_does_not_count_in_the_other() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let sandbox = Some(Environment::Sandbox);
+        apple
+            .service
+            .register_key_for(KEY_ID, TEAM_ID, &fixtures::apns_key(1), sandbox, &[])
+            .unwrap();
+        for (environment, word) in [
+            (Environment::Production, "BadEnvironmentKeyIdInToken"),
+            (Environment::Sandbox, ""),
+        ] {
+            let phone = apple.service.install(TOPIC, environment);
+            let response = client(&apple).send(good(&apple, &phone)).await.unwrap();
+            assert_eq!(reason(&response).1, word);
+            // Only the sandbox has an id for Apple's console.
+            let has_id = response.headers().contains_key("apns-unique-id");
+            assert_eq!(has_id, environment == Environment::Sandbox);
+        }
+    });
+}
+
+#[test]
+fn new_provider_tokens_more_often_than_every_twenty_minutes_are_too_many() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let client = client(&apple);
+        let ask = async |header: String| {
+            let mut request = good(&apple, &phone);
+            set(&mut request, "authorization", &header);
+            reason(&client.send(request).await.expect("an answer"))
+        };
+        assert_eq!(ask(bearer(1)).await.0, 200);
+        // The same date, signed anew.
+        let too_many = (429, "TooManyProviderTokenUpdates".to_owned());
+        assert_eq!(ask(bearer(6)).await, too_many);
+        assert_eq!(ask(bearer(1)).await.0, 200);
+        apple.clock.advance(Duration::from_secs(20 * 60));
+        assert_eq!(ask(bearer(2)).await.0, 200);
+        assert_eq!(ask(bearer(1)).await.0, 200, "the last one is good for its hour");
+    });
+}
+
+// ---- Connections ----
+
+#[test]
+fn nothing_but_http_2_is_spoken() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let mut request = good(&apple, &phone);
+        let url = request.uri().to_string().replace("https://", "http://");
+        *request.uri_mut() = url.parse().unwrap();
+        assert!(client(&apple).send(request).await.is_err());
+        // A client that could speak HTTP/1.1 as well agrees on HTTP/2.
+        let either = client_with(&apple, Protocols::Negotiate);
+        let response = either.send(good(&apple, &phone)).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.version(), http::Version::HTTP_2);
+        assert_eq!(apple.service.counters().requests, 1);
+    });
+}
+
+fn stream_limit(client: &Client) -> Option<u32> {
+    client.stats().iter().find_map(|it| it.stream_limit)
+}
+
+#[test]
+fn a_connection_has_one_stream_until_its_first_success_and_again_after_many_errors() {
+    block_on(async {
+        let options = Options::default().with_max_streams(77);
+        let apple = Apple::with(options).await;
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let client = client(&apple);
+        let mut bad = good(&apple, &phone);
+        set(&mut bad, "authorization", "bearer a.b.c");
+        client.send(bad.clone()).await.unwrap();
+        assert_eq!(stream_limit(&client), Some(1));
+        client.send(good(&apple, &phone)).await.unwrap();
+        until(|| stream_limit(&client) == Some(77)).await;
+        for _ in 0..20 {
+            client.send(bad.clone()).await.unwrap();
+        }
+        until(|| stream_limit(&client) == Some(1)).await;
+        client.send(good(&apple, &phone)).await.unwrap();
+        until(|| stream_limit(&client) == Some(77)).await;
+        // A dead token is no error of the client's.
+        apple.service.on(&phone.token(), Outcome::unregistered(sample::NOW));
+        for _ in 0..30 {
+            client.send(good(&apple, &phone)).await.unwrap();
+        }
+        assert_eq!(stream_limit(&client), Some(77));
+        assert_eq!(apple.service.counters().connections, 1);
+    });
+}
+
+#[test]
+fn the_words_of_a_goaway_reach_the_client() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let client = client(&apple);
+        client.send(good(&apple, &phone)).await.unwrap();
+        apple.service.next(100, &Outcome::go_away("Shutdown"));
+        let error = client.send(good(&apple, &phone)).await.unwrap_err();
+        assert_eq!(error.processed(), Processed::Never, "{error:?}");
+        let words = error.go_away().expect("GOAWAY").debug_data().clone();
+        assert_eq!(words, r#"{"reason":"Shutdown"}"#.as_bytes());
+        until(|| apple.service.open_connections() == 0).await;
+    });
+}
+
+// ---- Phones ----
+
+#[test]
+fn an_absent_phone_gets_the_newest_push_of_each_topic() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let client = client(&apple);
+        let say = async |text: &str, expiration: &str| {
+            let mut request = good(&apple, &phone);
+            *request.body_mut() = json!({ "aps": { "alert": text } }).to_string().into();
+            if !expiration.is_empty() {
+                set(&mut request, "apns-expiration", expiration);
+            }
+            assert_eq!(client.send(request).await.expect("an answer").status(), 200);
+        };
+        phone.switch_off();
+        say("first", "").await;
+        say("second", "").await;
+        say("never kept", "0").await;
+        assert_eq!(phone.arrived(), 0);
+        phone.switch_on();
+        let bodies: Vec<_> = phone
+            .arrivals()
+            .iter()
+            .map(|it| it.body().map(str::to_owned))
+            .collect();
+        assert_eq!(bodies, [Some("second".to_owned())]);
+
+        phone.switch_off();
+        let until = sample::NOW.unix_seconds() + 60;
+        say("for a minute", &until.to_string()).await;
+        apple.clock.advance(Duration::from_secs(61));
+        phone.switch_on();
+        assert_eq!(phone.arrived(), 1);
+    });
+}
+
+#[test]
+fn a_scripted_outcome_is_given_once_or_until_it_is_healed() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let client = client(&apple);
+        let ask = async || {
+            let response = client.send(good(&apple, &phone)).await.expect("an answer");
+            (response.status().as_u16(), response.body().clone())
+        };
+        let since = Timestamp::from_unix_millis(1_454_948_015_990);
+        apple.service.on(&phone.token(), Outcome::answer(503, ""));
+        apple.service.once(&phone.token(), Outcome::unregistered(since));
+        apple.service.next(1, &Outcome::answer(500, "InternalServerError"));
+        assert_eq!(ask().await, (500, r#"{"reason":"InternalServerError"}"#.into()));
+        let gone = r#"{"reason":"Unregistered","timestamp":1454948015990}"#;
+        for _ in 0..3 {
+            let answer = ask().await;
+            assert!(answer == (410, gone.into()) || answer == (503, Bytes::new()), "{answer:?}");
+        }
+        apple.service.heal();
+        assert_eq!(ask().await.0, 200);
+    });
+}
+
+#[test]
+fn an_answer_takes_as_long_as_is_ordered() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        apple.service.set_delay(Duration::from_millis(50));
+        let sending = {
+            let (client, request) = (client(&apple), good(&apple, &phone));
+            tokio::spawn(async move { client.send(request).await })
+        };
+        until(|| apple.service.counters().requests == 1).await;
+        apple.clock.advance(Duration::from_millis(49));
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!sending.is_finished());
+        apple.clock.advance(Duration::from_millis(1));
+        assert_eq!(sending.await.unwrap().unwrap().status(), 200);
+    });
+}
+
+// ---- Channels ----
+
+fn manage(apple: &Apple, method: &str, what: &str, channel: Option<&str>) -> Request<Bytes> {
+    let url = apple.service.channels_endpoint(Environment::Production);
+    let mut request = Request::builder()
+        .method(method)
+        .uri(format!("{url}/1/apps/{TOPIC}/{what}"))
+        .header("authorization", bearer(1));
+    if let Some(channel) = channel {
+        request = request.header("apns-channel-id", channel);
+    }
+    request.body(Bytes::new()).expect("a request")
+}
+
+fn broadcast(apple: &Apple, channel: &str) -> Request<Bytes> {
+    let url = apple.service.endpoint(Environment::Production);
+    Request::post(format!("{url}/4/broadcasts/apps/{TOPIC}"))
+        .header("authorization", bearer(1))
+        .header("apns-channel-id", channel)
+        .header("apns-push-type", "liveactivity")
+        .header("apns-expiration", "0")
+        .header("apns-priority", "10")
+        .body(Bytes::from_static(
+            br#"{"aps":{"timestamp":1700000000,"event":"update","content-state":{"goals":1}}}"#,
+        ))
+        .expect("a request")
+}
+
+async fn create(apple: &Apple, client: &Client, policy: u8) -> String {
+    let mut request = manage(apple, "POST", "channels", None);
+    *request.body_mut() = json!({ "message-storage-policy": policy, "push-type": "LiveActivity" })
+        .to_string()
+        .into();
+    let response = client.send(request).await.expect("an answer");
+    assert_eq!(response.status(), 201);
+    assert!(response.body().is_empty());
+    assert!(response.headers().contains_key("apns-request-id"));
+    let id = response.headers()["apns-channel-id"].to_str();
+    id.expect("an id").to_owned()
+}
+
+#[test]
+fn channels_are_created_read_listed_and_deleted() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let client = client(&apple);
+        let mut ids = [
+            create(&apple, &client, 0).await,
+            create(&apple, &client, 1).await,
+        ];
+        let read = manage(&apple, "GET", "channels", Some(&ids[1]));
+        let response = client.send(read).await.unwrap();
+        let body: Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(
+            body,
+            json!({ "message-storage-policy": 1, "push-type": "LiveActivity" })
+        );
+        let list = client
+            .send(manage(&apple, "GET", "all-channels", None))
+            .await
+            .unwrap();
+        let body: Value = serde_json::from_slice(list.body()).unwrap();
+        let gone = ids[0].clone();
+        ids.sort();
+        assert_eq!(body, json!({ "channels": ids }));
+
+        let delete = manage(&apple, "DELETE", "channels", Some(&gone));
+        assert_eq!(client.send(delete.clone()).await.unwrap().status(), 204);
+        for (request, status, word) in [
+            (delete, 400, "ChannelNotRegistered"),
+            (manage(&apple, "GET", "channels", None), 400, "MissingChannelId"),
+            (manage(&apple, "GET", "channels", Some("!")), 400, "BadChannelId"),
+            (manage(&apple, "POST", "channels", None), 400, "PayloadEmpty"),
+            (manage(&apple, "PUT", "channels", None), 405, "MethodNotAllowed"),
+            (manage(&apple, "GET", "chanels", None), 404, "BadPath"),
+        ] {
+            let response = client.send(request).await.unwrap();
+            assert_eq!(reason(&response), (status, word.to_owned()));
+        }
+        let mut nobody = manage(&apple, "GET", "all-channels", None);
+        nobody.headers_mut().remove("authorization");
+        let response = client.send(nobody).await.unwrap();
+        assert_eq!(reason(&response), (403, "MissingProviderToken".to_owned()));
+    });
+}
+
+#[test]
+fn a_broadcast_reaches_everybody_who_listens() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let client = client(&apple);
+        let fleeting = create(&apple, &client, 0).await;
+        let kept = create(&apple, &client, 1).await;
+        let phones = [(); 3].map(|()| apple.service.install(TOPIC, Environment::Production));
+        phones[0].listen_to(&fleeting);
+        phones[1].listen_to(&fleeting);
+        let response = client.send(broadcast(&apple, &fleeting)).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert!(response.headers().contains_key("apns-request-id"));
+        let arrived: Vec<_> = phones.iter().map(Phone::arrived).collect();
+        assert_eq!(arrived, [1, 1, 0]);
+        assert_eq!(
+            phones[0].arrivals()[0].payload["aps"]["content-state"]["goals"],
+            1
+        );
+
+        // A channel that keeps its last message gives it to who comes later.
+        let later = (sample::NOW.unix_seconds() + 3600).to_string();
+        let mut request = broadcast(&apple, &kept);
+        set(&mut request, "apns-expiration", &later);
+        assert_eq!(client.send(request).await.unwrap().status(), 200);
+        phones[2].listen_to(&kept);
+        assert_eq!(phones[2].arrived(), 1);
+    });
+}
+
+#[test]
+fn a_broadcast_that_breaks_a_rule_is_refused_with_its_reason() {
+    type Change = fn(&mut Request<Bytes>, &Simulator);
+    let table: &[(u16, &str, Change)] = &[
+        (400, "MissingChannelId", |it, _| drop(it.headers_mut().remove("apns-channel-id"))),
+        (400, "BadChannelId", |it, _| set(it, "apns-channel-id", "!")),
+        (400, "ChannelNotRegistered", |it, _| set(it, "apns-channel-id", "dHN0LXNyY2gtY2hubA==")),
+        (400, "MissingPushType", |it, _| drop(it.headers_mut().remove("apns-push-type"))),
+        (400, "InvalidPushType", |it, _| set(it, "apns-push-type", "alert")),
+        (400, "BadPriority", |it, _| set(it, "apns-priority", "3")),
+        (400, "BadExpirationDate", |it, _| drop(it.headers_mut().remove("apns-expiration"))),
+        // This channel keeps nothing.
+        (400, "BadExpirationDate", |it, _| set(it, "apns-expiration", "1700009999")),
+        (400, "BadMessageId", |it, _| set(it, "apns-request-id", "1")),
+        (400, "BadRequestParams", |it, _| set(it, "apns-topic", TOPIC)),
+        (400, "PayloadEmpty", |it, _| *it.body_mut() = Bytes::new()),
+        (413, "PayloadTooLarge", |it, _| *it.body_mut() = payload_of(5121)),
+        (400, "BadRequestPayload", |it, _| {
+            *it.body_mut() = Bytes::from_static(br#"{"aps":{"timestamp":1,"event":"start"}}"#);
+        }),
+        (400, "TopicDisallowed", |it, apple| {
+            let url = apple.endpoint(Environment::Production);
+            let url = format!("{url}/4/broadcasts/apps/{TOPIC}.voip");
+            *it.uri_mut() = url.parse().expect("a URL");
+        }),
+        (405, "MethodNotAllowed", |it, _| *it.method_mut() = http::Method::GET),
+        (403, "MissingProviderToken", |it, _| drop(it.headers_mut().remove("authorization"))),
+    ];
+    block_on(async {
+        let apple = Apple::start().await;
+        let client = client(&apple);
+        let channel = create(&apple, &client, 0).await;
+        for (number, (status, word, change)) in table.iter().enumerate() {
+            let mut request = broadcast(&apple, &channel);
+            change(&mut request, &apple.service);
+            let response = client.send(request).await.unwrap();
+            assert_eq!(reason(&response), (*status, (*word).to_owned()), "row {number}");
+        }
+    });
+}

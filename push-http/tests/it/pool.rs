@@ -452,17 +452,31 @@ async fn requests_go_to_the_connection_with_the_least_on_it() {
     })
     .await;
     let (client, _clock) = client(config(r#"{"max_connections": 2}"#));
-    let mut sends: Vec<_> = (0..11)
+    let arrived = |expected: [usize; 2]| {
+        let counts = Arc::clone(&counts);
+        async move {
+            until("they arrived", || {
+                *counts.lock().expect("a log") == expected
+            })
+            .await;
+        }
+    };
+    let ten: Vec<_> = (0..10)
         .map(|_| spawn(&client, &server.url(), "x"))
         .collect();
-    until("two connections", || counts.lock().unwrap().len() == 2).await;
-    until("eleven arrived", || {
-        counts.lock().unwrap().iter().sum::<usize>() == 11
-    })
-    .await;
-    sends.extend((0..9).map(|_| spawn(&client, &server.url(), "x")));
-    until("both are full", || *counts.lock().unwrap() == [10, 10]).await;
-    sends.into_iter().for_each(|it| it.abort());
+    until("the first is full", || *counts.lock().unwrap() == [10]).await;
+    let eleventh = spawn(&client, &server.url(), "x");
+    arrived([10, 1]).await;
+    ten.iter().skip(2).for_each(|it| it.abort());
+    until("two and one are left", || stats(&client).in_flight == 3).await;
+    let twelfth = spawn(&client, &server.url(), "x");
+    arrived([10, 2]).await;
+    eleventh.abort();
+    twelfth.abort();
+    until("two and none are left", || stats(&client).in_flight == 2).await;
+    let last: Vec<_> = (0..2).map(|_| spawn(&client, &server.url(), "x")).collect();
+    arrived([10, 4]).await;
+    ten.iter().chain(&last).for_each(|it| it.abort());
 }
 
 #[tokio::test]

@@ -196,8 +196,12 @@ async fn a_peer_without_http2_is_an_error_that_says_so_where_nothing_else_will_d
 #[tokio::test]
 async fn http2_is_taken_where_both_would_do() {
     let ca = Ca::new();
-    let (server, _) = tls_server(ca.server("localhost").alpn(&["h2", "http/1.1"])).await;
-    for protocols in [Protocols::H2Only, Protocols::Negotiate] {
+    // The second peer likes HTTP/1.1 better, which is its choice only if it is offered.
+    for (alpn, protocols) in [
+        (["h2", "http/1.1"], Protocols::Negotiate),
+        (["http/1.1", "h2"], Protocols::H2Only),
+    ] {
+        let (server, _) = tls_server(ca.server("localhost").alpn(&alpn)).await;
         let (client, _clock) = client(trusting(&ca).with_protocols(protocols));
         try_once(&client, &server, "localhost").await.unwrap();
         assert_eq!(stats(&client).stream_limit, Some(100));

@@ -158,7 +158,7 @@ impl PushClient {
         let shared = &self.0.shared;
         shared.state().tokens.remove(&slot);
         shared.changed();
-        shared.registrations.notify_one();
+        shared.registrations.tell();
     }
 
     /// Switches push on or off for this device (S56). Off takes its tokens from the gateway and keeps them for later; it
@@ -307,7 +307,7 @@ impl Shared {
         if presence == Presence::Online {
             self.wake();
         } else {
-            self.presence.notify_one();
+            self.presence.tell();
         }
     }
 }

@@ -97,7 +97,7 @@ impl Shared {
         if dropped > 0 {
             self.tell(Event::ReceiptsDropped(dropped));
         }
-        self.receipts.notify_one();
+        self.receipts.tell();
     }
 
     /// Completes, now or by the time-out (S34).

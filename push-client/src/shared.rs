@@ -9,7 +9,7 @@ use std::{
 use push_core::{CertificateIds, Channel, Clock, Interceptor, RouteHandler};
 use tokio::{
     runtime::Handle,
-    sync::{Notify, broadcast, watch},
+    sync::{broadcast, watch},
 };
 
 use crate::{Event, GatewayApi, Platform, Settings, StateStore, state::State};
@@ -40,6 +40,20 @@ pub(crate) struct Parts {
     pub(crate) runtime: Handle,
 }
 
+/// Tells a worker that there may be something to do.
+#[derive(Default)]
+pub(crate) struct News(watch::Sender<()>);
+
+impl News {
+    pub(crate) fn tell(&self) {
+        self.0.send_replace(());
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
+        self.0.subscribe()
+    }
+}
+
 pub(crate) struct Shared {
     pub(crate) parts: Parts,
     state: Mutex<State>,
@@ -50,10 +64,10 @@ pub(crate) struct Shared {
     wanted: watch::Sender<u64>,
     saved: watch::Sender<u64>,
     /// Changes with every login and logout.
-    pub(crate) logins: watch::Sender<()>,
-    pub(crate) registrations: Notify,
-    pub(crate) presence: Notify,
-    pub(crate) receipts: Notify,
+    pub(crate) logins: News,
+    pub(crate) registrations: News,
+    pub(crate) presence: News,
+    pub(crate) receipts: News,
     /// One login at a time asks the platform.
     pub(crate) asking: tokio::sync::Mutex<()>,
     /// Different for each device, so that retries spread.
@@ -72,10 +86,10 @@ impl Shared {
             closed: watch::Sender::new(false),
             wanted: watch::Sender::new(0),
             saved: watch::Sender::new(0),
-            logins: watch::Sender::new(()),
-            registrations: Notify::new(),
-            presence: Notify::new(),
-            receipts: Notify::new(),
+            logins: News::default(),
+            registrations: News::default(),
+            presence: News::default(),
+            receipts: News::default(),
             asking: tokio::sync::Mutex::default(),
             spread: spread.finish(),
         })
@@ -139,15 +153,15 @@ impl Shared {
 
     /// Somebody logged in or out: whatever waits is looked at again.
     pub(crate) fn login_changed(&self) {
-        self.logins.send_replace(());
+        self.logins.tell();
         self.wake();
     }
 
     /// Tries again at once what failed, but for what a gateway asked to put off.
     pub(crate) fn wake(&self) {
-        self.registrations.notify_one();
-        self.presence.notify_one();
-        self.receipts.notify_one();
+        self.registrations.tell();
+        self.presence.tell();
+        self.receipts.tell();
     }
 
     /// Saves the state whenever it has changed, until the client closes; then once more.

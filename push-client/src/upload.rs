@@ -2,11 +2,10 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use push_core::{Account, Slot, api::RegistrationBody};
-use tokio::sync::Notify;
 
 use crate::{
     Event, GatewayError, GatewayErrorKind, Token, TokenError,
-    shared::Shared,
+    shared::{News, Shared},
     state::{Errand, KnownToken, Uploaded},
 };
 
@@ -19,18 +18,20 @@ enum Outcome {
 }
 
 /// Does what is to be done until the client closes: at once when there is news, after a growing pause when it failed.
-async fn work<F>(shared: &Shared, news: &Notify, mut next: impl FnMut() -> Option<F> + Send)
+async fn work<F>(shared: &Shared, news: &News, mut next: impl FnMut() -> Option<F> + Send)
 where
     F: Future<Output = Outcome> + Send,
 {
     let mut failures = 0;
-    let mut logins = shared.logins.subscribe();
+    let (mut news, mut logins) = (news.subscribe(), shared.logins.subscribe());
     loop {
+        // What was told before is in what comes next; what is told from here on is new.
+        news.mark_unchanged();
         logins.mark_unchanged();
         let Some(errand) = next() else {
             failures = 0;
             tokio::select! {
-                () = news.notified() => continue,
+                _ = news.changed() => continue,
                 () = shared.closed() => return,
             }
         };
@@ -51,7 +52,7 @@ where
         tokio::select! {
             () = sleep => {}
             // A gateway that asked for a pause gets it, but what it said of one account must not keep a device bound to it.
-            () = news.notified(), if at_least.is_none() => failures = 0,
+            _ = news.changed(), if at_least.is_none() => failures = 0,
             _ = logins.changed() => failures = 0,
             () = shared.closed() => return,
         }
@@ -72,7 +73,7 @@ impl Shared {
                 if *is_new {
                     self.tell(Event::TokenChanged(slot));
                 }
-                self.registrations.notify_one();
+                self.registrations.tell();
             }
             Err(error) => self.bad_token(slot, error.clone()),
         }
@@ -178,8 +179,8 @@ impl Shared {
                     slot,
                     warning: answer.warning,
                 });
-                self.presence.notify_one();
-                self.receipts.notify_one();
+                self.presence.tell();
+                self.receipts.tell();
                 return Outcome::Settled;
             }
             Err(error) => error,
@@ -296,7 +297,7 @@ impl Shared {
                 // Kicked while the app was not running, or forgotten for another reason.
                 self.state().forget_uploads(account);
                 self.changed();
-                self.registrations.notify_one();
+                self.registrations.tell();
                 Outcome::Later(None)
             }
             GatewayErrorKind::CertificateUnknown | GatewayErrorKind::Refused => {

@@ -101,7 +101,12 @@ impl CertificateIds {
                     format!("no certificate id for channel {channel} and slot {slot}"),
                 )
                 .advise(format!(
-                    "write certificate_id!({channel}, debug = 31287, release = 31288) with your own numbers in the app's crate"
+                    "write certificate_id!({channel}, {}debug = 31287, release = 31288) with your own numbers in the app's crate",
+                    match slot {
+                        Slot::Alert => "",
+                        Slot::Voip => "slot = Voip, ",
+                        Slot::LiveActivity => "slot = LiveActivity, ",
+                    }
                 ))
             })
     }

@@ -1,0 +1,399 @@
+//! Sessions and generations.
+use std::sync::Arc;
+
+use push_client::{
+    Event, Permission, SlotState,
+    testing::{Asked, PlatformCall, ScriptedPlatform},
+};
+use push_core::{
+    Account, Generation, LogoutCause, Secret, Slot,
+    api::{RegistrationBody, code},
+};
+use push_login_auto::{AutoLogin, LoginCenter};
+use push_login_manual::ManualLogin;
+
+use crate::kit::{Kit, Parts, TOKEN, account, block_on, settle, until, user};
+
+/// S36: whatever the app does before the first login, nobody is asked for anything.
+#[test]
+fn nothing_is_asked_of_anybody_before_the_first_login() {
+    block_on(async {
+        let kit = Kit::new().await;
+        kit.client.foreground();
+        kit.client.background(Some(3));
+        kit.client.ready();
+        kit.client.launched(crate::kit::message("denny", "hi"));
+        kit.client
+            .token_received(Slot::Alert, push_client::Token::Text(TOKEN.to_owned()))
+            .unwrap();
+        settle().await;
+        assert_eq!(kit.phone.calls(), []);
+        assert_eq!(kit.gateway.asked(), []);
+    });
+}
+
+/// S37: mark registered, take over the callbacks, extra channels, permission, token; then the waiting click.
+#[test]
+fn a_login_asks_the_phone_in_the_order_of_the_original() {
+    block_on(async {
+        let opened = push_client::Navigate::new(|_, _| push_core::Opened::Done);
+        let mut kit = Parts::new().start(|it| it.route("chat", opened)).await;
+        kit.client.launched(crate::kit::message("denny", "hi"));
+        kit.told();
+        kit.log_in("alice").await;
+        assert_eq!(
+            kit.phone.calls(),
+            [
+                PlatformCall::Hook,
+                PlatformCall::RequestToken(Slot::Voip),
+                PlatformCall::AskPermission,
+                PlatformCall::RequestToken(Slot::Alert),
+            ]
+        );
+        kit.event("opened").await;
+        let counts = kit.client.counts();
+        assert_eq!(counts["logged_in"], 1);
+        assert_eq!(counts["opened"], 1);
+    });
+}
+
+/// S37: registered comes before anything that the phone answers, the click after everything.
+#[test]
+fn events_of_a_login_come_in_order() {
+    block_on(async {
+        let opened = push_client::Navigate::new(|_, _| push_core::Opened::Done);
+        let mut kit = Parts::new().start(|it| it.route("chat", opened)).await;
+        kit.client.launched(crate::kit::message("denny", "hi"));
+        kit.told();
+        kit.phone.hold_main();
+        kit.log_in("alice").await;
+        until(|| kit.phone.run_main() == 1).await;
+        let names = kit.told_names();
+        let at = |name| names.iter().position(|it| *it == name).unwrap();
+        assert_eq!(at("logged_in"), 0, "{names:?}");
+        assert!(at("token_changed") < at("permission"), "{names:?}");
+        assert!(at("permission") < at("opened"), "{names:?}");
+    });
+}
+
+/// The original never asks for a token when the person says no, although the vendor would give one.
+#[test]
+fn a_denied_permission_does_not_stop_the_token() {
+    block_on(async {
+        for answer in [
+            Some(Permission::Denied),
+            Some(Permission::Failed("no window".to_owned())),
+            None,
+        ] {
+            let phone = ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN);
+            let mut kit = Parts::with_phone(phone).start(|it| it).await;
+            kit.log_in("alice").await;
+            assert!(kit.phone.answer_permission(answer.clone()));
+            let Event::Permission(told) = kit.event("permission").await else {
+                unreachable!("it was asked for by name");
+            };
+            assert_eq!(told, answer);
+            kit.uploaded("alice", &[Slot::Alert]).await;
+        }
+    });
+}
+
+/// S38: the same login again keeps its generation; neither phone nor gateway hears of it.
+#[test]
+fn a_repeated_login_is_the_same_and_uploads_nothing() {
+    block_on(async {
+        let (kit, generation) = Kit::logged_in("alice").await;
+        let (calls, asked) = (kit.phone.calls(), kit.gateway.asked());
+        for _ in 0..3 {
+            assert_eq!(kit.log_in("alice").await, generation);
+            settle().await;
+        }
+        assert_eq!(kit.phone.calls(), calls);
+        assert_eq!(kit.gateway.asked(), asked);
+    });
+}
+
+/// S42, S61: bob logs in while alice is logged in; the device is bob's, and alice gets nothing there.
+#[test]
+fn another_login_takes_the_device_over() {
+    block_on(async {
+        let (kit, alice) = Kit::logged_in("alice").await;
+        let bob = kit.log_in("bob").await;
+        assert!(bob > alice);
+        kit.uploaded("bob", &[Slot::Alert, Slot::Voip]).await;
+        assert_eq!(kit.client.user(), Some(user("bob")));
+        let last = kit.gateway.tickets().pop();
+        assert_eq!(last.as_deref(), Some("ticket-of-bob"));
+    });
+}
+
+/// S42: also when bob has no token to take the device over with: alice is unbound with her own ticket.
+#[test]
+fn another_login_without_a_token_unbinds_the_first() {
+    block_on(async {
+        let phone = ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN);
+        let mut kit = Parts::with_phone(phone).start(|it| it).await;
+        kit.log_in("alice").await;
+        kit.uploaded("alice", &[Slot::Alert]).await;
+        // A refused credential of bob's build stands for any token that cannot be uploaded.
+        kit.gateway.fail_next(push_client::GatewayError::new(
+            push_client::GatewayErrorKind::CertificateUnknown,
+            code::CERTIFICATE_UNKNOWN,
+            "there is no credential 31287",
+        ));
+        kit.log_in("bob").await;
+        let Event::Unbound(who) = kit.event("unbound").await else {
+            unreachable!("it was asked for by name");
+        };
+        assert_eq!(who, user("alice"));
+        assert_eq!(kit.gateway.device(&kit.client.device()), None);
+        let last = kit.gateway.tickets().pop();
+        assert_eq!(last.as_deref(), Some("ticket-of-alice"));
+    });
+}
+
+/// S43: whoever ends an old generation ends nothing.
+#[test]
+fn a_late_logout_never_undoes_the_new_login() {
+    block_on(async {
+        let (mut kit, alice) = Kit::logged_in("alice").await;
+        kit.log_in("bob").await;
+        kit.uploaded("bob", &[Slot::Alert, Slot::Voip]).await;
+        let asked = kit.gateway.asked().len();
+        kit.log_out(alice).await;
+        settle().await;
+        assert_eq!(kit.client.user(), Some(user("bob")));
+        assert_eq!(kit.gateway.asked().len(), asked);
+        let Event::StaleLogout { generation, .. } = kit.event("stale_logout").await else {
+            unreachable!("it was asked for by name");
+        };
+        assert_eq!(generation, alice);
+    });
+}
+
+/// S43: a generation that never was ends nothing either.
+#[test]
+fn an_unknown_generation_ends_nothing() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        kit.log_out(Generation(99)).await;
+        settle().await;
+        assert_eq!(kit.client.user(), Some(user("alice")));
+    });
+}
+
+/// S47: the client unbinds by itself; S41: whatever ended the login.
+#[test]
+fn the_end_of_a_login_unbinds_the_device() {
+    block_on(async {
+        for cause in [
+            LogoutCause::Logout,
+            LogoutCause::KickedOffline,
+            LogoutCause::CredentialExpired,
+        ] {
+            let (mut kit, generation) = Kit::logged_in("alice").await;
+            kit.session()
+                .unregister(generation, cause, "test")
+                .await
+                .unwrap();
+            kit.event("unbound").await;
+            assert_eq!(kit.gateway.device(&kit.client.device()), None);
+            let asked = kit.gateway.asked();
+            assert_eq!(asked.last(), Some(&Asked::Unregister(user("alice"), None)));
+            assert!(
+                kit.phone.calls().contains(&PlatformCall::SetBadge(0)),
+                "the icon shows nothing of the account that left"
+            );
+        }
+    });
+}
+
+/// S47: the IM server had unbound the device and the ticket was dead: nothing is left to do.
+#[test]
+fn unbinding_is_safe_when_the_server_did_it_already() {
+    block_on(async {
+        for kind in [
+            push_client::GatewayErrorKind::TicketRefused,
+            push_client::GatewayErrorKind::Refused,
+        ] {
+            let (mut kit, generation) = Kit::logged_in("alice").await;
+            kit.gateway
+                .fail_next(push_client::GatewayError::new(kind, "", "no such login"));
+            kit.log_out(generation).await;
+            kit.event("unbound").await;
+            let asked = kit.gateway.asked().len();
+            settle().await;
+            assert_eq!(kit.gateway.asked().len(), asked, "it is not repeated");
+        }
+    });
+}
+
+/// S41: after a kick the same user may log in again, and receives push again.
+#[test]
+fn logging_in_again_after_a_kick_uploads_again() {
+    block_on(async {
+        let (kit, generation) = Kit::logged_in("alice").await;
+        kit.session()
+            .unregister(generation, LogoutCause::KickedOffline, "test")
+            .await
+            .unwrap();
+        let device = kit.client.device();
+        until(|| kit.gateway.device(&device).is_none()).await;
+        kit.log_in("alice").await;
+        kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
+    });
+}
+
+/// A logout that the network swallowed must not undo the login after it: requests go one after the other.
+#[test]
+fn logging_out_and_in_again_without_network_ends_bound() {
+    block_on(async {
+        let (kit, generation) = Kit::logged_in("alice").await;
+        kit.gateway.set_down(Some(crate::kit::unavailable()));
+        kit.log_out(generation).await;
+        settle().await;
+        kit.log_in("alice").await;
+        settle().await;
+        kit.gateway.set_down(None);
+        kit.client.foreground();
+        settle().await;
+        assert!(matches!(
+            kit.client.slot(Slot::Alert),
+            SlotState::Uploaded { .. }
+        ));
+        let device = kit.client.device();
+        assert!(kit.gateway.device(&device).is_some());
+    });
+}
+
+/// S45: with both bridges at work the second registration is the first, it is reported, and neither bridge is switched off.
+#[test]
+fn both_bridges_may_be_at_work() {
+    block_on(async {
+        let center = LoginCenter::new();
+        let manual = ManualLogin::new();
+        let parts = Parts::new();
+        let client = parts
+            .builder()
+            .bridge("auto", Arc::new(AutoLogin::new(center.clone())))
+            .bridge("manual", Arc::new(manual.clone()))
+            .start()
+            .await
+            .unwrap();
+        let mut kit = Kit {
+            events: client.subscribe(),
+            client,
+            phone: parts.phone,
+            gateway: parts.gateway,
+            clock: parts.clock,
+            state: parts.state,
+        };
+        center.login(account("alice")).await.unwrap();
+        kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
+        let uploads = kit.uploads();
+        manual.register_service(account("alice"));
+        let Event::AlsoLoggedIn { first, by, .. } = kit.event("also_logged_in").await else {
+            unreachable!("it was asked for by name");
+        };
+        assert_eq!((first, by), ("auto", "manual"));
+        settle().await;
+        assert_eq!(
+            kit.uploads(),
+            uploads,
+            "the second registration uploads nothing"
+        );
+
+        // Either may end it, and either may begin the next.
+        center.logout().await.unwrap();
+        until(|| kit.client.user().is_none()).await;
+        manual.unregister_service();
+        settle().await;
+        center.login(account("bob")).await.unwrap();
+        until(|| kit.client.user() == Some(user("bob"))).await;
+        manual.register_service(account("carol"));
+        until(|| kit.client.user() == Some(user("carol"))).await;
+        manual.unregister_service();
+        until(|| kit.client.user().is_none()).await;
+        kit.client.close().await;
+    });
+}
+
+#[test]
+fn a_bridge_that_fails_is_named() {
+    #[derive(Debug)]
+    struct Broken;
+    #[push_core::async_trait]
+    impl push_core::LoginBridge for Broken {
+        async fn run(&self, _: push_core::SessionHandle) -> push_core::Result<()> {
+            Err(push_core::Error::new(
+                push_core::ErrorKind::Unavailable,
+                "no login system",
+            ))
+        }
+    }
+    block_on(async {
+        let mut kit = Parts::new()
+            .start(|it| it.bridge("broken", Arc::new(Broken)))
+            .await;
+        let Event::BridgeEnded { name, error } = kit.event("bridge_ended").await else {
+            unreachable!("it was asked for by name");
+        };
+        assert_eq!(name, "broken");
+        assert!(error.unwrap().to_string().contains("no login system"));
+    });
+}
+
+/// S52: 22005, and a ticket that could not travel in a header.
+#[test]
+fn a_credential_that_cannot_be_a_ticket_is_refused_at_login() {
+    block_on(async {
+        let kit = Kit::new().await;
+        for (credential, says) in [
+            ("x".repeat(1025), "22005"),
+            (String::new(), "empty"),
+            ("line\nbreak".to_owned(), "characters"),
+        ] {
+            let account = Account {
+                credential: Secret::new(credential),
+                ..account("alice")
+            };
+            let error = kit.session().register(account, "test").await.unwrap_err();
+            assert!(error.to_string().contains(says), "{error}");
+        }
+        assert_eq!(kit.client.user(), None);
+        assert_eq!(kit.phone.calls(), []);
+    });
+}
+
+#[test]
+fn a_closed_client_takes_no_login() {
+    block_on(async {
+        let kit = Kit::new().await;
+        kit.client.close().await;
+        kit.session().closed().await;
+        let error = kit
+            .session()
+            .register(account("alice"), "test")
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("closed"), "{error}");
+    });
+}
+
+/// S50: what is told is certificate id, token and channel, and the environment that goes with the build.
+#[test]
+fn a_registration_says_channel_certificate_environment_and_token() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        let (_, tokens) = kit.gateway.device(&kit.client.device()).unwrap();
+        let expected = |id, token: &str| RegistrationBody {
+            channel: push_core::Channel::APNS,
+            certificate_id: push_core::CertificateId::new(id).unwrap(),
+            environment: push_core::Environment::Sandbox,
+            token: push_core::DeviceToken::new(token).unwrap(),
+            platform: Some(push_core::Platform::Ios),
+        };
+        assert_eq!(tokens[&Slot::Alert], expected(31287, TOKEN));
+        assert_eq!(tokens[&Slot::Voip], expected(31290, crate::kit::VOIP_TOKEN));
+    });
+}

@@ -1,0 +1,12 @@
+//! The app half with a scripted phone and a scripted gateway, on a clock that the tests own.
+mod clicks;
+mod completions;
+mod hooks;
+#[cfg(feature = "http")]
+mod http;
+mod kit;
+mod logins;
+mod reports;
+mod restart;
+mod start;
+mod tokens;

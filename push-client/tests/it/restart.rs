@@ -1,0 +1,155 @@
+//! What survives the end of the process.
+use std::sync::Arc;
+
+use push_client::{Door, Settings, testing::ScriptedPlatform};
+use push_core::Slot;
+use serde_json::json;
+
+use crate::kit::{Kit, Parts, TOKEN, block_on, settle, unavailable, until};
+
+#[test]
+fn the_device_keeps_its_id() {
+    block_on(async {
+        let kit = Kit::new().await;
+        let device = kit.client.device();
+        let kit = kit.restarted(|it| it).await;
+        assert_eq!(kit.client.device(), device);
+    });
+}
+
+/// S54: an upload that failed is made up for after a restart, with the token that was known.
+#[test]
+fn a_failed_upload_is_made_up_for_after_a_restart() {
+    block_on(async {
+        let parts =
+            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+        parts.gateway.set_down(Some(unavailable()));
+        let kit = parts.start(|it| it).await;
+        kit.log_in("alice").await;
+        until(|| kit.uploads() == 1).await;
+        kit.gateway.set_down(None);
+        kit.phone.give(Slot::Alert, Err("offline".to_owned()));
+        let kit = kit.restarted(|it| it).await;
+        settle().await;
+        assert_eq!(kit.uploads(), 1, "not before somebody is logged in");
+        kit.log_in("alice").await;
+        kit.uploaded("alice", &[Slot::Alert]).await;
+    });
+}
+
+/// S55: nor does a restart make an unchanged token new.
+#[test]
+fn an_unchanged_token_is_not_uploaded_again_after_a_restart() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        let kit = kit.restarted(|it| it).await;
+        kit.log_in("alice").await;
+        settle().await;
+        assert_eq!(kit.uploads(), 2);
+        kit.clock.advance(Settings::default().reupload_after);
+        kit.log_in("alice").await;
+        until(|| kit.uploads() == 4).await;
+    });
+}
+
+/// S55: a release that has another certificate id does.
+#[test]
+fn another_certificate_id_after_an_update_is_uploaded() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        let updated = push_core::CertificateIds::new([
+            crate::kit::entry(Slot::Alert, 31288),
+            crate::kit::entry(Slot::Voip, 31290),
+        ])
+        .unwrap();
+        let kit = kit.restarted(|it| it.certificates(updated)).await;
+        kit.log_in("alice").await;
+        until(|| kit.uploads() == 3).await;
+        settle().await;
+        let (_, tokens) = kit.gateway.device(&kit.client.device()).unwrap();
+        assert_eq!(tokens[&Slot::Alert].certificate_id.get(), 31288);
+        assert_eq!(kit.uploads(), 3);
+    });
+}
+
+/// S47: a logout without network is told to the gateway by the next start, before anybody logs in.
+#[test]
+fn a_logout_without_network_is_made_up_for_after_a_restart() {
+    block_on(async {
+        let (kit, generation) = Kit::logged_in("alice").await;
+        kit.gateway.set_down(Some(unavailable()));
+        kit.log_out(generation).await;
+        until(|| kit.clock.sleepers() == 1).await;
+        kit.gateway.set_down(None);
+        let device = kit.client.device();
+        let kit = kit.restarted(|it| it).await;
+        until(|| kit.gateway.device(&device).is_none()).await;
+        assert_eq!(kit.gateway.tickets().last().unwrap(), "ticket-of-alice");
+    });
+}
+
+/// Kicked while the app was not running: the gateway says that it does not know the device, and gets the tokens again.
+#[test]
+fn a_gateway_that_forgot_the_device_gets_the_tokens_again() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        let kit = kit.restarted(|it| it).await;
+        kit.gateway.forget(&kit.client.device());
+        kit.client.foreground();
+        kit.log_in("alice").await;
+        kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
+        assert_eq!(kit.uploads(), 4);
+    });
+}
+
+/// S32: the process was killed, and the phone hands the same click over again.
+#[test]
+fn a_click_that_was_routed_is_not_routed_again_after_a_restart() {
+    block_on(async {
+        let open = || push_client::Navigate::new(|_, _| push_core::Opened::Done);
+        let ext = push_core::payload::Ext::new(push_core::payload::Entity::for_user_message(
+            "denny", "", "", "hi",
+        ));
+        let click = push_core::payload::Payload::apns(json!({
+            "ext": ext.to_json_string(),
+            "delivery": "0190163d-8694-739b-aea5-966c26f8ad91",
+        }));
+        let kit = Parts::new().start(|it| it.route("chat", open())).await;
+        kit.log_in("alice").await;
+        kit.client.launched(click.clone());
+        until(|| kit.count("opened") == 1).await;
+        let kit = kit.restarted(|it| it.route("chat", open())).await;
+        kit.log_in("alice").await;
+        kit.client.launched(click.clone());
+        kit.client
+            .clicked(Door::Warm, click, push_client::Completion::none());
+        settle().await;
+        assert_eq!(kit.count("opened"), 0);
+        assert_eq!(kit.count("duplicate_click"), 2);
+    });
+}
+
+#[test]
+fn a_store_that_cannot_save_stops_nothing() {
+    #[derive(Debug)]
+    struct Full;
+    impl push_client::StateStore for Full {
+        fn load(&self) -> push_core::Result<Option<Vec<u8>>> {
+            Ok(None)
+        }
+        fn save(&self, _: &[u8]) -> push_core::Result<()> {
+            Err(push_core::Error::new(
+                push_core::ErrorKind::Unavailable,
+                "the disk is full",
+            ))
+        }
+    }
+    block_on(async {
+        let kit = Parts::new()
+            .start(|it| it.shared_state(Arc::new(Full)))
+            .await;
+        kit.log_in("alice").await;
+        kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
+        assert!(kit.count("state_not_saved") > 0);
+    });
+}

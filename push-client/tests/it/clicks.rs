@@ -1,1 +1,531 @@
-//!
+//! From a click to the chat.
+use std::sync::{Arc, Mutex};
+
+use push_client::{AnswerCall, Builder, Completion, Door, Dropped, Event, Navigate, Process};
+use push_core::{
+    Click, Handled, Opened, RouteHandler,
+    payload::{Action, ChatType, ClickTarget, Entity, Payload},
+};
+use serde_json::json;
+
+use crate::kit::{Kit, Parts, block_on, group_message, message, pushed, settle, until};
+
+/// What handlers and interceptors were called with, in order.
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    fn add(&self, line: impl Into<String>) {
+        self.0
+            .lock()
+            .expect("no test panics here")
+            .push(line.into());
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.0.lock().expect("no test panics here").clone()
+    }
+
+    /// A chat handler that answers `how`.
+    fn chat(
+        &self,
+        name: &'static str,
+        how: impl Fn() -> Opened + Send + Sync + 'static,
+    ) -> impl RouteHandler {
+        let log = self.clone();
+        Navigate::new(move |user: &str, group: &str| {
+            log.add(format!("{name}({user},{group})"));
+            how()
+        })
+    }
+}
+
+fn chat(log: &Log) -> impl FnOnce(Builder) -> Builder {
+    let handler = log.chat("chat", || Opened::Done);
+    |it| it.route("chat", handler)
+}
+
+impl Kit {
+    fn click(&self, payload: Payload) {
+        self.client
+            .clicked(Door::Response, payload, Completion::none());
+    }
+}
+
+/// S24, S26: kept until the login is through, then opened once, and not inside the login's own call.
+#[test]
+fn a_click_before_the_login_is_opened_once_after_it() {
+    block_on(async {
+        let log = Log::default();
+        let kit = Parts::new().start(chat(&log)).await;
+        kit.client.launched(message("denny", "hi"));
+        settle().await;
+        assert_eq!(log.lines(), [""; 0]);
+        assert_eq!(kit.count("click_pending"), 1);
+        kit.phone.hold_main();
+        kit.log_in("alice").await;
+        assert_eq!(
+            log.lines(),
+            [""; 0],
+            "the login has returned, the chat is not open yet"
+        );
+        until(|| kit.phone.run_main() > 0).await;
+        assert_eq!(log.lines(), ["chat(denny,)"]);
+        kit.log_in("alice").await;
+        kit.client.ready();
+        settle().await;
+        kit.phone.run_main();
+        assert_eq!(log.lines().len(), 1, "exactly once");
+    });
+}
+
+/// S25: no login is waited for when there is one.
+#[test]
+fn a_click_while_logged_in_is_opened_at_once() {
+    block_on(async {
+        let log = Log::default();
+        let kit = Parts::new().start(chat(&log)).await;
+        kit.log_in("alice").await;
+        kit.click(message("denny", "hi"));
+        until(|| log.lines() == ["chat(denny,)"]).await;
+    });
+}
+
+/// S23: a group click has the group id alone, a one-to-one click the user id alone.
+#[test]
+fn a_chat_handler_gets_one_id() {
+    block_on(async {
+        let log = Log::default();
+        let kit = Parts::new().start(chat(&log)).await;
+        kit.log_in("alice").await;
+        kit.click(group_message("@TGS#1", "hi"));
+        until(|| log.lines().len() == 1).await;
+        kit.click(message("denny", "hi"));
+        until(|| log.lines().len() == 2).await;
+        assert_eq!(log.lines(), ["chat(,@TGS#1)", "chat(denny,)"]);
+    });
+}
+
+/// S23: with neither id no handler is called.
+#[test]
+fn a_click_that_names_nobody_calls_no_handler() {
+    block_on(async {
+        let log = Log::default();
+        let mut kit = Parts::new().start(chat(&log)).await;
+        kit.log_in("alice").await;
+        kit.click(message("", "hi"));
+        kit.event("nothing_to_open").await;
+        settle().await;
+        assert_eq!(log.lines(), [""; 0]);
+    });
+}
+
+/// S27: the second click replaces the first as a whole; the original mixes the ids of both.
+#[test]
+fn a_second_click_before_the_login_replaces_the_first() {
+    block_on(async {
+        let log = Log::default();
+        let mut kit = Parts::new().start(chat(&log)).await;
+        kit.click(message("denny", "hi"));
+        kit.click(group_message("@TGS#1", "hi"));
+        let Event::ClickDropped { why, target } = kit.event("click_dropped").await else {
+            unreachable!("it was asked for by name");
+        };
+        assert_eq!(why, Dropped::Replaced);
+        assert!(matches!(target, ClickTarget::User(_)));
+        kit.log_in("alice").await;
+        until(|| !log.lines().is_empty()).await;
+        settle().await;
+        assert_eq!(log.lines(), ["chat(,@TGS#1)"]);
+    });
+}
+
+/// S28: a click that waits for alice goes when she logs out.
+#[test]
+fn a_waiting_click_is_dropped_at_the_logout() {
+    block_on(async {
+        let log = Log::default();
+        let not_ready = log.chat("chat", || Opened::NotReady);
+        let mut kit = Parts::new().start(|it| it.route("chat", not_ready)).await;
+        let generation = kit.log_in("alice").await;
+        settle().await;
+        kit.click(message("denny", "hi"));
+        kit.event("not_ready").await;
+        kit.log_out(generation).await;
+        let Event::ClickDropped { why, .. } = kit.event("click_dropped").await else {
+            unreachable!("it was asked for by name");
+        };
+        assert_eq!(why, Dropped::LoggedOut);
+        kit.log_in("bob").await;
+        settle().await;
+        assert_eq!(log.lines().len(), 1, "only alice's own attempt");
+    });
+}
+
+/// S28: nor does it go to the account that takes hers over.
+#[test]
+fn a_waiting_click_is_dropped_when_another_account_logs_in() {
+    block_on(async {
+        let log = Log::default();
+        let not_ready = log.chat("chat", || Opened::NotReady);
+        let mut kit = Parts::new().start(|it| it.route("chat", not_ready)).await;
+        kit.log_in("alice").await;
+        settle().await;
+        kit.click(message("denny", "hi"));
+        kit.event("not_ready").await;
+        kit.log_in("bob").await;
+        let Event::ClickDropped { why, .. } = kit.event("click_dropped").await else {
+            unreachable!("it was asked for by name");
+        };
+        assert_eq!(why, Dropped::OtherAccount);
+        kit.client.ready();
+        settle().await;
+        assert_eq!(log.lines().len(), 1, "only alice's own attempt");
+    });
+}
+
+/// S28: a notification of alice's that is clicked while nobody is logged in, also after a restart, is not bob's.
+#[test]
+fn a_click_on_the_last_accounts_notification_waits_for_that_account() {
+    block_on(async {
+        for next in ["alice", "bob"] {
+            let (kit, _) = Kit::logged_in("alice").await;
+            let log = Log::default();
+            let kit = kit.restarted(chat(&log)).await;
+            kit.client.launched(message("denny", "hi"));
+            kit.log_in(next).await;
+            settle().await;
+            let opened = if next == "alice" { 1 } else { 0 };
+            assert_eq!(log.lines().len(), opened, "{next}");
+            assert_eq!(kit.count("click_dropped"), 1 - opened as u64);
+        }
+    });
+}
+
+/// S29: a click that nobody opens is reported and counted.
+#[test]
+fn a_click_without_a_handler_is_reported_as_unhandled() {
+    block_on(async {
+        let mut kit = Kit::new().await;
+        kit.log_in("alice").await;
+        kit.click(message("denny", "hi"));
+        let event = kit.event("unhandled").await;
+        assert!(event.is_trouble(), "so that it is logged as a warning");
+        assert!(matches!(event, Event::Unhandled(ClickTarget::User(_))));
+        assert_eq!(kit.count("unhandled"), 1);
+        kit.client.ready();
+        settle().await;
+        assert_eq!(kit.count("unhandled"), 1);
+    });
+}
+
+/// S30: the root view is not there yet: the click stays, and is opened when the app says so.
+#[test]
+fn a_click_that_the_app_is_not_ready_for_is_kept() {
+    block_on(async {
+        let log = Log::default();
+        let ready = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let is_ready = Arc::clone(&ready);
+        let handler = log.chat("chat", move || {
+            if is_ready.load(std::sync::atomic::Ordering::SeqCst) {
+                Opened::Done
+            } else {
+                Opened::NotReady
+            }
+        });
+        let mut kit = Parts::new().start(|it| it.route("chat", handler)).await;
+        kit.log_in("alice").await;
+        settle().await;
+        kit.click(message("denny", "hi"));
+        kit.event("not_ready").await;
+        kit.client.ready();
+        kit.event("not_ready").await;
+        ready.store(true, std::sync::atomic::Ordering::SeqCst);
+        kit.client.ready();
+        kit.event("opened").await;
+        kit.client.ready();
+        settle().await;
+        assert_eq!(log.lines().len(), 3);
+    });
+}
+
+/// S30: the app became ready while its handler was still saying no.
+#[test]
+fn a_ready_that_crosses_a_not_ready_is_not_lost() {
+    block_on(async {
+        let log = Log::default();
+        let client: Arc<Mutex<Option<push_client::PushClient>>> = Arc::default();
+        let inside = Arc::clone(&client);
+        let handler = log.chat("chat", move || {
+            let ready = inside.lock().expect("no test panics here").take();
+            match ready {
+                Some(client) => {
+                    client.ready();
+                    Opened::NotReady
+                }
+                None => Opened::Done,
+            }
+        });
+        let mut kit = Parts::new().start(|it| it.route("chat", handler)).await;
+        *client.lock().unwrap() = Some(kit.client.clone());
+        kit.log_in("alice").await;
+        settle().await;
+        kit.click(message("denny", "hi"));
+        kit.event("opened").await;
+        assert_eq!(log.lines().len(), 2);
+    });
+}
+
+/// S30: a later click takes the place of one that the app was not ready for.
+#[test]
+fn a_kept_click_gives_way_to_a_later_one() {
+    block_on(async {
+        let log = Log::default();
+        let not_ready = log.chat("chat", || Opened::NotReady);
+        let mut kit = Parts::new().start(|it| it.route("chat", not_ready)).await;
+        kit.log_in("alice").await;
+        settle().await;
+        kit.click(message("denny", "hi"));
+        kit.event("not_ready").await;
+        kit.click(message("erin", "hi"));
+        kit.event("not_ready").await;
+        kit.client.ready();
+        kit.event("not_ready").await;
+        assert_eq!(log.lines(), ["chat(denny,)", "chat(erin,)", "chat(erin,)"]);
+    });
+}
+
+/// S31: the arrival of a push is reported, and opens nothing; the click on it does.
+#[test]
+fn a_push_that_arrives_opens_nothing() {
+    block_on(async {
+        let log = Log::default();
+        let mut kit = Parts::new().start(chat(&log)).await;
+        kit.log_in("alice").await;
+        let silent = message("denny", "hi");
+        kit.client.arrived(silent.clone(), Completion::none());
+        let Event::Received(payload) = kit.event("received").await else {
+            unreachable!("it was asked for by name");
+        };
+        assert_eq!(payload, silent);
+        settle().await;
+        assert_eq!(log.lines(), [""; 0]);
+        assert_eq!(kit.count("clicked"), 0);
+        kit.click(silent);
+        until(|| log.lines().len() == 1).await;
+    });
+}
+
+/// S32: launch options and response callback tell the same click; it is routed once.
+#[test]
+fn the_same_click_through_two_doors_is_routed_once() {
+    block_on(async {
+        let log = Log::default();
+        let kit = Parts::new().start(chat(&log)).await;
+        kit.client.launched(message("denny", "hi"));
+        kit.click(message("denny", "hi"));
+        kit.log_in("alice").await;
+        until(|| log.lines().len() == 1).await;
+        // Another message with the same words, clicked at the same door, is another click.
+        kit.click(message("denny", "hi"));
+        until(|| log.lines().len() == 2).await;
+        assert_eq!(kit.count("clicked"), 2);
+        assert_eq!(kit.count("duplicate_click"), 1);
+    });
+}
+
+/// S33: a click with an empty ext, or none, still counts.
+#[test]
+fn a_click_without_a_target_still_counts() {
+    block_on(async {
+        let mut kit = Kit::new().await;
+        for payload in [
+            json!({"aps": {}, "ext": ""}),
+            json!({"aps": {}}),
+            json!({"ext": "{}"}),
+            json!([]),
+        ] {
+            kit.click(Payload::apns(payload));
+            kit.event("clicked").await;
+            kit.event("nothing_to_open").await;
+        }
+        assert_eq!(kit.count("clicked"), 4);
+    });
+}
+
+/// S20: an interceptor that takes a click over stops everything; S21: it sees both the raw data and the entity.
+#[test]
+fn an_interceptor_sees_everything_and_can_stop_it() {
+    block_on(async {
+        for (answer, opened) in [(Handled::Yes, 0), (Handled::No, 1)] {
+            let log = Log::default();
+            let seen = log.clone();
+            let process = Process::new(move |payload: &Payload| {
+                let entity = payload.entity(payload.shape().profile());
+                let sender = entity.map(|it| it.sender).unwrap_or_default();
+                seen.add(format!("{sender},{}", payload.raw().contains_key("aps")));
+                answer
+            });
+            let mut kit = Parts::new()
+                .start(|it| chat(&log)(it).interceptor("process", process))
+                .await;
+            kit.log_in("alice").await;
+            kit.click(message("denny", "hi"));
+            if answer == Handled::Yes {
+                kit.event("intercepted").await;
+            } else {
+                kit.event("opened").await;
+            }
+            settle().await;
+            let lines = log.lines();
+            assert_eq!(lines[0], "denny,true");
+            assert_eq!(lines.len(), 1 + opened);
+        }
+    });
+}
+
+/// S22: also on a cold start, before anybody is logged in.
+#[test]
+fn an_interceptor_runs_on_a_cold_start() {
+    block_on(async {
+        let log = Log::default();
+        let seen = log.clone();
+        let process = Process::new(move |_: &Payload| {
+            seen.add("process");
+            Handled::Yes
+        });
+        let kit = Parts::new()
+            .start(|it| chat(&log)(it).interceptor("process", process))
+            .await;
+        kit.client.launched(message("denny", "hi"));
+        assert_eq!(log.lines(), ["process"]);
+        kit.log_in("alice").await;
+        settle().await;
+        assert_eq!(log.lines(), ["process"], "nothing was left to open");
+    });
+}
+
+/// S11: a call goes to the call handler, whatever chat handlers there are, and a chat never does.
+#[test]
+fn a_call_goes_to_its_own_handler_only() {
+    block_on(async {
+        let log = Log::default();
+        let calls = log.clone();
+        let call = AnswerCall::new(move |call: &push_core::payload::CallTarget| {
+            calls.add(format!("call from {}", call.entity.sender));
+            Opened::Done
+        });
+        let kit = Parts::new()
+            .start(|it| chat(&log)(it).route("call", call))
+            .await;
+        kit.log_in("alice").await;
+        kit.click(pushed(
+            &Entity::for_user_message("denny", "", "", "{}").calling(),
+        ));
+        until(|| log.lines().len() == 1).await;
+        kit.click(message("erin", "hi"));
+        until(|| log.lines().len() == 2).await;
+        assert_eq!(log.lines(), ["call from denny", "chat(erin,)"]);
+    });
+}
+
+/// S11: without a call handler a call opens no chat.
+#[test]
+fn a_call_without_a_call_handler_opens_no_chat() {
+    block_on(async {
+        let log = Log::default();
+        let mut kit = Parts::new().start(chat(&log)).await;
+        kit.log_in("alice").await;
+        kit.click(pushed(
+            &Entity::for_user_message("denny", "", "", "{}").calling(),
+        ));
+        kit.event("unhandled").await;
+        assert_eq!(log.lines(), [""; 0]);
+    });
+}
+
+#[test]
+fn handlers_are_asked_by_order_and_name_until_one_opens() {
+    block_on(async {
+        let log = Log::default();
+        let failed = || Opened::Failed("no such view".to_owned());
+        let z = log.chat("z", failed);
+        let b = log.chat("b", failed);
+        let a = log.chat("a", failed);
+        let late = log.chat("late", || Opened::Done);
+        let never = log.chat("never", || Opened::Done);
+        let mut kit = Parts::new()
+            .start(|it| {
+                it.route_in_order("never", 20, Arc::new(never))
+                    .route_in_order("late", 10, Arc::new(late))
+                    .route("b", b)
+                    .route("a", a)
+                    .route_in_order("z", -1, Arc::new(z))
+            })
+            .await;
+        kit.log_in("alice").await;
+        settle().await;
+        kit.click(message("denny", "hi"));
+        let Event::Opened { by, .. } = kit.event("opened").await else {
+            unreachable!("it was asked for by name");
+        };
+        assert_eq!(by, "late");
+        let names: Vec<_> = log
+            .lines()
+            .iter()
+            .map(|it| it.replace("(denny,)", ""))
+            .collect();
+        assert_eq!(names, ["z", "a", "b", "late"]);
+        assert_eq!(kit.count("open_failed"), 3);
+        assert_eq!(kit.count("unhandled"), 0);
+    });
+}
+
+/// S8 to S10, at the door of the app: what chatType and action do.
+#[test]
+fn other_chat_types_and_actions_open_nothing() {
+    block_on(async {
+        let log = Log::default();
+        let mut kit = Parts::new().start(chat(&log)).await;
+        kit.log_in("alice").await;
+        let good = Entity::for_user_message("denny", "", "", "hi");
+        for entity in [
+            Entity {
+                chat_type: Some(ChatType::Other(7)),
+                ..good.clone()
+            },
+            Entity {
+                action: Some(Action::Other(9)),
+                ..good
+            },
+        ] {
+            kit.click(pushed(&entity));
+            kit.event("nothing_to_open").await;
+        }
+        settle().await;
+        assert_eq!(log.lines(), [""; 0]);
+    });
+}
+
+#[test]
+fn a_click_says_who_is_logged_in() {
+    #[derive(Debug)]
+    struct Who(Log);
+    impl RouteHandler for Who {
+        fn matches(&self, _: &ClickTarget) -> bool {
+            true
+        }
+        fn open(&self, click: &Click) -> Opened {
+            self.0.add(click.user.as_str());
+            Opened::Done
+        }
+    }
+    block_on(async {
+        let log = Log::default();
+        let who = Who(log.clone());
+        let kit = Parts::new().start(|it| it.route("who", who)).await;
+        kit.log_in("alice").await;
+        kit.click(message("denny", "hi"));
+        until(|| log.lines() == ["alice"]).await;
+    });
+}

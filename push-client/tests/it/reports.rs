@@ -1,1 +1,258 @@
-//!
+//! Presence, badges and receipts.
+use std::time::Duration;
+
+use push_client::{
+    Completion, Door, GatewayError, GatewayErrorKind, Settings,
+    testing::{Asked, PlatformCall},
+};
+use push_core::{
+    DeliveryId, Presence, Receipt, ReceiptKind, Slot, Timestamp,
+    api::{PresenceBody, ReceiptsBody},
+    payload::Payload,
+};
+use serde_json::json;
+
+use crate::kit::{Kit, Parts, block_on, settle, unavailable, until, user};
+
+fn presences(kit: &Kit) -> Vec<(Presence, Option<u32>)> {
+    let asked = kit.gateway.asked();
+    asked
+        .iter()
+        .filter_map(|it| match it {
+            Asked::Presence(_, body) => Some((body.presence, body.unread)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn receipts(kit: &Kit) -> Vec<ReceiptsBody> {
+    let asked = kit.gateway.asked();
+    asked
+        .into_iter()
+        .filter_map(|it| match it {
+            Asked::Receipts(_, body) => Some(body),
+            _ => None,
+        })
+        .collect()
+}
+
+fn delivered(number: i64) -> (DeliveryId, Payload) {
+    let id = DeliveryId::new(Timestamp::from_unix_seconds(number));
+    (id, Payload::apns(json!({ "delivery": id.to_string() })))
+}
+
+/// S64, S65: background is told with the unread count, foreground without.
+#[test]
+fn foreground_and_background_are_told_with_the_unread_count() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        kit.client.set_unread(5);
+        kit.client.background(None);
+        until(|| presences(&kit).len() == 1).await;
+        kit.client.foreground();
+        until(|| presences(&kit).len() == 2).await;
+        kit.client.background(Some(7));
+        until(|| presences(&kit).len() == 3).await;
+        assert_eq!(
+            presences(&kit),
+            [
+                (Presence::Background, Some(5)),
+                (Presence::Online, None),
+                (Presence::Background, Some(7)),
+            ]
+        );
+        assert!(kit.phone.calls().contains(&PlatformCall::SetBadge(5)));
+        let Some(Asked::Presence(who, PresenceBody { at, .. })) = kit.gateway.asked().pop() else {
+            panic!("the last was a presence");
+        };
+        assert_eq!(who, user("alice"));
+        assert_eq!(at.unix_seconds(), 1_700_000_000);
+    });
+}
+
+/// S66: a screen that is turned stops one activity and starts the next.
+#[test]
+fn turning_the_screen_is_neither_foreground_nor_background() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        kit.client.activity_started();
+        until(|| presences(&kit).len() == 1).await;
+        kit.client.activity_stopped(true);
+        kit.client.activity_started();
+        // Another screen of the app: the new one starts before the old one stops.
+        kit.client.activity_started();
+        kit.client.activity_stopped(false);
+        settle().await;
+        assert_eq!(presences(&kit), [(Presence::Online, None)]);
+        kit.client.activity_stopped(false);
+        until(|| presences(&kit).len() == 2).await;
+        kit.client.activity_started();
+        until(|| presences(&kit).len() == 3).await;
+        assert_eq!(presences(&kit)[1].0, Presence::Background);
+    });
+}
+
+#[test]
+fn only_the_latest_presence_is_repeated_after_a_failure() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        kit.gateway.set_down(Some(unavailable()));
+        kit.client.background(Some(1));
+        until(|| presences(&kit).len() == 1 && kit.clock.sleepers() == 1).await;
+        kit.client.foreground();
+        until(|| presences(&kit).len() == 2 && kit.clock.sleepers() == 1).await;
+        kit.gateway.set_down(None);
+        kit.pass(1, Duration::from_secs(10)).await;
+        assert_eq!(
+            presences(&kit),
+            [
+                (Presence::Background, Some(1)),
+                (Presence::Online, None),
+                (Presence::Online, None),
+            ]
+        );
+        settle().await;
+        assert_eq!(kit.clock.sleepers(), 0);
+    });
+}
+
+#[test]
+fn presence_waits_until_the_gateway_knows_the_device() {
+    block_on(async {
+        let parts = Parts::new();
+        parts.gateway.fail_next(unavailable());
+        let kit = parts.start(|it| it).await;
+        kit.client.foreground();
+        kit.log_in("alice").await;
+        until(|| kit.clock.sleepers() == 1).await;
+        assert_eq!(presences(&kit), []);
+        kit.clock.advance(Duration::from_secs(1));
+        kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
+        until(|| presences(&kit).len() == 1).await;
+    });
+}
+
+#[test]
+fn a_new_login_hears_where_the_device_is() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        kit.client.foreground();
+        until(|| presences(&kit).len() == 1).await;
+        kit.log_in("bob").await;
+        until(|| presences(&kit).len() == 2).await;
+        let asked = kit.gateway.asked();
+        let told: Vec<_> = asked
+            .iter()
+            .filter_map(|it| match it {
+                Asked::Presence(who, _) => Some(who.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, ["alice", "bob"]);
+    });
+}
+
+#[test]
+fn clicks_and_arrivals_of_deliveries_are_receipted_once() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        let (id, payload) = delivered(1);
+        kit.client.arrived(payload.clone(), Completion::none());
+        until(|| receipts(&kit).len() == 1).await;
+        kit.client
+            .clicked(Door::Response, payload.clone(), Completion::none());
+        until(|| receipts(&kit).len() == 2).await;
+        kit.client
+            .clicked(Door::Response, payload, Completion::none());
+        kit.client
+            .clicked(Door::Response, Payload::apns(json!({})), Completion::none());
+        settle().await;
+        let all: Vec<_> = receipts(&kit)
+            .into_iter()
+            .flat_map(|it| it.receipts)
+            .collect();
+        let at = Timestamp::from_unix_seconds(1_700_000_000);
+        let receipt = |what| Receipt {
+            delivery: id,
+            what,
+            at,
+        };
+        assert_eq!(
+            all,
+            [
+                receipt(ReceiptKind::Delivered),
+                receipt(ReceiptKind::Clicked)
+            ]
+        );
+    });
+}
+
+#[test]
+fn receipts_wait_for_the_login_and_survive_a_restart() {
+    block_on(async {
+        let kit = Kit::new().await;
+        let (id, payload) = delivered(1);
+        kit.client.launched(payload);
+        let kit = kit.restarted(|it| it).await;
+        settle().await;
+        assert_eq!(kit.gateway.asked(), []);
+        kit.log_in("alice").await;
+        until(|| receipts(&kit).len() == 1).await;
+        assert_eq!(receipts(&kit)[0].receipts[0].delivery, id);
+    });
+}
+
+#[test]
+fn receipts_of_one_account_are_never_told_for_another() {
+    block_on(async {
+        let (kit, generation) = Kit::logged_in("alice").await;
+        kit.gateway.set_down(Some(unavailable()));
+        kit.client.arrived(delivered(1).1, Completion::none());
+        until(|| receipts(&kit).len() == 1).await;
+        kit.log_out(generation).await;
+        kit.gateway.set_down(None);
+        kit.log_in("bob").await;
+        kit.uploaded("bob", &[Slot::Alert, Slot::Voip]).await;
+        assert_eq!(receipts(&kit).len(), 1, "alice's own attempt");
+    });
+}
+
+#[test]
+fn receipts_are_sent_in_batches_and_the_oldest_give_way() {
+    block_on(async {
+        let kit = Kit::new().await;
+        let limit = Settings::default().max_receipts;
+        for number in 0..limit as i64 + 20 {
+            kit.client.arrived(delivered(number).1, Completion::none());
+        }
+        assert_eq!(kit.count("receipts_dropped"), 20);
+        kit.log_in("alice").await;
+        until(|| receipts(&kit).len() == limit.div_ceil(ReceiptsBody::MAX)).await;
+        settle().await;
+        let sizes: Vec<_> = receipts(&kit).iter().map(|it| it.receipts.len()).collect();
+        assert_eq!(sizes, [100; 5]);
+        let first = &receipts(&kit)[0].receipts[0];
+        assert_eq!(first.delivery.as_uuid().get_version_num(), 7);
+        assert_eq!(kit.count("receipts_reported"), 5);
+    });
+}
+
+#[test]
+fn receipts_that_failed_are_repeated_and_refused_ones_are_given_up() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        kit.gateway.fail_next(unavailable());
+        kit.gateway.fail_next(GatewayError::new(
+            GatewayErrorKind::Refused,
+            "bad-receipt",
+            "no such delivery",
+        ));
+        kit.client.arrived(delivered(1).1, Completion::none());
+        kit.pass(1, Duration::from_secs(1)).await;
+        until(|| receipts(&kit).len() == 2).await;
+        settle().await;
+        assert_eq!(kit.count("receipts_dropped"), 1);
+        assert_eq!(kit.count("report_failed"), 1);
+        assert_eq!(receipts(&kit).len(), 2, "no third time");
+    });
+}

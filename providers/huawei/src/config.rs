@@ -81,35 +81,6 @@ pub(crate) struct Settings {
 }
 
 impl HuaweiConfig {
-    /// A complete example, in TOML.
-    pub const EXAMPLE: &'static str = r#"# AppGallery Connect > Project settings > General information > App information.
-app_id = "100000001"
-app_secret = "the-app-secret-of-the-same-page"
-
-# What a click opens: the activity that the app declares for it, as an intent URI.
-# `S.ext=…`, which names the chat, is added to it.
-intent = "intent://im/chat#Intent;scheme=push;launchFlags=0x4000000;component=com.example.im/.ChatActivity;end"
-# Or instead the action of the activity's intent filter; `ext` goes along in `data`.
-# action = "com.example.im.OPEN_CHAT"
-
-# The launcher activity: without it the number on the icon cannot be changed.
-badge_class = "com.example.im.MainActivity"
-
-# Optional, with their defaults:
-# category = "IM"              # counts with the self-classification right only; "" sends none
-# target_user_type = 0         # 1: test messages, 500 a day
-# project_id = ""              # set: the project-level path /v2/<project_id>/messages:send
-# channel_id = ""              # the app's notification channel
-# receipt_id = ""              # the receipt configuration
-# high_urgency = false         # true: the app may send high-priority data messages
-# endpoint = "https://push-api.cloud.huawei.com"
-# token_endpoint = "https://oauth-login.cloud.huawei.com/oauth2/v3/token"
-
-# [http]
-# request_deadline = "30s"
-# proxy = "http://user:password@proxy.example.com:3128"
-"#;
-
     /// Checks everything but `http`. Touches nothing outside.
     pub(crate) fn check(&self) -> Result<Settings> {
         id("app_id", &self.app_id)?;

@@ -24,6 +24,7 @@
 //! | vendor\["huawei"\] | merged into `message.android` |
 //!
 //! `collapse_key` is left alone: it has a hundred values, so that two chats would replace each other's messages.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod classify;
 mod config;
@@ -31,6 +32,7 @@ mod message;
 mod provider;
 pub mod receipt;
 #[cfg(feature = "simulator")]
+#[cfg_attr(docsrs, doc(cfg(feature = "simulator")))]
 pub mod simulator;
 mod token;
 

@@ -28,7 +28,7 @@ impl Plugin for Huawei {
     type Kind = ProviderKind;
     type Config = HuaweiConfig;
     const NAME: &'static str = "huawei";
-    const EXAMPLE: &'static str = HuaweiConfig::EXAMPLE;
+    const EXAMPLE: &'static str = include_str!("example.toml");
 
     fn build(config: HuaweiConfig, context: &BuildContext) -> Result<DynProvider> {
         let http = config.http.clone().with_protocols(Protocols::Negotiate);

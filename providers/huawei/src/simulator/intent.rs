@@ -1,11 +1,12 @@
 //! Intent URIs, read as Android's `Intent.parseUri` does.
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use percent_encoding::percent_decode_str;
 use push_core::payload::Payload;
 
-/// What a click on a notification starts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a click on a notification starts. `Debug` shows the names of the extras only.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Intent {
     /// The action, if one is named.
     pub action: Option<String>,
@@ -58,6 +59,17 @@ impl Intent {
             _ => rest.to_owned(),
         };
         Some(intent)
+    }
+}
+
+impl fmt::Debug for Intent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Intent")
+            .field("action", &self.action)
+            .field("component", &self.component)
+            .field("data", &self.data)
+            .field("extras", &self.extras.keys())
+            .finish()
     }
 }
 

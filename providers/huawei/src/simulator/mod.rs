@@ -102,10 +102,10 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Listens there.
+    /// Listens on this port of 127.0.0.1.
     #[must_use]
-    pub fn with_address(mut self, address: SocketAddr) -> Self {
-        self.address = address;
+    pub fn with_port(mut self, port: u16) -> Self {
+        self.address = SocketAddr::new(LOOPBACK.ip(), port);
         self
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     device::{Device, Install},
     intent::Intent,
-    service::Service,
+    service::{Service, device_token},
 };
 use crate::MAX_TTL;
 
@@ -215,6 +215,14 @@ impl Phone {
     /// Takes the app off the phone: its token is illegal from now on.
     pub fn uninstall(&self) {
         self.device(|it| it.install = Install::Gone);
+    }
+
+    /// The app is installed again on the same phone: the old token stays illegal, another is given.
+    #[must_use]
+    pub fn reinstall(&self) -> Self {
+        self.uninstall();
+        let app_id = self.device(|it| it.app_id.clone());
+        Self::new(Arc::clone(&self.service), &app_id, device_token())
     }
 
     /// Takes the app off a phone that is out of reach: Huawei takes the next push, learns it, and says so in a receipt

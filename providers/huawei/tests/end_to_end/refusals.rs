@@ -103,3 +103,24 @@ fn a_slot_that_huawei_does_not_have_is_refused_unsent() {
         assert_eq!(stage.huawei.log().total(), 0);
     });
 }
+
+#[test]
+fn a_token_service_that_repeats_the_secret_is_not_quoted() {
+    block_on(async {
+        let stage = Stage::new().await;
+        let secret = App::default().secret;
+        let reply = json!({
+            "error": 1101,
+            "sub_error": 20042,
+            "error_description": format!("{} is wrong", secret.expose()),
+        });
+        stage.huawei.faults().on(TOKEN_KEY, (401, reply));
+        let verdict = sample::send_one(&stage.provider, "phone").await;
+        assert_eq!(verdict.kind, VerdictKind::CredentialRefused);
+        assert_eq!(verdict.answer.code, "1101");
+        assert!(verdict.answer.text.contains("20042"), "{verdict:?}");
+        assert!(!verdict.answer.text.contains(secret.expose()));
+        let health = stage.provider.verify().await.unwrap();
+        assert!(!health.evidence.contains(secret.expose()));
+    });
+}

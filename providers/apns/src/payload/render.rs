@@ -285,3 +285,182 @@ fn check(aps: &Aps, push_type: PushType) -> Result<(), Refusal> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use push_core::Channel;
+    use serde_json::json;
+
+    use super::*;
+
+    const DATED: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+
+    fn rendered(notification: &Notification, push_type: PushType) -> Result<Value, Refusal> {
+        let vendor = VendorFields::of(notification)?;
+        let bytes = render(notification, &vendor, push_type, DATED)?;
+        assert!(bytes.len() <= push_type.max_payload());
+        Ok(serde_json::from_slice(&bytes).expect("a payload is JSON"))
+    }
+
+    fn with(fields: Value) -> Notification {
+        let mut notification = Notification {
+            title: "Ann".into(),
+            body: "hello".into(),
+            ..Notification::default()
+        };
+        notification.vendor.insert(Channel::APNS, fields);
+        notification
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            "[a-z ]{1,80}",
+            "[一-龥]{1,60}",
+            "[\"\\\\\n\u{1}]{1,10}",
+            Just("👨‍👩‍👧‍👦".repeat(5)),
+            Just("🇨🇳👍🏽é".repeat(5)),
+        ];
+        prop::collection::vec(piece, 0..40).prop_map(|it| it.concat())
+    }
+
+    fn is_cut(text: &str, original: &str) -> bool {
+        text == original
+            || text
+                .strip_suffix('…')
+                .is_some_and(|it| original.starts_with(it))
+    }
+
+    proptest! {
+        /// S98: the texts are cut on a character boundary, and nothing else ever is.
+        #[test]
+        fn a_payload_fits_and_its_ext_is_whole(title in text(), subtitle in text(), body in text(), ext in "[a-z{}\":\\\\]{0,2500}") {
+            let notification = Notification {
+                title: title.clone(),
+                subtitle: subtitle.clone(),
+                body: body.clone(),
+                ext: ext.clone(),
+                badge: Badge::Set(7),
+                ..Notification::default()
+            };
+            let payload = match rendered(&notification, PushType::Alert) {
+                Ok(payload) => payload,
+                Err(refusal) => {
+                    // Only an ext that leaves no room at all.
+                    prop_assert_eq!(refusal.code, "PayloadTooLarge");
+                    prop_assert!(serde_json::to_string(&ext).unwrap().len() > 3900);
+                    return Ok(());
+                }
+            };
+            prop_assert_eq!(payload["aps"]["badge"].as_u64(), Some(7));
+            if !ext.is_empty() {
+                prop_assert_eq!(payload["ext"].as_str(), Some(ext.as_str()));
+            }
+            let alert = &payload["aps"]["alert"];
+            let shown = |key: &str| alert[key].as_str().unwrap_or_default();
+            let shown_body = alert.as_str().unwrap_or_else(|| shown("body"));
+            prop_assert!(is_cut(shown_body, &body));
+            prop_assert!(is_cut(shown("subtitle"), &subtitle));
+            prop_assert!(is_cut(shown("title"), &title));
+            // The title is touched only when nothing is left of the body, and the subtitle before the title.
+            if shown("title") != title && !body.is_empty() {
+                prop_assert!(shown_body == "…" || json_len(&body) <= 3);
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_is_cut_to_the_last_byte_that_fits() {
+        let notification = Notification {
+            body: "x".repeat(5000),
+            sound: push_core::Sound::Silent,
+            ..Notification::default()
+        };
+        let vendor = VendorFields::default();
+        let bytes = render(&notification, &vendor, PushType::Alert, DATED).unwrap();
+        assert_eq!(bytes.len(), 4096);
+        let bytes = render(&notification, &vendor, PushType::Voip, DATED).unwrap();
+        assert_eq!(bytes.len(), r#"{"aps":{"alert":""}}"#.len() + 5000);
+    }
+
+    #[test]
+    fn a_background_push_shows_nothing_and_keeps_its_data() {
+        let notification = Notification {
+            title: "Ann".into(),
+            badge: Badge::Set(1),
+            ext: "{}".into(),
+            ..Notification::default()
+        };
+        let payload = rendered(&notification, PushType::Background).unwrap();
+        assert_eq!(payload, json!({ "aps": { "content-available": 1 }, "ext": "{}" }));
+    }
+
+    #[test]
+    fn a_live_activity_has_all_its_keys() {
+        let keys = json!({
+            "timestamp": 1_700_000_001,
+            "event": "start",
+            "content-state": { "goals": [1, 2] },
+            "stale-date": 1_700_000_100,
+            "dismissal-date": 1_700_000_200,
+            "attributes-type": "Match",
+            "attributes": { "home": "A" },
+            "input-push-token": 1,
+            "relevance-score": 75.0,
+            "alert": { "title": { "loc-key": "GOAL", "loc-args": ["A"] } },
+        });
+        let payload = rendered(&with(json!({ "aps": keys.clone() })), PushType::LiveActivity).unwrap();
+        let mut wanted = keys;
+        // Its sound stands in the alert; the body of the notification stays where only the title is laid over.
+        wanted["alert"]["body"] = json!("hello");
+        wanted["alert"]["sound"] = json!("default");
+        assert_eq!(payload["aps"], wanted);
+    }
+
+    #[test]
+    fn a_live_activity_without_what_it_needs_is_refused() {
+        for (aps, word) in [
+            (json!({}), "content-state"),
+            (json!({ "event": "start", "content-state": {} }), "attributes-type"),
+            (
+                json!({ "content-state": {}, "input-push-token": 1, "input-push-channel": "x" }),
+                "keep one",
+            ),
+        ] {
+            let refusal = rendered(&with(json!({ "aps": aps })), PushType::LiveActivity).unwrap_err();
+            assert!(refusal.text.contains(word), "{}", refusal.text);
+        }
+        let end = with(json!({ "aps": { "event": "end" } }));
+        let payload = rendered(&end, PushType::LiveActivity).unwrap();
+        assert_eq!(payload["aps"]["timestamp"], DATED.unix_seconds());
+    }
+
+    #[test]
+    fn every_key_of_aps_survives_reading_and_writing() {
+        let keys = json!({
+            "alert": {
+                "title": "t", "subtitle": "s", "body": "b", "launch-image": "i",
+                "title-loc-key": "tk", "title-loc-args": ["1"], "subtitle-loc-key": "sk",
+                "subtitle-loc-args": ["2"], "loc-key": "k", "loc-args": ["3"], "summary-arg": "later",
+            },
+            "badge": 0, "sound": { "critical": 1, "name": "x.caf", "volume": 0.5 }, "thread-id": "t",
+            "category": "c", "content-available": 1, "mutable-content": 1, "target-content-id": "w",
+            "interruption-level": "passive", "relevance-score": 0.25, "filter-criteria": "f",
+            "url-args": ["a", "b"], "content-changed": true, "timestamp": 1, "event": "end",
+            "content-state": { "a": null }, "stale-date": 2, "dismissal-date": 3, "attributes-type": "T",
+            "attributes": {}, "input-push-channel": "c", "input-push-token": 1, "later": { "x": 1 },
+        });
+        let aps: Aps = serde_json::from_value(keys.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&aps).unwrap(), keys);
+        let shown = format!("{aps:?} {:?}", aps.alert);
+        assert!(shown.contains("thread-id") && !shown.contains("x.caf"), "{shown}");
+    }
+
+    #[test]
+    fn device_management_gets_its_word_and_no_aps() {
+        let mut notification = with(json!({ "payload": { "mdm": "magic" } }));
+        notification.ext.clear();
+        let payload = rendered(&notification, PushType::Mdm).unwrap();
+        assert_eq!(payload, json!({ "mdm": "magic" }));
+    }
+}

@@ -1,1 +1,44 @@
-//! Offline push.
+//! Offline push for IM: a phone that is logged in learns of a new message even when the app is in background, the
+//! screen is locked or the app was killed; a phone that logged out or was kicked does not.
+//!
+//! This crate is the facade: it re-exports the vocabulary and contracts of `push-core`, the app half ([`client`]) and
+//! the server half ([`gateway`]), and links the plugins that its features choose. A stack is a list of features:
+//!
+//! ```toml
+//! # the app half of an iPhone app that logs in by itself
+//! offline-push = { version = "0.1", default-features = false, features = ["client", "login-auto"] }
+//! # a server that reaches iPhones and Huawei phones and remembers in SQLite
+//! offline-push = { version = "0.1", default-features = false, features = [
+//!     "gateway", "provider-apns", "provider-huawei", "store-sqlite", "queue-sqlite"] }
+//! ```
+//!
+//! [`registry`] is what this build holds: the plugins of this workspace that the features chose, and whatever else the
+//! program links with [`register_plugin!`]. A feature only adds crates; it changes no signature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod linked;
+
+pub use linked::{BUILTIN, EXPECTED, KNOWN};
+pub use push_core::*;
+
+/// The app half: session, tokens, clicks.
+#[cfg(feature = "client")]
+pub use push_client as client;
+/// The server half: credentials, registrations, decision, pipeline, HTTP API.
+#[cfg(feature = "gateway")]
+pub use push_gateway as gateway;
+/// The HTTP/2 client that providers share, and the clock of a running program.
+#[cfg(feature = "gateway")]
+pub use push_http as http;
+
+/// The plugins of this build: those that the features chose and those that the program linked besides, checked
+/// against what the features promise.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] if two different plugins share a name, [`ErrorKind::Internal`] if an enabled plugin is not
+/// linked.
+pub fn registry() -> Result<Registry> {
+    let registry = Registry::linked(BUILTIN)?;
+    registry.check(EXPECTED)?;
+    Ok(registry)
+}

@@ -1,0 +1,46 @@
+//! `offline-push check-config`: offline, and everything at once.
+use std::{path::Path, process::ExitCode, sync::Arc};
+
+use offline_push::{BuildContext, Registry, http::TokioClock};
+use serde_json::json;
+
+use super::{
+    Errors,
+    output::{Output, Style},
+    settings,
+};
+
+pub(crate) fn run(
+    config: &Path,
+    registry: &Registry,
+    output: &mut Output,
+) -> Result<ExitCode, Errors> {
+    let settings = settings::load(config)?;
+    let context = BuildContext::new(Arc::new(TokioClock));
+    settings::check(&settings, registry, &context)?;
+    let mut apps: Vec<String> = settings
+        .http
+        .keys
+        .iter()
+        .map(|it| it.app.to_string())
+        .collect();
+    apps.sort();
+    apps.dedup();
+    let good = output.paint(Style::Good, "ok");
+    output.line(format!(
+        "{good}  {}: app(s) {}, store {}, queue {}, listening on {}",
+        config.display(),
+        apps.join(", "),
+        settings.store.name,
+        settings.queue.name,
+        settings.listen,
+    ));
+    output.object(&json!({
+        "ok": true,
+        "apps": apps,
+        "store": settings.store.name,
+        "queue": settings.queue.name,
+        "listen": settings.listen.to_string(),
+    }));
+    Ok(ExitCode::SUCCESS)
+}

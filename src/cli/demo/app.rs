@@ -1,0 +1,179 @@
+//! The app on the phones: what an app developer writes.
+use std::sync::Arc;
+
+use offline_push::{
+    Account, AppId, CertificateEntry, CertificateIds, Channel, Click, Handled, Interceptor, Opened,
+    Platform as PlatformKind, Result, RouteHandler, Secret, Slot, UserId, certificate_id,
+    client::{
+        Event, HttpGateway, MemoryState, Permission, Platform, PushClient, Responder, Token,
+        TokenAnswer,
+    },
+    http::HttpConfig,
+    interceptor,
+    payload::{ClickTarget, Payload},
+    route_handler,
+};
+use tokio::{sync::broadcast, time};
+
+use super::{trouble, world::APP};
+
+// The numbers that uploading the credentials yielded: which one counts is decided by the kind of build.
+certificate_id!(apns, debug = 31287, release = 31288);
+certificate_id!(fcm, debug = 31290, release = 31290);
+certificate_id!(huawei, debug = 31291, release = 31291);
+
+/// Opens chats. A real one would go to the conversation's view.
+#[derive(Debug)]
+struct OpenChat;
+
+impl RouteHandler for OpenChat {
+    fn matches(&self, target: &ClickTarget) -> bool {
+        target.navigate_ids().is_some()
+    }
+    fn open(&self, _click: &Click) -> Opened {
+        Opened::Done
+    }
+}
+
+route_handler!("open chat", OpenChat);
+
+/// Takes pushes about orders over: they open no chat.
+#[derive(Debug)]
+struct OpenOrder;
+
+impl Interceptor for OpenOrder {
+    fn intercept(&self, payload: &Payload) -> Handled {
+        let ext = payload.raw().get("ext").and_then(|it| it.as_str());
+        if ext.is_some_and(|it| it.contains("\"order\"")) {
+            Handled::Yes
+        } else {
+            Handled::No
+        }
+    }
+}
+
+interceptor!("open order", OpenOrder);
+
+/// A phone's operating system, as far as push needs it.
+#[derive(Debug)]
+pub(super) struct Phone {
+    pub(super) channel: Channel,
+    pub(super) kind: PlatformKind,
+    pub(super) token: String,
+}
+
+impl Platform for Phone {
+    fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+    fn device_kind(&self) -> Option<PlatformKind> {
+        Some(self.kind)
+    }
+    fn ask_permission(&self, answer: Responder<Permission>) {
+        answer.answer(Permission::Granted);
+    }
+    fn request_token(&self, _slot: Slot, answer: Responder<TokenAnswer>) {
+        answer.answer(Ok(Token::Text(self.token.clone())));
+    }
+}
+
+/// An app that is running on a phone, and what it tells about itself.
+#[derive(Debug)]
+pub(super) struct App {
+    pub(super) client: PushClient,
+    events: broadcast::Receiver<Event>,
+}
+
+impl App {
+    /// Starts the app as its developer wrote it: everything it registered at link time, and the automatic login bridge.
+    pub(super) async fn start(phone: Phone, gateway: &str) -> Result<Self> {
+        let http = Arc::new(HttpGateway::new(gateway, HttpConfig::default())?);
+        let client = PushClient::linked(Arc::new(phone), http, offline_push::BUILTIN)?
+            .state(MemoryState::default())
+            .start()
+            .await?;
+        Ok(Self::of(client))
+    }
+
+    /// Starts the app on another person's phone, which logs in by itself. `certificates` `None` means those of this build.
+    pub(super) async fn start_for(
+        phone: Phone,
+        gateway: &str,
+        account: Account,
+        certificates: Option<CertificateEntry>,
+    ) -> Result<Self> {
+        let http = Arc::new(HttpGateway::new(gateway, HttpConfig::default())?);
+        let certificates = match certificates {
+            Some(entry) => CertificateIds::new([entry])?,
+            None => CertificateIds::linked()?,
+        };
+        let client = PushClient::builder(Arc::new(phone), http)
+            .certificates(certificates)
+            .state(MemoryState::default())
+            .without_bridge()
+            .start()
+            .await?;
+        let app = Self::of(client);
+        app.client.session().register(account, "demo").await?;
+        Ok(app)
+    }
+
+    fn of(client: PushClient) -> Self {
+        Self {
+            events: client.subscribe(),
+            client,
+        }
+    }
+
+    /// The next event that `wanted` picks out; an error if there is none within five seconds.
+    pub(super) async fn event<T>(
+        &mut self,
+        what: &str,
+        wanted: impl Fn(&Event) -> Option<T>,
+    ) -> Result<T> {
+        let next = async {
+            loop {
+                match self.events.recv().await {
+                    Ok(event) => {
+                        if let Some(found) = wanted(&event) {
+                            return Some(found);
+                        }
+                    }
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                }
+            }
+        };
+        match time::timeout(time::Duration::from_secs(5), next).await {
+            Ok(Some(found)) => Ok(found),
+            _ => Err(trouble(format!("the app did not tell that {what}"))),
+        }
+    }
+
+    /// Waits until the gateway has the app's token, and answers its warning, if it has one.
+    pub(super) async fn uploaded(&mut self) -> Result<Option<String>> {
+        self.event("its token was uploaded", |event| match event {
+            Event::Uploaded { warning, .. } => Some(warning.as_ref().map(|it| it.code.clone())),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits until a click has opened something, and answers handler and target.
+    pub(super) async fn opened(&mut self) -> Result<(String, ClickTarget)> {
+        self.event("a click opened something", |event| match event {
+            Event::Opened { by, target } => Some((by.clone(), target.clone())),
+            _ => None,
+        })
+        .await
+    }
+}
+
+/// A user's account in the demo's app.
+pub(super) fn account(user: &str, ticket: Secret) -> Result<Account> {
+    Ok(Account {
+        app: AppId::new(APP)?,
+        user: UserId::new(user)?,
+        credential: ticket,
+    })
+}

@@ -1,0 +1,18 @@
+//! `offline-push demo` of a build without simulators.
+use std::process::ExitCode;
+
+use offline_push::{Error, ErrorKind};
+
+use super::{Errors, output::Output};
+
+pub(crate) async fn run(_output: &mut Output) -> Result<ExitCode, Errors> {
+    std::future::ready(Err(vec![
+        Error::new(
+            ErrorKind::Unsupported,
+            "this build has no simulators, so there is nobody to show a push to",
+        )
+        .at("demo")
+        .advise("build with the default features, or with `--features demo`"),
+    ]))
+    .await
+}

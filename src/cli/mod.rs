@@ -1,0 +1,130 @@
+//! The command line.
+mod check_config;
+mod credential;
+#[cfg(feature = "demo")]
+mod demo;
+#[cfg(not(feature = "demo"))]
+#[path = "demo_absent.rs"]
+mod demo;
+mod output;
+mod plugins;
+mod remote;
+mod send;
+mod serve;
+mod settings;
+mod ticket;
+mod trace;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory, Parser, Subcommand};
+use offline_push::{Error, Registry};
+
+use self::output::Output;
+
+/// Offline push for IM: what stands between a message server and the phones of its users.
+///
+/// `offline-push demo` shows the whole of it in one process, with simulated phones and no account anywhere.
+/// To run it for real: `offline-push plugins --example > offline-push.toml`, make the two key files it names,
+/// `offline-push check-config`, `offline-push serve`, then upload a credential with `offline-push credential add`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "offline-push",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Print JSON, one object a line, instead of text for people
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the whole story in one process: login, push, click, logout, and every mistake explained
+    Demo,
+    /// Run the gateway
+    Serve {
+        /// The configuration; conf.d/*.toml beside it and the environment are layered on top
+        #[arg(long, value_name = "FILE", default_value = "offline-push.toml")]
+        config: PathBuf,
+    },
+    /// Check a configuration without touching a network, and report everything that is wrong with it
+    CheckConfig {
+        /// The configuration
+        #[arg(long, value_name = "FILE", default_value = "offline-push.toml")]
+        config: PathBuf,
+    },
+    /// Upload, list, verify and rotate the credentials that vendors gave you
+    Credential {
+        #[command(subcommand)]
+        command: credential::Command,
+    },
+    /// Send a message to users, as an IM server would
+    Send(send::Arguments),
+    /// Say where a message or a delivery is, and why it did not arrive
+    Trace(trace::Arguments),
+    /// Issue a ticket with which a phone registers for a user
+    Ticket(ticket::Arguments),
+    /// List the plugins of this build, each with an example of its configuration
+    Plugins(plugins::Arguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+pub(crate) fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut output = Output::new(arguments.json);
+    let registry = match offline_push::registry() {
+        Ok(registry) => registry,
+        Err(error) => return output.failed(&[error]),
+    };
+    let done = run(arguments.command, &registry, &mut output);
+    match done {
+        Ok(code) => code,
+        Err(errors) => output.failed(&errors),
+    }
+}
+
+/// What went wrong: most commands stop at the first error, some report all.
+type Errors = Vec<Error>;
+
+fn run(command: Command, registry: &Registry, output: &mut Output) -> Result<ExitCode, Errors> {
+    match command {
+        Command::Demo => wait(demo::run(output)),
+        Command::Serve { config } => wait(serve::run(&config, registry, output)),
+        Command::CheckConfig { config } => check_config::run(&config, registry, output),
+        Command::Credential { command } => wait(credential::run(command, output)),
+        Command::Send(arguments) => wait(send::run(arguments, output)),
+        Command::Trace(arguments) => wait(trace::run(arguments, output)),
+        Command::Ticket(arguments) => wait(ticket::run(arguments, output)),
+        Command::Plugins(arguments) => plugins::run(&arguments, registry, output),
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "offline-push", &mut output.raw());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn wait(task: impl Future<Output = Result<ExitCode, Errors>>) -> Result<ExitCode, Errors> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| {
+            vec![
+                Error::new(
+                    offline_push::ErrorKind::Internal,
+                    "the runtime cannot be started",
+                )
+                .because(source),
+            ]
+        })?
+        .block_on(task)
+}

@@ -1,0 +1,140 @@
+//! What the program prints: text for people, aligned and coloured on a terminal, or JSON, one object a line.
+use std::{
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+};
+
+use offline_push::Error;
+use serde_json::{Value, json};
+
+/// Where a command prints to.
+#[derive(Debug)]
+pub(crate) struct Output {
+    json: bool,
+    colour: bool,
+}
+
+/// How a piece of text stands out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    Bold,
+    Dim,
+    Good,
+    Bad,
+    Accent,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        let colour = !json && io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { json, colour }
+    }
+
+    /// Whether JSON is wanted.
+    pub(crate) const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Standard output, for what is neither text nor JSON.
+    pub(crate) fn raw(&self) -> impl Write {
+        io::stdout().lock()
+    }
+
+    /// A line for people; nothing if JSON is wanted.
+    pub(crate) fn line(&mut self, text: impl AsRef<str>) {
+        if !self.json {
+            self.print(text.as_ref());
+        }
+    }
+
+    /// An object for programs; nothing if text is wanted.
+    pub(crate) fn object(&mut self, object: &Value) {
+        if self.json {
+            self.print(&object.to_string());
+        }
+    }
+
+    /// `text` in `style`, if the terminal shows colours.
+    pub(crate) fn paint(&self, style: Style, text: impl AsRef<str>) -> String {
+        let text = text.as_ref();
+        if !self.colour {
+            return text.to_owned();
+        }
+        let code = match style {
+            Style::Bold => "1",
+            Style::Dim => "2",
+            Style::Good => "32",
+            Style::Bad => "31",
+            Style::Accent => "36",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    /// Reports errors on standard error (as JSON on standard output, if that is wanted), and the exit code for them.
+    pub(crate) fn failed(&mut self, errors: &[Error]) -> ExitCode {
+        for error in errors {
+            if self.json {
+                self.print(
+                    &json!({
+                        "error": error.message(),
+                        "kind": format!("{:?}", error.kind()),
+                        "place": error.place(),
+                        "advice": error.advice(),
+                    })
+                    .to_string(),
+                );
+            } else {
+                let mark = if io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+                    "\x1b[31merror:\x1b[0m"
+                } else {
+                    "error:"
+                };
+                // Nobody is left to be told that standard error is gone.
+                let _ = writeln!(io::stderr(), "{mark} {error}");
+            }
+        }
+        ExitCode::FAILURE
+    }
+
+    fn print(&self, text: &str) {
+        // A reader that went away (`| head`) is no reason to fail.
+        let _ = writeln!(io::stdout().lock(), "{text}");
+    }
+}
+
+/// Rows as text, each column as wide as its widest cell.
+pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    rows.iter()
+        .map(|row| {
+            let mut line = String::new();
+            for (cell, width) in row.iter().zip(&widths) {
+                line += cell;
+                line.extend(std::iter::repeat_n(' ', width - cell.chars().count() + 2));
+            }
+            line.trim_end().to_owned()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
+        assert_eq!(
+            table(&[row(["a", "bb"]), row(["用户三", "c"])]),
+            ["a    bb", "用户三  c"]
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! `offline-push send`: a message, as an IM server would send it.
+use std::process::ExitCode;
+
+use offline_push::{Error, ErrorKind, Result};
+use serde_json::{Value, json};
+
+use super::{
+    Errors,
+    output::{Output, Style, table},
+    remote::Server,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    server: Server,
+    /// Whom it is for; may be given several times
+    #[arg(long, required = true, value_name = "USER")]
+    to: Vec<String>,
+    /// Who wrote it; without, it is a push from the server
+    #[arg(long, value_name = "USER")]
+    from: Option<String>,
+    /// The sender's name
+    #[arg(long, requires = "from", default_value = "")]
+    nickname: String,
+    /// The group it was written in
+    #[arg(long, requires = "from", value_name = "GROUP")]
+    group: Option<String>,
+    /// The message's id; without, one is made up. The same id twice is one message
+    #[arg(long)]
+    id: Option<String>,
+    /// The notification's title
+    #[arg(long, default_value = "")]
+    title: String,
+    /// The text
+    text: String,
+}
+
+pub(crate) async fn run(arguments: Arguments, output: &mut Output) -> Result<ExitCode, Errors> {
+    execute(arguments, output)
+        .await
+        .map_err(|error| vec![error])
+}
+
+async fn execute(arguments: Arguments, output: &mut Output) -> Result<ExitCode> {
+    let id = match arguments.id {
+        Some(id) => id,
+        None => {
+            let mut bytes = [0; 8];
+            aws_lc_rs::rand::fill(&mut bytes)
+                .map_err(|_| Error::new(ErrorKind::Internal, "the system has no randomness"))?;
+            format!("cli-{:016x}", u64::from_be_bytes(bytes))
+        }
+    };
+    let mut message = json!({
+        "id": id,
+        "kind": if arguments.from.is_some() { "chat" } else { "push" },
+        "receivers": arguments.to,
+        "elements": [{"type": "text", "text": arguments.text}],
+    });
+    if let Some(user) = arguments.from {
+        message["sender"] = json!({"user": user, "nickname": arguments.nickname});
+    }
+    if let Some(group) = arguments.group {
+        message["group"] = json!({"id": group});
+    }
+    if !arguments.title.is_empty() {
+        message["push"] = json!({"title": arguments.title});
+    }
+    let answer = arguments
+        .server
+        .connect()?
+        .post("/v1/messages", &message)
+        .await?;
+    let submitted = &answer["messages"][0];
+    output.object(submitted);
+    output.line(format!("message {id}"));
+    let mut rows = Vec::new();
+    for it in submitted["deliveries"].as_array().into_iter().flatten() {
+        let mark = output.paint(Style::Good, "→");
+        rows.push(vec![
+            mark,
+            word(&it["user"]),
+            word(&it["channel"]),
+            word(&it["id"]),
+        ]);
+    }
+    for it in submitted["skipped"].as_array().into_iter().flatten() {
+        let mark = output.paint(Style::Bad, "✗");
+        rows.push(vec![
+            mark,
+            word(&it["user"]),
+            "no push".to_owned(),
+            word(&it["reason"]),
+        ]);
+    }
+    for line in table(&rows) {
+        output.line(format!("  {line}"));
+    }
+    output.line(format!("`offline-push trace {id}` says what becomes of it"));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().unwrap_or("everybody").to_owned()
+}

@@ -1,0 +1,82 @@
+//! `offline-push trace`: where a push is, and why it did not arrive.
+use std::process::ExitCode;
+
+use offline_push::{DeliveryId, Result};
+use serde_json::Value;
+
+use super::{
+    Errors,
+    output::{Output, Style, table},
+    remote::{Server, segment},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    server: Server,
+    /// A delivery's id (a UUID), or a message's id
+    id: String,
+}
+
+pub(crate) async fn run(arguments: Arguments, output: &mut Output) -> Result<ExitCode, Errors> {
+    execute(arguments, output)
+        .await
+        .map_err(|error| vec![error])
+}
+
+async fn execute(arguments: Arguments, output: &mut Output) -> Result<ExitCode> {
+    let remote = arguments.server.connect()?;
+    let of = if arguments.id.parse::<DeliveryId>().is_ok() {
+        "deliveries"
+    } else {
+        "messages"
+    };
+    let path = format!("/v1/{of}/{}/trace", segment(&arguments.id));
+    let trace = remote.get(&path).await?;
+    output.object(&trace);
+    for line in lines(&trace, output) {
+        output.line(line);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A trace for people: a line for each event, the advice of the reasons below.
+pub(crate) fn lines(trace: &Value, output: &Output) -> Vec<String> {
+    let events: Vec<&Value> = trace["events"].as_array().into_iter().flatten().collect();
+    let first = events.first().and_then(|it| it["at"].as_i64()).unwrap_or(0);
+    let mut rows = Vec::new();
+    let mut advice = Vec::new();
+    for event in &events {
+        let after = event["at"].as_i64().unwrap_or(first) - first;
+        let mut what = Vec::new();
+        if let Some(code) = event["reason"]["code"].as_str() {
+            what.push(format!("{code}: {}", word(&event["reason"]["text"])));
+            let line = word(&event["reason"]["advice"]);
+            if !line.is_empty() && !advice.contains(&line) {
+                advice.push(line);
+            }
+        }
+        let answer = &event["answer"];
+        if let Some(status) = answer["status"].as_u64() {
+            what.push(format!("{status} {}", word(&answer["code"])));
+        } else if !word(&answer["text"]).is_empty() {
+            what.push(word(&answer["text"]));
+        }
+        rows.push(vec![
+            format!("+{after} ms"),
+            word(&event["stage"]),
+            word(&event["user"]),
+            word(&event["channel"]),
+            what.join("; "),
+        ]);
+    }
+    let mut lines = table(&rows);
+    for it in advice {
+        lines.push(format!("{} {it}", output.paint(Style::Accent, "→")));
+    }
+    lines
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

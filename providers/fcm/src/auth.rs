@@ -332,6 +332,12 @@ mod tests {
         assert_eq!(renewed_after(600), Some(300));
         assert_eq!(renewed_after(100), Some(50));
         assert_eq!(renewed_after(0), None);
+        let json = json!({"access_token": "ya29.x", "expires_in": 3599});
+        let access = Access::read(&json, now).unwrap();
+        assert!(
+            access.bearer.is_sensitive(),
+            "neither shown nor kept in a header table"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! below. A statement about an answer that the vendor does not have makes no test. The vendor is a [`Vendor`] served
 //! over TLS on loopback; time is a [`push_core::ManualClock`].
 //!
-//! ```ignore
+//! ```text
 //! push_testkit::provider_conformance! {
 //!     plugin: push_provider_acme::Acme,
 //!     descriptor: push_provider_acme::PLUGIN,

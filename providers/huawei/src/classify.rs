@@ -465,7 +465,7 @@ mod tests {
     #[test]
     fn what_the_vendor_repeats_of_ours_is_taken_out() {
         let notification = Notification {
-            title: "Ann Tester".into(),
+            title: "Ann \"Tester\"".into(),
             body: "lunch?".into(),
             ..Notification::default()
         };
@@ -474,15 +474,16 @@ mod tests {
         let long = "x".repeat(VendorAnswer::MAX_BYTES - 4);
         for msg in [
             "token-two is no token".to_owned(),
-            "Ann Tester says lunch? to token-one".to_owned(),
+            "Ann \"Tester\" says lunch? to token-one".to_owned(),
             format!("{long}token-one"),
-            r#"{"token":["token-one"],"title":"Ann Tester"}"#.to_owned(),
+            // Escaped, it is not the same text any more.
+            r#"{"token":["token-one"],"title":"Ann \"Tester\""}"#.to_owned(),
         ] {
             let body = serde_json::json!({ "code": msg, "msg": msg, "requestId": msg });
             for status in [200, 400] {
                 let answer = answer(status, &body.to_string());
                 let shown = format!("{:?}", answer.outcome(&notification, &refs));
-                for private in ["token-", "Ann Tester", "lunch?"] {
+                for private in ["token-", "Tester", "lunch?"] {
                     assert!(!shown.contains(private), "{shown}");
                 }
             }

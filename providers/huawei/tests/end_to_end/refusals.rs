@@ -124,3 +124,21 @@ fn a_token_service_that_repeats_the_secret_is_not_quoted() {
         assert!(!health.evidence.contains(secret.expose()));
     });
 }
+
+#[test]
+fn a_push_that_certainly_was_not_sent_is_unavailable_and_not_unknown() {
+    block_on(async {
+        let Stage {
+            huawei, provider, ..
+        } = Stage::new().await;
+        let phone = huawei.install();
+        let verdict = sample::send_one(&provider, phone.token()).await;
+        assert_eq!(verdict.kind, VerdictKind::Accepted);
+        let server = huawei.server().listener().address();
+        drop(huawei);
+        // Nobody listens there any more, and the access token still holds.
+        push_testkit::until(|| std::net::TcpStream::connect(server).is_err()).await;
+        let verdict = sample::send_one(&provider, phone.token()).await;
+        assert_eq!(verdict.kind, VerdictKind::Unavailable, "{verdict:?}");
+    });
+}

@@ -9,7 +9,6 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 use push_core::{Error, ErrorKind, Result};
@@ -21,9 +20,6 @@ use crate::{
     failure::Failure,
     file::{self, Schema},
 };
-
-/// How often the thread looks whether something was written.
-const EVERY: Duration = Duration::from_secs(1);
 
 /// The log's size in pages from which on the writer is asked to copy the rest: 16 MiB.
 const ASK_FROM: i64 = 4096;
@@ -89,6 +85,7 @@ impl Checkpointer {
             .map_err(|source| Failure::from(source).into_error(&options.path))?;
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let stopped = Arc::clone(&stop);
+        let every = options.checkpoint_every;
         let thread = thread::Builder::new()
             .name(format!("{}-checkpoint", schema.what))
             .spawn(move || {
@@ -96,7 +93,7 @@ impl Checkpointer {
                 loop {
                     let guard = stopped.lock().unwrap_or_else(PoisonError::into_inner);
                     let (guard, _) = woken
-                        .wait_timeout_while(guard, EVERY, |stopped| !*stopped)
+                        .wait_timeout_while(guard, every, |stopped| !*stopped)
                         .unwrap_or_else(PoisonError::into_inner);
                     if *guard {
                         break;

@@ -39,10 +39,13 @@ pub struct Options {
     /// Whether a commit is on the disk when it is answered. Otherwise it survives the end of the process, but not that
     /// of the machine.
     pub durable: bool,
+    /// How often what was written is moved from the log into the file.
+    pub checkpoint_every: Duration,
 }
 
 impl Options {
-    /// The usual: two readers, groups of 1,000 rows and 2 ms, 100,000 rows waiting, shared, durable.
+    /// The usual: two readers, groups of 1,000 rows and 2 ms, 100,000 rows waiting, shared, durable, a checkpoint each
+    /// second.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -52,6 +55,7 @@ impl Options {
             waiting_rows: 100_000,
             exclusive: false,
             durable: true,
+            checkpoint_every: Duration::from_secs(1),
         }
     }
 }

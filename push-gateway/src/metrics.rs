@@ -1,7 +1,6 @@
 //! Counters, as plain numbers and as Prometheus text.
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     sync::{Mutex, PoisonError},
 };
 
@@ -137,8 +136,7 @@ pub fn prometheus(snapshot: &Snapshot) -> String {
         if series.name != last {
             last = series.name;
             let help = HELP.iter().find(|it| it.0 == last).map_or("", |it| it.1);
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "# HELP {last} {help}\n# TYPE {last} counter");
+            text += &format!("# HELP {last} {help}\n# TYPE {last} counter\n");
         }
         let labels: Vec<String> = series
             .labels
@@ -146,7 +144,7 @@ pub fn prometheus(snapshot: &Snapshot) -> String {
             .filter(|(_, value)| !value.is_empty())
             .map(|(label, value)| format!("{label}=\"{}\"", escaped(value)))
             .collect();
-        let _ = writeln!(text, "{last}{{{}}} {value}", labels.join(","));
+        text += &format!("{last}{{{}}} {value}\n", labels.join(","));
     }
     text
 }

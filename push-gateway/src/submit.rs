@@ -2,8 +2,9 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use push_core::{
-    AppId, Badge, BadgeChange, Cancel, Delivery, DeliveryRef, Device, Error, ErrorKind, Message,
-    MessageId, Put, Reason, Result, Skipped, Stage, Submitted, Timestamp, TraceEvent, UserId,
+    AppId, Badge, BadgeChange, Cancel, Channel, Delivery, DeliveryRef, Device, Error, ErrorKind,
+    Message, MessageId, Put, Reason, Result, Skipped, Stage, Submitted, Timestamp, TraceEvent,
+    UserId,
 };
 
 use crate::{
@@ -162,6 +163,7 @@ impl Inner {
         let mut events = Vec::new();
         let mut answers = Vec::with_capacity(messages.len());
         let mut skips: HashMap<&'static str, u64> = HashMap::new();
+        let mut channels: HashMap<Channel, u64> = HashMap::new();
         for ((message, prepared), (decision, duplicates)) in
             messages.iter().zip(prepared).zip(decisions)
         {
@@ -199,7 +201,7 @@ impl Inner {
                 let registered = &it.reference;
                 if it.new {
                     self.recent.insert(app, &message.id, &registered.user);
-                    self.metrics.queued(app, &registered.channel, 1);
+                    *channels.entry(registered.channel.clone()).or_default() += 1;
                     events.push(TraceEvent {
                         delivery: Some(registered.id),
                         user: Some(registered.user.clone()),
@@ -229,6 +231,9 @@ impl Inner {
         self.metrics.messages(app, messages.len() as u64);
         for (reason, count) in skips {
             self.metrics.skipped(app, reason, count);
+        }
+        for (channel, count) in &channels {
+            self.metrics.queued(app, channel, *count);
         }
         self.recorder.append(events);
         answers

@@ -1,5 +1,7 @@
 //! A gateway over memory plugins, a clock that stands still, and a vendor that answers as a test says.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
+pub mod served;
+
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
@@ -63,42 +65,64 @@ pub struct Plan {
 impl Plan {
     /// The next answers for this token; the default afterwards.
     pub fn script(&self, token: &str, replies: impl IntoIterator<Item = Reply>) {
-        let mut all = self.by_token.lock().unwrap();
+        let mut all = self
+            .by_token
+            .lock()
+            .expect("no test panics while holding it");
         all.entry(token.to_owned()).or_default().extend(replies);
     }
     /// The answer for every token without a script.
     pub fn always(&self, reply: Reply) {
-        *self.default.lock().unwrap() = Some(reply);
+        *self
+            .default
+            .lock()
+            .expect("no test panics while holding it") = Some(reply);
     }
     /// The answer of one build of the credential.
     pub fn build_always(&self, build: &str, reply: Reply) {
         self.by_build
             .lock()
-            .unwrap()
+            .expect("no test panics while holding it")
             .insert(build.to_owned(), reply);
     }
     pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+        self.seen
+            .lock()
+            .expect("no test panics while holding it")
+            .clone()
     }
     pub fn count(&self) -> usize {
-        self.seen.lock().unwrap().len()
+        self.seen
+            .lock()
+            .expect("no test panics while holding it")
+            .len()
     }
     pub fn count_of(&self, token: &str) -> usize {
-        let seen = self.seen.lock().unwrap();
+        let seen = self.seen.lock().expect("no test panics while holding it");
         seen.iter().filter(|it| it.token.expose() == token).count()
     }
     fn reply(&self, token: &str, build: &str) -> Reply {
-        if let Some(reply) = self.by_build.lock().unwrap().get(build) {
+        if let Some(reply) = self
+            .by_build
+            .lock()
+            .expect("no test panics while holding it")
+            .get(build)
+        {
             return reply.clone();
         }
         let scripted = self
             .by_token
             .lock()
-            .unwrap()
+            .expect("no test panics while holding it")
             .get_mut(token)
             .and_then(VecDeque::pop_front);
         scripted
-            .or_else(|| self.default.lock().unwrap().clone())
+            .or_else(|| {
+                self.default
+                    .lock()
+                    .expect("no test panics while holding it")
+                    .clone()
+            })
             .unwrap_or_else(accepted)
     }
 }
@@ -149,7 +173,7 @@ impl Plugin for ScriptedPlugin {
     fn build(config: ScriptedConfig, context: &BuildContext) -> Result<DynProvider> {
         let plan = PLANS
             .lock()
-            .unwrap()
+            .expect("no test panics while holding it")
             .as_ref()
             .and_then(|it| it.get(&config.plan).cloned());
         let slots: &'static [Slot] = if config.voip {
@@ -198,14 +222,18 @@ impl Provider for Scripted {
         let mut silent = false;
         let mut held = Vec::new();
         for (position, target) in batch.targets.iter().enumerate() {
-            self.plan.seen.lock().unwrap().push(Seen {
-                delivery: target.delivery,
-                token: target.token.clone(),
-                notification: Arc::clone(&batch.notification),
-                batch: batch.targets.len(),
-                slot: batch.slot,
-                build: self.build.clone(),
-            });
+            self.plan
+                .seen
+                .lock()
+                .expect("no test panics while holding it")
+                .push(Seen {
+                    delivery: target.delivery,
+                    token: target.token.clone(),
+                    notification: Arc::clone(&batch.notification),
+                    batch: batch.targets.len(),
+                    slot: batch.slot,
+                    build: self.build.clone(),
+                });
             match self.plan.reply(target.token.expose(), &self.build) {
                 Reply::Verdict(verdict) => verdicts.report(position, verdict),
                 Reply::Held(release, verdict) => held.push((position, release, verdict)),
@@ -223,24 +251,30 @@ impl Provider for Scripted {
     }
 
     async fn verify(&self) -> Result<Health> {
-        Ok(self.plan.health.lock().unwrap().clone().unwrap_or(Health {
-            accepted: true,
-            evidence: "the script says so".into(),
-        }))
+        Ok(self
+            .plan
+            .health
+            .lock()
+            .expect("no test panics while holding it")
+            .clone()
+            .unwrap_or(Health {
+                accepted: true,
+                evidence: "the script says so".into(),
+            }))
     }
 }
 
 pub fn app() -> AppId {
-    AppId::new("chat").unwrap()
+    AppId::new("chat").expect("the fixture works")
 }
 pub fn user(id: &str) -> UserId {
-    UserId::new(id).unwrap()
+    UserId::new(id).expect("the fixture works")
 }
 pub fn device(id: &str) -> DeviceId {
-    DeviceId::new(id).unwrap()
+    DeviceId::new(id).expect("the fixture works")
 }
 pub fn token(text: &str) -> DeviceToken {
-    DeviceToken::new(text).unwrap()
+    DeviceToken::new(text).expect("the fixture works")
 }
 
 static NUMBER: AtomicU64 = AtomicU64::new(1);
@@ -249,7 +283,7 @@ static NUMBER: AtomicU64 = AtomicU64::new(1);
 pub fn message(text: &str, to: &[&str]) -> Message {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     Message {
-        id: MessageId::new(format!("message-{number}")).unwrap(),
+        id: MessageId::new(format!("message-{number}")).expect("the fixture works"),
         kind: MessageKind::Chat,
         sender: Some(Sender {
             user: user("bob"),
@@ -300,7 +334,7 @@ impl World {
         change(&mut settings.pipeline);
         let plan = Arc::new(Plan::default());
         let name = format!("plan-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let mut plans = PLANS.lock().unwrap();
+        let mut plans = PLANS.lock().expect("no test panics while holding it");
         plans
             .get_or_insert_default()
             .insert(name.clone(), Arc::clone(&plan));
@@ -319,8 +353,8 @@ impl World {
 
     pub fn upload(&self, extra: serde_json::Value) -> Upload {
         let mut config = serde_json::json!({"plan": self.name, "channel": "apns"});
-        let members = config.as_object_mut().unwrap();
-        members.extend(extra.as_object().unwrap().clone());
+        let members = config.as_object_mut().expect("the fixture works");
+        members.extend(extra.as_object().expect("the fixture works").clone());
         Upload {
             provider: "scripted".into(),
             config,
@@ -335,7 +369,7 @@ impl World {
             .gateway
             .add_credential(&app(), self.upload(extra))
             .await
-            .unwrap();
+            .expect("the fixture works");
         info.id
     }
 
@@ -345,7 +379,7 @@ impl World {
         let name = format!("plan-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         PLANS
             .lock()
-            .unwrap()
+            .expect("no test panics while holding it")
             .get_or_insert_default()
             .insert(name.clone(), Arc::clone(&plan));
         (name, plan)
@@ -369,7 +403,7 @@ impl World {
                 registration(text, certificate),
             )
             .await
-            .unwrap();
+            .expect("the fixture works");
     }
 
     pub async fn background(&self, who: &str, on: &str) {
@@ -388,13 +422,17 @@ impl World {
         self.gateway
             .set_presence(&app(), vec![change])
             .await
-            .unwrap();
+            .expect("the fixture works");
     }
 
     pub async fn submit(&self, message: Message) -> Submitted {
-        let mut answers = self.gateway.submit(&app(), vec![message]).await.unwrap();
+        let mut answers = self
+            .gateway
+            .submit(&app(), vec![message])
+            .await
+            .expect("the fixture works");
         assert_eq!(answers.len(), 1);
-        answers.pop().unwrap()
+        answers.pop().expect("the fixture works")
     }
 
     /// Submits a text to `who` and lets everything happen that happens at once.
@@ -425,7 +463,7 @@ impl World {
         self.gateway
             .trace_of_delivery(&app(), delivery)
             .await
-            .unwrap()
+            .expect("the fixture works")
     }
 
     /// The reason that settled a delivery; `None` while it is not settled.
@@ -441,14 +479,25 @@ impl World {
     /// Whether the store has the token of `who`, and why it is set aside if it is.
     pub async fn stored(&self, who: &str) -> Option<Option<String>> {
         use push_core::RegistrationStore as _;
-        let devices = self.store.devices_of(&app(), &[user(who)]).await.unwrap();
+        let devices = self
+            .store
+            .devices_of(&app(), &[user(who)])
+            .await
+            .expect("the fixture works");
         let registration = devices.first()?.first()?.registrations.first()?;
         Some(registration.quarantine.as_ref().map(|it| it.reason.clone()))
     }
 
     pub async fn status(&self, id: CertificateId) -> LaneStatus {
-        let all = self.gateway.credentials(&app()).await.unwrap();
-        all.into_iter().find(|it| it.id == id).unwrap().lane
+        let all = self
+            .gateway
+            .credentials(&app())
+            .await
+            .expect("the fixture works");
+        all.into_iter()
+            .find(|it| it.id == id)
+            .expect("the fixture works")
+            .lane
     }
 
     /// Why the lane is suspended, if it is.
@@ -461,7 +510,7 @@ impl World {
 
     /// How many deliveries the queue holds.
     pub async fn depth(&self) -> u64 {
-        let lanes = self.queue.lanes().await.unwrap();
+        let lanes = self.queue.lanes().await.expect("the fixture works");
         lanes.iter().map(|it| it.depth).sum()
     }
 }
@@ -476,12 +525,12 @@ pub fn gateway(
     Gateway::new(Parts {
         store,
         queue: Arc::clone(queue),
-        registry: Arc::new(Registry::new([SCRIPTED.any()]).unwrap()),
+        registry: Arc::new(Registry::new([SCRIPTED.any()]).expect("the fixture works")),
         clock: Arc::new(clock.clone()),
-        master_key: MasterKey::parse(&Secret::new(KEY)).unwrap(),
+        master_key: MasterKey::parse(&Secret::new(KEY)).expect("the fixture works"),
         settings,
     })
-    .unwrap()
+    .expect("the fixture works")
 }
 
 pub fn registration(text: &str, certificate: CertificateId) -> RegistrationBody {

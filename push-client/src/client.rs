@@ -1,5 +1,5 @@
 //! The facade: what an app calls.
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use push_core::{
     AnyDescriptor, DeviceId, Error, LoginBridge, Presence, Result, SessionHandle, Slot, UserId,
@@ -11,9 +11,12 @@ use tokio::{
 };
 
 use crate::{
-    Builder, Completion, Door, Event, GatewayApi, HostEvent, HostObserver, Platform, SlotState,
-    Token, TokenError, session::ClientSession, shared::Shared,
+    Builder, Completed, Completion, Door, Event, GatewayApi, HostEvent, HostObserver, Platform,
+    SlotState, Token, TokenError, session::ClientSession, shared::Shared,
 };
+
+/// How long a bridge may take to return when the client closes.
+const BRIDGE_GRACE: Duration = Duration::from_secs(2);
 
 /// The app half: registers this device with login and logout, and opens what a click names.
 ///
@@ -171,7 +174,11 @@ impl PushClient {
                 return;
             }
             state.is_push_on = on;
-            state.current.as_ref().map(|it| it.generation)
+            state.current.as_mut().map(|it| {
+                // Good for nothing else, an expired ticket may still unbind.
+                it.ticket_refused = false;
+                it.generation
+            })
         };
         shared.changed();
         shared.tell(Event::PushSwitched(on));
@@ -253,7 +260,15 @@ async fn observe(shared: Arc<Shared>, name: String, bridge: Arc<dyn LoginBridge>
         .parts
         .runtime
         .spawn(async move { bridge.run(session).await });
-    let error = match run.await {
+    let abort = run.abort_handle();
+    let finished = tokio::select! {
+        finished = run => finished,
+        () = late(&shared) => {
+            abort.abort();
+            return;
+        }
+    };
+    let error = match finished {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error),
         Err(panic) => {
@@ -268,6 +283,12 @@ async fn observe(shared: Arc<Shared>, name: String, bridge: Arc<dyn LoginBridge>
     }
 }
 
+/// Completes when a bridge has had its time to return after the client closed.
+async fn late(shared: &Shared) {
+    shared.closed().await;
+    shared.parts.clock.sleep(BRIDGE_GRACE).await;
+}
+
 /// The client behind [`HostHooks`](crate::HostHooks): holds no [`PushClient`], so that hooks do not keep it open.
 #[derive(Debug)]
 pub(crate) struct Observer(pub(crate) Arc<Shared>);
@@ -276,6 +297,9 @@ impl HostObserver for Observer {
     fn heard(&self, event: &HostEvent) {
         let shared = &self.0;
         if shared.is_closed() {
+            if let HostEvent::Clicked(_, completion) | HostEvent::Arrived(_, completion) = event {
+                completion.complete_unless_deferred(Completed::NoData);
+            }
             return;
         }
         match event {

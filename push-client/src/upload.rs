@@ -9,6 +9,9 @@ use crate::{
     state::{Errand, KnownToken, Uploaded},
 };
 
+/// How often in one login the tokens are uploaded again because the gateway does not know the device.
+const MAX_FORGOTTEN: u32 = 3;
+
 /// What came of one request.
 enum Outcome {
     /// It is settled, one way or the other: look for the next.
@@ -293,6 +296,10 @@ impl Shared {
                 self.ticket_refused(account);
                 Outcome::Later(None)
             }
+            GatewayErrorKind::DeviceUnknown if self.is_forgotten_too_often() => {
+                self.tell(Event::ReportFailed(error.to_string()));
+                Outcome::Settled
+            }
             GatewayErrorKind::DeviceUnknown => {
                 // Kicked while the app was not running, or forgotten for another reason.
                 self.state().forget_uploads(account);
@@ -305,6 +312,13 @@ impl Shared {
                 Outcome::Settled
             }
         }
+    }
+
+    /// A gateway that forgets what it was told is not told for ever.
+    fn is_forgotten_too_often(&self) -> bool {
+        let mut state = self.state();
+        state.forgotten += 1;
+        state.forgotten > MAX_FORGOTTEN
     }
 
     pub(crate) async fn report_receipts(self: Arc<Self>) {

@@ -142,6 +142,8 @@ pub(crate) struct State {
     pub(crate) problems: BTreeMap<Slot, TokenError>,
     /// Uploads that would be refused again.
     pub(crate) refused: BTreeMap<Slot, RegistrationBody>,
+    /// How often the gateway did not know the device in this login.
+    pub(crate) forgotten: u32,
 }
 
 /// What [`State::log_in`] did.
@@ -173,6 +175,7 @@ impl State {
             activities: 0,
             problems: BTreeMap::new(),
             refused: BTreeMap::new(),
+            forgotten: 0,
         }
     }
 
@@ -199,6 +202,10 @@ impl State {
         }
         self.last_generation += 1;
         let generation = Generation(self.last_generation);
+        self.forgotten = 0;
+        if let Some(last) = self.current.take() {
+            self.forget_uploads(&last.account);
+        }
         self.current = Some(Current {
             generation,
             account,
@@ -231,6 +238,7 @@ impl State {
         let current = self.current.take_if(|it| it.generation == generation)?;
         self.problems.clear();
         self.reported = None;
+        self.forget_uploads(&current.account);
         Some((current.account, self.pending.take()))
     }
 
@@ -298,7 +306,8 @@ impl State {
         }
     }
 
-    /// The gateway does not know the device under `account`: nothing is confirmed any more.
+    /// Nothing of `account` is confirmed any more: the gateway does not know the device, or the login has ended, and the IM
+    /// server may have unbound the device by itself.
     pub(crate) fn forget_uploads(&mut self, account: &Account) {
         let key = AccountKey::from(account);
         for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {

@@ -397,3 +397,39 @@ fn a_registration_says_channel_certificate_environment_and_token() {
         assert_eq!(tokens[&Slot::Voip], expected(31290, crate::kit::VOIP_TOKEN));
     });
 }
+
+/// S47: the IM server unbound the device at the logout, which the client could not tell; the next login makes it good.
+#[test]
+fn a_login_after_a_logout_without_network_uploads_again() {
+    block_on(async {
+        let (kit, generation) = Kit::logged_in("alice").await;
+        kit.gateway.set_down(Some(crate::kit::unavailable()));
+        kit.log_out(generation).await;
+        until(|| kit.clock.sleepers() == 1).await;
+        kit.gateway.forget(&kit.client.device());
+        kit.gateway.set_down(None);
+        kit.log_in("alice").await;
+        kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
+    });
+}
+
+#[test]
+fn a_bridge_that_does_not_return_cannot_keep_the_client_open() {
+    #[derive(Debug)]
+    struct Stubborn;
+    #[push_core::async_trait]
+    impl push_core::LoginBridge for Stubborn {
+        async fn run(&self, _: push_core::SessionHandle) -> push_core::Result<()> {
+            std::future::pending().await
+        }
+    }
+    block_on(async {
+        let kit = Parts::new()
+            .start(|it| it.bridge("stubborn", Arc::new(Stubborn)))
+            .await;
+        let client = kit.client.clone();
+        let closing = tokio::spawn(async move { client.close().await });
+        kit.pass(1, std::time::Duration::from_secs(2)).await;
+        closing.await.unwrap();
+    });
+}

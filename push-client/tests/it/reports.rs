@@ -256,3 +256,42 @@ fn receipts_that_failed_are_repeated_and_refused_ones_are_given_up() {
         assert_eq!(receipts(&kit).len(), 2, "no third time");
     });
 }
+
+#[test]
+fn a_gateway_that_forgets_everything_is_not_told_for_ever() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        for _ in 0..10 {
+            kit.gateway.fail_next(GatewayError::new(
+                GatewayErrorKind::DeviceUnknown,
+                "device-unknown",
+                "this user has no such device",
+            ));
+            let before = (presences(&kit).len(), kit.count("report_failed"));
+            kit.client.foreground();
+            until(|| presences(&kit).len() > before.0).await;
+            settle().await;
+            if kit.count("report_failed") > before.1 {
+                break;
+            }
+        }
+        assert_eq!(kit.count("report_failed"), 1);
+        assert_eq!(kit.uploads(), 2 + 2 * 3, "three times again");
+    });
+}
+
+#[test]
+fn a_closed_client_leaves_no_callback_open() {
+    block_on(async {
+        let hooks = std::sync::Arc::new(push_client::HostHooks::new());
+        let kit = Parts::new()
+            .start(|it| it.hooks(std::sync::Arc::clone(&hooks)))
+            .await;
+        kit.client.close().await;
+        let (tell, told) = std::sync::mpsc::channel();
+        let completion = Completion::new(move |how| tell.send(how).expect("the test listens"));
+        hooks.dispatch(&push_client::HostEvent::Arrived(delivered(1).1, completion));
+        assert_eq!(told.try_iter().count(), 1);
+        assert_eq!(kit.count("received"), 0);
+    });
+}

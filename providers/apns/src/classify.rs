@@ -5,15 +5,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header::RETRY_AFTER};
+use http::{HeaderMap, Response, StatusCode};
 use push_core::{Mismatch, Retry, Scope, Timestamp, VendorAnswer, Verdict, VerdictKind};
 use push_http::{HttpError, HttpErrorKind, Processed};
 use serde::Deserialize;
 
 use crate::token::MIN_BETWEEN;
-
-/// A vendor's wish to wait is honoured up to this.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What an answer asks of the provider before anybody hears of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +120,8 @@ pub(crate) fn classify(response: &Response<Bytes>, now: Timestamp) -> (Verdict, 
         return (Verdict::accepted(answer("")), Action::None);
     }
     let Some(body) = Body::read(response.body()) else {
-        let answer = answer("").with_text("the answer is not Apple's: a proxy or another server may have given it");
+        let answer = answer("")
+            .with_text("the answer is not Apple's: a proxy or another server may have given it");
         return (by_status(status, None, answer, headers, now), Action::None);
     };
     let answer = answer(&body.reason);
@@ -133,10 +131,7 @@ pub(crate) fn classify(response: &Response<Bytes>, now: Timestamp) -> (Verdict, 
         .map(|it| Timestamp::from_unix_millis(it).min(now));
     match class_of(&body.reason) {
         Some(class) => of_class(class, since, answer, headers, now),
-        None => (
-            by_status(status, since, answer, headers, now),
-            Action::None,
-        ),
+        None => (by_status(status, since, answer, headers, now), Action::None),
     }
 }
 
@@ -173,12 +168,14 @@ fn of_class(
             Verdict::new(VerdictKind::CredentialRefused, answer),
             Action::CheckTokenDate,
         ),
-        Class::TooManyTokens => (
-            Verdict::new(VerdictKind::RateLimited(Scope::Credential), answer).with_retry(
-                Retry::After(retry_after(headers, now).unwrap_or_default().max(MIN_BETWEEN)),
-            ),
-            Action::None,
-        ),
+        Class::TooManyTokens => {
+            let wait = match Retry::from_headers(headers, now) {
+                Some(Retry::After(wait)) => wait.max(MIN_BETWEEN),
+                _ => MIN_BETWEEN,
+            };
+            let verdict = Verdict::new(VerdictKind::RateLimited(Scope::Credential), answer);
+            (verdict.with_retry(Retry::After(wait)), Action::None)
+        }
         Class::TooManyRequests => (
             with_retry_after(
                 Verdict::new(VerdictKind::RateLimited(Scope::Token), answer),
@@ -229,20 +226,11 @@ fn by_status(
 }
 
 fn with_retry_after(verdict: Verdict, headers: &HeaderMap, now: Timestamp) -> Verdict {
-    match retry_after(headers, now) {
-        Some(wait) if verdict.retry == Retry::Backoff => verdict.with_retry(Retry::After(wait)),
+    // Apple does not document the header; whoever sends it means it.
+    match Retry::from_headers(headers, now) {
+        Some(retry) if verdict.retry == Retry::Backoff => verdict.with_retry(retry),
         _ => verdict,
     }
-}
-
-/// Seconds or a date (RFC 9110 §10.2.3). Apple does not document the header; whoever sends it means it.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match value.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => Timestamp::from(httpdate::parse_http_date(value).ok()?).since(now),
-    };
-    Some(wait.min(MAX_RETRY_AFTER))
 }
 
 /// The verdict on a request that got no answer.
@@ -310,10 +298,7 @@ mod tests {
         let app = TokenMismatch(Mismatch::App);
         let dead = TokenDead { since: None };
         let twenty = After(Duration::from_secs(1200));
-        let (of_token, of_credential) = (
-            RateLimited(Scope::Token),
-            RateLimited(Scope::Credential),
-        );
+        let (of_token, of_credential) = (RateLimited(Scope::Token), RateLimited(Scope::Credential));
         let table = [
             (400, "BadCollapseId", PayloadRefused, Never, Nothing),
             (400, "BadDeviceToken", environment, Never, Nothing),
@@ -330,25 +315,79 @@ mod tests {
             (400, "PayloadEmpty", PayloadRefused, Never, Nothing),
             (400, "TopicDisallowed", CredentialRefused, Backoff, Nothing),
             (403, "BadCertificate", CredentialRefused, Backoff, Nothing),
-            (403, "BadCertificateEnvironment", CredentialRefused, Backoff, Nothing),
-            (403, "ExpiredProviderToken", of_credential, twenty, RenewToken),
+            (
+                403,
+                "BadCertificateEnvironment",
+                CredentialRefused,
+                Backoff,
+                Nothing,
+            ),
+            (
+                403,
+                "ExpiredProviderToken",
+                of_credential,
+                twenty,
+                RenewToken,
+            ),
             (403, "Forbidden", CredentialRefused, Backoff, Nothing),
-            (403, "InvalidProviderToken", CredentialRefused, Backoff, CheckTokenDate),
-            (403, "MissingProviderToken", CredentialRefused, Backoff, Nothing),
-            (403, "UnrelatedKeyIdInToken", CredentialRefused, Backoff, Nothing),
-            (403, "BadEnvironmentKeyIdInToken", CredentialRefused, Backoff, Nothing),
-            (403, "BadEnvironmentKeyInToken", CredentialRefused, Backoff, Nothing),
+            (
+                403,
+                "InvalidProviderToken",
+                CredentialRefused,
+                Backoff,
+                CheckTokenDate,
+            ),
+            (
+                403,
+                "MissingProviderToken",
+                CredentialRefused,
+                Backoff,
+                Nothing,
+            ),
+            (
+                403,
+                "UnrelatedKeyIdInToken",
+                CredentialRefused,
+                Backoff,
+                Nothing,
+            ),
+            (
+                403,
+                "BadEnvironmentKeyIdInToken",
+                CredentialRefused,
+                Backoff,
+                Nothing,
+            ),
+            (
+                403,
+                "BadEnvironmentKeyInToken",
+                CredentialRefused,
+                Backoff,
+                Nothing,
+            ),
             (404, "BadPath", PayloadRefused, Never, Nothing),
             (405, "MethodNotAllowed", PayloadRefused, Never, Nothing),
             (410, "ExpiredToken", dead, Never, Nothing),
             (410, "Unregistered", dead, Never, Nothing),
             (413, "PayloadTooLarge", PayloadRefused, Never, Nothing),
-            (429, "TooManyProviderTokenUpdates", of_credential, twenty, Nothing),
+            (
+                429,
+                "TooManyProviderTokenUpdates",
+                of_credential,
+                twenty,
+                Nothing,
+            ),
             (429, "TooManyRequests", of_token, Backoff, Nothing),
             (500, "InternalServerError", Unavailable, Backoff, Nothing),
             (503, "ServiceUnavailable", Unavailable, Backoff, Nothing),
             (503, "Shutdown", Unavailable, Backoff, Nothing),
-            (400, "FeatureNotEnabled", CredentialRefused, Backoff, Nothing),
+            (
+                400,
+                "FeatureNotEnabled",
+                CredentialRefused,
+                Backoff,
+                Nothing,
+            ),
             (403, "TopicMismatch", CredentialRefused, Backoff, Nothing),
             (400, "MissingChannelId", PayloadRefused, Never, Nothing),
             (400, "BadChannelId", PayloadRefused, Never, Nothing),
@@ -356,7 +395,13 @@ mod tests {
             (400, "BadRequestParams", PayloadRefused, Never, Nothing),
             (400, "BadRequestPayload", PayloadRefused, Never, Nothing),
             (400, "MissingPushType", PayloadRefused, Never, Nothing),
-            (400, "CannotCreateChannelConfig", PayloadRefused, Never, Nothing),
+            (
+                400,
+                "CannotCreateChannelConfig",
+                PayloadRefused,
+                Never,
+                Nothing,
+            ),
         ];
         assert_eq!(table.len(), REASONS.len(), "the table has every reason");
         for (status, word, kind, retry, action) in table {
@@ -389,7 +434,9 @@ mod tests {
 
     #[test]
     fn a_reason_that_nobody_knows_is_kept_and_costs_no_token() {
-        for status in [400, 401, 403, 404, 409, 410, 413, 418, 429, 500, 502, 599, 300, 204] {
+        for status in [
+            400, 401, 403, 404, 409, 410, 413, 418, 429, 500, 502, 599, 300, 204,
+        ] {
             let (verdict, action) = reason(status, "InventedTomorrow");
             assert_eq!(verdict.answer.code, "InventedTomorrow");
             assert!(
@@ -429,7 +476,10 @@ mod tests {
         };
         let after = |seconds| Retry::After(Duration::from_secs(seconds));
         assert_eq!(with("120", "ServiceUnavailable"), after(120));
-        assert_eq!(with("Tue, 14 Nov 2023 22:15:20 GMT", "Shutdown"), after(120));
+        assert_eq!(
+            with("Tue, 14 Nov 2023 22:15:20 GMT", "Shutdown"),
+            after(120)
+        );
         assert_eq!(with("99999999", "Shutdown"), after(24 * 60 * 60));
         assert_eq!(with("soon", "Shutdown"), Retry::Backoff);
         assert_eq!(with("60", "TooManyRequests"), after(60));

@@ -260,10 +260,7 @@ fn origin(endpoint: &str) -> Result<(Scheme, Authority), String> {
     let wrong = || {
         "`endpoint` is a URL without a path, as in https://api.push.apple.com:2197; leave it out to send to Apple".to_owned()
     };
-    let parts = endpoint
-        .parse::<Uri>()
-        .map_err(|_| wrong())?
-        .into_parts();
+    let parts = endpoint.parse::<Uri>().map_err(|_| wrong())?.into_parts();
     let path = parts.path_and_query.as_ref().map_or("/", |it| it.as_str());
     match (parts.scheme, parts.authority) {
         (Some(scheme), Some(authority))

@@ -293,7 +293,12 @@ impl Provider for ApnsProvider {
     /// that out.
     async fn verify(&self) -> Result<Health> {
         let now = self.clock.now();
-        let slot = self.capabilities.slots.first().copied().unwrap_or(Slot::Alert);
+        let slot = self
+            .capabilities
+            .slots
+            .first()
+            .copied()
+            .unwrap_or(Slot::Alert);
         let probe = Batch {
             notification: Arc::new(probe(slot)),
             environment: self.environment,
@@ -308,9 +313,7 @@ impl Provider for ApnsProvider {
             .prepare(&probe.notification, slot, now, now)
             .map_err(|verdict| internal(&verdict.answer.text))?;
         let token = DeviceToken::new(NOBODY)?;
-        let verdict = self
-            .deliver(&prepared, DeliveryId::new(now), &token)
-            .await;
+        let verdict = self.deliver(&prepared, DeliveryId::new(now), &token).await;
         match verdict.kind {
             VerdictKind::CredentialRefused => Ok(refused(&verdict)),
             VerdictKind::RateLimited(_) if verdict.answer.status == Some(403) => {
@@ -348,14 +351,18 @@ fn refused(verdict: &Verdict) -> Health {
         status, code, text, ..
     } = &verdict.answer;
     let advice = match code.as_str() {
-        "InvalidProviderToken" => "key_id, team_id and key do not belong together, or the key was revoked",
+        "InvalidProviderToken" => {
+            "key_id, team_id and key do not belong together, or the key was revoked"
+        }
         "ExpiredProviderToken" => "this machine's clock is wrong",
         "TopicDisallowed" => "the topic is not one of this team's or this certificate's apps",
         "BadCertificateEnvironment" | "BadEnvironmentKeyIdInToken" | "BadEnvironmentKeyInToken" => {
             "the credential is for the other environment"
         }
         "BadCertificate" => "the certificate was revoked or is not one for push",
-        "Forbidden" => "the account may not send: look into the developer account for agreements to accept",
+        "Forbidden" => {
+            "the account may not send: look into the developer account for agreements to accept"
+        }
         _ => "",
     };
     let words = [

@@ -7,7 +7,9 @@ use http::{
     header::AUTHORIZATION,
     uri::{Authority, PathAndQuery, Scheme},
 };
-use push_core::{DeliveryId, DeviceToken, Notification, Priority, Slot, Timestamp};
+use push_core::{
+    DeliveryId, DeviceToken, Notification, Priority, Slot, Timestamp, api::DELIVERY_KEY,
+};
 
 use crate::{
     payload::{Refusal, render},
@@ -31,6 +33,9 @@ pub(crate) const MAX_COLLAPSE_ID: usize = 64;
 /// The longest token in hexadecimal digits. Apple names no limit; the longest seen (Live Activities) have 160 or so.
 const MAX_TOKEN: usize = 200;
 
+/// What naming the delivery adds to a payload, in bytes: `,"delivery":"<UUID>"`.
+const DELIVERY_BYTES: usize = DELIVERY_KEY.len() + 36 + 6;
+
 /// What of the configuration a request depends on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context<'a> {
@@ -46,6 +51,8 @@ pub(crate) struct Context<'a> {
 pub(crate) struct Prepared {
     headers: HeaderMap,
     body: Bytes,
+    /// Whether each push names its delivery, so that the app can say what became of it.
+    names_delivery: bool,
 }
 
 impl Prepared {
@@ -76,10 +83,7 @@ impl Prepared {
             ));
         }
         let mut headers = HeaderMap::with_capacity(8);
-        headers.insert(
-            APNS_PUSH_TYPE,
-            HeaderValue::from_static(push_type.as_str()),
-        );
+        headers.insert(APNS_PUSH_TYPE, HeaderValue::from_static(push_type.as_str()));
         headers.insert(APNS_TOPIC, topic(&vendor, push_type, context.topic)?);
         headers.insert(
             APNS_PRIORITY,
@@ -92,7 +96,27 @@ impl Prepared {
             headers.insert(APNS_COLLAPSE_ID, collapse_id);
         }
         let body = render(notification, &vendor, push_type, dated)?;
-        Ok(Self { headers, body })
+        // Only what a person sees is reported on, and a receipt is not worth a word of the text.
+        let names_delivery = push_type == PushType::Alert
+            && body.len() + DELIVERY_BYTES <= push_type.max_payload()
+            && !vendor.payload.contains_key(DELIVERY_KEY);
+        Ok(Self {
+            headers,
+            body,
+            names_delivery,
+        })
+    }
+
+    fn body(&self, delivery: DeliveryId) -> Bytes {
+        match self.body.strip_suffix(b"}") {
+            Some(open) if self.names_delivery => {
+                let mut body = Vec::with_capacity(self.body.len() + DELIVERY_BYTES);
+                body.extend_from_slice(open);
+                body.extend_from_slice(format!(",\"{DELIVERY_KEY}\":\"{delivery}\"}}").as_bytes());
+                body.into()
+            }
+            _ => self.body.clone(),
+        }
     }
 
     /// The request that carries the push to `token`, or `None` if that is not a token of Apple's.
@@ -121,7 +145,7 @@ impl Prepared {
         if let Some(authorization) = authorization {
             headers.insert(AUTHORIZATION, authorization);
         }
-        let mut request = Request::new(self.body.clone());
+        let mut request = Request::new(self.body(delivery));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
         *request.version_mut() = Version::HTTP_2;
@@ -133,7 +157,7 @@ impl Prepared {
 /// Whether `token` can be one of Apple's: an even number of hexadecimal digits. Apple says that their size may change.
 pub(crate) fn is_token(token: &str) -> bool {
     (2..=MAX_TOKEN).contains(&token.len())
-        && token.len() % 2 == 0
+        && token.len().is_multiple_of(2)
         && token.bytes().all(|it| it.is_ascii_hexdigit())
 }
 

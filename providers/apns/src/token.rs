@@ -7,7 +7,7 @@ use std::{
 
 use aws_lc_rs::{
     rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::HeaderValue;
@@ -42,9 +42,9 @@ impl SigningKey {
         if text.expose().contains("ENCRYPTED PRIVATE KEY") {
             return Err("is encrypted; give the .p8 file as Apple's site handed it out");
         }
-        let der = PrivateKeyDer::from_pem_slice(text.expose().as_bytes()).map_err(|_| {
-            "is not PEM; give the whole .p8 file, from BEGIN PRIVATE KEY to END PRIVATE KEY"
-        })?;
+        let der = PrivateKeyDer::from_pem_slice(text.expose().as_bytes()).map_err(
+            |_| "is not PEM; give the whole .p8 file, from BEGIN PRIVATE KEY to END PRIVATE KEY",
+        )?;
         let pair = EcdsaKeyPair::from_private_key_der(
             &ECDSA_P256_SHA256_FIXED_SIGNING,
             der.secret_der(),
@@ -62,7 +62,7 @@ impl SigningKey {
     #[cfg(any(test, feature = "simulator"))]
     /// The public key as an uncompressed point of 65 bytes.
     pub(crate) fn public_key(&self) -> &[u8] {
-        self.pair.public_key().as_ref()
+        aws_lc_rs::signature::KeyPair::public_key(&self.pair).as_ref()
     }
 
     /// Signs a token dated `issued`: header, claims and signature (r‖s, RFC 7518 §3.4), in base64url without padding.
@@ -178,11 +178,7 @@ impl TokenSource {
         bearer.issued > self.clock.now()
     }
 
-    fn renew(
-        &self,
-        current: &mut Option<Bearer>,
-        now: Timestamp,
-    ) -> Result<Bearer, SigningFailed> {
+    fn renew(&self, current: &mut Option<Bearer>, now: Timestamp) -> Result<Bearer, SigningFailed> {
         let token = self.key.sign(now).ok_or(SigningFailed)?;
         let mut header =
             HeaderValue::try_from(format!("bearer {token}")).map_err(|_| SigningFailed)?;
@@ -239,10 +235,7 @@ mod tests {
 
     fn source() -> (TokenSource, ManualClock) {
         let clock = ManualClock::new(START);
-        (
-            TokenSource::new(key(1).0, Arc::new(clock.clone())),
-            clock,
-        )
+        (TokenSource::new(key(1).0, Arc::new(clock.clone())), clock)
     }
 
     fn minutes(n: u64) -> Duration {
@@ -382,7 +375,12 @@ mod tests {
     fn a_key_that_apple_did_not_hand_out_is_named_as_such() {
         let wrong = |pem: &str| SigningKey::from_pem(&Secret::new(pem), "A", "B").unwrap_err();
         assert!(wrong("nonsense").starts_with("is not PEM"));
-        assert!(wrong("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n").starts_with("is encrypted"));
+        assert!(
+            wrong(
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"
+            )
+            .starts_with("is encrypted")
+        );
         let p384 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
         assert!(wrong(&p384.serialize_pem()).starts_with("is not an EC key on the curve P-256"));
         let rsa_like = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();

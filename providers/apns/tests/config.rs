@@ -47,7 +47,9 @@ fn key() -> Value {
 
 fn certificate(request: &CertificateRequest) -> PushCertificate {
     block_on(async {
-        let apple = Simulator::start(Options::default()).await.expect("loopback");
+        let apple = Simulator::start(Options::default())
+            .await
+            .expect("loopback");
         apple.issue_certificate(request)
     })
 }
@@ -159,9 +161,12 @@ fn p12_files_of_every_age_read() {
 fn a_p12_file_that_does_not_open_says_why() {
     let wrong = |config: Value| fault(&config);
     let environment = "production";
-    let text = wrong(json!({ "certificate": fixture("keychain-legacy.p12"), "password": "pass word", "environment": environment }));
+    let text = wrong(
+        json!({ "certificate": fixture("keychain-legacy.p12"), "password": "pass word", "environment": environment }),
+    );
     assert!(text.contains("the password is not the one"), "{text}");
-    let text = wrong(json!({ "certificate": fixture("keychain-legacy.p12"), "environment": environment }));
+    let text =
+        wrong(json!({ "certificate": fixture("keychain-legacy.p12"), "environment": environment }));
     assert!(text.contains("needs the password"), "{text}");
     let text = wrong(json!({ "certificate": fixture("without-key.p12"), "password": "secret" }));
     assert!(text.contains("without its private key"), "{text}");
@@ -183,7 +188,10 @@ fn topic_and_environment_come_from_the_certificate_where_it_says_them() {
         let mut other = config.clone();
         other["topic"] = json!("com.example.other");
         let text = fault(&other);
-        assert!(text.contains("the certificate is for com.example.chat"), "{text}");
+        assert!(
+            text.contains("the certificate is for com.example.chat"),
+            "{text}"
+        );
 
         let mut other = config;
         let opposite = match environment {
@@ -192,7 +200,10 @@ fn topic_and_environment_come_from_the_certificate_where_it_says_them() {
         };
         other["environment"] = json!(opposite.as_str());
         let text = fault(&other);
-        assert!(text.contains(&format!("the certificate is for {environment} only")), "{text}");
+        assert!(
+            text.contains(&format!("the certificate is for {environment} only")),
+            "{text}"
+        );
     }
     let both = certificate(&CertificateRequest::new(TOPIC, Environment::ALL));
     let text = fault(&json!({ "certificate": both.p12("x", false), "password": "x" }));
@@ -209,12 +220,18 @@ fn a_certificate_in_pem_reads_in_one_text_or_two() {
         json!({ "certificate": chain, "key": key }),
         json!({ "certificate": format!("{chain}{key}").replace('\n', "\\n") }),
     ] {
-        assert_eq!(build(config).certificate().unwrap().bundle_id(), Some(TOPIC));
+        assert_eq!(
+            build(config).certificate().unwrap().bundle_id(),
+            Some(TOPIC)
+        );
     }
     let text = fault(&json!({ "certificate": chain }));
     assert!(text.contains("has no private key"), "{text}");
     let text = fault(&json!({ "certificate": chain, "key": fixtures::apns_key(1) }));
-    assert!(text.contains("does not belong to the private key"), "{text}");
+    assert!(
+        text.contains("does not belong to the private key"),
+        "{text}"
+    );
     let text = fault(&json!({ "certificate": key }));
     assert!(text.contains("there is only a private key"), "{text}");
 }
@@ -230,7 +247,11 @@ fn the_order_of_certificates_in_a_file_does_not_matter() {
         push.certificate_pem(),
         push.key_pem()
     );
-    assert!(build(json!({ "certificate": text })).certificate().is_some());
+    assert!(
+        build(json!({ "certificate": text }))
+            .certificate()
+            .is_some()
+    );
 }
 
 #[test]

@@ -92,6 +92,7 @@ fn every_field_of_a_notification_has_its_place() {
                     "mutable-content": 1,
                     "interruption-level": "time-sensitive",
                 },
+                "delivery": arrival.apns_id,
                 "ext": sample::EXT,
                 "image": "https://example.com/a.png",
             })
@@ -148,11 +149,22 @@ fn every_push_type_reaches_its_own_token_under_its_own_topic() {
                 _ => Slot::Alert,
             };
             let verdict = sample::send(&dynamic(&provider), batch).await.remove(0);
-            assert_eq!(verdict.kind, VerdictKind::Accepted, "{push_type:?} {verdict:?}");
+            assert_eq!(
+                verdict.kind,
+                VerdictKind::Accepted,
+                "{push_type:?} {verdict:?}"
+            );
             let arrival = phone.wait_for(count as u64 + 1).await.unwrap();
             assert_eq!(arrival.push_type, *push_type);
-            assert_eq!(arrival.topic, format!("{TOPIC}{}", push_type.topic_suffix()));
-            let priority = if *push_type == PushType::Background { 5 } else { 10 };
+            assert_eq!(
+                arrival.topic,
+                format!("{TOPIC}{}", push_type.topic_suffix())
+            );
+            let priority = if *push_type == PushType::Background {
+                5
+            } else {
+                10
+            };
             assert_eq!(arrival.priority, priority);
         }
     });
@@ -166,7 +178,11 @@ fn kind_and_slot_choose_the_push_type() {
         let phone = apple.service.install(TOPIC, Environment::Production);
         let table = [
             (NotificationKind::Alert, Slot::Alert, PushType::Alert),
-            (NotificationKind::Background, Slot::Alert, PushType::Background),
+            (
+                NotificationKind::Background,
+                Slot::Alert,
+                PushType::Background,
+            ),
             (NotificationKind::Voip, Slot::Voip, PushType::Voip),
             // S60: a call to a device without a VoIP token is an alert.
             (NotificationKind::Voip, Slot::Alert, PushType::Alert),
@@ -259,10 +275,40 @@ fn a_senders_own_fields_are_laid_over_the_notification() {
                     "filter-criteria": "work",
                     "invented-tomorrow": [1, 2],
                 },
+                "delivery": arrival.apns_id,
                 "ext": sample::EXT,
                 "conversation": { "id": 42 },
             })
         );
+    });
+}
+
+#[test]
+fn only_an_alert_names_its_delivery_and_only_where_it_costs_no_text() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let long = Notification {
+            body: "x".repeat(5000),
+            ..sample::notification()
+        };
+        let silent = Notification {
+            kind: NotificationKind::Background,
+            ..sample::notification()
+        };
+        for (notification, named) in [
+            (sample::notification(), true),
+            (long, false),
+            (silent, false),
+        ] {
+            let verdict = send(&provider, &phone.token(), notification).await;
+            assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
+            let arrival = phone.arrivals().pop().unwrap();
+            let delivery = arrival.payload["delivery"].as_str();
+            assert_eq!(delivery, named.then_some(arrival.apns_id.as_str()));
+        }
+        assert_eq!(phone.arrived(), 3);
     });
 }
 
@@ -280,28 +326,61 @@ fn what_apple_would_refuse_is_refused_without_a_request() {
             notification
         };
         let table = [
-            ("BadCollapseId", with(json!({ "collapse-id": "a".repeat(65) }))),
-            ("BadCollapseId", with(json!({ "collapse-id": "中".repeat(22) }))),
+            (
+                "BadCollapseId",
+                with(json!({ "collapse-id": "a".repeat(65) })),
+            ),
+            (
+                "BadCollapseId",
+                with(json!({ "collapse-id": "中".repeat(22) })),
+            ),
             ("BadCollapseId", with(json!({ "collapse-id": "a\nb" }))),
             ("BadPriority", with(json!({ "priority": 7 }))),
-            ("BadPriority", with(json!({ "push-type": "background", "priority": 10 }))),
+            (
+                "BadPriority",
+                with(json!({ "push-type": "background", "priority": 10 })),
+            ),
             ("BadTopic", with(json!({ "topic": "a\nb" }))),
             ("BadExpirationDate", with(json!({ "expiration": 5 }))),
             ("InvalidPushType", with(json!({ "push-type": "voip" }))),
-            ("BadVendorFields", with(json!({ "push-type": "no-such-type" }))),
+            (
+                "BadVendorFields",
+                with(json!({ "push-type": "no-such-type" })),
+            ),
             ("BadVendorFields", with(json!({ "priorty": 5 }))),
             ("BadVendorFields", with(json!({ "payload": { "aps": {} } }))),
-            ("BadVendorFields", with(json!({ "payload": { "ext": "x" } }))),
-            ("BadVendorFields", with(json!({ "push-type": "background", "aps": { "badge": 1 } }))),
-            ("BadVendorFields", with(json!({ "aps": { "relevance-score": 2 } }))),
-            ("PayloadTooLarge", Notification { ext: "x".repeat(4096), ..sample::notification() }),
             (
-                "BadExpirationDate",
-                Notification { expires_at: Some(sample::NOW), ..sample::notification() },
+                "BadVendorFields",
+                with(json!({ "payload": { "ext": "x" } })),
+            ),
+            (
+                "BadVendorFields",
+                with(json!({ "push-type": "background", "aps": { "badge": 1 } })),
+            ),
+            (
+                "BadVendorFields",
+                with(json!({ "aps": { "relevance-score": 2 } })),
+            ),
+            (
+                "PayloadTooLarge",
+                Notification {
+                    ext: "x".repeat(4096),
+                    ..sample::notification()
+                },
             ),
             (
                 "BadExpirationDate",
-                Notification { expires_at: Some(Timestamp::default()), ..sample::notification() },
+                Notification {
+                    expires_at: Some(sample::NOW),
+                    ..sample::notification()
+                },
+            ),
+            (
+                "BadExpirationDate",
+                Notification {
+                    expires_at: Some(Timestamp::default()),
+                    ..sample::notification()
+                },
             ),
         ];
         for (code, notification) in table {
@@ -419,7 +498,9 @@ fn a_sandbox_token_told_as_production_is_set_aside_and_not_dead() {
 fn a_wrong_topic_never_costs_a_token() {
     block_on(async {
         let apple = Apple::start().await;
-        let phone = apple.service.install("com.example.other", Environment::Production);
+        let phone = apple
+            .service
+            .install("com.example.other", Environment::Production);
         let of_another_app = apple.provider(Environment::Production);
         let verdict = send_sample(&of_another_app, &phone.token()).await;
         assert_eq!(verdict.kind, VerdictKind::TokenMismatch(Mismatch::App));
@@ -427,7 +508,13 @@ fn a_wrong_topic_never_costs_a_token() {
 
         apple
             .service
-            .register_key_for(KEY_ID, TEAM_ID, &fixtures::apns_key(1), None, &["com.example.third"])
+            .register_key_for(
+                KEY_ID,
+                TEAM_ID,
+                &fixtures::apns_key(1),
+                None,
+                &["com.example.third"],
+            )
             .unwrap();
         let verdict = send_sample(&of_another_app, &phone.token()).await;
         assert_eq!(verdict.kind, VerdictKind::CredentialRefused);
@@ -467,8 +554,13 @@ fn every_device_of_a_batch_gets_its_own_outcome() {
             .collect();
         phones[1].uninstall();
         let sandbox = apple.service.install(TOPIC, Environment::Sandbox);
-        let other = apple.service.install("com.example.other", Environment::Production);
-        apple.service.on(&phones[2].token(), Outcome::answer(503, "ServiceUnavailable"));
+        let other = apple
+            .service
+            .install("com.example.other", Environment::Production);
+        apple.service.on(
+            &phones[2].token(),
+            Outcome::answer(503, "ServiceUnavailable"),
+        );
         apple.service.on(
             &phones[3].token(),
             Outcome::answer(429, "TooManyRequests").with_retry_after("7"),
@@ -492,7 +584,9 @@ fn every_device_of_a_batch_gets_its_own_outcome() {
             kinds,
             [
                 VerdictKind::Accepted,
-                VerdictKind::TokenDead { since: Some(sample::NOW) },
+                VerdictKind::TokenDead {
+                    since: Some(sample::NOW)
+                },
                 VerdictKind::TokenMismatch(Mismatch::Environment),
                 VerdictKind::TokenMismatch(Mismatch::App),
                 VerdictKind::Unavailable,
@@ -519,8 +613,7 @@ fn production_and_sandbox_sends_at_the_same_time_never_cross() {
         for round in 0..10 {
             for (environment, provider, phones) in &sides {
                 let some = phones.iter().skip(round * 10).take(10);
-                let mut batch =
-                    sample::batch(sample::notification(), some.map(|it| it.token()));
+                let mut batch = sample::batch(sample::notification(), some.map(|it| it.token()));
                 batch.environment = *environment;
                 let provider = dynamic(provider);
                 tasks.spawn(async move { sample::send(&provider, batch).await });
@@ -595,7 +688,11 @@ fn an_expired_provider_token_is_renewed_once_and_the_request_sent_again() {
         apple.clock.advance(minutes(62));
 
         let batch = sample::batch(sample::notification(), phones.iter().map(|it| it.token()));
-        let ids: Vec<_> = batch.targets.iter().map(|it| it.delivery.as_uuid()).collect();
+        let ids: Vec<_> = batch
+            .targets
+            .iter()
+            .map(|it| it.delivery.as_uuid())
+            .collect();
         let verdicts = sample::send(&dynamic(&provider), batch).await;
         assert!(verdicts.iter().all(|it| it.kind == VerdictKind::Accepted));
         assert_eq!(apple.service.counters().provider_tokens, 2);
@@ -664,21 +761,25 @@ fn what_apple_says_of_a_credential_never_costs_a_token() {
             (400, "TopicDisallowed"),
             (403, "InventedTomorrow"),
         ] {
-            apple.service.once(&phone.token(), Outcome::answer(status, reason));
+            apple
+                .service
+                .once(&phone.token(), Outcome::answer(status, reason));
             let verdict = send_sample(&provider, &phone.token()).await;
             assert_eq!(verdict.kind, VerdictKind::CredentialRefused, "{reason}");
             assert_eq!(verdict.answer.code, reason);
         }
-        apple
-            .service
-            .once(&phone.token(), Outcome::answer(429, "TooManyProviderTokenUpdates"));
+        apple.service.once(
+            &phone.token(),
+            Outcome::answer(429, "TooManyProviderTokenUpdates"),
+        );
         let verdict = send_sample(&provider, &phone.token()).await;
         assert_eq!(verdict.kind, VerdictKind::RateLimited(Scope::Credential));
         assert_eq!(verdict.retry, Retry::After(minutes(20)));
         // An unrelated key leaves the connection for good.
-        apple
-            .service
-            .once(&phone.token(), Outcome::answer(403, "UnrelatedKeyIdInToken"));
+        apple.service.once(
+            &phone.token(),
+            Outcome::answer(403, "UnrelatedKeyIdInToken"),
+        );
         let before = apple.service.counters().connections;
         let verdict = send_sample(&provider, &phone.token()).await;
         assert_eq!(verdict.kind, VerdictKind::CredentialRefused);
@@ -704,17 +805,31 @@ fn verify_says_whether_apple_accepts_the_credential() {
             provider(config, Arc::new(apple.clock.clone()))
         };
         for (provider, word) in [
-            (changed("key_id", "ZZZ123DEFG".into()), "InvalidProviderToken"),
-            (changed("team_id", "ZZZ123GHIJ".into()), "InvalidProviderToken"),
-            (changed("key", fixtures::apns_key(2)), "InvalidProviderToken"),
+            (
+                changed("key_id", "ZZZ123DEFG".into()),
+                "InvalidProviderToken",
+            ),
+            (
+                changed("team_id", "ZZZ123GHIJ".into()),
+                "InvalidProviderToken",
+            ),
+            (
+                changed("key", fixtures::apns_key(2)),
+                "InvalidProviderToken",
+            ),
         ] {
             let health = provider.verify().await.unwrap();
             assert!(!health.accepted);
             assert!(health.evidence.contains(word), "{health:?}");
-            assert!(health.evidence.contains("do not belong together"), "{health:?}");
+            assert!(
+                health.evidence.contains("do not belong together"),
+                "{health:?}"
+            );
         }
 
-        apple.service.next(1, &Outcome::answer(503, "ServiceUnavailable"));
+        apple
+            .service
+            .next(1, &Outcome::answer(503, "ServiceUnavailable"));
         let error = good.verify().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(error.to_string().contains("ServiceUnavailable"));
@@ -724,7 +839,11 @@ fn verify_says_whether_apple_accepts_the_credential() {
 
 // ---- Certificates ----
 
-fn certificate_config(apple: &Apple, environment: Environment, request: &CertificateRequest) -> serde_json::Value {
+fn certificate_config(
+    apple: &Apple,
+    environment: Environment,
+    request: &CertificateRequest,
+) -> serde_json::Value {
     let certificate = apple.service.issue_certificate(request);
     json!({
         "certificate": certificate.p12("pass word", true),
@@ -808,7 +927,10 @@ fn a_certificate_of_the_other_environment_is_refused_by_apple_in_words() {
         let sender = provider(config, Arc::new(apple.clock.clone()));
         let health = sender.verify().await.unwrap();
         assert!(!health.accepted);
-        assert!(health.evidence.contains("BadCertificateEnvironment"), "{health:?}");
+        assert!(
+            health.evidence.contains("BadCertificateEnvironment"),
+            "{health:?}"
+        );
     });
 }
 

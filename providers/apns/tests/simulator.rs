@@ -73,47 +73,99 @@ fn every_request_that_breaks_a_rule_is_refused_with_its_reason() {
     let table: &[(u16, &str, Change)] = &[
         (200, "", |_, _| {}),
         (200, "", |it, _| drop(it.headers_mut().remove("apns-id"))),
-        (200, "", |it, _| drop(it.headers_mut().remove("apns-push-type"))),
-        (400, "DuplicateHeaders", |it, _| {
-            it.headers_mut().append("apns-priority", HeaderValue::from_static("10"));
-            it.headers_mut().append("apns-priority", HeaderValue::from_static("10"));
+        (200, "", |it, _| {
+            drop(it.headers_mut().remove("apns-push-type"))
         }),
-        (400, "BadMessageId", |it, _| set(it, "apns-id", "eabeae5414a811e5b60b1697f925ec7b")),
+        (400, "DuplicateHeaders", |it, _| {
+            it.headers_mut()
+                .append("apns-priority", HeaderValue::from_static("10"));
+            it.headers_mut()
+                .append("apns-priority", HeaderValue::from_static("10"));
+        }),
+        (400, "BadMessageId", |it, _| {
+            set(it, "apns-id", "eabeae5414a811e5b60b1697f925ec7b")
+        }),
         (400, "BadMessageId", |it, _| set(it, "apns-id", "1")),
-        (405, "MethodNotAllowed", |it, _| *it.method_mut() = http::Method::GET),
+        (405, "MethodNotAllowed", |it, _| {
+            *it.method_mut() = http::Method::GET
+        }),
         (404, "BadPath", |it, apple| to(it, apple, "/2/device/00")),
         (404, "BadPath", |it, apple| to(it, apple, "/3/devices/00")),
-        (400, "MissingDeviceToken", |it, apple| to(it, apple, "/3/device/")),
-        (400, "BadDeviceToken", |it, apple| to(it, apple, "/3/device/xyz")),
-        (400, "BadDeviceToken", |it, apple| to(it, apple, "/3/device/abcd")),
-        (400, "MissingTopic", |it, _| drop(it.headers_mut().remove("apns-topic"))),
-        (400, "BadTopic", |it, _| set(it, "apns-topic", "com example")),
-        (400, "BadTopic", |it, _| set(it, "apns-topic", "com.example.chat.voip")),
-        (400, "DeviceTokenNotForTopic", |it, _| set(it, "apns-topic", "com.example.other")),
-        (200, "", |it, _| set(it, "apns-collapse-id", &"a".repeat(64))),
-        (400, "BadCollapseId", |it, _| set(it, "apns-collapse-id", &"a".repeat(65))),
-        (200, "", |it, _| set(it, "apns-collapse-id", &"中".repeat(21))),
-        (400, "BadCollapseId", |it, _| set(it, "apns-collapse-id", &"中".repeat(22))),
+        (400, "MissingDeviceToken", |it, apple| {
+            to(it, apple, "/3/device/")
+        }),
+        (400, "BadDeviceToken", |it, apple| {
+            to(it, apple, "/3/device/xyz")
+        }),
+        (400, "BadDeviceToken", |it, apple| {
+            to(it, apple, "/3/device/abcd")
+        }),
+        (400, "MissingTopic", |it, _| {
+            drop(it.headers_mut().remove("apns-topic"))
+        }),
+        (400, "BadTopic", |it, _| {
+            set(it, "apns-topic", "com example")
+        }),
+        (400, "BadTopic", |it, _| {
+            set(it, "apns-topic", "com.example.chat.voip")
+        }),
+        (400, "DeviceTokenNotForTopic", |it, _| {
+            set(it, "apns-topic", "com.example.other")
+        }),
+        (200, "", |it, _| {
+            set(it, "apns-collapse-id", &"a".repeat(64))
+        }),
+        (400, "BadCollapseId", |it, _| {
+            set(it, "apns-collapse-id", &"a".repeat(65))
+        }),
+        (200, "", |it, _| {
+            set(it, "apns-collapse-id", &"中".repeat(21))
+        }),
+        (400, "BadCollapseId", |it, _| {
+            set(it, "apns-collapse-id", &"中".repeat(22))
+        }),
         (200, "", |it, _| set(it, "apns-expiration", "0")),
-        (400, "BadExpirationDate", |it, _| set(it, "apns-expiration", "-1")),
-        (400, "BadExpirationDate", |it, _| set(it, "apns-expiration", "soon")),
+        (400, "BadExpirationDate", |it, _| {
+            set(it, "apns-expiration", "-1")
+        }),
+        (400, "BadExpirationDate", |it, _| {
+            set(it, "apns-expiration", "soon")
+        }),
         (200, "", |it, _| set(it, "apns-priority", "1")),
         (400, "BadPriority", |it, _| set(it, "apns-priority", "7")),
-        (400, "InvalidPushType", |it, _| set(it, "apns-push-type", "shout")),
+        (400, "InvalidPushType", |it, _| {
+            set(it, "apns-push-type", "shout")
+        }),
         (400, "BadPriority", |it, _| {
             set(it, "apns-push-type", "background");
             set(it, "apns-priority", "10");
         }),
-        (400, "BadRequestPayload", |it, _| set(it, "apns-push-type", "background")),
+        (400, "BadRequestPayload", |it, _| {
+            set(it, "apns-push-type", "background")
+        }),
         (400, "PayloadEmpty", |it, _| *it.body_mut() = Bytes::new()),
-        (400, "BadRequestPayload", |it, _| *it.body_mut() = Bytes::from_static(b"[1]")),
-        (400, "BadRequestPayload", |it, _| *it.body_mut() = Bytes::from_static(b"nonsense")),
+        (400, "BadRequestPayload", |it, _| {
+            *it.body_mut() = Bytes::from_static(b"[1]")
+        }),
+        (400, "BadRequestPayload", |it, _| {
+            *it.body_mut() = Bytes::from_static(b"nonsense")
+        }),
         (200, "", |it, _| *it.body_mut() = payload_of(4096)),
-        (413, "PayloadTooLarge", |it, _| *it.body_mut() = payload_of(4097)),
-        (413, "PayloadTooLarge", |it, _| *it.body_mut() = payload_of(100_000)),
-        (403, "MissingProviderToken", |it, _| drop(it.headers_mut().remove("authorization"))),
-        (403, "InvalidProviderToken", |it, _| set(it, "authorization", "bearer a.b.c")),
-        (403, "InvalidProviderToken", |it, _| set(it, "authorization", "basic abc")),
+        (413, "PayloadTooLarge", |it, _| {
+            *it.body_mut() = payload_of(4097)
+        }),
+        (413, "PayloadTooLarge", |it, _| {
+            *it.body_mut() = payload_of(100_000)
+        }),
+        (403, "MissingProviderToken", |it, _| {
+            drop(it.headers_mut().remove("authorization"))
+        }),
+        (403, "InvalidProviderToken", |it, _| {
+            set(it, "authorization", "bearer a.b.c")
+        }),
+        (403, "InvalidProviderToken", |it, _| {
+            set(it, "authorization", "basic abc")
+        }),
         (403, "InvalidProviderToken", |it, _| {
             let header = bearer(1);
             let (rest, _) = header.split_at(header.len() - 4);
@@ -128,7 +180,11 @@ fn every_request_that_breaks_a_rule_is_refused_with_its_reason() {
             let mut request = good(&apple, &phone);
             change(&mut request, &apple);
             let response = client.send(request).await.unwrap();
-            assert_eq!(reason(&response), (*status, (*word).to_owned()), "row {number}");
+            assert_eq!(
+                reason(&response),
+                (*status, (*word).to_owned()),
+                "row {number}"
+            );
             if *status == 200 {
                 assert!(response.headers().contains_key("apns-id"));
                 assert!(!response.headers().contains_key("apns-unique-id"));
@@ -226,7 +282,10 @@ fn a_connection_belongs_to_one_key_and_one_team() {
     block_on(async {
         let apple = Apple::start().await;
         for (key, team) in [("KEY2TEST02", TEAM_ID), ("OTHERTEAMS", "TEAM99TEST")] {
-            apple.service.register_key(key, team, &fixtures::apns_key(2)).unwrap();
+            apple
+                .service
+                .register_key(key, team, &fixtures::apns_key(2))
+                .unwrap();
         }
         let phone = apple.service.install(TOPIC, Environment::Production);
         let client = client(&apple);
@@ -287,7 +346,11 @@ fn new_provider_tokens_more_often_than_every_twenty_minutes_are_too_many() {
         assert_eq!(ask(bearer(1)).await.0, 200);
         apple.clock.advance(Duration::from_secs(20 * 60));
         assert_eq!(ask(bearer(2)).await.0, 200);
-        assert_eq!(ask(bearer(1)).await.0, 200, "the last one is good for its hour");
+        assert_eq!(
+            ask(bearer(1)).await.0,
+            200,
+            "the last one is good for its hour"
+        );
     });
 }
 
@@ -335,7 +398,9 @@ fn a_connection_has_one_stream_until_its_first_success_and_again_after_many_erro
         client.send(good(&apple, &phone)).await.unwrap();
         until(|| stream_limit(&client) == Some(77)).await;
         // A dead token is no error of the client's.
-        apple.service.on(&phone.token(), Outcome::unregistered(sample::NOW));
+        apple
+            .service
+            .on(&phone.token(), Outcome::unregistered(sample::NOW));
         for _ in 0..30 {
             client.send(good(&apple, &phone)).await.unwrap();
         }
@@ -410,13 +475,23 @@ fn a_scripted_outcome_is_given_once_or_until_it_is_healed() {
         };
         let since = Timestamp::from_unix_millis(1_454_948_015_990);
         apple.service.on(&phone.token(), Outcome::answer(503, ""));
-        apple.service.once(&phone.token(), Outcome::unregistered(since));
-        apple.service.next(1, &Outcome::answer(500, "InternalServerError"));
-        assert_eq!(ask().await, (500, r#"{"reason":"InternalServerError"}"#.into()));
+        apple
+            .service
+            .once(&phone.token(), Outcome::unregistered(since));
+        apple
+            .service
+            .next(1, &Outcome::answer(500, "InternalServerError"));
+        assert_eq!(
+            ask().await,
+            (500, r#"{"reason":"InternalServerError"}"#.into())
+        );
         let gone = r#"{"reason":"Unregistered","timestamp":1454948015990}"#;
         for _ in 0..3 {
             let answer = ask().await;
-            assert!(answer == (410, gone.into()) || answer == (503, Bytes::new()), "{answer:?}");
+            assert!(
+                answer == (410, gone.into()) || answer == (503, Bytes::new()),
+                "{answer:?}"
+            );
         }
         apple.service.heal();
         assert_eq!(ask().await.0, 200);
@@ -514,10 +589,26 @@ fn channels_are_created_read_listed_and_deleted() {
         assert_eq!(client.send(delete.clone()).await.unwrap().status(), 204);
         for (request, status, word) in [
             (delete, 400, "ChannelNotRegistered"),
-            (manage(&apple, "GET", "channels", None), 400, "MissingChannelId"),
-            (manage(&apple, "GET", "channels", Some("!")), 400, "BadChannelId"),
-            (manage(&apple, "POST", "channels", None), 400, "PayloadEmpty"),
-            (manage(&apple, "PUT", "channels", None), 405, "MethodNotAllowed"),
+            (
+                manage(&apple, "GET", "channels", None),
+                400,
+                "MissingChannelId",
+            ),
+            (
+                manage(&apple, "GET", "channels", Some("!")),
+                400,
+                "BadChannelId",
+            ),
+            (
+                manage(&apple, "POST", "channels", None),
+                400,
+                "PayloadEmpty",
+            ),
+            (
+                manage(&apple, "PUT", "channels", None),
+                405,
+                "MethodNotAllowed",
+            ),
             (manage(&apple, "GET", "chanels", None), 404, "BadPath"),
         ] {
             let response = client.send(request).await.unwrap();
@@ -564,19 +655,35 @@ fn a_broadcast_reaches_everybody_who_listens() {
 fn a_broadcast_that_breaks_a_rule_is_refused_with_its_reason() {
     type Change = fn(&mut Request<Bytes>, &Simulator);
     let table: &[(u16, &str, Change)] = &[
-        (400, "MissingChannelId", |it, _| drop(it.headers_mut().remove("apns-channel-id"))),
+        (400, "MissingChannelId", |it, _| {
+            drop(it.headers_mut().remove("apns-channel-id"))
+        }),
         (400, "BadChannelId", |it, _| set(it, "apns-channel-id", "!")),
-        (400, "ChannelNotRegistered", |it, _| set(it, "apns-channel-id", "dHN0LXNyY2gtY2hubA==")),
-        (400, "MissingPushType", |it, _| drop(it.headers_mut().remove("apns-push-type"))),
-        (400, "InvalidPushType", |it, _| set(it, "apns-push-type", "alert")),
+        (400, "ChannelNotRegistered", |it, _| {
+            set(it, "apns-channel-id", "dHN0LXNyY2gtY2hubA==")
+        }),
+        (400, "MissingPushType", |it, _| {
+            drop(it.headers_mut().remove("apns-push-type"))
+        }),
+        (400, "InvalidPushType", |it, _| {
+            set(it, "apns-push-type", "alert")
+        }),
         (400, "BadPriority", |it, _| set(it, "apns-priority", "3")),
-        (400, "BadExpirationDate", |it, _| drop(it.headers_mut().remove("apns-expiration"))),
+        (400, "BadExpirationDate", |it, _| {
+            drop(it.headers_mut().remove("apns-expiration"))
+        }),
         // This channel keeps nothing.
-        (400, "BadExpirationDate", |it, _| set(it, "apns-expiration", "1700009999")),
+        (400, "BadExpirationDate", |it, _| {
+            set(it, "apns-expiration", "1700009999")
+        }),
         (400, "BadMessageId", |it, _| set(it, "apns-request-id", "1")),
-        (400, "BadRequestParams", |it, _| set(it, "apns-topic", TOPIC)),
+        (400, "BadRequestParams", |it, _| {
+            set(it, "apns-topic", TOPIC)
+        }),
         (400, "PayloadEmpty", |it, _| *it.body_mut() = Bytes::new()),
-        (413, "PayloadTooLarge", |it, _| *it.body_mut() = payload_of(5121)),
+        (413, "PayloadTooLarge", |it, _| {
+            *it.body_mut() = payload_of(5121)
+        }),
         (400, "BadRequestPayload", |it, _| {
             *it.body_mut() = Bytes::from_static(br#"{"aps":{"timestamp":1,"event":"start"}}"#);
         }),
@@ -585,8 +692,12 @@ fn a_broadcast_that_breaks_a_rule_is_refused_with_its_reason() {
             let url = format!("{url}/4/broadcasts/apps/{TOPIC}.voip");
             *it.uri_mut() = url.parse().expect("a URL");
         }),
-        (405, "MethodNotAllowed", |it, _| *it.method_mut() = http::Method::GET),
-        (403, "MissingProviderToken", |it, _| drop(it.headers_mut().remove("authorization"))),
+        (405, "MethodNotAllowed", |it, _| {
+            *it.method_mut() = http::Method::GET
+        }),
+        (403, "MissingProviderToken", |it, _| {
+            drop(it.headers_mut().remove("authorization"))
+        }),
     ];
     block_on(async {
         let apple = Apple::start().await;
@@ -596,7 +707,11 @@ fn a_broadcast_that_breaks_a_rule_is_refused_with_its_reason() {
             let mut request = broadcast(&apple, &channel);
             change(&mut request, &apple.service);
             let response = client.send(request).await.unwrap();
-            assert_eq!(reason(&response), (*status, (*word).to_owned()), "row {number}");
+            assert_eq!(
+                reason(&response),
+                (*status, (*word).to_owned()),
+                "row {number}"
+            );
         }
     });
 }

@@ -181,11 +181,7 @@ fn beside(
     Ok(beside)
 }
 
-fn write(
-    aps: &Aps,
-    beside: &Map<String, Value>,
-    push_type: PushType,
-) -> Result<Vec<u8>, Refusal> {
+fn write(aps: &Aps, beside: &Map<String, Value>, push_type: PushType) -> Result<Vec<u8>, Refusal> {
     #[derive(serde::Serialize)]
     struct Payload<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -392,7 +388,10 @@ mod tests {
             ..Notification::default()
         };
         let payload = rendered(&notification, PushType::Background).unwrap();
-        assert_eq!(payload, json!({ "aps": { "content-available": 1 }, "ext": "{}" }));
+        assert_eq!(
+            payload,
+            json!({ "aps": { "content-available": 1 }, "ext": "{}" })
+        );
     }
 
     #[test]
@@ -409,7 +408,11 @@ mod tests {
             "relevance-score": 75.0,
             "alert": { "title": { "loc-key": "GOAL", "loc-args": ["A"] } },
         });
-        let payload = rendered(&with(json!({ "aps": keys.clone() })), PushType::LiveActivity).unwrap();
+        let payload = rendered(
+            &with(json!({ "aps": keys.clone() })),
+            PushType::LiveActivity,
+        )
+        .unwrap();
         let mut wanted = keys;
         // Its sound stands in the alert; the body of the notification stays where only the title is laid over.
         wanted["alert"]["body"] = json!("hello");
@@ -421,13 +424,17 @@ mod tests {
     fn a_live_activity_without_what_it_needs_is_refused() {
         for (aps, word) in [
             (json!({}), "content-state"),
-            (json!({ "event": "start", "content-state": {} }), "attributes-type"),
+            (
+                json!({ "event": "start", "content-state": {} }),
+                "attributes-type",
+            ),
             (
                 json!({ "content-state": {}, "input-push-token": 1, "input-push-channel": "x" }),
                 "keep one",
             ),
         ] {
-            let refusal = rendered(&with(json!({ "aps": aps })), PushType::LiveActivity).unwrap_err();
+            let refusal =
+                rendered(&with(json!({ "aps": aps })), PushType::LiveActivity).unwrap_err();
             assert!(refusal.text.contains(word), "{}", refusal.text);
         }
         let end = with(json!({ "aps": { "event": "end" } }));
@@ -453,7 +460,10 @@ mod tests {
         let aps: Aps = serde_json::from_value(keys.clone()).unwrap();
         assert_eq!(serde_json::to_value(&aps).unwrap(), keys);
         let shown = format!("{aps:?} {:?}", aps.alert);
-        assert!(shown.contains("thread-id") && !shown.contains("x.caf"), "{shown}");
+        assert!(
+            shown.contains("thread-id") && !shown.contains("x.caf"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -9,9 +9,7 @@ use p12_keystore::{
 use push_core::{Environment, Timestamp};
 use push_testkit::{
     Authority, Identity,
-    rcgen::{
-        CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, date_time_ymd,
-    },
+    rcgen::{CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, date_time_ymd},
 };
 
 const UID: [u64; 7] = [0, 9, 2342, 19_200_300, 100, 1, 1];
@@ -146,9 +144,7 @@ pub(super) fn issue(authority: &Authority, request: &CertificateRequest) -> Push
         extension(6, topic_list(&topics));
     }
     let epoch = date_time_ymd(1970, 1, 1);
-    let at = |it: Timestamp| {
-        epoch + Duration::from_secs(it.unix_seconds().max(0).unsigned_abs())
-    };
+    let at = |it: Timestamp| epoch + Duration::from_secs(it.unix_seconds().max(0).unsigned_abs());
     params.not_before = at(request.valid.0);
     params.not_after = at(request.valid.1);
     PushCertificate(authority.issue(params))

@@ -75,11 +75,7 @@ impl Channels {
 }
 
 /// Answers a request of the management API.
-pub(super) fn manage(
-    world: &World,
-    environment: Environment,
-    request: &Request<Bytes>,
-) -> Reply {
+pub(super) fn manage(world: &World, environment: Environment, request: &Request<Bytes>) -> Reply {
     let id = match id_of(request.headers(), "apns-request-id") {
         Ok(id) => id,
         Err(refused) => return refusal(refused),
@@ -147,8 +143,7 @@ fn create(channels: &mut Channels, bundle_id: &str, body: &[u8]) -> Result<Reply
     if body.is_empty() {
         return Err(refuse(400, "PayloadEmpty"));
     }
-    let body: Value =
-        serde_json::from_slice(body).map_err(|_| refuse(400, "BadRequestPayload"))?;
+    let body: Value = serde_json::from_slice(body).map_err(|_| refuse(400, "BadRequestPayload"))?;
     let keeps_last = match body["message-storage-policy"].as_u64() {
         Some(policy @ (0 | 1)) => policy == 1,
         _ => return Err(refuse(400, "BadRequestPayload")),

@@ -7,9 +7,7 @@
 //! a payload that is no JSON object, or lacks what its push type needs, is `BadRequestPayload`.
 use std::{collections::HashSet, sync::Arc, sync::Mutex, sync::atomic::Ordering, time::Duration};
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, UnparsedPublicKey,
-};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue, Method, Uri, header::AUTHORIZATION};
 use push_core::{Environment, Timestamp};

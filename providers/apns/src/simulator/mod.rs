@@ -40,7 +40,9 @@ use std::{
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use push_core::{Clock, Environment, Secret, Timestamp};
 use push_http::TokioClock;
-use push_testkit::{Alpn, Authority, ClientAuth, Connection, HttpServer, LOOPBACK, Listener, ServerOptions};
+use push_testkit::{
+    Alpn, Authority, ClientAuth, Connection, HttpServer, LOOPBACK, Listener, ServerOptions,
+};
 use uuid::Uuid;
 
 pub use self::{
@@ -190,7 +192,10 @@ impl Simulator {
 
     /// Where to send to: the value of `endpoint` in the provider's configuration.
     pub fn endpoint(&self, environment: Environment) -> String {
-        format!("https://localhost:{}", self.listener(environment).address().port())
+        format!(
+            "https://localhost:{}",
+            self.listener(environment).address().port()
+        )
     }
 
     /// Where channels are managed.
@@ -223,9 +228,10 @@ impl Simulator {
         environment: Option<Environment>,
         topics: &[&str],
     ) -> push_core::Result<()> {
-        let signing = SigningKey::from_pem(&Secret::new(pem), key_id, team_id).map_err(|fault| {
-            push_core::Error::new(push_core::ErrorKind::Invalid, format!("the key {fault}"))
-        })?;
+        let signing =
+            SigningKey::from_pem(&Secret::new(pem), key_id, team_id).map_err(|fault| {
+                push_core::Error::new(push_core::ErrorKind::Invalid, format!("the key {fault}"))
+            })?;
         let key = Key {
             team_id: team_id.to_owned(),
             public: signing.public_key().to_vec(),
@@ -474,7 +480,9 @@ impl EnvironmentState {
     }
 
     fn device(&self, token: &str) -> Option<Device> {
-        read(&self.devices).get(&token.to_ascii_lowercase()).cloned()
+        read(&self.devices)
+            .get(&token.to_ascii_lowercase())
+            .cloned()
     }
 
     fn listen(&self, channel: &str, phone: Arc<phone::Inner>) {

@@ -79,11 +79,7 @@ impl Voice {
     /// at once: it may use it before its acknowledgement arrives.
     pub(super) fn limit(&self) -> u32 {
         let state = self.lock();
-        state
-            .announced
-            .iter()
-            .copied()
-            .fold(state.limit, u32::max)
+        state.announced.iter().copied().fold(state.limit, u32::max)
     }
 
     /// Whether everything that was to be said, here or by the server, has been taken by the transport.

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use push_core::{BuildContext, Clock, DynProvider, Environment, ManualClock, Notification, Verdict};
+use push_core::{
+    BuildContext, Clock, DynProvider, Environment, ManualClock, Notification, Verdict,
+};
 use push_provider_apns::{
     ApnsProvider,
     simulator::{Options, Simulator},

@@ -680,8 +680,9 @@ impl Ingress for Echo {
         gateway: &dyn Gateway,
         request: http::Request<Bytes>,
     ) -> http::Response<Bytes> {
-        let messages = vec![serde_json::from_value(hello("via-ingress", "alice")).unwrap()];
-        let submitted = gateway.submit(&app(), messages).await.unwrap();
+        let messages =
+            vec![serde_json::from_value(hello("via-ingress", "alice")).expect("a message")];
+        let submitted = gateway.submit(&app(), messages).await.expect("an answer");
         let text = format!(
             "{} {} {} {}",
             request.method(),
@@ -692,7 +693,7 @@ impl Ingress for Echo {
         http::Response::builder()
             .status(201)
             .body(text.into())
-            .unwrap()
+            .expect("a response")
     }
 }
 
@@ -849,7 +850,7 @@ async fn the_openapi_document_names_every_member_of_the_bodies() {
             "Skipped",
             serde_json::to_value(&submitted.skipped[0]).unwrap(),
         ),
-        ("Presence", serde_json::to_value(&presence).unwrap()),
+        ("Presence", serde_json::to_value(presence).unwrap()),
         ("RegistrationAnswer", serde_json::to_value(&answer).unwrap()),
         ("Warning", serde_json::to_value(&answer.warning).unwrap()),
         ("Problem", serde_json::to_value(&problem).unwrap()),

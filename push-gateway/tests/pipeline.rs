@@ -1,7 +1,10 @@
 //! Every fault ends in the right act: scripted vendor, memory plugins, a clock that stands still.
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use push_core::{
     Gateway as _, Mismatch, Presence, Retry, Scope, Slot, Stage, VendorAnswer, Verdict, VerdictKind,
@@ -930,4 +933,189 @@ async fn equal_badges_share_one_notification_and_a_group_goes_in_few_batches() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 1000, "each exactly once");
+}
+
+/// A message that is being submitted while its receiver logs out: the logout waits for it, and then cancels it.
+#[tokio::test]
+async fn a_logout_overtakes_the_submissions_that_began_before_it() {
+    let queue = Fickle::held(memory_queue());
+    let world = World::with(|_| {}, Some(Arc::clone(&queue) as _));
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    // So that nothing is sent before the cancellation could be seen to work.
+    world
+        .plan
+        .always(Reply::Verdict(Verdict::unavailable("down")));
+    let gateway = world.gateway.clone();
+    let submit =
+        tokio::spawn(async move { gateway.submit(&app(), vec![message("x", &["alice"])]).await });
+    world.calm().await;
+    let gateway = world.gateway.clone();
+    let logout = tokio::spawn(async move {
+        gateway
+            .unregister(&app(), &user("alice"), &device("alice-phone"), None)
+            .await
+    });
+    world.calm().await;
+    assert!(!submit.is_finished() && !logout.is_finished());
+    queue.gate.add_permits(1);
+    world.calm().await;
+    assert_eq!(submit.await.unwrap().unwrap()[0].deliveries.len(), 1);
+    assert!(logout.await.unwrap().unwrap());
+    assert_eq!(
+        world.depth().await,
+        0,
+        "nothing is left for a phone that logged out"
+    );
+}
+
+/// A submission that failed was not made: neither remembered as a duplicate nor lost.
+#[tokio::test]
+async fn a_submission_that_failed_can_be_repeated() {
+    let queue = Fickle::new(memory_queue());
+    let world = World::with(|_| {}, Some(Arc::clone(&queue) as _));
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    let it = message("x", &["alice"]);
+    queue.failures.store(1, Ordering::Relaxed);
+    let error = world
+        .gateway
+        .submit(&app(), vec![it.clone()])
+        .await
+        .unwrap_err();
+    assert!(error.is_transient());
+    assert_eq!(world.submit(it).await.deliveries.len(), 1);
+    world.calm().await;
+    assert_eq!(world.plan.count(), 1);
+}
+
+#[tokio::test]
+async fn a_queue_that_fails_for_a_while_delays_and_loses_nothing() {
+    let queue = Fickle::new(memory_queue());
+    let world = World::with(|_| {}, Some(Arc::clone(&queue) as _));
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    let answer = world.submit(message("x", &["alice"])).await;
+    queue.failures.store(3, Ordering::Relaxed); // the lease, and then the acknowledgement
+    world.pass(MINUTE).await;
+    assert_eq!(
+        world.settled(answer.deliveries[0].id).await.as_deref(),
+        Some("vendor-accepted")
+    );
+    assert_eq!(world.plan.count(), 1);
+    assert_eq!(world.depth().await, 0);
+}
+
+/// Two gateways on one store and queue: one rotates, the other notices.
+#[tokio::test]
+async fn a_rotation_by_another_gateway_is_noticed() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({"build": "old"})).await;
+    world.login("alice", certificate).await;
+    world
+        .plan
+        .build_always("old", verdict(403, "x", VerdictKind::CredentialRefused));
+    let delivery = world.text("alice").await;
+    assert!(world.suspended(certificate).await.is_some());
+    let other = gateway(&world.clock, &world.store, &world.queue, Default::default());
+    world.clock.advance(SECOND);
+    other
+        .rotate_credential(&lane(certificate), world.upload(json!({"build": "new"})))
+        .await
+        .unwrap();
+    world.pass(2 * MINUTE).await;
+    assert_eq!(world.suspended(certificate).await, None);
+    assert_eq!(
+        world.settled(delivery).await.as_deref(),
+        Some("vendor-accepted")
+    );
+    assert_eq!(world.plan.seen().last().unwrap().build, "new");
+}
+
+/// S123: an error that is seen, instead of a success that is none.
+#[tokio::test]
+async fn a_credential_whose_provider_is_not_compiled_in_is_reported() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    let parts = push_gateway::Parts {
+        store: Arc::clone(&world.store) as _,
+        queue: Arc::clone(&world.queue),
+        registry: Arc::new(push_core::Registry::new([]).unwrap()),
+        clock: Arc::new(world.clock.clone()),
+        master_key: push_gateway::MasterKey::parse(&push_core::Secret::new(KEY)).unwrap(),
+        settings: Default::default(),
+    };
+    let bare = push_gateway::Gateway::new(parts.clone()).unwrap();
+    let answer = bare
+        .submit(&app(), vec![message("x", &["alice"])])
+        .await
+        .unwrap();
+    assert_eq!(answer[0].skipped[0].reason, "no-provider");
+    let error = bare
+        .add_credential(&app(), world.upload(json!({})))
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("provider-scripted"), "{error}");
+
+    // With another master key, the credential says so too.
+    let other = push_core::Secret::new("02".repeat(32));
+    let locked = push_gateway::Gateway::new(push_gateway::Parts {
+        registry: Arc::new(push_core::Registry::new([SCRIPTED.any()]).unwrap()),
+        master_key: push_gateway::MasterKey::parse(&other).unwrap(),
+        ..parts
+    })
+    .unwrap();
+    let answer = locked
+        .submit(&app(), vec![message("y", &["alice"])])
+        .await
+        .unwrap();
+    assert_eq!(answer[0].skipped[0].reason, "credential-unusable");
+    let health = locked.verify_credential(&lane(certificate)).await.unwrap();
+    assert!(
+        !health.accepted && health.evidence.contains("another master key"),
+        "{health:?}"
+    );
+}
+
+/// The provider's longest time to live bounds every push; the default one is a week.
+#[tokio::test]
+async fn every_push_carries_an_end_within_what_the_vendor_keeps() {
+    let world = World::new(|_| {});
+    let short = world.credential(json!({"max_ttl": 3600})).await;
+    let long = world.credential(json!({})).await;
+    world.login("a", short).await;
+    world.login("b", long).await;
+    world.text("a").await;
+    world.text("b").await;
+    let ends: Vec<_> = world
+        .plan
+        .seen()
+        .iter()
+        .map(|it| it.notification.expires_at.unwrap())
+        .collect();
+    assert_eq!(ends, [START + 60 * MINUTE, START + 7 * 24 * 60 * MINUTE]);
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_by_name() {
+    for (table, key, value) in [
+        ("pipeline", "in_flight", json!(0)),
+        ("pipeline", "max_attempts", json!(0)),
+        ("pipeline", "attempt_timeout", json!("0s")),
+        ("pipeline", "backoff_base", json!("1h")),
+        ("pipeline", "guard_share", json!(1.5)),
+        ("decision", "default_ttl", json!(0)),
+    ] {
+        let settings: push_gateway::Settings =
+            serde_json::from_value(json!({table: {key: value}})).unwrap();
+        let error = settings.check().unwrap_err();
+        assert!(
+            error.to_string().contains(&format!("{table}.{key}")),
+            "{error}"
+        );
+    }
+    let typo =
+        serde_json::from_value::<push_gateway::Settings>(json!({"pipeline": {"inflight": 1}}));
+    assert!(typo.is_err());
 }

@@ -473,7 +473,9 @@ impl World {
             .iter()
             .filter(|it| it.stage == push_core::Stage::Settled);
         assert!(settled.clone().count() <= 1, "settled twice: {trace:?}");
-        settled.last().and_then(|it| it.reason.clone())
+        settled
+            .max_by_key(|it| it.at)
+            .and_then(|it| it.reason.clone())
     }
 
     /// Whether the store has the token of `who`, and why it is set aside if it is.
@@ -548,4 +550,95 @@ pub fn lane(id: CertificateId) -> Lane {
         app: app(),
         certificate: id,
     }
+}
+
+/// A queue whose calls can be held up, or made to fail.
+#[derive(Debug)]
+pub struct Fickle {
+    inner: Arc<dyn Queue>,
+    /// Puts wait while this has no permit; closed, it holds up nothing.
+    pub gate: tokio::sync::Semaphore,
+    pub failures: AtomicU64,
+}
+
+impl Fickle {
+    pub fn new(inner: Arc<dyn Queue>) -> Arc<Self> {
+        let gate = tokio::sync::Semaphore::new(0);
+        gate.close();
+        Arc::new(Self {
+            inner,
+            gate,
+            failures: AtomicU64::new(0),
+        })
+    }
+
+    /// Holds up every put until a permit is added.
+    pub fn held(inner: Arc<dyn Queue>) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            gate: tokio::sync::Semaphore::new(0),
+            failures: AtomicU64::new(0),
+        })
+    }
+
+    fn trouble(&self) -> Result<()> {
+        let left = self
+            .failures
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |it| it.checked_sub(1));
+        match left {
+            Ok(_) => Err(push_core::Error::new(
+                push_core::ErrorKind::Unavailable,
+                "the queue is away",
+            )),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Queue for Fickle {
+    async fn put(&self, deliveries: Vec<push_core::Delivery>) -> Result<Vec<push_core::Put>> {
+        if let Ok(permit) = self.gate.acquire().await {
+            permit.forget();
+        }
+        self.trouble()?;
+        self.inner.put(deliveries).await
+    }
+    async fn lease(
+        &self,
+        lane: &Lane,
+        limit: usize,
+        now: Timestamp,
+        hold: Duration,
+    ) -> Result<Vec<push_core::Lease>> {
+        self.trouble()?;
+        self.inner.lease(lane, limit, now, hold).await
+    }
+    async fn ack(&self, leases: Vec<push_core::LeaseId>) -> Result<u64> {
+        self.trouble()?;
+        self.inner.ack(leases).await
+    }
+    async fn nack(&self, returns: Vec<push_core::Return>) -> Result<u64> {
+        self.trouble()?;
+        self.inner.nack(returns).await
+    }
+    async fn hasten(&self, lane: &Lane, now: Timestamp) -> Result<u64> {
+        self.inner.hasten(lane, now).await
+    }
+    async fn cancel(
+        &self,
+        app: &AppId,
+        what: &push_core::Cancel,
+    ) -> Result<Vec<push_core::Delivery>> {
+        self.inner.cancel(app, what).await
+    }
+    async fn lanes(&self) -> Result<Vec<push_core::LaneState>> {
+        self.inner.lanes().await
+    }
+}
+
+/// A memory queue with a clock of its own, which it only reads to forget.
+pub fn memory_queue() -> Arc<dyn Queue> {
+    let context = BuildContext::new(Arc::new(ManualClock::new(START)));
+    Arc::new(MemoryQueue::new(Default::default(), &context))
 }

@@ -273,7 +273,8 @@ fn a_background_push_shows_nothing_and_is_urgent_only_where_huawei_allows_it() {
         };
         let stage = Stage::new().await;
         let phone = stage.huawei.install();
-        stage.send(background(), &[&phone]).await;
+        let kinds = stage.send(background(), &[&phone]).await;
+        assert_eq!(kinds, [VerdictKind::Accepted]);
         assert!(phone.screen().is_empty());
         let arrived = phone.wait_for(1).await.expect("it arrived");
         assert_eq!(arrived.android["urgency"], "NORMAL");

@@ -33,18 +33,19 @@ impl World {
         let apple = apple(Options::default()).await;
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
         let context = BuildContext::new(Arc::clone(&clock));
-        let registry = Arc::new(offline_push::registry().unwrap());
+        let registry = Arc::new(offline_push::registry().expect("the world starts"));
         let memory = RawConfig::empty;
         let gateway = Gateway::new(Parts {
             store: registry
                 .build::<StoreKind>("memory", memory(), &context)
-                .unwrap(),
+                .expect("the world starts"),
             queue: registry
                 .build::<QueueKind>("memory", memory(), &context)
-                .unwrap(),
+                .expect("the world starts"),
             registry,
             clock,
-            master_key: MasterKey::parse(&MasterKey::generate().unwrap()).unwrap(),
+            master_key: MasterKey::parse(&MasterKey::generate().expect("the world starts"))
+                .expect("the world starts"),
             settings: Settings {
                 pipeline: PipelineSettings {
                     backoff_base: Duration::from_millis(5),
@@ -55,20 +56,22 @@ impl World {
                 ..Settings::default()
             },
         })
-        .unwrap();
+        .expect("the world starts");
         let http = HttpSettings {
             keys: vec![ApiKey {
                 name: "test".into(),
-                app: AppId::new("demo").unwrap(),
+                app: AppId::new("demo").expect("the world starts"),
                 scopes: vec![KeyScope::Server, KeyScope::Admin],
                 sha256: None,
                 key: Some(offline_push::Secret::new(API_KEY)),
             }],
             ..HttpSettings::default()
         };
-        let routes = router(&gateway, &http, &[]).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let routes = router(&gateway, &http, &[]).expect("the world starts");
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("the world starts");
+        let address = listener.local_addr().expect("the world starts");
         gateway.start();
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(

@@ -1,7 +1,7 @@
 //! `offline-push check-config`: offline, and everything at once.
 use std::{path::Path, process::ExitCode, sync::Arc};
 
-use offline_push::{BuildContext, Registry, http::TokioClock};
+use offline_push::http::TokioClock;
 use serde_json::json;
 
 use super::{
@@ -10,14 +10,10 @@ use super::{
     settings,
 };
 
-pub(crate) fn run(
-    config: &Path,
-    registry: &Registry,
-    output: &mut Output,
-) -> Result<ExitCode, Errors> {
+pub(crate) fn run(config: &Path, output: &mut Output) -> Result<ExitCode, Errors> {
     let settings = settings::load(config)?;
-    let context = BuildContext::new(Arc::new(TokioClock));
-    settings::check(&settings, registry, &context)?;
+    let registry = offline_push::registry().map_err(|error| vec![error])?;
+    settings::check(&settings, registry, Arc::new(TokioClock))?;
     let mut apps: Vec<String> = settings
         .http
         .keys

@@ -98,8 +98,8 @@ type Errors = Vec<Error>;
 fn run(command: Command, registry: &Registry, output: &mut Output) -> Result<ExitCode, Errors> {
     match command {
         Command::Demo => wait(demo::run(output)),
-        Command::Serve { config } => wait(serve::run(&config, registry, output)),
-        Command::CheckConfig { config } => check_config::run(&config, registry, output),
+        Command::Serve { config } => wait(serve::run(&config, output)),
+        Command::CheckConfig { config } => check_config::run(&config, output),
         Command::Credential { command } => wait(credential::run(command, output)),
         Command::Send(arguments) => wait(send::run(arguments, output)),
         Command::Trace(arguments) => wait(trace::run(arguments, output)),

@@ -52,20 +52,19 @@ async fn execute(arguments: Arguments, output: &mut Output) -> Result<ExitCode> 
             format!("cli-{:016x}", u64::from_be_bytes(bytes))
         }
     };
-    let mut message = json!({
-        "id": id,
-        "kind": if arguments.from.is_some() { "chat" } else { "push" },
-        "receivers": arguments.to,
-        "elements": [{"type": "text", "text": arguments.text}],
-    });
+    let mut message = json!({"id": id, "receivers": arguments.to});
     if let Some(user) = arguments.from {
         message["sender"] = json!({"user": user, "nickname": arguments.nickname});
+        message["elements"] = json!([{"type": "text", "text": arguments.text}]);
+    } else {
+        message["kind"] = json!("push");
+        message["push"] = json!({"desc": arguments.text});
     }
     if let Some(group) = arguments.group {
         message["group"] = json!({"id": group});
     }
     if !arguments.title.is_empty() {
-        message["push"] = json!({"title": arguments.title});
+        message["push"]["title"] = json!(arguments.title);
     }
     let answer = arguments
         .server

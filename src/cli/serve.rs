@@ -1,8 +1,8 @@
 //! `offline-push serve`: the gateway as a program.
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, path::Path, process::ExitCode, sync::Arc};
 
 use offline_push::{
-    BuildContext, Clock, Error, ErrorKind, IngressKind, QueueKind, Registry, StoreKind,
+    BuildContext, Clock, Error, ErrorKind, IngressKind, QueueKind, StoreKind,
     gateway::{
         Gateway, Parts,
         http::{router, serve},
@@ -18,14 +18,14 @@ use super::{
     settings::{self, Settings},
 };
 
-pub(crate) async fn run(
-    config: &Path,
-    registry: &Registry,
-    output: &mut Output,
-) -> Result<ExitCode, Errors> {
+pub(crate) async fn run(config: &Path, output: &mut Output) -> Result<ExitCode, Errors> {
     let settings = settings::load(config)?;
     let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-    settings::check(&settings, registry, &BuildContext::new(Arc::clone(&clock)))?;
+    settings::check(
+        &settings,
+        one(offline_push::registry())?,
+        Arc::clone(&clock),
+    )?;
     log_to_stderr(output.is_json());
     one(start(settings, clock, output).await)?;
     Ok(ExitCode::SUCCESS)
@@ -114,6 +114,7 @@ fn log_to_stderr(json: bool) {
     };
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // A second call, as in tests, keeps the first.
     if json {

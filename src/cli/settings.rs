@@ -5,13 +5,18 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use config::{Config, Environment, File, FileFormat, Map, Value, ValueKind};
 use offline_push::{
-    BuildContext, Error, ErrorKind, RawConfig, Registry, Result, Secret,
-    gateway::{MasterKey, Settings as GatewaySettings, http::HttpSettings},
+    BuildContext, Clock, Error, ErrorKind, IngressKind, QueueKind, RawConfig, Registry, Result,
+    Secret, StoreKind,
+    gateway::{
+        Gateway, MasterKey, Parts, Settings as GatewaySettings,
+        http::{HttpSettings, router},
+    },
 };
 
 /// The largest file that a `_file` key may name, in bytes.
@@ -55,24 +60,43 @@ pub(crate) fn load(file: &Path) -> Result<Settings, Vec<Error>> {
     .read(root)
 }
 
-/// Builds every plugin of `settings` and forgets it again. Offline: building a plugin touches nothing.
+/// Builds everything that `settings` describe and forgets it again. Offline: building touches nothing.
+///
+/// # Errors
+/// Everything that is wrong, at once.
 pub(crate) fn check(
     settings: &Settings,
-    registry: &Registry,
-    context: &BuildContext,
+    registry: Registry,
+    clock: Arc<dyn Clock>,
 ) -> Result<(), Vec<Error>> {
-    let plugins = [("store", &settings.store), ("queue", &settings.queue)]
-        .into_iter()
-        .chain(settings.ingresses.iter().map(|it| ("ingress", it)));
-    let errors: Vec<Error> = plugins
-        .filter_map(|(kind, plugin)| {
-            registry
-                .find(kind, &plugin.name)
-                .and_then(|it| it.check(plugin.raw.clone(), context))
-                .err()
-                .map(|error| error.at(format!("[{kind}]")))
+    let context = BuildContext::new(Arc::clone(&clock));
+    let mut errors = Vec::new();
+    let store = registry
+        .build::<StoreKind>(&settings.store.name, settings.store.raw.clone(), &context)
+        .map_err(|error| errors.push(error.at("[store]")));
+    let queue = registry
+        .build::<QueueKind>(&settings.queue.name, settings.queue.raw.clone(), &context)
+        .map_err(|error| errors.push(error.at("[queue]")));
+    let mut ingresses = Vec::new();
+    for it in &settings.ingresses {
+        match registry.build::<IngressKind>(&it.name, it.raw.clone(), &context) {
+            Ok(ingress) => ingresses.push(ingress),
+            Err(error) => errors.push(error.at("[[ingress]]")),
+        }
+    }
+    if let (Ok(store), Ok(queue)) = (store, queue) {
+        let built = Gateway::new(Parts {
+            store,
+            queue,
+            registry: Arc::new(registry),
+            clock,
+            master_key: settings.master_key.clone(),
+            settings: settings.gateway.clone(),
         })
-        .collect();
+        .map_err(|error| error.at("[gateway]"))
+        .and_then(|it| router(&it, &settings.http, &ingresses).map_err(|error| error.at("[http]")));
+        errors.extend(built.err());
+    }
     if errors.is_empty() {
         Ok(())
     } else {
@@ -337,7 +361,11 @@ impl Reader {
             .into_string()
             .map_err(|_| Error::new(ErrorKind::Config, "is not the name of a file"))?;
         let text = read_text(&self.folder.join(name))?;
-        Ok(Value::new(origin.as_ref(), text))
+        // Editors and `openssl` end a file with a line break that belongs to no key.
+        Ok(Value::new(
+            origin.as_ref(),
+            text.trim_end_matches(['\r', '\n']),
+        ))
     }
 }
 

@@ -208,9 +208,7 @@ async fn message_from_bob(
     titled["push"] = json!({"title": "Bob", "desc": "lunch at noon?"});
     let begun = Instant::now();
     let seen = iphone.arrived();
-    let submitted = world
-        .submit(titled)
-        .await?;
+    let submitted = world.submit(titled).await?;
     let accepted = begun.elapsed();
     let arrival = tokio::time::timeout(PATIENCE, iphone.wait_for(seen + 1))
         .await

@@ -231,10 +231,10 @@ fn new_crates(root: &Path) -> Result {
         command
     };
     run::succeed(&mut cargo(&[
-        "test",
+        "check",
         "--quiet",
         "--package=offline-push",
-        "--test=linked",
+        "--lib",
         "--no-default-features",
         &format!("--features={}", features.join(",")),
     ]))?;

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::{
     Result,
-    workspace::{Plugin, Workspace},
+    workspace::{FOREIGN, Plugin, Role, Workspace},
 };
 
 /// The longest list of arguments that rustfmt leaves on one line.
@@ -43,7 +43,8 @@ pub(crate) fn compare(workspace: &Workspace) -> Result<(Vec<Stale>, Vec<Broken>)
 
     let old = workspace.read("Cargo.toml")?;
     let wanted = splice(&old, "features", &features(workspace))
-        .and_then(|it| splice(&it, "dependencies", &dependencies(workspace)?));
+        .and_then(|it| splice(&it, "dependencies", &dependencies(workspace)?))
+        .and_then(|it| splice(&it, "dev-dependencies", &dev_dependencies(workspace)));
     check("Cargo.toml", old, wanted);
 
     let path = "src/linked.rs";
@@ -126,6 +127,28 @@ fn dependencies(workspace: &Workspace) -> Result<String, String> {
         );
     }
     Ok(text)
+}
+
+/// The facade's tests depend on everything, so that it is compiled alike for every choice of features: without this,
+/// each row of the matrix would compile tokio, hyper and all that stands on them once more. It links nothing: a test
+/// that does not name a crate does not have it.
+fn dev_dependencies(workspace: &Workspace) -> String {
+    let mut text = String::new();
+    for member in &workspace.members {
+        let wanted = match &member.role {
+            Role::Gateway | Role::Client | Role::Http => true,
+            Role::Plugin(plugin) => !FOREIGN.contains(&plugin.feature().as_str()),
+            _ => false,
+        };
+        if wanted {
+            text += &format!(
+                "{} = {{ path = \"{}\" }}\n",
+                member.package(),
+                member.folder
+            );
+        }
+    }
+    text
 }
 
 fn linked(workspace: &Workspace) -> String {
@@ -224,6 +247,9 @@ stale = []
 [dependencies]
 # begin generated: dependencies (cargo xtask tidy --fix)
 # end generated: dependencies
+[dev-dependencies]
+# begin generated: dev-dependencies
+# end generated: dev-dependencies
 ";
 
     fn some() -> Fixture {

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     io::{Write as _, stdout},
     path::Path,
+    process::{Command, Output},
     time::Instant,
 };
 
@@ -17,9 +18,9 @@ use crate::{
 pub(crate) const HELP: &str = "\
 cargo xtask matrix [--list] [--pairs] [ROW...]
 
-For every row of features, builds the facade with these features alone and runs tests/linked.rs: are
-the plugins that the features promise in the registry, and no others? A check that only compiles
-would not see a plugin that the linker dropped.
+For every row of features, checks the facade with these features alone, as a user would build it, and
+runs tests/linked.rs: are the plugins that the features promise in the registry, and no others? What
+only compiles would not show a plugin that the linker dropped.
 
 Rows: no feature; each feature alone; the stacks of [package.metadata.stacks] in Cargo.toml; all but the
 engines that bring a TLS stack of their own; all.
@@ -165,38 +166,21 @@ fn run_all(root: &Path, rows: &[Row]) -> Result {
         print!("[{}/{}] {} …", at + 1, rows.len(), row.name);
         stdout().flush().map_err(|error| error.to_string())?;
         let since = Instant::now();
-        let mut command = run::cargo(root);
-        command.args([
-            "test",
-            "--package=offline-push",
-            "--test=linked",
-            "--no-default-features",
-            &format!("--features={}", row.features.join(",")),
-            "--",
-            "--nocapture",
-        ]);
-        let output = run::captured(&mut command)?;
+        let failure = [check(root, row)?, link(root, row)?]
+            .into_iter()
+            .flatten()
+            .next();
         let seconds = format!("{:.1}", since.elapsed().as_secs_f64());
-        let out = String::from_utf8_lossy(&output.stdout);
-        let err = String::from_utf8_lossy(&output.stderr);
-        let judged = judge(output.status.success(), &out, &err, row.plugins);
-        println!(
-            " {} ({seconds} s)",
-            judged.as_ref().err().map_or("ok", |it| it)
-        );
-        if judged.is_err() {
+        let result = failure.as_ref().map_or("ok", |it| &it.reason);
+        println!(" {result} ({seconds} s)");
+        if let Some(it) = &failure {
             red += 1;
-            let told = format!("{err}\n{out}");
-            println!(
-                "{}\n    again: {}",
-                run::tail(told.trim(), 40),
-                run::shown(&command)
-            );
+            println!("{}\n    again: {}", run::tail(&it.told, 40), it.command);
         }
         lines.push(vec![
             row.name.clone(),
             row.plugins.to_string(),
-            judged.err().unwrap_or_else(|| "ok".to_owned()),
+            result.to_owned(),
             seconds,
         ]);
     }
@@ -212,32 +196,87 @@ fn run_all(root: &Path, rows: &[Row]) -> Result {
     }
 }
 
-/// Whether a row's run is good. The link test says `linked N: …`; that it said so with the right
-/// number is the proof that it ran, and against this row's features.
-fn judge(success: bool, out: &str, err: &str, plugins: usize) -> Result<(), String> {
-    if !success {
+/// What is wrong with a row.
+struct Red {
+    reason: String,
+    told: String,
+    command: String,
+}
+
+impl Red {
+    fn of(judged: Result<(), String>, command: &Command, output: &Output) -> Option<Self> {
+        let told = format!(
+            "{}\n{}",
+            String::from_utf8_lossy(&output.stderr),
+            String::from_utf8_lossy(&output.stdout)
+        );
+        Some(Self {
+            reason: judged.err()?,
+            told: told.trim().to_owned(),
+            command: run::shown(command),
+        })
+    }
+}
+
+/// Checks what a user would build. Only here the features of third-party crates are those of the row alone: for
+/// tests they are the same in every row, which spares compiling these crates again.
+fn check(root: &Path, row: &Row) -> Result<Option<Red>> {
+    let mut command = run::cargo(root);
+    command.args(["check", "--package=offline-push", "--lib", "--bins"]);
+    command.args(choose(row));
+    let output = run::captured(&mut command)?;
+    let judged = judge(&output);
+    Ok(Red::of(judged, &command, &output))
+}
+
+fn link(root: &Path, row: &Row) -> Result<Option<Red>> {
+    let mut command = run::cargo(root);
+    command.args(["test", "--package=offline-push", "--test=linked"]);
+    command.args(choose(row)).args(["--", "--nocapture"]);
+    let output = run::captured(&mut command)?;
+    let judged = judge(&output)
+        .and_then(|()| counted(&String::from_utf8_lossy(&output.stdout), row.plugins));
+    Ok(Red::of(judged, &command, &output))
+}
+
+fn choose(row: &Row) -> [String; 2] {
+    [
+        "--no-default-features".to_owned(),
+        format!("--features={}", row.features.join(",")),
+    ]
+}
+
+fn judge(output: &Output) -> Result<(), String> {
+    if !output.status.success() {
         return Err("failed".to_owned());
     }
-    let linked = out
-        .lines()
-        .find_map(|it| it.split_once("linked ")?.1.split_once(':'))
-        .and_then(|(count, _)| count.parse::<usize>().ok());
-    match linked {
-        None => return Err("the link test did not run".to_owned()),
-        Some(count) if count != plugins => {
-            return Err(format!("linked {count} plugins, not {plugins}"));
-        }
-        Some(_) => {}
-    }
-    if err.lines().any(|it| it.starts_with("warning: ")) {
+    if warns(&String::from_utf8_lossy(&output.stderr)) {
         return Err("warns".to_owned());
     }
     Ok(())
 }
 
+fn warns(told: &str) -> bool {
+    told.lines().any(|it| it.starts_with("warning: "))
+}
+
+/// The link test says `linked N: …`; that it said so with the right number is the proof that it ran, and against this
+/// row's features.
+fn counted(told: &str, plugins: usize) -> Result<(), String> {
+    let linked = told
+        .lines()
+        .find_map(|it| it.split_once("linked ")?.1.split_once(':'))
+        .and_then(|(count, _)| count.parse::<usize>().ok());
+    match linked {
+        None => Err("the link test did not run".to_owned()),
+        Some(count) if count != plugins => Err(format!("linked {count} plugins, not {plugins}")),
+        Some(_) => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{features_of, judge, rows};
+    use super::{counted, features_of, rows, warns};
     use crate::{manifest::Manifest, workspace::fixture::Fixture};
 
     const FACADE: &str = r#"
@@ -310,15 +349,11 @@ _private = []
 
     #[test]
     fn a_row_is_green_only_if_the_link_test_counted_right_and_nothing_warned() {
-        let out = "running 2 tests\nlinked 2: login/auto, provider/a\ntest result: ok.";
-        assert_eq!(judge(true, out, "", 2), Ok(()));
-        for (success, out, err, plugins) in [
-            (false, out, "", 2),
-            (true, out, "", 3),
-            (true, "running 0 tests", "", 2),
-            (true, out, "warning: unused import: `x`", 2),
-        ] {
-            assert!(judge(success, out, err, plugins).is_err(), "{out} {err}");
-        }
+        let told = "running 2 tests\nlinked 2: login/auto, provider/a\ntest result: ok.";
+        assert_eq!(counted(told, 2), Ok(()));
+        assert!(counted(told, 3).is_err());
+        assert!(counted("running 0 tests", 0).is_err());
+        assert!(warns("   Compiling x\nwarning: unused import: `x`\n"));
+        assert!(!warns("   Compiling x\nlinked 1: warning: none\n"));
     }
 }

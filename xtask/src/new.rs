@@ -239,6 +239,9 @@ name = \"offline-push\"
 [dependencies]
 # begin generated: dependencies
 # end generated: dependencies
+[dev-dependencies]
+# begin generated: dev-dependencies
+# end generated: dev-dependencies
 ";
 
     fn some() -> Fixture {

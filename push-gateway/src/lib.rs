@@ -5,7 +5,46 @@
 //! ```
 //!
 //! [`Gateway`] puts it together from a [`Store`](push_core::Store), a [`Queue`](push_core::Queue) and the providers of a
-//! [`Registry`](push_core::Registry); [`decision`] is a pure function; the pipeline alone acts on vendors' verdicts.
+//! [`Registry`](push_core::Registry); [`decision`] is a pure function; the pipeline alone acts on vendors' verdicts;
+//! [`http`] serves it.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use push_core::{AppId, BuildContext, Gateway as _, Message, Registry, Secret};
+//! use push_gateway::{Gateway, MasterKey, Parts, Settings};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> push_core::Result<()> {
+//! let clock = Arc::new(push_http::TokioClock);
+//! let context = BuildContext::new(clock.clone());
+//! let gateway = Gateway::new(Parts {
+//!     store: Arc::new(push_store_memory::MemoryStore::new(Default::default(), &context)),
+//!     queue: Arc::new(push_queue_memory::MemoryQueue::new(Default::default(), &context)),
+//!     registry: Arc::new(Registry::linked(&[])?), // and your providers
+//!     clock,
+//!     master_key: MasterKey::parse(&MasterKey::generate()?)?, // keep it: it opens the credentials
+//!     settings: Settings::default(),
+//! })?;
+//! gateway.start();
+//!
+//! let message: Message = serde_json::from_str(
+//!     r#"{"id":"1","receivers":["alice"],"elements":[{"type":"text","text":"hello"}]}"#,
+//! ).expect("a message");
+//! let answers = gateway.submit(&AppId::new("chat")?, vec![message]).await?;
+//! assert_eq!(answers[0].skipped[0].reason, "never-registered");
+//! gateway.shutdown().await;
+//! # Ok(()) }
+//! ```
+//!
+//! # What it promises
+//!
+//! - What [`Gateway::submit`](push_core::Gateway::submit) has answered is in the queue, durably; a delivery keeps its id on
+//!   every attempt.
+//! - After a logout, a change of accounts or a kick has been answered, nothing more is sent to that device for that user,
+//!   but what a vendor has already.
+//! - No fault of configuration costs a token: tokens are forgotten only on a vendor's word that a working credential was
+//!   given, and only if the app has not told them again since.
+//! - Whoever gets no push gets a [`Reason`](push_core::Reason) with a stable code and advice: [`decision::reasons`].
 
 mod credentials;
 pub mod decision;

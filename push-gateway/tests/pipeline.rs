@@ -315,23 +315,33 @@ async fn a_refused_credential_waits_for_its_rotation_and_costs_nothing() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_the_old_credential_does_not_suspend_the_new_one() {
-    let world = World::new(|_| {});
-    let certificate = world.credential(json!({"build": "old"})).await;
-    world.login("a", certificate).await;
-    world.plan.build_always("old", Reply::Silence);
-    let delivery = world.text("a").await;
-    world
-        .gateway
-        .rotate_credential(&lane(certificate), world.upload(json!({"build": "new"})))
-        .await
-        .unwrap();
-    world.pass(2 * MINUTE).await;
-    assert_eq!(world.suspended(certificate).await, None);
-    assert_eq!(
-        world.settled(delivery).await.as_deref(),
-        Some("vendor-accepted")
-    );
+async fn what_the_old_credential_was_told_does_not_count_against_the_new_one() {
+    for kind in [
+        VerdictKind::CredentialRefused,
+        VerdictKind::TokenMismatch(Mismatch::App),
+        DEAD,
+    ] {
+        let world = World::new(|_| {});
+        let certificate = world.credential(json!({"build": "old"})).await;
+        world.login("a", certificate).await;
+        let release = Arc::new(Notify::new());
+        let told = Verdict::new(kind, VendorAnswer::new(403, "x"));
+        world
+            .plan
+            .build_always("old", Reply::Held(Arc::clone(&release), told));
+        let delivery = world.text("a").await;
+        world
+            .gateway
+            .rotate_credential(&lane(certificate), world.upload(json!({"build": "new"})))
+            .await
+            .unwrap();
+        release.notify_one();
+        world.calm().await;
+        assert_eq!(world.suspended(certificate).await, None, "{kind:?}");
+        assert_eq!(world.stored("a").await, Some(None), "{kind:?}");
+        let end = world.settled(delivery).await;
+        assert_eq!(end.as_deref(), Some("vendor-accepted"), "{kind:?}");
+    }
 }
 
 #[tokio::test]

@@ -83,3 +83,8 @@ pub use crate::{
     store::{FileState, MemoryState, StateStore},
     token::{MAX_LOGIN_DATA_BYTES, SlotState, TokenError},
 };
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

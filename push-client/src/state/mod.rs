@@ -412,11 +412,10 @@ impl State {
 
     pub(crate) fn next_receipts(&self) -> Option<(Account, ReceiptsBody)> {
         let current = self.current.as_ref().filter(|it| !it.ticket_refused)?;
-        let key = current.key();
+        // All are the current account's: those of others went when it logged in.
         let receipts: Vec<Receipt> = self
             .receipts
             .iter()
-            .filter(|it| it.owner.as_ref().is_none_or(|it| *it == key))
             .take(ReceiptsBody::MAX)
             .map(|it| it.receipt.clone())
             .collect();

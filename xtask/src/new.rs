@@ -29,7 +29,8 @@ cargo xtask new-plugin KIND-NAME
 
 Writes the folder plugins/KIND-NAME and wires it into the facade, as the feature `KIND-NAME`. KIND is
 
-  login    turns login and logout of some login system into register and unregister
+  login    turns login and logout of some login system into register and unregister; starts as a copy of
+           login-manual
   store    keeps registrations, credentials and traces; starts as a copy of store-memory
   queue    keeps deliveries until they are sent; starts as a copy of queue-memory
   ingress  a way in: webhooks of a message server, receipts of a vendor, another server's API
@@ -46,10 +47,6 @@ type File = (PathBuf, String);
 const PROVIDER: &[(&str, &str)] = &[
     ("Cargo.toml", include_str!("../templates/provider.toml")),
     ("src/lib.rs", include_str!("../templates/provider.rs")),
-];
-const LOGIN: &[(&str, &str)] = &[
-    ("Cargo.toml", include_str!("../templates/login.toml")),
-    ("src/lib.rs", include_str!("../templates/login.rs")),
 ];
 const INGRESS: &[(&str, &str)] = &[
     ("Cargo.toml", include_str!("../templates/ingress.toml")),
@@ -139,13 +136,25 @@ fn write(root: &Path, plugin: &Plugin) -> Result {
     Ok(())
 }
 
-/// The files to fill in; none for kinds that start as a copy of an existing crate.
+/// The files to fill in; none for a kind that starts as a copy of the crate called `model`.
 fn template(kind: Kind) -> &'static [(&'static str, &'static str)] {
     match kind {
         Kind::Provider => PROVIDER,
-        Kind::Login => LOGIN,
         Kind::Ingress => INGRESS,
-        Kind::Store | Kind::Queue => &[],
+        Kind::Login | Kind::Store | Kind::Queue => &[],
+    }
+}
+
+/// The existing plugin that a new one of its kind starts as a copy of: the simplest that does all that is asked of the
+/// kind, to be changed method by method with the tests green.
+fn model(kind: Kind) -> Plugin {
+    let name = match kind {
+        Kind::Login => "manual",
+        _ => "memory",
+    };
+    Plugin {
+        kind,
+        name: name.to_owned(),
     }
 }
 
@@ -172,13 +181,9 @@ fn filled(text: &str, plugin: &Plugin) -> String {
         .replace("{{package}}", &plugin.package())
 }
 
-/// The crate that keeps everything in memory, under another name: the shortest way to one that does
-/// all that is asked of its kind, to be changed method by method with the tests green.
+/// The model under another name.
 fn copied(root: &Path, plugin: &Plugin) -> Result<Vec<File>> {
-    let model = Plugin {
-        kind: plugin.kind,
-        name: "memory".to_owned(),
-    };
+    let model = model(plugin.kind);
     let dir = root.join(model.folder());
     let mut files = Vec::new();
     for path in Workspace::at(root)?.files()? {

@@ -1,6 +1,7 @@
 //! New crates: complete, wired into the facade, and passing their kind's conformance tests at once.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -185,30 +186,56 @@ fn filled(text: &str, plugin: &Plugin) -> String {
 fn copied(root: &Path, plugin: &Plugin) -> Result<Vec<File>> {
     let model = model(plugin.kind);
     let dir = root.join(model.folder());
-    let mut files = Vec::new();
+    let mut texts = Vec::new();
     for path in Workspace::at(root)?.files()? {
         if let Some(inside) = path.strip_prefix(&format!("{}/", model.folder())) {
             let text = fs::read_to_string(dir.join(inside))
                 .map_err(|error| format!("{path} cannot be read: {error}"))?;
-            files.push((PathBuf::from(inside), renamed(&text, &model, plugin)));
+            texts.push((PathBuf::from(inside), text));
         }
     }
-    if files.is_empty() {
+    if texts.is_empty() {
         return Err(format!("there is no {} to start from", model.folder()).into());
     }
-    Ok(files)
+    let types: BTreeSet<String> = texts
+        .iter()
+        .flat_map(|(_, text)| types(text, &names::pascal(&model.name)))
+        .map(str::to_owned)
+        .collect();
+    Ok(texts
+        .into_iter()
+        .map(|(path, text)| (path, renamed(&text, &model, plugin, &types)))
+        .collect())
 }
 
-fn renamed(text: &str, model: &Plugin, plugin: &Plugin) -> String {
-    let text = text
+/// The types that a file defines under names that start so.
+fn types<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
+    let mut before = "";
+    let mut found = Vec::new();
+    for word in words(text).filter(|it| !it.is_empty()) {
+        if matches!(before, "struct" | "enum" | "trait" | "type") && word.starts_with(start) {
+            found.push(word);
+        }
+        before = word;
+    }
+    found
+}
+
+/// A file of the model in the plugin's names. `types` are the model's own, and no others are touched: its clock may be
+/// a `ManualClock`.
+fn renamed(text: &str, model: &Plugin, plugin: &Plugin, types: &BTreeSet<String>) -> String {
+    let (old, new) = (names::pascal(&model.name), names::pascal(&plugin.name));
+    let mut text = text
         .replace(&model.feature(), &plugin.feature())
         .replace(&model.ident(), &plugin.ident())
         .replace(&model.id(), &plugin.id())
         .replace(
             &format!("\"{}\"", model.name),
             &format!("\"{}\"", plugin.name),
-        )
-        .replace(&names::pascal(&model.name), &names::pascal(&plugin.name));
+        );
+    for type_ in types {
+        text = replaced_word(&text, type_, &type_.replacen(&old, &new, 1));
+    }
     text.lines()
         .map(|line| {
             if line.starts_with("description = ") {
@@ -225,8 +252,25 @@ fn renamed(text: &str, model: &Plugin, plugin: &Plugin) -> String {
         .collect()
 }
 
+/// Replaces `old` where it is a whole word.
+fn replaced_word(text: &str, old: &str, new: &str) -> String {
+    let part = |it: char| it.is_alphanumeric() || it == '_';
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(old) {
+        let (before, after) = (&rest[..at], &rest[at + old.len()..]);
+        let whole = !before.ends_with(part) && !after.starts_with(part);
+        out += before;
+        out += if whole { new } else { old };
+        rest = after;
+    }
+    out + rest
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::{filled, plugin, provider, renamed};
     use crate::{
         Failure,
@@ -331,7 +375,7 @@ name = \"offline-push\"
         it.add("plugins/store-memory", "push-store-memory", "");
         it.write(
             "plugins/store-memory/src/lib.rs",
-            "//! Keeps it in memory.\npub struct MemoryStore; // store/memory\nconst NAME: &str = \"memory\";\n",
+            "//! Keeps it in memory.\nuse x::MemoryClock;\npub struct MemoryStore; // store/memory\nstruct Memory;\nconst NAME: &str = \"memory\";\n",
         );
         plugin(&it.root, &["store-red"]).expect("a new store");
         let library = it
@@ -343,7 +387,9 @@ name = \"offline-push\"
             "{library}"
         );
         assert!(library.contains("\"red\""), "{library}");
-        assert!(library.contains("in memory"), "{library}");
+        for part in ["in memory", "MemoryClock", "struct Red;"] {
+            assert!(library.contains(part), "{part} in {library}");
+        }
         assert!(plugin(&it.root, &["queue-red"]).is_err(), "no model");
     }
 
@@ -362,7 +408,12 @@ name = \"offline-push\"
             name: "memory".to_owned(),
         };
         assert_eq!(
-            renamed("description = \"x\"\npush_login_memory\n", &model, &plugin),
+            renamed(
+                "description = \"x\"\npush_login_memory\n",
+                &model,
+                &plugin,
+                &BTreeSet::new()
+            ),
             "description = \"The login `a-b`, begun as a copy of login-memory\"\npush_login_a_b\n"
         );
     }

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::{
     World,
-    checks::{self, Caller, Refused, id_of, refuse},
+    auth::{Caller, authenticate},
+    checks::{Refused, id_of, refuse},
     lock,
     phone::{self, Arrival, Keep},
     random_bytes,
@@ -94,7 +95,7 @@ fn answer(
     environment: Environment,
     request: &Request<Bytes>,
 ) -> Result<Reply, Refused> {
-    checks::authenticate(world, environment, &Caller::default(), request.headers())?;
+    authenticate(world, environment, &Caller::default(), request.headers())?;
     let path = request.uri().path();
     let (bundle_id, what) = path
         .strip_prefix("/1/apps/")

@@ -19,7 +19,8 @@ use uuid::Uuid;
 
 use super::{
     Counted, World,
-    checks::{self, Asked, Caller, Refused},
+    auth::Caller,
+    checks::{self, Asked, Refused},
     lock,
     outcome::{Act, Outcome},
     tap::{Tap, Voice},

@@ -1,17 +1,25 @@
 //! The service, an app of a team, and providers that send for it.
-#![allow(dead_code, reason = "each test file uses its own part of this")]
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
 use push_core::{
     BuildContext, Clock, DynProvider, Environment, ManualClock, Notification, Verdict,
 };
+use push_http::{Client, HttpConfig, Protocols};
 use push_provider_apns::{
     ApnsProvider,
     simulator::{Options, Simulator},
 };
 use push_testkit::{fixtures, json, sample};
 use serde_json::Value;
+
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+
+pub(crate) fn minutes(count: u32) -> Duration {
+    MINUTE * count
+}
 
 pub(crate) const TOPIC: &str = "com.example.chat";
 pub(crate) const KEY_ID: &str = "ABC123DEFG";
@@ -88,4 +96,40 @@ pub(crate) async fn send_sample(provider: &Arc<ApnsProvider>, token: &str) -> Ve
 
 pub(crate) fn dynamic(provider: &Arc<ApnsProvider>) -> DynProvider {
     Arc::clone(provider) as DynProvider
+}
+
+/// A plain HTTP client of the service.
+pub(crate) fn client(apple: &Apple) -> Client {
+    client_with(apple, Protocols::H2Only)
+}
+
+pub(crate) fn client_with(apple: &Apple, protocols: Protocols) -> Client {
+    let mut config = HttpConfig::default().with_protocols(protocols);
+    config.extra_ca_pem = Some(apple.service.ca_pem());
+    Client::new(config, Arc::new(apple.clock.clone())).expect("a client")
+}
+
+pub(crate) fn vector(number: usize) -> Value {
+    fixtures::vectors()["apns_jwt"][number - 1].clone()
+}
+
+/// The token of the vector with this number, as a header.
+pub(crate) fn bearer(number: usize) -> String {
+    format!("bearer {}", vector(number)["jwt"].as_str().expect("text"))
+}
+
+pub(crate) fn reason(response: &Response<Bytes>) -> (u16, String) {
+    let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+    let reason = body["reason"].as_str().unwrap_or_default().to_owned();
+    (response.status().as_u16(), reason)
+}
+
+pub(crate) fn set(request: &mut Request<Bytes>, name: &'static str, value: &str) {
+    let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header's value");
+    request.headers_mut().insert(name, value);
+}
+
+pub(crate) fn payload_of(bytes: usize) -> Bytes {
+    let frame = r#"{"aps":{"alert":""}}"#.len();
+    format!(r#"{{"aps":{{"alert":"{}"}}}}"#, "x".repeat(bytes - frame)).into()
 }

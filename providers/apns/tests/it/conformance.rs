@@ -1,7 +1,6 @@
 //! The suite of every provider, in Apple's words.
-mod common;
 
-use common::{KEY_ID, TEAM_ID, TOPIC};
+use crate::support::{KEY_ID, TEAM_ID, TOPIC};
 use push_testkit::{Alpn, fixtures, json};
 
 push_testkit::provider_conformance! {

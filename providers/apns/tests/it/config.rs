@@ -1,9 +1,8 @@
 //! What an operator can write, and what they read when it is wrong.
-mod common;
 
 use std::sync::Arc;
 
-use common::{KEY_ID, TEAM_ID, TOPIC};
+use crate::support::{KEY_ID, TEAM_ID, TOPIC};
 use push_core::{BuildContext, Environment, ErrorKind, Provider, RawConfig, Slot};
 use push_provider_apns::{
     ApnsProvider, PLUGIN,

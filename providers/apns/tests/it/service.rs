@@ -1,40 +1,21 @@
 //! The service itself, asked by a plain HTTP client: every check, every rule of connections, the channels.
-mod common;
 
 use std::{sync::Arc, time::Duration};
 
+use crate::support::{
+    Apple, KEY_ID, TEAM_ID, TOPIC, bearer, client, client_with, payload_of, reason, set, vector,
+};
 use bytes::Bytes;
-use common::{Apple, KEY_ID, TEAM_ID, TOPIC};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request};
 use push_core::{Environment, Timestamp};
-use push_http::{Client, HttpClient, HttpConfig, Processed, Protocols};
+use push_http::{Client, HttpClient, Processed, Protocols};
 use push_provider_apns::{
     PushType,
-    simulator::{Options, Outcome, Phone, Simulator},
+    simulator::{Options, Outcome, Phone},
 };
 use push_testkit::{block_on, fixtures, json, sample, until};
-use serde_json::Value;
 
 const PAYLOAD: &str = r#"{"aps":{"alert":"hi"}}"#;
-
-fn client(apple: &Apple) -> Client {
-    client_with(apple, Protocols::H2Only)
-}
-
-fn client_with(apple: &Apple, protocols: Protocols) -> Client {
-    let mut config = HttpConfig::default().with_protocols(protocols);
-    config.extra_ca_pem = Some(apple.service.ca_pem());
-    Client::new(config, Arc::new(apple.clock.clone())).expect("a client")
-}
-
-fn vector(number: usize) -> Value {
-    fixtures::vectors()["apns_jwt"][number - 1].clone()
-}
-
-/// The token of the vector with this number, as a header.
-fn bearer(number: usize) -> String {
-    format!("bearer {}", vector(number)["jwt"].as_str().expect("text"))
-}
 
 /// A request that is right in every way.
 fn good(apple: &Apple, phone: &Phone) -> Request<Bytes> {
@@ -49,17 +30,6 @@ fn good(apple: &Apple, phone: &Phone) -> Request<Bytes> {
     .header("apns-id", "eabeae54-14a8-11e5-b60b-1697f925ec7b")
     .body(Bytes::from_static(PAYLOAD.as_bytes()))
     .expect("a request")
-}
-
-fn reason(response: &Response<Bytes>) -> (u16, String) {
-    let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
-    let reason = body["reason"].as_str().unwrap_or_default().to_owned();
-    (response.status().as_u16(), reason)
-}
-
-fn set(request: &mut Request<Bytes>, name: &'static str, value: &str) {
-    let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header's value");
-    request.headers_mut().insert(name, value);
 }
 
 fn to(request: &mut Request<Bytes>, apple: &Apple, path: &str) {
@@ -192,11 +162,6 @@ fn every_request_that_breaks_a_rule_is_refused_with_its_reason() {
             }
         }
     });
-}
-
-fn payload_of(bytes: usize) -> Bytes {
-    let frame = r#"{"aps":{"alert":""}}"#.len();
-    format!(r#"{{"aps":{{"alert":"{}"}}}}"#, "x".repeat(bytes - frame)).into()
 }
 
 #[test]
@@ -409,6 +374,72 @@ fn a_connection_has_one_stream_until_its_first_success_and_again_after_many_erro
     });
 }
 
+/// What a client sees that opens streams before it has read how many it may: the second is refused, nothing more.
+#[test]
+fn a_stream_above_the_limit_is_refused_and_the_others_go_on() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        apple.service.set_delay(Duration::from_secs(1));
+        let (mut sender, connection) = handshake(
+            apple.service.endpoint(Environment::Production),
+            apple.service.ca_pem(),
+        )
+        .await;
+        tokio::spawn(connection);
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            let (parts, body) = good(&apple, &phone).into_parts();
+            let request = Request::from_parts(parts, ());
+            let (answer, mut stream) = sender.send_request(request, false).unwrap();
+            stream.send_data(body, true).unwrap();
+            answers.push(answer);
+        }
+        let mut answers = answers.into_iter();
+        let first = tokio::spawn(answers.next().unwrap());
+        for answer in answers {
+            let error = answer.await.unwrap_err();
+            assert_eq!(error.reason(), Some(h2::Reason::REFUSED_STREAM));
+        }
+        until(|| apple.service.counters().requests == 1).await;
+        apple.clock.advance(Duration::from_secs(1));
+        assert_eq!(first.await.unwrap().unwrap().status(), 200);
+        assert_eq!(apple.service.counters().max_concurrent_streams, 1);
+    });
+}
+
+async fn handshake(
+    url: String,
+    ca_pem: String,
+) -> (
+    h2::client::SendRequest<Bytes>,
+    h2::client::Connection<impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin, Bytes>,
+) {
+    use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+    let mut roots = rustls::RootCertStore::empty();
+    let authority = CertificateDer::from_pem_slice(ca_pem.as_bytes());
+    roots
+        .add(authority.expect("PEM"))
+        .expect("an authority's certificate");
+    let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut tls = rustls::ClientConfig::builder_with_provider(crypto)
+        .with_safe_default_protocol_versions()
+        .expect("TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    let address = url.replace("https://localhost", "127.0.0.1");
+    let tcp = tokio::net::TcpStream::connect(address)
+        .await
+        .expect("it listens");
+    let name = ServerName::try_from("localhost").expect("a name");
+    let stream = tokio_rustls::TlsConnector::from(Arc::new(tls))
+        .connect(name, tcp)
+        .await
+        .expect("TLS");
+    h2::client::handshake(stream).await.expect("HTTP/2")
+}
+
 #[test]
 fn the_words_of_a_goaway_reach_the_client() {
     block_on(async {
@@ -516,202 +547,5 @@ fn an_answer_takes_as_long_as_is_ordered() {
         assert!(!sending.is_finished());
         apple.clock.advance(Duration::from_millis(1));
         assert_eq!(sending.await.unwrap().unwrap().status(), 200);
-    });
-}
-
-// ---- Channels ----
-
-fn manage(apple: &Apple, method: &str, what: &str, channel: Option<&str>) -> Request<Bytes> {
-    let url = apple.service.channels_endpoint(Environment::Production);
-    let mut request = Request::builder()
-        .method(method)
-        .uri(format!("{url}/1/apps/{TOPIC}/{what}"))
-        .header("authorization", bearer(1));
-    if let Some(channel) = channel {
-        request = request.header("apns-channel-id", channel);
-    }
-    request.body(Bytes::new()).expect("a request")
-}
-
-fn broadcast(apple: &Apple, channel: &str) -> Request<Bytes> {
-    let url = apple.service.endpoint(Environment::Production);
-    Request::post(format!("{url}/4/broadcasts/apps/{TOPIC}"))
-        .header("authorization", bearer(1))
-        .header("apns-channel-id", channel)
-        .header("apns-push-type", "liveactivity")
-        .header("apns-expiration", "0")
-        .header("apns-priority", "10")
-        .body(Bytes::from_static(
-            br#"{"aps":{"timestamp":1700000000,"event":"update","content-state":{"goals":1}}}"#,
-        ))
-        .expect("a request")
-}
-
-async fn create(apple: &Apple, client: &Client, policy: u8) -> String {
-    let mut request = manage(apple, "POST", "channels", None);
-    *request.body_mut() = json!({ "message-storage-policy": policy, "push-type": "LiveActivity" })
-        .to_string()
-        .into();
-    let response = client.send(request).await.expect("an answer");
-    assert_eq!(response.status(), 201);
-    assert!(response.body().is_empty());
-    assert!(response.headers().contains_key("apns-request-id"));
-    let id = response.headers()["apns-channel-id"].to_str();
-    id.expect("an id").to_owned()
-}
-
-#[test]
-fn channels_are_created_read_listed_and_deleted() {
-    block_on(async {
-        let apple = Apple::start().await;
-        let client = client(&apple);
-        let mut ids = [
-            create(&apple, &client, 0).await,
-            create(&apple, &client, 1).await,
-        ];
-        let read = manage(&apple, "GET", "channels", Some(&ids[1]));
-        let response = client.send(read).await.unwrap();
-        let body: Value = serde_json::from_slice(response.body()).unwrap();
-        assert_eq!(
-            body,
-            json!({ "message-storage-policy": 1, "push-type": "LiveActivity" })
-        );
-        let list = client
-            .send(manage(&apple, "GET", "all-channels", None))
-            .await
-            .unwrap();
-        let body: Value = serde_json::from_slice(list.body()).unwrap();
-        let gone = ids[0].clone();
-        ids.sort();
-        assert_eq!(body, json!({ "channels": ids }));
-
-        let delete = manage(&apple, "DELETE", "channels", Some(&gone));
-        assert_eq!(client.send(delete.clone()).await.unwrap().status(), 204);
-        for (request, status, word) in [
-            (delete, 400, "ChannelNotRegistered"),
-            (
-                manage(&apple, "GET", "channels", None),
-                400,
-                "MissingChannelId",
-            ),
-            (
-                manage(&apple, "GET", "channels", Some("!")),
-                400,
-                "BadChannelId",
-            ),
-            (
-                manage(&apple, "POST", "channels", None),
-                400,
-                "PayloadEmpty",
-            ),
-            (
-                manage(&apple, "PUT", "channels", None),
-                405,
-                "MethodNotAllowed",
-            ),
-            (manage(&apple, "GET", "chanels", None), 404, "BadPath"),
-        ] {
-            let response = client.send(request).await.unwrap();
-            assert_eq!(reason(&response), (status, word.to_owned()));
-        }
-        let mut nobody = manage(&apple, "GET", "all-channels", None);
-        nobody.headers_mut().remove("authorization");
-        let response = client.send(nobody).await.unwrap();
-        assert_eq!(reason(&response), (403, "MissingProviderToken".to_owned()));
-    });
-}
-
-#[test]
-fn a_broadcast_reaches_everybody_who_listens() {
-    block_on(async {
-        let apple = Apple::start().await;
-        let client = client(&apple);
-        let fleeting = create(&apple, &client, 0).await;
-        let kept = create(&apple, &client, 1).await;
-        let phones = [(); 3].map(|()| apple.service.install(TOPIC, Environment::Production));
-        phones[0].listen_to(&fleeting);
-        phones[1].listen_to(&fleeting);
-        let response = client.send(broadcast(&apple, &fleeting)).await.unwrap();
-        assert_eq!(response.status(), 200);
-        assert!(response.headers().contains_key("apns-request-id"));
-        let arrived: Vec<_> = phones.iter().map(Phone::arrived).collect();
-        assert_eq!(arrived, [1, 1, 0]);
-        assert_eq!(
-            phones[0].arrivals()[0].payload["aps"]["content-state"]["goals"],
-            1
-        );
-
-        // A channel that keeps its last message gives it to who comes later.
-        let later = (sample::NOW.unix_seconds() + 3600).to_string();
-        let mut request = broadcast(&apple, &kept);
-        set(&mut request, "apns-expiration", &later);
-        assert_eq!(client.send(request).await.unwrap().status(), 200);
-        phones[2].listen_to(&kept);
-        assert_eq!(phones[2].arrived(), 1);
-    });
-}
-
-#[test]
-fn a_broadcast_that_breaks_a_rule_is_refused_with_its_reason() {
-    type Change = fn(&mut Request<Bytes>, &Simulator);
-    let table: &[(u16, &str, Change)] = &[
-        (400, "MissingChannelId", |it, _| {
-            drop(it.headers_mut().remove("apns-channel-id"))
-        }),
-        (400, "BadChannelId", |it, _| set(it, "apns-channel-id", "!")),
-        (400, "ChannelNotRegistered", |it, _| {
-            set(it, "apns-channel-id", "dHN0LXNyY2gtY2hubA==")
-        }),
-        (400, "MissingPushType", |it, _| {
-            drop(it.headers_mut().remove("apns-push-type"))
-        }),
-        (400, "InvalidPushType", |it, _| {
-            set(it, "apns-push-type", "alert")
-        }),
-        (400, "BadPriority", |it, _| set(it, "apns-priority", "3")),
-        (400, "BadExpirationDate", |it, _| {
-            drop(it.headers_mut().remove("apns-expiration"))
-        }),
-        // This channel keeps nothing.
-        (400, "BadExpirationDate", |it, _| {
-            set(it, "apns-expiration", "1700009999")
-        }),
-        (400, "BadMessageId", |it, _| set(it, "apns-request-id", "1")),
-        (400, "BadRequestParams", |it, _| {
-            set(it, "apns-topic", TOPIC)
-        }),
-        (400, "PayloadEmpty", |it, _| *it.body_mut() = Bytes::new()),
-        (413, "PayloadTooLarge", |it, _| {
-            *it.body_mut() = payload_of(5121)
-        }),
-        (400, "BadRequestPayload", |it, _| {
-            *it.body_mut() = Bytes::from_static(br#"{"aps":{"timestamp":1,"event":"start"}}"#);
-        }),
-        (400, "TopicDisallowed", |it, apple| {
-            let url = apple.endpoint(Environment::Production);
-            let url = format!("{url}/4/broadcasts/apps/{TOPIC}.voip");
-            *it.uri_mut() = url.parse().expect("a URL");
-        }),
-        (405, "MethodNotAllowed", |it, _| {
-            *it.method_mut() = http::Method::GET
-        }),
-        (403, "MissingProviderToken", |it, _| {
-            drop(it.headers_mut().remove("authorization"))
-        }),
-    ];
-    block_on(async {
-        let apple = Apple::start().await;
-        let client = client(&apple);
-        let channel = create(&apple, &client, 0).await;
-        for (number, (status, word, change)) in table.iter().enumerate() {
-            let mut request = broadcast(&apple, &channel);
-            change(&mut request, &apple.service);
-            let response = client.send(request).await.unwrap();
-            assert_eq!(
-                reason(&response),
-                (*status, (*word).to_owned()),
-                "row {number}"
-            );
-        }
     });
 }

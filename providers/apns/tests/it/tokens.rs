@@ -1,0 +1,209 @@
+//! Whose token it is, what became of it, and that nobody sees it.
+use std::time::Duration;
+
+use push_core::{Environment, Mismatch, Retry, Scope, VerdictKind};
+use push_provider_apns::simulator::Outcome;
+
+use push_testkit::{block_on, fixtures, sample};
+
+use crate::support::{Apple, KEY_ID, TEAM_ID, TOPIC, dynamic, minutes, send_sample};
+
+/// S57: before anything is sent, where both are known.
+#[test]
+fn a_token_of_the_other_environment_is_recognised_before_it_is_sent() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phone = apple.service.install(TOPIC, Environment::Sandbox);
+        let mut batch = sample::batch(sample::notification(), [phone.token()]);
+        batch.environment = Environment::Sandbox;
+        let verdict = sample::send(&dynamic(&provider), batch).await.remove(0);
+        assert_eq!(
+            verdict.kind,
+            VerdictKind::TokenMismatch(Mismatch::Environment)
+        );
+        assert!(verdict.answer.text.contains("sandbox environment"));
+        assert_eq!(apple.service.counters().requests, 0);
+    });
+}
+
+/// S57: after the first `BadDeviceToken`, where the app told the wrong one.
+#[test]
+fn a_sandbox_token_told_as_production_is_set_aside_and_not_dead() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phone = apple.service.install(TOPIC, Environment::Sandbox);
+        let verdict = send_sample(&provider, &phone.token()).await;
+        assert_eq!(
+            verdict.kind,
+            VerdictKind::TokenMismatch(Mismatch::Environment)
+        );
+        assert_eq!(verdict.answer.code, "BadDeviceToken");
+        assert!(verdict.answer.text.contains("environment"));
+        assert_eq!(verdict.retry, Retry::Never);
+        assert_eq!(phone.arrived(), 0);
+    });
+}
+
+#[test]
+fn a_wrong_topic_never_costs_a_token() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let phone = apple
+            .service
+            .install("com.example.other", Environment::Production);
+        let of_another_app = apple.provider(Environment::Production);
+        let verdict = send_sample(&of_another_app, &phone.token()).await;
+        assert_eq!(verdict.kind, VerdictKind::TokenMismatch(Mismatch::App));
+        assert_eq!(verdict.answer.code, "DeviceTokenNotForTopic");
+
+        apple
+            .service
+            .register_key_for(
+                KEY_ID,
+                TEAM_ID,
+                &fixtures::apns_key(1),
+                None,
+                &["com.example.third"],
+            )
+            .unwrap();
+        let verdict = send_sample(&of_another_app, &phone.token()).await;
+        assert_eq!(verdict.kind, VerdictKind::CredentialRefused);
+        assert_eq!(verdict.answer.code, "TopicDisallowed");
+    });
+}
+
+/// The vendor's moment is kept, for the pipeline to compare.
+#[test]
+fn a_token_of_a_deleted_app_is_dead_since_then() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        apple.clock.advance(minutes(5));
+        phone.uninstall();
+        apple.clock.advance(minutes(5));
+        let verdict = send_sample(&provider, &phone.token()).await;
+        let since = Some(sample::NOW + minutes(5));
+        assert_eq!(verdict.kind, VerdictKind::TokenDead { since });
+        assert_eq!(verdict.answer.code, "Unregistered");
+        let again = phone.reinstall();
+        assert_ne!(again.token(), phone.token());
+        let verdict = send_sample(&provider, &again.token()).await;
+        assert_eq!(verdict.kind, VerdictKind::Accepted);
+    });
+}
+
+/// S122.
+#[test]
+fn every_device_of_a_batch_gets_its_own_outcome() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phones: Vec<_> = (0..6)
+            .map(|_| apple.service.install(TOPIC, Environment::Production))
+            .collect();
+        phones[1].uninstall();
+        let sandbox = apple.service.install(TOPIC, Environment::Sandbox);
+        let other = apple
+            .service
+            .install("com.example.other", Environment::Production);
+        apple.service.on(
+            &phones[2].token(),
+            Outcome::answer(503, "ServiceUnavailable"),
+        );
+        apple.service.on(
+            &phones[3].token(),
+            Outcome::answer(429, "TooManyRequests").with_retry_after("7"),
+        );
+        apple.service.on(&phones[4].token(), Outcome::reset());
+        let tokens = [
+            phones[0].token(),
+            phones[1].token(),
+            sandbox.token(),
+            other.token(),
+            phones[2].token(),
+            phones[3].token(),
+            phones[4].token(),
+            "not-a-token".to_owned(),
+            phones[5].token(),
+        ];
+        let batch = sample::batch(sample::notification(), tokens);
+        let verdicts = sample::send(&dynamic(&provider), batch).await;
+        let kinds: Vec<_> = verdicts.iter().map(|it| it.kind).collect();
+        assert_eq!(
+            kinds,
+            [
+                VerdictKind::Accepted,
+                VerdictKind::TokenDead {
+                    since: Some(sample::NOW)
+                },
+                VerdictKind::TokenMismatch(Mismatch::Environment),
+                VerdictKind::TokenMismatch(Mismatch::App),
+                VerdictKind::Unavailable,
+                VerdictKind::RateLimited(Scope::Token),
+                VerdictKind::Unknown,
+                VerdictKind::TokenMismatch(Mismatch::App),
+                VerdictKind::Accepted,
+            ]
+        );
+        assert_eq!(verdicts[5].retry, Retry::After(Duration::from_secs(7)));
+    });
+}
+
+#[test]
+fn production_and_sandbox_sends_at_the_same_time_never_cross() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let environments = [Environment::Production, Environment::Sandbox];
+        let sides = environments.map(|it| {
+            let phones: Vec<_> = (0..100).map(|_| apple.service.install(TOPIC, it)).collect();
+            (it, apple.provider(it), phones)
+        });
+        let mut tasks = tokio::task::JoinSet::new();
+        for round in 0..10 {
+            for (environment, provider, phones) in &sides {
+                let some = phones.iter().skip(round * 10).take(10);
+                let mut batch = sample::batch(sample::notification(), some.map(|it| it.token()));
+                batch.environment = *environment;
+                let provider = dynamic(provider);
+                tasks.spawn(async move { sample::send(&provider, batch).await });
+            }
+        }
+        for verdicts in tasks.join_all().await {
+            assert!(verdicts.iter().all(|it| it.kind == VerdictKind::Accepted));
+        }
+        for (_, _, phones) in &sides {
+            assert!(phones.iter().all(|it| it.arrived() == 1));
+        }
+    });
+}
+
+#[test]
+fn neither_token_nor_key_nor_text_is_ever_shown() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let token = phone.token();
+        let mut shown = String::new();
+        for outcome in [
+            Outcome::as_usual(),
+            // A vendor that repeats the token in its answer.
+            Outcome::answer(400, format!("Bad{token}")),
+            Outcome::answer(410, "Unregistered"),
+            Outcome::reset(),
+            Outcome::close(),
+            Outcome::go_away(token.clone()),
+        ] {
+            apple.service.once(&token, outcome);
+            let verdict = send_sample(&provider, &token).await;
+            shown += &format!("{verdict:?} {provider:?} {:#?}\n", apple.service);
+        }
+        shown += &format!("{phone:?} {:?}", phone.arrivals());
+        for secret in [&token, "MIGHAgEA", sample::BODY, sample::TITLE, "eyJ"] {
+            assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
+    });
+}

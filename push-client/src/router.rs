@@ -11,7 +11,7 @@ use crate::{
     click::{Door, delivery_of},
     event::Dropped,
     shared::Shared,
-    state::{AccountKey, PendingClick},
+    state::{AccountKey, Current, PendingClick},
 };
 
 impl Shared {
@@ -141,21 +141,17 @@ impl Shared {
     }
 
     fn flush(self: &Arc<Self>) {
-        let (click, ready_count) = {
+        let (pending, key, ready_count) = {
             let mut state = self.state();
-            let Some(key) = state.current.as_ref().map(crate::state::Current::key) else {
+            let Some(key) = state.current.as_ref().map(Current::key) else {
                 return;
             };
-            let Some(click) = state
-                .pending
-                .take_if(|it| it.owner.as_ref().is_none_or(|it| *it == key))
-            else {
+            // It is this account's: others' went when it logged in.
+            let Some(pending) = state.pending.take() else {
                 return;
             };
-            let click = (click, key);
-            (click, state.ready_count)
+            (pending, key, state.ready_count)
         };
-        let (pending, key) = click;
         if !self.open(&pending, &key) {
             self.keep_for_later(pending, &key, ready_count);
         }

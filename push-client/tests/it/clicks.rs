@@ -529,3 +529,130 @@ fn a_click_says_who_is_logged_in() {
         until(|| log.lines() == ["alice"]).await;
     });
 }
+
+/// Runs what waits for nothing.
+fn now<T>(work: impl Future<Output = T>) -> T {
+    let mut work = Box::pin(work);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match work.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(done) => done,
+        std::task::Poll::Pending => panic!("it waits for something"),
+    }
+}
+
+/// A client that its own handler may use, once.
+#[derive(Clone, Default)]
+struct Inside(Arc<Mutex<Option<push_client::PushClient>>>);
+
+impl Inside {
+    fn set(&self, kit: &Kit) {
+        *self.0.lock().expect("no test panics here") = Some(kit.client.clone());
+    }
+
+    fn take(&self) -> Option<push_client::PushClient> {
+        self.0.lock().expect("no test panics here").take()
+    }
+}
+
+/// S27: a click that comes while a handler is still saying "not ready" to the one before.
+#[test]
+fn a_click_during_a_not_ready_takes_its_place() {
+    block_on(async {
+        let log = Log::default();
+        let inside = Inside::default();
+        let client = inside.clone();
+        let handler = log.chat("chat", move || match client.take() {
+            Some(client) => {
+                client.clicked(Door::Warm, message("erin", "hi"), Completion::none());
+                Opened::NotReady
+            }
+            None => Opened::Done,
+        });
+        let mut kit = Parts::new().start(|it| it.route("chat", handler)).await;
+        kit.log_in("alice").await;
+        settle().await;
+        inside.set(&kit);
+        kit.click(message("denny", "hi"));
+        let Event::ClickDropped { why, target } = kit.event("click_dropped").await else {
+            unreachable!("it was asked for by name");
+        };
+        assert_eq!(why, Dropped::Replaced);
+        assert_eq!(target.navigate_ids(), Some(("denny", "")));
+        kit.event("opened").await;
+        assert_eq!(log.lines(), ["chat(denny,)", "chat(erin,)"]);
+    });
+}
+
+/// S28: another account logs in while a handler is still saying "not ready".
+#[test]
+fn an_account_switch_during_a_not_ready_drops_the_click() {
+    block_on(async {
+        let log = Log::default();
+        let inside = Inside::default();
+        let client = inside.clone();
+        let handler = log.chat("chat", move || {
+            if let Some(client) = client.take() {
+                now(client
+                    .session()
+                    .register(crate::kit::account("bob"), "test"))
+                .expect("the login is taken");
+            }
+            Opened::NotReady
+        });
+        let mut kit = Parts::new().start(|it| it.route("chat", handler)).await;
+        kit.log_in("alice").await;
+        settle().await;
+        inside.set(&kit);
+        kit.click(message("denny", "hi"));
+        let Event::ClickDropped { why, .. } = kit.event("click_dropped").await else {
+            unreachable!("it was asked for by name");
+        };
+        assert_eq!(why, Dropped::OtherAccount);
+        kit.client.ready();
+        settle().await;
+        assert_eq!(log.lines().len(), 1);
+    });
+}
+
+/// S30: the app becomes ready on one thread while its handler says "not ready" on another.
+#[test]
+fn a_ready_on_another_thread_is_not_lost() {
+    block_on(async {
+        let log = Log::default();
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let (go_on, may_go_on) = std::sync::mpsc::channel();
+        let may_go_on = Mutex::new(Some(may_go_on));
+        let handler = log.chat("chat", move || {
+            let first = may_go_on.lock().expect("no test panics here").take();
+            match first {
+                Some(may_go_on) => {
+                    begun.send(()).expect("the test listens");
+                    may_go_on.recv().expect("the test says so");
+                    Opened::NotReady
+                }
+                None => Opened::Done,
+            }
+        });
+        let mut kit = Parts::new().start(|it| it.route("chat", handler)).await;
+        kit.log_in("alice").await;
+        settle().await;
+        kit.phone.hold_main();
+        kit.click(message("denny", "hi"));
+        settle().await;
+        let phone = kit.phone.clone();
+        let main_thread = std::thread::spawn(move || phone.run_main());
+        has_begun.recv().unwrap();
+        kit.client.ready();
+        settle().await;
+        assert_eq!(
+            kit.phone.run_main(),
+            1,
+            "it finds nothing: the click is in use"
+        );
+        go_on.send(()).unwrap();
+        assert_eq!(main_thread.join().unwrap(), 1);
+        until(|| kit.phone.run_main() == 1).await;
+        kit.event("opened").await;
+        assert_eq!(log.lines().len(), 2);
+    });
+}

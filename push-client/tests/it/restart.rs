@@ -153,3 +153,51 @@ fn a_store_that_cannot_save_stops_nothing() {
         assert!(kit.count("state_not_saved") > 0);
     });
 }
+
+/// S47, S54: should the process end while a token is on its way, the next one knows that the device may be bound.
+#[test]
+fn an_upload_is_noted_on_disk_before_it_is_sent() {
+    #[derive(Debug)]
+    struct Slow {
+        inner: push_client::MemoryState,
+        gate: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
+    }
+    impl push_client::StateStore for Slow {
+        fn load(&self) -> push_core::Result<Option<Vec<u8>>> {
+            self.inner.load()
+        }
+        fn save(&self, state: &[u8]) -> push_core::Result<()> {
+            // A closed gate stands open.
+            self.gate
+                .lock()
+                .expect("no test panics here")
+                .recv()
+                .unwrap_or_default();
+            self.inner.save(state)
+        }
+    }
+    block_on(async {
+        let (open, gate) = std::sync::mpsc::channel();
+        let store = Arc::new(Slow {
+            inner: push_client::MemoryState::new(),
+            gate: std::sync::Mutex::new(gate),
+        });
+        let parts =
+            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+        let kit = parts
+            .start(|it| it.shared_state(Arc::clone(&store) as _))
+            .await;
+        kit.log_in("alice").await;
+        settle().await;
+        assert_eq!(kit.gateway.asked(), []);
+        drop(open);
+        kit.uploaded("alice", &[Slot::Alert]).await;
+        use push_client::StateStore;
+        let saved = store.load().unwrap().unwrap();
+        assert!(
+            String::from_utf8(saved)
+                .unwrap()
+                .contains("ticket-of-alice")
+        );
+    });
+}

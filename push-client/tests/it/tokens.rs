@@ -483,3 +483,45 @@ fn a_logout_after_a_lost_answer_unbinds_nevertheless() {
         assert_eq!(asked.last(), Some(&Asked::Unregister(user("alice"), None)));
     });
 }
+
+/// S42: what a gateway asked of alice's phone must not keep her pushes coming to bob's.
+#[test]
+fn a_new_login_does_not_wait_for_the_pause_of_the_one_before() {
+    block_on(async {
+        let parts =
+            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+        parts.gateway.fail_next(GatewayError {
+            retry_after: Some(Duration::from_secs(600)),
+            ..GatewayError::new(GatewayErrorKind::TooFrequent, code::TOO_FREQUENT, "slowly")
+        });
+        let kit = parts.start(|it| it).await;
+        kit.log_in("alice").await;
+        until(|| kit.clock.sleepers() == 1).await;
+        kit.log_in("bob").await;
+        kit.uploaded("bob", &[Slot::Alert]).await;
+    });
+}
+
+#[test]
+fn a_refusal_of_the_old_ticket_says_nothing_of_the_new_one() {
+    block_on(async {
+        let parts =
+            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+        parts.gateway.hold(true);
+        parts.gateway.fail_next(GatewayError::new(
+            GatewayErrorKind::TicketRefused,
+            code::TICKET_REFUSED,
+            "the ticket has expired",
+        ));
+        let kit = parts.start(|it| it).await;
+        kit.log_in("alice").await;
+        until(|| kit.uploads() == 1).await;
+        let mut renewed = account("alice");
+        renewed.credential = Secret::new("renewed");
+        kit.session().register(renewed, "test").await.unwrap();
+        kit.gateway.hold(false);
+        kit.uploaded("alice", &[Slot::Alert]).await;
+        assert_eq!(kit.gateway.tickets(), ["ticket-of-alice", "renewed"]);
+        assert_eq!(kit.count("ticket_refused"), 0);
+    });
+}

@@ -143,12 +143,10 @@ impl Queue for SqliteQueue {
         let now = self.clock.now();
         let most = self.max_deliveries;
         let batch = put::Batch::new(deliveries)?;
-        let done = self
-            .database
-            .write(batch.len(), move |it| put::put(it, &batch, now, most))
-            .await?;
         self.prune(now).await?;
-        Ok(done)
+        self.database
+            .write(batch.len(), move |it| put::put(it, &batch, now, most))
+            .await
     }
 
     async fn lease(

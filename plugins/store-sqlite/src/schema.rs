@@ -97,4 +97,5 @@ CREATE TABLE event (
 ) STRICT;
 CREATE INDEX event_by_message ON event (app, message, at);
 CREATE INDEX event_by_delivery ON event (delivery) WHERE delivery IS NOT NULL;
+CREATE INDEX event_without_delivery ON event (app, message, user) WHERE delivery IS NULL;
 ";

@@ -148,8 +148,15 @@ fn of_delivery(db: &Connection, app: &AppId, delivery: DeliveryId) -> Outcome<Ve
     select(
         db,
         app,
-        "WHERE app = ?1 AND message = ?2 AND (delivery = ?3 OR delivery IS NULL
-         AND (user IS NULL OR user = ?4) AND (device IS NULL OR device = ?5))",
+        // Each part by an index of its own: a message to many has many events.
+        "WHERE id IN (
+             SELECT id FROM event WHERE delivery = ?3 AND app = ?1
+             UNION ALL
+             SELECT id FROM event WHERE delivery IS NULL AND app = ?1 AND message = ?2 AND user IS NULL
+             AND (device IS NULL OR device = ?5)
+             UNION ALL
+             SELECT id FROM event WHERE delivery IS NULL AND app = ?1 AND message = ?2 AND user = ?4
+             AND (device IS NULL OR device = ?5))",
         params![app.as_str(), message, id, user, device, TRACE_LIMIT as i64],
         6,
     )

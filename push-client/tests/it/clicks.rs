@@ -481,7 +481,7 @@ fn handlers_are_asked_by_order_and_name_until_one_opens() {
     });
 }
 
-/// S8 to S10, at the door of the app: what chatType and action do.
+/// S10: nor does an action that is not known.
 #[test]
 fn other_chat_types_and_actions_open_nothing() {
     block_on(async {

@@ -33,12 +33,14 @@ impl Inner {
                 Err(_) => Vec::new(),
             })
             .collect();
-        let repeated =
-            |message: &Message, user: &UserId| self.recent.contains(app, &message.id, user);
+        let earlier = repeated_in(messages, &receivers);
+        let repeated = |place: usize, user: &UserId| {
+            earlier.contains(&(place, user)) || self.recent.contains(app, &messages[place].id, user)
+        };
         let mut places = HashMap::new();
         let mut users = Vec::new();
-        for (message, receivers) in messages.iter().zip(&receivers) {
-            for user in receivers.iter().filter(|it| !repeated(message, it)) {
+        for (place, receivers) in receivers.iter().enumerate() {
+            for user in receivers.iter().filter(|it| !repeated(place, it)) {
                 places.entry(*user).or_insert_with(|| {
                     users.push((*user).clone());
                     users.len() - 1
@@ -58,14 +60,14 @@ impl Inner {
         let credentials = self.vault.facts(app, &certificates).await?;
 
         let mut decisions = Vec::with_capacity(messages.len());
-        for ((prepared, message), receivers) in prepared.iter().zip(messages).zip(&receivers) {
+        for (place, (prepared, receivers)) in prepared.iter().zip(&receivers).enumerate() {
             let mut decision = Decision::default();
             let mut duplicates = Vec::new();
             if let Ok(prepared) = prepared {
                 for user in receivers {
                     let devices: &[Device] = match places.get(user) {
-                        Some(place) if !repeated(message, user) => {
-                            devices.get(*place).map_or(&[], Vec::as_slice)
+                        Some(found) if !repeated(place, user) => {
+                            devices.get(*found).map_or(&[], Vec::as_slice)
                         }
                         _ => {
                             duplicates.push(*user);
@@ -291,4 +293,25 @@ fn distinct(users: &[UserId]) -> Vec<&UserId> {
     }
     let mut seen = HashSet::with_capacity(users.len());
     users.iter().filter(|it| seen.insert(*it)).collect()
+}
+
+/// The receivers, by place of their message, who got the same message earlier in the same call.
+fn repeated_in<'a>(
+    messages: &'a [Message],
+    receivers: &[Vec<&'a UserId>],
+) -> HashSet<(usize, &'a UserId)> {
+    let mut ids = HashSet::with_capacity(messages.len());
+    let mut repeated = HashSet::new();
+    if messages.iter().all(|it| ids.insert(&it.id)) {
+        return repeated;
+    }
+    let mut seen = HashSet::new();
+    for (place, (message, receivers)) in messages.iter().zip(receivers).enumerate() {
+        for user in receivers {
+            if !seen.insert((&message.id, *user)) {
+                repeated.insert((place, *user));
+            }
+        }
+    }
+    repeated
 }

@@ -782,15 +782,21 @@ async fn a_message_submitted_twice_is_pushed_and_counted_once() {
         .await
         .unwrap();
     assert_eq!(both.iter().map(|it| it.deliveries.len()).sum::<usize>(), 1);
+    assert_eq!(both[1].skipped[0].reason, "duplicate-message");
+    world.submit(message("z", &["alice"])).await;
     world.calm().await;
-    assert_eq!(world.plan.count(), 2);
+    assert_eq!(world.plan.count(), 3);
     let badges: Vec<_> = world
         .plan
         .seen()
         .iter()
         .map(|it| it.notification.badge)
         .collect();
-    assert_eq!(badges[0], push_core::Badge::Set(1));
+    assert_eq!(
+        badges,
+        [1, 2, 3].map(push_core::Badge::Set),
+        "no repetition counts"
+    );
 }
 
 /// S128.
@@ -1005,21 +1011,62 @@ async fn a_queue_that_fails_for_a_while_delays_and_loses_nothing() {
     let world = World::with(|_| {}, Some(Arc::clone(&queue) as _));
     let certificate = world.credential(json!({})).await;
     world.login("alice", certificate).await;
+    let release = Arc::new(Notify::new());
+    let accepted = Verdict::accepted(VendorAnswer::new(200, ""));
+    world
+        .plan
+        .script("alice-token", [Reply::Held(Arc::clone(&release), accepted)]);
     let answer = world.submit(message("x", &["alice"])).await;
-    queue.failures.store(3, Ordering::Relaxed); // the lease, and then the acknowledgement
-    world.pass(MINUTE).await;
+    queue.failures.store(2, Ordering::Relaxed);
+    world.pass(10 * SECOND).await;
+    assert_eq!(world.plan.count(), 1, "leased after two failures");
+    queue.failures.store(3, Ordering::Relaxed);
+    release.notify_one();
+    world.pass(5 * SECOND).await;
     assert_eq!(
         world.settled(answer.deliveries[0].id).await.as_deref(),
         Some("vendor-accepted")
     );
+    assert_eq!(world.depth().await, 0, "acknowledged after three failures");
+    world.pass(10 * MINUTE).await;
     assert_eq!(world.plan.count(), 1);
-    assert_eq!(world.depth().await, 0);
+}
+
+/// S71, and a clock that runs ahead.
+#[tokio::test]
+async fn old_presence_is_ignored_and_a_clock_that_runs_ahead_shuts_nothing_out() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    let tell = |presence, at| {
+        let gateway = world.gateway.clone();
+        let change = push_core::PresenceChange {
+            user: user("alice"),
+            device: Some(device("alice-phone")),
+            platform: None,
+            presence,
+            at,
+            badge: None,
+        };
+        async move { gateway.set_presence(&app(), vec![change]).await.unwrap() }
+    };
+    tell(Presence::Online, START - SECOND).await;
+    world.text("alice").await;
+    tell(Presence::Online, START + 60 * MINUTE).await;
+    let skipped = world.submit(message("x", &["alice"])).await;
+    assert_eq!(skipped.skipped[0].reason, "online-in-foreground");
+    world.clock.advance(SECOND);
+    tell(Presence::Background, START + SECOND).await;
+    world.text("alice").await;
 }
 
 /// Two gateways on one store and queue: one rotates, the other notices.
 #[tokio::test]
 async fn a_rotation_by_another_gateway_is_noticed() {
-    let world = World::new(|_| {});
+    let world = World::new(|it| {
+        it.probe_first = 60 * MINUTE;
+        it.probe_max = 60 * MINUTE;
+    });
     let certificate = world.credential(json!({"build": "old"})).await;
     world.login("alice", certificate).await;
     world
@@ -1128,4 +1175,74 @@ fn settings_that_cannot_work_are_refused_by_name() {
     let typo =
         serde_json::from_value::<push_gateway::Settings>(json!({"pipeline": {"inflight": 1}}));
     assert!(typo.is_err());
+}
+
+/// A vendor that asks to wait longer than a push is worth has ended it: nobody waits to find that out.
+#[tokio::test]
+async fn a_wait_beyond_the_time_to_live_ends_a_delivery_at_once() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("a", certificate).await;
+    let limited = Verdict::new(
+        VerdictKind::RateLimited(Scope::Token),
+        VendorAnswer::new(429, "TooManyRequests"),
+    )
+    .with_retry(Retry::After(5 * MINUTE));
+    world.plan.script("a-token", [Reply::Verdict(limited)]);
+    let answer = world.submit(with_ttl(message("x", &["a"]), 60)).await;
+    world.calm().await;
+    let end = world.settled(answer.deliveries[0].id).await;
+    assert_eq!(end.as_deref(), Some("expired"));
+    assert_eq!(world.depth().await, 0);
+}
+
+/// What was held against the old content of a credential is not held against the new one.
+#[tokio::test]
+async fn a_resumed_credential_begins_with_a_clean_record() {
+    let world = World::new(|it| it.guard_min = 10);
+    let certificate = world.credential(json!({})).await;
+    let people: Vec<String> = (0..20).map(|it| format!("p{it}")).collect();
+    for who in &people {
+        world.login(who, certificate).await;
+    }
+    let names: Vec<&str> = people.iter().map(String::as_str).collect();
+    let other_app = VerdictKind::TokenMismatch(Mismatch::App);
+    world.plan.always(verdict(400, "x", other_app));
+    world.submit(message("x", &names[..15])).await;
+    world.calm().await;
+    assert_eq!(
+        world.suspended(certificate).await,
+        Some("most-tokens-refused")
+    );
+    world
+        .gateway
+        .resume_credential(&lane(certificate))
+        .await
+        .unwrap();
+    world.text("p19").await;
+    assert_eq!(world.suspended(certificate).await, None, "one is not most");
+}
+
+#[tokio::test]
+async fn a_resumed_credential_sends_at_once_what_waits_for_later() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("a", certificate).await;
+    let limited = Verdict::new(
+        VerdictKind::RateLimited(Scope::Credential),
+        VendorAnswer::new(429, "QUOTA_EXCEEDED"),
+    )
+    .with_retry(Retry::After(60 * MINUTE));
+    world.plan.script("a-token", [Reply::Verdict(limited)]);
+    let delivery = world.text("a").await;
+    world.pass(MINUTE).await;
+    assert_eq!(world.settled(delivery).await, None);
+    world
+        .gateway
+        .resume_credential(&lane(certificate))
+        .await
+        .unwrap();
+    world.calm().await;
+    let end = world.settled(delivery).await;
+    assert_eq!(end.as_deref(), Some("vendor-accepted"));
 }

@@ -1,0 +1,206 @@
+//! An app with a login system of its own: a `LoginBridge` keeps push in step with it.
+//!
+//! The bridge reports every login and logout, and says of a logout which login it ends. So one that is late to succeed
+//! cannot take push away from whoever has logged in since. This example shows a login, a change of account, such a late
+//! logout and a logout, as the gateway sees them.
+//!
+//! Run it: `cargo run --example custom_login_bridge`. App half and gateway are the real ones and speak HTTP on 127.0.0.1;
+//! the phone and the login system are made up, and no vendor is asked for anything.
+//!
+//! The app's dependency, besides tokio:
+//! `offline-push = { version = "0.1", default-features = false, features = ["client"] }`
+//!
+//! For production, change the channel of `LoginEvent`s to the callbacks of your login system, in the order in which they
+//! come; and what `manual_login` lists: the phone, the URL, the state, the ticket, the two numbers.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example tells what it does"
+)]
+
+use std::{collections::HashMap, error::Error, future::pending, sync::Arc, time::Duration};
+
+use offline_push::{
+    Account, AppId, BuildContext, CertificateIds, Channel, Clock, LoginBridge, LogoutCause,
+    QueueKind, RawConfig, SessionHandle, Slot, StoreKind, UserId, async_trait, certificate_id,
+    client::{
+        Event, HttpGateway, MemoryState, Permission, Platform, PushClient, Responder, Token,
+        TokenAnswer,
+    },
+    gateway::{
+        Gateway, MasterKey, Parts, Settings, Upload,
+        http::{HttpSettings, router, serve},
+    },
+    http::TokioClock,
+};
+use serde_json::json;
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, broadcast, mpsc},
+    time::timeout,
+};
+
+certificate_id!(apns, debug = 31287, release = 31288);
+
+/// What the app's login system says. It numbers its logins.
+#[derive(Debug)]
+enum LoginEvent {
+    LoggedIn(u32, Account),
+    LoggedOut(u32, LogoutCause),
+}
+use LoginEvent::{LoggedIn, LoggedOut};
+
+/// Turns what it says into register and unregister.
+#[derive(Debug)]
+struct OwnLogin(Mutex<mpsc::Receiver<LoginEvent>>);
+
+#[async_trait]
+impl LoginBridge for OwnLogin {
+    async fn run(&self, session: SessionHandle) -> offline_push::Result<()> {
+        let mut events = self.0.lock().await;
+        let mut generations = HashMap::new();
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                () = session.closed() => return Ok(()),
+            };
+            match event {
+                Some(LoggedIn(login, account)) => match session.register(account, "own").await {
+                    Ok(generation) => {
+                        // The same account again keeps its generation: only its newest login ends it.
+                        generations.retain(|_, it| *it != generation);
+                        generations.insert(login, generation);
+                    }
+                    Err(error) => eprintln!("login {login} gets no push: {error}"),
+                },
+                Some(LoggedOut(login, cause)) => {
+                    if let Some(generation) = generations.remove(&login) {
+                        session.unregister(generation, cause, "own").await?;
+                    }
+                }
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// The phone's operating system, as far as push needs it.
+#[derive(Debug)]
+struct Iphone;
+
+impl Platform for Iphone {
+    fn channel(&self) -> Channel {
+        Channel::APNS
+    }
+    fn ask_permission(&self, answer: Responder<Permission>) {
+        answer.answer(Permission::Granted);
+    }
+    fn request_token(&self, _slot: Slot, answer: Responder<TokenAnswer>) {
+        answer.answer(Ok(Token::Bytes(vec![0xa1; 32])));
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let app = AppId::new("im")?;
+    let (gateway, url) = start_gateway(&app).await?;
+    let account = |user| -> Result<Account, Box<dyn Error>> {
+        let user = UserId::new(user)?;
+        let (credential, _) = gateway.issue_ticket(&app, &user, Duration::from_secs(3600))?;
+        Ok(Account {
+            app: app.clone(),
+            user,
+            credential,
+        })
+    };
+
+    let (login, said) = mpsc::channel(16);
+    let api = Arc::new(HttpGateway::new(&url, Default::default())?);
+    let client = PushClient::linked(Arc::new(Iphone), api, &[])?
+        .bridge("own", Arc::new(OwnLogin(Mutex::new(said))))
+        .state(MemoryState::default())
+        .start()
+        .await?;
+    let mut events = client.subscribe();
+
+    login.send(LoggedIn(1, account("alice")?)).await?;
+    until(&mut events, |it| matches!(it, Event::Uploaded { .. })).await?;
+    assert_eq!(owner(&gateway, &app).await?, Some("alice"));
+    println!("alice logged in: the phone is hers");
+
+    login.send(LoggedIn(2, account("bob")?)).await?;
+    until(&mut events, |it| matches!(it, Event::Uploaded { .. })).await?;
+    assert_eq!(owner(&gateway, &app).await?, Some("bob"));
+    println!("bob logged in: the phone is his, and not hers any more");
+
+    login.send(LoggedOut(1, LogoutCause::Logout)).await?;
+    until(&mut events, |it| matches!(it, Event::StaleLogout { .. })).await?;
+    assert_eq!(owner(&gateway, &app).await?, Some("bob"));
+    println!("alice's logout succeeded late: the phone stays his");
+
+    login.send(LoggedOut(2, LogoutCause::KickedOffline)).await?;
+    until(&mut events, |it| matches!(it, Event::Unbound(_))).await?;
+    assert_eq!(owner(&gateway, &app).await?, None);
+    println!("bob was kicked off by another device: the phone is nobody's");
+
+    client.close().await;
+    gateway.shutdown().await;
+    Ok(())
+}
+
+/// Who gets the pushes on the phone, as the gateway sees it.
+async fn owner(gateway: &Gateway, app: &AppId) -> Result<Option<&'static str>, Box<dyn Error>> {
+    for user in ["alice", "bob"] {
+        let phones = gateway.diagnose(app, &UserId::new(user)?).await?;
+        if phones.iter().any(|it| !it.device.registrations.is_empty()) {
+            return Ok(Some(user));
+        }
+    }
+    Ok(None)
+}
+
+/// Waits for an event of the app half.
+async fn until(
+    events: &mut broadcast::Receiver<Event>,
+    wanted: fn(&Event) -> bool,
+) -> Result<(), Box<dyn Error>> {
+    let found = async {
+        while !wanted(&events.recv().await?) {}
+        Ok(())
+    };
+    timeout(Duration::from_secs(10), found).await?
+}
+
+/// The server half, with a credential for the tokens of this build; answers it and its URL.
+async fn start_gateway(app: &AppId) -> Result<(Gateway, String), Box<dyn Error>> {
+    let registry = Arc::new(offline_push::registry()?);
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock);
+    let context = BuildContext::new(Arc::clone(&clock));
+    let gateway = Gateway::new(Parts {
+        store: registry.build::<StoreKind>("memory", RawConfig::empty(), &context)?,
+        queue: registry.build::<QueueKind>("memory", RawConfig::empty(), &context)?,
+        registry,
+        clock,
+        master_key: MasterKey::parse(&MasterKey::generate()?)?,
+        settings: Settings::default(),
+    })?;
+    gateway.start();
+    let (id, environment) = CertificateIds::linked()?.get("apns", Slot::Alert)?;
+    let upload = Upload {
+        provider: "apns".to_owned(),
+        id: Some(id),
+        label: String::new(),
+        config: json!({
+            "key": push_testkit::fixtures::apns_key(1), "key_id": "ABC123DEFG", "team_id": "DEF123GHIJ",
+            "topic": "com.example.im", "environment": environment,
+            "endpoint": "https://127.0.0.1:1", // nothing is sent in this example
+        }),
+    };
+    gateway.add_credential(app, upload).await?;
+    let settings = HttpSettings::default();
+    let routes = router(&gateway, &settings, &[])?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(async move { serve(listener, routes, &settings, pending()).await });
+    Ok((gateway, url))
+}

@@ -1,0 +1,131 @@
+//! The shortest server: one gateway, one vendor, one phone, one push.
+//!
+//! Run it: `cargo run --example minimal_stack`. Nothing leaves this machine: a simulator on 127.0.0.1 stands for Apple. It
+//! is as strict as the service, and it has the phone that shows the push.
+//!
+//! The dependencies of such a server, besides tokio and serde_json:
+//!
+//! ```toml
+//! offline-push = { version = "0.1", default-features = false, features = [
+//!     "gateway", "provider-apns", "store-memory", "queue-memory"] }
+//! ```
+//!
+//! For production, change:
+//! - `memory` to `sqlite`, in the features and below, each with the `path` of a file: memory forgets at every restart;
+//! - the credential: your own key, key id, team id and bundle id, and neither `endpoint` nor `http`;
+//! - the master key: make one, keep it, and give it to every start. What it sealed, only it can open;
+//! - the in-process calls to the HTTP API, where phones and IM server are other programs: see `embed_in_axum`.
+#![allow(clippy::print_stdout, reason = "an example tells what it does")]
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use offline_push::{
+    AppId, BuildContext, CertificateId, Channel, Clock, DeviceId, DeviceToken, Environment,
+    Gateway as _, Message, Platform, Presence, PresenceChange, QueueKind, RawConfig, Slot,
+    StoreKind, UserId,
+    api::RegistrationBody,
+    gateway::{Gateway, MasterKey, Parts, Settings, Upload},
+    http::TokioClock,
+};
+use push_provider_apns::simulator::{Options, Simulator};
+use serde_json::json;
+use tokio::time::timeout;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    // Apple, the key that its developer portal handed out, and a phone on which the app is installed.
+    let apple = Simulator::start(Options::default()).await?;
+    let key = push_testkit::fixtures::apns_key(1);
+    apple.register_key("ABC123DEFG", "DEF123GHIJ", &key)?;
+    let iphone = apple.install("com.example.im", Environment::Production);
+
+    // The gateway: plugins by name from what the features linked, a clock, a key, and defaults for the rest.
+    let registry = Arc::new(offline_push::registry()?);
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock);
+    let context = BuildContext::new(Arc::clone(&clock));
+    let gateway = Gateway::new(Parts {
+        store: registry.build::<StoreKind>("memory", RawConfig::empty(), &context)?,
+        queue: registry.build::<QueueKind>("memory", RawConfig::empty(), &context)?,
+        registry,
+        clock,
+        master_key: MasterKey::parse(&MasterKey::generate()?)?,
+        settings: Settings::default(),
+    })?;
+    gateway.start();
+
+    // The credential, under the number that the app's `certificate_id!` will name.
+    let app = AppId::new("im")?;
+    let certificate = CertificateId::new(31288)?;
+    let upload = Upload {
+        provider: "apns".to_owned(),
+        id: Some(certificate),
+        label: "released app".to_owned(),
+        config: json!({
+            "key": key,
+            "key_id": "ABC123DEFG",
+            "team_id": "DEF123GHIJ",
+            "topic": "com.example.im",
+            "environment": "production",
+            "endpoint": apple.endpoint(Environment::Production),
+            "http": {"extra_ca_pem": apple.ca_pem()},
+        }),
+    };
+    let credential = gateway.add_credential(&app, upload).await?;
+    println!(
+        "credential {} sends by {}",
+        credential.id, credential.channel
+    );
+
+    // What the app half tells when alice logs in, and when she locks the screen.
+    let (alice, device) = (UserId::new("alice")?, DeviceId::new("alice's phone")?);
+    let token = RegistrationBody {
+        channel: Channel::APNS,
+        certificate_id: certificate,
+        environment: Environment::Production,
+        token: DeviceToken::new(iphone.token())?,
+        platform: Some(Platform::Ios),
+    };
+    let registered = gateway
+        .register(&app, &alice, &device, Slot::Alert, token)
+        .await
+        .map_err(|refused| format!("the token was refused: {refused:?}"))?;
+    assert!(registered.warning.is_none(), "{registered:?}");
+    let locked = PresenceChange {
+        user: alice.clone(),
+        device: Some(device),
+        platform: None,
+        presence: Presence::Background,
+        at: gateway.now(),
+        badge: Some(0),
+    };
+    gateway.set_presence(&app, vec![locked]).await?;
+
+    // What the IM server tells when bob writes to her: the same JSON that `POST /v1/messages` takes.
+    let message: Message = serde_json::from_value(json!({
+        "id": "m-1",
+        "sender": {"user": "bob", "nickname": "Bob"},
+        "receivers": ["alice"],
+        "elements": [{"type": "text", "text": "lunch at noon?"}],
+    }))?;
+    let submitted = gateway.submit(&app, vec![message]).await?.remove(0);
+    let [delivery] = submitted.deliveries.as_slice() else {
+        return Err(format!("no push, because of {:?}", submitted.skipped).into());
+    };
+
+    let arrival = timeout(Duration::from_secs(10), iphone.wait_for(1)).await?;
+    let arrival = arrival.ok_or("the phone is gone")?;
+    println!(
+        "alice's phone shows: {}",
+        arrival.body().unwrap_or_default()
+    );
+    assert_eq!(arrival.body(), Some("Bob:lunch at noon?"));
+    assert_eq!(arrival.apns_id, delivery.id.to_string());
+
+    // Waits for the vendor's answer, so the trace is whole.
+    gateway.shutdown().await;
+    let trace = gateway.trace_of_delivery(&app, delivery.id).await?;
+    let stages: Vec<&str> = trace.iter().map(|it| it.stage.as_str()).collect();
+    println!("the push went through: {}", stages.join(", "));
+    assert_eq!(stages.last(), Some(&"settled"));
+    Ok(())
+}

@@ -5,8 +5,10 @@ mod hooks;
 #[cfg(feature = "http")]
 mod http;
 mod kit;
+mod log;
 mod logins;
 mod reports;
 mod restart;
+mod routes;
 mod start;
 mod tokens;

@@ -177,6 +177,7 @@ fn xtask(root: &Path) -> Result {
 fn lint(root: &Path) -> Result {
     run::succeed(run::cargo(root).args([
         "clippy",
+        "--keep-going",
         "--workspace",
         "--all-targets",
         "--all-features",
@@ -188,6 +189,7 @@ fn lint(root: &Path) -> Result {
 fn docs(root: &Path) -> Result {
     run::succeed(run::cargo(root).env("RUSTDOCFLAGS", "-Dwarnings").args([
         "doc",
+        "--keep-going",
         "--no-deps",
         "--workspace",
         "--all-features",

@@ -65,7 +65,8 @@ impl<'a> Report<'a> {
             .unwrap_or(0);
         for (label, value) in &step.facts {
             let label = self.output.paint(Style::Dim, format!("{label:<width$}"));
-            self.output.line(format!("      {label}  {}", words(value)));
+            self.output
+                .line(format!("      {label}  {}", short(&words(value))));
         }
         for wrong in &step.wrong {
             let wrong = self.output.paint(Style::Bad, wrong);
@@ -150,6 +151,15 @@ impl Step {
             ));
         }
         self.facts.push((label, seen));
+    }
+}
+
+/// As much of `text` as fits on a line.
+fn short(text: &str) -> String {
+    const FITS: usize = 96;
+    match text.char_indices().nth(FITS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

@@ -1,0 +1,347 @@
+//! Who is pushed to, and who is not any more: logouts, kicks, recalls, repetitions, badges.
+mod support;
+
+use std::sync::{Arc, atomic::Ordering};
+
+use push_core::{Gateway as _, Presence, Slot, Verdict, VerdictKind};
+use serde_json::json;
+use support::*;
+
+/// S42, S61: also what is queued.
+#[tokio::test]
+async fn nothing_follows_a_logout_or_a_change_of_accounts() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    world
+        .plan
+        .always(verdict(503, "x", VerdictKind::Unavailable));
+    let queued = world.text("alice").await;
+    assert_eq!(world.plan.count(), 1);
+
+    // Bob logs in on the same phone, without a logout.
+    world
+        .register("dave", "alice-phone", "alice-token", certificate)
+        .await;
+    world.plan.always(accepted());
+    world.pass(10 * MINUTE).await;
+    assert_eq!(world.plan.count(), 1, "alice's push must not reach dave");
+    assert_eq!(
+        world.settled(queued).await.as_deref(),
+        Some("cancelled-by-logout")
+    );
+    let skipped = world.submit(message("x", &["alice"])).await;
+    assert_eq!(skipped.skipped[0].reason, "never-registered");
+
+    world.background("dave", "alice-phone").await;
+    world
+        .plan
+        .always(verdict(503, "x", VerdictKind::Unavailable));
+    let queued = world.text("dave").await;
+    world
+        .gateway
+        .unregister(&app(), &user("dave"), &device("alice-phone"), None)
+        .await
+        .unwrap();
+    world.plan.always(accepted());
+    world.pass(10 * MINUTE).await;
+    assert_eq!(world.plan.count(), 2);
+    assert_eq!(
+        world.settled(queued).await.as_deref(),
+        Some("cancelled-by-logout")
+    );
+    let skipped = world.submit(message("x", &["dave"])).await;
+    assert_eq!(skipped.skipped[0].reason, "logged-out");
+}
+
+/// S43, S47.
+#[tokio::test]
+async fn a_late_logout_never_undoes_the_new_login() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    world
+        .register("dave", "alice-phone", "alice-token", certificate)
+        .await;
+    world.background("dave", "alice-phone").await;
+    let had = world
+        .gateway
+        .unregister(&app(), &user("alice"), &device("alice-phone"), None)
+        .await
+        .unwrap();
+    assert!(!had);
+    let delivery = world.text("dave").await;
+    assert_eq!(
+        world.settled(delivery).await.as_deref(),
+        Some("vendor-accepted")
+    );
+}
+
+/// S67: kicked by the server, without a word from the phone.
+#[tokio::test]
+async fn who_is_kicked_gets_nothing_more() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    world
+        .plan
+        .always(verdict(503, "x", VerdictKind::Unavailable));
+    let queued = world.text("alice").await;
+    world
+        .presence("alice", "alice-phone", Presence::Offline)
+        .await;
+    world.plan.always(accepted());
+    world.pass(10 * MINUTE).await;
+    assert_eq!(world.plan.count(), 1);
+    assert_eq!(
+        world.settled(queued).await.as_deref(),
+        Some("cancelled-by-logout")
+    );
+}
+
+/// S84.
+#[tokio::test]
+async fn a_recalled_message_is_not_sent_any_more() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    world
+        .plan
+        .always(verdict(503, "x", VerdictKind::Unavailable));
+    let answer = world.submit(message("x", &["alice"])).await;
+    world.calm().await;
+    let cancelled = world.gateway.recall(&app(), &answer.message).await.unwrap();
+    assert_eq!(cancelled, 1);
+    world.plan.always(accepted());
+    world.pass(10 * MINUTE).await;
+    assert_eq!(world.plan.count(), 1);
+    let delivery = answer.deliveries[0].id;
+    assert_eq!(world.settled(delivery).await.as_deref(), Some("recalled"));
+}
+
+/// S79, S95.
+#[tokio::test]
+async fn a_message_submitted_twice_is_pushed_and_counted_once() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    let once = message("x", &["alice"]);
+    let first = world.submit(once.clone()).await;
+    let second = world.submit(once.clone()).await;
+    assert_eq!(first.deliveries.len(), 1);
+    assert!(second.deliveries.is_empty());
+    assert_eq!(second.skipped[0].reason, "duplicate-message");
+    // Twice in one call, and a receiver named twice.
+    let mut twice = message("y", &["alice", "alice"]);
+    twice.receivers.push(user("alice"));
+    let both = world
+        .gateway
+        .submit(&app(), vec![twice.clone(), twice])
+        .await
+        .unwrap();
+    assert_eq!(both.iter().map(|it| it.deliveries.len()).sum::<usize>(), 1);
+    assert_eq!(both[1].skipped[0].reason, "duplicate-message");
+    world.submit(message("z", &["alice"])).await;
+    world.calm().await;
+    assert_eq!(world.plan.count(), 3);
+    let badges: Vec<_> = world
+        .plan
+        .seen()
+        .iter()
+        .map(|it| it.notification.badge)
+        .collect();
+    assert_eq!(
+        badges,
+        [1, 2, 3].map(push_core::Badge::Set),
+        "no repetition counts"
+    );
+}
+
+/// S95, S65, S124.
+#[tokio::test]
+async fn badges_count_on_from_what_the_app_went_to_background_with() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    let change = |badge| push_core::PresenceChange {
+        user: user("alice"),
+        device: Some(device("alice-phone")),
+        platform: None,
+        presence: Presence::Background,
+        at: world.gateway.now(),
+        badge: Some(badge),
+    };
+    world
+        .gateway
+        .set_presence(&app(), vec![change(5)])
+        .await
+        .unwrap();
+    world.text("alice").await;
+    world.text("alice").await;
+    let mut quiet = message("x", &["alice"]);
+    quiet.push = Some(push_core::OfflinePushInfo {
+        badge_mode: Some(push_core::BadgeMode::Ignore),
+        ..Default::default()
+    });
+    world.submit(quiet).await;
+    world.calm().await;
+    let mut zero = message("x", &["alice"]);
+    zero.push = Some(push_core::OfflinePushInfo {
+        badge_set: Some(0),
+        ..Default::default()
+    });
+    world.submit(zero).await;
+    world.calm().await;
+    let badges: Vec<_> = world
+        .plan
+        .seen()
+        .iter()
+        .map(|it| it.notification.badge)
+        .collect();
+    use push_core::Badge::{Leave, Set};
+    assert_eq!(badges, [Set(6), Set(7), Leave, Set(0)]);
+}
+
+/// S60, S59.
+#[tokio::test]
+async fn a_call_goes_to_the_voip_token_and_without_one_as_an_alert() {
+    let world = World::new(|_| {});
+    let alert = world.credential(json!({})).await;
+    let voip = world.credential(json!({"voip": true})).await;
+    world.login("alice", alert).await;
+    world.login("carol", alert).await;
+    world
+        .gateway
+        .register(
+            &app(),
+            &user("carol"),
+            &device("carol-phone"),
+            Slot::Voip,
+            registration("carol-voip", voip),
+        )
+        .await
+        .unwrap();
+    let mut call = message("call", &["alice", "carol"]);
+    call.push = Some(push_core::OfflinePushInfo {
+        apns: push_core::ApnsInfo {
+            voip: true,
+            ..Default::default()
+        },
+        ..Default::default()
+    });
+    let answer = world.submit(call).await;
+    assert_eq!(answer.deliveries.len(), 2);
+    world.calm().await;
+    let seen = world.plan.seen();
+    let find = |token: &str| seen.iter().find(|it| it.token.expose() == token).unwrap();
+    assert_eq!(
+        find("alice-token").notification.kind,
+        push_core::NotificationKind::Alert
+    );
+    assert_eq!(
+        find("carol-voip").notification.kind,
+        push_core::NotificationKind::Voip
+    );
+    assert_eq!(find("carol-voip").slot, Slot::Voip);
+}
+
+/// A message that is being submitted while its receiver logs out: the logout waits for it, and then cancels it.
+#[tokio::test]
+async fn a_logout_overtakes_the_submissions_that_began_before_it() {
+    let queue = Fickle::held(memory_queue());
+    let world = World::with(|_| {}, Some(Arc::clone(&queue) as _));
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    // So that nothing is sent before the cancellation could be seen to work.
+    world
+        .plan
+        .always(Reply::Verdict(Verdict::unavailable("down")));
+    let gateway = world.gateway.clone();
+    let submit =
+        tokio::spawn(async move { gateway.submit(&app(), vec![message("x", &["alice"])]).await });
+    world.calm().await;
+    let gateway = world.gateway.clone();
+    let logout = tokio::spawn(async move {
+        gateway
+            .unregister(&app(), &user("alice"), &device("alice-phone"), None)
+            .await
+    });
+    world.calm().await;
+    assert!(!submit.is_finished() && !logout.is_finished());
+    queue.gate.add_permits(1);
+    world.calm().await;
+    assert_eq!(submit.await.unwrap().unwrap()[0].deliveries.len(), 1);
+    assert!(logout.await.unwrap().unwrap());
+    assert_eq!(
+        world.depth().await,
+        0,
+        "nothing is left for a phone that logged out"
+    );
+}
+
+/// A submission that failed was not made: neither remembered as a duplicate nor lost.
+#[tokio::test]
+async fn a_submission_that_failed_can_be_repeated() {
+    let queue = Fickle::new(memory_queue());
+    let world = World::with(|_| {}, Some(Arc::clone(&queue) as _));
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    let it = message("x", &["alice"]);
+    queue.failures.store(1, Ordering::Relaxed);
+    let error = world
+        .gateway
+        .submit(&app(), vec![it.clone()])
+        .await
+        .unwrap_err();
+    assert!(error.is_transient());
+    assert_eq!(world.submit(it).await.deliveries.len(), 1);
+    world.calm().await;
+    assert_eq!(world.plan.count(), 1);
+}
+
+/// S71, and a clock that runs ahead.
+#[tokio::test]
+async fn old_presence_is_ignored_and_a_clock_that_runs_ahead_shuts_nothing_out() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    let tell = |presence, at| {
+        let gateway = world.gateway.clone();
+        let change = push_core::PresenceChange {
+            user: user("alice"),
+            device: Some(device("alice-phone")),
+            platform: None,
+            presence,
+            at,
+            badge: None,
+        };
+        async move { gateway.set_presence(&app(), vec![change]).await.unwrap() }
+    };
+    tell(Presence::Online, START - SECOND).await;
+    world.text("alice").await;
+    tell(Presence::Online, START + 60 * MINUTE).await;
+    let skipped = world.submit(message("x", &["alice"])).await;
+    assert_eq!(skipped.skipped[0].reason, "online-in-foreground");
+    world.clock.advance(SECOND);
+    tell(Presence::Background, START + SECOND).await;
+    world.text("alice").await;
+}
+
+/// The provider's longest time to live bounds every push; the default one is a week.
+#[tokio::test]
+async fn every_push_carries_an_end_within_what_the_vendor_keeps() {
+    let world = World::new(|_| {});
+    let short = world.credential(json!({"max_ttl": 3600})).await;
+    let long = world.credential(json!({})).await;
+    world.login("a", short).await;
+    world.login("b", long).await;
+    world.text("a").await;
+    world.text("b").await;
+    let ends: Vec<_> = world
+        .plan
+        .seen()
+        .iter()
+        .map(|it| it.notification.expires_at.unwrap())
+        .collect();
+    assert_eq!(ends, [START + 60 * MINUTE, START + 7 * 24 * 60 * MINUTE]);
+}

@@ -92,7 +92,7 @@ fn remove(db: &Connection, app: &AppId, what: &Cancel, after: &Cursor) -> Outcom
         Cancel::Device(user, device) => {
             let found: Vec<_> = db
                 .prepare_cached(&format!(
-                    "SELECT {COLUMNS}, d.lane, l.certificate FROM delivery d JOIN lane l ON l.id = d.lane
+                    "SELECT {COLUMNS}, d.lane, l.certificate FROM delivery d INDEXED BY delivery_by_device JOIN lane l ON l.id = d.lane
                      WHERE d.user = ?1 AND d.device = ?2 AND l.app = ?3 LIMIT ?4"
                 ))?
                 .query_map(
@@ -132,7 +132,8 @@ pub(crate) fn hasten(db: &Connection, lane: &Lane, now: Timestamp) -> Outcome<u6
     let moved = db
         .prepare_cached(
             "UPDATE delivery SET due = ?2 WHERE id IN (
-                 SELECT id FROM delivery WHERE lane = ?1 AND due > ?2 AND lease IS NULL LIMIT ?3)",
+                 SELECT id FROM delivery INDEXED BY delivery_by_due
+                 WHERE lane = ?1 AND due > ?2 AND lease IS NULL LIMIT ?3)",
         )?
         .execute([lane, now.unix_millis(), PORTION as i64])?;
     Ok(moved as u64)

@@ -44,7 +44,7 @@ pub(crate) fn lease(
     };
     leased.rows = db
         .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM delivery d WHERE d.lane = ?1 AND d.due <= ?2 ORDER BY d.due, d.id LIMIT ?3"
+            "SELECT {COLUMNS} FROM delivery d INDEXED BY delivery_by_due WHERE d.lane = ?1 AND d.due <= ?2 ORDER BY d.due, d.id LIMIT ?3"
         ))?
         .query_map(params![lane, now.unix_millis(), limit as i64], Stored::read)?
         .collect::<Result<_, _>>()?;
@@ -96,7 +96,7 @@ pub(crate) fn read(lane: &Lane, leased: Leased) -> Result<Vec<Lease>> {
 pub(crate) fn ack(db: &Connection, leases: &[LeaseId]) -> Outcome<u64> {
     let mut ending = Ending::default();
     let mut delete =
-        db.prepare_cached("DELETE FROM delivery WHERE lease = ?1 RETURNING lane, notification")?;
+        db.prepare_cached("DELETE FROM delivery INDEXED BY delivery_by_lease WHERE lease = ?1 RETURNING lane, notification")?;
     for it in leases {
         let done = delete
             .query_row([it.0], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -112,7 +112,7 @@ pub(crate) fn ack(db: &Connection, leases: &[LeaseId]) -> Outcome<u64> {
 
 pub(crate) fn nack(db: &Connection, returns: &[Return]) -> Outcome<u64> {
     let mut give_back = db.prepare_cached(
-        "UPDATE delivery SET lease = NULL, due = ?2, attempts = attempts - ?3 WHERE lease = ?1",
+        "UPDATE delivery INDEXED BY delivery_by_lease SET lease = NULL, due = ?2, attempts = attempts - ?3 WHERE lease = ?1",
     )?;
     let mut count = 0;
     for it in returns {
@@ -124,7 +124,7 @@ pub(crate) fn nack(db: &Connection, returns: &[Return]) -> Outcome<u64> {
 
 pub(crate) fn lanes(db: &Connection) -> Outcome<Vec<LaneState>> {
     let mut select = db.prepare_cached(
-        "SELECT app, certificate, depth, (SELECT min(due) FROM delivery WHERE lane = lane.id)
+        "SELECT app, certificate, depth, (SELECT min(due) FROM delivery INDEXED BY delivery_by_due WHERE lane = lane.id)
          FROM lane WHERE depth > 0",
     )?;
     let rows = select.query_map([], |row| {

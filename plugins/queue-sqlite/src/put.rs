@@ -217,7 +217,7 @@ impl<'a> Putting<'a> {
         // A message to many comes in many batches.
         let found: Option<i64> = self
             .db
-            .prepare_cached("SELECT id FROM notification WHERE message = ?1 AND body = ?2")?
+            .prepare_cached("SELECT id FROM notification INDEXED BY notification_by_message WHERE message = ?1 AND body = ?2")?
             .query_row(params![message, text], |row| row.get(0))
             .optional()?;
         let row = match found {

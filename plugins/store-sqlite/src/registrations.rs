@@ -85,7 +85,7 @@ impl RegistrationStore for SqliteStore {
             .write(1, move |db| {
                 let gone = db
                     .prepare_cached(
-                        "DELETE FROM registration
+                        "DELETE FROM registration INDEXED BY registration_by_token
                          WHERE app = ?1 AND channel = ?2 AND token = ?3 AND told_at <= ?4",
                     )?
                     .execute(params![
@@ -113,7 +113,7 @@ impl RegistrationStore for SqliteStore {
             .write(1, move |db| {
                 let aside = db
                     .prepare_cached(
-                        "UPDATE registration SET quarantine_reason = ?4, quarantine_at = ?5
+                        "UPDATE registration INDEXED BY registration_by_token SET quarantine_reason = ?4, quarantine_at = ?5
                          WHERE app = ?1 AND channel = ?2 AND token = ?3 AND told_at <= ?5",
                     )?
                     .execute(params![
@@ -134,7 +134,7 @@ impl RegistrationStore for SqliteStore {
             .write(1, move |db| {
                 let released = db
                     .prepare_cached(
-                        "UPDATE registration SET quarantine_reason = NULL, quarantine_at = NULL
+                        "UPDATE registration INDEXED BY registration_aside SET quarantine_reason = NULL, quarantine_at = NULL
                          WHERE app = ?1 AND certificate = ?2 AND quarantine_at IS NOT NULL",
                     )?
                     .execute(params![lane.app.as_str(), lane.certificate.get()])?;
@@ -249,7 +249,7 @@ fn register(db: &Connection, it: &Registration) -> Outcome<Registered> {
 fn take_device(db: &Connection, it: &Registration, done: &mut Registered) -> Outcome<bool> {
     let (app, user, device) = (it.app.as_str(), it.user.as_str(), it.device.as_str());
     let found: Option<(String, String)> = db
-        .prepare_cached("SELECT user, presence FROM device WHERE app = ?1 AND device = ?2")?
+        .prepare_cached("SELECT user, presence FROM device INDEXED BY device_by_id WHERE app = ?1 AND device = ?2")?
         .query_row([app, device], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let sql = match found {
@@ -272,7 +272,7 @@ fn take_device(db: &Connection, it: &Registration, done: &mut Registered) -> Out
                     device: it.device.clone(),
                 });
             }
-            "UPDATE device SET user = ?2, presence = ?4, presence_at = ?5, badge = 0
+            "UPDATE device INDEXED BY device_by_id SET user = ?2, presence = ?4, presence_at = ?5, badge = 0
              WHERE app = ?1 AND device = ?3"
         }
         None => "INSERT INTO device VALUES (?1, ?2, ?3, NULL, ?4, ?5, 0)",
@@ -290,7 +290,8 @@ fn take_device(db: &Connection, it: &Registration, done: &mut Registered) -> Out
 /// Takes the token away from other devices.
 fn take_token(db: &Connection, it: &Registration, done: &mut Registered) -> Outcome<()> {
     let mut taken = db.prepare_cached(
-        "DELETE FROM registration WHERE app = ?1 AND channel = ?2 AND token = ?3 AND device <> ?4
+        "DELETE FROM registration INDEXED BY registration_by_token
+         WHERE app = ?1 AND channel = ?2 AND token = ?3 AND device <> ?4
          RETURNING user, device",
     )?;
     let lost = taken.query_map(

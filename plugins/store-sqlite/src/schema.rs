@@ -17,6 +17,7 @@ pub(crate) static TRACES: Schema = Schema {
     on_open: "",
 };
 
+// Statements name the index they need: without statistics the planner sometimes prefers to read a whole app.
 // Devices and registrations are clustered by user, because that is how a push looks for them.
 const MAIN_V1: &str = "
 CREATE TABLE device (

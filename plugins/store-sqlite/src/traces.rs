@@ -53,7 +53,7 @@ impl TraceStore for SqliteStore {
                 select(
                     db,
                     &app,
-                    "WHERE app = ?1 AND message = ?2",
+                    "INDEXED BY event_by_message WHERE app = ?1 AND message = ?2",
                     params![app.as_str(), message.as_str(), TRACE_LIMIT as i64],
                     3,
                 )
@@ -136,7 +136,8 @@ fn of_delivery(db: &Connection, app: &AppId, delivery: DeliveryId) -> Outcome<Ve
     type One = (String, Option<String>, Option<String>);
     let one: Option<One> = db
         .prepare_cached(
-            "SELECT message, user, device FROM event WHERE delivery = ?1 AND app = ?2 LIMIT 1",
+            "SELECT message, user, device FROM event INDEXED BY event_by_delivery
+             WHERE delivery = ?1 AND app = ?2 LIMIT 1",
         )?
         .query_row(params![id, app.as_str()], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -150,12 +151,12 @@ fn of_delivery(db: &Connection, app: &AppId, delivery: DeliveryId) -> Outcome<Ve
         app,
         // Each part by an index of its own: a message to many has many events.
         "WHERE id IN (
-             SELECT id FROM event WHERE delivery = ?3 AND app = ?1
+             SELECT id FROM event INDEXED BY event_by_delivery WHERE delivery = ?3 AND app = ?1
              UNION ALL
-             SELECT id FROM event WHERE delivery IS NULL AND app = ?1 AND message = ?2 AND user IS NULL
+             SELECT id FROM event INDEXED BY event_without_delivery WHERE delivery IS NULL AND app = ?1 AND message = ?2 AND user IS NULL
              AND (device IS NULL OR device = ?5)
              UNION ALL
-             SELECT id FROM event WHERE delivery IS NULL AND app = ?1 AND message = ?2 AND user = ?4
+             SELECT id FROM event INDEXED BY event_without_delivery WHERE delivery IS NULL AND app = ?1 AND message = ?2 AND user = ?4
              AND (device IS NULL OR device = ?5))",
         params![app.as_str(), message, id, user, device, TRACE_LIMIT as i64],
         6,

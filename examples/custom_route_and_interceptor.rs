@@ -195,5 +195,6 @@ async fn until(
         while !wanted(&events.recv().await?) {}
         Ok(())
     };
-    timeout(Duration::from_secs(10), found).await?
+    let in_time = timeout(Duration::from_secs(10), found).await;
+    in_time.map_err(|_| "the app half did not tell what comes next")?
 }

@@ -40,7 +40,7 @@ fn hello(id: &str, to: &str) -> Value {
         "elements": [{"type": "text", "text": "top secret words"}]})
 }
 
-/// S53: the whole way, from the upload of a credential to the click.
+/// The whole way, from the upload of a credential to the click.
 #[tokio::test]
 async fn the_whole_way_of_a_push_over_http() {
     let served = Served::new().await;
@@ -141,7 +141,7 @@ async fn why_a_user_would_not_be_pushed_to_is_answered_with_advice() {
     );
 }
 
-/// S57, S52.
+/// S57.
 #[tokio::test]
 async fn a_registration_that_cannot_work_is_named_at_once() {
     let served = Served::new().await;
@@ -384,7 +384,7 @@ async fn receipts_count_for_the_phones_own_user_only() {
     assert_eq!(answer.problem(), "invalid");
 }
 
-/// S104's bounds: none, too many, and a body too large.
+/// None, too many, and a body too large.
 #[tokio::test]
 async fn what_is_too_much_is_refused() {
     let mut small = settings();

@@ -77,7 +77,7 @@ async fn a_late_logout_never_undoes_the_new_login() {
     );
 }
 
-/// S67: kicked by the server, without a word from the phone.
+/// Kicked by the server, without a word from the phone.
 #[tokio::test]
 async fn who_is_kicked_gets_nothing_more() {
     let world = World::new(|_| {});

@@ -696,7 +696,7 @@ fn a_user_who_reads_on_the_desktop_is_still_pushed_to_on_the_phone() {
     assert_eq!(decision.skips[0].reason.code, "online-in-foreground");
 }
 
-/// S85, and the receivers that nobody knows.
+/// The sender, and the receivers that nobody knows.
 #[test]
 fn the_sender_and_strangers_get_nothing() {
     let it = message();

@@ -8,7 +8,7 @@ use crate::{credentials::LaneStatus, settings::PipelineSettings};
 
 /// After an outage, a lane begins with this many deliveries and doubles while the vendor accepts them.
 const FIRST_WINDOW: usize = 16;
-/// Times at which deliveries become due are remembered to this precision.
+/// Later times at which deliveries become due are remembered to this precision.
 const DUE_GRAIN: i64 = 50;
 /// At most this many such times are remembered: the earliest ones matter.
 const MAX_DUES: usize = 4096;
@@ -24,6 +24,9 @@ pub(super) struct Control {
     backed_off_at: Timestamp,
     window: usize,
     max_window: usize,
+    /// Deliveries are due since then.
+    ready: Option<Timestamp>,
+    /// When others will be.
     dues: BTreeSet<Timestamp>,
     pub(super) guard: Guard,
 }
@@ -56,6 +59,7 @@ impl Control {
             backed_off_at: Timestamp::default(),
             window: settings.in_flight,
             max_window: settings.in_flight,
+            ready: None,
             dues: BTreeSet::new(),
             guard: Guard::new(
                 settings.guard_window,
@@ -65,7 +69,12 @@ impl Control {
         }
     }
 
-    /// Deliveries are due at `at`.
+    /// Deliveries are due now: they wait for nothing.
+    pub(super) fn due_now(&mut self, now: Timestamp) {
+        self.ready = Some(self.ready.map_or(now, |it| it.min(now)));
+    }
+
+    /// Deliveries will be due at `at`.
     pub(super) fn due(&mut self, at: Timestamp) {
         let grain = at.unix_millis().div_euclid(DUE_GRAIN) * DUE_GRAIN;
         // Rounded up: a timer that comes early would find nothing.
@@ -102,10 +111,16 @@ impl Control {
         if room == 0 || (in_flight > 0 && room < limit.div_ceil(4)) {
             return Next::Wait(None);
         }
-        match self.dues.first() {
+        match self
+            .ready
+            .into_iter()
+            .chain(self.dues.first().copied())
+            .min()
+        {
             None => Next::Wait(None),
-            Some(first) if *first > now => Next::Wait(Some(*first)),
+            Some(first) if first > now => Next::Wait(Some(first)),
             Some(_) => {
+                self.ready = None;
                 self.dues.retain(|it| *it > now);
                 Next::Lease { limit: room, trial }
             }
@@ -187,7 +202,7 @@ impl Control {
         self.until = None;
         self.step = 0;
         self.guard.clear();
-        self.due(now);
+        self.due_now(now);
     }
 
     pub(super) fn status(&self, now: Timestamp) -> LaneStatus {
@@ -203,5 +218,37 @@ impl Control {
             Some(until) if until > now => LaneStatus::BackingOff { until },
             _ => LaneStatus::Open,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_now_is_leased_now_and_not_at_the_next_round_time() {
+        let settings = PipelineSettings::default();
+        let mut control = Control::new(&settings);
+        let now = Timestamp::from_unix_millis(1_700_000_000_001);
+        control.due_now(now);
+        let lease = Next::Lease {
+            limit: settings.in_flight,
+            trial: false,
+        };
+        assert_eq!(control.next(now, 0), lease);
+        assert_eq!(control.next(now, 0), Next::Wait(None));
+    }
+
+    #[test]
+    fn later_times_are_rounded_up_and_never_come_early() {
+        let mut control = Control::new(&PipelineSettings::default());
+        let now = Timestamp::from_unix_millis(1_700_000_000_000);
+        let due = now + Duration::from_millis(61);
+        control.due(due);
+        let Next::Wait(Some(until)) = control.next(now, 0) else {
+            panic!("nothing is due yet");
+        };
+        assert!(until >= due && until.since(due) < Duration::from_millis(50));
+        assert!(matches!(control.next(until, 0), Next::Lease { .. }));
     }
 }

@@ -54,8 +54,12 @@ impl Cell {
     }
 
     /// Deliveries are due at `at`.
-    pub(super) fn wake(&self, at: Timestamp) {
-        self.control().due(at);
+    pub(super) fn wake(&self, at: Timestamp, now: Timestamp) {
+        if at <= now {
+            self.control().due_now(now);
+        } else {
+            self.control().due(at);
+        }
         self.changed.notify_one();
     }
 
@@ -178,7 +182,7 @@ async fn round(
         Ok(loaded) => loaded,
         Err(unusable) => {
             let now = shared.clock.now();
-            cell.control().due(now);
+            cell.control().due_now(now);
             shared.suspend(cell, unusable.reason, &unusable.evidence, now, trial);
             return Ok(());
         }
@@ -191,7 +195,7 @@ async fn round(
     }
     cell.in_flight.fetch_add(leases.len(), Ordering::Relaxed);
     // The queue may have given fewer than there are.
-    cell.control().due(now);
+    cell.control().due_now(now);
 
     let mut sendable = Vec::with_capacity(leases.len());
     for lease in leases {

@@ -111,13 +111,13 @@ impl Pipeline {
     pub(crate) fn wake<'a>(&self, lanes: impl IntoIterator<Item = &'a Lane>) {
         let now = self.shared.clock.now();
         for lane in lanes {
-            self.wake_at(lane, now);
+            self.wake_at(lane, now, now);
         }
     }
 
-    fn wake_at(&self, lane: &Lane, at: Timestamp) {
+    fn wake_at(&self, lane: &Lane, at: Timestamp, now: Timestamp) {
         if let Some(cell) = self.cell(lane) {
-            cell.wake(at);
+            cell.wake(at, now);
         }
     }
 
@@ -154,7 +154,7 @@ impl Pipeline {
             match self.shared.queue.lanes().await {
                 Ok(states) => {
                     for state in states {
-                        self.wake_at(&state.lane, state.next_due);
+                        self.wake_at(&state.lane, state.next_due, self.shared.clock.now());
                     }
                 }
                 Err(error) => tracing::warn!(%error, "the queue does not say which lanes it has"),

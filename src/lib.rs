@@ -27,9 +27,15 @@ pub use push_client as client;
 /// The server half: credentials, registrations, decision, pipeline, HTTP API.
 #[cfg(feature = "gateway")]
 pub use push_gateway as gateway;
-/// The HTTP/2 client that providers share, and the clock of a running program.
-#[cfg(feature = "gateway")]
+/// The HTTP/2 client that providers and the app half share, and the clock of a running program.
+#[cfg(any(feature = "gateway", feature = "client"))]
 pub use push_http as http;
+/// The automatic login bridge, with the login center it observes.
+#[cfg(feature = "login-auto")]
+pub use push_login_auto as login_auto;
+/// The manual login bridge: register and unregister by hand.
+#[cfg(feature = "login-manual")]
+pub use push_login_manual as login_manual;
 
 /// The plugins of this build: those that the features chose and those that the program linked besides, checked
 /// against what the features promise.

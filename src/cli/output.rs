@@ -16,6 +16,10 @@ pub(crate) struct Output {
 
 /// How a piece of text stands out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "demo"),
+    expect(dead_code, reason = "only the demo uses all styles")
+)]
 pub(crate) enum Style {
     Bold,
     Dim,
@@ -90,7 +94,7 @@ impl Output {
                     "error:"
                 };
                 // Nobody is left to be told that standard error is gone.
-                let _ = writeln!(io::stderr(), "{mark} {error}");
+                drop(writeln!(io::stderr(), "{mark} {error}"));
             }
         }
         ExitCode::FAILURE
@@ -98,7 +102,7 @@ impl Output {
 
     fn print(&self, text: &str) {
         // A reader that went away (`| head`) is no reason to fail.
-        let _ = writeln!(io::stdout().lock(), "{text}");
+        drop(writeln!(io::stdout().lock(), "{text}"));
     }
 }
 

@@ -1,7 +1,7 @@
 //! A queue that keeps everything in memory: for tests, demonstrations and trials.
 //!
-//! It keeps every promise of [`Queue`](push_core::Queue) but one: what it holds is gone when the process ends. It is bounded: beyond
-//! its limits [`Queue::put`](push_core::Queue::put) answers [`ErrorKind::Busy`](push_core::ErrorKind::Busy).
+//! It keeps every promise of [`Queue`] but one: what it holds is gone when the process ends. It is bounded: beyond
+//! its limits [`Queue::put`] answers [`ErrorKind::Busy`].
 mod state;
 
 use std::{

@@ -1,6 +1,6 @@
 //! A store that keeps everything in memory: for tests, demonstrations and trials.
 //!
-//! It keeps every promise of [`Store`](push_core::Store) but one: what it holds is gone when the process ends. It is bounded: beyond
+//! It keeps every promise of [`Store`] but one: what it holds is gone when the process ends. It is bounded: beyond
 //! its limits it answers [`ErrorKind::Busy`](push_core::ErrorKind::Busy), and of traces it forgets the oldest.
 //!
 //! ```

@@ -126,10 +126,10 @@ impl App {
     }
 
     /// The next event that `wanted` picks out; an error if there is none within five seconds.
-    pub(super) async fn event<T>(
+    pub(super) async fn event<T: Send>(
         &mut self,
         what: &str,
-        wanted: impl Fn(&Event) -> Option<T>,
+        wanted: impl Fn(&Event) -> Option<T> + Send + Sync,
     ) -> Result<T> {
         let next = async {
             loop {

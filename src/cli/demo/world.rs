@@ -185,8 +185,8 @@ impl World {
 
     /// Stops everything and removes the folder.
     pub(super) async fn stop(self) {
-        // Whoever served is gone already if nobody hears this.
-        let _ = self.stop.send(());
+        // Dropping it stops the server as well: nobody has to hear this.
+        self.stop.send(()).ok();
         drop(self.serving.await);
         self.gateway.shutdown().await;
         drop(self.gateway);

@@ -6,14 +6,16 @@ use push_core::{ManualClock, Store};
 use crate::place::{self, Place};
 
 mod credentials;
+mod fixtures;
 mod presence;
 mod registrations;
+mod tokens;
 mod traces;
 
 /// The cases by name, for the macro.
 #[doc(hidden)]
 pub mod cases {
-    pub use super::{credentials::*, presence::*, registrations::*, traces::*};
+    pub use super::{credentials::*, presence::*, registrations::*, tokens::*, traces::*};
 }
 
 /// An empty store, and the clock it was built with.
@@ -141,6 +143,7 @@ mod tests {
             include_str!("store/credentials.rs"),
             include_str!("store/presence.rs"),
             include_str!("store/registrations.rs"),
+            include_str!("store/tokens.rs"),
             include_str!("store/traces.rs"),
         ] {
             for line in source.lines() {

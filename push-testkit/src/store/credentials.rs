@@ -8,7 +8,7 @@ use push_core::{
 
 use super::{
     StoreKit,
-    registrations::{app, at, certificate},
+    fixtures::{app, at, certificate},
 };
 use crate::place::together;
 

@@ -9,9 +9,7 @@ use push_core::{
 
 use super::{
     StoreKit,
-    registrations::{
-        app, at, device, devices, devices_in, only_device, register, registration, user,
-    },
+    fixtures::{app, at, device, devices, devices_in, only_device, register, registration, user},
 };
 use crate::{place::together, sample::NOW};
 

@@ -8,7 +8,7 @@ use push_core::{
 
 use super::{
     StoreKit,
-    registrations::{app, at, certificate, device, user},
+    fixtures::{app, at, certificate, device, user},
 };
 use crate::{place::together, sample::NOW};
 

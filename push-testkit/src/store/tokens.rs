@@ -1,0 +1,159 @@
+//! Tokens that died or are set aside.
+#![allow(missing_docs)] // The names say it all.
+use push_core::{Channel, Lane, Quarantine, Registration, Timestamp};
+
+use super::{
+    StoreKit,
+    fixtures::{
+        app, at, certificate, devices, only_device, pair, register, registration, token, tokens,
+    },
+};
+use crate::sample::NOW;
+
+pub async fn a_dead_token_is_forgotten_and_its_device_stays_known(kit: StoreKit) {
+    register(&kit.store, registration("alice", "phone", "t1")).await;
+    register(&kit.store, registration("alice", "tablet", "t2")).await;
+    let forget = async || {
+        kit.store
+            .forget(&app("im"), &Channel::APNS, &token("t1"), NOW)
+            .await
+            .expect("forgets")
+    };
+    assert!(forget().await, "told at the very moment it died: dead");
+    assert!(!forget().await);
+    assert_eq!(tokens(&kit.store, "alice").await, [pair("tablet", "t2")]);
+    assert_eq!(devices(&kit.store, "alice").await.len(), 2);
+    assert!(
+        register(&kit.store, registration("alice", "phone", "t1"))
+            .await
+            .changed
+    );
+}
+
+// S114
+pub async fn a_token_told_again_after_it_died_is_kept(kit: StoreKit) {
+    register(&kit.store, registration("alice", "phone", "t1")).await;
+    let again = Registration {
+        told_at: at(100),
+        ..registration("alice", "phone", "t1")
+    };
+    register(&kit.store, again).await;
+    let forget = async |since| {
+        kit.store
+            .forget(&app("im"), &Channel::APNS, &token("t1"), since)
+            .await
+            .expect("forgets")
+    };
+    assert!(!forget(at(99)).await);
+    assert_eq!(tokens(&kit.store, "alice").await, [pair("phone", "t1")]);
+    assert!(forget(at(100)).await);
+    assert_eq!(tokens(&kit.store, "alice").await, []);
+}
+
+pub async fn forgetting_what_is_not_there_does_nothing(kit: StoreKit) {
+    register(&kit.store, registration("alice", "phone", "t1")).await;
+    for (within, channel, with) in [
+        ("im", Channel::APNS, "T1"),
+        ("im", Channel::FCM, "t1"),
+        ("other", Channel::APNS, "t1"),
+    ] {
+        let done = kit
+            .store
+            .forget(&app(within), &channel, &token(with), at(60))
+            .await
+            .expect("forgets");
+        assert!(!done);
+        let done = kit
+            .store
+            .quarantine(&app(within), &channel, &token(with), "odd", at(60))
+            .await
+            .expect("sets aside");
+        assert!(!done);
+    }
+    let found = only_device(&kit.store, "alice").await;
+    assert_eq!(found.registrations[0].quarantine, None);
+}
+
+async fn quarantine(kit: &StoreKit, with: &str, reason: &str, since: Timestamp) -> bool {
+    kit.store
+        .quarantine(&app("im"), &Channel::APNS, &token(with), reason, since)
+        .await
+        .expect("sets aside")
+}
+
+pub async fn a_token_set_aside_is_kept(kit: StoreKit) {
+    register(&kit.store, registration("alice", "phone", "t1")).await;
+    register(&kit.store, registration("alice", "tablet", "t2")).await;
+    for reason in ["token-of-another-environment", "token-of-another-app"] {
+        assert!(quarantine(&kit, "t1", reason, at(5)).await);
+        let found = devices(&kit.store, "alice").await;
+        assert_eq!(
+            found[0].registrations[0].quarantine,
+            Some(Quarantine {
+                reason: reason.to_owned(),
+                at: at(5)
+            })
+        );
+        assert_eq!(found[1].registrations[0].quarantine, None);
+    }
+    assert_eq!(kit.store.count(&app("im")).await.expect("counts"), 2);
+}
+
+pub async fn a_token_told_again_leaves_quarantine(kit: StoreKit) {
+    register(&kit.store, registration("alice", "phone", "t1")).await;
+    quarantine(&kit, "t1", "odd", at(5)).await;
+    let done = register(&kit.store, registration("alice", "phone", "t1")).await;
+    assert!(done.changed, "it may be pushed to again: that is news");
+    let found = only_device(&kit.store, "alice").await;
+    assert_eq!(found.registrations[0].quarantine, None);
+}
+
+pub async fn a_token_told_again_since_is_not_set_aside(kit: StoreKit) {
+    let told = Registration {
+        told_at: at(100),
+        ..registration("alice", "phone", "t1")
+    };
+    register(&kit.store, told).await;
+    assert!(!quarantine(&kit, "t1", "odd", at(99)).await);
+    let found = only_device(&kit.store, "alice").await;
+    assert_eq!(found.registrations[0].quarantine, None);
+    assert!(quarantine(&kit, "t1", "odd", at(100)).await);
+}
+
+pub async fn a_new_token_is_not_in_the_quarantine_of_the_old_one(kit: StoreKit) {
+    register(&kit.store, registration("alice", "phone", "t1")).await;
+    quarantine(&kit, "t1", "odd", at(5)).await;
+    register(&kit.store, registration("alice", "phone", "t2")).await;
+    let found = only_device(&kit.store, "alice").await;
+    assert_eq!(found.registrations[0].quarantine, None);
+}
+
+pub async fn a_mended_credential_gets_its_tokens_back(kit: StoreKit) {
+    register(&kit.store, registration("alice", "phone", "t1")).await;
+    register(&kit.store, registration("bob", "tablet", "t2")).await;
+    register(&kit.store, registration("carol", "tv", "t3")).await;
+    let other = Registration {
+        certificate: certificate(7),
+        ..registration("dave", "watch", "t4")
+    };
+    register(&kit.store, other).await;
+    for with in ["t1", "t2", "t4"] {
+        assert!(quarantine(&kit, with, "odd", at(5)).await);
+    }
+    let release = async |within, id| {
+        kit.store
+            .release(&Lane {
+                app: app(within),
+                certificate: certificate(id),
+            })
+            .await
+            .expect("releases")
+    };
+    assert_eq!(release("other", 31287).await, 0);
+    assert_eq!(release("im", 31287).await, 2);
+    assert_eq!(release("im", 31287).await, 0);
+    for (of, aside) in [("alice", false), ("bob", false), ("dave", true)] {
+        let found = only_device(&kit.store, of).await;
+        assert_eq!(found.registrations[0].quarantine.is_some(), aside, "{of}");
+    }
+}

@@ -1,5 +1,5 @@
 //! What phones and IM servers tell of devices: tokens, presence, receipts.
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use push_core::{
     AppId, Cancel, Device, DeviceId, Error, ErrorKind, Message, MessageKind, Presence,
@@ -20,6 +20,25 @@ pub enum Unregistered {
     Refused(Reason),
     /// Something else went wrong.
     Failed(Error),
+}
+
+impl fmt::Display for Unregistered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(reason) if reason.advice.is_empty() => fmt::Display::fmt(reason, f),
+            Self::Refused(reason) => write!(f, "{reason}; {}", reason.advice),
+            Self::Failed(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl std::error::Error for Unregistered {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Refused(_) => None,
+            Self::Failed(error) => error.source(),
+        }
+    }
 }
 
 impl From<Error> for Unregistered {

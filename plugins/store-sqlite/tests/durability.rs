@@ -127,6 +127,8 @@ fn a_kill_loses_no_login_that_was_answered() {
             "--nocapture",
         ])
         .env(CHILD, place.directory())
+        // What it leaves behind when it is killed goes with the directory.
+        .env("TMPDIR", place.directory())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -17,6 +17,8 @@ const MAX_DUES: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Control {
     suspension: Option<Suspension>,
+    /// When the last suspension ended. What was under way before says nothing of the credential as it is now.
+    opened_at: Timestamp,
     /// Nothing is leased before this moment.
     until: Option<Timestamp>,
     /// How often in a row the lane backed off, and when it last did.
@@ -54,6 +56,7 @@ impl Control {
     pub(super) fn new(settings: &PipelineSettings) -> Self {
         Self {
             suspension: None,
+            opened_at: Timestamp::default(),
             until: None,
             step: 0,
             backed_off_at: Timestamp::default(),
@@ -156,10 +159,16 @@ impl Control {
         news
     }
 
+    /// Whether a refusal of an attempt that began then can be one of the credential as it is now.
+    pub(super) fn is_news(&self, began: Timestamp) -> bool {
+        began >= self.opened_at
+    }
+
     /// A trial has shown that the cause does not hold any more.
-    pub(super) fn trial_passed(&mut self) {
+    pub(super) fn trial_passed(&mut self, now: Timestamp) {
         if self.suspension.as_ref().is_some_and(|it| it.trial) {
             self.suspension = None;
+            self.opened_at = now;
             self.guard.clear();
         }
     }
@@ -199,6 +208,7 @@ impl Control {
     /// The credential was mended: everything may go at once.
     pub(super) fn resume(&mut self, now: Timestamp) {
         self.suspension = None;
+        self.opened_at = now;
         self.until = None;
         self.step = 0;
         self.guard.clear();
@@ -237,6 +247,16 @@ mod tests {
         };
         assert_eq!(control.next(now, 0), lease);
         assert_eq!(control.next(now, 0), Next::Wait(None));
+    }
+
+    #[test]
+    fn what_was_under_way_when_a_credential_was_mended_says_nothing_of_it() {
+        let mut control = Control::new(&PipelineSettings::default());
+        let now = Timestamp::from_unix_millis(1_700_000_000_000);
+        assert!(control.is_news(now));
+        control.resume(now);
+        assert!(!control.is_news(now - Duration::from_millis(1)));
+        assert!(control.is_news(now));
     }
 
     #[test]

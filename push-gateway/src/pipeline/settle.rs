@@ -177,7 +177,9 @@ fn survey(
                 true
             }
             VerdictKind::CredentialRefused => {
-                refused = Some((verdict, attempt.trial));
+                if control.is_news(attempt.began) {
+                    refused = Some((verdict, attempt.trial));
+                }
                 true
             }
             VerdictKind::RateLimited(Scope::Credential) => {
@@ -205,7 +207,7 @@ fn survey(
         control.accepted();
     }
     if passed && refused.is_none() {
-        control.trial_passed();
+        control.trial_passed(now);
         tracing::info!(lane = ?cell.lane, "the vendor takes pushes again: the lane is open");
     }
     let mut until = None;

@@ -525,3 +525,33 @@ fn a_refusal_of_the_old_ticket_says_nothing_of_the_new_one() {
         assert_eq!(kit.count("ticket_refused"), 0);
     });
 }
+
+#[test]
+fn a_token_that_came_by_itself_is_not_asked_for_again() {
+    block_on(async {
+        let kit = silent_phone().start(|it| it).await;
+        kit.log_in("alice").await;
+        kit.phone.answer_token(Slot::Alert, None);
+        until(|| kit.clock.sleepers() == 1).await;
+        kit.client.token_received(Slot::Alert, text(TOKEN)).unwrap();
+        kit.uploaded("alice", &[Slot::Alert]).await;
+        let calls = kit.phone.calls();
+        kit.pass(1, Duration::from_secs(300)).await;
+        assert_eq!(kit.phone.calls(), calls);
+    });
+}
+
+/// S42: alice, then bob, then alice again, and nobody knows what the gateway made of bob.
+#[test]
+fn coming_back_after_another_account_uploads_again() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        kit.gateway.set_down(Some(unavailable()));
+        kit.log_in("bob").await;
+        until(|| kit.clock.sleepers() == 1).await;
+        kit.gateway.forget(&kit.client.device());
+        kit.gateway.set_down(None);
+        kit.log_in("alice").await;
+        kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
+    });
+}

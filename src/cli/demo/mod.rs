@@ -2,9 +2,13 @@
 //!
 //! Nothing here is told from a script: what the steps show was read from the simulators' wires, the phones' screens and the
 //! gateway's API, and each is checked.
+mod alice;
 mod app;
+mod mistakes;
 mod report;
+mod scene;
 mod story;
+mod vendors;
 mod world;
 
 use std::process::ExitCode;

@@ -77,6 +77,21 @@ impl Gateway {
         self.detached(work).await?
     }
 
+    /// Whether `device` is registered for `user`: not logged out, kicked, or another user's by now.
+    pub(crate) async fn knows(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        device: &DeviceId,
+    ) -> Result<bool> {
+        let users = std::slice::from_ref(user);
+        let devices = self.0.store.devices_of(app, users).await?;
+        Ok(devices.iter().flatten().any(|it| {
+            it.device == *device
+                && (it.presence != Presence::Offline || !it.registrations.is_empty())
+        }))
+    }
+
     /// Takes a device's tokens away (`slot`: only that one): the user logged out on it, or switched push off. What is
     /// still queued for it is cancelled before this returns. A device that is another user's by now is left alone (S43).
     ///

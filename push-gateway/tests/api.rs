@@ -287,6 +287,34 @@ async fn an_expired_ticket_is_good_for_the_logout_only() {
     assert_eq!(served.world.stored("alice").await, None);
 }
 
+/// A phone whose user was kicked while its app was dead hears of it, and registers again.
+#[tokio::test]
+async fn a_phone_that_is_not_registered_learns_it_from_its_presence() {
+    let served = Served::new().await;
+    let ticket = login(&served, "alice", TOKEN).await;
+    let body = json!({"presence": "online", "at": 1});
+    let path = "/v1/devices/alice-phone/presence";
+    let answer = served.call("PUT", path, &ticket, Some(body.clone())).await;
+    assert_eq!(answer.status, 204, "{answer:?}");
+    let kick = json!({"changes": [{"user": "alice", "presence": "offline"}]});
+    served
+        .call("POST", "/v1/presence", SERVER_KEY, Some(kick))
+        .await;
+    served
+        .call(
+            "DELETE",
+            "/v1/devices/alice-phone/registrations",
+            &ticket,
+            None,
+        )
+        .await;
+    for path in [path, "/v1/devices/nobodys-phone/presence"] {
+        let answer = served.call("PUT", path, &ticket, Some(body.clone())).await;
+        assert_eq!(answer.status, 404, "{answer:?}");
+        assert_eq!(answer.problem(), "device-unknown");
+    }
+}
+
 #[tokio::test]
 async fn one_app_never_sees_or_touches_another() {
     let served = Served::new().await;

@@ -5,7 +5,7 @@ use axum::{Json, extract::State};
 use http::StatusCode;
 use push_core::{
     DeviceId, Gateway as _, PresenceChange, Slot,
-    api::{PresenceBody, ReceiptsBody, RegistrationAnswer, RegistrationBody},
+    api::{PresenceBody, ReceiptsBody, RegistrationAnswer, RegistrationBody, code},
 };
 
 use super::{
@@ -72,13 +72,18 @@ pub(super) async fn unregister_slot(
 /// Tells where the app is: foreground or background.
 #[utoipa::path(put, path = "/v1/devices/{device}/presence", tag = "phone", security(("ticket" = [])),
     params(("device" = String, Path)), request_body = PresenceDoc,
-    responses((status = 204), (status = 401, body = ProblemDoc)))]
+    responses((status = 204), (status = 401, body = ProblemDoc), (status = 404, body = ProblemDoc)))]
 pub(super) async fn presence(
     State(api): State<Arc<Api>>,
     phone: Phone<false>,
     InPath(device): InPath<DeviceId>,
     Body(body): Body<PresenceBody>,
 ) -> Result<StatusCode, Problem> {
+    // A phone that was kicked while its app was dead learns here that it must register again.
+    if !api.gateway.knows(&phone.app, &phone.user, &device).await? {
+        return Err(Problem::new(StatusCode::NOT_FOUND, code::DEVICE_UNKNOWN)
+            .detail("this device is not registered for this user; register its tokens again"));
+    }
     let change = PresenceChange {
         user: phone.user,
         device: Some(device),

@@ -15,8 +15,17 @@
 //! [`registry`] is what this build holds: the plugins of this workspace that the features chose, and whatever else the
 //! program links with [`register_plugin!`]. A feature only adds crates; it changes no signature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// A plugin that nothing names is a plugin that the linker drops; rustc reports it here.
+#![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
 mod linked;
+
+// What only the program in `main.rs` uses, so that the lint above speaks of plugins alone.
+#[cfg(feature = "cli")]
+use {
+    ::http as _, aws_lc_rs as _, base64 as _, bytes as _, clap as _, clap_complete as _,
+    config as _, serde as _, serde_json as _, tokio as _, tracing as _, tracing_subscriber as _,
+};
 
 pub use linked::{BUILTIN, EXPECTED, KNOWN};
 pub use push_core::*;

@@ -51,3 +51,14 @@ fn a_plugin_that_is_not_linked_is_told_with_the_feature_that_links_it() {
         }
     }
 }
+
+#[test]
+fn every_plugin_of_this_build_is_known_by_its_name_and_feature() {
+    for plugin in offline_push::registry().unwrap().iter() {
+        let (id, feature) = (plugin.id(), plugin.feature());
+        assert!(
+            KNOWN.contains(&(&*id, &*feature)),
+            "{id} is missing among the known"
+        );
+    }
+}

@@ -86,10 +86,10 @@ impl Gateway {
     ) -> Result<bool> {
         let users = std::slice::from_ref(user);
         let devices = self.0.store.devices_of(app, users).await?;
-        Ok(devices.iter().flatten().any(|it| {
-            it.device == *device
-                && (it.presence != Presence::Offline || !it.registrations.is_empty())
-        }))
+        Ok(devices
+            .iter()
+            .flatten()
+            .any(|it| it.device == *device && it.presence != Presence::Offline))
     }
 
     /// Takes a device's tokens away (`slot`: only that one): the user logged out on it, or switched push off. What is

@@ -315,6 +315,28 @@ async fn a_phone_that_is_not_registered_learns_it_from_its_presence() {
     }
 }
 
+/// S67: the kick alone ends push, however often the phone says afterwards where its app is.
+#[tokio::test]
+async fn a_phone_that_was_kicked_does_not_come_back_by_its_presence() {
+    let served = Served::new().await;
+    let ticket = login(&served, "alice", TOKEN).await;
+    let kick = json!({"changes": [{"user": "alice", "presence": "offline"}]});
+    served
+        .call("POST", "/v1/presence", SERVER_KEY, Some(kick))
+        .await;
+    served.world.clock.advance(SECOND);
+    let path = "/v1/devices/alice-phone/presence";
+    let body = json!({"presence": "background", "at": 1});
+    let answer = served.call("PUT", path, &ticket, Some(body)).await;
+    assert_eq!(answer.status, 404, "{answer:?}");
+    let message = Some(hello("m1", "alice"));
+    let answer = served
+        .call("POST", "/v1/messages", SERVER_KEY, message)
+        .await;
+    let skipped = &answer.body["messages"][0]["skipped"];
+    assert_eq!(skipped[0]["reason"], "logged-out", "{answer:?}");
+}
+
 #[tokio::test]
 async fn one_app_never_sees_or_touches_another() {
     let served = Served::new().await;

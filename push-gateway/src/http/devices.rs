@@ -79,6 +79,9 @@ pub(super) async fn presence(
     InPath(device): InPath<DeviceId>,
     Body(body): Body<PresenceBody>,
 ) -> Result<StatusCode, Problem> {
+    // By the gateway's clock: a phone's that is slow would make its own words older than its registration. From before the
+    // check, so that a kick or a logout meanwhile stands.
+    let at = api.gateway.now();
     // A phone that was kicked while its app was dead learns here that it must register again.
     if !api.gateway.knows(&phone.app, &phone.user, &device).await? {
         return Err(Problem::new(StatusCode::NOT_FOUND, code::DEVICE_UNKNOWN)
@@ -89,8 +92,7 @@ pub(super) async fn presence(
         device: Some(device),
         platform: None,
         presence: body.presence,
-        // By the gateway's clock: a phone's that is slow would make its own words older than its registration.
-        at: api.gateway.now(),
+        at,
         badge: body.unread,
     };
     api.gateway.set_presence(&phone.app, vec![change]).await?;

@@ -734,3 +734,74 @@ async fn a_resumed_credential_sends_at_once_what_waits_for_later() {
     let end = world.settled(delivery).await;
     assert_eq!(end.as_deref(), Some("vendor-accepted"));
 }
+
+/// S114: a word on a token that comes through an old credential says nothing of what the app has told since.
+#[tokio::test]
+async fn what_waited_for_a_wrong_credential_costs_no_token_that_was_told_for_the_right_one() {
+    for kind in [VerdictKind::TokenMismatch(Mismatch::App), DEAD] {
+        let world = World::new(|_| {});
+        let wrong = world.credential(json!({"build": "wrong"})).await;
+        let right = world.credential(json!({"build": "right"})).await;
+        world.login("a", wrong).await;
+        let down = verdict(503, "x", VerdictKind::Unavailable);
+        world.plan.build_always("wrong", down);
+        let waiting = world.text("a").await;
+        world.clock.advance(SECOND);
+        world.login("a", right).await;
+        world.clock.advance(SECOND);
+        world.plan.build_always("wrong", verdict(400, "x", kind));
+        world.pass(10 * MINUTE).await;
+        assert!(world.settled(waiting).await.is_some(), "{kind:?}");
+        assert_eq!(world.stored("a").await, Some(None), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_under_way_when_a_credential_was_resumed_costs_no_token() {
+    for kind in [VerdictKind::TokenMismatch(Mismatch::App), DEAD] {
+        let world = World::new(|it| it.guard_min = 2);
+        let certificate = world.credential(json!({})).await;
+        let release = [Arc::new(Notify::new()), Arc::new(Notify::new())];
+        let mut deliveries = Vec::new();
+        for (who, release) in ["a", "b"].iter().zip(&release) {
+            world.login(who, certificate).await;
+            let told = Verdict::new(kind, VendorAnswer::new(400, "x"));
+            let held = Reply::Held(Arc::clone(release), told);
+            world.plan.script(&format!("{who}-token"), [held]);
+            deliveries.push(world.text(who).await);
+        }
+        world.clock.advance(SECOND);
+        world
+            .gateway
+            .resume_credential(&lane(certificate))
+            .await
+            .unwrap();
+        release.iter().for_each(|it| it.notify_one());
+        world.pass(SECOND).await;
+        assert_eq!(world.suspended(certificate).await, None, "{kind:?}");
+        for (who, delivery) in ["a", "b"].iter().zip(deliveries) {
+            assert_eq!(world.stored(who).await, Some(None), "{kind:?}");
+            let end = world.settled(delivery).await;
+            assert_eq!(end.as_deref(), Some("vendor-accepted"), "{kind:?}");
+        }
+    }
+}
+
+/// What began before a credential was mended is told by order, and not by a clock that somebody may set back.
+#[tokio::test]
+async fn a_clock_that_is_set_back_hides_no_refusal() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world
+        .gateway
+        .resume_credential(&lane(certificate))
+        .await
+        .unwrap();
+    world.clock.jump_to(START - 60 * MINUTE);
+    world.login("a", certificate).await;
+    let refused = VerdictKind::CredentialRefused;
+    world.plan.always(verdict(403, "x", refused));
+    world.text("a").await;
+    let cause = world.suspended(certificate).await;
+    assert_eq!(cause, Some("credential-refused"));
+}

@@ -17,8 +17,8 @@ const MAX_DUES: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Control {
     suspension: Option<Suspension>,
-    /// When the last suspension ended. What was under way before says nothing of the credential as it is now.
-    opened_at: Timestamp,
+    /// How often the credential was mended. What was under way before says nothing of it as it is now.
+    mended: u64,
     /// Nothing is leased before this moment.
     until: Option<Timestamp>,
     /// How often in a row the lane backed off, and when it last did.
@@ -56,7 +56,7 @@ impl Control {
     pub(super) fn new(settings: &PipelineSettings) -> Self {
         Self {
             suspension: None,
-            opened_at: Timestamp::default(),
+            mended: 0,
             until: None,
             step: 0,
             backed_off_at: Timestamp::default(),
@@ -159,16 +159,16 @@ impl Control {
         news
     }
 
-    /// Whether a refusal of an attempt that began then can be one of the credential as it is now.
-    pub(super) fn is_news(&self, began: Timestamp) -> bool {
-        began >= self.opened_at
+    /// How often the credential was mended: a refusal of an attempt that began before says nothing of it as it is now.
+    pub(super) fn mended(&self) -> u64 {
+        self.mended
     }
 
     /// A trial has shown that the cause does not hold any more.
-    pub(super) fn trial_passed(&mut self, now: Timestamp) {
+    pub(super) fn trial_passed(&mut self) {
         if self.suspension.as_ref().is_some_and(|it| it.trial) {
             self.suspension = None;
-            self.opened_at = now;
+            self.mended += 1;
             self.guard.clear();
         }
     }
@@ -208,7 +208,7 @@ impl Control {
     /// The credential was mended: everything may go at once.
     pub(super) fn resume(&mut self, now: Timestamp) {
         self.suspension = None;
-        self.opened_at = now;
+        self.mended += 1;
         self.until = None;
         self.step = 0;
         self.guard.clear();
@@ -250,13 +250,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_under_way_when_a_credential_was_mended_says_nothing_of_it() {
+    fn a_mended_credential_is_judged_by_what_begins_from_then_on() {
         let mut control = Control::new(&PipelineSettings::default());
         let now = Timestamp::from_unix_millis(1_700_000_000_000);
-        assert!(control.is_news(now));
+        let before = control.mended();
         control.resume(now);
-        assert!(!control.is_news(now - Duration::from_millis(1)));
-        assert!(control.is_news(now));
+        assert!(control.mended() > before);
     }
 
     #[test]

@@ -85,6 +85,8 @@ pub(super) struct Attempt {
     pub(super) began: Timestamp,
     pub(super) loaded: Arc<Loaded>,
     pub(super) trial: bool,
+    /// How often the credential had been mended when it began.
+    pub(super) mended: u64,
 }
 
 /// What the settle loop is told.
@@ -178,6 +180,7 @@ async fn round(
     limit: usize,
     trial: bool,
 ) -> push_core::Result<()> {
+    let mended = cell.control().mended();
     let loaded = match shared.vault.load(&cell.lane).await? {
         Ok(loaded) => loaded,
         Err(unusable) => {
@@ -240,6 +243,7 @@ async fn round(
             began: now,
             loaded: Arc::clone(&loaded),
             trial,
+            mended,
         });
         let sink = Sink {
             attempt,

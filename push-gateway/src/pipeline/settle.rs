@@ -77,6 +77,7 @@ fn judge_all(
 ) {
     let generation = shared.vault.generation(&cell.lane);
     let is_current = |attempt: &Attempt| Some(attempt.loaded.generation) == generation;
+    let mended = cell.control().mended();
     let lane = survey(shared, cell, &items, is_current, now);
     for item in items {
         match item {
@@ -95,7 +96,7 @@ fn judge_all(
                     lease,
                     &verdict,
                     &lane,
-                    is_current(&attempt),
+                    is_current(&attempt) && attempt.mended == mended,
                     now,
                 );
                 outcome.events.push(TraceEvent {
@@ -109,9 +110,8 @@ fn judge_all(
                     Act::Done(reason) => outcome.done.push((lease.id, delivery(), reason)),
                     Act::Forget(since) => outcome.forget.push((lease.id, delivery(), since)),
                     Act::SetAside(reason) => {
-                        outcome
-                            .aside
-                            .push((lease.id, delivery(), reason, attempt.began));
+                        let told_at = lease.delivery.told_at;
+                        outcome.aside.push((lease.id, delivery(), reason, told_at));
                     }
                     Act::Again { due, attempted } => outcome.again.push(Return {
                         lease: lease.id,
@@ -170,6 +170,13 @@ fn survey(
                 passed |= attempt.trial;
                 true
             }
+            VerdictKind::TokenDead { since: None }
+            | VerdictKind::TokenMismatch(_)
+            | VerdictKind::CredentialRefused
+                if attempt.mended != control.mended() =>
+            {
+                true
+            }
             VerdictKind::TokenDead { since: None } | VerdictKind::TokenMismatch(_) => {
                 control.guard.record(token, false, now);
                 doubt = Some(verdict);
@@ -177,9 +184,7 @@ fn survey(
                 true
             }
             VerdictKind::CredentialRefused => {
-                if control.is_news(attempt.began) {
-                    refused = Some((verdict, attempt.trial));
-                }
+                refused = Some((verdict, attempt.trial));
                 true
             }
             VerdictKind::RateLimited(Scope::Credential) => {
@@ -207,7 +212,7 @@ fn survey(
         control.accepted();
     }
     if passed && refused.is_none() {
-        control.trial_passed(now);
+        control.trial_passed();
         tracing::info!(lane = ?cell.lane, "the vendor takes pushes again: the lane is open");
     }
     let mut until = None;
@@ -252,7 +257,7 @@ fn judge(
     match verdict.kind {
         VerdictKind::Accepted => Act::Done(reasons::VENDOR_ACCEPTED),
         VerdictKind::TokenDead { since: Some(since) } => Act::Forget(since),
-        // The credential was replaced meanwhile: what the old one was told does not count.
+        // The credential was replaced or mended meanwhile: what it was told before does not count.
         VerdictKind::TokenDead { since: None }
         | VerdictKind::TokenMismatch(_)
         | VerdictKind::CredentialRefused
@@ -261,7 +266,8 @@ fn judge(
             at_once
         }
         VerdictKind::TokenDead { since: None } if attempt.loaded.proved() && !lane.suspect => {
-            Act::Forget(attempt.began)
+            // The app may have told it again since, for another credential.
+            Act::Forget(lease.delivery.told_at)
         }
         VerdictKind::TokenDead { since: None } => Act::SetAside(reasons::TOKEN_SUSPECT),
         VerdictKind::TokenMismatch(_) => Act::SetAside(reason_of(verdict.kind)),

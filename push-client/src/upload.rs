@@ -208,10 +208,16 @@ impl Shared {
                 Outcome::Settled,
             ),
         };
-        if matches!(outcome, Outcome::Settled) {
-            self.state().refused.insert(slot, body);
-        }
-        if self.state().current_of(&account).is_some() {
+        let is_current = {
+            let mut state = self.state();
+            let is_current = state.current_of(&account).is_some();
+            // What was said to one account holds for no other that has logged in meanwhile.
+            if is_current && matches!(outcome, Outcome::Settled) {
+                state.refused.insert(slot, body);
+            }
+            is_current
+        };
+        if is_current {
             self.token_problem(slot, problem);
         }
         outcome

@@ -128,6 +128,8 @@ pub(crate) struct State {
     pub(crate) tokens: BTreeMap<Slot, KnownToken>,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) last_account: Option<AccountKey>,
+    /// Who was logged in when the last process ended, until somebody logs in here: not logging out means staying bound.
+    pub(crate) awaited: Option<AccountKey>,
     pub(crate) receipts: VecDeque<QueuedReceipt>,
     pub(crate) clicks: ClickMemory,
     // What does not.
@@ -163,6 +165,7 @@ impl State {
             tokens: BTreeMap::new(),
             bindings: Vec::new(),
             last_account: None,
+            awaited: None,
             receipts: VecDeque::new(),
             clicks: ClickMemory::default(),
             last_generation: 0,
@@ -203,6 +206,7 @@ impl State {
         self.last_generation += 1;
         let generation = Generation(self.last_generation);
         self.forgotten = 0;
+        self.awaited = None;
         if let Some(last) = self.current.take() {
             self.forget_uploads(&last.account);
         }
@@ -378,7 +382,12 @@ impl State {
                 });
             }
         }
-        self.bindings.iter().find_map(|it| {
+        let awaited = self.awaited.as_ref().filter(|_| self.is_push_on);
+        let mut bindings = self.bindings.iter();
+        bindings.find_map(|it| {
+            if awaited.is_some_and(|awaited| it.is_of(awaited)) {
+                return None;
+            }
             let current = self
                 .current
                 .as_ref()

@@ -27,6 +27,8 @@ struct Saved {
     tokens: BTreeMap<Slot, SavedToken>,
     bindings: Vec<SavedBinding>,
     last_account: Option<SavedAccount>,
+    #[serde(default)]
+    logged_in: Option<SavedAccount>,
     receipts: Vec<SavedReceipt>,
     clicked: Vec<DeliveryId>,
 }
@@ -122,6 +124,10 @@ pub(crate) fn save(state: &State) -> Result<Vec<u8>> {
             })
             .collect(),
         last_account: state.last_account.as_ref().map(Into::into),
+        logged_in: match &state.current {
+            Some(current) => Some((&current.key()).into()),
+            None => state.awaited.as_ref().map(Into::into),
+        },
         receipts: state
             .receipts
             .iter()
@@ -193,6 +199,7 @@ pub(crate) fn load(bytes: &[u8]) -> Result<State> {
         })
         .collect();
     state.last_account = saved.last_account.map(Into::into);
+    state.awaited = saved.logged_in.map(Into::into);
     state.receipts = saved
         .receipts
         .into_iter()

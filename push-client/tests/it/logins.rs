@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use push_client::{
-    Event, Permission, SlotState,
+    Event, GatewayError, GatewayErrorKind, Permission, SlotState,
     testing::{Asked, PlatformCall, ScriptedPlatform},
 };
 use push_core::{
@@ -431,5 +431,28 @@ fn a_bridge_that_does_not_return_cannot_keep_the_client_open() {
         let closing = tokio::spawn(async move { client.close().await });
         kit.pass(1, std::time::Duration::from_secs(2)).await;
         closing.await.unwrap();
+    });
+}
+
+/// S54: what the gateway had against the account before says nothing about this one, however late it says so.
+#[test]
+fn a_late_refusal_never_keeps_the_next_account_from_uploading() {
+    block_on(async {
+        let parts =
+            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+        parts.gateway.hold(true);
+        let kit = parts.start(|it| it).await;
+        kit.log_in("alice").await;
+        until(|| kit.uploads() == 1).await;
+        kit.log_in("bob").await;
+        kit.gateway.fail_next(GatewayError::new(
+            GatewayErrorKind::Refused,
+            "",
+            "not for this user",
+        ));
+        kit.gateway.hold(false);
+        settle().await;
+        assert_eq!(kit.uploads(), 2);
+        kit.uploaded("bob", &[Slot::Alert]).await;
     });
 }

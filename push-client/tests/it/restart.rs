@@ -88,6 +88,28 @@ fn a_logout_without_network_is_made_up_for_after_a_restart() {
     });
 }
 
+/// Who did not log out keeps receiving: a process that was killed and woken in the background has nobody logged in yet.
+#[test]
+fn a_start_before_the_login_leaves_the_device_bound() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        let device = kit.client.device();
+        let kit = kit.restarted(|it| it).await;
+        settle().await;
+        // Nor does a second start in which nobody logs in.
+        let kit = kit.restarted(|it| it).await;
+        settle().await;
+        assert_eq!(kit.gateway.asked().len(), 2, "the two uploads");
+        assert!(kit.gateway.device(&device).is_some());
+        // Whoever logs in instead takes the device over, and push that is switched off is off.
+        kit.log_in("bob").await;
+        kit.uploaded("bob", &[Slot::Alert, Slot::Voip]).await;
+        let kit = kit.restarted(|it| it).await;
+        kit.client.set_push(false);
+        until(|| kit.gateway.device(&device).is_none()).await;
+    });
+}
+
 /// Kicked while the app was not running: the gateway says that it does not know the device, and gets the tokens again.
 #[test]
 fn a_gateway_that_forgot_the_device_gets_the_tokens_again() {

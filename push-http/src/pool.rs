@@ -346,7 +346,14 @@ impl Origin {
     pub(crate) fn going_away(self: &Arc<Self>, connection: &Connection) {
         connection.retire();
         let mut state = self.lock();
-        self.judge(&mut state, connection);
+        // A graceful end still answers what it took (RFC 9113 §6.8); whether it did is known when the connection is over.
+        let is_graceful = connection
+            .wire()
+            .go_away()
+            .is_some_and(|it| it.code() == 0 && it.last_stream() > 0);
+        if !is_graceful {
+            self.judge(&mut state, connection);
+        }
         self.settle(state);
     }
 

@@ -172,6 +172,36 @@ async fn a_peer_that_always_goes_away_is_not_connected_to_over_and_over() {
     assert_eq!(server.connections(), 3);
 }
 
+/// RFC 9113 §6.8: what is on a connection that is shut down gracefully is still answered, so nothing has failed yet.
+#[tokio::test]
+async fn graceful_goaways_before_the_first_answer_fail_nobody_who_waits() {
+    let (go, _) = tokio::sync::broadcast::channel::<()>(1);
+    let gate = go.clone();
+    let server = Server::h2(move |number, mut peer| {
+        let mut gate = gate.subscribe();
+        async move {
+            peer.writer().stream_limit(1).await;
+            let (stream, _) = peer.request().await.unwrap();
+            if number < 4 {
+                peer.writer().go_away(stream, NO_ERROR, b"").await;
+                gate.recv().await.unwrap();
+            }
+            peer.writer().answer(stream, 200, b"").await;
+            peer.ignore().await;
+        }
+    })
+    .await;
+    let (client, _clock) = client(HttpConfig::default());
+    let sends: Vec<_> = (0..5)
+        .map(|it| spawn(&client, &server.url(), it.to_string()))
+        .collect();
+    until("each has a connection", || server.connections() == 5).await;
+    go.send(()).unwrap();
+    for send in sends {
+        assert_eq!(soon(send).await.unwrap().unwrap().status(), 200);
+    }
+}
+
 /// The measured trap: 5 GOAWAYs among 30,000 pushes cost another client 616 of them. Fewer pushes, more GOAWAYs here.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn goaways_under_load_lose_nothing_and_double_nothing() {

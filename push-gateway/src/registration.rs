@@ -282,7 +282,7 @@ impl Inner {
         // So that the delivery is known to the store.
         self.recorder.flush().await;
         let now = self.clock.now();
-        let mut events = Vec::new();
+        let mut events: Vec<TraceEvent> = Vec::new();
         for receipt in receipts {
             let trace = self.store.trace_of_delivery(app, receipt.delivery).await?;
             let Some(of) = trace
@@ -298,6 +298,7 @@ impl Inner {
             let theirs = user.is_none_or(|it| of.user.as_ref() == Some(it));
             let told = trace
                 .iter()
+                .chain(&events)
                 .any(|it| it.stage == stage && it.delivery == Some(receipt.delivery));
             if theirs && !told {
                 events.push(TraceEvent {

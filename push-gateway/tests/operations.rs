@@ -175,3 +175,24 @@ fn settings_that_cannot_work_are_refused_by_name() {
         serde_json::from_value::<push_gateway::Settings>(json!({"pipeline": {"inflight": 1}}));
     assert!(typo.is_err());
 }
+
+#[tokio::test]
+async fn the_same_receipt_twice_is_one_even_in_one_request() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    let receipt = push_core::Receipt {
+        delivery: world.text("alice").await,
+        what: push_core::ReceiptKind::Clicked,
+        at: START,
+    };
+    let twice = vec![receipt.clone(), receipt.clone()];
+    push_core::Gateway::receipts(&world.gateway, &app(), twice)
+        .await
+        .unwrap();
+    let trace = world.trace(receipt.delivery).await;
+    let clicks = trace
+        .iter()
+        .filter(|it| it.stage == push_core::Stage::Clicked);
+    assert_eq!(clicks.count(), 1);
+}

@@ -136,8 +136,8 @@ fn another_login_without_a_token_unbinds_the_first() {
         kit.log_in("alice").await;
         kit.uploaded("alice", &[Slot::Alert]).await;
         // A refused credential of bob's build stands for any token that cannot be uploaded.
-        kit.gateway.fail_next(push_client::GatewayError::new(
-            push_client::GatewayErrorKind::CertificateUnknown,
+        kit.gateway.fail_next(GatewayError::new(
+            GatewayErrorKind::CertificateUnknown,
             code::CERTIFICATE_UNKNOWN,
             "there is no credential 31287",
         ));
@@ -212,13 +212,10 @@ fn the_end_of_a_login_unbinds_the_device() {
 #[test]
 fn unbinding_is_safe_when_the_server_did_it_already() {
     block_on(async {
-        for kind in [
-            push_client::GatewayErrorKind::TicketRefused,
-            push_client::GatewayErrorKind::Refused,
-        ] {
+        for kind in [GatewayErrorKind::TicketRefused, GatewayErrorKind::Refused] {
             let (mut kit, generation) = Kit::logged_in("alice").await;
             kit.gateway
-                .fail_next(push_client::GatewayError::new(kind, "", "no such login"));
+                .fail_next(GatewayError::new(kind, "", "no such login"));
             kit.log_out(generation).await;
             kit.event("unbound").await;
             let asked = kit.gateway.asked().len();

@@ -1,4 +1,5 @@
-//! A gateway that is killed while it sends loses nothing, and repeats only what was on the wire.
+//! A gateway that is killed while it sends loses nothing and repeats only what was on the wire; one that is asked to stop
+//! repeats nothing.
 mod support;
 
 use std::{
@@ -22,6 +23,15 @@ const MESSAGES: usize = 200;
 /// The most deliveries that are with the vendor at the same time: the gateway's default.
 const IN_FLIGHT: usize = 2000;
 const API_KEY: &str = "a key that only this test knows";
+
+/// How a gateway ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// SIGKILL: no destructor runs, nothing is flushed.
+    Killed,
+    /// SIGTERM: it may finish what it began.
+    Stopped,
+}
 
 /// A gateway in a process of its own. Killed when it drops.
 struct Gateway {
@@ -52,14 +62,23 @@ impl Gateway {
         }
     }
 
-    /// SIGKILL: no destructor runs, nothing is flushed.
-    async fn kill(mut self) {
-        self.process.kill().await.expect("it was running");
+    async fn end(mut self, how: End) {
+        match how {
+            End::Killed => self.process.kill().await.expect("it was running"),
+            End::Stopped => {
+                let id = self.process.id().expect("it is running").to_string();
+                let sent = Command::new("kill").args(["-TERM", &id]).status().await;
+                assert!(sent.expect("kill is a program").success());
+                let status = self.process.wait().await.expect("it ends");
+                assert!(status.success(), "{status}");
+            }
+        }
     }
 }
 
-fn configuration() -> (PathBuf, PathBuf) {
-    let folder = std::env::temp_dir().join(format!("offline-push-crash-{}", std::process::id()));
+fn configuration(how: End) -> (PathBuf, PathBuf) {
+    let name = format!("offline-push-{how:?}-{}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
     drop(std::fs::remove_dir_all(&folder));
     std::fs::create_dir_all(&folder).expect("a temporary folder");
     let file = folder.join("offline-push.toml");
@@ -85,16 +104,16 @@ key = "{API_KEY}"
     (folder, file)
 }
 
-/// S128: 20,000 pushes, a vendor that answers after 50 ms, SIGKILL in the middle.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_gateway_loses_nothing_and_repeats_only_what_was_in_flight() {
+/// Ends a gateway amid 20,000 pushes to a vendor that answers after 50 ms, starts it again, waits until the vendor has them
+/// all, and answers how many came twice. None comes more often.
+async fn repeated_when(how: End) -> usize {
     let apple = apple(
         Options::default()
             .with_delay(Duration::from_millis(50))
             .with_any_token(),
     )
     .await;
-    let (folder, config) = configuration();
+    let (folder, config) = configuration(how);
     let gateway = Gateway::start(&config).await;
     let server = Caller::new(&gateway.address, API_KEY);
     let certificate = server.upload("apns", &apns_config(&apple)).await;
@@ -140,7 +159,7 @@ async fn a_killed_gateway_loses_nothing_and_repeats_only_what_was_in_flight() {
         (apple.counters().accepted >= 5000).then_some(())
     })
     .await;
-    gateway.kill().await;
+    gateway.end(how).await;
     eventually("the vendor to notice", async || {
         (apple.open_connections() == 0).then_some(())
     })
@@ -148,7 +167,7 @@ async fn a_killed_gateway_loses_nothing_and_repeats_only_what_was_in_flight() {
     let before = apple.counters();
     assert!(
         before.accepted < (USERS * MESSAGES) as u64,
-        "the kill came too late to prove anything"
+        "the end came too late to prove anything"
     );
 
     let gateway = Gateway::start(&config).await;
@@ -162,7 +181,7 @@ async fn a_killed_gateway_loses_nothing_and_repeats_only_what_was_in_flight() {
     let again = Caller::new(&gateway.address, API_KEY);
     let answer = again.get("/v1/credentials").await;
     assert_eq!(answer["credentials"][0]["lane"]["state"], json!("open"));
-    gateway.kill().await;
+    gateway.end(End::Killed).await;
 
     let mut repeated = 0;
     for id in &deliveries {
@@ -170,9 +189,22 @@ async fn a_killed_gateway_loses_nothing_and_repeats_only_what_was_in_flight() {
         assert!(times <= 2, "a push was sent {times} times");
         repeated += usize::from(times == 2);
     }
+    drop(std::fs::remove_dir_all(folder));
+    repeated
+}
+
+/// S128: nothing is lost, and only what was in flight comes twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_gateway_loses_nothing_and_repeats_only_what_was_in_flight() {
+    let repeated = repeated_when(End::Killed).await;
     assert!(
         repeated <= IN_FLIGHT,
         "{repeated} pushes were repeated, more than were in flight"
     );
-    drop(std::fs::remove_dir_all(folder));
+}
+
+/// S128: an update of the gateway is no reason to ring anybody's phone twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_asked_to_stop_loses_nothing_and_repeats_nothing() {
+    assert_eq!(repeated_when(End::Stopped).await, 0);
 }

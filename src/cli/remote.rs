@@ -38,7 +38,7 @@ impl Server {
             Some(file) => read_text(file)?,
             None => std::env::var("OFFLINE_PUSH_KEY").map_err(|_| {
                 Error::new(ErrorKind::Config, "no API key").advise(
-                    "set OFFLINE_PUSH_KEY, or name a file with --key-file; the keys are in the gateway's configuration under [apps]",
+                    "set OFFLINE_PUSH_KEY, or name a file with --key-file; the keys are in the gateway's configuration under [[http.keys]]",
                 )
             })?,
         };

@@ -107,7 +107,8 @@ impl Conclusion {
             stage: furthest,
             at,
             reason: last.and_then(|it| it.reason.clone()),
-            settled: furthest >= Stage::Settled
+            // A phone can tell of a push before the vendor's answer is stored: its word ends nothing.
+            settled: events.iter().any(|it| it.stage == Stage::Settled)
                 || (furthest == Stage::Decided
                     && last.is_some_and(|it| it.stage == Stage::Decided)),
         })
@@ -116,5 +117,32 @@ impl Conclusion {
     /// The reason with its text and advice, if this program knows it.
     pub fn explain(&self) -> Option<&'static Reason> {
         self.reason.as_deref().and_then(Reason::find)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use push_core::{AppId, MessageId};
+
+    use super::*;
+
+    fn event(stage: Stage) -> TraceEvent {
+        let message = MessageId::new("m-1").unwrap();
+        TraceEvent::new(
+            AppId::new("demo").unwrap(),
+            message,
+            Timestamp::from_unix_millis(1),
+            stage,
+        )
+    }
+
+    #[test]
+    fn a_click_that_is_told_before_the_vendors_answer_is_stored_settles_nothing() {
+        let mut events = vec![event(Stage::Queued), event(Stage::Clicked)];
+        let early = Conclusion::of(&events).unwrap();
+        assert_eq!((early.stage, early.settled), (Stage::Clicked, false));
+        events.push(event(Stage::Settled));
+        let late = Conclusion::of(&events).unwrap();
+        assert_eq!((late.stage, late.settled), (Stage::Clicked, true));
     }
 }

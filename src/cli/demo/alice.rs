@@ -178,6 +178,7 @@ pub(super) async fn trace_of(
     );
     let mut trace = world.settled(delivery).await?;
     let begun = Instant::now();
+    // Her phone tells of the click when it likes.
     while trace["stage"] != json!("clicked") && begun.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(5)).await;
         trace = world.im_server.get(&path).await?;

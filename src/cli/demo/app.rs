@@ -15,7 +15,7 @@ use offline_push::{
 };
 use tokio::{sync::broadcast, time};
 
-use super::{trouble, world::APP};
+use super::{scene::PATIENCE, trouble, world::APP};
 
 // The numbers that uploading the credentials yielded: which one counts is decided by the kind of build.
 certificate_id!(apns, debug = 31287, release = 31288);
@@ -144,7 +144,7 @@ impl App {
                 }
             }
         };
-        match time::timeout(time::Duration::from_secs(5), next).await {
+        match time::timeout(PATIENCE, next).await {
             Ok(Some(found)) => Ok(found),
             _ => Err(trouble(format!("the app did not tell that {what}"))),
         }

@@ -9,8 +9,8 @@ use super::{trouble, world::World};
 /// The certificate ids that the app names for its two kinds of build.
 pub(super) const DEBUG: i64 = 31287;
 pub(super) const RELEASE: i64 = 31288;
-/// How long a push may take to reach a phone on the same machine.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long any step may take before the story is given up; long, because the machine may be busy.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until the gateway knows that all `devices` of `user` are in background.
 pub(super) async fn away(world: &World, user: &str, devices: usize) -> Result<()> {

@@ -1,5 +1,9 @@
 //! What the story happens in: three vendors, a gateway, and who calls it.
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -17,7 +21,7 @@ use push_provider_huawei::simulator as huawei;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use super::trouble;
+use super::{scene::PATIENCE, trouble};
 use crate::cli::remote::Remote;
 
 /// The bundle id of the demo's app.
@@ -168,7 +172,8 @@ impl World {
         );
         let mut last = Value::Null;
         // The trace follows the push by a moment: it is stored behind it, in batches.
-        for _ in 0..200 {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
             match self.im_server.get(&path).await {
                 Ok(trace) if trace["settled"] == json!(true) => return Ok(trace),
                 Ok(trace) => last = trace,

@@ -1,17 +1,17 @@
 //! A gateway that does what a test says.
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use push_core::{
-    Account, DeviceId, Slot, UserId,
-    api::{PresenceBody, ReceiptsBody, RegistrationAnswer, RegistrationBody, Warning},
+    Account, AppId, CertificateId, DeviceId, Slot, UserId,
+    api::{PresenceBody, ReceiptsBody, RegistrationAnswer, RegistrationBody, Warning, code},
     async_trait,
 };
 use tokio::sync::watch;
 
-use crate::{GatewayApi, GatewayError};
+use crate::{GatewayApi, GatewayError, GatewayErrorKind};
 
 /// What the client asked of the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +26,21 @@ pub enum Asked {
     Receipts(UserId, ReceiptsBody),
 }
 
-/// A gateway that remembers what it was asked and keeps the rule of real ones: a device belongs to one user at a time (S61).
-/// It fails and waits as told. Clones are the same gateway.
+/// One side of an exchange with the gateway; the number is that of the question.
+#[derive(Clone, Debug)]
+pub enum Exchange {
+    /// It was asked, by this account.
+    Asked(usize, Account, Asked),
+    /// It answered; a question without an answer was given up by who asked.
+    Answered(usize, Result<(), GatewayError>),
+}
+
+/// The tokens of a device, by slot.
+type Slots = BTreeMap<Slot, RegistrationBody>;
+
+/// A gateway that remembers what it was asked and keeps the rules of real ones: in an app a device belongs to one user at a
+/// time (S61), one app knows nothing of another's, and an expired ticket is good for unbinding only. It fails and waits as
+/// told. Clones are the same gateway.
 #[derive(Clone, Debug)]
 pub struct ScriptedGateway(Arc<Shared>);
 
@@ -41,10 +54,21 @@ struct Shared {
 struct Inner {
     asked: Vec<Asked>,
     tickets: Vec<String>,
-    devices: BTreeMap<DeviceId, (UserId, BTreeMap<Slot, RegistrationBody>)>,
-    faults: VecDeque<GatewayError>,
+    exchanges: Vec<Exchange>,
+    devices: BTreeMap<(DeviceId, AppId), (UserId, Slots)>,
+    faults: VecDeque<Fault>,
+    refused: BTreeSet<String>,
+    unknown: BTreeSet<CertificateId>,
     is_down: Option<GatewayError>,
     warning: Option<Warning>,
+}
+
+#[derive(Debug)]
+enum Fault {
+    /// It is not done, and this is the answer.
+    Fail(GatewayError),
+    /// It is done, but the answer is this one.
+    Lose(GatewayError),
 }
 
 impl Default for ScriptedGateway {
@@ -64,7 +88,28 @@ impl ScriptedGateway {
 
     /// Answers the next request with `error`; called again, the one after that.
     pub fn fail_next(&self, error: GatewayError) {
-        self.lock().faults.push_back(error);
+        self.lock().faults.push_back(Fault::Fail(error));
+    }
+
+    /// Does what the next request asks, and answers it with `error`, as when the network breaks in between; in line with
+    /// [`ScriptedGateway::fail_next`].
+    pub fn lose_next(&self, error: GatewayError) {
+        self.lock().faults.push_back(Fault::Lose(error));
+    }
+
+    /// Takes `ticket` for expired from now on: it can still unbind, and nothing else.
+    pub fn expire_ticket(&self, ticket: impl Into<String>) {
+        self.lock().refused.insert(ticket.into());
+    }
+
+    /// Whether there is a credential of this id; there is, until told otherwise.
+    pub fn set_certificate(&self, id: CertificateId, is_known: bool) {
+        let unknown = &mut self.lock().unknown;
+        if is_known {
+            unknown.remove(&id);
+        } else {
+            unknown.insert(id);
+        }
     }
 
     /// Answers every request with `error` until told otherwise.
@@ -84,7 +129,19 @@ impl ScriptedGateway {
 
     /// Forgets the device, as when its user was kicked.
     pub fn forget(&self, device: &DeviceId) {
-        self.lock().devices.remove(device);
+        self.lock().devices.retain(|(it, _), _| it != device);
+    }
+
+    /// Forgets one token of the device, as when the vendor said that it is dead: the device stays known.
+    pub fn forget_token(&self, device: &DeviceId, slot: Slot) {
+        for ((_, _), (_, slots)) in self
+            .lock()
+            .devices
+            .iter_mut()
+            .filter(|it| it.0.0 == *device)
+        {
+            slots.remove(&slot);
+        }
     }
 
     /// Everything that was asked so far, in order.
@@ -97,28 +154,86 @@ impl ScriptedGateway {
         self.lock().tickets.clone()
     }
 
-    /// Whose the device is, and its tokens: who would get a push there.
-    pub fn device(&self, device: &DeviceId) -> Option<(UserId, BTreeMap<Slot, RegistrationBody>)> {
-        self.lock().devices.get(device).cloned()
+    /// Everything that was asked and answered so far, in order.
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.lock().exchanges.clone()
     }
 
-    async fn take(&self, account: &Account, asked: Asked) -> Result<(), GatewayError> {
-        {
+    /// Whose the device is, and its tokens: who would get a push there. Of several apps that have it, the first.
+    pub fn device(&self, device: &DeviceId) -> Option<(UserId, BTreeMap<Slot, RegistrationBody>)> {
+        self.devices(device).into_values().next()
+    }
+
+    /// As [`ScriptedGateway::device`], in each app that has it.
+    pub fn devices(
+        &self,
+        device: &DeviceId,
+    ) -> BTreeMap<AppId, (UserId, BTreeMap<Slot, RegistrationBody>)> {
+        let inner = self.lock();
+        let theirs = inner.devices.iter().filter(|it| it.0.0 == *device);
+        theirs
+            .map(|((_, app), it)| (app.clone(), it.clone()))
+            .collect()
+    }
+
+    /// Remembers what is asked, waits while it is held, and then does it or not.
+    async fn take<T: Default>(
+        &self,
+        account: &Account,
+        asked: Asked,
+        act: impl FnOnce(&mut Inner) -> Result<T, GatewayError> + Send,
+    ) -> Result<T, GatewayError> {
+        let number = {
             let mut inner = self.lock();
-            inner.asked.push(asked);
-            inner.tickets.push(account.credential.expose().to_owned());
-        }
+            let number = inner.asked.len();
+            inner.asked.push(asked.clone());
+            let ticket = account.credential.expose().to_owned();
+            inner.tickets.push(ticket);
+            let exchange = Exchange::Asked(number, account.clone(), asked.clone());
+            inner.exchanges.push(exchange);
+            number
+        };
         // The sender lives in `self`, so waiting cannot fail.
         drop(self.0.is_held.subscribe().wait_for(|it| !*it).await);
         let mut inner = self.lock();
-        match inner.faults.pop_front().or_else(|| inner.is_down.clone()) {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
+        let fault = inner.faults.pop_front();
+        let down = inner.is_down.clone().map(Fault::Fail);
+        let answer = match fault.or(down) {
+            Some(Fault::Fail(error)) => Err(error),
+            Some(Fault::Lose(error)) => {
+                // Whatever it would have answered.
+                drop(
+                    inner
+                        .believe(account, &asked)
+                        .and_then(|()| act(&mut inner)),
+                );
+                Err(error)
+            }
+            None => inner
+                .believe(account, &asked)
+                .and_then(|()| act(&mut inner)),
+        };
+        let told = answer.as_ref().map(drop).map_err(Clone::clone);
+        inner.exchanges.push(Exchange::Answered(number, told));
+        answer
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn believe(&self, account: &Account, asked: &Asked) -> Result<(), GatewayError> {
+        let is_unbinding = matches!(asked, Asked::Unregister(..));
+        if is_unbinding || !self.refused.contains(account.credential.expose()) {
+            return Ok(());
+        }
+        Err(GatewayError::new(
+            GatewayErrorKind::TicketRefused,
+            code::TICKET_REFUSED,
+            "the ticket has expired",
+        ))
     }
 }
 
@@ -132,19 +247,30 @@ impl GatewayApi for ScriptedGateway {
         body: &RegistrationBody,
     ) -> Result<RegistrationAnswer, GatewayError> {
         let asked = Asked::Register(account.user.clone(), slot, body.clone());
-        self.take(account, asked).await?;
-        let mut inner = self.lock();
-        let warning = inner.warning.clone();
-        let (user, slots) = inner
-            .devices
-            .entry(device.clone())
-            .or_insert_with(|| (account.user.clone(), BTreeMap::new()));
-        if *user != account.user {
-            *user = account.user.clone();
-            slots.clear();
-        }
-        let changed = slots.insert(slot, body.clone()).as_ref() != Some(body);
-        Ok(RegistrationAnswer { changed, warning })
+        self.take(account, asked, |inner| {
+            if inner.unknown.contains(&body.certificate_id) {
+                return Err(GatewayError::new(
+                    GatewayErrorKind::CertificateUnknown,
+                    code::CERTIFICATE_UNKNOWN,
+                    format!("there is no credential {}", body.certificate_id),
+                ));
+            }
+            let key = (device.clone(), account.app.clone());
+            let (user, slots) = inner
+                .devices
+                .entry(key)
+                .or_insert_with(|| (account.user.clone(), BTreeMap::new()));
+            if *user != account.user {
+                *user = account.user.clone();
+                slots.clear();
+            }
+            Ok(RegistrationAnswer {
+                changed: slots.insert(slot, body.clone()).as_ref() != Some(body),
+                warning: inner.warning.clone(),
+                ..RegistrationAnswer::default()
+            })
+        })
+        .await
     }
 
     async fn unregister(
@@ -153,19 +279,20 @@ impl GatewayApi for ScriptedGateway {
         device: &DeviceId,
         slot: Option<Slot>,
     ) -> Result<(), GatewayError> {
-        self.take(account, Asked::Unregister(account.user.clone(), slot))
-            .await?;
-        let mut inner = self.lock();
-        let Some((user, slots)) = inner.devices.get_mut(device) else {
-            return Ok(());
-        };
-        if *user == account.user {
-            match slot {
-                Some(slot) => drop(slots.remove(&slot)),
-                None => drop(inner.devices.remove(device)),
+        let asked = Asked::Unregister(account.user.clone(), slot);
+        self.take(account, asked, |inner| {
+            let key = (device.clone(), account.app.clone());
+            if let Some((user, slots)) = inner.devices.get_mut(&key)
+                && *user == account.user
+            {
+                match slot {
+                    Some(slot) => drop(slots.remove(&slot)),
+                    None => drop(inner.devices.remove(&key)),
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
     async fn presence(
@@ -174,21 +301,23 @@ impl GatewayApi for ScriptedGateway {
         device: &DeviceId,
         body: &PresenceBody,
     ) -> Result<(), GatewayError> {
-        self.take(account, Asked::Presence(account.user.clone(), *body))
-            .await?;
-        let inner = self.lock();
-        match inner.devices.get(device) {
-            Some((user, _)) if *user == account.user => Ok(()),
-            _ => Err(GatewayError::new(
-                crate::GatewayErrorKind::DeviceUnknown,
-                push_core::api::code::DEVICE_UNKNOWN,
-                "this user has no such device",
-            )),
-        }
+        let asked = Asked::Presence(account.user.clone(), *body);
+        self.take(account, asked, |inner| {
+            let key = (device.clone(), account.app.clone());
+            match inner.devices.get(&key) {
+                Some((user, _)) if *user == account.user => Ok(()),
+                _ => Err(GatewayError::new(
+                    GatewayErrorKind::DeviceUnknown,
+                    code::DEVICE_UNKNOWN,
+                    "this user has no such device",
+                )),
+            }
+        })
+        .await
     }
 
     async fn receipts(&self, account: &Account, body: &ReceiptsBody) -> Result<(), GatewayError> {
-        self.take(account, Asked::Receipts(account.user.clone(), body.clone()))
-            .await
+        let asked = Asked::Receipts(account.user.clone(), body.clone());
+        self.take(account, asked, |_| Ok(())).await
     }
 }

@@ -6,6 +6,6 @@ mod gateway;
 mod platform;
 
 pub use self::{
-    gateway::{Asked, ScriptedGateway},
+    gateway::{Asked, Exchange, ScriptedGateway},
     platform::{PlatformCall, ScriptedPlatform},
 };

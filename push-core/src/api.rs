@@ -6,21 +6,36 @@
 //! | `DELETE /v1/devices/{device}/registrations` | – | 204, also if there was nothing |
 //! | `DELETE /v1/devices/{device}/registrations/{slot}` | – | 204, also if there was nothing |
 //! | `PUT /v1/devices/{device}/presence` | [`PresenceBody`] | 204; 404 [`code::DEVICE_UNKNOWN`] |
-//! | `POST /v1/receipts` | [`ReceiptsBody`] | 204 |
+//! | `POST /v1/apps/{app}/devices/{device}/receipts` | [`ReceiptsBody`] | 204; 403 [`code::RECEIPT_KEY_REFUSED`] |
 //!
-//! Every request carries `authorization: Bearer <ticket>`: [`Account::credential`](crate::Account::credential), an opaque
-//! text that names app and user, issued by the IM's own server. `{device}` is a percent-encoded
-//! [`DeviceId`](crate::DeviceId), `{slot}` a [`Slot`](crate::Slot)'s word. An answer outside 2xx is a [`Problem`].
+//! Every request but the last carries `authorization: Bearer <ticket>`: [`Account::credential`](crate::Account::credential), an
+//! opaque text that names app and user, issued by the IM's own server. Receipts are signed with the device's
+//! [`ReceiptKey`] instead, in the header [`RECEIPT_SIGNATURE`]. `{app}` and `{device}` are a percent-encoded
+//! [`AppId`] and [`DeviceId`], `{slot}` a [`Slot`](crate::Slot)'s word. An answer outside 2xx is a [`Problem`].
 //!
 //! Unknown members are ignored by both sides, so that either may be the newer one.
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CertificateId, Channel, DeviceToken, Environment, Platform, Presence, Receipt, Timestamp,
+    AppId, CertificateId, Channel, DeviceId, DeviceToken, Environment, Platform, Presence, Receipt,
+    ReceiptKey, Timestamp,
 };
 
 /// The top-level key beside `ext` under which a payload may carry its [`DeliveryId`](crate::DeliveryId), for receipts.
 pub const DELIVERY_KEY: &str = "delivery";
+
+/// The header that signs receipts: `v1.<digest>.<tag>`. The digest is the SHA-256 of the body, the tag the HMAC-SHA-256 of
+/// [`receipts_to_sign`] under the bytes of the [`ReceiptKey`]; both in 64 lower-case hexadecimal digits.
+///
+/// Because the digest is signed and not the body, a gateway knows from the head alone whether to read on. There is no time or
+/// number in it: the same receipts told again change nothing.
+pub const RECEIPT_SIGNATURE: &str = "receipt-signature";
+
+/// What the tag of [`RECEIPT_SIGNATURE`] is computed of: what the request is, for which device of which app, and the digest of
+/// its body, one on a line. Ids have no line breaks. The path is not in it as such, because proxies rewrite paths.
+pub fn receipts_to_sign(app: &AppId, device: &DeviceId, digest: &str) -> String {
+    format!("POST receipts v1\n{app}\n{device}\n{digest}")
+}
 
 /// A token of the device in the path, for the slot in the path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +61,10 @@ pub struct RegistrationAnswer {
     /// What is wrong with the registration although it was stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<Warning>,
+    /// What the device signs its receipts with. Always the same for a device of an app, until the gateway gets another master
+    /// key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt_key: Option<ReceiptKey>,
 }
 
 /// Something that was accepted but will not work.
@@ -79,6 +98,8 @@ pub struct ReceiptsBody {
 impl ReceiptsBody {
     /// The most receipts in one request.
     pub const MAX: usize = 100;
+    /// The largest body of receipts that is read, in bytes: 100 receipts take some 10,000.
+    pub const MAX_BYTES: usize = 64 * 1024;
 }
 
 /// An error answer: a problem document of RFC 9457, `application/problem+json`.
@@ -111,6 +132,8 @@ pub mod code {
     pub const ENVIRONMENT_MISMATCH: &str = "environment-mismatch";
     /// 401: the ticket is missing, forged or expired. The app must get a new one and log in again.
     pub const TICKET_REFUSED: &str = "ticket-refused";
+    /// 403: receipts are not signed with this device's key. Registering the device again yields the key.
+    pub const RECEIPT_KEY_REFUSED: &str = "receipt-key-refused";
     /// The app has no credential of this id, or it is for another channel (S52: 22001).
     pub const CERTIFICATE_UNKNOWN: &str = "certificate-unknown";
     /// 404: the device has no registration of this user (any more). The app half uploads its tokens again.
@@ -161,6 +184,20 @@ mod tests {
     }
 
     #[test]
+    fn what_receipts_are_signed_over_tells_apps_devices_and_bodies_apart() {
+        let over = |app: &str, device: &str, digest: &str| {
+            let (app, device) = (AppId::new(app).unwrap(), DeviceId::new(device).unwrap());
+            receipts_to_sign(&app, &device, digest)
+        };
+        assert_eq!(
+            over("chat", "phone 1", "ab"),
+            "POST receipts v1\nchat\nphone 1\nab"
+        );
+        assert_ne!(over("a", "bc", "d"), over("ab", "c", "d"));
+        assert!(DeviceId::new("a\nb").is_err());
+    }
+
+    #[test]
     fn answers_are_read_whatever_a_newer_gateway_adds() {
         let answer: RegistrationAnswer =
             serde_json::from_str(r#"{"changed":true,"since":1}"#).unwrap();
@@ -168,9 +205,15 @@ mod tests {
             answer,
             RegistrationAnswer {
                 changed: true,
-                warning: None
+                warning: None,
+                receipt_key: None,
             }
         );
+        let key = "0123456789abcdef0123456789abcdef";
+        let answer: RegistrationAnswer =
+            serde_json::from_str(&format!(r#"{{"changed":true,"receipt_key":"{key}"}}"#)).unwrap();
+        assert_eq!(answer.receipt_key.as_ref().unwrap().expose(), key);
+        assert!(!format!("{answer:?}").contains(key));
         let problem: Problem = serde_json::from_str("{}").unwrap();
         assert_eq!(problem.kind, "about:blank");
     }

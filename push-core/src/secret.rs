@@ -35,6 +35,58 @@ impl From<String> for Secret {
     }
 }
 
+/// What a device signs its receipts with: the gateway hands it out with a registration and can compute it again, so nobody
+/// stores it but the phone. Text of 16 to 256 printable ASCII characters that means nothing to the phone; its bytes are the key.
+///
+/// `Debug` prints nothing of it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ReceiptKey(Secret);
+
+impl ReceiptKey {
+    /// Checks and takes over `key`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if it is shorter than 16 bytes, longer than 256, or has a character that is not printable ASCII.
+    pub fn new(key: impl Into<String>) -> Result<Self> {
+        let key = Secret::new(key);
+        let bytes = key.expose().as_bytes();
+        let is_good = (16..=256).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
+        if is_good {
+            Ok(Self(key))
+        } else {
+            Err(Error::new(
+                ErrorKind::Invalid,
+                "this is not a receipt key: they are 16 to 256 printable ASCII characters",
+            ))
+        }
+    }
+
+    /// The key itself, to sign with.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+impl fmt::Debug for ReceiptKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReceiptKey(…)")
+    }
+}
+
+impl TryFrom<String> for ReceiptKey {
+    type Error = Error;
+    fn try_from(key: String) -> Result<Self> {
+        Self::new(key)
+    }
+}
+
+impl From<ReceiptKey> for String {
+    fn from(key: ReceiptKey) -> Self {
+        key.expose().to_owned()
+    }
+}
+
 /// What a vendor gave a device so that it can be reached: 1 to 4,096 bytes of printable ASCII.
 ///
 /// `Debug` shows its length and a fingerprint that tells two tokens apart without giving either away.

@@ -16,6 +16,7 @@ use crate::{
     grace::Grace,
     metrics::{Metrics, Snapshot},
     pipeline::{self, Pipeline},
+    receipt::{ReceiptKeys, Turns},
     recent::Recent,
     seal::{MasterKey, Sealer, random},
     settings::Settings,
@@ -37,7 +38,7 @@ pub struct Parts {
     pub registry: Arc<Registry>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
-    /// What seals credentials and signs tickets.
+    /// What seals credentials, signs tickets and makes the receipt keys of devices.
     pub master_key: MasterKey,
     /// What an operator chose.
     pub settings: Settings,
@@ -62,6 +63,8 @@ pub(crate) struct Inner {
     pub(crate) pipeline: Pipeline,
     pub(crate) grace: Grace,
     pub(crate) recent: Recent,
+    pub(crate) receipt_keys: ReceiptKeys,
+    pub(crate) receipt_turns: Turns,
     background: Mutex<JoinSet<()>>,
 }
 
@@ -111,6 +114,8 @@ impl Gateway {
             vault,
             clock: parts.clock,
             tickets: Tickets::new(&parts.master_key)?,
+            receipt_keys: ReceiptKeys::new(&parts.master_key)?,
+            receipt_turns: Turns::default(),
             settings,
             metrics,
             recorder,

@@ -53,6 +53,7 @@ mod grace;
 pub mod http;
 mod metrics;
 mod pipeline;
+mod receipt;
 mod recent;
 mod registration;
 mod seal;

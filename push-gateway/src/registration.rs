@@ -1,10 +1,9 @@
-//! What phones and IM servers tell of devices: tokens, presence, receipts.
+//! What phones and IM servers tell of devices: tokens and presence.
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use push_core::{
     AppId, Cancel, Device, DeviceId, Error, ErrorKind, Message, MessageKind, Presence,
-    PresenceChange, Reason, Receipt, ReceiptKind, Registration, Result, Slot, Stage, TraceEvent,
-    UserId,
+    PresenceChange, Reason, Registration, Result, Slot, UserId,
     api::{RegistrationAnswer, RegistrationBody, Warning},
 };
 
@@ -117,19 +116,6 @@ impl Gateway {
         .await
     }
 
-    /// Takes receipts from a phone on which `user` is logged in; those for other users' deliveries are ignored.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn receipts_of(
-        &self,
-        app: &AppId,
-        user: &UserId,
-        receipts: Vec<Receipt>,
-    ) -> Result<()> {
-        self.0.receipts(app, Some(user), receipts).await
-    }
-
     /// The user's devices, and whether a plain text message from somebody else would be pushed to each now (S112).
     ///
     /// # Errors
@@ -148,6 +134,7 @@ impl Inner {
         slot: Slot,
         body: RegistrationBody,
     ) -> Result<RegistrationAnswer, Unregistered> {
+        let receipt_key = self.receipt_keys.of(&app, &device)?;
         let registration = Registration {
             app: app.clone(),
             user: user.clone(),
@@ -199,6 +186,7 @@ impl Inner {
         Ok(RegistrationAnswer {
             changed: registered.changed,
             warning,
+            receipt_key: Some(receipt_key),
         })
     }
 
@@ -272,49 +260,6 @@ impl Inner {
         self.silence(app, silent).await
     }
 
-    /// Records receipts of known deliveries; of `user` only, if given.
-    pub(crate) async fn receipts(
-        &self,
-        app: &AppId,
-        user: Option<&UserId>,
-        receipts: Vec<Receipt>,
-    ) -> Result<()> {
-        // So that the delivery is known to the store.
-        self.recorder.flush().await;
-        let now = self.clock.now();
-        let mut events: Vec<TraceEvent> = Vec::new();
-        for receipt in receipts {
-            let trace = self.store.trace_of_delivery(app, receipt.delivery).await?;
-            let Some(of) = trace
-                .iter()
-                .find(|it| it.delivery == Some(receipt.delivery))
-            else {
-                continue;
-            };
-            let stage = match receipt.what {
-                ReceiptKind::Delivered => Stage::Delivered,
-                ReceiptKind::Clicked => Stage::Clicked,
-            };
-            let theirs = user.is_none_or(|it| of.user.as_ref() == Some(it));
-            let told = trace
-                .iter()
-                .chain(&events)
-                .any(|it| it.stage == stage && it.delivery == Some(receipt.delivery));
-            if theirs && !told {
-                events.push(TraceEvent {
-                    at: receipt.at.min(now),
-                    stage,
-                    reason: None,
-                    attempt: None,
-                    answer: None,
-                    ..of.clone()
-                });
-            }
-        }
-        self.recorder.append(events);
-        Ok(())
-    }
-
     async fn diagnose(&self, app: &AppId, user: &UserId) -> Result<Vec<Diagnosis>> {
         let now = self.clock.now();
         let settings = &self.settings.decision;
@@ -329,7 +274,7 @@ impl Inner {
             .flat_map(|it| &it.registrations)
             .map(|it| it.registration.certificate)
             .collect();
-        let credentials = self.vault.facts(app, &ids).await?;
+        let credentials = self.facts(app, &ids).await?;
         let message = Message {
             id: push_core::MessageId::new("diagnosis")?,
             kind: MessageKind::Chat,

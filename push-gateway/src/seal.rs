@@ -1,4 +1,4 @@
-//! The master key, and what is derived from it: sealed credentials and the key of tickets.
+//! The master key, and what is derived from it: sealed credentials, and the keys of tickets and receipts.
 use std::fmt;
 
 use aws_lc_rs::{
@@ -116,7 +116,7 @@ impl Sealer {
         self.key
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(aad(context)),
+                Aad::from(parts(context)),
                 &mut body,
             )
             .map_err(|_| Error::new(ErrorKind::Internal, "a credential could not be sealed"))?;
@@ -157,7 +157,7 @@ impl Sealer {
         let mut body = Zeroizing::new(body.to_vec());
         let opened = Nonce::try_assume_unique_for_key(nonce).and_then(|nonce| {
             self.key
-                .open_in_place(nonce, Aad::from(aad(context)), &mut body)
+                .open_in_place(nonce, Aad::from(parts(context)), &mut body)
                 .map(|it| it.len())
         });
         let length = opened.map_err(|_| {
@@ -175,9 +175,9 @@ impl fmt::Debug for Sealer {
 }
 
 /// The parts with their lengths in front, so that no two lists of parts are the same bytes.
-fn aad(context: &[&str]) -> Vec<u8> {
+pub(crate) fn parts(all: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for part in context {
+    for part in all {
         bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
         bytes.extend_from_slice(part.as_bytes());
     }
@@ -196,6 +196,18 @@ pub(crate) fn hex(text: &str) -> Option<Vec<u8>> {
             .map(|it| (it[0] * 16 + it[1]) as u8)
             .collect()
     })
+}
+
+/// Writes bytes as lower-case hexadecimal digits.
+pub(crate) fn hex_text(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
+    bytes
+        .iter()
+        .flat_map(|it| [it >> 4, it & 15])
+        .map(|it| DIGITS[usize::from(it)])
+        .collect()
 }
 
 /// Fills `bytes` with the system's randomness.

@@ -1,4 +1,4 @@
-//! Who calls: servers with API keys, phones with tickets.
+//! Who calls: servers with API keys, phones with tickets or, for receipts, the key of their device.
 use std::{fmt, sync::Arc, time::Duration};
 
 use aws_lc_rs::{
@@ -7,12 +7,12 @@ use aws_lc_rs::{
 };
 use axum::extract::FromRequestParts;
 use http::{StatusCode, header, request::Parts};
-use push_core::{AppId, Error, ErrorKind, Result, Secret, UserId, api};
+use push_core::{AppId, DeviceId, Error, ErrorKind, Result, Secret, UserId, api};
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Api, problem::Problem};
-use crate::{seal::hex, ticket::TicketUse};
+use super::{Api, extract::InPath, problem::Problem};
+use crate::{receipt::SignedDigest, seal::hex, ticket::TicketUse};
 
 /// What a key may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -212,6 +212,61 @@ impl<const LOGOUT: bool> FromRequestParts<Arc<Api>> for Phone<LOGOUT> {
             _place: place(api, &ticket.app)?,
             app: ticket.app,
             user: ticket.user,
+        })
+    }
+}
+
+/// A device that signed what it tells, known from the head of the request alone.
+pub(crate) struct Signer {
+    pub(crate) app: AppId,
+    pub(crate) device: DeviceId,
+    digest: SignedDigest,
+    _place: Place,
+}
+
+impl Signer {
+    fn refused(detail: &str) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, api::code::RECEIPT_KEY_REFUSED).detail(format!(
+            "{detail}; register the device again, the answer has its key"
+        ))
+    }
+
+    /// Whether this is the body that was signed.
+    pub(crate) fn check(&self, body: &[u8]) -> Result<(), Problem> {
+        if self.digest.is_of(body) {
+            Ok(())
+        } else {
+            Err(Self::refused("the body is not the one that was signed"))
+        }
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for Signer {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
+        let InPath((app, device)) =
+            InPath::<(AppId, DeviceId)>::from_request_parts(parts, api).await?;
+        let signature = parts
+            .headers
+            .get(api::RECEIPT_SIGNATURE)
+            .and_then(|it| it.to_str().ok())
+            .ok_or_else(|| {
+                Self::refused(&format!(
+                    "the header `{}` is missing",
+                    api::RECEIPT_SIGNATURE
+                ))
+            })?;
+        let digest = api
+            .gateway
+            .0
+            .receipt_keys
+            .check(&app, &device, signature)?
+            .ok_or_else(|| Self::refused("the signature is not by this device's receipt key"))?;
+        Ok(Self {
+            _place: place(api, &app)?,
+            app,
+            device,
+            digest,
         })
     }
 }

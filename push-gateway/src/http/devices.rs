@@ -10,8 +10,8 @@ use push_core::{
 
 use super::{
     Api,
-    auth::Phone,
-    extract::{Body, InPath},
+    auth::{Phone, Signer},
+    extract::{Body, InPath, Raw, parse},
     problem::Problem,
     schema::{PresenceDoc, ProblemDoc, ReceiptsDoc, RegistrationAnswerDoc, RegistrationDoc},
 };
@@ -99,19 +99,27 @@ pub(super) async fn presence(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Tells which deliveries arrived or were clicked on. Receipts for other users' deliveries are ignored.
-#[utoipa::path(post, path = "/v1/receipts", tag = "phone", security(("ticket" = [])), request_body = ReceiptsDoc,
-    responses((status = 204), (status = 400, body = ProblemDoc), (status = 401, body = ProblemDoc)))]
+/// Tells which deliveries to the device arrived or were clicked on. Receipts for other deliveries are ignored.
+///
+/// Signed with the receipt key that the registration was answered with, in place of a ticket: an extension that shows pushes
+/// has none, and a push may arrive after the ticket expired. The signature is `v1.<digest>.<tag>`: the SHA-256 of the body, and
+/// the HMAC-SHA-256 of the lines `POST receipts v1`, app, device and digest (no line break after the last) under the bytes of
+/// the key; both in lower-case hexadecimal digits.
+#[utoipa::path(post, path = "/v1/apps/{app}/devices/{device}/receipts", tag = "phone", security(("receipt-key" = [])),
+    params(("app" = String, Path), ("device" = String, Path)), request_body = ReceiptsDoc,
+    responses((status = 204), (status = 400, body = ProblemDoc), (status = 403, body = ProblemDoc), (status = 413, body = ProblemDoc)))]
 pub(super) async fn receipts(
     State(api): State<Arc<Api>>,
-    phone: Phone<false>,
-    Body(body): Body<ReceiptsBody>,
+    signer: Signer,
+    Raw(body): Raw,
 ) -> Result<StatusCode, Problem> {
+    signer.check(&body)?;
+    let body: ReceiptsBody = parse(&body)?;
     if body.receipts.len() > ReceiptsBody::MAX {
         return Err(Problem::invalid("at most 100 receipts in one request"));
     }
     api.gateway
-        .receipts_of(&phone.app, &phone.user, body.receipts)
+        .receipts_of(&signer.app, &signer.device, body.receipts)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -25,14 +25,22 @@ use axum::{
     routing,
 };
 use http::StatusCode;
-use push_core::{AppId, Error, ErrorKind, Ingress, Result};
+use push_core::{
+    AppId, Error, ErrorKind, Ingress, Result,
+    api::{RECEIPT_SIGNATURE, ReceiptsBody},
+};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use utoipa::{
     OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::security::{
+        ApiKey as OpenApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme,
+    },
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
 use self::{
     auth::{Anybody, Keys},
@@ -130,7 +138,7 @@ impl fmt::Debug for Api {
     tags(
         (name = "server", description = "For IM servers, with an API key of scope `server`"),
         (name = "admin", description = "For operators, with an API key of scope `admin`"),
-        (name = "phone", description = "For the app half, with a ticket")
+        (name = "phone", description = "For the app half, with a ticket; receipts with the device's receipt key")
     )
 )]
 struct Document;
@@ -153,6 +161,12 @@ fn finish(mut document: utoipa::openapi::OpenApi) -> String {
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("key", bearer("API key"));
     components.add_security_scheme("ticket", bearer("ticket"));
+    let signature = ApiKeyValue::with_description(
+        RECEIPT_SIGNATURE,
+        "A signature with the receipt key of the device, as the operation says",
+    );
+    let signature = SecurityScheme::ApiKey(OpenApiKey::Header(signature));
+    components.add_security_scheme("receipt-key", signature);
     document
         .to_pretty_json()
         .unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
@@ -176,7 +190,7 @@ fn api_router() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(devices::register, devices::unregister_slot))
         .routes(routes!(devices::unregister))
         .routes(routes!(devices::presence))
-        .routes(routes!(devices::receipts))
+        .routes(routes!(devices::receipts).layer(DefaultBodyLimit::max(ReceiptsBody::MAX_BYTES)))
 }
 
 /// Everything that is answered over HTTP: `/v1`, `/v1/openapi.json`, `/healthz`, and `ingresses` below their prefixes.

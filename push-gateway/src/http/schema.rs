@@ -155,6 +155,8 @@ pub(super) struct RegistrationDoc {
 pub(super) struct RegistrationAnswerDoc {
     changed: bool,
     warning: Option<WarningDoc>,
+    /// What the device signs its receipts with.
+    receipt_key: Option<String>,
 }
 
 /// Something that was accepted but will not work.

@@ -119,15 +119,20 @@ impl Served {
     }
 
     pub async fn raw(&self, method: &str, path: &str, bearer: &str, body: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(self.address)
-            .await
-            .expect("a connection");
         let authorization = match bearer {
             "" => String::new(),
             it => format!("authorization: Bearer {it}\r\n"),
         };
+        self.send(method, path, &authorization, body).await
+    }
+
+    /// Sends `body` with these lines of the head besides the usual ones.
+    pub async fn send(&self, method: &str, path: &str, lines: &str, body: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(self.address)
+            .await
+            .expect("a connection");
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n{authorization}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n{lines}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         stream.write_all(head.as_bytes()).await.expect("a request");

@@ -38,6 +38,57 @@ const NOT_IN_CORE: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// What a phone must never carry: the server half, and what only that needs.
+const NOT_ON_PHONES: &[(&str, &[&str])] = &[
+    (
+        "the server half",
+        &[
+            "push-gateway",
+            "push-provider-*",
+            "push-store-*",
+            "push-queue-*",
+            "push-ingress-*",
+            "push-sqlite",
+        ],
+    ),
+    (
+        "a simulator or a test kit",
+        &["push-testkit", "rcgen", "x509-parser"],
+    ),
+    (
+        "an HTTP server",
+        &["axum*", "tower*", "utoipa*", "actix*", "warp"],
+    ),
+    (
+        "a database",
+        &[
+            "rusqlite",
+            "libsqlite3-sys",
+            "sqlx*",
+            "tokio-postgres",
+            "postgres*",
+            "redis",
+        ],
+    ),
+    (
+        "what only a program at a terminal needs",
+        &["clap*", "toml*", "tracing-subscriber"],
+    ),
+];
+
+/// What phones carry: the name of the choice, and the arguments of `cargo tree` for it.
+const PHONES: &[(&str, &[&str])] = &[
+    ("push-client", &["--package=push-client"]),
+    (
+        "the facade's feature `client` with both login bridges",
+        &[
+            "--package=offline-push",
+            "--no-default-features",
+            "--features=client,login-auto,login-manual",
+        ],
+    ),
+];
+
 /// What the product must never link beside rustls with aws-lc-rs.
 const NOT_IN_PRODUCT: &[(&str, &[&str])] = &[
     ("a second TLS stack", &["openssl*", "native-tls"]),
@@ -65,6 +116,13 @@ pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
                 format!("find the way with `cargo tree -p push-core --all-features -i {name}`"),
             );
         }
+    }
+
+    for (what, arguments) in PHONES {
+        let mut tree = run::cargo(&workspace.root);
+        tree.args(["tree", "--edges=normal", "--prefix=none"]);
+        tree.args(*arguments);
+        on_phones(what, &parse(&run::stdout_of(&mut tree)?), report);
     }
 
     let mut features: Vec<String> = Vec::new();
@@ -118,6 +176,19 @@ pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
     Ok(())
 }
 
+/// Tells what an app would carry without having a use for it.
+fn on_phones(what: &str, app_half: &BTreeSet<(String, String)>, report: &mut Report) {
+    for (kind, names) in NOT_ON_PHONES {
+        for (name, _) in matching(app_half, names) {
+            report.wrong(
+                "push-client/Cargo.toml",
+                format!("{what} would put {kind} on phones: `{name}`"),
+                format!("find the way with `cargo tree -p push-client -e normal -i {name}`"),
+            );
+        }
+    }
+}
+
 /// Name and version of every package in the text of `cargo tree --prefix=none`.
 fn parse(text: &str) -> BTreeSet<(String, String)> {
     text.lines()
@@ -156,7 +227,7 @@ fn versions<'a>(packages: &'a BTreeSet<(String, String)>, name: &str) -> Vec<&'a
 
 #[cfg(test)]
 mod tests {
-    use super::{NOT_IN_CORE, NOT_IN_PRODUCT, matching, parse, versions};
+    use super::{NOT_IN_CORE, NOT_IN_PRODUCT, Report, matching, on_phones, parse, versions};
 
     const TREE: &str = "\
 push-core v0.1.0 (/somewhere/push-core)
@@ -193,5 +264,22 @@ h2 v0.4.20
             ["h2", "openssl-probe", "rustls", "tokio-util"]
         );
         assert_eq!(found(NOT_IN_PRODUCT), ["openssl-probe"]);
+    }
+
+    #[test]
+    fn the_server_half_and_what_only_it_needs_are_kept_off_phones() {
+        let tree = parse(
+            "push-client v0.1.0\ntower-service v0.3.3\npush-store-sqlite v0.1.0\nhyper v1.12.0\n",
+        );
+        let mut report = Report::default();
+        on_phones("push-client", &tree, &mut report);
+        let found: Vec<&str> = report.findings.iter().map(|it| it.wrong.as_str()).collect();
+        assert_eq!(
+            found,
+            [
+                "push-client would put the server half on phones: `push-store-sqlite`",
+                "push-client would put an HTTP server on phones: `tower-service`",
+            ]
+        );
     }
 }

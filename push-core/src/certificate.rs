@@ -86,6 +86,19 @@ impl CertificateIds {
         Ok(Self(ids))
     }
 
+    /// These and the id of one more channel and slot, for an app that says it at run time; the later one counts.
+    #[must_use]
+    pub fn with(
+        mut self,
+        channel: &str,
+        slot: Slot,
+        id: CertificateId,
+        environment: Environment,
+    ) -> Self {
+        self.0.insert((channel.to_owned(), slot), (id, environment));
+        self
+    }
+
     /// The id and environment of this build for `channel` and `slot`.
     ///
     /// # Errors

@@ -1,0 +1,279 @@
+//! What the app knows when it starts.
+use push_client::HttpGateway;
+use push_core::{AppId, CertificateIds, Channel, DeviceId, Environment, payload::Shape};
+use push_http::HttpConfig;
+
+use crate::{ErrorKind, PushError};
+
+/// What a device's token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Slot {
+    /// Notifications that a person sees.
+    Alert,
+    /// Incoming calls (PushKit).
+    Voip,
+    /// Live Activities.
+    LiveActivity,
+}
+
+/// What kind of client this is; the gateway's presence rules differ by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum DeviceKind {
+    /// An iPhone.
+    Ios,
+    /// An iPad.
+    Ipad,
+    /// An Android phone or tablet.
+    Android,
+    /// A HarmonyOS NEXT phone.
+    Harmony,
+    /// A browser.
+    Web,
+    /// A desktop program.
+    Desktop,
+}
+
+/// How the vendor hands a push to the app, and so what the text of a payload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum PayloadShape {
+    /// The notification's `userInfo` as JSON, with the string `ext` beside `aps`.
+    Apns,
+    /// The intent extra `ext` itself: Huawei, Honor, vivo, Meizu, FCM.
+    Intent,
+    /// `MiPushMessage.getExtra()` as JSON.
+    Xiaomi,
+    /// The intent's extras as JSON.
+    Oppo,
+    /// The notification's `userInfo` from TPNS as JSON.
+    Tpns,
+}
+
+/// The certificate ids of one channel and slot: the numbers that uploading the credentials to the gateway printed.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct CertificateId {
+    /// The channel's name, as `apns` or `fcm`.
+    pub channel: String,
+    /// What the tokens are for.
+    pub slot: Slot,
+    /// The id for debug builds, whose tokens are of the sandbox.
+    pub debug: i64,
+    /// The id for released builds, whose tokens are of production.
+    pub release: i64,
+}
+
+/// What the app knows when it starts.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct Config {
+    /// The gateway, as `https://push.example.com`. Only a gateway on the same machine may be `http`.
+    pub gateway_url: String,
+    /// The app's id at the gateway.
+    pub app_id: String,
+    /// The file for what must survive a restart, in the app's private folder, which must exist. It holds tokens and a ticket.
+    pub state_path: String,
+    /// The vendor's way to this phone, as `apns` or `fcm`.
+    pub channel: String,
+    /// Which credential the tokens belong to. Every slot of `slots` needs one.
+    pub certificate_ids: Vec<CertificateId>,
+    /// Whether this is a debug build, to which the ids `debug` belong.
+    pub is_debug_build: bool,
+    /// The kinds of token to ask for at login; alert alone if there is none.
+    #[uniffi(default = [])]
+    pub slots: Vec<Slot>,
+    /// What kind of client this is.
+    #[uniffi(default = None)]
+    pub device_kind: Option<DeviceKind>,
+    /// What the text of a payload is; by default what the channel's is.
+    #[uniffi(default = None)]
+    pub payload_shape: Option<PayloadShape>,
+    /// The device's id, for an app that has one already. Otherwise one is made at the first start and kept.
+    #[uniffi(default = None)]
+    pub device_id: Option<String>,
+    /// Certificates of authorities to trust besides the well-known ones, as PEM: for a gateway inside a company, and for tests.
+    #[uniffi(default = None)]
+    pub extra_ca_pem: Option<String>,
+}
+
+/// A configuration that has been checked.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) app: AppId,
+    pub(crate) channel: Channel,
+    pub(crate) slots: Vec<push_core::Slot>,
+    pub(crate) shape: Shape,
+    pub(crate) certificates: CertificateIds,
+    pub(crate) device_kind: Option<push_core::Platform>,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) gateway: HttpGateway,
+}
+
+impl Config {
+    /// Checks everything but the file.
+    pub(crate) fn check(&self) -> Result<Checked, PushError> {
+        let at = |place: &'static str| {
+            move |error: push_core::Error| PushError::from(error.at(format!("Config.{place}")))
+        };
+        let app = AppId::new(self.app_id.as_str()).map_err(at("app_id"))?;
+        let channel = Channel::new(self.channel.as_str()).map_err(at("channel"))?;
+        if self.state_path.is_empty() {
+            return Err(PushError::new(
+                ErrorKind::Config,
+                "Config.state_path",
+                "there is no file for the client's state, so every start would be that of a new device",
+                "name a file in the app's private folder",
+            ));
+        }
+        let device = match &self.device_id {
+            None => None,
+            Some(id) => Some(DeviceId::new(id.as_str()).map_err(at("device_id"))?),
+        };
+        let mut slots = Vec::new();
+        for slot in &self.slots {
+            let slot = push_core::Slot::from(*slot);
+            if !slots.contains(&slot) {
+                slots.push(slot);
+            }
+        }
+        if slots.is_empty() {
+            slots.push(push_core::Slot::Alert);
+        }
+        let mut http = HttpConfig::default();
+        http.extra_ca_pem.clone_from(&self.extra_ca_pem);
+        Ok(Checked {
+            certificates: self.certificates(&slots)?,
+            shape: self
+                .payload_shape
+                .map_or_else(|| shape_of(&channel), Shape::from),
+            device_kind: self.device_kind.map(Into::into),
+            gateway: HttpGateway::new(&self.gateway_url, http)?,
+            app,
+            channel,
+            slots,
+            device,
+        })
+    }
+
+    /// The ids of this build. A token without one would be taken everywhere and never receive a push (S51).
+    fn certificates(&self, slots: &[push_core::Slot]) -> Result<CertificateIds, PushError> {
+        let (build, environment) = if self.is_debug_build {
+            ("debug", Environment::Sandbox)
+        } else {
+            ("release", Environment::Production)
+        };
+        let wrong = |slot: push_core::Slot, what: String| {
+            PushError::new(
+                ErrorKind::Config,
+                "Config.certificate_ids",
+                what,
+                format!(
+                    "write CertificateId(channel \"{}\", slot {slot}, debug 31287, release 31288) with the numbers that \
+                     `offline-push credential add` printed",
+                    self.channel
+                ),
+            )
+        };
+        let mut ids = CertificateIds::default();
+        let mut known: Vec<(push_core::Slot, i64)> = Vec::new();
+        for it in self
+            .certificate_ids
+            .iter()
+            .filter(|it| it.channel == self.channel)
+        {
+            let slot = push_core::Slot::from(it.slot);
+            let number = if self.is_debug_build {
+                it.debug
+            } else {
+                it.release
+            };
+            let id = push_core::CertificateId::new(number).map_err(|_| {
+                wrong(
+                    slot,
+                    format!(
+                        "the {build} certificate id of channel {} and slot {slot} is {number}, which no credential has",
+                        it.channel
+                    ),
+                )
+            })?;
+            if known
+                .iter()
+                .any(|(other, old)| *other == slot && *old != number)
+            {
+                return Err(wrong(
+                    slot,
+                    format!(
+                        "two certificate ids for channel {} and slot {slot}",
+                        it.channel
+                    ),
+                ));
+            }
+            known.push((slot, number));
+            ids = ids.with(&it.channel, slot, id, environment);
+        }
+        for slot in slots {
+            if !known.iter().any(|(it, _)| it == slot) {
+                return Err(wrong(
+                    *slot,
+                    format!(
+                        "no certificate id for channel {} and slot {slot}",
+                        self.channel
+                    ),
+                ));
+            }
+        }
+        Ok(ids)
+    }
+}
+
+/// What the payloads of a channel are.
+fn shape_of(channel: &Channel) -> Shape {
+    match channel.as_str() {
+        "apns" => Shape::Apns,
+        "xiaomi" => Shape::Xiaomi,
+        "oppo" => Shape::Oppo,
+        _ => Shape::Intent,
+    }
+}
+
+impl From<Slot> for push_core::Slot {
+    fn from(slot: Slot) -> Self {
+        match slot {
+            Slot::Alert => Self::Alert,
+            Slot::Voip => Self::Voip,
+            Slot::LiveActivity => Self::LiveActivity,
+        }
+    }
+}
+
+impl From<push_core::Slot> for Slot {
+    fn from(slot: push_core::Slot) -> Self {
+        match slot {
+            push_core::Slot::Alert => Self::Alert,
+            push_core::Slot::Voip => Self::Voip,
+            push_core::Slot::LiveActivity => Self::LiveActivity,
+        }
+    }
+}
+
+impl From<DeviceKind> for push_core::Platform {
+    fn from(kind: DeviceKind) -> Self {
+        match kind {
+            DeviceKind::Ios => Self::Ios,
+            DeviceKind::Ipad => Self::Ipad,
+            DeviceKind::Android => Self::Android,
+            DeviceKind::Harmony => Self::Harmony,
+            DeviceKind::Web => Self::Web,
+            DeviceKind::Desktop => Self::Desktop,
+        }
+    }
+}
+
+impl From<PayloadShape> for Shape {
+    fn from(shape: PayloadShape) -> Self {
+        match shape {
+            PayloadShape::Apns => Self::Apns,
+            PayloadShape::Intent => Self::Intent,
+            PayloadShape::Xiaomi => Self::Xiaomi,
+            PayloadShape::Oppo => Self::Oppo,
+            PayloadShape::Tpns => Self::Tpns,
+        }
+    }
+}

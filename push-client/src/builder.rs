@@ -231,6 +231,7 @@ impl Builder {
             // What was confirmed was confirmed for another device.
             state.device = device;
             state.bindings.clear();
+            state.receipt_key = None;
         }
         let shared = Shared::new(
             Parts {

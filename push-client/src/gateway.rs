@@ -2,16 +2,17 @@
 use std::{fmt, time::Duration};
 
 use push_core::{
-    Account, DeviceId, Slot,
+    Account, AppId, DeviceId, ReceiptKey, Slot,
     api::{PresenceBody, ReceiptsBody, RegistrationAnswer, RegistrationBody},
     async_trait,
 };
+use serde::{Deserialize, Serialize};
 
 /// The gateway as the app half sees it: [`HttpGateway`](crate::HttpGateway), or
 /// [`ScriptedGateway`](crate::testing::ScriptedGateway) in tests.
 ///
 /// Each method asks once and never retries: the client does. The account proves itself by
-/// [`Account::credential`].
+/// [`Account::credential`], the device by the key that a registration was answered with.
 #[async_trait]
 pub trait GatewayApi: fmt::Debug + Send + Sync + 'static {
     /// Binds a token of `device` to `account`, and takes the device away from whoever had it (S61).
@@ -39,8 +40,32 @@ pub trait GatewayApi: fmt::Debug + Send + Sync + 'static {
         body: &PresenceBody,
     ) -> Result<(), GatewayError>;
 
-    /// Says what happened to deliveries.
-    async fn receipts(&self, account: &Account, body: &ReceiptsBody) -> Result<(), GatewayError>;
+    /// Says what happened to deliveries to `device`, signed with its `key`. Nobody need be logged in.
+    async fn receipts(
+        &self,
+        app: &AppId,
+        device: &DeviceId,
+        key: &ReceiptKey,
+        body: &ReceiptsBody,
+    ) -> Result<(), GatewayError>;
+
+    /// Where another process of the app, its notification service extension, finds this gateway; `None` if it cannot.
+    fn address(&self) -> Option<GatewayAddress> {
+        None
+    }
+}
+
+/// Where a gateway is, for another process of the same app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayAddress {
+    /// The base URL, as in `https://push.example.com`.
+    pub url: String,
+    /// Certificates of authorities to trust besides the built-in ones, as PEM text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_pem: Option<String>,
+    /// Whether only those are trusted.
+    #[serde(default)]
+    pub only_ca: bool,
 }
 
 /// Why the gateway did not do what was asked.
@@ -68,6 +93,8 @@ pub enum GatewayErrorKind {
     TicketRefused,
     /// The gateway has no registration of this device for this user: upload the tokens again.
     DeviceUnknown,
+    /// Receipts were not signed with the device's key: registering it again yields the key.
+    ReceiptKeyRefused,
     /// The app has no such credential.
     CertificateUnknown,
     /// Refused for good: the same request will be refused again.

@@ -1,18 +1,25 @@
 //! The gateway over its HTTP API.
 use std::{sync::Arc, time::Duration};
 
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    hmac,
+};
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use push_core::{
-    Account, DeviceId, Error, ErrorKind, Result, Slot,
-    api::{PresenceBody, Problem, ReceiptsBody, RegistrationAnswer, RegistrationBody, code},
+    Account, AppId, DeviceId, Error, ErrorKind, ReceiptKey, Result, Slot,
+    api::{
+        PresenceBody, Problem, RECEIPT_SIGNATURE, ReceiptsBody, RegistrationAnswer,
+        RegistrationBody, code, receipts_to_sign,
+    },
     async_trait,
 };
 use push_http::{Client, HttpClient, HttpConfig};
 use serde::Serialize;
 
-use crate::{GatewayApi, GatewayError, GatewayErrorKind};
+use crate::{GatewayAddress, GatewayApi, GatewayError, GatewayErrorKind};
 
 /// What may stand in a path segment (RFC 3986 §2.3) as it is.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -24,7 +31,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 /// The gateway at a base URL, as [`push_core::api`] describes it.
 #[derive(Clone, Debug)]
 pub struct HttpGateway {
-    base: String,
+    address: GatewayAddress,
     client: Arc<dyn HttpClient>,
 }
 
@@ -34,8 +41,12 @@ impl HttpGateway {
     /// # Errors
     /// As [`HttpGateway::with_client`], and if `config` cannot work.
     pub fn new(base_url: &str, config: HttpConfig) -> Result<Self> {
+        let (ca_pem, only_ca) = (config.extra_ca_pem.clone(), config.only_extra_ca);
         let client = Client::new(config, Arc::new(push_http::TokioClock))?;
-        Self::with_client(base_url, Arc::new(client))
+        let mut gateway = Self::with_client(base_url, Arc::new(client))?;
+        gateway.address.ca_pem = ca_pem;
+        gateway.address.only_ca = only_ca;
+        Ok(gateway)
     }
 
     /// The gateway at `base_url` over `client`.
@@ -68,7 +79,11 @@ impl HttpGateway {
             return Err(wrong("it has a query".to_owned()));
         }
         Ok(Self {
-            base: base_url.trim_end_matches('/').to_owned(),
+            address: GatewayAddress {
+                url: base_url.trim_end_matches('/').to_owned(),
+                ca_pem: None,
+                only_ca: false,
+            },
             client,
         })
     }
@@ -80,29 +95,33 @@ impl HttpGateway {
         account: &Account,
         body: Option<&B>,
     ) -> Result<Response<Bytes>, GatewayError> {
-        let internal =
-            |text: String| GatewayError::new(GatewayErrorKind::Refused, "not-sent", text);
-        let mut authorization =
-            header::HeaderValue::try_from(format!("Bearer {}", account.credential.expose()))
-                .map_err(|_| internal("the ticket has characters that no ticket has".to_owned()))?;
-        authorization.set_sensitive(true);
+        let authorization = format!("Bearer {}", account.credential.expose());
+        let body = body.map(json).transpose()?;
+        self.send(method, path, (header::AUTHORIZATION, authorization), body)
+            .await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        (name, proof): (HeaderName, String),
+        body: Option<Bytes>,
+    ) -> Result<Response<Bytes>, GatewayError> {
+        let mut proof = HeaderValue::try_from(proof)
+            .map_err(|_| not_sent("the ticket has characters that no ticket has"))?;
+        proof.set_sensitive(true);
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.base))
-            .header(header::AUTHORIZATION, authorization)
+            .uri(format!("{}{path}", self.address.url))
+            .header(name, proof)
             .header(header::ACCEPT, "application/json, application/problem+json");
-        let body = match body {
-            None => Bytes::new(),
-            Some(body) => {
-                request = request.header(header::CONTENT_TYPE, "application/json");
-                serde_json::to_vec(body)
-                    .map_err(|error| internal(error.to_string()))?
-                    .into()
-            }
-        };
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
         let request = request
-            .body(body)
-            .map_err(|error| internal(error.to_string()))?;
+            .body(body.unwrap_or_default())
+            .map_err(|error| not_sent(error.to_string()))?;
         let response = self.client.send(request).await.map_err(|error| {
             // Repeating is safe: every request of this API is idempotent.
             let kind = if error.is_transient() {
@@ -124,9 +143,30 @@ impl HttpGateway {
     }
 }
 
+fn not_sent(text: impl Into<String>) -> GatewayError {
+    GatewayError::new(GatewayErrorKind::Refused, "not-sent", text)
+}
+
+fn json<B: Serialize>(body: &B) -> Result<Bytes, GatewayError> {
+    let body = serde_json::to_vec(body).map_err(|error| not_sent(error.to_string()))?;
+    Ok(body.into())
+}
+
 fn device_path(device: &DeviceId, rest: &str) -> String {
     let device = utf8_percent_encode(device.as_str(), SEGMENT);
     format!("/v1/devices/{device}/{rest}")
+}
+
+/// The value of the header [`RECEIPT_SIGNATURE`].
+fn signature(app: &AppId, device: &DeviceId, key: &ReceiptKey, body: &[u8]) -> String {
+    let digest = hex(digest(&SHA256, body).as_ref());
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes());
+    let tag = hmac::sign(&key, receipts_to_sign(app, device, &digest).as_bytes());
+    format!("v1.{digest}.{}", hex(tag.as_ref()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|it| format!("{it:02x}")).collect()
 }
 
 /// What an answer outside 2xx means.
@@ -134,6 +174,7 @@ fn refusal(response: &Response<Bytes>) -> GatewayError {
     let status = response.status();
     let problem: Problem = serde_json::from_slice(response.body()).unwrap_or_default();
     let kind = match (status, problem.code.as_str()) {
+        (_, code::RECEIPT_KEY_REFUSED) => GatewayErrorKind::ReceiptKeyRefused,
         (_, code::TICKET_REFUSED) | (StatusCode::UNAUTHORIZED, _) => {
             GatewayErrorKind::TicketRefused
         }
@@ -219,11 +260,28 @@ impl GatewayApi for HttpGateway {
         done(self.call(Method::PUT, &path, account, Some(body)).await)
     }
 
-    async fn receipts(&self, account: &Account, body: &ReceiptsBody) -> Result<(), GatewayError> {
-        done(
-            self.call(Method::POST, "/v1/receipts", account, Some(body))
-                .await,
-        )
+    async fn receipts(
+        &self,
+        app: &AppId,
+        device: &DeviceId,
+        key: &ReceiptKey,
+        body: &ReceiptsBody,
+    ) -> Result<(), GatewayError> {
+        let body = json(body)?;
+        let path = format!(
+            "/v1/apps/{}/devices/{}/receipts",
+            utf8_percent_encode(app.as_str(), SEGMENT),
+            utf8_percent_encode(device.as_str(), SEGMENT),
+        );
+        let proof = (
+            HeaderName::from_static(RECEIPT_SIGNATURE),
+            signature(app, device, key, &body),
+        );
+        done(self.send(Method::POST, &path, proof, Some(body)).await)
+    }
+
+    fn address(&self) -> Option<GatewayAddress> {
+        Some(self.address.clone())
     }
 }
 
@@ -241,4 +299,20 @@ fn done(sent: Result<Response<Bytes>, GatewayError>) -> Result<(), GatewayError>
             response.status()
         ),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_the_one_that_the_api_describes() {
+        let (app, device) = (AppId::new("chat").unwrap(), DeviceId::new("phone").unwrap());
+        let key = ReceiptKey::new("0123456789abcdef0123456789abcdef").unwrap();
+        // By an independent implementation: Python's hmac and hashlib. The gateway's tests have the same.
+        assert_eq!(
+            signature(&app, &device, &key, b"{\"receipts\":[]}"),
+            "v1.176a295f7d63602386fc3d8723406f50c90fd6fcd831f844bc88baf62e5aa902.0ff9c604e150d0cdae2d8457e590024d8c8543465abd77b819996eab9b4aea2d"
+        );
+    }
 }

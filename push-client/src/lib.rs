@@ -75,7 +75,7 @@ pub use crate::{
     clock::SystemClock,
     completion::{Completed, Completion, Deferral},
     event::{Dropped, Event},
-    gateway::{GatewayApi, GatewayError, GatewayErrorKind},
+    gateway::{GatewayAddress, GatewayApi, GatewayError, GatewayErrorKind},
     handlers::{AnswerCall, Navigate, Process},
     hooks::{HostEvent, HostHooks, HostObserver},
     platform::{Job, Permission, Platform, Responder, Token, TokenAnswer},

@@ -1,7 +1,7 @@
 //! Bringing tokens, presence and receipts to the gateway, until it has them.
 use std::{future::Future, sync::Arc, time::Duration};
 
-use push_core::{Account, Slot, api::RegistrationBody};
+use push_core::{Account, ReceiptKey, Slot, api::RegistrationBody};
 
 use crate::{
     Event, GatewayError, GatewayErrorKind, Token, TokenError,
@@ -176,7 +176,13 @@ impl Shared {
                     at: self.parts.clock.now(),
                     warning: answer.warning.clone(),
                 };
-                self.state().registered(&account, slot, uploaded);
+                {
+                    let mut state = self.state();
+                    state.registered(&account, slot, uploaded);
+                    if let Some(key) = answer.receipt_key {
+                        state.receipt_key = Some((account.app.clone(), key));
+                    }
+                }
                 self.changed();
                 self.tell(Event::Uploaded {
                     slot,
@@ -203,7 +209,9 @@ impl Shared {
                 TokenError::Network(error.text),
                 Outcome::Later(error.retry_after),
             ),
-            GatewayErrorKind::Refused | GatewayErrorKind::DeviceUnknown => (
+            GatewayErrorKind::Refused
+            | GatewayErrorKind::DeviceUnknown
+            | GatewayErrorKind::ReceiptKeyRefused => (
                 TokenError::Refused(error.code, error.text),
                 Outcome::Settled,
             ),
@@ -313,7 +321,9 @@ impl Shared {
                 self.registrations.tell();
                 Outcome::Later(None)
             }
-            GatewayErrorKind::CertificateUnknown | GatewayErrorKind::Refused => {
+            GatewayErrorKind::CertificateUnknown
+            | GatewayErrorKind::ReceiptKeyRefused
+            | GatewayErrorKind::Refused => {
                 self.tell(Event::ReportFailed(error.to_string()));
                 Outcome::Settled
             }
@@ -330,19 +340,24 @@ impl Shared {
     pub(crate) async fn report_receipts(self: Arc<Self>) {
         let shared = &self;
         work(shared, &shared.receipts, || {
-            let (account, body) = shared.state().next_receipts()?;
+            let (app, key, body) = shared.state().next_receipts()?;
             Some(async move {
-                let sent = shared.parts.gateway.receipts(&account, &body).await;
+                let device = shared.state().device.clone();
+                let gateway = &shared.parts.gateway;
+                let sent = gateway.receipts(&app, &device, &key, &body).await;
                 let count = body.receipts.len();
                 match sent {
                     Ok(()) => shared.tell(Event::ReceiptsReported(count)),
                     Err(error) => match error.kind {
-                        GatewayErrorKind::Unavailable | GatewayErrorKind::TooFrequent => {
-                            return Outcome::Later(error.retry_after);
+                        GatewayErrorKind::ReceiptKeyRefused => {
+                            shared.receipt_key_refused(&key, &error);
+                            return Outcome::Settled;
                         }
-                        GatewayErrorKind::TicketRefused => {
-                            shared.ticket_refused(&account);
-                            return Outcome::Later(None);
+                        // No ticket was shown: whoever refuses one is not the gateway but stands before it.
+                        GatewayErrorKind::Unavailable
+                        | GatewayErrorKind::TooFrequent
+                        | GatewayErrorKind::TicketRefused => {
+                            return Outcome::Later(error.retry_after);
                         }
                         _ => {
                             shared.tell(Event::ReportFailed(error.to_string()));
@@ -356,5 +371,25 @@ impl Shared {
             })
         })
         .await;
+    }
+
+    /// The gateway has another master key by now: registering again yields another receipt key. Receipts wait for it.
+    pub(crate) fn receipt_key_refused(&self, key: &ReceiptKey, error: &GatewayError) {
+        if !self.state().refuse_receipt_key(key) {
+            return;
+        }
+        self.changed();
+        self.tell(Event::ReportFailed(error.to_string()));
+        let current = {
+            let state = self.state();
+            state.current.as_ref().map(|it| it.account.clone())
+        };
+        let Some(account) = current else {
+            return;
+        };
+        if !self.is_forgotten_too_often() {
+            self.state().forget_uploads(&account);
+            self.registrations.tell();
+        }
     }
 }

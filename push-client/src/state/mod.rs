@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use push_core::{
     Account, AppId, CertificateIds, Channel, DeviceId, DeviceToken, Generation, Platform, Presence,
-    Receipt, Result, Slot, Timestamp, UserId,
+    Receipt, ReceiptKey, Result, Slot, Timestamp, UserId,
     api::{PresenceBody, ReceiptsBody, RegistrationBody, Warning},
 };
 
@@ -77,13 +77,6 @@ pub(crate) struct KnownToken {
     pub(crate) token: DeviceToken,
 }
 
-/// A receipt that waits, and whose it is; `None` until somebody is logged in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct QueuedReceipt {
-    pub(crate) receipt: Receipt,
-    pub(crate) owner: Option<AccountKey>,
-}
-
 /// A click that waits for a login or for the app to be ready.
 #[derive(Clone, Debug)]
 pub(crate) struct PendingClick {
@@ -130,7 +123,9 @@ pub(crate) struct State {
     pub(crate) last_account: Option<AccountKey>,
     /// Who was logged in when the last process ended, until somebody logs in here: not logging out means staying bound.
     pub(crate) awaited: Option<AccountKey>,
-    pub(crate) receipts: VecDeque<QueuedReceipt>,
+    pub(crate) receipts: VecDeque<Receipt>,
+    /// What they are signed with, as the gateway told it for this app.
+    pub(crate) receipt_key: Option<(AppId, ReceiptKey)>,
     pub(crate) clicks: ClickMemory,
     // What does not.
     pub(crate) last_generation: u64,
@@ -167,6 +162,7 @@ impl State {
             last_account: None,
             awaited: None,
             receipts: VecDeque::new(),
+            receipt_key: None,
             clicks: ClickMemory::default(),
             last_generation: 0,
             current: None,
@@ -217,8 +213,6 @@ impl State {
             ticket_refused: false,
         });
         self.problems.clear();
-        self.receipts
-            .retain(|it| it.owner.as_ref().is_none_or(|it| *it == key));
         let dropped = self
             .pending
             .take_if(|it| it.owner.as_ref().is_some_and(|it| *it != key));
@@ -419,29 +413,24 @@ impl State {
             .then(|| (current.account.clone(), current.generation, now))
     }
 
-    pub(crate) fn next_receipts(&self) -> Option<(Account, ReceiptsBody)> {
-        let current = self.current.as_ref().filter(|it| !it.ticket_refused)?;
-        // All are the current account's: those of others went when it logged in.
+    /// The receipts that are to be told next. They are the device's: nobody need be logged in.
+    pub(crate) fn next_receipts(&self) -> Option<(AppId, ReceiptKey, ReceiptsBody)> {
+        let (app, key) = self.receipt_key.clone()?;
         let receipts: Vec<Receipt> = self
             .receipts
             .iter()
             .take(ReceiptsBody::MAX)
-            .map(|it| it.receipt.clone())
+            .cloned()
             .collect();
-        (!receipts.is_empty()).then(|| (current.account.clone(), ReceiptsBody { receipts }))
+        (!receipts.is_empty()).then_some((app, key, ReceiptsBody { receipts }))
     }
 
     /// Queues a receipt; answers how many were dropped for it.
-    pub(crate) fn queue_receipt(&mut self, receipt: Receipt, settings: &Settings) -> usize {
-        let owner = self
-            .current
-            .as_ref()
-            .map(Current::key)
-            .or_else(|| self.last_account.clone());
-        let it = QueuedReceipt { receipt, owner };
-        let is_known = self.receipts.iter().any(|known| {
-            known.receipt.delivery == it.receipt.delivery && known.receipt.what == it.receipt.what
-        });
+    pub(crate) fn queue_receipt(&mut self, it: Receipt, settings: &Settings) -> usize {
+        let is_known = self
+            .receipts
+            .iter()
+            .any(|known| known.delivery == it.delivery && known.what == it.what);
         if is_known {
             return 0;
         }
@@ -452,8 +441,12 @@ impl State {
     }
 
     pub(crate) fn receipts_done(&mut self, body: &ReceiptsBody) {
-        self.receipts
-            .retain(|it| !body.receipts.contains(&it.receipt));
+        self.receipts.retain(|it| !body.receipts.contains(it));
+    }
+
+    /// The gateway refuses `key`: until it tells another one, receipts wait. Answers whether it was the one that counts.
+    pub(crate) fn refuse_receipt_key(&mut self, key: &ReceiptKey) -> bool {
+        self.receipt_key.take_if(|it| it.1 == *key).is_some()
     }
 
     /// Keeps a click; answers the one it replaces, as a whole.

@@ -2,13 +2,13 @@
 use std::collections::BTreeMap;
 
 use push_core::{
-    Account, AppId, Channel, DeliveryId, DeviceId, DeviceToken, Error, ErrorKind, Receipt, Result,
-    Secret, Slot, Timestamp, UserId,
+    Account, AppId, Channel, DeliveryId, DeviceId, DeviceToken, Error, ErrorKind, Receipt,
+    ReceiptKey, Result, Secret, Slot, Timestamp, UserId,
     api::{RegistrationBody, Warning},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{AccountKey, Binding, KnownToken, QueuedReceipt, State, Uploaded};
+use super::{AccountKey, Binding, KnownToken, State, Uploaded};
 use crate::click::ClickMemory;
 
 /// The version written. Older ones are read, newer ones refused.
@@ -30,6 +30,8 @@ struct Saved {
     #[serde(default)]
     logged_in: Option<SavedAccount>,
     receipts: Vec<SavedReceipt>,
+    #[serde(default)]
+    receipt_key: Option<SavedReceiptKey>,
     clicked: Vec<DeliveryId>,
 }
 
@@ -64,7 +66,12 @@ struct SavedUpload {
 #[derive(Serialize, Deserialize)]
 struct SavedReceipt {
     receipt: Receipt,
-    owner: Option<SavedAccount>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedReceiptKey {
+    app: AppId,
+    key: ReceiptKey,
 }
 
 impl From<&AccountKey> for SavedAccount {
@@ -132,10 +139,16 @@ pub(crate) fn save(state: &State) -> Result<Vec<u8>> {
             .receipts
             .iter()
             .map(|it| SavedReceipt {
-                receipt: it.receipt.clone(),
-                owner: it.owner.as_ref().map(Into::into),
+                receipt: it.clone(),
             })
             .collect(),
+        receipt_key: state
+            .receipt_key
+            .as_ref()
+            .map(|(app, key)| SavedReceiptKey {
+                app: app.clone(),
+                key: key.clone(),
+            }),
         clicked: state.clicks.deliveries().collect(),
     };
     serde_json::to_vec(&saved).map_err(|error| {
@@ -200,14 +213,8 @@ pub(crate) fn load(bytes: &[u8]) -> Result<State> {
         .collect();
     state.last_account = saved.last_account.map(Into::into);
     state.awaited = saved.logged_in.map(Into::into);
-    state.receipts = saved
-        .receipts
-        .into_iter()
-        .map(|it| QueuedReceipt {
-            receipt: it.receipt,
-            owner: it.owner.map(Into::into),
-        })
-        .collect();
+    state.receipts = saved.receipts.into_iter().map(|it| it.receipt).collect();
+    state.receipt_key = saved.receipt_key.map(|it| (it.app, it.key));
     state.clicks = ClickMemory::with(saved.clicked);
     Ok(state)
 }

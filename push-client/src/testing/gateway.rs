@@ -5,7 +5,7 @@ use std::{
 };
 
 use push_core::{
-    Account, AppId, CertificateId, DeviceId, Slot, UserId,
+    Account, AppId, CertificateId, DeviceId, Receipt, ReceiptKey, Slot, UserId,
     api::{PresenceBody, ReceiptsBody, RegistrationAnswer, RegistrationBody, Warning, code},
     async_trait,
 };
@@ -23,10 +23,10 @@ pub enum Asked {
     /// [`GatewayApi::presence`].
     Presence(UserId, PresenceBody),
     /// [`GatewayApi::receipts`].
-    Receipts(UserId, ReceiptsBody),
+    Receipts(DeviceId, ReceiptsBody),
 }
 
-/// One side of an exchange with the gateway; the number is that of the question.
+/// One side of an exchange with the gateway about an account, so of no receipts; the number is that of the question.
 #[derive(Clone, Debug)]
 pub enum Exchange {
     /// It was asked, by this account.
@@ -61,6 +61,10 @@ struct Inner {
     unknown: BTreeSet<CertificateId>,
     is_down: Option<GatewayError>,
     warning: Option<Warning>,
+    /// Devices that have been registered, and so know their key.
+    keys: BTreeMap<(AppId, DeviceId), ReceiptKey>,
+    rotations: u32,
+    receipts: Vec<Receipt>,
 }
 
 #[derive(Debug)]
@@ -110,6 +114,18 @@ impl ScriptedGateway {
         } else {
             unknown.insert(id);
         }
+    }
+
+    /// Gets another master key: the receipt keys of all devices change, and the old ones are refused from now on.
+    pub fn rotate_receipt_keys(&self) {
+        let mut inner = self.lock();
+        inner.rotations += 1;
+        inner.keys.clear();
+    }
+
+    /// The receipts that were taken, in order; the same one told twice is there twice.
+    pub fn receipts(&self) -> Vec<Receipt> {
+        self.lock().receipts.clone()
     }
 
     /// Answers every request with `error` until told otherwise.
@@ -193,29 +209,20 @@ impl ScriptedGateway {
             inner.exchanges.push(exchange);
             number
         };
-        // The sender lives in `self`, so waiting cannot fail.
-        drop(self.0.is_held.subscribe().wait_for(|it| !*it).await);
+        self.held().await;
         let mut inner = self.lock();
-        let fault = inner.faults.pop_front();
-        let down = inner.is_down.clone().map(Fault::Fail);
-        let answer = match fault.or(down) {
-            Some(Fault::Fail(error)) => Err(error),
-            Some(Fault::Lose(error)) => {
-                // Whatever it would have answered.
-                drop(
-                    inner
-                        .believe(account, &asked)
-                        .and_then(|()| act(&mut inner)),
-                );
-                Err(error)
-            }
-            None => inner
-                .believe(account, &asked)
-                .and_then(|()| act(&mut inner)),
-        };
+        let answer = inner.answer(|inner| {
+            inner.believe(account, &asked)?;
+            act(inner)
+        });
         let told = answer.as_ref().map(drop).map_err(Clone::clone);
         inner.exchanges.push(Exchange::Answered(number, told));
         answer
+    }
+
+    async fn held(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        drop(self.0.is_held.subscribe().wait_for(|it| !*it).await);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -224,6 +231,36 @@ impl ScriptedGateway {
 }
 
 impl Inner {
+    /// Does it or not, and answers or not.
+    fn answer<T>(
+        &mut self,
+        act: impl FnOnce(&mut Self) -> Result<T, GatewayError>,
+    ) -> Result<T, GatewayError> {
+        let fault = self.faults.pop_front();
+        let down = self.is_down.clone().map(Fault::Fail);
+        match fault.or(down) {
+            Some(Fault::Fail(error)) => Err(error),
+            Some(Fault::Lose(error)) => {
+                // Whatever it would have answered.
+                drop(act(self));
+                Err(error)
+            }
+            None => act(self),
+        }
+    }
+
+    fn key_of(&mut self, app: &AppId, device: &DeviceId) -> ReceiptKey {
+        let key = format!(
+            "receipt-key-{}-of-{app}-{}",
+            self.rotations,
+            self.keys.len()
+        );
+        self.keys
+            .entry((app.clone(), device.clone()))
+            .or_insert_with(|| ReceiptKey::new(key).unwrap_or_else(|error| panic!("{error}")))
+            .clone()
+    }
+
     fn believe(&self, account: &Account, asked: &Asked) -> Result<(), GatewayError> {
         let is_unbinding = matches!(asked, Asked::Unregister(..));
         if is_unbinding || !self.refused.contains(account.credential.expose()) {
@@ -264,10 +301,11 @@ impl GatewayApi for ScriptedGateway {
                 *user = account.user.clone();
                 slots.clear();
             }
+            let changed = slots.insert(slot, body.clone()).as_ref() != Some(body);
             Ok(RegistrationAnswer {
-                changed: slots.insert(slot, body.clone()).as_ref() != Some(body),
+                changed,
                 warning: inner.warning.clone(),
-                ..RegistrationAnswer::default()
+                receipt_key: Some(inner.key_of(&account.app, device)),
             })
         })
         .await
@@ -316,8 +354,33 @@ impl GatewayApi for ScriptedGateway {
         .await
     }
 
-    async fn receipts(&self, account: &Account, body: &ReceiptsBody) -> Result<(), GatewayError> {
-        let asked = Asked::Receipts(account.user.clone(), body.clone());
-        self.take(account, asked, |_| Ok(())).await
+    async fn receipts(
+        &self,
+        app: &AppId,
+        device: &DeviceId,
+        key: &ReceiptKey,
+        body: &ReceiptsBody,
+    ) -> Result<(), GatewayError> {
+        let asked = Asked::Receipts(device.clone(), body.clone());
+        self.lock().asked.push(asked);
+        self.held().await;
+        self.lock().answer(|inner| {
+            if inner.keys.get(&(app.clone(), device.clone())) != Some(key) {
+                return Err(GatewayError::new(
+                    GatewayErrorKind::ReceiptKeyRefused,
+                    code::RECEIPT_KEY_REFUSED,
+                    "this is not the key of this device",
+                ));
+            }
+            if body.receipts.len() > ReceiptsBody::MAX {
+                return Err(GatewayError::new(
+                    GatewayErrorKind::Refused,
+                    "invalid",
+                    "at most 100 receipts in one request",
+                ));
+            }
+            inner.receipts.extend(body.receipts.iter().cloned());
+            Ok(())
+        })
     }
 }

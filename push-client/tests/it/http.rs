@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 use push_client::{GatewayApi, GatewayErrorKind, HttpGateway};
 use push_core::{
     CertificateId, Channel, DeliveryId, DeviceId, DeviceToken, Environment, Presence, Receipt,
-    ReceiptKind, Slot, Timestamp,
+    ReceiptKey, ReceiptKind, Slot, Timestamp,
     api::{PresenceBody, ReceiptsBody, RegistrationBody, Warning, code},
 };
 use push_http::HttpConfig;
@@ -97,7 +97,11 @@ fn requests_have_the_paths_bodies_and_ticket_of_the_api() {
                 at: Timestamp::from_unix_millis(9),
             }],
         };
-        it.gateway.receipts(&alice, &receipts).await.unwrap();
+        let key = ReceiptKey::new("0123456789abcdef0123456789abcdef").unwrap();
+        it.gateway
+            .receipts(&alice.app, &device, &key, &receipts)
+            .await
+            .unwrap();
 
         let requests = it.server.log().requests();
         let lines: Vec<String> = requests
@@ -112,12 +116,16 @@ fn requests_have_the_paths_bodies_and_ticket_of_the_api() {
                 format!("DELETE {device}/registrations"),
                 format!("DELETE {device}/registrations/live-activity"),
                 format!("PUT {device}/presence"),
-                "POST /push/v1/receipts".to_owned(),
+                "POST /push/v1/apps/1400000001/devices/phone%201%2F%C3%BC/receipts".to_owned(),
             ]
         );
-        for it in &requests {
+        for it in &requests[..4] {
             assert_eq!(it.header("authorization"), Some("Bearer ticket-of-alice"));
+            assert_eq!(it.header("receipt-signature"), None);
         }
+        assert_eq!(requests[4].header("authorization"), None);
+        let signature = requests[4].header("receipt-signature").unwrap();
+        assert!(signature.starts_with("v1.") && !signature.contains("0123456789abcdef0123"));
         assert_eq!(requests[0].header("content-type"), Some("application/json"));
         assert_eq!(
             requests[0].json(),
@@ -147,6 +155,11 @@ fn answers_outside_2xx_are_understood_by_code_and_status() {
                 GatewayErrorKind::CertificateUnknown,
             ),
             (404, code::DEVICE_UNKNOWN, GatewayErrorKind::DeviceUnknown),
+            (
+                403,
+                code::RECEIPT_KEY_REFUSED,
+                GatewayErrorKind::ReceiptKeyRefused,
+            ),
             (404, "no-such-path", GatewayErrorKind::Refused),
             (400, "bad-body", GatewayErrorKind::Refused),
             (429, "", GatewayErrorKind::TooFrequent),

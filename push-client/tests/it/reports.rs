@@ -202,8 +202,9 @@ fn receipts_wait_for_the_login_and_survive_a_restart() {
     });
 }
 
+/// The push went to this device: who is logged in by now, and whether anybody is, makes no difference.
 #[test]
-fn receipts_of_one_account_are_never_told_for_another() {
+fn receipts_are_the_devices_and_need_no_login() {
     block_on(async {
         let (kit, generation) = Kit::logged_in("alice").await;
         kit.gateway.set_down(Some(unavailable()));
@@ -211,9 +212,88 @@ fn receipts_of_one_account_are_never_told_for_another() {
         until(|| receipts(&kit).len() == 1).await;
         kit.log_out(generation).await;
         kit.gateway.set_down(None);
-        kit.log_in("bob").await;
-        kit.uploaded("bob", &[Slot::Alert, Slot::Voip]).await;
-        assert_eq!(receipts(&kit).len(), 1, "alice's own attempt");
+        kit.client.foreground();
+        until(|| kit.gateway.receipts().len() == 1).await;
+        kit.client.arrived(delivered(2).1, Completion::none());
+        until(|| kit.gateway.receipts().len() == 2).await;
+        let kit = kit.restarted(|it| it).await;
+        kit.client.arrived(delivered(3).1, Completion::none());
+        until(|| kit.gateway.receipts().len() == 3).await;
+    });
+}
+
+#[test]
+fn a_click_is_told_although_the_ticket_has_expired() {
+    block_on(async {
+        let (mut kit, _) = Kit::logged_in("alice").await;
+        kit.gateway.expire_ticket("ticket-of-alice");
+        kit.client.foreground();
+        kit.event("ticket_refused").await;
+        let (id, payload) = delivered(1);
+        kit.client
+            .clicked(Door::Response, payload, Completion::none());
+        until(|| !kit.gateway.receipts().is_empty()).await;
+        let told = &kit.gateway.receipts()[0];
+        assert_eq!((told.delivery, told.what), (id, ReceiptKind::Clicked));
+    });
+}
+
+#[test]
+fn a_refused_key_is_replaced_by_registering_again_and_no_receipt_is_lost() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        let uploads = kit.uploads();
+        kit.gateway.rotate_receipt_keys();
+        let (id, payload) = delivered(1);
+        kit.client.arrived(payload, Completion::none());
+        until(|| !kit.gateway.receipts().is_empty()).await;
+        assert_eq!(kit.gateway.receipts()[0].delivery, id);
+        settle().await;
+        assert_eq!(kit.gateway.receipts().len(), 1);
+        assert_eq!(kit.uploads(), uploads + 2, "both tokens, once");
+        assert_eq!(kit.count("report_failed"), 1);
+        assert_eq!(kit.count("receipts_dropped"), 0);
+    });
+}
+
+#[test]
+fn receipts_wait_for_a_new_key_over_a_restart_and_until_somebody_logs_in() {
+    block_on(async {
+        let (kit, generation) = Kit::logged_in("alice").await;
+        kit.log_out(generation).await;
+        until(|| kit.count("unbound") == 1).await;
+        kit.gateway.rotate_receipt_keys();
+        kit.client.arrived(delivered(1).1, Completion::none());
+        until(|| kit.count("report_failed") == 1).await;
+        let kit = kit.restarted(|it| it).await;
+        kit.client.foreground();
+        settle().await;
+        assert_eq!(receipts(&kit).len(), 1, "the key is known to be refused");
+        kit.log_in("alice").await;
+        until(|| kit.gateway.receipts().len() == 1).await;
+    });
+}
+
+/// Another device's receipts would be refused for ever.
+#[test]
+fn a_gateway_that_refuses_its_own_key_is_not_asked_for_ever() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        let refused = || {
+            GatewayError::new(
+                GatewayErrorKind::ReceiptKeyRefused,
+                "receipt-key-refused",
+                "not this key",
+            )
+        };
+        let uploads = kit.uploads();
+        for round in 1..=5 {
+            kit.gateway.fail_next(refused());
+            kit.client.arrived(delivered(round).1, Completion::none());
+            settle().await;
+        }
+        assert!(kit.uploads() <= uploads + 2 * 3, "{}", kit.uploads());
+        assert_eq!(kit.count("receipts_dropped"), 0);
     });
 }
 

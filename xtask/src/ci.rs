@@ -253,7 +253,8 @@ fn new_crates(root: &Path) -> Result {
     run::succeed(&mut cargo(&["test", "--quiet"]))
 }
 
-fn target_dir(root: &Path) -> Result<PathBuf> {
+/// Where cargo builds into.
+pub(crate) fn target_dir(root: &Path) -> Result<PathBuf> {
     let metadata =
         run::stdout_of(run::cargo(root).args(["metadata", "--no-deps", "--format-version=1"]))?;
     json_text(&metadata, "target_directory")

@@ -72,7 +72,7 @@ pub(crate) fn fix(workspace: &Workspace) -> Result<Vec<String>> {
 }
 
 /// Replaces what lies between the lines that say `begin generated: PART` and `end generated: PART`.
-fn splice(text: &str, part: &str, new: &str) -> Result<String, String> {
+pub(crate) fn splice(text: &str, part: &str, new: &str) -> Result<String, String> {
     let marks = |word: &str| {
         let mark = format!("{word} generated: {part}");
         let found: Vec<usize> = text

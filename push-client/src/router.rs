@@ -152,7 +152,10 @@ impl Shared {
             };
             (pending, key, state.ready_count)
         };
-        if !self.open(&pending, &key) {
+        if self.open(&pending, &key) {
+            // It need not come again.
+            self.changed();
+        } else {
             self.keep_for_later(pending, &key, ready_count);
         }
     }
@@ -203,6 +206,7 @@ impl Shared {
             Some((click, Dropped::Replaced))
         } else {
             state.pending = Some(click);
+            self.changed();
             None
         };
         // The app became ready while its handler still said no.

@@ -19,7 +19,6 @@ pub(crate) struct ClientSession(pub(crate) Arc<Shared>);
 impl Session for ClientSession {
     async fn register(&self, account: Account, by: &'static str) -> Result<Generation> {
         let shared = &self.0;
-        check(&account)?;
         // The steps of one login do not mix with those of another.
         let asking = shared.asking.lock().await;
         if shared.is_closed() {
@@ -27,6 +26,13 @@ impl Session for ClientSession {
                 ErrorKind::Unavailable,
                 "the push client is closed",
             ));
+        }
+        if let Err(error) = check(&account) {
+            // Whoever it is, the phone is nobody else's any more (S42).
+            shared.make_room(&account, by);
+            drop(asking);
+            shared.login_changed();
+            return Err(error);
         }
         let user = account.user.clone();
         let LoggedIn {
@@ -113,6 +119,23 @@ fn check(account: &Account) -> Result<()> {
 }
 
 impl Shared {
+    /// Ends what there is of accounts other than `account`.
+    fn make_room(&self, account: &Account, by: &'static str) {
+        let (ended, dropped) = self.state().make_room(&account.into());
+        self.changed();
+        if let Some(generation) = ended {
+            self.tell(Event::LoggedOut {
+                generation,
+                cause: LogoutCause::OtherAccount,
+                by,
+            });
+            self.parts.platform.set_badge(0);
+        }
+        if let Some(dropped) = dropped {
+            self.tell_dropped(dropped, Dropped::OtherAccount);
+        }
+    }
+
     /// Hook, then the extra channels, then permission and the alert token (S37).
     pub(crate) fn ask_platform(self: &Arc<Self>, generation: Generation) {
         if !self.state().is_push_on {

@@ -160,7 +160,7 @@ impl Shared {
 
     async fn register(&self, account: Account, slot: Slot, body: RegistrationBody) -> Outcome {
         // Noted before it is sent: if the answer is lost, the device may be bound, and a logout must unbind it.
-        self.state().bind(&account);
+        self.state().bind(&account).doubtful.insert(slot);
         self.changed();
         self.persisted().await;
         let device = self.state().device.clone();

@@ -40,6 +40,8 @@ pub enum LogoutCause {
     KickedOffline,
     /// What proved the login has expired.
     CredentialExpired,
+    /// Another account logged in, and could not be registered in its place.
+    OtherAccount,
 }
 
 /// What a login bridge does to the app's push session.
@@ -49,6 +51,10 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
     ///
     /// Idempotent: the account that is registered already keeps its generation and nothing is uploaded again (S38, S45).
     /// `by` names the bridge for reports.
+    ///
+    /// # Errors
+    /// If the account's credential cannot be one, or the session is closed. Another account that was registered is not any
+    /// more: somebody else uses the device now (S42).
     async fn register(&self, account: Account, by: &'static str) -> Result<Generation>;
 
     /// The login of `generation` has ended. Anything but the current generation is ignored (S43).

@@ -1,7 +1,7 @@
 //! Everything the client knows, and what is to be done next. Pure: no lock, clock, network or task in here.
 mod saved;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use push_core::{
     Account, AppId, CertificateIds, Channel, DeviceId, DeviceToken, Generation, Platform, Presence,
@@ -54,6 +54,8 @@ pub(crate) struct Binding {
     pub(crate) account: Account,
     /// What the gateway has confirmed.
     pub(crate) slots: BTreeMap<Slot, Uploaded>,
+    /// Slots whose token it may have although nothing is confirmed: the answer was lost, or the login has ended since.
+    pub(crate) doubtful: BTreeSet<Slot>,
 }
 
 impl Binding {
@@ -228,6 +230,25 @@ impl State {
         }
     }
 
+    /// Somebody has logged in who cannot be registered: nothing here is anybody else's any more. Answers what ended, of which
+    /// generation and with which click.
+    pub(crate) fn make_room(
+        &mut self,
+        key: &AccountKey,
+    ) -> (Option<Generation>, Option<PendingClick>) {
+        self.awaited.take_if(|it| it != key);
+        let dropped = self
+            .pending
+            .take_if(|it| it.owner.as_ref().is_some_and(|it| it != key));
+        let ended = self.current.take_if(|it| it.key() != *key);
+        if let Some(ended) = &ended {
+            self.problems.clear();
+            self.reported = None;
+            self.forget_uploads(&ended.account);
+        }
+        (ended.map(|it| it.generation), dropped)
+    }
+
     /// Ends `generation`, if it is the current one.
     pub(crate) fn log_out(
         &mut self,
@@ -273,6 +294,7 @@ impl State {
             None => Binding {
                 account: account.clone(),
                 slots: BTreeMap::new(),
+                doubtful: BTreeSet::new(),
             },
         };
         if self.bindings.len() >= MAX_BINDINGS {
@@ -283,11 +305,15 @@ impl State {
         &mut self.bindings[last]
     }
 
-    /// The gateway has bound `slot` to `account`, and so taken the device from everybody else (S61).
+    /// The gateway has bound `slot` to `account`, and so taken the device from everybody else of that app (S61). One app knows
+    /// nothing of another's users: those are unbound one by one.
     pub(crate) fn registered(&mut self, account: &Account, slot: Slot, uploaded: Uploaded) {
         let key = AccountKey::from(account);
-        self.bind(account).slots.insert(slot, uploaded);
-        self.bindings.retain(|it| it.is_of(&key));
+        let binding = self.bind(account);
+        binding.doubtful.remove(&slot);
+        binding.slots.insert(slot, uploaded);
+        self.bindings
+            .retain(|it| it.is_of(&key) || it.account.app != key.app);
         self.problems.remove(&slot);
     }
 
@@ -299,6 +325,7 @@ impl State {
             Some(slot) => {
                 for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {
                     it.slots.remove(&slot);
+                    it.doubtful.remove(&slot);
                 }
             }
         }
@@ -309,7 +336,8 @@ impl State {
     pub(crate) fn forget_uploads(&mut self, account: &Account) {
         let key = AccountKey::from(account);
         for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {
-            it.slots.clear();
+            it.doubtful
+                .extend(std::mem::take(&mut it.slots).into_keys());
         }
     }
 
@@ -365,6 +393,7 @@ impl State {
             let gone = self.binding(&key).and_then(|it| {
                 it.slots
                     .keys()
+                    .chain(&it.doubtful)
                     .copied()
                     .find(|it| !self.tokens.contains_key(it))
             });

@@ -1,5 +1,5 @@
 //! The part of the state that survives a restart, as JSON.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use push_core::{
     Account, AppId, Channel, DeliveryId, DeviceId, DeviceToken, Error, ErrorKind, Receipt,
@@ -9,7 +9,7 @@ use push_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{AccountKey, Binding, KnownToken, State, Uploaded};
-use crate::click::ClickMemory;
+use crate::click::{ClickMemory, delivery_of};
 
 /// The version written. Older ones are read, newer ones refused.
 const VERSION: u32 = 1;
@@ -53,6 +53,8 @@ struct SavedBinding {
     user: UserId,
     credential: String,
     slots: BTreeMap<Slot, SavedUpload>,
+    #[serde(default)]
+    doubtful: BTreeSet<Slot>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,6 +96,11 @@ impl From<SavedAccount> for AccountKey {
 
 /// Writes what has to survive.
 pub(crate) fn save(state: &State) -> Result<Vec<u8>> {
+    // A click that waits dies with the process, and may come again.
+    let waiting = state
+        .pending
+        .as_ref()
+        .and_then(|it| delivery_of(&it.payload));
     let saved = Saved {
         version: VERSION,
         device: state.device.clone(),
@@ -128,6 +135,7 @@ pub(crate) fn save(state: &State) -> Result<Vec<u8>> {
                         (*slot, upload)
                     })
                     .collect(),
+                doubtful: it.doubtful.clone(),
             })
             .collect(),
         last_account: state.last_account.as_ref().map(Into::into),
@@ -149,7 +157,11 @@ pub(crate) fn save(state: &State) -> Result<Vec<u8>> {
                 app: app.clone(),
                 key: key.clone(),
             }),
-        clicked: state.clicks.deliveries().collect(),
+        clicked: state
+            .clicks
+            .deliveries()
+            .filter(|it| Some(*it) != waiting)
+            .collect(),
     };
     serde_json::to_vec(&saved).map_err(|error| {
         Error::new(ErrorKind::Internal, "the client's state cannot be written").because(error)
@@ -209,6 +221,7 @@ pub(crate) fn load(bytes: &[u8]) -> Result<State> {
                     (slot, uploaded)
                 })
                 .collect(),
+            doubtful: it.doubtful,
         })
         .collect();
     state.last_account = saved.last_account.map(Into::into);

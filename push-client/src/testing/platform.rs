@@ -92,6 +92,11 @@ impl ScriptedPlatform {
         self.lock().tokens.insert(slot, answer);
     }
 
+    /// Keeps every request for a token of `slot` open from now on, until [`ScriptedPlatform::answer_token`].
+    pub fn give_later(&self, slot: Slot) {
+        self.lock().tokens.remove(&slot);
+    }
+
     /// Keeps what is to run on the main thread until [`ScriptedPlatform::run_main`].
     pub fn hold_main(&self) {
         self.lock().holds_main = true;

@@ -11,7 +11,7 @@
 //! `offline-push = { version = "0.1", default-features = false, features = ["client"] }`
 //!
 //! For production, change the channel of `LoginEvent`s to the callbacks of your login system, in the order in which they
-//! come; and what `manual_login` lists: the phone, the URL, the state, the ticket, the two numbers.
+//! come; and what `auto_login` lists: the phone, the URL, the state, the ticket, the two numbers.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,

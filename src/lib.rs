@@ -57,3 +57,11 @@ pub fn registry() -> Result<Registry> {
     registry.check(EXPECTED)?;
     Ok(registry)
 }
+
+/// The code on pages is tested as documentation is.
+#[cfg(all(doctest, feature = "demo"))]
+#[doc = include_str!("../docs/from-tuiofflinepush.md")]
+struct FromTuiOfflinePush;
+#[cfg(all(doctest, feature = "demo"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

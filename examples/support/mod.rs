@@ -1,0 +1,250 @@
+//! What the app examples share and no app writes: the IM server with its gateway, Apple, and the phone.
+use std::{
+    env,
+    error::Error,
+    fs,
+    future::pending,
+    path::PathBuf,
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use http::{Request, header};
+use offline_push::{
+    Account, AppId, BuildContext, CertificateId, Channel, Clock, Environment, QueueKind, RawConfig,
+    Secret, Slot, StoreKind, UserId,
+    client::{
+        Completion, Event, FileState, HostEvent, HostHooks, Permission, Platform, Responder, Token,
+        TokenAnswer,
+    },
+    gateway::{
+        Gateway, MasterKey, Parts, Settings, Upload,
+        http::{ApiKey, HttpSettings, KeyScope, router, serve},
+    },
+    http::{Client, HttpClient, HttpConfig, TokioClock},
+    payload::Payload,
+};
+use push_provider_apns::simulator::{Arrival, Options, Phone, Simulator};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::broadcast::Receiver, time::timeout};
+
+pub(crate) type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
+
+const APP: &str = "im";
+const BUNDLE_ID: &str = "com.example.im";
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The IM server and its gateway, with Apple behind it.
+#[derive(Debug)]
+pub(crate) struct ImServer {
+    gateway: Gateway,
+    gateway_url: String,
+    apple: Simulator,
+    key: Secret,
+    client: Client,
+    sent: AtomicU64,
+}
+
+impl ImServer {
+    /// Starts them, and uploads one credential for debug builds and one for releases.
+    pub(crate) async fn start() -> Result<Self> {
+        let registry = Arc::new(offline_push::registry()?);
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock);
+        let context = BuildContext::new(Arc::clone(&clock));
+        let gateway = Gateway::new(Parts {
+            store: registry.build::<StoreKind>("memory", RawConfig::empty(), &context)?,
+            queue: registry.build::<QueueKind>("memory", RawConfig::empty(), &context)?,
+            registry,
+            clock,
+            master_key: MasterKey::parse(&MasterKey::generate()?)?,
+            settings: Settings::default(),
+        })?;
+        let apple = Simulator::start(Options::default()).await?;
+        let p8 = push_testkit::fixtures::apns_key(1);
+        apple.register_key("ABC123DEFG", "DEF123GHIJ", &p8)?;
+        for (id, environment) in [
+            (31287, Environment::Sandbox),
+            (31288, Environment::Production),
+        ] {
+            let upload = Upload {
+                provider: "apns".to_owned(),
+                id: Some(CertificateId::new(id)?),
+                label: format!("{BUNDLE_ID} {environment}"),
+                config: json!({
+                    "key": p8, "key_id": "ABC123DEFG", "team_id": "DEF123GHIJ",
+                    "topic": BUNDLE_ID, "environment": environment,
+                    "endpoint": apple.endpoint(environment),
+                    "http": {"extra_ca_pem": apple.ca_pem()},
+                }),
+            };
+            gateway.add_credential(&AppId::new(APP)?, upload).await?;
+        }
+        let key = MasterKey::generate()?;
+        let settings = HttpSettings {
+            keys: vec![ApiKey {
+                name: "im-server".to_owned(),
+                app: AppId::new(APP)?,
+                scopes: vec![KeyScope::Server],
+                sha256: None,
+                key: Some(key.clone()),
+            }],
+            ..HttpSettings::default()
+        };
+        let routes = router(&gateway, &settings, &[])?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let gateway_url = format!("http://{}", listener.local_addr()?);
+        gateway.start();
+        tokio::spawn(async move { serve(listener, routes, &settings, pending()).await });
+        Ok(Self {
+            gateway,
+            gateway_url,
+            apple,
+            key,
+            client: Client::new(HttpConfig::default(), Arc::new(TokioClock))?,
+            sent: AtomicU64::new(0),
+        })
+    }
+
+    /// What the app has in its settings.
+    pub(crate) fn gateway_url(&self) -> &str {
+        &self.gateway_url
+    }
+
+    /// A phone on which somebody installs this build of the app.
+    pub(crate) fn new_iphone(&self) -> Result<Arc<Iphone>> {
+        let environment = if cfg!(debug_assertions) {
+            Environment::Sandbox
+        } else {
+            Environment::Production
+        };
+        let name = format!("offline-push-example-{}", process::id());
+        let folder = env::temp_dir().join(name);
+        fs::create_dir_all(&folder)?;
+        Ok(Arc::new(Iphone {
+            phone: self.apple.install(BUNDLE_ID, environment),
+            system: Arc::new(HostHooks::new()),
+            folder,
+            seen: AtomicU64::new(0),
+        }))
+    }
+
+    /// The IM server believes that it is `user`, and gives the app what it needs at the gateway.
+    pub(crate) async fn authenticate(&self, user: &str) -> Result<Account> {
+        let answer = self.call("/v1/tickets", json!({"user": user})).await?;
+        Ok(Account {
+            app: AppId::new(APP)?,
+            user: UserId::new(user)?,
+            credential: Secret::new(answer["ticket"].as_str().unwrap_or_default()),
+        })
+    }
+
+    /// Hands a message to alice over, which is somebody's one-to-one message if it does not say more. Answers what the
+    /// gateway made of it: `deliveries`, and `skipped` with reasons.
+    pub(crate) async fn send(&self, mut message: Value) -> Result<Value> {
+        let number = self.sent.fetch_add(1, Relaxed);
+        message["id"] = json!(format!("message-{number}"));
+        message["receivers"] = json!(["alice"]);
+        let mut answer = self.call("/v1/messages", message).await?;
+        Ok(answer["messages"][0].take())
+    }
+
+    async fn call(&self, path: &str, body: Value) -> Result<Value> {
+        let request = Request::post(format!("{}{path}", self.gateway_url))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(
+                header::AUTHORIZATION,
+                format!("Bearer {}", self.key.expose()),
+            )
+            .body(body.to_string().into())?;
+        let response = self.client.send(request).await?;
+        let (status, body) = (response.status(), response.into_body());
+        if !status.is_success() {
+            return Err(format!("{path}: {status} {}", String::from_utf8_lossy(&body)).into());
+        }
+        Ok(serde_json::from_slice(&body)?)
+    }
+
+    pub(crate) async fn stop(self) {
+        self.gateway.shutdown().await;
+    }
+}
+
+/// A phone with the app on it: what iOS asks of the app and tells it.
+#[derive(Debug)]
+pub(crate) struct Iphone {
+    phone: Phone,
+    system: Arc<HostHooks>,
+    folder: PathBuf,
+    seen: AtomicU64,
+}
+
+impl Iphone {
+    /// The system's callbacks.
+    pub(crate) fn callbacks(&self) -> Arc<HostHooks> {
+        Arc::clone(&self.system)
+    }
+
+    /// A file in the app's private folder.
+    pub(crate) fn state(&self) -> FileState {
+        FileState::new(self.folder.join("push.json"))
+    }
+
+    /// The person locks the screen.
+    pub(crate) fn lock(&self) {
+        self.system.dispatch(&HostEvent::Background);
+    }
+
+    /// The next notification, when it has come.
+    pub(crate) async fn notification(&self) -> Result<Arrival> {
+        let count = self.seen.fetch_add(1, Relaxed) + 1;
+        let arrival = timeout(PATIENCE, self.phone.wait_for(count)).await;
+        let arrival = arrival.map_err(|_| "nothing has come to the phone")?;
+        Ok(arrival.ok_or("the phone is gone")?)
+    }
+
+    /// The person taps the newest notification. A running app hears of a response, one that this starts of a launch.
+    pub(crate) fn tap(&self, running: bool) -> Result {
+        let user_info = self.phone.tap_newest().ok_or("the screen is empty")?;
+        let payload = Payload::apns(user_info);
+        self.system.dispatch(&match running {
+            true => HostEvent::Clicked(payload, Completion::none()),
+            false => HostEvent::Launched(Some(payload)),
+        });
+        Ok(())
+    }
+}
+
+impl Platform for Iphone {
+    fn channel(&self) -> Channel {
+        Channel::APNS
+    }
+    fn ask_permission(&self, answer: Responder<Permission>) {
+        answer.answer(Permission::Granted);
+    }
+    fn request_token(&self, _slot: Slot, answer: Responder<TokenAnswer>) {
+        answer.answer(Ok(Token::Text(self.phone.token())));
+    }
+}
+
+impl Drop for Iphone {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.folder));
+    }
+}
+
+/// Waits for something that the app half tells.
+pub(crate) async fn until(
+    events: &mut Receiver<Event>,
+    wanted: impl Fn(&Event) -> bool + Send + Sync,
+) -> Result {
+    let found = async {
+        while !wanted(&events.recv().await?) {}
+        Ok(())
+    };
+    let in_time = timeout(PATIENCE, found).await;
+    in_time.map_err(|_| "the app half did not tell what comes next")?
+}

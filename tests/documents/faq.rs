@@ -1,0 +1,257 @@
+//! "Why did no push arrive": every mistake of docs/faq.md is made here, and the words that the page quotes come out.
+use offline_push::{
+    Environment, Slot,
+    client::{Event, PushClient, SlotState},
+};
+use serde_json::{Value, json};
+use tokio::sync::broadcast::Receiver;
+
+use crate::{
+    assert_quotes,
+    support::{TOPIC, eventually},
+    world::{DEBUG, Iphone, RELEASE, World, certificate, heard},
+};
+
+const PAGE: &str = "docs/faq.md";
+
+/// Fails unless the page quotes each of these lines of a trace.
+#[track_caller]
+fn assert_quotes_lines(lines: &[String]) {
+    assert!(!lines.is_empty());
+    for line in lines {
+        assert_quotes(PAGE, line);
+    }
+}
+
+/// Waits for the token to be at the gateway, locks the screen, and waits until the gateway knows that, too.
+async fn uploaded_and_away(
+    client: &PushClient,
+    events: &mut Receiver<Event>,
+) -> Option<(String, String)> {
+    let warning = heard(events, |event| match event {
+        Event::Uploaded { warning, .. } => Some(warning.clone()),
+        _ => None,
+    })
+    .await;
+    client.background(Some(0));
+    heard(events, |it| {
+        matches!(it, Event::PresenceReported).then_some(())
+    })
+    .await;
+    warning.map(|it| (it.code, it.text))
+}
+
+/// S57: told at registration, before any message is sent.
+#[tokio::test]
+async fn a_build_with_the_certificate_id_of_the_other_environment_is_told_at_once() {
+    let world = World::start().await;
+    let phone = world.apple.install(TOPIC, Environment::Sandbox);
+    let (client, mut events) = world
+        .app(
+            Iphone(Ok(phone.token())),
+            certificate(RELEASE, true),
+            "alice",
+        )
+        .await;
+    let (code, text) = uploaded_and_away(&client, &mut events)
+        .await
+        .expect("a warning");
+    assert_eq!(code, "environment-mismatch");
+    assert_quotes(PAGE, &text);
+    assert!(matches!(
+        client.slot(Slot::Alert),
+        SlotState::Uploaded { warning: Some(it), .. } if it.code == code
+    ));
+
+    let sent = world.send("m-1", "alice", json!({})).await;
+    assert_eq!(sent["skipped"][0]["reason"], "environment-mismatch");
+    assert_eq!(sent["deliveries"], json!([]));
+    assert_quotes_lines(&world.trace("m-1", "environment-mismatch").await);
+    assert_eq!(phone.arrived(), 0);
+}
+
+/// S57: a token that lies about its environment is found out by Apple's `BadDeviceToken`, and kept.
+#[tokio::test]
+async fn a_bad_device_token_is_explained_as_the_wrong_environment_and_set_aside() {
+    let world = World::start().await;
+    let phone = world.apple.install(TOPIC, Environment::Sandbox);
+    let (client, mut events) = world
+        .app(
+            Iphone(Ok(phone.token())),
+            certificate(RELEASE, false),
+            "alice",
+        )
+        .await;
+    assert_eq!(uploaded_and_away(&client, &mut events).await, None);
+    world.send("m-1", "alice", json!({})).await;
+    let lines = world.trace("m-1", "settled").await;
+    assert!(
+        lines.iter().any(|it| it.contains("400 BadDeviceToken")),
+        "{lines:#?}"
+    );
+    assert_quotes_lines(&lines);
+    let tokens = world.im_server.tokens("alice").await;
+    assert_eq!(tokens[0]["set_aside"]["code"], "environment-mismatch");
+
+    let sent = world.send("m-2", "alice", json!({})).await;
+    assert_eq!(sent["skipped"][0]["reason"], "environment-mismatch");
+
+    // The mended build: the same phone, the id of its own environment.
+    drop(client);
+    let (client, mut events) = world
+        .app(Iphone(Ok(phone.token())), certificate(DEBUG, true), "alice")
+        .await;
+    assert_eq!(uploaded_and_away(&client, &mut events).await, None);
+    world.send("m-3", "alice", json!({})).await;
+    assert!(phone.wait_for(1).await.is_some());
+    client.close().await;
+}
+
+/// S53.
+#[tokio::test]
+async fn a_phone_that_gives_no_token_says_why_in_the_slot() {
+    let world = World::start().await;
+    let (client, mut events) = world
+        .app(
+            Iphone(Err("no valid \u{201c}aps-environment\u{201d} entitlement")),
+            certificate(DEBUG, true),
+            "alice",
+        )
+        .await;
+    let error = heard(&mut events, |event| match event {
+        Event::TokenFailed { error, .. } => Some(error.clone()),
+        _ => None,
+    })
+    .await;
+    assert_quotes(PAGE, &error.to_string());
+    assert_eq!(client.slot(Slot::Alert), SlotState::Waiting(error));
+    let sent = world.send("m-1", "alice", json!({})).await;
+    assert_eq!(sent["skipped"][0]["reason"], "never-registered");
+    assert_quotes_lines(&world.trace("m-1", "never-registered").await);
+
+    // One that comes later than the login is uploaded when it comes.
+    let phone = world.apple.install(TOPIC, Environment::Sandbox);
+    client
+        .token_received(
+            Slot::Alert,
+            offline_push::client::Token::Text(phone.token()),
+        )
+        .expect("a token");
+    assert_eq!(uploaded_and_away(&client, &mut events).await, None);
+    world.send("m-2", "alice", json!({})).await;
+    assert!(phone.wait_for(1).await.is_some());
+}
+
+/// S90.
+#[tokio::test]
+async fn a_custom_message_without_desc_is_not_pushed_and_says_so() {
+    let world = World::start().await;
+    let phone = world.apple.install(TOPIC, Environment::Sandbox);
+    let (client, mut events) = world
+        .app(Iphone(Ok(phone.token())), certificate(DEBUG, true), "alice")
+        .await;
+    uploaded_and_away(&client, &mut events).await;
+    let custom = json!({"elements": [{"type": "custom"}]});
+    let sent = world.send("m-1", "alice", custom.clone()).await;
+    assert_eq!(sent["skipped"][0]["reason"], "custom-without-desc");
+    assert_quotes_lines(&world.trace("m-1", "custom-without-desc").await);
+
+    let mut described = custom;
+    described["push"] = json!({"desc": "Bob sent a red packet"});
+    world.send("m-2", "alice", described).await;
+    let arrival = phone.wait_for(1).await.expect("the phone is there");
+    assert_eq!(arrival.body(), Some("Bob sent a red packet"));
+}
+
+/// S56.
+#[tokio::test]
+async fn push_that_is_switched_off_says_so_on_the_phone_and_at_the_gateway() {
+    let world = World::start().await;
+    let phone = world.apple.install(TOPIC, Environment::Sandbox);
+    let (client, mut events) = world
+        .app(Iphone(Ok(phone.token())), certificate(DEBUG, true), "alice")
+        .await;
+    uploaded_and_away(&client, &mut events).await;
+    client.set_push(false);
+    assert_eq!(client.slot(Slot::Alert), SlotState::Off);
+    eventually("the token's end", async || {
+        world
+            .im_server
+            .tokens("alice")
+            .await
+            .is_empty()
+            .then_some(())
+    })
+    .await;
+    let sent = world.send("m-1", "alice", json!({})).await;
+    let reason = sent["skipped"][0]["reason"].as_str().unwrap_or_default();
+    assert_quotes_lines(&world.trace("m-1", reason).await);
+
+    client.set_push(true);
+    uploaded_and_away(&client, &mut events).await;
+    world.send("m-2", "alice", json!({})).await;
+    assert!(phone.wait_for(1).await.is_some());
+}
+
+/// S63, S64, S79, S81, S92, S93: the other reasons that the page names, each made once.
+#[tokio::test]
+async fn what_is_not_meant_to_be_pushed_says_that_it_is_not() {
+    let world = World::start().await;
+    let phone = world.apple.install(TOPIC, Environment::Sandbox);
+    let (client, mut events) = world
+        .app(Iphone(Ok(phone.token())), certificate(DEBUG, true), "alice")
+        .await;
+    heard(&mut events, |it| {
+        matches!(it, Event::Uploaded { .. }).then_some(())
+    })
+    .await;
+    let reason = async |id: &str, more: Value| {
+        let sent = world.send(id, "alice", more).await;
+        let reason = sent["skipped"][0]["reason"].as_str().unwrap_or_default();
+        assert_quotes(PAGE, &format!("`{reason}`"));
+        reason.to_owned()
+    };
+    assert_eq!(reason("m-1", json!({})).await, "online-in-foreground");
+    client.background(Some(0));
+    heard(&mut events, |it| {
+        matches!(it, Event::PresenceReported).then_some(())
+    })
+    .await;
+    for (id, more, wanted) in [
+        ("m-2", json!({"online_only": true}), "online-only"),
+        ("m-3", json!({"push": {"disabled": true}}), "push-disabled"),
+        ("m-4", json!({"kind": "push", "elements": []}), "empty-text"),
+        ("m-5", json!({"push": {"ttl_seconds": 0}}), "ttl-zero"),
+        (
+            "m-6",
+            json!({"sender": {"user": "alice"}}),
+            "sender-himself",
+        ),
+    ] {
+        assert_eq!(reason(id, more).await, wanted);
+    }
+    world.send("m-7", "alice", json!({})).await;
+    assert_eq!(reason("m-7", json!({})).await, "duplicate-message");
+    let generation = generation_of(&client, &world).await;
+    client
+        .session()
+        .unregister(generation, offline_push::LogoutCause::Logout, "test")
+        .await
+        .expect("the logout is taken");
+    heard(&mut events, |it| {
+        matches!(it, Event::Unbound(_)).then_some(())
+    })
+    .await;
+    assert_eq!(reason("m-8", json!({})).await, "logged-out");
+    assert_eq!(phone.arrived(), 1);
+}
+
+/// A repeated login answers the generation of the first.
+async fn generation_of(client: &PushClient, world: &World) -> offline_push::Generation {
+    let account = world.account("alice").await;
+    client
+        .session()
+        .register(account, "test")
+        .await
+        .expect("the login is taken")
+}

@@ -1,0 +1,235 @@
+//! What is said when a piece of the set-up is missing: docs/from-tuiofflinepush.md quotes it.
+use std::{sync::Arc, time::Duration};
+
+use offline_push::{
+    Account, AppId, BUILTIN, CertificateEntry, CertificateIds, Error, Opened, Secret, Slot, UserId,
+    client::{
+        AnswerCall, Completion, Door, Event, HttpGateway, MemoryState, Navigate, PushClient,
+        SlotState,
+    },
+    http::HttpConfig,
+    payload::{Entity, Ext, Payload},
+};
+use serde_json::json;
+
+use crate::{
+    assert_quotes,
+    world::{DEBUG, Iphone, World, certificate, heard},
+};
+
+const PAGE: &str = "docs/from-tuiofflinepush.md";
+
+fn phone() -> Arc<Iphone> {
+    Arc::new(Iphone(Ok("ab".repeat(32))))
+}
+
+fn gateway(url: &str) -> Arc<HttpGateway> {
+    Arc::new(HttpGateway::new(url, HttpConfig::default()).expect("a URL on this machine"))
+}
+
+fn nowhere() -> Arc<HttpGateway> {
+    gateway("http://127.0.0.1:1")
+}
+
+fn account(ticket: &str) -> Account {
+    Account {
+        app: AppId::new("im").expect("an app id"),
+        user: UserId::new("alice").expect("a user id"),
+        credential: Secret::new(ticket),
+    }
+}
+
+#[track_caller]
+fn assert_quotes_error<T>(result: Result<T, Error>) {
+    let error = result.err().expect("something is missing");
+    assert_quotes(PAGE, &error.to_string());
+}
+
+/// S51: this program has no `certificate_id!`, as an app that forgot it.
+#[tokio::test]
+async fn without_a_certificate_id_the_client_does_not_start() {
+    let client = PushClient::linked(phone(), nowhere(), BUILTIN)
+        .expect("nothing linked is wrong")
+        .state(MemoryState::default())
+        .start()
+        .await;
+    assert_quotes_error(client);
+}
+
+/// S51.
+#[test]
+fn a_certificate_id_of_0_is_refused_with_its_place() {
+    assert_quotes_error(CertificateIds::new([CertificateEntry {
+        channel: "apns",
+        slot: Slot::Alert,
+        id: 0,
+        debug: true,
+        place: ("src/lib.rs", 7),
+    }]));
+}
+
+#[tokio::test]
+async fn without_a_bridge_or_a_place_for_the_state_the_client_does_not_start() {
+    let builder = || PushClient::builder(phone(), nowhere()).certificates(certificate(DEBUG, true));
+    assert_quotes_error(builder().state(MemoryState::default()).start().await);
+    assert_quotes_error(builder().without_bridge().start().await);
+    assert_quotes_error(
+        builder()
+            .without_bridge()
+            .state(MemoryState::default())
+            .route("chat", Navigate::new(|_, _| Opened::Done))
+            .route("chat", Navigate::new(|_, _| Opened::Done))
+            .start()
+            .await,
+    );
+}
+
+#[test]
+fn outside_a_runtime_and_with_an_open_url_nothing_starts() {
+    assert_quotes_error(HttpGateway::new(
+        "http://push.example.com",
+        HttpConfig::default(),
+    ));
+    let start = PushClient::builder(phone(), nowhere())
+        .certificates(certificate(DEBUG, true))
+        .without_bridge()
+        .state(MemoryState::default())
+        .start();
+    let mut start = std::pin::pin!(start);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match start.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(result) => assert_quotes_error(result),
+        std::task::Poll::Pending => panic!("it waits for nobody"),
+    }
+}
+
+/// S29: with no handler at all, and with none for calls.
+#[tokio::test]
+async fn a_click_that_nobody_opens_is_told() {
+    let without = PushClient::builder(phone(), nowhere());
+    let with_chats =
+        PushClient::builder(phone(), nowhere()).route("chat", Navigate::new(|_, _| Opened::Done));
+    let with_calls =
+        PushClient::builder(phone(), nowhere()).route("call", AnswerCall::new(|_| Opened::Done));
+    let chat = Entity::for_user_message("bob", "", "", "hi");
+    for (builder, entity) in [
+        (without, chat.clone()),
+        (with_chats, chat.clone().calling()),
+        (with_calls, chat),
+    ] {
+        let client = builder
+            .certificates(certificate(DEBUG, true))
+            .without_bridge()
+            .state(MemoryState::default())
+            .start()
+            .await
+            .expect("nothing is missing");
+        let mut events = client.subscribe();
+        client
+            .session()
+            .register(account("t"), "test")
+            .await
+            .expect("the login is taken");
+        let ext = Ext::new(entity).to_json_string();
+        client.clicked(
+            Door::Response,
+            Payload::apns(json!({"aps": {}, "ext": ext})),
+            Completion::none(),
+        );
+        let event = heard(&mut events, |it| {
+            matches!(it, Event::Unhandled(_)).then(|| it.clone())
+        })
+        .await;
+        assert!(event.is_trouble());
+        assert_quotes(PAGE, event.name());
+    }
+}
+
+/// S36, S52: nobody says that somebody has logged in.
+#[tokio::test]
+async fn an_app_that_never_says_that_it_logged_in_has_no_token() {
+    let client = PushClient::builder(phone(), nowhere())
+        .certificates(certificate(DEBUG, true))
+        .without_bridge()
+        .state(MemoryState::default())
+        .start()
+        .await
+        .expect("nothing is missing");
+    assert_eq!(client.slot(Slot::Alert), SlotState::NoToken);
+    let token = offline_push::client::Token::Text("ab".repeat(32));
+    client.token_received(Slot::Alert, token).expect("a token");
+    let SlotState::Waiting(error) = client.slot(Slot::Alert) else {
+        panic!("{:?}", client.slot(Slot::Alert));
+    };
+    assert_eq!(error.code(), Some(21005));
+    assert_quotes(PAGE, &error.to_string());
+}
+
+/// S52, S54: the gateway is not there, does not know the certificate id, or does not believe the ticket.
+#[tokio::test]
+async fn a_gateway_that_does_not_take_the_token_is_told_with_the_sdk_s_number() {
+    let world = World::start().await;
+    let true_account = world.account("alice").await;
+    for (url, id, account, code) in [
+        ("http://127.0.0.1:1", DEBUG, account("t"), 22002),
+        (&world.url, 4711, true_account, 22001),
+        (&world.url, DEBUG, account("t"), 70001),
+    ] {
+        let client = PushClient::builder(phone(), gateway(url))
+            .certificates(certificate(id, true))
+            .without_bridge()
+            .state(MemoryState::default())
+            .start()
+            .await
+            .expect("nothing is missing");
+        let mut events = client.subscribe();
+        client
+            .session()
+            .register(account, "test")
+            .await
+            .expect("the login is taken");
+        heard(&mut events, |event| match event {
+            Event::TokenFailed { .. } | Event::TicketRefused(_) => Some(()),
+            _ => None,
+        })
+        .await;
+        let SlotState::Waiting(error) = client.slot(Slot::Alert) else {
+            panic!("{:?}", client.slot(Slot::Alert));
+        };
+        assert_eq!(error.code(), Some(code), "{error}");
+        assert_quotes(PAGE, &error.to_string());
+        tokio::time::timeout(Duration::from_secs(5), client.close())
+            .await
+            .expect("it closes");
+    }
+}
+
+/// S52.
+#[tokio::test]
+async fn a_token_that_is_none_is_refused_with_the_sdk_s_number() {
+    use offline_push::client::Token;
+    let client = PushClient::builder(phone(), nowhere())
+        .certificates(certificate(DEBUG, true))
+        .without_bridge()
+        .state(MemoryState::default())
+        .start()
+        .await
+        .expect("nothing is missing");
+    for (token, code) in [
+        (String::new(), Some(22003)),
+        ("a".repeat(257), Some(22004)),
+        ("zwölf".to_owned(), None),
+    ] {
+        let error = client
+            .token_received(Slot::Alert, Token::Text(token))
+            .expect_err("no token");
+        assert_eq!(error.code(), code);
+        assert_quotes(PAGE, &error.to_string());
+    }
+    let error = client
+        .session()
+        .register(account(&"t".repeat(1025)), "test")
+        .await
+        .expect_err("too long");
+    assert_quotes(PAGE, &error.to_string());
+}

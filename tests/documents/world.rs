@@ -1,0 +1,219 @@
+//! A gateway with its HTTP API, Apple, and an app on a phone.
+#![allow(clippy::future_not_send)] // Tests wait on one thread.
+use std::{future::pending, sync::Arc};
+
+use offline_push::{
+    Account, AppId, BuildContext, CertificateEntry, CertificateId, CertificateIds, Channel, Clock,
+    Environment, QueueKind, RawConfig, Secret, Slot, StoreKind, UserId,
+    client::{
+        Event, HttpGateway, MemoryState, Permission, Platform, PushClient, Responder, Token,
+        TokenAnswer,
+    },
+    gateway::{
+        Gateway, MasterKey, Parts, Settings, Upload,
+        http::{ApiKey, HttpSettings, KeyScope, router, serve},
+    },
+    http::{HttpConfig, TokioClock},
+};
+use push_provider_apns::simulator::{Options, Simulator};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, process::Command, sync::broadcast::Receiver, time::timeout};
+
+use crate::support::{Caller, PATIENCE, apns_config, apple, eventually};
+
+pub(crate) const KEY: &str = "0123456789abcdef0123";
+/// The credential for the sandbox, and that for production.
+pub(crate) const DEBUG: i64 = 31287;
+pub(crate) const RELEASE: i64 = 31288;
+
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) apple: Simulator,
+    pub(crate) im_server: Caller,
+    pub(crate) url: String,
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        let apple = apple(Options::default()).await;
+        let registry = Arc::new(offline_push::registry().expect("the plugins are linked"));
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock);
+        let context = BuildContext::new(Arc::clone(&clock));
+        let secret = MasterKey::generate().expect("the system has randomness");
+        let gateway = Gateway::new(Parts {
+            store: registry
+                .build::<StoreKind>("memory", RawConfig::empty(), &context)
+                .expect("the store needs no configuration"),
+            queue: registry
+                .build::<QueueKind>("memory", RawConfig::empty(), &context)
+                .expect("the queue needs no configuration"),
+            registry,
+            clock,
+            master_key: MasterKey::parse(&secret).expect("a fresh key"),
+            settings: Settings::default(),
+        })
+        .expect("the default settings work");
+        let app = AppId::new("im").expect("an app id");
+        for (id, environment) in [
+            (DEBUG, Environment::Sandbox),
+            (RELEASE, Environment::Production),
+        ] {
+            let mut config = apns_config(&apple);
+            config["environment"] = json!(environment);
+            config["endpoint"] = json!(apple.endpoint(environment));
+            let upload = Upload {
+                provider: "apns".to_owned(),
+                id: Some(CertificateId::new(id).expect("a certificate id")),
+                label: String::new(),
+                config,
+            };
+            gateway
+                .add_credential(&app, upload)
+                .await
+                .expect("the credential is accepted");
+        }
+        let settings = HttpSettings {
+            keys: vec![ApiKey {
+                name: "im-server".to_owned(),
+                app,
+                scopes: vec![KeyScope::Server, KeyScope::Admin],
+                sha256: None,
+                key: Some(Secret::new(KEY)),
+            }],
+            ..HttpSettings::default()
+        };
+        let routes = router(&gateway, &settings, &[]).expect("the settings work");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("the listener is bound");
+        let url = format!("http://{address}");
+        gateway.start();
+        tokio::spawn(async move { serve(listener, routes, &settings, pending()).await });
+        Self {
+            apple,
+            im_server: Caller::new(&url, KEY),
+            url,
+        }
+    }
+
+    pub(crate) async fn account(&self, user: &str) -> Account {
+        let answer = self
+            .im_server
+            .post("/v1/tickets", &json!({"user": user}))
+            .await;
+        Account {
+            app: AppId::new("im").expect("an app id"),
+            user: UserId::new(user).expect("a user id"),
+            credential: Secret::new(answer["ticket"].as_str().expect("a ticket")),
+        }
+    }
+
+    /// The app on `phone`, with `certificates`; `user` logs in.
+    pub(crate) async fn app(
+        &self,
+        phone: Iphone,
+        certificates: CertificateIds,
+        user: &str,
+    ) -> (PushClient, Receiver<Event>) {
+        let gateway =
+            HttpGateway::new(&self.url, HttpConfig::default()).expect("a URL on this machine");
+        let client = PushClient::builder(Arc::new(phone), Arc::new(gateway))
+            .certificates(certificates)
+            .state(MemoryState::default())
+            .without_bridge()
+            .start()
+            .await
+            .expect("nothing is missing");
+        let events = client.subscribe();
+        let account = self.account(user).await;
+        client
+            .session()
+            .register(account, "test")
+            .await
+            .expect("the login is taken");
+        (client, events)
+    }
+
+    /// What becomes of `message` to `user`.
+    pub(crate) async fn send(&self, id: &str, user: &str, more: Value) -> Value {
+        let mut message = json!({"id": id, "sender": {"user": "bob"}, "receivers": [user],
+            "elements": [{"type": "text", "text": "hello"}]});
+        for (key, value) in more.as_object().into_iter().flatten() {
+            message[key] = value.clone();
+        }
+        let mut answer = self.im_server.post("/v1/messages", &message).await;
+        answer["messages"][0].take()
+    }
+
+    /// What `offline-push trace` prints of message `id` once `word` is in it: lines without times, in words separated by one
+    /// space.
+    pub(crate) async fn trace(&self, id: &str, word: &str) -> Vec<String> {
+        eventually("the trace", async || {
+            let output = Command::new(env!("CARGO_BIN_EXE_offline-push"))
+                .args(["trace", id, "--server", &self.url])
+                .env("OFFLINE_PUSH_KEY", KEY)
+                .env("NO_COLOR", "1")
+                .output()
+                .await
+                .expect("the program runs");
+            let text = String::from_utf8(output.stdout).expect("the program writes UTF-8");
+            let line = |line: &str| {
+                let words = line.split_whitespace();
+                let words: Vec<&str> = words
+                    .skip_while(|it| it.starts_with('+') || *it == "ms")
+                    .collect();
+                words.join(" ")
+            };
+            text.contains(word)
+                .then(|| text.lines().map(line).collect())
+        })
+        .await
+    }
+}
+
+/// Waits for what `wanted` picks out, and answers it.
+pub(crate) async fn heard<T>(
+    events: &mut Receiver<Event>,
+    wanted: impl Fn(&Event) -> Option<T>,
+) -> T {
+    let listening = async {
+        loop {
+            let event = events.recv().await.expect("the client is open");
+            if let Some(found) = wanted(&event) {
+                return found;
+            }
+        }
+    };
+    let in_time = timeout(PATIENCE, listening).await;
+    in_time.expect("the app half tells what comes next")
+}
+
+/// What a build of the app says about itself.
+pub(crate) fn certificate(id: i64, debug: bool) -> CertificateIds {
+    CertificateIds::new([CertificateEntry {
+        channel: "apns",
+        slot: Slot::Alert,
+        id,
+        debug,
+        place: ("src/lib.rs", 7),
+    }])
+    .expect("an id")
+}
+
+/// A phone that gives this token, or says why it has none.
+#[derive(Debug)]
+pub(crate) struct Iphone(pub(crate) Result<String, &'static str>);
+
+impl Platform for Iphone {
+    fn channel(&self) -> Channel {
+        Channel::APNS
+    }
+    fn ask_permission(&self, answer: Responder<Permission>) {
+        answer.answer(Permission::Granted);
+    }
+    fn request_token(&self, _slot: Slot, answer: Responder<TokenAnswer>) {
+        answer.answer(match &self.0 {
+            Ok(token) => Ok(Token::Text(token.clone())),
+            Err(why) => Err((*why).to_owned()),
+        });
+    }
+}

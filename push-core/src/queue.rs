@@ -1,7 +1,10 @@
 //! The queue of deliveries: durable, leased, at least once.
 use std::{fmt, time::Duration};
 
-use crate::{AppId, Delivery, DeviceId, Lane, MessageId, Result, Timestamp, UserId, async_trait};
+use crate::{
+    AppId, CertificateId, Delivery, DeviceId, Lane, MessageId, Result, Timestamp, UserId,
+    async_trait,
+};
 
 /// Deliveries on their way to providers.
 ///
@@ -89,6 +92,9 @@ pub enum Cancel {
     Message(MessageId),
     /// Those to one user's device: it logged out.
     Device(UserId, DeviceId),
+    /// Those of one credential whose time to live had passed then, and that nobody holds: while the credential is
+    /// suspended, nobody would lease them.
+    Expired(CertificateId, Timestamp),
 }
 
 /// What waits in a lane.

@@ -31,6 +31,9 @@ impl Settings {
         if pipeline.in_flight == 0 {
             return wrong("pipeline.in_flight", "nothing would ever be sent with 0");
         }
+        if pipeline.lane_depth == 0 {
+            return wrong("pipeline.lane_depth", "nothing would ever be sent with 0");
+        }
         if pipeline.max_attempts == 0 {
             return wrong("pipeline.max_attempts", "nothing would ever be sent with 0");
         }
@@ -62,6 +65,9 @@ impl Settings {
 pub struct PipelineSettings {
     /// The most deliveries of one credential that are with the vendor at the same time; 2,000.
     pub in_flight: usize,
+    /// The most deliveries of one credential that wait in the queue; more are skipped, so that a credential that stands still
+    /// leaves room for the others. Looked at with every `sweep`, so that a burst can exceed it; 1,000,000.
+    pub lane_depth: u64,
     /// How long a vendor may take to answer before a delivery counts as unanswered; 60 s.
     #[serde(with = "push_http::duration")]
     pub attempt_timeout: Duration,
@@ -101,6 +107,7 @@ impl Default for PipelineSettings {
         const MINUTE: Duration = Duration::from_secs(60);
         Self {
             in_flight: 2000,
+            lane_depth: 1_000_000,
             attempt_timeout: MINUTE,
             max_attempts: 30,
             backoff_base: Duration::from_secs(1),

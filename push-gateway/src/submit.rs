@@ -2,13 +2,13 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use push_core::{
-    AppId, Badge, BadgeChange, Cancel, Channel, Delivery, DeliveryRef, Device, Error, ErrorKind,
-    Message, MessageId, Put, Reason, Result, Skipped, Stage, Submitted, Timestamp, TraceEvent,
-    UserId,
+    AppId, Badge, BadgeChange, Cancel, CertificateId, Channel, Delivery, DeliveryRef, Device,
+    Error, ErrorKind, Lane, Message, MessageId, Put, Reason, Result, Skipped, Stage, Submitted,
+    Timestamp, TraceEvent, UserId,
 };
 
 use crate::{
-    decision::{Decision, Notifications, Prepared, decide, prepare, reasons},
+    decision::{Credentials, Decision, Notifications, Prepared, decide, prepare, reasons},
     gateway::Inner,
 };
 
@@ -57,7 +57,7 @@ impl Inner {
             .flat_map(|it| &it.registrations)
             .map(|it| it.registration.certificate)
             .collect();
-        let credentials = self.vault.facts(app, &certificates).await?;
+        let credentials = self.facts(app, &certificates).await?;
 
         let mut decisions = Vec::with_capacity(messages.len());
         for (place, (prepared, receivers)) in prepared.iter().zip(&receivers).enumerate() {
@@ -131,6 +131,25 @@ impl Inner {
         drop(pass);
         let answers = self.answer(app, messages, &prepared, &decisions, queued, now);
         Ok(answers)
+    }
+
+    /// What decisions must know of these credentials now.
+    pub(crate) async fn facts(
+        &self,
+        app: &AppId,
+        ids: &BTreeSet<CertificateId>,
+    ) -> Result<Credentials> {
+        let mut credentials = self.vault.facts(app, ids).await?;
+        for (id, facts) in &mut credentials {
+            let lane = Lane {
+                app: app.clone(),
+                certificate: *id,
+            };
+            if self.pipeline.is_full(&lane) {
+                *facts = Err(reasons::LANE_FULL);
+            }
+        }
+        Ok(credentials)
     }
 
     fn check_size(&self, messages: &[Message]) -> Result<()> {
@@ -267,7 +286,7 @@ impl Inner {
 /// What is still to be said of a delivery once the queue has it.
 struct Queued {
     reference: DeliveryRef,
-    certificate: push_core::CertificateId,
+    certificate: CertificateId,
     new: bool,
 }
 

@@ -86,6 +86,7 @@ macro_rules! queue_conformance {
             hastening_makes_what_waits_due_at_once
             a_recalled_message_is_cancelled
             a_device_that_logged_out_is_cancelled
+            what_has_expired_and_nobody_holds_is_cancelled
             what_is_cancelled_cannot_be_acknowledged
             cancelling_nothing_is_no_harm
             what_is_left_of_a_message_keeps_its_notification

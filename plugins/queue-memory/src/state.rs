@@ -175,17 +175,23 @@ impl State {
     }
 
     pub(crate) fn cancel(&mut self, app: &AppId, what: &Cancel) -> Vec<Delivery> {
-        let meant = |it: &Delivery| {
+        let meant = |row: &Row| {
+            let it = &row.delivery;
             it.app == *app
                 && match what {
                     Cancel::Message(message) => it.message == *message,
                     Cancel::Device(user, device) => it.user == *user && it.device == *device,
+                    Cancel::Expired(certificate, at) => {
+                        it.certificate == *certificate
+                            && row.lease.is_none()
+                            && it.notification.expires_at.is_some_and(|it| it <= *at)
+                    }
                 }
         };
         let orders: Vec<_> = self
             .rows
             .iter()
-            .filter(|(_, row)| meant(&row.delivery))
+            .filter(|(_, row)| meant(row))
             .map(|(order, _)| *order)
             .collect();
         orders

@@ -147,7 +147,7 @@ impl<'a> Putting<'a> {
         let lane = self.lane(it.lane())?;
         self.db
             .prepare_cached(
-                "INSERT INTO delivery VALUES (?1, ?2, ?3, NULL, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                "INSERT INTO delivery VALUES (?1, ?2, ?3, NULL, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             )?
             .execute(params![
                 self.next_delivery,
@@ -166,6 +166,7 @@ impl<'a> Putting<'a> {
                 created,
                 notification,
                 own,
+                it.notification.expires_at.map(Timestamp::unix_millis),
             ])?;
         self.next_delivery += 1;
         self.depth += 1;

@@ -5,7 +5,7 @@ use push_sqlite::Schema;
 pub(crate) static SCHEMA: Schema = Schema {
     what: "queue",
     application_id: 0x6f70_7175, // "opqu"
-    migrations: &[V1],
+    migrations: &[V1, V2],
     on_open: "UPDATE delivery INDEXED BY delivery_by_lease SET lease = NULL, due = min(due, created_at) WHERE lease IS NOT NULL",
 };
 
@@ -88,4 +88,10 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_by_due ON delivery (lane, due);
 CREATE UNIQUE INDEX delivery_by_lease ON delivery (lease) WHERE lease IS NOT NULL;
 CREATE INDEX delivery_by_device ON delivery (user, device);
+";
+
+// Without an index: only lanes that stand still are searched, and every other delivery would pay for it.
+const V2: &str = "
+-- When its time to live ends, if ever.
+ALTER TABLE delivery ADD COLUMN expires_at INTEGER;
 ";

@@ -83,6 +83,9 @@ reasons! {
     /// The sealed credential does not open, or its provider no longer accepts it.
     CREDENTIAL_UNUSABLE = "credential-unusable": "the stored credential cannot be used: wrong master key, damaged, or no longer accepted by its provider",
         "start with the right master key, or upload the credential again under its id";
+    /// The lane holds as much as it may.
+    LANE_FULL = "lane-full": "as many deliveries as may wait for this credential are waiting for it",
+        "look at the credential's state: if it is suspended, mend and resume it; if the vendor is slow, wait; else raise `lane_depth`";
 
     /// The vendor took it.
     VENDOR_ACCEPTED = "vendor-accepted": "the vendor took the push; no vendor says more than that before the phone reports",

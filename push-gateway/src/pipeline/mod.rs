@@ -8,12 +8,14 @@ mod lane;
 mod settle;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use push_core::{Clock, Lane, Queue, Reason, Result, Store, Timestamp};
+use push_core::{
+    Cancel, Clock, Lane, LaneState, Queue, Reason, Result, Stage, Store, Timestamp, TraceEvent,
+};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -22,6 +24,7 @@ use tokio::{
 use self::{backoff::Backoff, control::Control, lane::Cell};
 use crate::{
     credentials::{LaneStatus, Vault},
+    decision::reasons,
     metrics::Metrics,
     settings::PipelineSettings,
     trace::Recorder,
@@ -75,6 +78,7 @@ pub(crate) struct Pipeline {
 struct Lanes {
     running: bool,
     cells: HashMap<Lane, Arc<Cell>>,
+    full: HashSet<Lane>,
     tasks: JoinSet<()>,
 }
 
@@ -152,15 +156,52 @@ impl Pipeline {
     pub(crate) async fn sweep(&self) {
         loop {
             match self.shared.queue.lanes().await {
-                Ok(states) => {
-                    for state in states {
-                        self.wake_at(&state.lane, state.next_due, self.shared.clock.now());
-                    }
-                }
+                Ok(states) => self.see_to(states).await,
                 Err(error) => tracing::warn!(%error, "the queue does not say which lanes it has"),
             }
             self.shared.clock.sleep(self.shared.settings.sweep).await;
         }
+    }
+
+    async fn see_to(&self, states: Vec<LaneState>) {
+        let full = states
+            .iter()
+            .filter(|it| it.depth >= self.shared.settings.lane_depth)
+            .map(|it| it.lane.clone());
+        self.lanes().full = full.collect();
+        for state in states {
+            let now = self.shared.clock.now();
+            self.wake_at(&state.lane, state.next_due, now);
+            if self.status(&state.lane) != LaneStatus::Open {
+                self.drop_expired(&state.lane, now).await;
+            }
+        }
+    }
+
+    /// Ends what has expired in a lane that stands still: nobody leases it, and it would fill the queue.
+    async fn drop_expired(&self, lane: &Lane, now: Timestamp) {
+        let expired = Cancel::Expired(lane.certificate, now);
+        match self.shared.queue.cancel(&lane.app, &expired).await {
+            Ok(gone) => {
+                for it in &gone {
+                    let reason = reasons::EXPIRED.code;
+                    self.shared
+                        .metrics
+                        .settled(&lane.app, &it.channel, reason, 1);
+                }
+                self.shared.recorder.append(
+                    gone.iter().map(|it| {
+                        TraceEvent::of(it, now, Stage::Settled).because(&reasons::EXPIRED)
+                    }),
+                );
+            }
+            Err(error) => tracing::warn!(?lane, %error, "expired deliveries could not be removed"),
+        }
+    }
+
+    /// Whether so much waited for `lane`, when it was last looked at, that no more should.
+    pub(crate) fn is_full(&self, lane: &Lane) -> bool {
+        self.lanes().full.contains(lane)
     }
 
     /// The credential was mended: its tokens come back, and its deliveries go at once.

@@ -196,6 +196,40 @@ pub async fn a_device_that_logged_out_is_cancelled(kit: QueueKit) {
     assert_eq!(users(&leased), ["alice", "bob"]);
 }
 
+pub async fn what_has_expired_and_nobody_holds_is_cancelled(kit: QueueKit) {
+    let living = |to: &str, until: Option<i64>| {
+        let it = delivery("m1", to);
+        Delivery {
+            notification: Arc::new(Notification {
+                expires_at: until.map(at),
+                ..Notification::clone(&it.notification)
+            }),
+            ..it
+        }
+    };
+    let held = living("held", Some(60));
+    let gone = [living("alice", Some(60)), living("bob", Some(59))];
+    let kept = [living("carol", Some(61)), living("dave", None)];
+    let elsewhere = Delivery {
+        certificate: certificate(2),
+        ..living("erin", Some(60))
+    };
+    kit.put_new(vec![held]).await;
+    let leased = kit.lease(1, NOW).await;
+    let waiting = gone.iter().chain(&kept).chain([&elsewhere]);
+    kit.put_new(waiting.cloned().collect()).await;
+
+    let expired = Cancel::Expired(lane().certificate, at(60));
+    assert_eq!(kit.cancel("other", expired.clone()).await, []);
+    let mut cancelled = kit.cancel("im", expired.clone()).await;
+    cancelled.sort_by_key(|it| it.user.clone());
+    assert_eq!(cancelled, gone);
+    assert_eq!(kit.cancel("im", expired).await, []);
+    assert_eq!(kit.ack(&leased).await, 1, "the held one is still held");
+    assert_eq!(users(&kit.lease(10, at(60)).await), ["carol", "dave"]);
+    assert_eq!(kit.lanes().await.len(), 2);
+}
+
 pub async fn what_is_cancelled_cannot_be_acknowledged(kit: QueueKit) {
     kit.put_new(vec![delivery("m1", "alice")]).await;
     let leased = kit.lease(10, NOW).await;

@@ -38,7 +38,7 @@ pub(crate) fn apns_config(apple: &Simulator) -> Value {
         "topic": TOPIC,
         "environment": "production",
         "endpoint": apple.endpoint(Environment::Production),
-        "http": {"extra_ca_pem": apple.ca_pem(), "request_deadline": "2s"},
+        "http": {"extra_ca_pem": apple.ca_pem()},
     })
 }
 

@@ -23,6 +23,7 @@
 //! [`Platform::on_main`] runs them, interceptors on the thread that told the click. What a callback throws is told as the event
 //! `callback_failed` and ends nothing.
 
+mod c;
 mod client;
 mod config;
 mod error;

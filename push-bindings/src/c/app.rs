@@ -1,0 +1,332 @@
+//! The app behind the callbacks: calls its functions, and none after the client was closed.
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    ffi::c_void,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{
+    answers,
+    callbacks::{Callbacks, Completion, slot_number, with_entity, with_event},
+    text::c_string,
+};
+use crate::{
+    AppError, Call, CallHandler, Completed, Entity, Event, EventListener, Interceptor, Job, Opened,
+    PermissionAnswer, Platform, RouteHandler, Slot, TokenAnswer,
+};
+
+thread_local! {
+    /// How many callbacks are under way on this thread.
+    static INSIDE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Whether this thread is inside a callback.
+pub(super) fn is_inside_callback() -> bool {
+    INSIDE.get() > 0
+}
+
+/// The app, as long as its client is open.
+pub(super) struct App {
+    callbacks: Callbacks,
+    /// The client's name.
+    pub(super) client: usize,
+    gate: Mutex<Gate>,
+    changed: Condvar,
+    completions: Mutex<Completions>,
+}
+
+#[derive(Default)]
+struct Gate {
+    is_closed: bool,
+    /// How many callbacks are under way, on all threads.
+    under_way: usize,
+}
+
+#[derive(Default)]
+struct Completions {
+    last: u64,
+    open: BTreeMap<u64, (Completion, UserData)>,
+}
+
+/// What goes back to a completion callback.
+struct UserData(*mut c_void);
+// SAFETY: nothing is reached through the pointer here; it is only handed back, to a function that the header wants to be callable
+// from any thread.
+unsafe impl Send for UserData {}
+
+/// Counts a callback as under way, on this thread and in all.
+struct UnderWay<'a>(&'a App);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        INSIDE.set(INSIDE.get() - 1);
+        self.0.gate().under_way -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+impl App {
+    pub(super) fn new(callbacks: Callbacks, client: usize) -> Arc<Self> {
+        Arc::new(Self {
+            callbacks,
+            client,
+            gate: Mutex::default(),
+            changed: Condvar::new(),
+            completions: Mutex::default(),
+        })
+    }
+
+    pub(super) fn has_calls(&self) -> bool {
+        self.callbacks.answer_call.is_some()
+    }
+
+    pub(super) fn has_interceptor(&self) -> bool {
+        self.callbacks.process_notification.is_some()
+    }
+
+    pub(super) fn has_listener(&self) -> bool {
+        self.callbacks.event.is_some()
+    }
+
+    /// Runs `call` unless the client is closed; [`App::close`] waits until it has returned.
+    fn call<T>(&self, call: impl FnOnce(&Callbacks) -> T) -> Result<T, AppError> {
+        {
+            let mut gate = self.gate();
+            if gate.is_closed {
+                return Err(failed("the client is closed"));
+            }
+            gate.under_way += 1;
+        }
+        INSIDE.set(INSIDE.get() + 1);
+        let _under_way = UnderWay(self);
+        Ok(call(&self.callbacks))
+    }
+
+    /// Lets no callback begin any more, and waits for those under way; `false` if one has not returned after `limit`.
+    pub(super) fn close(&self, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        let mut gate = self.gate();
+        gate.is_closed = true;
+        while gate.under_way > 0 {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            gate = self
+                .changed
+                .wait_timeout(gate, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        true
+    }
+
+    /// Keeps a platform's completion callback; `None` if there is none.
+    pub(super) fn keep(
+        self: &Arc<Self>,
+        completion: Completion,
+        user_data: *mut c_void,
+    ) -> Option<Arc<Done>> {
+        completion?;
+        let mut completions = self.completions();
+        completions.last += 1;
+        let number = completions.last;
+        completions
+            .open
+            .insert(number, (completion, UserData(user_data)));
+        Some(Arc::new(Done {
+            app: Arc::clone(self),
+            number,
+        }))
+    }
+
+    /// Calls the completion of that number, unless somebody did before.
+    fn complete(&self, number: u64, how: i32) -> Result<(), AppError> {
+        let kept = self.completions().open.remove(&number);
+        let Some((Some(completion), user_data)) = kept else {
+            return Ok(());
+        };
+        self.call(|_| {
+            // SAFETY: the header's type of it, with what the app wants it to get.
+            unsafe { completion(how, user_data.0) };
+        })
+    }
+
+    /// Completes what nobody has: the platform waits for it.
+    pub(super) fn complete_all(&self) {
+        let open: Vec<u64> = self.completions().open.keys().copied().collect();
+        for number in open {
+            // Nobody is left to be told.
+            drop(self.complete(number, 2));
+        }
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn completions(&self) -> MutexGuard<'_, Completions> {
+        self.completions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn failed(why: impl Into<String>) -> AppError {
+    AppError::Failed { why: why.into() }
+}
+
+/// A platform's completion callback that the client keeps. If the client lets go of it without a word, it is called all the same.
+pub(super) struct Done {
+    app: Arc<App>,
+    number: u64,
+}
+
+impl crate::Completion for Done {
+    fn complete(&self, how: Completed) -> Result<(), AppError> {
+        let how = match how {
+            Completed::NewData => 0,
+            Completed::NoData => 1,
+            Completed::Failed => 2,
+        };
+        self.app.complete(self.number, how)
+    }
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        // Fails if the client is closed, which has completed it.
+        drop(self.app.complete(self.number, 2));
+    }
+}
+
+impl Platform for App {
+    fn hook(&self) -> Result<(), AppError> {
+        self.call(|it| {
+            if let Some(hook) = it.hook {
+                // SAFETY: the header's type of it, with what the app wants it to get.
+                unsafe { hook(it.user_data) };
+            }
+        })
+    }
+
+    fn ask_permission(&self, answer: Arc<PermissionAnswer>) -> Result<(), AppError> {
+        self.call(|it| {
+            if let Some(ask) = it.ask_permission {
+                let answer = answers::PERMISSIONS.give(self.client, answer);
+                // SAFETY: the header's type of it, with what the app wants it to get.
+                unsafe { ask(answer, it.user_data) };
+            }
+        })
+    }
+
+    fn request_token(&self, slot: Slot, answer: Arc<TokenAnswer>) -> Result<(), AppError> {
+        self.call(|it| {
+            if let Some(request) = it.request_token {
+                let answer = answers::TOKENS.give(self.client, answer);
+                // SAFETY: the header's type of it, with what the app wants it to get.
+                unsafe { request(slot_number(slot), answer, it.user_data) };
+            }
+        })
+    }
+
+    fn set_badge(&self, badge: u32) -> Result<(), AppError> {
+        self.call(|it| {
+            if let Some(set_badge) = it.set_badge {
+                // SAFETY: the header's type of it, with what the app wants it to get.
+                unsafe { set_badge(badge, it.user_data) };
+            }
+        })
+    }
+
+    fn on_main(&self, job: Arc<Job>) -> Result<(), AppError> {
+        let Some(on_main) = self.callbacks.on_main else {
+            job.run();
+            return Ok(());
+        };
+        self.call(|it| {
+            let job = answers::JOBS.give(self.client, job);
+            // SAFETY: the header's type of it, with what the app wants it to get.
+            unsafe { on_main(job, it.user_data) };
+        })
+    }
+}
+
+impl RouteHandler for App {
+    fn navigate_to_chat(&self, user_id: String, group_id: String) -> Result<Opened, AppError> {
+        let (user, group) = (c_string(&user_id), c_string(&group_id));
+        self.call(|it| {
+            it.navigate_to_chat.map(|navigate| {
+                // SAFETY: the header's type of it, with what the app wants it to get; the texts outlive the call.
+                unsafe { navigate(user.as_ptr(), group.as_ptr(), it.user_data) }
+            })
+        })
+        .map(opened)
+    }
+}
+
+impl CallHandler for App {
+    fn answer_call(&self, call: Call) -> Result<Opened, AppError> {
+        let user = call.user_id.as_deref().map(c_string);
+        let group = call.group_id.as_deref().map(c_string);
+        let at = |text: &Option<std::ffi::CString>| {
+            text.as_ref().map_or(std::ptr::null(), |it| it.as_ptr())
+        };
+        self.call(|it| {
+            it.answer_call.map(|answer| {
+                with_entity(&call.entity, |entity| {
+                    // SAFETY: the header's type of it, with what the app wants it to get; texts and struct outlive the call.
+                    unsafe { answer(at(&user), at(&group), entity, it.user_data) }
+                })
+            })
+        })
+        .map(opened)
+    }
+}
+
+fn opened(answer: Option<i32>) -> Opened {
+    match answer {
+        Some(0) => Opened::Done,
+        Some(1) => Opened::NotReady,
+        Some(other) => Opened::Failed {
+            why: format!("the app answered {other}"),
+        },
+        None => Opened::Failed {
+            why: "the app has no function for it".to_owned(),
+        },
+    }
+}
+
+impl Interceptor for App {
+    fn process_notification(
+        &self,
+        payload: String,
+        entity: Option<Entity>,
+    ) -> Result<bool, AppError> {
+        let payload = c_string(&payload);
+        self.call(|it| {
+            let Some(process) = it.process_notification else {
+                return false;
+            };
+            // SAFETY: the header's type of it, with what the app wants it to get; text and struct outlive the call.
+            let ask = |entity| unsafe { process(payload.as_ptr(), entity, it.user_data) };
+            match &entity {
+                Some(entity) => with_entity(entity, ask),
+                None => ask(std::ptr::null()),
+            }
+        })
+    }
+}
+
+impl EventListener for App {
+    fn on_event(&self, event: Event) -> Result<(), AppError> {
+        self.call(|it| {
+            if let Some(hear) = it.event {
+                // SAFETY: the header's type of it, with what the app wants it to get; texts and struct outlive the call.
+                with_event(&event, |event| unsafe { hear(event, it.user_data) });
+            }
+        })
+    }
+}

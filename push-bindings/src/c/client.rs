@@ -1,0 +1,426 @@
+//! The client.
+use std::{
+    ffi::{c_char, c_void},
+    ptr,
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    answers,
+    app::{App, is_inside_callback},
+    callbacks::{Callbacks, Completion, slot_of},
+    config::{CConfig, config, slot, unknown},
+    fault::{guarded, not_open, reporting},
+    grow,
+    names::{self, Handle, Names},
+    text,
+};
+use crate::{
+    Completion as ToComplete, Door, ErrorKind, EventListener, Interceptor, PushClient, PushError,
+    Token, TokenState,
+};
+
+/// How long [`offline_push_close`] waits for a callback to return.
+const CALLBACKS: Duration = Duration::from_secs(5);
+
+/// A client that C holds.
+struct Open {
+    client: Arc<PushClient>,
+    app: Arc<App>,
+}
+
+static CLIENTS: Names<Open> = Names::new();
+
+/// Does `work` with a client; `false` if it is not open.
+fn with(client: *mut Handle, work: impl FnOnce(&PushClient) -> Option<()>) -> bool {
+    guarded(|| work(&CLIENTS.get(client)?.client)).is_some()
+}
+
+/// Does `work` with a client and writes its error to `error`.
+///
+/// # Safety
+/// As for [`reporting`].
+unsafe fn trying(
+    client: *mut Handle,
+    error: *mut *mut Handle,
+    work: impl FnOnce(&Open) -> Result<(), PushError>,
+) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { reporting(error, || work(&*CLIENTS.get(client).ok_or_else(not_open)?)) }.is_some()
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn offline_push_start(
+    config: *const CConfig,
+    callbacks: *const Callbacks,
+    error: *mut *mut Handle,
+) -> *mut Handle {
+    let start = || {
+        // SAFETY: the header wants a struct that `…_new()` made at each address.
+        let (config, callbacks) = unsafe { (self::config(config)?, grow::read(callbacks)?) };
+        for (is_there, name) in [
+            (callbacks.ask_permission.is_some(), "ask_permission"),
+            (callbacks.request_token.is_some(), "request_token"),
+            (callbacks.navigate_to_chat.is_some(), "navigate_to_chat"),
+        ] {
+            if !is_there {
+                return Err(PushError::new(
+                    ErrorKind::Config,
+                    format!("offline_push_callbacks.{name}"),
+                    "it is NULL, and nothing works without it",
+                    "set it to a function of the app",
+                ));
+            }
+        }
+        let name = names::new();
+        let app = App::new(callbacks, name);
+        let client = PushClient::start(
+            config,
+            Arc::clone(&app) as _,
+            Arc::clone(&app) as _,
+            app.has_calls().then(|| Arc::clone(&app) as _),
+            app.has_interceptor()
+                .then(|| Arc::clone(&app) as Arc<dyn Interceptor>),
+            app.has_listener()
+                .then(|| Arc::clone(&app) as Arc<dyn EventListener>),
+        )?;
+        CLIENTS.put(name, name, Arc::new(Open { client, app }));
+        Ok(ptr::without_provenance_mut(name))
+    };
+    // SAFETY: the header wants NULL or a place for a pointer.
+    unsafe { reporting(error, start) }.unwrap_or(ptr::null_mut())
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn offline_push_close(client: *mut Handle, error: *mut *mut Handle) -> bool {
+    let close = || {
+        if client.is_null() {
+            return Ok(());
+        }
+        let wrong = |kind, what: &str, advice: &str| {
+            PushError::new(kind, "offline_push_close", what, advice)
+        };
+        if is_inside_callback() {
+            return Err(wrong(
+                ErrorKind::Invalid,
+                "it was called inside a callback, for whose end it would wait",
+                "call it after the callback has returned",
+            ));
+        }
+        let open = CLIENTS.get(client).ok_or_else(not_open)?;
+        open.client.stop();
+        open.app.complete_all();
+        if !open.app.close(CALLBACKS) {
+            return Err(wrong(
+                ErrorKind::Unavailable,
+                "a callback has not returned yet, and may still use user_data",
+                "let callbacks return at once, and call it again",
+            ));
+        }
+        answers::forget(open.app.client);
+        drop(CLIENTS.take(client));
+        Ok(())
+    };
+    // SAFETY: the header wants NULL or a place for a pointer.
+    unsafe { reporting(error, close) }.is_some()
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn offline_push_register_service(
+    client: *mut Handle,
+    user: *const c_char,
+    ticket: *const c_char,
+    error: *mut *mut Handle,
+) -> bool {
+    // SAFETY: the header wants texts that end with a zero, and NULL or a place for a pointer.
+    unsafe {
+        trying(client, error, |it| {
+            let (user, ticket) = (text::read(user, "user")?, text::read(ticket, "ticket")?);
+            it.client.register_service(user, ticket)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn offline_push_unregister_service(client: *mut Handle) -> bool {
+    with(client, |it| {
+        it.unregister_service();
+        Some(())
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn offline_push_login(
+    client: *mut Handle,
+    user: *const c_char,
+    ticket: *const c_char,
+    error: *mut *mut Handle,
+) -> bool {
+    // SAFETY: the header wants texts that end with a zero, and NULL or a place for a pointer.
+    unsafe {
+        trying(client, error, |it| {
+            let (user, ticket) = (text::read(user, "user")?, text::read(ticket, "ticket")?);
+            it.client.login_center().login(user, ticket)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn offline_push_login_local_only(
+    client: *mut Handle,
+    user: *const c_char,
+    ticket: *const c_char,
+    error: *mut *mut Handle,
+) -> bool {
+    // SAFETY: the header wants texts that end with a zero, and NULL or a place for a pointer.
+    unsafe {
+        trying(client, error, |it| {
+            let (user, ticket) = (text::read(user, "user")?, text::read(ticket, "ticket")?);
+            it.client.login_center().login_local_only(user, ticket)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn offline_push_logout(client: *mut Handle, error: *mut *mut Handle) -> bool {
+    // SAFETY: the header wants NULL or a place for a pointer.
+    unsafe { trying(client, error, |it| it.client.login_center().logout()) }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn offline_push_kicked_offline(client: *mut Handle) -> bool {
+    with(client, |it| {
+        it.login_center().kicked_offline();
+        Some(())
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn offline_push_user_sig_expired(client: *mut Handle) -> bool {
+    with(client, |it| {
+        it.login_center().user_sig_expired();
+        Some(())
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn offline_push_token_received_bytes(
+    client: *mut Handle,
+    slot: i32,
+    bytes: *const u8,
+    length: usize,
+    error: *mut *mut Handle,
+) -> bool {
+    // SAFETY: the header wants so many bytes there, and NULL or a place for a pointer.
+    unsafe {
+        trying(client, error, |it| {
+            let bytes = text::read_array(bytes, length, "bytes")?;
+            let slot = self::slot(slot, "slot")?;
+            it.client.token_received(slot, Token::Bytes { bytes })
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn offline_push_token_received_text(
+    client: *mut Handle,
+    slot: i32,
+    text: *const c_char,
+    error: *mut *mut Handle,
+) -> bool {
+    // SAFETY: the header wants a text that ends with a zero, and NULL or a place for a pointer.
+    unsafe {
+        trying(client, error, |it| {
+            let text = text::read(text, "text")?;
+            let slot = self::slot(slot, "slot")?;
+            it.client.token_received(slot, Token::Text { text })
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn offline_push_token_failed(
+    client: *mut Handle,
+    slot: i32,
+    why: *const c_char,
+    error: *mut *mut Handle,
+) -> bool {
+    // SAFETY: the header wants a text that ends with a zero, and NULL or a place for a pointer.
+    unsafe {
+        trying(client, error, |it| {
+            let why = text::read(why, "why")?;
+            it.client.token_failed(self::slot(slot, "slot")?, why);
+            Ok(())
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn offline_push_token_removed(client: *mut Handle, slot: i32) -> bool {
+    with(client, |it| {
+        it.token_removed(slot_of(slot)?);
+        Some(())
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn offline_push_launched(
+    client: *mut Handle,
+    payload: *const c_char,
+    error: *mut *mut Handle,
+) -> bool {
+    // SAFETY: the header wants a text that ends with a zero, and NULL or a place for a pointer.
+    unsafe {
+        trying(client, error, |it| {
+            it.client.launched(text::read(payload, "payload")?);
+            Ok(())
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn offline_push_clicked(
+    client: *mut Handle,
+    door: i32,
+    payload: *const c_char,
+    completion: Completion,
+    user_data: *mut c_void,
+    error: *mut *mut Handle,
+) -> bool {
+    // SAFETY: the header wants a text that ends with a zero, and NULL or a place for a pointer.
+    unsafe {
+        trying(client, error, |it| {
+            let payload = text::read(payload, "payload")?;
+            let door = match door {
+                0 => Door::Launch,
+                1 => Door::Response,
+                2 => Door::Warm,
+                _ => return Err(unknown(door, "door", "OFFLINE_PUSH_DOOR_…")),
+            };
+            let completion = it.app.keep(completion, user_data);
+            let completion = completion.map(|it| it as Arc<dyn ToComplete>);
+            it.client.clicked(door, payload, completion);
+            Ok(())
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn offline_push_arrived(
+    client: *mut Handle,
+    payload: *const c_char,
+    completion: Completion,
+    user_data: *mut c_void,
+    error: *mut *mut Handle,
+) -> bool {
+    // SAFETY: the header wants a text that ends with a zero, and NULL or a place for a pointer.
+    unsafe {
+        trying(client, error, |it| {
+            let payload = text::read(payload, "payload")?;
+            let completion = it.app.keep(completion, user_data);
+            let completion = completion.map(|it| it as Arc<dyn ToComplete>);
+            it.client.arrived(payload, completion);
+            Ok(())
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn offline_push_ready(client: *mut Handle) -> bool {
+    with(client, |it| {
+        it.ready();
+        Some(())
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn offline_push_foreground(client: *mut Handle) -> bool {
+    with(client, |it| {
+        it.foreground();
+        Some(())
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn offline_push_background(client: *mut Handle, unread: i64) -> bool {
+    with(client, |it| {
+        let unread = (unread >= 0).then(|| u32::try_from(unread).unwrap_or(u32::MAX));
+        it.background(unread);
+        Some(())
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn offline_push_activity_started(client: *mut Handle) -> bool {
+    with(client, |it| {
+        it.activity_started();
+        Some(())
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn offline_push_activity_stopped(
+    client: *mut Handle,
+    is_changing_configuration: bool,
+) -> bool {
+    with(client, |it| {
+        it.activity_stopped(is_changing_configuration);
+        Some(())
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn offline_push_set_unread(client: *mut Handle, unread: u32) -> bool {
+    with(client, |it| {
+        it.set_unread(unread);
+        Some(())
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn offline_push_set_push(client: *mut Handle, on: bool) -> bool {
+    with(client, |it| {
+        it.set_push(on);
+        Some(())
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn offline_push_token_status(
+    client: *mut Handle,
+    slot: i32,
+    code: *mut u32,
+    words: *mut *mut c_char,
+) -> i32 {
+    let status = guarded(|| Some(CLIENTS.get(client)?.client.token_status(slot_of(slot)?)));
+    if !code.is_null() {
+        let number = status.as_ref().and_then(|it| it.code).unwrap_or_default();
+        // SAFETY: the header wants NULL or a place for a number.
+        unsafe { code.write(number) };
+    }
+    if !words.is_null() {
+        let text = status
+            .as_ref()
+            .map_or(ptr::null_mut(), |it| text::give(&it.words));
+        // SAFETY: the header wants NULL or a place for a pointer.
+        unsafe { words.write(text) };
+    }
+    status.map_or(-1, |it| match it.state {
+        TokenState::Off => 0,
+        TokenState::NoToken => 1,
+        TokenState::Waiting => 2,
+        TokenState::Uploading => 3,
+        TokenState::Uploaded => 4,
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn offline_push_device(client: *mut Handle) -> *mut c_char {
+    guarded(|| Some(text::give(&CLIENTS.get(client)?.client.device()))).unwrap_or(ptr::null_mut())
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn offline_push_user(client: *mut Handle) -> *mut c_char {
+    guarded(|| Some(text::give(&CLIENTS.get(client)?.client.user()?))).unwrap_or(ptr::null_mut())
+}

@@ -1,0 +1,143 @@
+//! The configuration, as the header has it.
+use std::ffi::c_char;
+
+use super::{
+    callbacks::slot_of,
+    grow::{self, Grow},
+    text::{read, read_array, read_optional},
+};
+use crate::{CertificateId, Config, DeviceKind, ErrorKind, PayloadShape, PushError, Slot};
+
+/// `offline_push_certificate`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct CCertificate {
+    pub(super) channel: *const c_char,
+    pub(super) slot: i32,
+    pub(super) debug_id: i64,
+    pub(super) release_id: i64,
+}
+
+/// `offline_push_config`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct CConfig {
+    pub(super) size: usize,
+    pub(super) gateway_url: *const c_char,
+    pub(super) app_id: *const c_char,
+    pub(super) state_path: *const c_char,
+    pub(super) channel: *const c_char,
+    pub(super) certificates: *const CCertificate,
+    pub(super) certificate_count: usize,
+    /// C's `bool`, which is a byte; read as a number, so that no byte is wrong.
+    pub(super) is_debug_build: u8,
+    pub(super) slots: *const i32,
+    pub(super) slot_count: usize,
+    pub(super) device_kind: i32,
+    pub(super) payload_shape: i32,
+    pub(super) device_id: *const c_char,
+    pub(super) extra_ca_pem: *const c_char,
+}
+
+// SAFETY: `repr(C)`, begins with its size, and is made of numbers and pointers.
+unsafe impl Grow for CConfig {
+    const NAME: &'static str = "offline_push_config";
+    const FIRST: usize = size_of::<Self>();
+}
+
+/// Copies a configuration.
+///
+/// # Safety
+/// `from` is NULL, or points to an `offline_push_config` as the header describes it.
+pub(super) unsafe fn config(from: *const CConfig) -> Result<Config, PushError> {
+    // SAFETY: as the caller promises.
+    let it = unsafe { grow::read(from) }?;
+    let at = |field: &str| format!("offline_push_config.{field}");
+    // SAFETY: the header wants each to be NULL or a text that ends with a zero.
+    let (needed, optional) = unsafe {
+        (
+            |text, field| read(text, &at(field)),
+            |text, field| read_optional(text, &at(field)),
+        )
+    };
+    // SAFETY: the header wants so many of them there.
+    let (certificates, slots) = unsafe {
+        (
+            read_array(it.certificates, it.certificate_count, &at("certificates"))?,
+            read_array(it.slots, it.slot_count, &at("slots"))?,
+        )
+    };
+    let certificate_ids = certificates
+        .iter()
+        .map(|it| {
+            Ok(CertificateId {
+                channel: needed(it.channel, "certificates.channel")?,
+                slot: slot(it.slot, &at("certificates.slot"))?,
+                debug: it.debug_id,
+                release: it.release_id,
+            })
+        })
+        .collect::<Result<_, PushError>>()?;
+    Ok(Config {
+        gateway_url: needed(it.gateway_url, "gateway_url")?,
+        app_id: needed(it.app_id, "app_id")?,
+        state_path: needed(it.state_path, "state_path")?,
+        channel: needed(it.channel, "channel")?,
+        certificate_ids,
+        is_debug_build: it.is_debug_build != 0,
+        slots: slots
+            .into_iter()
+            .map(|it| slot(it, &at("slots")))
+            .collect::<Result<_, _>>()?,
+        device_kind: device_kind(it.device_kind)?,
+        payload_shape: payload_shape(it.payload_shape)?,
+        device_id: optional(it.device_id, "device_id")?,
+        extra_ca_pem: optional(it.extra_ca_pem, "extra_ca_pem")?,
+    })
+}
+
+/// The slot of that number; `what` names it in the error.
+pub(super) fn slot(number: i32, what: &str) -> Result<Slot, PushError> {
+    slot_of(number).ok_or_else(|| unknown(number, what, "OFFLINE_PUSH_SLOT_…"))
+}
+
+fn device_kind(number: i32) -> Result<Option<DeviceKind>, PushError> {
+    Ok(Some(match number {
+        0 => return Ok(None),
+        1 => DeviceKind::Ios,
+        2 => DeviceKind::Ipad,
+        3 => DeviceKind::Android,
+        4 => DeviceKind::Harmony,
+        5 => DeviceKind::Web,
+        6 => DeviceKind::Desktop,
+        _ => {
+            let what = "offline_push_config.device_kind";
+            return Err(unknown(number, what, "OFFLINE_PUSH_DEVICE_…"));
+        }
+    }))
+}
+
+fn payload_shape(number: i32) -> Result<Option<PayloadShape>, PushError> {
+    Ok(Some(match number {
+        0 => return Ok(None),
+        1 => PayloadShape::Apns,
+        2 => PayloadShape::Intent,
+        3 => PayloadShape::Xiaomi,
+        4 => PayloadShape::Oppo,
+        5 => PayloadShape::Tpns,
+        _ => {
+            let what = "offline_push_config.payload_shape";
+            return Err(unknown(number, what, "OFFLINE_PUSH_PAYLOAD_…"));
+        }
+    }))
+}
+
+/// A number that the header does not have.
+pub(super) fn unknown(number: i32, what: &str, known: &str) -> PushError {
+    PushError::new(
+        ErrorKind::Invalid,
+        what,
+        format!("{number} is none of them"),
+        format!("use {known}"),
+    )
+}

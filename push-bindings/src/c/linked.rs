@@ -1,0 +1,29 @@
+//! What the library and this build of it say of themselves.
+use std::ffi::{CStr, c_char};
+
+use push_core::{CERTIFICATE_IDS, Registry, linked_interceptors, linked_route_handlers};
+
+use super::fault::guarded;
+
+const VERSION: &CStr =
+    match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+        Ok(version) => version,
+        Err(_) => c"",
+    };
+
+#[unsafe(no_mangle)]
+extern "C" fn offline_push_version() -> *const c_char {
+    VERSION.as_ptr()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn offline_push_linked_count() -> usize {
+    guarded(|| {
+        // Two of one name are refused, but they are there.
+        let plugins = Registry::linked(&[]).map_or(2, |it| it.iter().count());
+        let routes = linked_route_handlers().map_or(2, |it| it.len());
+        let interceptors = linked_interceptors().map_or(2, |it| it.len());
+        Some(plugins + routes + interceptors + CERTIFICATE_IDS.len())
+    })
+    .unwrap_or_default()
+}

@@ -9,6 +9,7 @@ use push_core::{
 
 use crate::{
     Event, GatewayApi, HostHooks, Platform, PushClient, Settings, StateStore, SystemClock,
+    outbox::SharedFolder,
     shared::{Named, Parts, Shared},
     state::{self, State},
 };
@@ -29,6 +30,7 @@ pub struct Builder {
     settings: Settings,
     device: Option<DeviceId>,
     hooks: Option<Arc<HostHooks>>,
+    folder: Option<SharedFolder>,
 }
 
 impl Builder {
@@ -46,6 +48,7 @@ impl Builder {
             settings: Settings::default(),
             device: None,
             hooks: None,
+            folder: None,
         }
     }
 
@@ -169,6 +172,15 @@ impl Builder {
         self
     }
 
+    /// The folder that the app shares with its notification service extension, which must exist: on iOS that of an app group.
+    /// The client leaves there what a [`NotificationExtension`](crate::NotificationExtension) needs, readable by the app's user
+    /// alone, and tells the gateway what that could not tell. On iOS, keep the folder's data protection at "until first user
+    /// authentication", the default: pushes also come while the phone is locked.
+    pub fn extension_folder(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+        self.folder = Some(SharedFolder::new(path));
+        self
+    }
+
     /// Checks everything and starts. Nothing is asked of the platform before the first login (S36); only what an earlier run
     /// had still to tell the gateway is told.
     ///
@@ -246,6 +258,7 @@ impl Builder {
                 store,
                 clock: self.clock,
                 settings: self.settings,
+                folder: self.folder,
                 runtime,
             },
             state,

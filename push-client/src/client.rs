@@ -64,6 +64,7 @@ impl PushClient {
         tasks.spawn_on(Arc::clone(&shared).upload(), &runtime);
         tasks.spawn_on(Arc::clone(&shared).report_presence(), &runtime);
         tasks.spawn_on(Arc::clone(&shared).report_receipts(), &runtime);
+        tasks.spawn_on(Arc::clone(&shared).help_extension(), &runtime);
         for (name, bridge) in bridges {
             tasks.spawn_on(observe(Arc::clone(&shared), name, bridge), &runtime);
         }

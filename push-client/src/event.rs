@@ -147,6 +147,8 @@ pub enum Event {
     ReportFailed(String),
     /// The state could not be saved: what happens now would be lost by a restart.
     StateNotSaved(Arc<Error>),
+    /// The folder that is shared with the extension cannot be used: pushes are not acknowledged by it.
+    SharedFolderFailed(Arc<Error>),
     /// What was saved could not be read and was left behind: the client starts anew.
     StateLost(String),
 }
@@ -196,6 +198,7 @@ impl Event {
             Self::ReceiptsDropped(_) => "receipts_dropped",
             Self::ReportFailed(_) => "report_failed",
             Self::StateNotSaved(_) => "state_not_saved",
+            Self::SharedFolderFailed(_) => "shared_folder_failed",
             Self::StateLost(_) => "state_lost",
         }
     }
@@ -221,6 +224,7 @@ impl Event {
                 | Self::ReceiptsDropped(_)
                 | Self::ReportFailed(_)
                 | Self::StateNotSaved(_)
+                | Self::SharedFolderFailed(_)
                 | Self::StateLost(_)
         )
     }

@@ -49,12 +49,15 @@ mod client;
 mod clock;
 mod completion;
 mod event;
+mod extension;
 mod gateway;
 mod handlers;
 mod hooks;
 #[cfg(feature = "http")]
 mod http;
+mod outbox;
 mod platform;
+mod receipts;
 mod router;
 mod session;
 mod settings;
@@ -75,6 +78,7 @@ pub use crate::{
     clock::SystemClock,
     completion::{Completed, Completion, Deferral},
     event::{Dropped, Event},
+    extension::{Acknowledged, NotificationExtension},
     gateway::{GatewayAddress, GatewayApi, GatewayError, GatewayErrorKind},
     handlers::{AnswerCall, Navigate, Process},
     hooks::{HostEvent, HostHooks, HostObserver},

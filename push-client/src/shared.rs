@@ -12,7 +12,9 @@ use tokio::{
     sync::{broadcast, watch},
 };
 
-use crate::{Event, GatewayApi, Platform, Settings, StateStore, state::State};
+use crate::{
+    Event, GatewayApi, Platform, Settings, StateStore, outbox::SharedFolder, state::State,
+};
 
 /// How many events wait for a slow subscriber.
 const EVENTS: usize = 256;
@@ -37,6 +39,8 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
+    /// What is shared with the extension.
+    pub(crate) folder: Option<SharedFolder>,
     pub(crate) runtime: Handle,
 }
 

@@ -1,7 +1,7 @@
-//! Bringing tokens, presence and receipts to the gateway, until it has them.
+//! Bringing tokens and presence to the gateway, until it has them.
 use std::{future::Future, sync::Arc, time::Duration};
 
-use push_core::{Account, ReceiptKey, Slot, api::RegistrationBody};
+use push_core::{Account, Slot, api::RegistrationBody};
 
 use crate::{
     Event, GatewayError, GatewayErrorKind, Token, TokenError,
@@ -13,7 +13,7 @@ use crate::{
 const MAX_FORGOTTEN: u32 = 3;
 
 /// What came of one request.
-enum Outcome {
+pub(crate) enum Outcome {
     /// It is settled, one way or the other: look for the next.
     Settled,
     /// Try again later; not before what the gateway asked for.
@@ -21,8 +21,11 @@ enum Outcome {
 }
 
 /// Does what is to be done until the client closes: at once when there is news, after a growing pause when it failed.
-async fn work<F>(shared: &Shared, news: &News, mut next: impl FnMut() -> Option<F> + Send)
-where
+pub(crate) async fn work<F>(
+    shared: &Shared,
+    news: &News,
+    mut next: impl FnMut() -> Option<F> + Send,
+) where
     F: Future<Output = Outcome> + Send,
 {
     let mut failures = 0;
@@ -331,65 +334,9 @@ impl Shared {
     }
 
     /// A gateway that forgets what it was told is not told for ever.
-    fn is_forgotten_too_often(&self) -> bool {
+    pub(crate) fn is_forgotten_too_often(&self) -> bool {
         let mut state = self.state();
         state.forgotten += 1;
         state.forgotten > MAX_FORGOTTEN
-    }
-
-    pub(crate) async fn report_receipts(self: Arc<Self>) {
-        let shared = &self;
-        work(shared, &shared.receipts, || {
-            let (app, key, body) = shared.state().next_receipts()?;
-            Some(async move {
-                let device = shared.state().device.clone();
-                let gateway = &shared.parts.gateway;
-                let sent = gateway.receipts(&app, &device, &key, &body).await;
-                let count = body.receipts.len();
-                match sent {
-                    Ok(()) => shared.tell(Event::ReceiptsReported(count)),
-                    Err(error) => match error.kind {
-                        GatewayErrorKind::ReceiptKeyRefused => {
-                            shared.receipt_key_refused(&key, &error);
-                            return Outcome::Settled;
-                        }
-                        // No ticket was shown: whoever refuses one is not the gateway but stands before it.
-                        GatewayErrorKind::Unavailable
-                        | GatewayErrorKind::TooFrequent
-                        | GatewayErrorKind::TicketRefused => {
-                            return Outcome::Later(error.retry_after);
-                        }
-                        _ => {
-                            shared.tell(Event::ReportFailed(error.to_string()));
-                            shared.tell(Event::ReceiptsDropped(count));
-                        }
-                    },
-                }
-                shared.state().receipts_done(&body);
-                shared.changed();
-                Outcome::Settled
-            })
-        })
-        .await;
-    }
-
-    /// The gateway has another master key by now: registering again yields another receipt key. Receipts wait for it.
-    pub(crate) fn receipt_key_refused(&self, key: &ReceiptKey, error: &GatewayError) {
-        if !self.state().refuse_receipt_key(key) {
-            return;
-        }
-        self.changed();
-        self.tell(Event::ReportFailed(error.to_string()));
-        let current = {
-            let state = self.state();
-            state.current.as_ref().map(|it| it.account.clone())
-        };
-        let Some(account) = current else {
-            return;
-        };
-        if !self.is_forgotten_too_often() {
-            self.state().forget_uploads(&account);
-            self.registrations.tell();
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! The app half with a scripted phone and a scripted gateway, on a clock that the tests own.
 mod clicks;
 mod completions;
+mod extension;
 mod hooks;
 #[cfg(feature = "http")]
 mod http;

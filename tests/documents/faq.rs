@@ -1,7 +1,7 @@
 //! "Why did no push arrive": every mistake of docs/faq.md is made here, and the words that the page quotes come out.
 use offline_push::{
     Environment, Slot,
-    client::{Event, PushClient, SlotState},
+    client::{Event, PushClient, SlotState, TokenError},
 };
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
@@ -105,6 +105,49 @@ async fn a_bad_device_token_is_explained_as_the_wrong_environment_and_set_aside(
     world.send("m-3", "alice", json!({})).await;
     assert!(phone.wait_for(1).await.is_some());
     client.close().await;
+}
+
+/// S114: what looks like it, and is something else.
+#[tokio::test]
+async fn a_token_of_another_app_and_a_dead_one_have_names_of_their_own() {
+    let world = World::start().await;
+    let phone = world.apple.install(TOPIC, Environment::Sandbox);
+    let other = world
+        .apple
+        .install("com.example.other", Environment::Sandbox);
+    for (user, token) in [("alice", phone.token()), ("bob", other.token())] {
+        let (client, mut events) = world
+            .app(Iphone(Ok(token)), certificate(DEBUG, true), user)
+            .await;
+        assert_eq!(uploaded_and_away(&client, &mut events).await, None);
+        client.close().await;
+    }
+    world.send("m-1", "alice", json!({})).await;
+    assert!(phone.wait_for(1).await.is_some());
+    phone.uninstall();
+    for (id, user, vendor, reason) in [
+        ("m-2", "alice", "410 Unregistered", "token-dead"),
+        (
+            "m-3",
+            "bob",
+            "400 DeviceTokenNotForTopic",
+            "token-of-another-app",
+        ),
+    ] {
+        world
+            .send(id, user, json!({"sender": {"user": "carol"}}))
+            .await;
+        let lines = world.trace(id, "settled").await;
+        let answer = lines.iter().find(|it| it.starts_with("answered"));
+        assert!(
+            answer.is_some_and(|it| it.contains(vendor) && it.contains(reason)),
+            "{lines:#?}"
+        );
+        let word = vendor.split(' ').next_back().unwrap_or_default();
+        assert_quotes(PAGE, &format!("`{reason}` (Apple: `{word}`)"));
+    }
+    assert!(world.im_server.tokens("alice").await.is_empty());
+    assert_eq!(world.im_server.tokens("bob").await.len(), 1);
 }
 
 /// S53.
@@ -243,6 +286,10 @@ async fn what_is_not_meant_to_be_pushed_says_that_it_is_not() {
     })
     .await;
     assert_eq!(reason("m-8", json!({})).await, "logged-out");
+    assert_eq!(
+        client.slot(Slot::Alert),
+        SlotState::Waiting(TokenError::NotLoggedIn)
+    );
     assert_eq!(phone.arrived(), 1);
 }
 

@@ -5,7 +5,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use offline_push::Message;
+use offline_push::{Message, Reason};
 
 use crate::read;
 
@@ -231,6 +231,25 @@ fn uppercased(word: &str) -> String {
     let mut letters = word.chars();
     let first = letters.next().map(|it| it.to_ascii_uppercase());
     first.into_iter().chain(letters).collect()
+}
+
+#[test]
+fn the_reasons_that_pages_name_are_the_gateway_s() {
+    let mut checked = 0;
+    for (page, column) in [
+        (MIGRATION, "reason"),
+        ("docs/faq.md", "reason"),
+        ("docs/faq.md", "what offline-push says"),
+    ] {
+        for span in code_in_column(&read(page), column) {
+            // The states of a slot begin with a capital letter.
+            if span.starts_with(|it: char| it.is_ascii_lowercase()) {
+                checked += 1;
+                assert!(Reason::find(&span).is_some(), "{page}: {span}");
+            }
+        }
+    }
+    assert!(checked > 20, "only {checked}");
 }
 
 #[test]

@@ -42,8 +42,8 @@ reasons! {
     NEVER_REGISTERED = "never-registered": "no device has ever registered for this user",
         "log in in the app and let it register: does it reach the gateway, for this app and with this user id?";
     /// S63.
-    LOGGED_OUT = "logged-out": "the user logged out on this device, or was kicked off it",
-        "nothing: who logged out gets no push until the next login";
+    LOGGED_OUT = "logged-out": "the user logged out on this device, was kicked off it, or switched push off there",
+        "nothing: no push until the next login; where the app says that push is `Off`, until it is switched on";
     /// The device has no token of the slot.
     NO_TOKEN = "no-token": "the device has told no push token",
         "is push switched off for the device, was permission refused, or has the vendor given the app no token? A token that arrives after login must be told again";

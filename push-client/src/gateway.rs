@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 
 use push_core::{
     Account, AppId, DeviceId, ReceiptKey, Slot,
-    api::{PresenceBody, ReceiptsBody, RegistrationAnswer, RegistrationBody},
+    api::{PresenceAnswer, PresenceBody, ReceiptsBody, RegistrationAnswer, RegistrationBody},
     async_trait,
 };
 use serde::{Deserialize, Serialize};
@@ -32,13 +32,14 @@ pub trait GatewayApi: fmt::Debug + Send + Sync + 'static {
         slot: Option<Slot>,
     ) -> Result<(), GatewayError>;
 
-    /// Says where the device is now.
+    /// Says where the device is now, and asks whether the tokens of the slots that are believed to be `registered` are well.
     async fn presence(
         &self,
         account: &Account,
         device: &DeviceId,
         body: &PresenceBody,
-    ) -> Result<(), GatewayError>;
+        registered: &[Slot],
+    ) -> Result<PresenceAnswer, GatewayError>;
 
     /// Says what happened to deliveries to `device`, signed with its `key`. Nobody need be logged in.
     async fn receipts(

@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use push_core::{
     Account, AppId, DeviceId, Error, ErrorKind, ReceiptKey, Result, Slot,
     api::{
-        PresenceBody, Problem, RECEIPT_SIGNATURE, ReceiptsBody, RegistrationAnswer,
+        PresenceAnswer, PresenceBody, Problem, RECEIPT_SIGNATURE, ReceiptsBody, RegistrationAnswer,
         RegistrationBody, code, receipts_to_sign,
     },
     async_trait,
@@ -226,13 +226,7 @@ impl GatewayApi for HttpGateway {
         let path = device_path(device, &format!("registrations/{slot}"));
         let response = self.call(Method::PUT, &path, account, Some(body)).await?;
         // A portal may answer 200 with a page of its own.
-        serde_json::from_slice(response.body()).map_err(|_| {
-            GatewayError::new(
-                GatewayErrorKind::Unavailable,
-                "",
-                "the answer is not one of a push gateway; is the gateway URL right, and is there a network portal in between?",
-            )
-        })
+        serde_json::from_slice(response.body()).map_err(|_| strange(response.status()))
     }
 
     async fn unregister(
@@ -255,9 +249,23 @@ impl GatewayApi for HttpGateway {
         account: &Account,
         device: &DeviceId,
         body: &PresenceBody,
-    ) -> Result<(), GatewayError> {
-        let path = device_path(device, "presence");
-        done(self.call(Method::PUT, &path, account, Some(body)).await)
+        registered: &[Slot],
+    ) -> Result<PresenceAnswer, GatewayError> {
+        let mut path = device_path(device, "presence");
+        if !registered.is_empty() {
+            let slots: Vec<&str> = registered.iter().map(|it| it.as_str()).collect();
+            path.push_str("?registered=");
+            path.push_str(&slots.join(","));
+        }
+        let response = self.call(Method::PUT, &path, account, Some(body)).await?;
+        if response.status() == StatusCode::NO_CONTENT {
+            return Ok(PresenceAnswer::default());
+        }
+        // A portal may answer 200 with a page of its own.
+        serde_json::from_slice(response.body())
+            .ok()
+            .filter(|it: &PresenceAnswer| !it.is_empty())
+            .ok_or_else(|| strange(response.status()))
     }
 
     async fn receipts(
@@ -291,14 +299,17 @@ fn done(sent: Result<Response<Bytes>, GatewayError>) -> Result<(), GatewayError>
     if response.status() == StatusCode::NO_CONTENT {
         return Ok(());
     }
-    Err(GatewayError::new(
+    Err(strange(response.status()))
+}
+
+fn strange(status: StatusCode) -> GatewayError {
+    GatewayError::new(
         GatewayErrorKind::Unavailable,
         "",
         format!(
-            "the answer ({}) is not one of a push gateway; is the gateway URL right, and is there a network portal in between?",
-            response.status()
+            "the answer ({status}) is not one of a push gateway; is the gateway URL right, and is there a network portal in between?"
         ),
-    ))
+    )
 }
 
 #[cfg(test)]

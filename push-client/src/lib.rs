@@ -52,6 +52,7 @@ mod event;
 mod extension;
 mod gateway;
 mod handlers;
+mod health;
 mod hooks;
 #[cfg(feature = "http")]
 mod http;

@@ -157,7 +157,12 @@ impl Shared {
         }
     }
 
-    fn request_token(self: &Arc<Self>, slot: Slot, generation: Generation, attempt: u32) {
+    pub(crate) fn request_token(
+        self: &Arc<Self>,
+        slot: Slot,
+        generation: Generation,
+        attempt: u32,
+    ) {
         let shared = Arc::clone(self);
         let responder = Responder::new(move |answer| match answer {
             Some(Ok(token)) => {
@@ -191,7 +196,10 @@ impl Shared {
                         .current
                         .as_ref()
                         .is_some_and(|it| it.generation == generation)
-                    && matches!(state.problems.get(&slot), Some(TokenError::NoToken(_)))
+                    && matches!(
+                        state.problems.get(&slot),
+                        Some(TokenError::NoToken(_) | TokenError::Forgotten)
+                    )
             };
             if is_wanted {
                 shared.request_token(slot, generation, attempt + 1);

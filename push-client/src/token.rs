@@ -29,6 +29,10 @@ pub enum TokenError {
     NoToken(String),
     /// The gateway refused it with a code of its own, and its words.
     Refused(String, String),
+    /// The gateway had the token and has it no longer, because the vendor called it dead; the phone is asked for a new one.
+    Forgotten,
+    /// The gateway keeps the token but does not push to it, with the code of a reason, and its words.
+    SetAside(String, String),
 }
 
 /// The longest credential of an [`Account`](push_core::Account), in bytes (the SDK's limit, 22005).
@@ -46,7 +50,11 @@ impl TokenError {
             Self::LoginDataTooLong(_) => 22005,
             Self::TooFrequent => 22006,
             Self::TicketRefused => 70001,
-            Self::Malformed | Self::NoToken(_) | Self::Refused(..) => return None,
+            Self::Malformed
+            | Self::NoToken(_)
+            | Self::Refused(..)
+            | Self::Forgotten
+            | Self::SetAside(..) => return None,
         })
     }
 
@@ -83,6 +91,12 @@ impl fmt::Display for TokenError {
             ),
             Self::NoToken(why) => write!(f, "the platform gives no token: {why}"),
             Self::Refused(code, why) => write!(f, "the gateway refuses the token ({code}): {why}"),
+            Self::Forgotten => f.write_str(
+                "the vendor called the token dead and the gateway has forgotten it; the phone is asked for a new one",
+            ),
+            Self::SetAside(code, why) => {
+                write!(f, "the gateway does not push to the token ({code}): {why}")
+            }
         }?;
         match self.code() {
             Some(code) => write!(f, " [{code}]"),

@@ -178,6 +178,7 @@ impl Shared {
                     body,
                     at: self.parts.clock.now(),
                     warning: answer.warning.clone(),
+                    set_aside: None,
                 };
                 {
                     let mut state = self.state();
@@ -284,12 +285,14 @@ impl Shared {
         work(shared, &shared.presence, || {
             let (account, generation, now) = shared.state().next_presence()?;
             Some(async move {
-                let device = shared.state().device.clone();
-                let sent = shared
-                    .parts
-                    .gateway
-                    .presence(&account, &device, &now.body)
-                    .await;
+                let (device, believed) = {
+                    let state = shared.state();
+                    (state.device.clone(), state.confirmed(&account))
+                };
+                let slots: Vec<Slot> = believed.keys().copied().collect();
+                let gateway = &shared.parts.gateway;
+                let sent = gateway.presence(&account, &device, &now.body, &slots).await;
+                let sent = sent.map(|answer| shared.heed(&account, generation, believed, answer));
                 let outcome = shared.reported(&account, sent);
                 if let Outcome::Settled = outcome {
                     shared.state().reported = Some((generation, now.number));

@@ -6,19 +6,20 @@
 //! | `DELETE /v1/devices/{device}/registrations` | – | 204, also if there was nothing |
 //! | `DELETE /v1/devices/{device}/registrations/{slot}` | – | 204, also if there was nothing |
 //! | `PUT /v1/devices/{device}/presence` | [`PresenceBody`] | 204; 404 [`code::DEVICE_UNKNOWN`] |
+//! | `PUT /v1/devices/{device}/presence?registered={slots}` | [`PresenceBody`] | the same; 200 [`PresenceAnswer`] if a token needs care |
 //! | `POST /v1/apps/{app}/devices/{device}/receipts` | [`ReceiptsBody`] | 204; 403 [`code::RECEIPT_KEY_REFUSED`] |
 //!
 //! Every request but the last carries `authorization: Bearer <ticket>`: [`Account::credential`](crate::Account::credential), an
 //! opaque text that names app and user, issued by the IM's own server. Receipts are signed with the device's
 //! [`ReceiptKey`] instead, in the header [`RECEIPT_SIGNATURE`]. `{app}` and `{device}` are a percent-encoded
-//! [`AppId`] and [`DeviceId`], `{slot}` a [`Slot`](crate::Slot)'s word. An answer outside 2xx is a [`Problem`].
+//! [`AppId`] and [`DeviceId`], `{slot}` a [`Slot`]'s word and `{slots}` several, with commas in between. An answer outside 2xx is a [`Problem`].
 //!
 //! Unknown members are ignored by both sides, so that either may be the newer one.
 use serde::{Deserialize, Serialize};
 
 use crate::{
     AppId, CertificateId, Channel, DeviceId, DeviceToken, Environment, Platform, Presence, Receipt,
-    ReceiptKey, Timestamp,
+    ReceiptKey, Slot, Timestamp,
 };
 
 /// The top-level key beside `ext` under which a payload may carry its [`DeliveryId`](crate::DeliveryId), for receipts.
@@ -86,6 +87,35 @@ pub struct PresenceBody {
     /// The unread count, which becomes the base of the badge (S65); absent leaves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<u32>,
+}
+
+/// What is wrong with tokens that the device believes to be registered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresenceAnswer {
+    /// Slots whose token the gateway has no longer: the vendor called it dead. The app half asks the phone for a new one, and
+    /// tells it even if it is the old one.
+    #[serde(default)]
+    pub forgotten: Vec<Slot>,
+    /// Slots whose token is kept but not pushed to, and why, with the code of a [`Reason`](crate::Reason): another environment
+    /// or app than the credential's, for instance.
+    #[serde(default)]
+    pub set_aside: Vec<SetAside>,
+}
+
+/// A token that is kept but not pushed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// The slot it is for.
+    pub slot: Slot,
+    /// Why.
+    pub why: Warning,
+}
+
+impl PresenceAnswer {
+    /// Whether all is well.
+    pub const fn is_empty(&self) -> bool {
+        self.forgotten.is_empty() && self.set_aside.is_empty()
+    }
 }
 
 /// What happened to deliveries on the device.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use push_core::{
     AppId, Cancel, Device, DeviceId, Error, ErrorKind, Message, MessageKind, Presence,
     PresenceChange, Reason, Registration, Result, Slot, UserId,
-    api::{RegistrationAnswer, RegistrationBody, Warning},
+    api::{PresenceAnswer, RegistrationAnswer, RegistrationBody, SetAside, Warning},
 };
 
 use crate::{
@@ -76,19 +76,40 @@ impl Gateway {
         self.detached(work).await?
     }
 
-    /// Whether `device` is registered for `user`: not logged out, kicked, or another user's by now.
-    pub(crate) async fn knows(
+    /// What is wrong with the tokens of `device` that its app believes to be `registered`; `None` if the device is not
+    /// registered for `user`: logged out, kicked, or another user's by now.
+    pub(crate) async fn health(
         &self,
         app: &AppId,
         user: &UserId,
         device: &DeviceId,
-    ) -> Result<bool> {
+        registered: &[Slot],
+    ) -> Result<Option<PresenceAnswer>> {
         let users = std::slice::from_ref(user);
         let devices = self.0.store.devices_of(app, users).await?;
-        Ok(devices
-            .iter()
-            .flatten()
-            .any(|it| it.device == *device && it.presence != Presence::Offline))
+        let mut devices = devices.into_iter().flatten();
+        let Some(device) =
+            devices.find(|it| it.device == *device && it.presence != Presence::Offline)
+        else {
+            return Ok(None);
+        };
+        let mut answer = PresenceAnswer::default();
+        for &slot in registered {
+            let stored = device
+                .registrations
+                .iter()
+                .find(|it| it.registration.slot == slot);
+            match stored {
+                None => answer.forgotten.push(slot),
+                Some(stored) => answer.set_aside.extend(
+                    stored
+                        .quarantine
+                        .as_ref()
+                        .map(|it| set_aside(slot, &it.reason)),
+                ),
+            }
+        }
+        Ok(Some(answer))
     }
 
     /// Takes a device's tokens away (`slot`: only that one): the user logged out on it, or switched push off. What is
@@ -122,6 +143,19 @@ impl Gateway {
     /// Those of the store.
     pub async fn diagnose(&self, app: &AppId, user: &UserId) -> Result<Vec<Diagnosis>> {
         self.0.diagnose(app, user).await
+    }
+}
+
+fn set_aside(slot: Slot, code: &str) -> SetAside {
+    let text = match Reason::find(code) {
+        Some(reason) if reason.advice.is_empty() => reason.text.to_owned(),
+        Some(reason) => format!("{}; {}", reason.text, reason.advice),
+        None => "the token is set aside".to_owned(),
+    };
+    let code = code.to_owned();
+    SetAside {
+        slot,
+        why: Warning { code, text },
     }
 }
 

@@ -306,6 +306,45 @@ async fn a_phone_that_is_not_registered_learns_it_from_its_presence() {
     }
 }
 
+/// A phone whose token died, or stands aside, learns it from its presence, if it asks.
+#[tokio::test]
+async fn a_phone_learns_from_its_presence_which_of_its_tokens_are_not_well() {
+    use push_core::RegistrationStore as _;
+    let served = Served::new().await;
+    let ticket = login(&served, "alice", TOKEN).await;
+    let path = "/v1/devices/alice-phone/presence";
+    let ask = async |query: &str| {
+        let body = json!({"presence": "online", "at": 1});
+        let path = format!("{path}{query}");
+        served.call("PUT", &path, &ticket, Some(body)).await
+    };
+    assert_eq!(ask("?registered=alert").await.status, 204);
+    let answer = ask("?registered=alert,voip,newer").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.body, json!({"forgotten": ["voip"], "set_aside": []}));
+
+    let store = &served.world.store;
+    let (app, channel, token) = (app(), push_core::Channel::APNS, token(TOKEN));
+    served.world.clock.advance(SECOND);
+    let since = served.world.gateway.now();
+    let set = store.quarantine(&app, &channel, &token, "environment-mismatch", since);
+    assert!(set.await.expect("the store works"));
+    let answer = ask("?registered=alert").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.body["forgotten"], json!([]));
+    let aside = &answer.body["set_aside"][0];
+    assert_eq!(aside["slot"], "alert");
+    assert_eq!(aside["why"]["code"], "environment-mismatch");
+    let text = aside["why"]["text"].as_str().expect("words");
+    assert!(text.contains("environment"), "{text}");
+
+    let forgotten = store.forget(&app, &channel, &token, since);
+    assert!(forgotten.await.expect("the store works"));
+    let answer = ask("?registered=alert").await;
+    assert_eq!(answer.body["forgotten"], json!(["alert"]));
+    assert_eq!(ask("").await.status, 204, "an older app hears nothing");
+}
+
 /// S67: the kick alone ends push, however often the phone says afterwards where its app is.
 #[tokio::test]
 async fn a_phone_that_was_kicked_does_not_come_back_by_its_presence() {
@@ -830,6 +869,16 @@ async fn the_openapi_document_names_every_member_of_the_bodies() {
         at: START,
         unread: Some(1),
     };
+    let unwell = push_core::api::PresenceAnswer {
+        forgotten: vec![push_core::Slot::Voip],
+        set_aside: vec![push_core::api::SetAside {
+            slot: push_core::Slot::Alert,
+            why: push_core::api::Warning {
+                code: "c".into(),
+                text: "t".into(),
+            },
+        }],
+    };
     let answer = push_core::api::RegistrationAnswer {
         changed: true,
         warning: Some(push_core::api::Warning {
@@ -860,6 +909,11 @@ async fn the_openapi_document_names_every_member_of_the_bodies() {
             serde_json::to_value(&submitted.skipped[0]).unwrap(),
         ),
         ("Presence", serde_json::to_value(presence).unwrap()),
+        ("PresenceAnswer", serde_json::to_value(&unwell).unwrap()),
+        (
+            "SetAside",
+            serde_json::to_value(&unwell.set_aside[0]).unwrap(),
+        ),
         ("RegistrationAnswer", serde_json::to_value(&answer).unwrap()),
         ("Warning", serde_json::to_value(&answer.warning).unwrap()),
         ("Problem", serde_json::to_value(&problem).unwrap()),

@@ -70,6 +70,8 @@ pub(crate) struct Uploaded {
     pub(crate) body: RegistrationBody,
     pub(crate) at: Timestamp,
     pub(crate) warning: Option<Warning>,
+    /// Why the gateway does not push to it, as it said last.
+    pub(crate) set_aside: Option<Warning>,
 }
 
 /// A token that the platform gave.
@@ -184,6 +186,7 @@ impl State {
         let key = AccountKey::from(&account);
         // Whoever logs in again may have mended what was refused.
         self.refused.clear();
+        self.problems.retain(|_, it| *it != TokenError::Forgotten);
         for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {
             it.account.credential = account.credential.clone();
         }
@@ -341,6 +344,59 @@ impl State {
         }
     }
 
+    /// What the gateway has confirmed for `account`.
+    pub(crate) fn confirmed(&self, account: &Account) -> BTreeMap<Slot, Uploaded> {
+        let binding = self.binding(&account.into());
+        binding.map(|it| it.slots.clone()).unwrap_or_default()
+    }
+
+    /// The upload of `slot`, if it still is `believed`.
+    fn upload_of(
+        &mut self,
+        account: &Account,
+        slot: Slot,
+        believed: Option<&Uploaded>,
+    ) -> Option<&mut Uploaded> {
+        let key = AccountKey::from(account);
+        let binding = self.bindings.iter_mut().find(|it| it.is_of(&key))?;
+        binding.slots.get_mut(&slot).filter(|it| {
+            // Told again since, it is another matter.
+            believed.is_some_and(|believed| believed.at == it.at && believed.body == it.body)
+        })
+    }
+
+    /// The gateway has forgotten the token of `slot`: it waits until the phone has told it anew. Answers whether that is news.
+    pub(crate) fn forget_upload(
+        &mut self,
+        account: &Account,
+        slot: Slot,
+        believed: Option<&Uploaded>,
+    ) -> bool {
+        if self.upload_of(account, slot, believed).is_none() {
+            return false;
+        }
+        let key = AccountKey::from(account);
+        for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {
+            it.slots.remove(&slot);
+        }
+        self.problems.insert(slot, TokenError::Forgotten);
+        true
+    }
+
+    /// The gateway does not push to the token of `slot`. Answers whether that is news.
+    pub(crate) fn set_aside(
+        &mut self,
+        account: &Account,
+        slot: Slot,
+        believed: Option<&Uploaded>,
+        why: &Warning,
+    ) -> bool {
+        let Some(upload) = self.upload_of(account, slot, believed) else {
+            return false;
+        };
+        upload.set_aside.replace(why.clone()).as_ref() != Some(why)
+    }
+
     pub(crate) fn current_of(&mut self, account: &Account) -> Option<&mut Current> {
         let key = AccountKey::from(account);
         self.current.as_mut().filter(|it| it.key() == key)
@@ -380,7 +436,9 @@ impl State {
                 let Some(Ok(body)) = self.body_of(slot, certificates, platform) else {
                     continue;
                 };
-                if self.refused.get(&slot) != Some(&body)
+                let is_awaited = self.problems.get(&slot) == Some(&TokenError::Forgotten);
+                if !is_awaited
+                    && self.refused.get(&slot) != Some(&body)
                     && !self.is_uploaded(&key, slot, &body, now, settings)
                 {
                     return Some(Errand::Register {
@@ -545,7 +603,7 @@ impl State {
         {
             Some(it) if it.body == body => SlotState::Uploaded {
                 at: it.at,
-                warning: it.warning.clone(),
+                warning: it.set_aside.clone().or_else(|| it.warning.clone()),
             },
             _ => SlotState::Uploading,
         }

@@ -217,6 +217,7 @@ pub(crate) fn load(bytes: &[u8]) -> Result<State> {
                         body: it.body,
                         at: it.at,
                         warning: it.warning,
+                        set_aside: None,
                     };
                     (slot, uploaded)
                 })

@@ -6,7 +6,10 @@ use std::{
 
 use push_core::{
     Account, AppId, CertificateId, DeviceId, Receipt, ReceiptKey, Slot, UserId,
-    api::{PresenceBody, ReceiptsBody, RegistrationAnswer, RegistrationBody, Warning, code},
+    api::{
+        PresenceAnswer, PresenceBody, ReceiptsBody, RegistrationAnswer, RegistrationBody, SetAside,
+        Warning, code,
+    },
     async_trait,
 };
 use tokio::sync::watch;
@@ -61,6 +64,7 @@ struct Inner {
     unknown: BTreeSet<CertificateId>,
     is_down: Option<GatewayError>,
     warning: Option<Warning>,
+    aside: BTreeMap<Slot, Warning>,
     /// Devices that have been registered, and so know their key.
     keys: BTreeMap<(AppId, DeviceId), ReceiptKey>,
     rotations: u32,
@@ -158,6 +162,11 @@ impl ScriptedGateway {
         {
             slots.remove(&slot);
         }
+    }
+
+    /// Sets the token of `slot` aside until it is told again.
+    pub fn set_aside(&self, slot: Slot, why: Warning) {
+        self.lock().aside.insert(slot, why);
     }
 
     /// Everything that was asked so far, in order.
@@ -302,6 +311,7 @@ impl GatewayApi for ScriptedGateway {
                 slots.clear();
             }
             let changed = slots.insert(slot, body.clone()).as_ref() != Some(body);
+            inner.aside.remove(&slot);
             Ok(RegistrationAnswer {
                 changed,
                 warning: inner.warning.clone(),
@@ -338,12 +348,23 @@ impl GatewayApi for ScriptedGateway {
         account: &Account,
         device: &DeviceId,
         body: &PresenceBody,
-    ) -> Result<(), GatewayError> {
+        registered: &[Slot],
+    ) -> Result<PresenceAnswer, GatewayError> {
         let asked = Asked::Presence(account.user.clone(), *body);
         self.take(account, asked, |inner| {
             let key = (device.clone(), account.app.clone());
             match inner.devices.get(&key) {
-                Some((user, _)) if *user == account.user => Ok(()),
+                Some((user, slots)) if *user == account.user => {
+                    let mut answer = PresenceAnswer::default();
+                    for &slot in registered {
+                        if !slots.contains_key(&slot) {
+                            answer.forgotten.push(slot);
+                        } else if let Some(why) = inner.aside.get(&slot).cloned() {
+                            answer.set_aside.push(SetAside { slot, why });
+                        }
+                    }
+                    Ok(answer)
+                }
                 _ => Err(GatewayError::new(
                     GatewayErrorKind::DeviceUnknown,
                     code::DEVICE_UNKNOWN,

@@ -5,7 +5,7 @@ use push_client::{GatewayApi, GatewayErrorKind, HttpGateway};
 use push_core::{
     CertificateId, Channel, DeliveryId, DeviceId, DeviceToken, Environment, Presence, Receipt,
     ReceiptKey, ReceiptKind, Slot, Timestamp,
-    api::{PresenceBody, ReceiptsBody, RegistrationBody, Warning, code},
+    api::{PresenceAnswer, PresenceBody, ReceiptsBody, RegistrationBody, Warning, code},
 };
 use push_http::HttpConfig;
 use push_testkit::{Authority, Faults, HttpServer, Reply, ServerOptions, json};
@@ -85,10 +85,9 @@ fn requests_have_the_paths_bodies_and_ticket_of_the_api() {
             at: Timestamp::from_unix_millis(7),
             unread: Some(3),
         };
-        it.gateway
-            .presence(&alice, &device, &presence)
-            .await
-            .unwrap();
+        let slots = [Slot::Alert, Slot::LiveActivity];
+        let well = it.gateway.presence(&alice, &device, &presence, &slots);
+        assert_eq!(well.await.unwrap(), PresenceAnswer::default());
         let delivery = DeliveryId::new(Timestamp::from_unix_seconds(1));
         let receipts = ReceiptsBody {
             receipts: vec![Receipt {
@@ -118,6 +117,10 @@ fn requests_have_the_paths_bodies_and_ticket_of_the_api() {
                 format!("PUT {device}/presence"),
                 "POST /push/v1/apps/1400000001/devices/phone%201%2F%C3%BC/receipts".to_owned(),
             ]
+        );
+        assert_eq!(
+            requests[3].uri.query(),
+            Some("registered=alert,live-activity")
         );
         for it in &requests[..4] {
             assert_eq!(it.header("authorization"), Some("Bearer ticket-of-alice"));
@@ -184,6 +187,7 @@ fn answers_outside_2xx_are_understood_by_code_and_status() {
                         at: Timestamp::default(),
                         unread: None,
                     },
+                    &[],
                 )
                 .await
                 .unwrap_err();
@@ -278,4 +282,36 @@ fn a_gateway_url_is_https_or_this_machine() {
         let error = gateway(bad).unwrap_err().to_string();
         assert!(error.contains(says), "{bad}: {error}");
     }
+}
+
+#[test]
+fn the_gateway_tells_which_tokens_are_not_well() {
+    block_on(async {
+        let it = server("").await;
+        let presence = PresenceBody {
+            presence: Presence::Online,
+            at: Timestamp::default(),
+            unread: None,
+        };
+        let (alice, device) = (account("alice"), device());
+        let ask = || {
+            it.gateway
+                .presence(&alice, &device, &presence, &[Slot::Alert, Slot::Voip])
+        };
+        it.faults.next(Reply::new(200).json(json!({
+            "forgotten": ["alert"],
+            "set_aside": [{"slot": "voip", "why": {"code": "c", "text": "t"}}],
+            "newer": true,
+        })));
+        let answer = ask().await.unwrap();
+        assert_eq!(answer.forgotten, [Slot::Alert]);
+        assert_eq!(answer.set_aside.len(), 1);
+        assert_eq!(answer.set_aside[0].why.code, "c");
+        // A portal's page is no answer.
+        for page in [json!({}), json!("welcome")] {
+            it.faults.next(Reply::new(200).json(page));
+            let error = ask().await.unwrap_err();
+            assert_eq!(error.kind, GatewayErrorKind::Unavailable);
+        }
+    });
 }

@@ -2,6 +2,7 @@
 mod clicks;
 mod completions;
 mod extension;
+mod health;
 mod hooks;
 #[cfg(feature = "http")]
 mod http;

@@ -1,7 +1,11 @@
 //! The phone's side: tokens, presence, receipts. Bodies and codes are those of `push_core::api`.
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{Query, State},
+    response::{IntoResponse, Response},
+};
 use http::StatusCode;
 use push_core::{
     DeviceId, Gateway as _, PresenceChange, Slot,
@@ -13,7 +17,10 @@ use super::{
     auth::{Phone, Signer},
     extract::{Body, InPath, Raw, parse},
     problem::Problem,
-    schema::{PresenceDoc, ProblemDoc, ReceiptsDoc, RegistrationAnswerDoc, RegistrationDoc},
+    schema::{
+        PresenceAnswerDoc, PresenceDoc, ProblemDoc, ReceiptsDoc, RegistrationAnswerDoc,
+        RegistrationDoc,
+    },
 };
 use crate::registration::Unregistered;
 
@@ -69,24 +76,45 @@ pub(super) async fn unregister_slot(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Tells where the app is: foreground or background.
+/// What the phone believes.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Believed {
+    #[serde(default)]
+    registered: String,
+}
+
+/// Tells where the app is: foreground or background. With the slots that the app believes to be registered, it hears which of
+/// their tokens the gateway has forgotten or set aside.
 #[utoipa::path(put, path = "/v1/devices/{device}/presence", tag = "phone", security(("ticket" = [])),
-    params(("device" = String, Path)), request_body = PresenceDoc,
-    responses((status = 204), (status = 401, body = ProblemDoc), (status = 404, body = ProblemDoc)))]
+    params(("device" = String, Path), ("registered" = Option<String>, Query, description = "slots, as in `alert,voip`")),
+    request_body = PresenceDoc,
+    responses((status = 204), (status = 200, body = PresenceAnswerDoc), (status = 401, body = ProblemDoc), (status = 404, body = ProblemDoc)))]
 pub(super) async fn presence(
     State(api): State<Arc<Api>>,
     phone: Phone<false>,
     InPath(device): InPath<DeviceId>,
+    Query(believed): Query<Believed>,
     Body(body): Body<PresenceBody>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
+    // Slots of a newer app are none of this gateway's.
+    let registered: Vec<Slot> = believed
+        .registered
+        .split(',')
+        .filter_map(|it| it.parse().ok())
+        .take(Slot::ALL.len())
+        .collect();
     // By the gateway's clock: a phone's that is slow would make its own words older than its registration. From before the
     // check, so that a kick or a logout meanwhile stands.
     let at = api.gateway.now();
     // A phone that was kicked while its app was dead learns here that it must register again.
-    if !api.gateway.knows(&phone.app, &phone.user, &device).await? {
+    let health = api
+        .gateway
+        .health(&phone.app, &phone.user, &device, &registered)
+        .await?;
+    let Some(answer) = health else {
         return Err(Problem::new(StatusCode::NOT_FOUND, code::DEVICE_UNKNOWN)
             .detail("this device is not registered for this user; register its tokens again"));
-    }
+    };
     let change = PresenceChange {
         user: phone.user,
         device: Some(device),
@@ -96,7 +124,11 @@ pub(super) async fn presence(
         badge: body.unread,
     };
     api.gateway.set_presence(&phone.app, vec![change]).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(if answer.is_empty() {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        Json(answer).into_response()
+    })
 }
 
 /// Tells which deliveries to the device arrived or were clicked on. Receipts for other deliveries are ignored.

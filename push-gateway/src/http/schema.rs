@@ -178,6 +178,24 @@ pub(super) struct PresenceDoc {
     unread: Option<u32>,
 }
 
+/// What is wrong with tokens that the device believes to be registered.
+#[derive(ToSchema)]
+#[schema(as = PresenceAnswer)]
+pub(super) struct PresenceAnswerDoc {
+    /// Slots whose token the gateway has no longer: `alert`, `voip` or `live-activity`.
+    forgotten: Vec<String>,
+    set_aside: Vec<SetAsideDoc>,
+}
+
+/// A token that is kept but not pushed to.
+#[derive(ToSchema)]
+#[schema(as = SetAside)]
+pub(super) struct SetAsideDoc {
+    slot: String,
+    /// The code is one that `GET /v1/reasons` explains.
+    why: WarningDoc,
+}
+
 /// What happened to deliveries on the device; at most 100.
 #[derive(ToSchema)]
 #[schema(as = Receipts)]

@@ -1,0 +1,65 @@
+//! Acting on what the gateway says of tokens that it was told before.
+use std::{collections::BTreeMap, sync::Arc};
+
+use push_core::{
+    Account, Generation, Slot,
+    api::{PresenceAnswer, SetAside},
+};
+
+use crate::{Event, TokenError, shared::Shared, state::Uploaded};
+
+impl Shared {
+    /// Asks the phone for a new token where the gateway has none that works; `believed` is what was confirmed when the gateway
+    /// was asked.
+    ///
+    /// A forgotten token is uploaded again when the phone has said which it is now, even if it is the same: telling it again
+    /// says that it is alive. One that was set aside only if the phone has another. Bounded as everything that the gateway can
+    /// cause is.
+    pub(crate) fn heed(
+        self: &Arc<Self>,
+        account: &Account,
+        generation: Generation,
+        believed: BTreeMap<Slot, Uploaded>,
+        answer: PresenceAnswer,
+    ) {
+        let mut doubted = Vec::new();
+        {
+            let mut state = self.state();
+            let is_current = state
+                .current_of(account)
+                .is_some_and(|it| it.generation == generation);
+            if !is_current {
+                return;
+            }
+            for slot in answer.forgotten {
+                if state.forget_upload(account, slot, believed.get(&slot)) {
+                    doubted.push((slot, TokenError::Forgotten));
+                }
+            }
+            for SetAside { slot, why } in answer.set_aside {
+                if state.set_aside(account, slot, believed.get(&slot), &why) {
+                    doubted.push((slot, TokenError::SetAside(why.code, why.text)));
+                }
+            }
+        }
+        if doubted.is_empty() {
+            return;
+        }
+        self.changed();
+        for (slot, error) in &doubted {
+            self.tell(Event::TokenFailed {
+                slot: *slot,
+                error: error.clone(),
+            });
+        }
+        if self.is_forgotten_too_often() {
+            return;
+        }
+        for (slot, _) in doubted {
+            // Others cannot be asked for: whoever told such a token tells the next one too.
+            if self.parts.slots.contains(&slot) {
+                self.request_token(slot, generation, 1);
+            }
+        }
+    }
+}

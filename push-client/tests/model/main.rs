@@ -1,0 +1,63 @@
+//! The client against a reference model: logins, kicks, switches, tokens, clicks, faults and restarts in any order.
+//!
+//! [`operations`] says what can happen, [`model`] and [`logins`] what must come of it, [`world`] is the client on a scripted
+//! phone before a scripted gateway, [`ledger`] knows which requests have a cause, and [`run`] compares. Cases that once failed
+//! are in [`found`].
+//!
+//! `PUSH_MODEL_CASES` says how many cases are tried, 256 if it is not set. A failure prints the shortest case that fails; to
+//! keep it, copy its operations into a test in `found.rs`.
+mod found;
+mod ledger;
+mod logins;
+mod model;
+mod operations;
+mod run;
+mod world;
+
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestCaseError, TestRunner},
+};
+
+use crate::{
+    operations::operation,
+    run::{Case, run},
+    world::Bridges,
+};
+
+fn case() -> impl Strategy<Value = Case> {
+    let bridges = prop_oneof![
+        1 => Just(Bridges::Auto),
+        1 => Just(Bridges::Manual),
+        2 => Just(Bridges::Both),
+    ];
+    (
+        bridges,
+        prop::bool::weighted(0.7),
+        prop::collection::vec(operation(), 1..40),
+    )
+        .prop_map(|(bridges, answers_calls, operations)| Case {
+            bridges,
+            answers_calls,
+            operations,
+        })
+}
+
+/// S24, S25, S27–S32, S34–S36, S38–S43, S45–S47, S53–S56, S59, S61: whatever happens in whatever order, every click is opened
+/// as often and for whom it should be, and the gateway holds what it should hold.
+#[test]
+fn the_client_does_what_the_model_says() {
+    let cases = std::env::var("PUSH_MODEL_CASES").ok();
+    let cases = cases.map_or(256, |it| it.parse().expect("PUSH_MODEL_CASES is a number"));
+    let mut runner = TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    });
+    let result = runner.run(&case(), |case| run(&case).map_err(TestCaseError::fail));
+    if let Err(error) = result {
+        // On one line each, as they are written in `found.rs`.
+        panic!("{}", error.to_string().replace("\n        ", " "));
+    }
+}

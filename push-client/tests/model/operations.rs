@@ -1,0 +1,341 @@
+//! What can happen to a phone, in any order.
+use std::time::Duration;
+
+use proptest::prelude::*;
+use push_client::Door;
+use push_core::{Account, AppId, Presence, Secret, Slot, UserId};
+
+/// The people who share the phone. Carol and the second Alice use another app; the Alices have the same user id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Who {
+    Alice,
+    Bob,
+    OtherAlice,
+    Carol,
+}
+
+impl Who {
+    pub(crate) const ALL: [Self; 4] = [Self::Alice, Self::Bob, Self::OtherAlice, Self::Carol];
+
+    pub(crate) fn user(self) -> UserId {
+        let user = match self {
+            Self::Alice | Self::OtherAlice => "alice",
+            Self::Bob => "bob",
+            Self::Carol => "carol",
+        };
+        UserId::new(user).expect("a good user id")
+    }
+
+    pub(crate) fn app(self) -> AppId {
+        let app = match self {
+            Self::Alice | Self::Bob => "1400000001",
+            Self::OtherAlice | Self::Carol => "1400000002",
+        };
+        AppId::new(app).expect("a good app id")
+    }
+
+    pub(crate) fn of(account: &Account) -> Self {
+        Self::ALL
+            .into_iter()
+            .find(|it| it.user() == account.user && it.app() == account.app)
+            .expect("one of them")
+    }
+}
+
+/// The bridge that hears of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Via {
+    Auto,
+    Manual,
+}
+
+/// The ticket that a login brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ticket {
+    Same,
+    Renewed,
+    /// One that no gateway could have issued.
+    Malformed,
+}
+
+/// What the phone says when it is asked for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gives {
+    Token(u8),
+    Nothing,
+    /// Nothing yet.
+    Later,
+}
+
+/// What a click is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Chat,
+    Group,
+    Call,
+    /// A payload without `ext`.
+    NoExt,
+    /// An `ext` of somebody else's.
+    Foreign,
+}
+
+/// How the app's handlers answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handler {
+    Ready,
+    NotReady,
+    Failing,
+}
+
+/// What goes wrong with the next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Unavailable,
+    /// It is done, but the answer gets lost.
+    AnswerLost,
+    TooFrequent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Click {
+    pub(crate) what: What,
+    pub(crate) door: Door,
+    /// Whether the payload names its delivery.
+    pub(crate) has_delivery: bool,
+    /// Whether another door tells it too.
+    pub(crate) twice: bool,
+    /// Whether the app wants to complete the callback itself, some time.
+    pub(crate) deferred: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    Login(Via, Who, Ticket),
+    LoginFails(Who),
+    LocalOnly(Who),
+    Logout(Via),
+    LogoutFails,
+    /// The server answers the logout later…
+    LogoutSlow,
+    /// …namely now.
+    SlowLogoutsEnd,
+    /// By hand, but of the login before.
+    LateLogout,
+    Kick,
+    Expire,
+
+    Phone(Slot, Gives),
+    PhoneAnswers(Slot, Option<u8>),
+    PermissionDenied,
+    Token(Slot, u8),
+    EmptyToken(Slot),
+    LongToken(Slot),
+    NoToken(Slot),
+    TokenRemoved(Slot),
+
+    Click(Click),
+    /// The operating system hands the last click with a delivery over again.
+    ClickAgain(Door),
+    Arrive(What),
+    DeferredDone,
+    Interceptor(bool),
+    Handler(Handler),
+    Ready,
+
+    Place(Presence),
+    Rotate,
+    Push(bool),
+
+    Network(bool),
+    Hold(bool),
+    Fault(Fault),
+    TicketExpires,
+    Certificate(Slot, bool),
+    /// The gateway forgets the device, as after a kick.
+    Forget,
+    /// The gateway forgets a token, as after a vendor's word that it is dead.
+    ForgetToken(Slot),
+    Wait(Duration),
+    /// The network works, the app comes to the foreground, and all that waits gets its time.
+    Quiet,
+
+    Restart,
+    Crash,
+    /// The process dies so many turns after it began with this.
+    CrashDuring(Box<Self>, u8),
+}
+
+fn who() -> impl Strategy<Value = Who> {
+    prop_oneof![
+        4 => Just(Who::Alice),
+        4 => Just(Who::Bob),
+        1 => Just(Who::OtherAlice),
+        2 => Just(Who::Carol),
+    ]
+}
+
+fn via() -> impl Strategy<Value = Via> {
+    prop_oneof![Just(Via::Auto), Just(Via::Manual)]
+}
+
+fn slot() -> impl Strategy<Value = Slot> {
+    prop_oneof![
+        3 => Just(Slot::Alert),
+        2 => Just(Slot::Voip),
+        1 => Just(Slot::LiveActivity),
+    ]
+}
+
+fn door() -> impl Strategy<Value = Door> {
+    prop_oneof![Just(Door::Launch), Just(Door::Response), Just(Door::Warm)]
+}
+
+fn what() -> impl Strategy<Value = What> {
+    prop_oneof![
+        5 => Just(What::Chat),
+        3 => Just(What::Group),
+        2 => Just(What::Call),
+        1 => Just(What::NoExt),
+        1 => Just(What::Foreign),
+    ]
+}
+
+fn login() -> impl Strategy<Value = Op> {
+    let ticket = prop_oneof![
+        6 => Just(Ticket::Same),
+        3 => Just(Ticket::Renewed),
+        1 => Just(Ticket::Malformed),
+    ];
+    (via(), who(), ticket).prop_map(|(via, who, ticket)| Op::Login(via, who, ticket))
+}
+
+fn click() -> impl Strategy<Value = Op> {
+    let flags = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2));
+    (what(), door(), flags).prop_map(|(what, door, (has_delivery, twice, deferred))| {
+        Op::Click(Click {
+            what,
+            door,
+            has_delivery,
+            twice,
+            deferred,
+        })
+    })
+}
+
+fn token() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => (slot(), 0..4_u8).prop_map(|(slot, number)| Op::Token(slot, number)),
+        1 => slot().prop_map(Op::EmptyToken),
+        1 => slot().prop_map(Op::LongToken),
+        1 => slot().prop_map(Op::NoToken),
+        2 => slot().prop_map(Op::TokenRemoved),
+    ]
+}
+
+fn leave() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        3 => via().prop_map(Op::Logout),
+        1 => Just(Op::LogoutFails),
+        1 => Just(Op::LogoutSlow),
+        1 => Just(Op::SlowLogoutsEnd),
+        1 => Just(Op::LateLogout),
+        1 => Just(Op::Kick),
+        1 => Just(Op::Expire),
+    ]
+}
+
+fn phone() -> impl Strategy<Value = Op> {
+    let gives = prop_oneof![
+        3 => (0..4_u8).prop_map(Gives::Token),
+        1 => Just(Gives::Nothing),
+        1 => Just(Gives::Later),
+    ];
+    let asked = || prop_oneof![Just(Slot::Alert), Just(Slot::Voip)];
+    prop_oneof![
+        3 => (asked(), gives).prop_map(|(slot, gives)| Op::Phone(slot, gives)),
+        2 => (asked(), prop::option::of(0..4_u8)).prop_map(|(slot, it)| Op::PhoneAnswers(slot, it)),
+        1 => Just(Op::PermissionDenied),
+    ]
+}
+
+fn server() -> impl Strategy<Value = Op> {
+    let fault = prop_oneof![
+        Just(Fault::Unavailable),
+        Just(Fault::AnswerLost),
+        Just(Fault::TooFrequent)
+    ];
+    prop_oneof![
+        3 => any::<bool>().prop_map(Op::Network),
+        3 => any::<bool>().prop_map(Op::Hold),
+        3 => fault.prop_map(Op::Fault),
+        1 => Just(Op::TicketExpires),
+        1 => (slot(), any::<bool>()).prop_map(|(slot, known)| Op::Certificate(slot, known)),
+        1 => Just(Op::Forget),
+        1 => slot().prop_map(Op::ForgetToken),
+        2 => (1..5000_u64).prop_map(|it| Op::Wait(Duration::from_secs(it))),
+    ]
+}
+
+fn app() -> impl Strategy<Value = Op> {
+    let handler = prop_oneof![
+        3 => Just(Handler::Ready),
+        2 => Just(Handler::NotReady),
+        1 => Just(Handler::Failing),
+    ];
+    prop_oneof![
+        2 => any::<bool>().prop_map(Op::Interceptor),
+        4 => handler.prop_map(Op::Handler),
+        2 => Just(Op::Ready),
+        2 => Just(Op::Place(Presence::Online)),
+        2 => Just(Op::Place(Presence::Background)),
+        1 => Just(Op::Rotate),
+        2 => any::<bool>().prop_map(Op::Push),
+        1 => Just(Op::DeferredDone),
+    ]
+}
+
+fn dying() -> impl Strategy<Value = Op> {
+    let during = prop_oneof![
+        3 => login(),
+        2 => leave(),
+        2 => (slot(), 0..4_u8).prop_map(|(slot, number)| Op::Token(slot, number)),
+        2 => any::<bool>().prop_map(Op::Push),
+        2 => click(),
+    ];
+    prop_oneof![
+        2 => Just(Op::Restart),
+        1 => Just(Op::Crash),
+        1 => (during, 0..40_u8).prop_map(|(op, turns)| Op::CrashDuring(Box::new(op), turns)),
+    ]
+}
+
+pub(crate) fn operation() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        10 => login(),
+        1 => who().prop_map(Op::LoginFails),
+        1 => who().prop_map(Op::LocalOnly),
+        6 => leave(),
+        4 => phone(),
+        5 => token(),
+        10 => click(),
+        2 => door().prop_map(Op::ClickAgain),
+        2 => what().prop_map(Op::Arrive),
+        8 => app(),
+        9 => server(),
+        5 => Just(Op::Quiet),
+        4 => dying(),
+    ]
+}
+
+/// The ticket `number` of `who`, or one that is none.
+pub(crate) fn account(who: Who, ticket: Option<u32>) -> Account {
+    let credential = match ticket {
+        Some(number) => format!("ticket-{number}-of-{who:?}"),
+        None => "a ticket\nin two lines".to_owned(),
+    };
+    Account {
+        app: who.app(),
+        user: who.user(),
+        credential: Secret::new(credential),
+    }
+}

@@ -1,0 +1,659 @@
+//! Runs operations against client and reference, and compares the two.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use push_client::{Door, GatewayErrorKind, SlotState, testing::PlatformCall};
+use push_core::{AppId, CertificateId, Clock as _, Presence, Slot, UserId};
+
+use crate::{
+    ledger::Ledger,
+    logins::{Answer, Logins, Told},
+    model::Model,
+    operations::{Click, Fault, Op, Ticket, Via, What, Who, account},
+    world::{Bridges, SLOTS, World, certificate, error, payload, token},
+};
+
+/// What one run begins with, and what happens.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) bridges: Bridges,
+    pub(crate) answers_calls: bool,
+    pub(crate) operations: Vec<Op>,
+}
+
+/// How often tokens are uploaded again in one login because the gateway has lost them.
+const REPAIRS: u32 = 2;
+
+struct Run {
+    world: World,
+    logins: Logins,
+    /// What may be so. More than one state only after a process died on its way.
+    models: Vec<Model>,
+    ledger: Ledger,
+    /// The ticket that each one has now.
+    tickets: BTreeMap<Who, u32>,
+    clicks: u32,
+    last_delivery: Option<(u32, What)>,
+    // What is so with the gateway.
+    is_down: bool,
+    is_held: bool,
+    expired: BTreeSet<(Who, u32)>,
+    unknown: BTreeSet<Slot>,
+    /// Slots whose certificate was unknown when they may have been uploaded.
+    doubtful: BTreeSet<Slot>,
+    /// What was bound when the process began.
+    left: BTreeMap<AppId, (UserId, BTreeSet<Slot>)>,
+    /// Whether push was off since.
+    was_off: bool,
+    /// How often the gateway lost something in this login.
+    losses: u32,
+    /// What the phone was asked, up to here.
+    calls: usize,
+}
+
+/// Runs a case.
+///
+/// # Errors
+/// The operation at which client and reference part, and how.
+pub(crate) fn run(case: &Case) -> Result<(), String> {
+    let mut run = Run {
+        world: World::new(case.bridges, case.answers_calls),
+        logins: Logins::default(),
+        models: vec![Model::new(case.answers_calls)],
+        ledger: Ledger::default(),
+        tickets: Who::ALL.map(|it| (it, 0)).into(),
+        clicks: 0,
+        last_delivery: None,
+        is_down: false,
+        is_held: false,
+        expired: BTreeSet::new(),
+        unknown: BTreeSet::new(),
+        doubtful: BTreeSet::new(),
+        left: BTreeMap::new(),
+        was_off: false,
+        losses: 0,
+        calls: 0,
+    };
+    let quiet = [Op::Quiet];
+    for (number, op) in case.operations.iter().chain(&quiet).enumerate() {
+        run.step(op)
+            .map_err(|why| format!("after operation {number}, {op:?}: {why}"))?;
+    }
+    // Nobody is left without an answer, either.
+    run.world.close();
+    if let Some(at) = run.world.completed().iter().position(|it| *it != 1) {
+        return Err(format!("callback {at} was not called exactly once"));
+    }
+    Ok(())
+}
+
+impl Run {
+    fn step(&mut self, op: &Op) -> Result<(), String> {
+        let before = self.models.clone();
+        match op {
+            Op::Restart => {
+                self.world.close();
+                if let Some(at) = self.world.completed().iter().position(|it| *it != 1) {
+                    return Err(format!("callback {at} was left behind by an orderly end"));
+                }
+                self.reborn(before.clone());
+            }
+            Op::Crash => self.reborn(before.clone()),
+            Op::CrashDuring(op, turns) => {
+                self.act(op);
+                self.world.turns(*turns);
+                self.read_phone(&before)?;
+                let after = self.models.clone();
+                self.read_gateway(&before, &after)?;
+                let pairs = before.iter().zip(&after);
+                let mut between: Vec<Model> =
+                    pairs.flat_map(|(a, b)| Model::between(a, b)).collect();
+                between.dedup();
+                self.ledger.doubt();
+                self.reborn_as(between);
+            }
+            Op::Quiet => {
+                self.calm(&before)?;
+                return self.check_quiet();
+            }
+            op => {
+                self.act(op);
+                self.world.settle();
+            }
+        }
+        self.check(&before)
+    }
+
+    /// The next process begins where the last one was.
+    fn reborn(&mut self, mut models: Vec<Model>) {
+        models.iter_mut().for_each(Model::restart);
+        self.reborn_as(models);
+    }
+
+    fn reborn_as(&mut self, models: Vec<Model>) {
+        self.world.die();
+        self.ledger.give_up();
+        self.logins = Logins::default();
+        self.models = models;
+        self.losses = 0;
+        self.was_off = self.models.iter().any(|it| !it.is_on);
+        self.calls = 0;
+        self.doubtful.clear();
+        self.doubtful.extend(&self.unknown);
+        // Before the client has said a word.
+        self.world.start_with(|world| {
+            self.left = world
+                .bound()
+                .into_iter()
+                .map(|(app, (user, tokens))| (app, (user, tokens.into_keys().collect())))
+                .collect();
+        });
+    }
+
+    fn hear(&mut self, told: Vec<Told>) {
+        for it in told {
+            for model in &mut self.models {
+                let had = model.session.as_ref().map(|it| it.who);
+                model.hear(it);
+                let has = model.session.as_ref().map(|it| it.who);
+                if had != has {
+                    self.ledger.doubt();
+                    self.losses = 0;
+                    self.ledger.unknown = 0;
+                }
+            }
+            if matches!(it, Told::Begin(..)) {
+                // Every login may have mended it.
+                self.doubtful = self.unknown.clone();
+            }
+        }
+    }
+
+    fn each(&mut self, change: impl Fn(&mut Model)) {
+        self.models.iter_mut().for_each(change);
+    }
+
+    fn ticket(&mut self, who: Who, ticket: Ticket) -> Option<u32> {
+        let number = self.tickets.entry(who).or_default();
+        match ticket {
+            Ticket::Same => Some(*number),
+            Ticket::Renewed => {
+                *number += 1;
+                Some(*number)
+            }
+            Ticket::Malformed => None,
+        }
+    }
+
+    fn via(&self, via: Via) -> Via {
+        match self.world.bridges {
+            Bridges::Auto => Via::Auto,
+            Bridges::Manual => Via::Manual,
+            Bridges::Both => via,
+        }
+    }
+
+    fn act(&mut self, op: &Op) {
+        let has_auto = self.world.bridges != Bridges::Manual;
+        match *op {
+            Op::Login(via, who, ticket) => {
+                let ticket = self.ticket(who, ticket);
+                match self.via(via) {
+                    Via::Auto => {
+                        // The logout from another app is not waited for.
+                        self.world.server(true, Answer::Later);
+                        let told = self.logins.log_in(who, ticket, Answer::Later);
+                        self.world.log_in(who, ticket);
+                        self.hear(told);
+                    }
+                    Via::Manual => {
+                        let (number, told) = self.logins.register(who, ticket);
+                        self.world.register(number, who, ticket);
+                        self.hear(told);
+                    }
+                }
+            }
+            Op::LoginFails(who) if has_auto && !self.logins.repeats(who) => {
+                self.world.server(false, Answer::Later);
+                let told = self.logins.fail(who, Answer::Later);
+                self.world.log_in(who, Some(0));
+                self.hear(told);
+            }
+            Op::LocalOnly(who) if has_auto => {
+                self.world.server(true, Answer::Later);
+                let told = self.logins.open_local_store(who, Answer::Later);
+                self.world.open_local_store(who);
+                self.hear(told);
+            }
+            Op::Logout(via) => match self.via(via) {
+                Via::Auto => self.leave(Answer::Yes),
+                Via::Manual => {
+                    let told = self.logins.unregister(None);
+                    self.world.unregister();
+                    self.hear(told);
+                }
+            },
+            Op::LogoutFails if has_auto => self.leave(Answer::No),
+            Op::LogoutSlow if has_auto => self.leave(Answer::Later),
+            Op::SlowLogoutsEnd if has_auto => {
+                let told = self.logins.slow_ones_end();
+                self.world.slow_logouts_end();
+                self.hear(told);
+            }
+            Op::LateLogout if self.world.bridges != Bridges::Auto => {
+                if let Some(number) = self.world.unregister_first() {
+                    let told = self.logins.unregister(Some(number));
+                    self.hear(told);
+                }
+            }
+            Op::Kick if has_auto => {
+                let told = self.logins.thrown_out();
+                self.world.kick();
+                self.hear(told);
+            }
+            Op::Expire if has_auto => {
+                let told = self.logins.thrown_out();
+                self.world.expire();
+                self.hear(told);
+            }
+
+            Op::Phone(slot, gives) => self.world.phone_gives(slot, gives),
+            Op::PhoneAnswers(slot, number) => {
+                let answer = match number {
+                    Some(number) => Ok(push_client::Token::Text(token(slot, number))),
+                    None => Err("not now".to_owned()),
+                };
+                let was_asked = self.world.phone().answer_token(slot, Some(answer));
+                if let Some(number) = number.filter(|_| was_asked) {
+                    self.has_token(slot, number);
+                }
+            }
+            Op::PermissionDenied => self.world.deny_permission(),
+            Op::Token(slot, number) => {
+                let text = push_client::Token::Text(token(slot, number));
+                let taken = self.world.client().token_received(slot, text);
+                taken.expect("a good token");
+                self.has_token(slot, number);
+            }
+            Op::EmptyToken(slot) => {
+                let text = push_client::Token::Text(String::new());
+                let error = self.world.client().token_received(slot, text);
+                let error = error.expect_err("it is empty");
+                assert_eq!(error.code(), Some(22003));
+            }
+            Op::LongToken(slot) => {
+                let text = push_client::Token::Text("x".repeat(257));
+                let error = self.world.client().token_received(slot, text);
+                let error = error.expect_err("it is too long");
+                assert_eq!(error.code(), Some(22004));
+            }
+            Op::NoToken(slot) => self.world.client().token_failed(slot, "not now"),
+            Op::TokenRemoved(slot) => {
+                self.world.client().token_removed(slot);
+                self.each(|it| {
+                    it.tokens.remove(&slot);
+                });
+            }
+
+            Op::Click(click) => self.click(click),
+            Op::ClickAgain(door) => {
+                if let Some((number, what)) = self.last_delivery {
+                    self.world.click(door, payload(number, what, true), false);
+                    self.each(|it| it.click(number, what, true));
+                }
+            }
+            Op::Arrive(what) => {
+                self.clicks += 1;
+                self.world.arrive(payload(self.clicks, what, true));
+            }
+            Op::DeferredDone => self.world.complete_deferred(),
+            Op::Interceptor(on) => {
+                self.world.app().intercepts = on;
+                self.each(|it| it.intercepts = on);
+            }
+            Op::Handler(handler) => {
+                self.world.app().handler = handler;
+                self.each(|it| it.handler = handler);
+            }
+            Op::Ready => {
+                self.world.client().ready();
+                self.each(Model::open_waiting);
+            }
+
+            Op::Place(presence) => {
+                self.world.place(presence);
+                self.each(|it| it.place = Some(presence));
+            }
+            Op::Rotate => {
+                self.world.client().activity_started();
+                self.world.client().activity_stopped(true);
+                self.each(|it| it.place = Some(Presence::Online));
+            }
+            Op::Push(on) => {
+                self.world.client().set_push(on);
+                self.each(|it| it.switch(on));
+                self.was_off |= !on;
+            }
+
+            Op::Network(works) => {
+                self.is_down = !works;
+                let down = (!works).then(|| error(GatewayErrorKind::Unavailable));
+                self.world.gateway.set_down(down);
+            }
+            Op::Hold(held) => {
+                self.is_held = held;
+                self.world.gateway.hold(held);
+            }
+            Op::Fault(fault) => {
+                let gateway = &self.world.gateway;
+                match fault {
+                    Fault::Unavailable => gateway.fail_next(error(GatewayErrorKind::Unavailable)),
+                    Fault::AnswerLost => gateway.lose_next(error(GatewayErrorKind::Unavailable)),
+                    Fault::TooFrequent => gateway.fail_next(error(GatewayErrorKind::TooFrequent)),
+                }
+            }
+            Op::TicketExpires => {
+                for it in self.models.iter().filter_map(|it| it.session.as_ref()) {
+                    let ticket = account(it.who, Some(it.ticket)).credential;
+                    self.world.gateway.expire_ticket(ticket.expose());
+                    self.expired.insert((it.who, it.ticket));
+                }
+            }
+            Op::Certificate(slot, is_known) => {
+                let id = CertificateId::new(certificate(slot)).expect("a good id");
+                self.world.gateway.set_certificate(id, is_known);
+                if is_known {
+                    self.unknown.remove(&slot);
+                } else {
+                    self.unknown.insert(slot);
+                    self.doubtful.insert(slot);
+                }
+            }
+            Op::Forget => {
+                let device = self.world.client().device();
+                self.world.gateway.forget(&device);
+                self.ledger.lost.extend(SLOTS);
+                self.losses += 1;
+                self.left.clear();
+            }
+            Op::ForgetToken(slot) => {
+                let device = self.world.client().device();
+                self.world.gateway.forget_token(&device, slot);
+                self.ledger.lost.insert(slot);
+                self.losses += 1;
+                for (_, slots) in self.left.values_mut() {
+                    slots.remove(&slot);
+                }
+            }
+            Op::Wait(time) => self.world.clock.advance(time),
+            Op::Quiet | Op::Restart | Op::Crash | Op::CrashDuring(..) => {
+                unreachable!("it is done elsewhere")
+            }
+            // There is no such bridge.
+            Op::LoginFails(_)
+            | Op::LocalOnly(_)
+            | Op::LogoutFails
+            | Op::LogoutSlow
+            | Op::SlowLogoutsEnd
+            | Op::LateLogout
+            | Op::Kick
+            | Op::Expire => {}
+        }
+    }
+
+    fn leave(&mut self, answer: Answer) {
+        self.world.server(true, answer);
+        let told = self.logins.log_out(answer);
+        self.world.log_out();
+        self.hear(told);
+    }
+
+    fn click(&mut self, click: Click) {
+        let Click {
+            what,
+            door,
+            has_delivery,
+            twice,
+            deferred,
+        } = click;
+        self.clicks += 1;
+        let number = self.clicks;
+        let payload = payload(number, what, has_delivery);
+        self.world.click(door, payload.clone(), deferred);
+        if twice {
+            let other = match door {
+                Door::Launch => Door::Response,
+                Door::Response | Door::Warm => Door::Launch,
+            };
+            self.world.click(other, payload, false);
+        }
+        self.each(|it| it.click(number, what, has_delivery));
+        if has_delivery {
+            self.last_delivery = Some((number, what));
+        }
+    }
+
+    fn has_token(&mut self, slot: Slot, number: u8) {
+        let is_new = self
+            .models
+            .iter()
+            .any(|it| it.tokens.get(&slot) != Some(&number));
+        if is_new && !self.unknown.contains(&slot) {
+            self.doubtful.remove(&slot);
+        }
+        self.each(|it| {
+            it.tokens.insert(slot, number);
+        });
+    }
+
+    /// What the phone was asked, and what it gave.
+    fn read_phone(&mut self, before: &[Model]) -> Result<(), String> {
+        let calls = self.world.phone().calls();
+        let fresh = calls[self.calls..].to_vec();
+        self.calls = calls.len();
+        let may_ask = before
+            .iter()
+            .chain(&self.models)
+            .any(|it| it.session.is_some() && it.is_on);
+        for call in fresh {
+            match call {
+                // S36, S56
+                PlatformCall::Hook | PlatformCall::AskPermission if !may_ask => {
+                    return Err(format!("the phone is asked for nothing: {call:?}"));
+                }
+                PlatformCall::RequestToken(_) if !may_ask => {
+                    return Err("a token is asked for without a login".to_owned());
+                }
+                PlatformCall::RequestToken(slot) => {
+                    if let Some(number) = self.world.given(slot) {
+                        self.has_token(slot, number);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn read_gateway(&mut self, before: &[Model], after: &[Model]) -> Result<(), String> {
+        let exchanges = self.world.gateway.exchanges();
+        let now = self.world.clock.now();
+        self.ledger.read(&exchanges, before, after, now)
+    }
+
+    /// What must hold after every operation.
+    fn check(&mut self, before: &[Model]) -> Result<(), String> {
+        self.read_phone(before)?;
+        let after = self.models.clone();
+        self.read_gateway(before, &after)?;
+        let (world, models) = (&self.world, &mut self.models);
+        keep(models, "clicks opened", world.app().opened.clone(), |it| {
+            let opened = it.opened.iter();
+            opened.map(|(click, who)| (*click, who.user())).collect()
+        })?;
+        keep(models, "clicks of nobody", world.count("unhandled"), |it| {
+            it.unhandled
+        })?;
+        let questions = world.phone().calls();
+        let asked = questions
+            .iter()
+            .filter(|it| **it == PlatformCall::AskPermission);
+        keep(models, "questions", asked.count() as u64, |it| it.asked)?;
+        keep(models, "who is logged in", world.client().user(), |it| {
+            it.session.as_ref().map(|it| it.who.user())
+        })?;
+        if let Some(at) = world.completed().iter().position(|it| *it > 1) {
+            return Err(format!("callback {at} was called more than once"));
+        }
+        Ok(())
+    }
+
+    /// The network works and everything that waits gets its time.
+    fn calm(&mut self, before: &[Model]) -> Result<(), String> {
+        self.act(&Op::Hold(false));
+        self.act(&Op::Network(true));
+        self.act(&Op::Place(Presence::Online));
+        self.world.settle();
+        self.check(before)?;
+        for _ in 0..60 {
+            let before = self.models.clone();
+            if self.world.clock.sleepers() == 0 {
+                return Ok(());
+            }
+            self.world.clock.advance(Duration::from_secs(601));
+            self.world.settle();
+            self.check(&before)?;
+        }
+        Err("it never comes to rest".to_owned())
+    }
+
+    /// What must hold when all is quiet.
+    fn check_quiet(&mut self) -> Result<(), String> {
+        if let Some(at) = self.world.completed().iter().position(|it| *it != 1) {
+            return Err(format!("callback {at} was not called"));
+        }
+        let mut wrong = None;
+        let models = std::mem::take(&mut self.models);
+        for it in models {
+            match self.compare(&it) {
+                Ok(()) => self.models.push(it),
+                Err(why) => wrong = Some(why),
+            }
+        }
+        match wrong {
+            Some(why) if self.models.is_empty() => Err(why),
+            _ => Ok(()),
+        }
+    }
+
+    fn compare(&self, model: &Model) -> Result<(), String> {
+        let mut bound = self.world.bound();
+        let Some(session) = model.session.as_ref() else {
+            return self.compare_left(model, &bound);
+        };
+        let who = session.who;
+        let mine = bound.remove(&who.app());
+        if !bound.is_empty() {
+            return Err(format!("{who:?} is there, and others are bound: {bound:?}"));
+        }
+        let tokens = match mine {
+            Some((user, _)) if user != who.user() => {
+                return Err(format!("{who:?} is there, and {user} is bound"));
+            }
+            Some((_, tokens)) => tokens,
+            None => BTreeMap::new(),
+        };
+        if !model.is_on {
+            // Who logged in with an expired ticket can still unbind.
+            return match tokens.is_empty() {
+                true => Ok(()),
+                false => Err(format!("push is off, and bound are {tokens:?}")),
+            };
+        }
+        if self.expired.contains(&(who, session.ticket)) {
+            return Ok(());
+        }
+        for slot in SLOTS {
+            if self.doubtful.contains(&slot) {
+                continue;
+            }
+            let is = tokens.get(&slot).map(|it| it.token.expose().to_owned());
+            let should = model.tokens.get(&slot).map(|it| token(slot, *it));
+            // Repaired by whoever has a token to give, and not for ever.
+            let is_lost = self.ledger.lost.contains(&slot)
+                && (self.losses > REPAIRS || self.world.given(slot).is_none());
+            if is != should && !(is.is_none() && is_lost) {
+                return Err(format!(
+                    "{slot} of {who:?} is {is:?}, and should be {should:?}"
+                ));
+            }
+            if let Some(body) = tokens.get(&slot)
+                && (i64::from(body.certificate_id.get()) != certificate(slot)
+                    || body.environment != push_core::Environment::Sandbox
+                    || body.channel != push_core::Channel::APNS)
+            {
+                return Err(format!("{slot} of {who:?} is registered as {body:?}"));
+            }
+            let state = self.world.slot(slot);
+            let is_right = match &should {
+                Some(_) => matches!(state, SlotState::Uploaded { .. }) || is_lost,
+                None => matches!(state, SlotState::NoToken | SlotState::Waiting(_)),
+            };
+            if !is_right {
+                return Err(format!("{slot} of {who:?} claims to be {state:?}"));
+            }
+        }
+        let told = self.ledger.place;
+        if !tokens.is_empty() && told != Some((who, Presence::Online)) && self.losses <= REPAIRS {
+            return Err(format!(
+                "{who:?} is in foreground, and the gateway knows {told:?}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Nobody is logged in: bound is at most who has not logged out.
+    fn compare_left(
+        &self,
+        model: &Model,
+        bound: &BTreeMap<AppId, (UserId, BTreeMap<Slot, push_core::api::RegistrationBody>)>,
+    ) -> Result<(), String> {
+        let awaited = model.awaited.filter(|_| model.is_on);
+        let mut left = self.left.clone();
+        left.retain(|app, (user, slots)| {
+            awaited.is_some_and(|it| it.app() == *app && it.user() == *user) && !slots.is_empty()
+        });
+        let is: BTreeMap<AppId, (UserId, BTreeSet<Slot>)> = bound
+            .iter()
+            .map(|(app, (user, tokens))| {
+                (
+                    app.clone(),
+                    (user.clone(), tokens.keys().copied().collect()),
+                )
+            })
+            .collect();
+        if is == left || (is.is_empty() && self.was_off) {
+            return Ok(());
+        }
+        Err(format!(
+            "nobody is there, bound are {is:?}, and should be {left:?}"
+        ))
+    }
+}
+
+/// Keeps the states that agree with what is so.
+fn keep<T: PartialEq + std::fmt::Debug>(
+    models: &mut Vec<Model>,
+    what: &str,
+    is: T,
+    should: impl Fn(&Model) -> T,
+) -> Result<(), String> {
+    let expected: Vec<T> = models.iter().map(&should).collect();
+    models.retain(|it| should(it) == is);
+    if models.is_empty() {
+        return Err(format!("{what}: {is:?}, and should be {expected:?}"));
+    }
+    Ok(())
+}

@@ -69,8 +69,8 @@ fn with_login_auto_the_app_calls_nothing_and_by_hand_exactly_two_functions() {
     );
 }
 
-/// The targets of the links in a page, without those to other places and without what is inside of code.
-fn links(page: &str) -> Vec<String> {
+/// The targets of the links in a page, file and heading, without those to other places and without what is inside of code.
+fn links(page: &str) -> Vec<(String, String)> {
     let mut is_code = false;
     let mut found = Vec::new();
     for line in page.lines() {
@@ -82,17 +82,31 @@ fn links(page: &str) -> Vec<String> {
         }
         for part in line.split("](").skip(1) {
             let target = part.split(')').next().unwrap_or_default();
-            let target = target.split('#').next().unwrap_or_default();
-            if !target.is_empty() && !target.contains(':') {
-                found.push(target.to_owned());
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            if !target.contains(':') {
+                found.push((file.to_owned(), heading.to_owned()));
             }
         }
     }
     found
 }
 
+/// How a heading is linked to.
+fn anchor(heading: &str) -> String {
+    let kept = heading
+        .to_lowercase()
+        .replace(|it: char| !it.is_alphanumeric() && !" -_".contains(it), "");
+    kept.trim().replace(' ', "-")
+}
+
+fn has_heading(page: &str, wanted: &str) -> bool {
+    page.lines()
+        .filter(|it| it.starts_with('#'))
+        .any(|it| anchor(it) == wanted)
+}
+
 #[test]
-fn every_link_between_pages_leads_to_a_file() {
+fn every_link_between_pages_leads_to_a_file_and_to_a_heading_in_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = root.join("docs").read_dir().expect("the folder of pages");
     let mut pages: Vec<PathBuf> = docs
@@ -105,15 +119,21 @@ fn every_link_between_pages_leads_to_a_file() {
     for page in pages {
         let name = page.strip_prefix(root).expect("inside of the repository");
         let folder = name.parent().expect("a file");
-        for link in links(&read(&name.to_string_lossy())) {
+        for (file, heading) in links(&read(&name.to_string_lossy())) {
             checked += 1;
-            let target = folder.join(&link);
+            let target = match file.as_str() {
+                "" => name.to_owned(),
+                file => folder.join(file),
+            };
             let is_inside = target.components().fold(0, |depth, it| match it {
                 Component::ParentDir => depth - 1,
                 _ => depth + 1,
             }) >= 0;
-            if !is_inside || !root.join(target).exists() {
-                dead.push(format!("{}: {link}", name.display()));
+            let is_there = is_inside && root.join(&target).exists();
+            if !is_there
+                || !(heading.is_empty() || has_heading(&read(&target.to_string_lossy()), &heading))
+            {
+                dead.push(format!("{}: {file}#{heading}", name.display()));
             }
         }
     }
@@ -250,6 +270,19 @@ fn the_reasons_that_pages_name_are_the_gateway_s() {
         }
     }
     assert!(checked > 20, "only {checked}");
+}
+
+#[test]
+fn the_tests_that_the_faq_names_are_there() {
+    let (page, tests) = (read("docs/faq.md"), read("tests/documents/faq.rs"));
+    let mut checked = 0;
+    for line in page.lines().filter(|it| it.starts_with("*Test")) {
+        for name in line.split('`').skip(1).step_by(2) {
+            checked += 1;
+            assert!(tests.contains(&format!("async fn {name}() {{")), "{name}");
+        }
+    }
+    assert_eq!(checked, tests.matches("#[tokio::test]").count());
 }
 
 #[test]

@@ -156,6 +156,12 @@ mod tests {
             )),
             id
         );
+        assert_eq!(
+            delivery_of(&Payload::intent_extras(
+                json!({"ext": "{}", "delivery": ID, "from": "1"})
+            )),
+            id
+        );
         for nothing in [
             json!({}),
             json!({"delivery": 7}),

@@ -4,6 +4,9 @@
 //! once and sends it to each token of a batch (`wire`, `provider`), and says what Google's answer means (`classify`).
 //! With the feature `simulator`, [`simulator`] is Google's side of all that, and the phones behind it.
 //!
+//! What is shown names its delivery in the data, as `delivery` beside `ext`, where it fits without a word of the text: the app
+//! acknowledges it by that. `Payload::intent_extras` keeps it, and so does whoever hands all extras of the intent to the app half.
+//!
 //! Source: the Firebase documentation of `projects.messages` and of `ErrorCode`, and RFC 7523 for the access token.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

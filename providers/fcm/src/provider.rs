@@ -122,7 +122,7 @@ impl Provider for Fcm {
 impl Fcm {
     /// Sends to one token, a second time if all that FCM had against it was the age of the access token (S120).
     async fn deliver(&self, message: &Message, target: &Target, access: &Arc<Access>) -> Verdict {
-        let body = message.to(&target.token);
+        let body = message.to(&target.token, target.delivery);
         let sent = async {
             let response = self.post(&body, access).await?;
             if !classify::wants_other_access(&response) {

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use push_core::{
-    Badge, Channel, DeviceToken, Notification, NotificationKind, Priority, Sound, Timestamp,
-    Verdict,
+    Badge, Channel, DeliveryId, DeviceToken, Notification, NotificationKind, Priority, Sound,
+    Timestamp, Verdict, api::DELIVERY_KEY,
 };
 use serde_json::{Map, Value, json};
 
@@ -24,9 +24,19 @@ pub(crate) struct Defaults {
     pub(crate) click_action: Option<String>,
 }
 
+/// What naming the delivery adds to a payload at most, in bytes: `{"delivery":"<UUID>"}` or `,"delivery":"<UUID>"`.
+const DELIVERY_BYTES: usize = DELIVERY_KEY.len() + 36 + 7;
+
 /// A message without its token, as JSON.
 #[derive(Clone)]
-pub(crate) struct Message(String);
+pub(crate) struct Message {
+    /// The object without its data; it is never empty.
+    rest: String,
+    /// The object `data`; empty text if there is none.
+    data: String,
+    /// Whether each message names its delivery, so that the app can say what became of it.
+    names_delivery: bool,
+}
 
 impl Message {
     /// Renders `notification` as of `now`.
@@ -61,16 +71,40 @@ impl Message {
         if let Some(vendor) = notification.vendor.get(&Channel::FCM) {
             merge(&mut message, vendor);
         }
-        check(&message)?;
-        Ok(Self(Value::Object(message).to_string()))
+        let size = check(&message)?;
+        let android = message.get("android").unwrap_or(&Value::Null);
+        let has_delivery = [message.get("data"), android.get("data")]
+            .into_iter()
+            .flatten()
+            .any(|it| it.get(DELIVERY_KEY).is_some());
+        Ok(Self {
+            // Only what a person sees is reported on, and a receipt is not worth a word of the text.
+            names_delivery: notification.kind == NotificationKind::Alert
+                && size + DELIVERY_BYTES <= MAX_PAYLOAD
+                && !has_delivery,
+            data: message
+                .remove("data")
+                .map(|it| it.to_string())
+                .unwrap_or_default(),
+            rest: Value::Object(message).to_string(),
+        })
     }
 
     /// The request body for one token.
-    pub(crate) fn to(&self, token: &DeviceToken) -> Bytes {
+    pub(crate) fn to(&self, token: &DeviceToken, delivery: DeliveryId) -> Bytes {
         let token = Value::from(token.expose());
+        let data = if self.names_delivery {
+            let open = self.data.strip_suffix('}').unwrap_or("{");
+            let comma = if open == "{" { "" } else { "," };
+            format!(r#""data":{open}{comma}"{DELIVERY_KEY}":"{delivery}"}},"#)
+        } else if self.data.is_empty() {
+            String::new()
+        } else {
+            format!(r#""data":{},"#, self.data)
+        };
         // `android` is always there, so there is a field to follow the comma.
-        let rest = &self.0[1..];
-        format!(r#"{{"message":{{"token":{token},{rest}}}"#).into()
+        let rest = &self.rest[1..];
+        format!(r#"{{"message":{{"token":{token},{data}{rest}}}"#).into()
     }
 }
 
@@ -165,8 +199,9 @@ fn merge(into: &mut Map<String, Value>, from: &Value) {
     }
 }
 
-/// Refuses what FCM would certainly refuse, or what would send it to somebody else.
-fn check(message: &Map<String, Value>) -> Result<(), Verdict> {
+/// Refuses what FCM would certainly refuse, or what would send it to somebody else. Answers how many bytes of
+/// [`MAX_PAYLOAD`] it takes.
+fn check(message: &Map<String, Value>) -> Result<usize, Verdict> {
     for target in ["token", "topic", "condition", "fid"] {
         if message.contains_key(target) {
             return Err(Verdict::payload_refused(
@@ -206,7 +241,7 @@ fn check(message: &Map<String, Value>) -> Result<(), Verdict> {
             format!("notification and data take {size} bytes, and FCM takes {MAX_PAYLOAD}"),
         ));
     }
-    Ok(())
+    Ok(size)
 }
 
 #[cfg(test)]
@@ -216,10 +251,16 @@ mod tests {
 
     use super::*;
 
+    const DELIVERY: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
+
+    fn delivery() -> DeliveryId {
+        DELIVERY.parse().expect("a delivery id")
+    }
+
     fn rendered(notification: &Notification, defaults: &Defaults) -> Value {
         let message = Message::render(notification, defaults, sample::NOW).expect("it renders");
         let token = DeviceToken::new("dJ7x:APA91b").expect("a token");
-        serde_json::from_slice(&message.to(&token)).expect("the body is JSON")
+        serde_json::from_slice(&message.to(&token, delivery())).expect("the body is JSON")
     }
 
     fn refused(notification: &Notification) -> String {
@@ -248,7 +289,7 @@ mod tests {
                 "notification": {
                     "title": sample::TITLE, "body": sample::BODY, "image": "https://example.com/a.png",
                 },
-                "data": {"ext": sample::EXT},
+                "data": {"ext": sample::EXT, "delivery": DELIVERY},
                 "android": {
                     "priority": "HIGH",
                     "ttl": "3600s",
@@ -347,7 +388,10 @@ mod tests {
         assert_eq!(message["android"]["notification"]["color"], "#ff0000");
         assert_eq!(message["android"]["notification"]["notification_count"], 3);
         assert_eq!(message["android"]["priority"], "HIGH");
-        assert_eq!(message["data"], json!({"ext": sample::EXT, "more": "1"}));
+        assert_eq!(
+            message["data"],
+            json!({"ext": sample::EXT, "more": "1", "delivery": DELIVERY})
+        );
         assert_eq!(message["fcm_options"]["analytics_label"], "chat");
     }
 
@@ -383,6 +427,34 @@ mod tests {
         let most = MAX_PAYLOAD - 2 - 10;
         rendered(&with_ext(most), &Defaults::default());
         assert_eq!(refused(&with_ext(most + 1)), "payload-too-large");
+        // Whatever is said fits before a receipt is asked for.
+        let names_delivery = |bytes: usize| {
+            let json = rendered(&with_ext(bytes), &Defaults::default());
+            let data = &json["message"]["data"];
+            assert!(data.to_string().len() + 2 <= MAX_PAYLOAD, "{bytes}");
+            data.get("delivery").is_some()
+        };
+        assert!(!names_delivery(most));
+        assert!(names_delivery(most - DELIVERY_BYTES));
+        assert!(!names_delivery(most - DELIVERY_BYTES + 1));
+    }
+
+    #[test]
+    fn a_delivery_is_named_wherever_the_app_can_answer_and_the_sender_says_nothing_else() {
+        let data = |ext: &str, vendor: Value| {
+            let mut notification = Notification {
+                ext: ext.into(),
+                ..sample::notification()
+            };
+            notification.vendor.insert(Channel::FCM, vendor);
+            rendered(&notification, &Defaults::default())["message"]["data"].clone()
+        };
+        assert_eq!(data("", json!({})), json!({"delivery": DELIVERY}));
+        assert_eq!(data("", json!({"data": {}})), json!({"delivery": DELIVERY}));
+        let own = json!({"delivery": "mine"});
+        assert_eq!(data("", json!({"data": own})), own);
+        let android = json!({"android": {"data": own}});
+        assert_eq!(data("{}", android), json!({"ext": "{}"}));
     }
 
     #[test]
@@ -410,7 +482,7 @@ mod tests {
             let message = Message::render(&notification, &Defaults::default(), sample::NOW);
             if let Ok(message) = message {
                 let to = DeviceToken::new(token.clone()).unwrap();
-                let json: Value = serde_json::from_slice(&message.to(&to)).unwrap();
+                let json: Value = serde_json::from_slice(&message.to(&to, delivery())).unwrap();
                 let message = &json["message"];
                 prop_assert_eq!(&message["token"], &Value::from(token));
                 prop_assert_eq!(&message["notification"]["title"], &Value::from(title));

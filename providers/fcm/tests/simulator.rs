@@ -78,7 +78,11 @@ fn a_message_is_shown_and_a_tap_opens_its_chat() {
         assert_eq!(phone.badge(), 3);
         let tapped = phone.tap_newest().unwrap();
         assert_eq!(tapped.action.as_deref(), Some("OPEN_CHAT"));
-        let clicked = Payload::intent(tapped.extras["ext"].as_str());
+        let clicked = Payload::intent_extras(json!(tapped.extras));
+        let delivery = clicked.raw()[push_core::api::DELIVERY_KEY]
+            .as_str()
+            .unwrap();
+        delivery.parse::<push_core::DeliveryId>().unwrap();
         let target = clicked.target(Profile::Android).unwrap();
         assert_eq!(target.navigate_ids(), Some(("ann", "")));
         assert!(phone.screen().is_empty());

@@ -91,6 +91,12 @@ impl Payload {
         Self::new(Shape::Intent, raw.into())
     }
 
+    /// All extras of the intent that FCM started, with the string `ext` among them: what is beside it is kept, as the
+    /// [delivery](crate::api::DELIVERY_KEY) is.
+    pub fn intent_extras(extras: impl Into<Value>) -> Self {
+        Self::new(Shape::Intent, extras.into())
+    }
+
     /// What `MiPushMessage.getExtra()` gave.
     pub fn xiaomi(extra: impl Into<Value>) -> Self {
         Self::new(Shape::Xiaomi, extra.into())

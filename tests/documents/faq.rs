@@ -41,6 +41,14 @@ async fn uploaded_and_away(
     warning.map(|it| (it.code, it.text))
 }
 
+async fn token_failed(events: &mut Receiver<Event>) -> TokenError {
+    heard(events, |event| match event {
+        Event::TokenFailed { error, .. } => Some(error.clone()),
+        _ => None,
+    })
+    .await
+}
+
 /// S57: told at registration, before any message is sent.
 #[tokio::test]
 async fn a_build_with_the_certificate_id_of_the_other_environment_is_told_at_once() {
@@ -96,6 +104,12 @@ async fn a_bad_device_token_is_explained_as_the_wrong_environment_and_set_aside(
     let sent = world.send("m-2", "alice", json!({})).await;
     assert_eq!(sent["skipped"][0]["reason"], "environment-mismatch");
 
+    // The phone learns of it when it tells next where it is.
+    client.foreground();
+    let error = token_failed(&mut events).await;
+    assert_quotes(PAGE, &error.to_string());
+    assert!(matches!(error, TokenError::SetAside(code, _) if code == "environment-mismatch"));
+
     // The mended build: the same phone, the id of its own environment.
     drop(client);
     let (client, mut events) = world
@@ -115,12 +129,13 @@ async fn a_token_of_another_app_and_a_dead_one_have_names_of_their_own() {
     let other = world
         .apple
         .install("com.example.other", Environment::Sandbox);
+    let mut apps = Vec::new();
     for (user, token) in [("alice", phone.token()), ("bob", other.token())] {
         let (client, mut events) = world
             .app(Iphone(Ok(token)), certificate(DEBUG, true), user)
             .await;
         assert_eq!(uploaded_and_away(&client, &mut events).await, None);
-        client.close().await;
+        apps.push((client, events));
     }
     world.send("m-1", "alice", json!({})).await;
     assert!(phone.wait_for(1).await.is_some());
@@ -148,6 +163,10 @@ async fn a_token_of_another_app_and_a_dead_one_have_names_of_their_own() {
     }
     assert!(world.im_server.tokens("alice").await.is_empty());
     assert_eq!(world.im_server.tokens("bob").await.len(), 1);
+    for (client, events) in &mut apps {
+        client.foreground();
+        assert_quotes(PAGE, &token_failed(events).await.to_string());
+    }
 }
 
 /// S53.
@@ -161,11 +180,7 @@ async fn a_phone_that_gives_no_token_says_why_in_the_slot() {
             "alice",
         )
         .await;
-    let error = heard(&mut events, |event| match event {
-        Event::TokenFailed { error, .. } => Some(error.clone()),
-        _ => None,
-    })
-    .await;
+    let error = token_failed(&mut events).await;
     assert_quotes(PAGE, &error.to_string());
     assert_eq!(client.slot(Slot::Alert), SlotState::Waiting(error));
     let sent = world.send("m-1", "alice", json!({})).await;

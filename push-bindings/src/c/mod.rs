@@ -17,6 +17,8 @@ mod client;
 mod config;
 mod fault;
 mod grow;
+#[cfg(test)]
+mod layout;
 mod linked;
 mod names;
 mod text;

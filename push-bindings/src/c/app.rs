@@ -10,11 +10,12 @@ use std::{
 use super::{
     answers,
     callbacks::{Callbacks, Completion, slot_number, with_entity, with_event},
+    fault::not_open,
     text::c_string,
 };
 use crate::{
     AppError, Call, CallHandler, Completed, Entity, Event, EventListener, Interceptor, Job, Opened,
-    PermissionAnswer, Platform, RouteHandler, Slot, TokenAnswer,
+    PermissionAnswer, Platform, PushError, RouteHandler, Slot, TokenAnswer,
 };
 
 thread_local! {
@@ -46,6 +47,8 @@ struct Gate {
 
 #[derive(Default)]
 struct Completions {
+    /// Nothing is kept any more: the client is being closed.
+    is_closed: bool,
     last: u64,
     open: BTreeMap<u64, (Completion, UserData)>,
 }
@@ -124,22 +127,31 @@ impl App {
     }
 
     /// Keeps a platform's completion callback; `None` if there is none.
+    ///
+    /// # Errors
+    /// If the client is being closed, and nobody would call it.
     pub(super) fn keep(
         self: &Arc<Self>,
         completion: Completion,
         user_data: *mut c_void,
-    ) -> Option<Arc<Done>> {
-        completion?;
+    ) -> Result<Option<Arc<dyn crate::Completion>>, PushError> {
+        if completion.is_none() {
+            return Ok(None);
+        }
         let mut completions = self.completions();
+        if completions.is_closed {
+            return Err(not_open());
+        }
         completions.last += 1;
         let number = completions.last;
         completions
             .open
             .insert(number, (completion, UserData(user_data)));
-        Some(Arc::new(Done {
+        drop(completions);
+        Ok(Some(Arc::new(Done {
             app: Arc::clone(self),
             number,
-        }))
+        })))
     }
 
     /// Calls the completion of that number, unless somebody did before.
@@ -154,9 +166,13 @@ impl App {
         })
     }
 
-    /// Completes what nobody has: the platform waits for it.
+    /// Completes what nobody has, since the platform waits for it, and keeps nothing more.
     pub(super) fn complete_all(&self) {
-        let open: Vec<u64> = self.completions().open.keys().copied().collect();
+        let open: Vec<u64> = {
+            let mut completions = self.completions();
+            completions.is_closed = true;
+            completions.open.keys().copied().collect()
+        };
         for number in open {
             // Nobody is left to be told.
             drop(self.complete(number, 2));
@@ -179,7 +195,7 @@ fn failed(why: impl Into<String>) -> AppError {
 }
 
 /// A platform's completion callback that the client keeps. If the client lets go of it without a word, it is called all the same.
-pub(super) struct Done {
+struct Done {
     app: Arc<App>,
     number: u64,
 }
@@ -328,5 +344,89 @@ impl EventListener for App {
                 with_event(&event, |event| unsafe { hear(event, it.user_data) });
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{mem::MaybeUninit, sync::mpsc, thread};
+
+    use super::*;
+
+    type Channel = (mpsc::Sender<i32>, Mutex<mpsc::Receiver<()>>);
+
+    /// Tells that it began, and waits until it may return.
+    unsafe extern "C" fn slow_hook(user_data: *mut c_void) {
+        // SAFETY: the test hands over a `Channel` that outlives the app.
+        let (began, may_return) = unsafe { &*user_data.cast::<Channel>() };
+        began.send(0).expect("the test listens");
+        let may_return = may_return.lock().expect("nobody panics");
+        may_return.recv().expect("the test says when");
+    }
+
+    /// Tells how.
+    unsafe extern "C" fn completed(how: i32, user_data: *mut c_void) {
+        // SAFETY: the test hands over a `Channel` that outlives the app.
+        let (told, _) = unsafe { &*user_data.cast::<Channel>() };
+        told.send(how).expect("the test listens");
+    }
+
+    fn app(channel: &Channel) -> Arc<App> {
+        // SAFETY: all zeros are a value of every `Grow`.
+        let callbacks = unsafe { MaybeUninit::<Callbacks>::zeroed().assume_init() };
+        let callbacks = Callbacks {
+            user_data: std::ptr::from_ref(channel).cast_mut().cast(),
+            hook: Some(slow_hook),
+            ..callbacks
+        };
+        App::new(callbacks, 1)
+    }
+
+    fn channel() -> (Channel, mpsc::Receiver<i32>, mpsc::Sender<()>) {
+        let (tell, told) = mpsc::channel();
+        let (go, gone) = mpsc::channel();
+        ((tell, Mutex::new(gone)), told, go)
+    }
+
+    #[test]
+    fn a_callback_under_way_is_waited_for_and_none_begins_after_the_end() {
+        let (channel, told, go) = channel();
+        let app = app(&channel);
+        thread::scope(|threads| {
+            threads.spawn(|| app.hook().expect("the client is open"));
+            assert_eq!(told.recv(), Ok(0));
+            assert!(
+                !app.close(Duration::ZERO),
+                "it does not wait for a callback"
+            );
+            let closing = threads.spawn(|| app.close(Duration::from_secs(60)));
+            go.send(()).expect("the callback listens");
+            assert!(closing.join().expect("it closes"));
+        });
+        assert!(app.hook().is_err());
+        assert_eq!(told.try_recv(), Err(mpsc::TryRecvError::Empty));
+        assert!(!is_inside_callback());
+    }
+
+    #[test]
+    fn a_completion_is_called_exactly_once_whoever_is_first() {
+        let (channel, told, _go) = channel();
+        let app = app(&channel);
+        let data = std::ptr::from_ref(&channel).cast_mut().cast();
+        let keep = || app.keep(Some(completed), data).expect("it is open");
+        let done = keep().expect("there is one");
+        done.complete(Completed::NoData).expect("it is open");
+        done.complete(Completed::NewData).expect("it is open");
+        drop(done);
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), [1]);
+        drop(keep());
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), [2]);
+        let late = keep();
+        app.complete_all();
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), [2]);
+        drop(late);
+        assert!(app.keep(Some(completed), data).is_err());
+        assert!(app.keep(None, data).is_ok_and(|it| it.is_none()));
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), [0; 0]);
     }
 }

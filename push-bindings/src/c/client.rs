@@ -17,8 +17,7 @@ use super::{
     text,
 };
 use crate::{
-    Completion as ToComplete, Door, ErrorKind, EventListener, Interceptor, PushClient, PushError,
-    Token, TokenState,
+    Door, ErrorKind, EventListener, Interceptor, PushClient, PushError, Token, TokenState,
 };
 
 /// How long [`offline_push_close`] waits for a callback to return.
@@ -298,8 +297,7 @@ unsafe extern "C" fn offline_push_clicked(
                 2 => Door::Warm,
                 _ => return Err(unknown(door, "door", "OFFLINE_PUSH_DOOR_…")),
             };
-            let completion = it.app.keep(completion, user_data);
-            let completion = completion.map(|it| it as Arc<dyn ToComplete>);
+            let completion = it.app.keep(completion, user_data)?;
             it.client.clicked(door, payload, completion);
             Ok(())
         })
@@ -318,8 +316,7 @@ unsafe extern "C" fn offline_push_arrived(
     unsafe {
         trying(client, error, |it| {
             let payload = text::read(payload, "payload")?;
-            let completion = it.app.keep(completion, user_data);
-            let completion = completion.map(|it| it as Arc<dyn ToComplete>);
+            let completion = it.app.keep(completion, user_data)?;
             it.client.arrived(payload, completion);
             Ok(())
         })

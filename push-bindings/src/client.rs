@@ -2,7 +2,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Condvar, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -151,6 +151,36 @@ pub struct PushClient {
     shape: Shape,
     faults: Faults,
     running: Mutex<Option<Running>>,
+    ended: Arc<Ended>,
+}
+
+/// Whether the end is through.
+#[derive(Default)]
+struct Ended {
+    is_so: Mutex<bool>,
+    told: Condvar,
+}
+
+impl Ended {
+    /// Waits for it, also if somebody else began it.
+    fn wait(&self) {
+        let is_so = self.is_so.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each of its three parts is bounded; a callback that hangs must not hang the app.
+        drop(
+            self.told
+                .wait_timeout_while(is_so, 3 * END, |is_so| !*is_so),
+        );
+    }
+}
+
+/// The end under way: through when it is dropped, also by a panic.
+struct Ending(Arc<Ended>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        *self.0.is_so.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.told.notify_all();
+    }
 }
 
 /// What ends with the client.
@@ -222,6 +252,7 @@ impl PushClient {
             shape: checked.shape,
             faults,
             running: Mutex::new(Some(Running { runtime, pump })),
+            ended: Arc::default(),
         }))
     }
 
@@ -348,7 +379,8 @@ impl PushClient {
     }
 
     /// Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-    /// after the next start. Inside a callback it does not wait. The second time does nothing.
+    /// after the next start. After it no callback comes any more. On the library's own thread, inside a callback, it only begins
+    /// that, and a second call elsewhere waits.
     pub fn stop(&self) {
         self.end(Handle::try_current().is_err());
     }
@@ -380,32 +412,31 @@ impl PushClient {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let Some(Running { runtime, pump }) = running else {
-            return;
-        };
-        let client = self.client.clone();
-        let end = move || {
-            runtime.block_on(async {
-                drop(timeout(END, client.close()).await);
-                if let Some((stop, pump)) = pump {
-                    // Gone already: then there is nothing to stop.
-                    stop.send(()).ok();
-                    drop(timeout(END, pump).await);
-                }
-            });
-            runtime.shutdown_background();
-        };
-        // A thread of its own in either case: the caller may be in any kind of runtime.
-        let thread = std::thread::Builder::new()
-            .name("push-end".to_owned())
-            .spawn(end);
-        match thread {
-            // A panic in there has been told by the panic hook.
-            Ok(thread) if waits => drop(thread.join()),
-            Ok(_) => {}
-            Err(error) => {
+        if let Some(Running { runtime, pump }) = running {
+            let client = self.client.clone();
+            let ending = Ending(Arc::clone(&self.ended));
+            // A thread of its own in any case: the caller may be inside a runtime.
+            let thread = std::thread::Builder::new()
+                .name("push-end".to_owned())
+                .spawn(move || {
+                    let _ending = ending;
+                    runtime.block_on(async {
+                        drop(timeout(END, client.close()).await);
+                        if let Some((stop, pump)) = pump {
+                            // Gone already: then there is nothing to stop.
+                            stop.send(()).ok();
+                            drop(timeout(END, pump).await);
+                        }
+                    });
+                    // After this, no callback is under way.
+                    runtime.shutdown_timeout(END);
+                });
+            if let Err(error) = thread {
                 tracing::warn!(target: "push_client", "the state may not be saved: no thread could be started: {error}");
             }
+        }
+        if waits {
+            self.ended.wait();
         }
     }
 }

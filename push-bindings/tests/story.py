@@ -1,0 +1,812 @@
+"""The whole story of the app half, told in Python: what an app would write, against a running gateway and Apple's simulator.
+
+Started by `tests/python.rs`, which answers the questions about the phone on standard input. What happens is told on standard
+error, and the first thing that is not as it should be ends the story.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+
+from offline_push import (
+    AppError,
+    CertificateId,
+    CallHandler,
+    Completed,
+    Completion,
+    Config,
+    DeviceKind,
+    Door,
+    ErrorKind,
+    EventListener,
+    Interceptor,
+    Opened,
+    PayloadShape,
+    Permission,
+    Platform,
+    PushClient,
+    PushError,
+    RouteHandler,
+    Slot,
+    Token,
+    TokenState,
+)
+
+PATIENCE = 10.0
+APP_ID = os.environ["APP_ID"]
+GATEWAY_URL = os.environ["GATEWAY_URL"]
+
+
+def must(what, found, wanted):
+    if found != wanted:
+        raise AssertionError(f"{what}: {found!r} instead of {wanted!r}")
+
+
+def refused(call, *words, kind=ErrorKind.CONFIG, code=None):
+    """The error that `call` must raise, with all of `words` in it."""
+    try:
+        call()
+    except PushError.Failed as error:
+        must("the kind of error", error.kind, kind)
+        must("its code", error.code, code)
+        text = f"{error.place}: {error.what}; {error.advice}"
+        for word in words:
+            if word not in text:
+                raise AssertionError(f"`{word}` is not in: {text}")
+        return error
+    raise AssertionError(f"nothing was refused; wanted an error that says {words}")
+
+
+# What an app does not write: the phone's simulator and the IM server.
+
+
+def ask(question):
+    print(json.dumps(question), flush=True)
+    answer = json.loads(sys.stdin.readline())
+    if "error" in answer:
+        raise AssertionError(answer["error"])
+    return answer
+
+
+def call(method, path, body=None):
+    request = urllib.request.Request(
+        GATEWAY_URL + path,
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={
+            "authorization": "Bearer " + os.environ["GATEWAY_KEY"],
+            "content-type": "application/json",
+        },
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            return json.loads(response.read())
+    except urllib.error.HTTPError as error:
+        if error.code == 404:
+            return None
+        raise AssertionError(f"{method} {path}: {error.code} {error.read()}") from error
+
+
+def ticket(user):
+    return call("POST", "/v1/tickets", {"user": user})["ticket"]
+
+
+def submit(message):
+    return call("POST", "/v1/messages", message)["messages"][0]
+
+
+def chat(identifier, user, text):
+    return {
+        "id": identifier,
+        "sender": {"user": "bob", "nickname": "Bob"},
+        "receivers": [user],
+        "elements": [{"type": "text", "text": text}],
+    }
+
+
+def registrations(user):
+    """The tokens that the gateway has of `user`."""
+    answer = call("GET", f"/v1/users/{user}/devices") or {"devices": []}
+    return [it for device in answer["devices"] for it in device["registrations"]]
+
+
+# What an app writes.
+
+
+class Iphone(Platform):
+    """The phone's operating system."""
+
+    def __init__(self):
+        installed = ask({"ask": "install"})
+        self.number, self.token = installed["phone"], installed["token"]
+        self.asked = []
+        self.badge = None
+        self.fails_in = None
+        self.twice = None
+        self.threads = set()
+
+    def heard(self, what):
+        # Where jobs run asks nothing of anybody.
+        if what != "on_main":
+            self.asked.append(what)
+        if self.fails_in == what:
+            raise ValueError(f"the phone's {what} is broken")
+
+    def hook(self):
+        self.heard("hook")
+
+    def ask_permission(self, answer):
+        self.heard("ask_permission")
+        first = answer.give(Permission.GRANTED())
+        self.twice = (first, answer.give(Permission.DENIED()))
+
+    def request_token(self, slot, answer):
+        self.heard("request_token")
+        answer.give(Token.BYTES(bytes.fromhex(self.token)))
+
+    def set_badge(self, badge):
+        self.heard("set_badge")
+        self.badge = badge
+
+    def on_main(self, job):
+        self.heard("on_main")
+        # As a main thread would: later, and elsewhere.
+        thread = threading.Thread(target=job.run, name="main")
+        thread.start()
+
+    def arrived(self):
+        return ask({"ask": "arrived", "phone": self.number})["count"]
+
+    def push(self, count):
+        """The push number `count` of this phone; `tap` is what the app is handed when it is clicked."""
+        return ask({"ask": "wait", "phone": self.number, "count": count})
+
+
+class Chats(RouteHandler):
+    """The guide's navigate function."""
+
+    def __init__(self):
+        self.opened = []
+        self.answer = Opened.DONE()
+        self.raises = None
+        self.threads = []
+        self.also = None
+
+    def navigate_to_chat(self, user_id, group_id):
+        self.threads.append(threading.current_thread().name)
+        self.opened.append((user_id, group_id))
+        if self.also:
+            self.also()
+        if self.raises:
+            raise self.raises
+        return self.answer
+
+
+class Calls(CallHandler):
+    def __init__(self):
+        self.answered = []
+
+    def answer_call(self, call):
+        self.answered.append(call)
+        return Opened.DONE()
+
+
+class Process(Interceptor):
+    """The guide's process function."""
+
+    def __init__(self):
+        self.seen = []
+        self.takes_over = False
+        self.raises = None
+
+    def process_notification(self, payload, entity):
+        self.seen.append((json.loads(payload), entity))
+        if self.raises:
+            raise self.raises
+        return self.takes_over
+
+
+class Events(EventListener):
+    def __init__(self):
+        self.all = []
+        self.taken = {}
+        self.news = threading.Condition()
+        self.raises = None
+        self.also = None
+
+    def on_event(self, event):
+        with self.news:
+            self.all.append(event)
+            self.news.notify_all()
+        if self.also:
+            self.also(event)
+        if self.raises:
+            raise self.raises
+
+    def next(self, name):
+        """The next event of this name, whatever comes in between."""
+        with self.news:
+            end = time.monotonic() + PATIENCE
+            while True:
+                found = [event for event in self.all if event.name == name]
+                taken = self.taken.get(name, 0)
+                if taken < len(found):
+                    self.taken[name] = taken + 1
+                    return found[taken]
+                if not self.news.wait(max(0.0, end - time.monotonic())):
+                    names = [it.name for it in self.all]
+                    raise AssertionError(f"the event {name} does not come, only {names}")
+
+    def names(self):
+        with self.news:
+            return [it.name for it in self.all]
+
+
+class Done(Completion):
+    def __init__(self, raises=None):
+        self.how = []
+        self.raises = raises
+
+    def complete(self, how):
+        self.how.append(how)
+        if self.raises:
+            raise self.raises
+
+
+IDS = [CertificateId(channel="apns", slot=Slot.ALERT, debug=31287, release=31288)]
+
+
+def config(name, **changes):
+    values = {
+        "gateway_url": GATEWAY_URL,
+        "app_id": APP_ID,
+        "state_path": os.path.join(os.environ["STATE_FOLDER"], f"{name}.json"),
+        "channel": "apns",
+        "certificate_ids": IDS,
+        "is_debug_build": True,
+        "device_kind": DeviceKind.IOS,
+    }
+    values.update(changes)
+    return Config(**values)
+
+
+class App:
+    """An app on a phone."""
+
+    def __init__(self, name, phone=None):
+        self.name = name
+        self.phone = phone or Iphone()
+        self.chats, self.calls, self.process = Chats(), Calls(), Process()
+        self.events = Events()
+        self.push = PushClient.start(
+            config=config(name),
+            platform=self.phone,
+            routes=self.chats,
+            calls=self.calls,
+            interceptor=self.process,
+            listener=self.events,
+        )
+
+    def login(self):
+        self.push.login_center().login(self.name, ticket(self.name))
+        self.events.next("uploaded")
+
+    def lock(self):
+        """The person locks the screen."""
+        self.push.background()
+        self.events.next("presence_reported")
+
+    def click(self, payload, door=Door.RESPONSE, completion=None):
+        self.push.clicked(door, json.dumps(payload), completion)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        self.push.stop()
+
+
+def payload(sender, chat_type=1, action=1, content="hello"):
+    """A push of the IM server that no gateway has sent."""
+    entity = {
+        "version": 1,
+        "chatType": chat_type,
+        "action": action,
+        "sender": sender,
+        "nickname": "Bob",
+        "content": content,
+    }
+    return {"aps": {"alert": content}, "ext": json.dumps({"entity": entity})}
+
+
+# The story.
+
+
+def a_login_asks_the_phone_and_the_gateway_gets_its_token():
+    with App("alice") as app:
+        must("asked before the login", app.phone.asked, [])
+        must("the gateway has", registrations("alice"), [])
+        must("who is logged in", app.push.user(), None)
+        must("the token", app.push.token_status(Slot.ALERT).state, TokenState.NO_TOKEN)
+
+        app.push.login_center().login("alice", ticket("alice"))
+        must("told by", app.events.next("logged_in").by, "auto")
+        must("whether notifications may be shown", app.events.next("permission").is_trouble, False)
+        uploaded = app.events.next("uploaded")
+        must("its slot", uploaded.slot, Slot.ALERT)
+        must("whether it is trouble", uploaded.is_trouble, False)
+        must("asked", app.phone.asked, ["hook", "ask_permission", "request_token"])
+        must("two answers are taken", app.phone.twice, (True, False))
+        must("who is logged in", app.push.user(), "alice")
+        status = app.push.token_status(Slot.ALERT)
+        must("the token", (status.state, status.code, status.warning), (TokenState.UPLOADED, None, None))
+        if not status.uploaded_at_ms:
+            raise AssertionError("it is not said since when the gateway has the token")
+
+        (has,) = registrations("alice")
+        must("channel", has["channel"], "apns")
+        must("certificate id", has["certificate"], 31287)
+        must("environment", has["environment"], "sandbox")
+        must("how often a token was uploaded", app.push.counts()["uploaded"], 1)
+
+
+def a_push_arrives_and_its_click_opens_the_chat():
+    with App("anna") as app:
+        app.login()
+        app.push.background(3)
+        app.events.next("presence_reported")
+        message = chat("anna-1", "anna", "lunch at noon?")
+        message["push"] = {"title": "Bob", "desc": "lunch at noon?"}
+        sent = submit(message)
+        push = app.phone.push(1)
+        must("title", push["title"], "Bob")
+        must("text", push["body"], "lunch at noon?")
+        must("badge", push["badge"], 4)
+
+        done = Done()
+        app.click(push["tap"], completion=done)
+        opened = app.events.next("opened")
+        must("opened", app.chats.opened, [("bob", "")])
+        must("told", (opened.by, opened.target_user, opened.target_group), ("chats", "bob", None))
+        must("called on", app.chats.threads, ["main"])
+        must("completed", done.how, [Completed.NEW_DATA])
+        must("calls answered", app.calls.answered, [])
+        (raw, entity), = app.process.seen
+        must("the raw payload", raw, push["tap"])
+        must("its entity", (entity.sender, entity.chat_type, entity.action), ("bob", 1, 1))
+        delivery = sent["deliveries"][0]["id"]
+        clicked = [it for it in app.events.all if it.name == "clicked"]
+        must("the delivery", [it.delivery for it in clicked], [delivery])
+
+        # The phone tells the same click at a second door.
+        app.push.launched(json.dumps(push["tap"]))
+        app.events.next("duplicate_click")
+        must("opened", app.chats.opened, [("bob", "")])
+
+        # And the gateway hears of it.
+        app.events.next("receipts_reported")
+        path = f"/v1/deliveries/{delivery}/trace"
+        wait_until("the trace says clicked", lambda: (call("GET", path) or {}).get("stage") == "clicked")
+
+
+def a_message_in_a_group_opens_the_group():
+    with App("greta") as app:
+        app.login()
+        app.lock()
+        message = chat("greta-1", "greta", "who brings cake?")
+        message["group"] = {"id": "@TGS#friends", "name": "Friends"}
+        submit(message)
+        app.click(app.phone.push(1)["tap"])
+        opened = app.events.next("opened")
+        must("opened", app.chats.opened, [("", "@TGS#friends")])
+        must("told", (opened.target_user, opened.target_group), (None, "@TGS#friends"))
+
+
+def nobody_is_pushed_to_in_front_of_the_app():
+    with App("frida") as app:
+        app.login()
+        app.push.foreground()
+        app.events.next("presence_reported")
+        sent = submit(chat("frida-1", "frida", "are you there?"))
+        must("deliveries", sent["deliveries"], [])
+        must("reason", sent["skipped"][0]["reason"], "online-in-foreground")
+        # On Android, activities say the same; turning the screen is no going away.
+        app.push.activity_started()
+        app.push.activity_stopped(True)
+        app.push.activity_started()
+        app.push.activity_stopped(False)
+        app.events.next("presence_reported")
+        must("deliveries", len(submit(chat("frida-2", "frida", "now?"))["deliveries"]), 1)
+
+
+def the_interceptor_takes_over_what_it_wants():
+    with App("ida") as app:
+        app.login()
+        app.lock()
+        app.process.takes_over = True
+        submit(
+            {
+                "id": "ida-1",
+                "kind": "push",
+                "receivers": ["ida"],
+                "push": {"title": "Order 42", "desc": "is on its way", "ext": '{"order":42}'},
+            }
+        )
+        app.click(app.phone.push(1)["tap"])
+        must("taken by", app.events.next("intercepted").by, "app")
+        (raw, entity), = app.process.seen
+        must("its ext", raw["ext"], '{"order":42}')
+        must("its entity", entity, None)
+        app.click(payload("bob"))
+        app.events.next("intercepted")
+        must("opened", app.chats.opened, [])
+        # And looks at the rest.
+        app.process.takes_over = False
+        app.click(payload("carol"))
+        app.events.next("opened")
+        must("opened", app.chats.opened, [("carol", "")])
+
+
+def a_click_waits_until_the_app_is_ready():
+    with App("rosa") as app:
+        app.login()
+        app.chats.answer = Opened.NOT_READY()
+        app.click(payload("bob"))
+        app.events.next("not_ready")
+        must("waits for", app.events.next("click_pending").target_user, "bob")
+        app.chats.answer = Opened.DONE()
+        app.push.ready()
+        app.events.next("opened")
+        must("asked", app.chats.opened, [("bob", ""), ("bob", "")])
+        app.chats.answer = Opened.FAILED("the chat is archived")
+        app.click(payload("carol"))
+        failed = app.events.next("open_failed")
+        must("whether it is trouble", failed.is_trouble, True)
+        if "the chat is archived" not in failed.words:
+            raise AssertionError(failed.words)
+
+
+def a_click_that_started_the_app_waits_for_the_login():
+    with App("lena") as app:
+        app.push.launched(json.dumps(payload("bob")))
+        must("waits for", app.events.next("click_pending").target_user, "bob")
+        must("opened before the login", app.chats.opened, [])
+        app.push.login_center().login("lena", ticket("lena"))
+        app.events.next("opened")
+        must("opened", app.chats.opened, [("bob", "")])
+
+
+def a_call_goes_to_its_own_handler():
+    with App("karl") as app:
+        app.login()
+        app.click(payload("bob", action=2, content='{"inviter":"bob"}'))
+        must("opened by", app.events.next("opened").by, "calls")
+        (answered,) = app.calls.answered
+        must("who calls", (answered.user_id, answered.group_id), ("bob", None))
+        must("the call's own data", answered.entity.content, '{"inviter":"bob"}')
+        must("chats opened", app.chats.opened, [])
+
+
+def after_a_logout_nothing_is_sent():
+    for number, (leave, words) in enumerate(
+        [
+            (lambda center: center.logout(), "logged out"),
+            (lambda center: center.kicked_offline(), "another device took over"),
+            (lambda center: center.user_sig_expired(), "expired"),
+        ]
+    ):
+        user = f"otto{number}"
+        with App(user) as app:
+            app.login()
+            app.lock()
+            must("tokens at the gateway", len(registrations(user)), 1)
+            submit(chat(f"{user}-1", user, "before"))
+            app.phone.push(1)
+            leave(app.push.login_center())
+            left = app.events.next("logged_out")
+            if words not in left.words:
+                raise AssertionError(left.words)
+            must("unbound", app.events.next("unbound").user, user)
+            must("badge", app.phone.badge, 0)
+            must("tokens at the gateway", registrations(user), [])
+            must("who is logged in", (app.push.user(), app.push.login_center().user()), (None, None))
+            sent = submit(chat(f"{user}-2", user, "still there?"))
+            must("deliveries", sent["deliveries"], [])
+            must("reason", sent["skipped"][0]["reason"], "logged-out")
+            must("pushes since", app.phone.arrived(), 1)
+
+
+def a_login_that_is_only_local_gets_no_push():
+    with App("lola") as app:
+        center = app.push.login_center()
+        center.login_local_only("lola", ticket("lola"))
+        must("who is logged in locally", (center.user(), app.push.user()), ("lola", None))
+        must("asked", app.phone.asked, [])
+        app.login()
+        must("who is logged in", app.push.user(), "lola")
+        must("logins", app.events.names().count("logged_in"), 1)
+
+
+def the_manual_bridge_does_the_same():
+    with App("mona") as app:
+        must("asked before the login", app.phone.asked, [])
+        app.push.register_service("mona", ticket("mona"))
+        must("told by", app.events.next("logged_in").by, "manual")
+        app.events.next("uploaded")
+        must("tokens at the gateway", len(registrations("mona")), 1)
+        app.lock()
+        submit(chat("mona-1", "mona", "hello"))
+        app.click(app.phone.push(1)["tap"])
+        app.events.next("opened")
+        must("opened", app.chats.opened, [("bob", "")])
+        app.push.unregister_service()
+        must("told by", app.events.next("logged_out").by, "manual")
+        app.events.next("unbound")
+        must("tokens at the gateway", registrations("mona"), [])
+        sent = submit(chat("mona-2", "mona", "still there?"))
+        must("reason", sent["skipped"][0]["reason"], "logged-out")
+
+
+def push_can_be_switched_off_for_a_device():
+    with App("olga") as app:
+        app.login()
+        app.push.set_push(False)
+        app.events.next("push_switched")
+        must("the token", app.push.token_status(Slot.ALERT).state, TokenState.OFF)
+        wait_until("the gateway forgets the token", lambda: registrations("olga") == [])
+        app.push.set_push(True)
+        app.events.next("uploaded")
+        must("tokens at the gateway", len(registrations("olga")), 1)
+
+
+def what_the_app_throws_is_told_and_ends_nothing():
+    with App("wanda") as app:
+        app.login()
+
+        def told(callback, *words):
+            fault = app.events.next("callback_failed")
+            must("the callback", (fault.by, fault.is_trouble), (callback, True))
+            for word in words:
+                if word not in fault.words:
+                    raise AssertionError(f"`{word}` is not in: {fault.words}")
+
+        app.chats.raises = ValueError("no such view")
+        app.click(payload("bob"))
+        told("navigate_to_chat", "no such view")
+        app.events.next("open_failed")
+        app.chats.raises = AppError.Failed("the chat is gone")
+        app.click(payload("carol"))
+        told("navigate_to_chat", "the chat is gone")
+        app.events.next("open_failed")
+        must("how often nothing opened", app.push.counts()["open_failed"], 2)
+
+        app.chats.raises = None
+        app.process.raises = ValueError("cannot read this")
+        app.click(payload("dora"))
+        told("process_notification", "cannot read this")
+        app.events.next("opened")
+        must("opened nevertheless", app.chats.opened[-1], ("dora", ""))
+        app.process.raises = None
+
+        done = Done(raises=ValueError("too late"))
+        app.push.arrived(json.dumps(payload("bob")), done)
+        told("complete", "too late")
+        must("completed", done.how, [Completed.NEW_DATA])
+
+        # A main thread that takes no jobs: the click waits, and is not lost.
+        app.phone.fails_in = "on_main"
+        app.click(payload("emil"))
+        told("on_main")
+        app.phone.fails_in = None
+        app.push.ready()
+        app.events.next("opened")
+        must("opened", app.chats.opened[-1], ("emil", ""))
+
+        app.phone.fails_in = "set_badge"
+        app.push.set_unread(7)
+        told("set_badge")
+        app.phone.fails_in = None
+
+        # What is no answer at all.
+        app.chats.answer = "done"
+        app.click(payload("fred"))
+        told("navigate_to_chat")
+        app.chats.answer = Opened.DONE()
+
+        app.events.raises = ValueError("cannot hear")
+        app.click(payload("gina"))
+        app.events.next("opened")
+        app.click(payload("hans"))
+        app.events.next("opened")
+        must("opened", app.chats.opened[-1], ("hans", ""))
+
+    for broken, event in [("request_token", "token_failed"), ("ask_permission", "permission")]:
+        with App(f"wilma-{broken.replace('_', '-')}") as app:
+            app.phone.fails_in = broken
+            app.push.login_center().login(app.name, ticket(app.name))
+            told_by = app.events.next("callback_failed")
+            must("the callback", told_by.by, broken)
+            words = app.events.next(event).words
+            if f"the phone's {broken} is broken" not in words:
+                raise AssertionError(words)
+            # The phone comes to its senses, and tells the token by itself.
+            app.phone.fails_in = None
+            app.push.token_received(Slot.ALERT, Token.TEXT(app.phone.token))
+            app.events.next("uploaded")
+
+
+def a_restart_does_not_upload_the_same_token_again():
+    phone = Iphone()
+    with App("rita", phone) as app:
+        device = app.push.device()
+        app.login()
+        (before,) = registrations("rita")
+    with App("rita", phone) as app:
+        must("the device", app.push.device(), device)
+        must("who is logged in before the login", app.push.user(), None)
+        app.push.login_center().login("rita", ticket("rita"))
+        app.events.next("permission")
+        wait_until("the token is known", lambda: phone.asked.count("request_token") == 2)
+        must("the token", app.push.token_status(Slot.ALERT).state, TokenState.UPLOADED)
+        must("the gateway has", registrations("rita"), [before])
+        # Uploads come one after the other: this one is the first since the restart.
+        app.push.token_received(Slot.ALERT, Token.BYTES(bytes(range(32))))
+        app.events.next("uploaded")
+        must("uploads since the restart", app.push.counts()["uploaded"], 1)
+        (after,) = registrations("rita")
+        if after["fingerprint"] == before["fingerprint"]:
+            raise AssertionError("the gateway has the old token")
+
+
+def another_user_takes_the_device_over():
+    phone = Iphone()
+    with App("tina", phone) as app:
+        app.login()
+        app.click(payload("bob"))
+        app.events.next("opened")
+        app.push.login_center().login("theo", ticket("theo"))
+        app.events.next("uploaded")
+        must("who is logged in", app.push.user(), "theo")
+        must("tokens of the first", registrations("tina"), [])
+        must("tokens of the second", len(registrations("theo")), 1)
+
+
+def what_cannot_work_is_refused_with_advice():
+    def start(**changes):
+        return lambda: PushClient.start(config("nobody", **changes), Iphone(), Chats())
+
+    refused(start(certificate_ids=[]), "no certificate id for channel apns", "31287", "Config.certificate_ids")
+    zero = [CertificateId(channel="apns", slot=Slot.ALERT, debug=0, release=31288)]
+    refused(start(certificate_ids=zero), "the debug certificate id", "is 0", "offline-push credential add")
+    other = [CertificateId(channel="fcm", slot=Slot.ALERT, debug=1, release=2)]
+    refused(start(certificate_ids=other), "no certificate id for channel apns")
+    refused(start(slots=[Slot.ALERT, Slot.VOIP]), "no certificate id for channel apns and slot voip")
+    twice = IDS + [CertificateId(channel="apns", slot=Slot.ALERT, debug=5, release=6)]
+    refused(start(certificate_ids=twice), "two certificate ids")
+    refused(start(gateway_url="http://push.example.com"), "https")
+    refused(start(gateway_url="push"), "https://")
+    refused(start(state_path=""), "Config.state_path")
+    refused(start(app_id=""), "Config.app_id", kind=ErrorKind.INVALID)
+    refused(start(channel="No Channel"), "Config.channel", kind=ErrorKind.INVALID)
+    refused(start(extra_ca_pem="no certificate"))
+    # The other build's id may be missing as long as nobody builds it.
+    start(certificate_ids=zero, is_debug_build=False)().stop()
+    folder = os.path.join(os.environ["STATE_FOLDER"], "newer.json")
+    with open(folder, "w", encoding="utf-8") as file:
+        file.write('{"version": 1000000}')
+    refused(start(state_path=folder), "newer", kind=ErrorKind.CONFLICT)
+
+    with App("nora") as app:
+        refused(lambda: app.push.register_service("", "t"), "user", kind=ErrorKind.INVALID)
+        refused(lambda: app.push.login_center().login("", "t"), "user", kind=ErrorKind.INVALID)
+        for token, code in [(Token.TEXT(""), 22003), (Token.TEXT("a" * 257), 22004), (Token.TEXT("a\nb"), None)]:
+            refused(lambda: app.push.token_received(Slot.ALERT, token), kind=ErrorKind.INVALID, code=code)
+        app.push.token_received(Slot.ALERT, Token.TEXT("abc"))
+        status = app.push.token_status(Slot.ALERT)
+        must("a token without a login", (status.state, status.code), (TokenState.WAITING, 21005))
+        app.push.token_failed(Slot.VOIP, "no entitlement")
+        must("why there is no other", "no entitlement" in app.push.token_status(Slot.VOIP).words, True)
+
+
+def other_vendors_hand_over_other_payloads():
+    ext = json.loads(payload("@TGS#1", chat_type=2)["ext"])
+    for channel, shape, text in [
+        ("fcm", None, json.dumps(ext)),
+        ("xiaomi", None, json.dumps({"ext": json.dumps(ext)})),
+        ("oppo", None, json.dumps({"entity": json.dumps(ext["entity"])})),
+        ("apns", PayloadShape.TPNS, json.dumps({"custom": json.dumps(ext)})),
+    ]:
+        chats, events = Chats(), Events()
+        ids = [CertificateId(channel=channel, slot=Slot.ALERT, debug=31287, release=31288)]
+        name = f"vendor-{channel}"
+        push = PushClient.start(
+            config(name, channel=channel, certificate_ids=ids, payload_shape=shape, device_kind=None),
+            Iphone(),
+            chats,
+            listener=events,
+        )
+        push.login_center().login(name, ticket(name))
+        events.next("logged_in")
+        push.clicked(Door.WARM, text)
+        events.next("opened")
+        must(f"opened by a click from {channel}", chats.opened, [("", "@TGS#1")])
+        push.stop()
+
+
+def callbacks_may_call_back():
+    with App("bella") as app:
+        app.login()
+        seen = []
+        app.chats.also = lambda: seen.append((app.push.user(), app.push.token_status(Slot.ALERT).state))
+        app.click(payload("bob"))
+        app.events.next("opened")
+        must("seen from inside", seen, [("bella", TokenState.UPLOADED)])
+
+        ended = threading.Event()
+
+        def stop():
+            app.push.stop()
+            ended.set()
+
+        # On the app's main thread, inside a handler.
+        app.chats.also = stop
+        app.click(payload("carol"))
+        must("whether it ended", ended.wait(PATIENCE), True)
+        must("opened", app.chats.opened, [("bob", ""), ("carol", "")])
+    app.push.stop()
+    app.click(payload("dora"))
+
+    # On the library's own thread.
+    with App("berta") as app:
+        ended = threading.Event()
+
+        def stop_at_logout(event):
+            if event.name == "logged_out":
+                app.push.stop()
+                ended.set()
+
+        app.events.also = stop_at_logout
+        app.login()
+        app.push.login_center().logout()
+        must("whether it ended", ended.wait(PATIENCE), True)
+
+
+def wait_until(what, is_so):
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        if time.monotonic() > end:
+            raise AssertionError(f"not in time: {what}")
+        time.sleep(0.01)
+
+
+STORY = [
+    a_login_asks_the_phone_and_the_gateway_gets_its_token,
+    a_push_arrives_and_its_click_opens_the_chat,
+    a_message_in_a_group_opens_the_group,
+    nobody_is_pushed_to_in_front_of_the_app,
+    the_interceptor_takes_over_what_it_wants,
+    a_click_waits_until_the_app_is_ready,
+    a_click_that_started_the_app_waits_for_the_login,
+    a_call_goes_to_its_own_handler,
+    after_a_logout_nothing_is_sent,
+    a_login_that_is_only_local_gets_no_push,
+    the_manual_bridge_does_the_same,
+    push_can_be_switched_off_for_a_device,
+    what_the_app_throws_is_told_and_ends_nothing,
+    a_restart_does_not_upload_the_same_token_again,
+    another_user_takes_the_device_over,
+    what_cannot_work_is_refused_with_advice,
+    other_vendors_hand_over_other_payloads,
+    callbacks_may_call_back,
+]
+
+for chapter in STORY:
+    begun = time.monotonic()
+    chapter()
+    took = (time.monotonic() - begun) * 1000
+    print(f"{chapter.__name__.replace('_', ' ')} ({took:.0f} ms)", file=sys.stderr, flush=True)
+print("the story is told", file=sys.stderr, flush=True)

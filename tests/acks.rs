@@ -17,6 +17,7 @@ use offline_push::{
     },
     gateway::{
         Gateway, MasterKey, Parts, Settings,
+        decision::DecisionSettings,
         http::{ApiKey, HttpSettings, KeyScope, router, serve},
     },
     http::{HttpConfig, TokioClock},
@@ -83,7 +84,13 @@ impl World {
             clock,
             master_key: MasterKey::parse(&MasterKey::generate().expect("the world starts"))
                 .expect("the world starts"),
-            settings: Settings::default(),
+            settings: Settings {
+                decision: DecisionSettings {
+                    mutable_content: true,
+                    ..DecisionSettings::default()
+                },
+                ..Settings::default()
+            },
         })
         .expect("the world starts");
         let http = HttpSettings {
@@ -223,6 +230,8 @@ async fn a_push_to_a_closed_app_is_delivered_and_then_clicked() {
     let world = World::start().await;
     world.logged_in_and_closed().await;
     let push = world.pushes(1).await.remove(0);
+    // Or the system would not start the extension.
+    assert_eq!(push["aps"]["mutable-content"], 1);
     let delivery = id(&push);
     assert_eq!(world.told(&delivery).await, (json!("settled"), vec![]));
 

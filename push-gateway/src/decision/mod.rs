@@ -42,6 +42,9 @@ pub struct DecisionSettings {
     pub last_active_device_only: bool,
     /// Wrap an `ext` that is not a JSON object into one instead of refusing the push (S19).
     pub wrap_ext: bool,
+    /// Let every push that an iPhone shows start the app's notification service extension (`mutable-content`), as one whose
+    /// message asks for it does: an extension that acknowledges pushes needs that.
+    pub mutable_content: bool,
 }
 
 impl Default for DecisionSettings {
@@ -61,6 +64,7 @@ impl Default for DecisionSettings {
             ],
             last_active_device_only: false,
             wrap_ext: false,
+            mutable_content: false,
         }
     }
 }

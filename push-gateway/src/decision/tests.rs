@@ -353,6 +353,12 @@ fn apples_settings_reach_the_notification() {
         ..ApnsInfo::default()
     };
     assert!(sent(&apns(mutable)).mutable);
+    let always = DecisionSettings {
+        mutable_content: true,
+        ..DecisionSettings::default()
+    };
+    let it = outcome_with(&message(), &phone(), &always).expect("a push");
+    assert!(it.mutable);
 
     let background = sent(&apns(ApnsInfo {
         content_available: true,

@@ -108,7 +108,8 @@ pub(super) fn words(
     if apple {
         words.subtitle.clone_from(&push.apns.subtitle);
         words.image.clone_from(&push.apns.image);
-        words.mutable = push.apns.mutable_content || !push.apns.image.is_empty();
+        words.mutable =
+            settings.mutable_content || push.apns.mutable_content || !push.apns.image.is_empty();
         if push.apns.content_available {
             words.kind = NotificationKind::Background;
             return Ok(words);

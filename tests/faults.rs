@@ -158,7 +158,7 @@ async fn a_token_that_died_after_it_was_told_is_forgotten() {
 
 #[tokio::test]
 async fn what_is_told_to_wait_goes_later_under_the_same_id() {
-    let world = World::answered_within(Duration::from_secs(4)).await;
+    let world = World::start().await;
     for (n, (status, reason)) in [
         (429, "TooManyRequests"),
         (503, "ServiceUnavailable"),
@@ -202,7 +202,7 @@ async fn a_vendors_retry_after_is_a_floor_under_the_wait() {
 
 #[tokio::test]
 async fn what_may_have_been_sent_is_sent_again_under_the_same_id() {
-    let world = World::start().await;
+    let world = World::answered_within(Duration::from_secs(4)).await;
     for (n, outcome) in [Outcome::reset(), Outcome::close(), Outcome::silence()]
         .into_iter()
         .enumerate()

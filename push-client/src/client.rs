@@ -176,8 +176,7 @@ impl PushClient {
             }
             state.is_push_on = on;
             state.current.as_mut().map(|it| {
-                // Good for nothing else, an expired ticket may still unbind.
-                it.ticket_refused = false;
+                it.unbinding_refused = false;
                 it.generation
             })
         };

@@ -28,7 +28,8 @@ impl Shared {
             let is_current = state
                 .current_of(account)
                 .is_some_and(|it| it.generation == generation);
-            if !is_current {
+            // Of whom has been switched off since, the gateway has nothing, and is to have nothing.
+            if !is_current || !state.is_push_on {
                 return;
             }
             for slot in answer.forgotten {

@@ -66,6 +66,7 @@ impl Shared {
             (replaced, state.current.is_some())
         };
         if let Some(replaced) = replaced {
+            self.changed();
             self.tell_dropped(replaced, Dropped::Replaced);
         }
         if is_logged_in {
@@ -206,9 +207,9 @@ impl Shared {
             Some((click, Dropped::Replaced))
         } else {
             state.pending = Some(click);
-            self.changed();
             None
         };
+        self.changed();
         // The app became ready while its handler still said no.
         let again = state.ready_count != ready_count;
         drop(state);

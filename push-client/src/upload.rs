@@ -163,7 +163,7 @@ impl Shared {
 
     async fn register(&self, account: Account, slot: Slot, body: RegistrationBody) -> Outcome {
         // Noted before it is sent: if the answer is lost, the device may be bound, and a logout must unbind it.
-        self.state().bind(&account).doubtful.insert(slot);
+        let was_certain = self.state().bind(&account).doubtful.insert(slot);
         self.changed();
         self.persisted().await;
         let device = self.state().device.clone();
@@ -198,6 +198,10 @@ impl Shared {
             }
             Err(error) => error,
         };
+        if was_certain && error.kind != GatewayErrorKind::Unavailable {
+            self.state().not_registered(&account, slot);
+            self.changed();
+        }
         let (problem, outcome) = match error.kind {
             GatewayErrorKind::TicketRefused => {
                 self.ticket_refused(&account);
@@ -249,6 +253,9 @@ impl Shared {
                 return Outcome::Later(error.retry_after);
             }
             Err(error) if error.kind == GatewayErrorKind::TicketRefused && is_current => {
+                if let Some(current) = self.state().current_with(&account) {
+                    current.unbinding_refused = true;
+                }
                 self.ticket_refused(&account);
                 return Outcome::Settled;
             }
@@ -268,11 +275,7 @@ impl Shared {
     /// Nothing is sent for `account` until it logs in with another ticket.
     fn ticket_refused(&self, account: &Account) {
         let mut state = self.state();
-        // Another ticket may have come in the meantime.
-        let current = state
-            .current_of(account)
-            .filter(|it| it.account.credential == account.credential);
-        let Some(current) = current else {
+        let Some(current) = state.current_with(account) else {
             return;
         };
         current.ticket_refused = true;

@@ -40,6 +40,8 @@ pub(crate) struct Current {
     pub(crate) bridges: Vec<&'static str>,
     /// The gateway does not believe its ticket.
     pub(crate) ticket_refused: bool,
+    /// Not even for unbinding the device, for which an expired one is good enough.
+    pub(crate) unbinding_refused: bool,
 }
 
 impl Current {
@@ -54,13 +56,19 @@ pub(crate) struct Binding {
     pub(crate) account: Account,
     /// What the gateway has confirmed.
     pub(crate) slots: BTreeMap<Slot, Uploaded>,
-    /// Slots whose token it may have although nothing is confirmed: the answer was lost, or the login has ended since.
+    /// Slots of which it may have another token than was confirmed, if any: the answer is not there, or the login has ended
+    /// since.
     pub(crate) doubtful: BTreeSet<Slot>,
 }
 
 impl Binding {
     fn is_of(&self, key: &AccountKey) -> bool {
         self.account.app == key.app && self.account.user == key.user
+    }
+
+    fn certain(&self, slot: Slot) -> Option<&Uploaded> {
+        let uploaded = self.slots.get(&slot)?;
+        (!self.doubtful.contains(&slot)).then_some(uploaded)
     }
 }
 
@@ -193,6 +201,7 @@ impl State {
         if let Some(current) = self.current.as_mut().filter(|it| it.key() == key) {
             current.account.credential = account.credential;
             current.ticket_refused = false;
+            current.unbinding_refused = false;
             let is_known = current.bridges.contains(&by);
             if !is_known {
                 current.bridges.push(by);
@@ -216,6 +225,7 @@ impl State {
             account,
             bridges: vec![by],
             ticket_refused: false,
+            unbinding_refused: false,
         });
         self.problems.clear();
         let dropped = self
@@ -320,6 +330,14 @@ impl State {
         self.problems.remove(&slot);
     }
 
+    /// An upload of `slot` was refused, and so what was certain before still is.
+    pub(crate) fn not_registered(&mut self, account: &Account, slot: Slot) {
+        let key = AccountKey::from(account);
+        for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {
+            it.doubtful.remove(&slot);
+        }
+    }
+
     /// The gateway has taken the device, or one of its slots, from `account`.
     pub(crate) fn unregistered(&mut self, account: &Account, slot: Option<Slot>) {
         let key = AccountKey::from(account);
@@ -379,8 +397,12 @@ impl State {
         for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {
             it.slots.remove(&slot);
         }
-        self.problems.insert(slot, TokenError::Forgotten);
-        true
+        // Of one that the app has taken back, nothing is missing.
+        let is_missed = self.tokens.contains_key(&slot);
+        if is_missed {
+            self.problems.insert(slot, TokenError::Forgotten);
+        }
+        is_missed
     }
 
     /// The gateway does not push to the token of `slot`. Answers whether that is news.
@@ -402,6 +424,12 @@ impl State {
         self.current.as_mut().filter(|it| it.key() == key)
     }
 
+    /// The login of `account`, unless another ticket of it has come in the meantime.
+    pub(crate) fn current_with(&mut self, account: &Account) -> Option<&mut Current> {
+        self.current_of(account)
+            .filter(|it| it.account.credential == account.credential)
+    }
+
     fn is_uploaded(
         &self,
         key: &AccountKey,
@@ -411,7 +439,7 @@ impl State {
         settings: &Settings,
     ) -> bool {
         self.binding(key)
-            .and_then(|it| it.slots.get(&slot))
+            .and_then(|it| it.certain(slot))
             .is_some_and(|it| {
                 // A wall clock that jumped back must not make an upload last for ever.
                 it.body == *body && now >= it.at && now.since(it.at) < settings.reupload_after
@@ -474,7 +502,7 @@ impl State {
                 .as_ref()
                 .filter(|current| it.is_of(&current.key()));
             match current {
-                Some(current) if self.is_push_on || current.ticket_refused => None,
+                Some(current) if self.is_push_on || current.unbinding_refused => None,
                 current => Some(Errand::Unregister {
                     account: it.account.clone(),
                     slot: None,
@@ -597,10 +625,7 @@ impl State {
         if current.ticket_refused {
             return SlotState::Waiting(TokenError::TicketRefused);
         }
-        match self
-            .binding(&current.key())
-            .and_then(|it| it.slots.get(&slot))
-        {
+        match self.binding(&current.key()).and_then(|it| it.certain(slot)) {
             Some(it) if it.body == body => SlotState::Uploaded {
                 at: it.at,
                 warning: it.set_aside.clone().or_else(|| it.warning.clone()),

@@ -12,7 +12,7 @@ use push_core::{
     },
     async_trait,
 };
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::{GatewayApi, GatewayError, GatewayErrorKind};
 
@@ -50,7 +50,8 @@ pub struct ScriptedGateway(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     inner: Mutex<Inner>,
-    is_held: watch::Sender<bool>,
+    /// When what was held may go on, in the order in which it was asked.
+    released: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +64,7 @@ struct Inner {
     refused: BTreeSet<String>,
     unknown: BTreeSet<CertificateId>,
     is_down: Option<GatewayError>,
+    is_held: bool,
     warning: Option<Warning>,
     aside: BTreeMap<Slot, Warning>,
     /// Devices that have been registered, and so know their key.
@@ -90,7 +92,7 @@ impl ScriptedGateway {
     pub fn new() -> Self {
         Self(Arc::new(Shared {
             inner: Mutex::default(),
-            is_held: watch::Sender::new(false),
+            released: Notify::new(),
         }))
     }
 
@@ -144,7 +146,10 @@ impl ScriptedGateway {
 
     /// Remembers requests but answers none of them until told otherwise.
     pub fn hold(&self, held: bool) {
-        self.0.is_held.send_replace(held);
+        self.lock().is_held = held;
+        if !held {
+            self.0.released.notify_waiters();
+        }
     }
 
     /// Forgets the device, as when its user was kicked.
@@ -230,8 +235,15 @@ impl ScriptedGateway {
     }
 
     async fn held(&self) {
-        // The sender lives in `self`, so waiting cannot fail.
-        drop(self.0.is_held.subscribe().wait_for(|it| !*it).await);
+        loop {
+            let mut released = std::pin::pin!(self.0.released.notified());
+            // From here on, so that no release in between is missed.
+            released.as_mut().enable();
+            if !self.lock().is_held {
+                return;
+            }
+            released.await;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -1,6 +1,6 @@
 //! Cases that failed once.
 use push_client::Door;
-use push_core::Slot;
+use push_core::{Presence, Slot};
 
 use crate::{
     operations::{
@@ -79,6 +79,86 @@ fn a_click_that_died_waiting_is_opened_when_it_comes_again() {
             ],
         );
     }
+}
+
+/// S27, S32: one that gave way to another is dealt with, after a restart too.
+#[test]
+fn a_click_that_gave_way_is_not_opened_when_it_comes_again() {
+    let click = |has_delivery| {
+        Click(operations::Click {
+            what: What::Chat,
+            door: Door::Launch,
+            has_delivery,
+            twice: false,
+            deferred: false,
+        })
+    };
+    holds(
+        Bridges::Auto,
+        [
+            click(true),
+            click(false),
+            Restart,
+            ClickAgain(Door::Launch),
+            Login(Auto, Alice, Same),
+        ],
+    );
+}
+
+/// S54: of two tokens that were told, the gateway has either, if the answer to the later was lost.
+#[test]
+fn a_token_that_comes_back_after_a_lost_answer_is_told_again() {
+    holds(
+        Bridges::Auto,
+        [
+            Login(Auto, Alice, Same),
+            Fault(operations::Fault::AnswerLost),
+            Token(Slot::Alert, 1),
+            Token(Slot::Alert, 0),
+        ],
+    );
+}
+
+#[test]
+fn a_token_that_was_taken_back_is_not_asked_for_when_the_gateway_lacks_it() {
+    holds(
+        Bridges::Auto,
+        [
+            Login(Auto, Alice, Same),
+            Fault(operations::Fault::AnswerLost),
+            TokenRemoved(Slot::Alert),
+            Fault(operations::Fault::Unavailable),
+        ],
+    );
+}
+
+/// S56: an expired ticket, of which the gateway has said so, still unbinds.
+#[test]
+fn push_is_switched_off_with_an_expired_ticket_too() {
+    holds(
+        Bridges::Auto,
+        [
+            Login(Auto, Alice, Same),
+            TicketExpires,
+            Place(Presence::Background),
+            Push(false),
+        ],
+    );
+}
+
+/// S56: what the gateway says of tokens when push is off is no reason to ask for one.
+#[test]
+fn no_token_is_asked_for_when_push_is_off() {
+    holds(
+        Bridges::Auto,
+        [
+            Login(Auto, Alice, Same),
+            ForgetToken(Slot::Alert),
+            Hold(true),
+            Place(Presence::Background),
+            Push(false),
+        ],
+    );
 }
 
 /// S47: the gateway has a token, the client was not told so, and then the token goes.

@@ -546,6 +546,10 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_push_bindings_checksum_method_logincenter_user_sig_expired() != 48309:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_push_bindings_checksum_method_notificationextension_delivered() != 1062:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_push_bindings_checksum_constructor_notificationextension_new() != 56726:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_push_bindings_checksum_method_permissionanswer_give() != 16693:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_push_bindings_checksum_method_platform_hook() != 2504:
@@ -586,7 +590,7 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_push_bindings_checksum_method_pushclient_set_unread() != 30235:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_stop() != 28674:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_stop() != 36721:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_push_bindings_checksum_method_pushclient_token_failed() != 1570:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -670,6 +674,12 @@ _UniffiLib.uniffi_push_bindings_checksum_method_logincenter_user.restype = ctype
 _UniffiLib.uniffi_push_bindings_checksum_method_logincenter_user_sig_expired.argtypes = (
 )
 _UniffiLib.uniffi_push_bindings_checksum_method_logincenter_user_sig_expired.restype = ctypes.c_uint16
+_UniffiLib.uniffi_push_bindings_checksum_method_notificationextension_delivered.argtypes = (
+)
+_UniffiLib.uniffi_push_bindings_checksum_method_notificationextension_delivered.restype = ctypes.c_uint16
+_UniffiLib.uniffi_push_bindings_checksum_constructor_notificationextension_new.argtypes = (
+)
+_UniffiLib.uniffi_push_bindings_checksum_constructor_notificationextension_new.restype = ctypes.c_uint16
 _UniffiLib.uniffi_push_bindings_checksum_method_permissionanswer_give.argtypes = (
 )
 _UniffiLib.uniffi_push_bindings_checksum_method_permissionanswer_give.restype = ctypes.c_uint16
@@ -827,6 +837,19 @@ _UniffiLib.uniffi_push_bindings_fn_method_logincenter_user_sig_expired.argtypes 
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_push_bindings_fn_method_logincenter_user_sig_expired.restype = None
+_UniffiLib.uniffi_push_bindings_fn_method_notificationextension_delivered.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.c_uint32,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_push_bindings_fn_method_notificationextension_delivered.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_push_bindings_fn_constructor_notificationextension_new.argtypes = (
+    _UniffiRustBuffer,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_push_bindings_fn_constructor_notificationextension_new.restype = ctypes.c_uint64
 _UniffiLib.uniffi_push_bindings_fn_method_permissionanswer_give.argtypes = (
     ctypes.c_uint64,
     _UniffiRustBuffer,
@@ -1085,6 +1108,16 @@ _UniffiLib.uniffi_push_bindings_fn_free_logincenter.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_push_bindings_fn_free_logincenter.restype = None
+_UniffiLib.uniffi_push_bindings_fn_clone_notificationextension.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_push_bindings_fn_clone_notificationextension.restype = ctypes.c_uint64
+_UniffiLib.uniffi_push_bindings_fn_free_notificationextension.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_push_bindings_fn_free_notificationextension.restype = None
 _UniffiLib.uniffi_push_bindings_fn_clone_permissionanswer.argtypes = (
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -1262,6 +1295,19 @@ _uniffi_check_contract_api_version(_UniffiLib)
 # Public interface members begin here.
 
 
+class _UniffiFfiConverterUInt32(_UniffiConverterPrimitiveInt):
+    CLASS_NAME = "u32"
+    VALUE_MIN = 0
+    VALUE_MAX = 2**32
+
+    @staticmethod
+    def read(buf):
+        return buf.read_u32()
+
+    @staticmethod
+    def write(value, buf):
+        buf.write_u32(value)
+
 class _UniffiFfiConverterString:
     @staticmethod
     def check_lower(value):
@@ -1318,6 +1364,57 @@ class _UniffiFfiConverterOptionalString(_UniffiConverterRustBuffer):
             return _UniffiFfiConverterString.read(buf)
         else:
             raise InternalError("Unexpected flag byte for optional type")
+
+@dataclass
+class Acknowledged:
+    """
+    What came of acknowledging a push.
+"""
+    def __init__(self, *, sent:int, waiting:int, dropped:int, trouble:typing.Optional[str]):
+        self.sent = sent
+        self.waiting = waiting
+        self.dropped = dropped
+        self.trouble = trouble
+
+
+
+
+    def __str__(self):
+        return "Acknowledged(sent={}, waiting={}, dropped={}, trouble={})".format(self.sent, self.waiting, self.dropped, self.trouble)
+    def __eq__(self, other):
+        if self.sent != other.sent:
+            return False
+        if self.waiting != other.waiting:
+            return False
+        if self.dropped != other.dropped:
+            return False
+        if self.trouble != other.trouble:
+            return False
+        return True
+
+class _UniffiFfiConverterTypeAcknowledged(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return Acknowledged(
+            sent=_UniffiFfiConverterUInt32.read(buf),
+            waiting=_UniffiFfiConverterUInt32.read(buf),
+            dropped=_UniffiFfiConverterUInt32.read(buf),
+            trouble=_UniffiFfiConverterOptionalString.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterUInt32.check_lower(value.sent)
+        _UniffiFfiConverterUInt32.check_lower(value.waiting)
+        _UniffiFfiConverterUInt32.check_lower(value.dropped)
+        _UniffiFfiConverterOptionalString.check_lower(value.trouble)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterUInt32.write(value.sent, buf)
+        _UniffiFfiConverterUInt32.write(value.waiting, buf)
+        _UniffiFfiConverterUInt32.write(value.dropped, buf)
+        _UniffiFfiConverterOptionalString.write(value.trouble, buf)
 
 class _UniffiFfiConverterInt32(_UniffiConverterPrimitiveInt):
     CLASS_NAME = "i32"
@@ -1949,7 +2046,7 @@ class Config:
     """
     What the app knows when it starts.
 """
-    def __init__(self, *, gateway_url:str, app_id:str, state_path:str, channel:str, certificate_ids:typing.List[CertificateId], is_debug_build:bool, slots:typing.List[Slot] = _DEFAULT, device_kind:typing.Optional[DeviceKind] = _DEFAULT, payload_shape:typing.Optional[PayloadShape] = _DEFAULT, device_id:typing.Optional[str] = _DEFAULT, extra_ca_pem:typing.Optional[str] = _DEFAULT):
+    def __init__(self, *, gateway_url:str, app_id:str, state_path:str, channel:str, certificate_ids:typing.List[CertificateId], is_debug_build:bool, slots:typing.List[Slot] = _DEFAULT, device_kind:typing.Optional[DeviceKind] = _DEFAULT, payload_shape:typing.Optional[PayloadShape] = _DEFAULT, device_id:typing.Optional[str] = _DEFAULT, extension_folder:typing.Optional[str] = _DEFAULT, extra_ca_pem:typing.Optional[str] = _DEFAULT):
         self.gateway_url = gateway_url
         self.app_id = app_id
         self.state_path = state_path
@@ -1972,6 +2069,10 @@ class Config:
             self.device_id = None
         else:
             self.device_id = device_id
+        if extension_folder is _DEFAULT:
+            self.extension_folder = None
+        else:
+            self.extension_folder = extension_folder
         if extra_ca_pem is _DEFAULT:
             self.extra_ca_pem = None
         else:
@@ -1981,7 +2082,7 @@ class Config:
 
 
     def __str__(self):
-        return "Config(gateway_url={}, app_id={}, state_path={}, channel={}, certificate_ids={}, is_debug_build={}, slots={}, device_kind={}, payload_shape={}, device_id={}, extra_ca_pem={})".format(self.gateway_url, self.app_id, self.state_path, self.channel, self.certificate_ids, self.is_debug_build, self.slots, self.device_kind, self.payload_shape, self.device_id, self.extra_ca_pem)
+        return "Config(gateway_url={}, app_id={}, state_path={}, channel={}, certificate_ids={}, is_debug_build={}, slots={}, device_kind={}, payload_shape={}, device_id={}, extension_folder={}, extra_ca_pem={})".format(self.gateway_url, self.app_id, self.state_path, self.channel, self.certificate_ids, self.is_debug_build, self.slots, self.device_kind, self.payload_shape, self.device_id, self.extension_folder, self.extra_ca_pem)
     def __eq__(self, other):
         if self.gateway_url != other.gateway_url:
             return False
@@ -2003,6 +2104,8 @@ class Config:
             return False
         if self.device_id != other.device_id:
             return False
+        if self.extension_folder != other.extension_folder:
+            return False
         if self.extra_ca_pem != other.extra_ca_pem:
             return False
         return True
@@ -2021,6 +2124,7 @@ class _UniffiFfiConverterTypeConfig(_UniffiConverterRustBuffer):
             device_kind=_UniffiFfiConverterOptionalTypeDeviceKind.read(buf),
             payload_shape=_UniffiFfiConverterOptionalTypePayloadShape.read(buf),
             device_id=_UniffiFfiConverterOptionalString.read(buf),
+            extension_folder=_UniffiFfiConverterOptionalString.read(buf),
             extra_ca_pem=_UniffiFfiConverterOptionalString.read(buf),
         )
 
@@ -2036,6 +2140,7 @@ class _UniffiFfiConverterTypeConfig(_UniffiConverterRustBuffer):
         _UniffiFfiConverterOptionalTypeDeviceKind.check_lower(value.device_kind)
         _UniffiFfiConverterOptionalTypePayloadShape.check_lower(value.payload_shape)
         _UniffiFfiConverterOptionalString.check_lower(value.device_id)
+        _UniffiFfiConverterOptionalString.check_lower(value.extension_folder)
         _UniffiFfiConverterOptionalString.check_lower(value.extra_ca_pem)
 
     @staticmethod
@@ -2050,6 +2155,7 @@ class _UniffiFfiConverterTypeConfig(_UniffiConverterRustBuffer):
         _UniffiFfiConverterOptionalTypeDeviceKind.write(value.device_kind, buf)
         _UniffiFfiConverterOptionalTypePayloadShape.write(value.payload_shape, buf)
         _UniffiFfiConverterOptionalString.write(value.device_id, buf)
+        _UniffiFfiConverterOptionalString.write(value.extension_folder, buf)
         _UniffiFfiConverterOptionalString.write(value.extra_ca_pem, buf)
 
 class _UniffiFfiConverterOptionalTypeSlot(_UniffiConverterRustBuffer):
@@ -2076,19 +2182,6 @@ class _UniffiFfiConverterOptionalTypeSlot(_UniffiConverterRustBuffer):
             return _UniffiFfiConverterTypeSlot.read(buf)
         else:
             raise InternalError("Unexpected flag byte for optional type")
-
-class _UniffiFfiConverterUInt32(_UniffiConverterPrimitiveInt):
-    CLASS_NAME = "u32"
-    VALUE_MIN = 0
-    VALUE_MAX = 2**32
-
-    @staticmethod
-    def read(buf):
-        return buf.read_u32()
-
-    @staticmethod
-    def write(value, buf):
-        buf.write_u32(value)
 
 class _UniffiFfiConverterOptionalUInt32(_UniffiConverterRustBuffer):
     @classmethod
@@ -4096,6 +4189,126 @@ class _UniffiFfiConverterTypeLoginCenter:
         buf.write_u64(cls.lower(value))
 
 
+class NotificationExtensionProtocol(typing.Protocol):
+    """
+    Tells the gateway that pushes have arrived, from the process that the operating system starts for each push: on iOS the
+    notification service extension, where there is no `PushClient`.
+
+    It finds what it needs in the folder that app and extension share, where the app's client has left it: `Config.extension_folder`.
+"""
+
+    def delivered(self, payload: str,within_ms: int = 5000) -> Acknowledged:
+        """
+        A push has arrived: writes that down, tells the gateway everything that waits, and returns after `within_ms` milliseconds
+        at the latest. Never fails, because the push has to be shown in any case; what could not be told is told with the next
+        push, or by the app.
+"""
+        raise NotImplementedError
+
+class NotificationExtension(NotificationExtensionProtocol):
+    """
+    Tells the gateway that pushes have arrived, from the process that the operating system starts for each push: on iOS the
+    notification service extension, where there is no `PushClient`.
+
+    It finds what it needs in the folder that app and extension share, where the app's client has left it: `Config.extension_folder`.
+"""
+
+    _handle: ctypes.c_uint64
+    def __init__(self, folder: str,payload_shape: typing.Union[object, typing.Optional[PayloadShape]] = _DEFAULT):
+        """
+        With the folder that app and extension share, on iOS that of their app group. Nothing is read yet, and nothing need be
+        there. `payload_shape` is what the text of a payload is: that of APNs by default.
+"""
+
+        _UniffiFfiConverterString.check_lower(folder)
+
+        if payload_shape is _DEFAULT:
+            payload_shape = None
+        _UniffiFfiConverterOptionalTypePayloadShape.check_lower(payload_shape)
+        _uniffi_lowered_args = (
+            _UniffiFfiConverterString.lower(folder),
+            _UniffiFfiConverterOptionalTypePayloadShape.lower(payload_shape),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypeNotificationExtension.lift
+        _uniffi_error_converter = None
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_push_bindings_fn_constructor_notificationextension_new,
+            *_uniffi_lowered_args,
+        )
+        self._handle = _uniffi_ffi_result
+
+    def __del__(self):
+        # In case of partial initialization of instances.
+        handle = getattr(self, "_handle", None)
+        if handle is not None:
+            _uniffi_rust_call(_UniffiLib.uniffi_push_bindings_fn_free_notificationextension, handle)
+
+    def _uniffi_clone_handle(self):
+        return _uniffi_rust_call(_UniffiLib.uniffi_push_bindings_fn_clone_notificationextension, self._handle)
+
+    # Used by alternative constructors or any methods which return this type.
+    @classmethod
+    def _uniffi_make_instance(cls, handle):
+        # Lightly yucky way to bypass the usual __init__ logic
+        # and just create a new instance with the required handle.
+        inst = cls.__new__(cls)
+        inst._handle = handle
+        return inst
+    def delivered(self, payload: str,within_ms: int = 5000) -> Acknowledged:
+        """
+        A push has arrived: writes that down, tells the gateway everything that waits, and returns after `within_ms` milliseconds
+        at the latest. Never fails, because the push has to be shown in any case; what could not be told is told with the next
+        push, or by the app.
+"""
+
+        _UniffiFfiConverterString.check_lower(payload)
+
+        _UniffiFfiConverterUInt32.check_lower(within_ms)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(payload),
+            _UniffiFfiConverterUInt32.lower(within_ms),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypeAcknowledged.lift
+        _uniffi_error_converter = None
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_push_bindings_fn_method_notificationextension_delivered,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+
+
+
+
+
+class _UniffiFfiConverterTypeNotificationExtension:
+    @staticmethod
+    def lift(value: int) -> NotificationExtension:
+        return NotificationExtension._uniffi_make_instance(value)
+
+    @staticmethod
+    def check_lower(value: NotificationExtension):
+        if not isinstance(value, NotificationExtension):
+            raise TypeError("Expected NotificationExtension instance, {} found".format(type(value).__name__))
+
+    @staticmethod
+    def lower(value: NotificationExtension) -> ctypes.c_uint64:
+        return value._uniffi_clone_handle()
+
+    @classmethod
+    def read(cls, buf: _UniffiRustBuffer) -> NotificationExtension:
+        ptr = buf.read_u64()
+        if ptr == 0:
+            raise InternalError("Raw handle value was null")
+        return cls.lift(ptr)
+
+    @classmethod
+    def write(cls, value: NotificationExtension, buf: _UniffiRustBuffer):
+        buf.write_u64(cls.lower(value))
+
+
 class PermissionAnswerProtocol(typing.Protocol):
     """
     Takes one answer about permission.
@@ -4809,7 +5022,8 @@ class PushClientProtocol(typing.Protocol):
     def stop(self, ) -> None:
         """
         Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-        after the next start. Inside a callback it does not wait. The second time does nothing.
+        after the next start. After it no callback comes any more. On the library's own thread, inside a callback, it only begins
+        that, and a second call elsewhere waits.
 """
         raise NotImplementedError
     def token_failed(self, slot: Slot,why: str) -> None:
@@ -5182,7 +5396,8 @@ class PushClient(PushClientProtocol):
     def stop(self, ) -> None:
         """
         Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-        after the next start. Inside a callback it does not wait. The second time does nothing.
+        after the next start. After it no callback comes any more. On the library's own thread, inside a callback, it only begins
+        that, and a second call elsewhere waits.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -5582,6 +5797,7 @@ __all__ = [
     "Permission",
     "PushError",
     "Token",
+    "Acknowledged",
     "Entity",
     "Call",
     "CertificateId",
@@ -5600,6 +5816,8 @@ __all__ = [
     "JobProtocol",
     "LoginCenter",
     "LoginCenterProtocol",
+    "NotificationExtension",
+    "NotificationExtensionProtocol",
     "PermissionAnswer",
     "PermissionAnswerProtocol",
     "TokenAnswer",

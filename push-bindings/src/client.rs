@@ -233,6 +233,9 @@ impl PushClient {
         if let Some(interceptor) = interceptor {
             builder = builder.interceptor("app", First(interceptor, faults.clone()));
         }
+        if let Some(folder) = config.extension_folder {
+            builder = builder.extension_folder(folder);
+        }
         if let Some(device) = checked.device {
             builder = builder.device(device);
         }

@@ -88,6 +88,10 @@ pub struct Config {
     /// The device's id, for an app that has one already. Otherwise one is made at the first start and kept.
     #[uniffi(default = None)]
     pub device_id: Option<String>,
+    /// The folder that the app shares with its notification service extension, on iOS that of an app group: the client leaves
+    /// there what a `NotificationExtension` needs.
+    #[uniffi(default = None)]
+    pub extension_folder: Option<String>,
     /// Certificates of authorities to trust besides the well-known ones, as PEM: for a gateway inside a company, and for tests.
     #[uniffi(default = None)]
     pub extra_ca_pem: Option<String>,

@@ -188,7 +188,9 @@ impl From<&Told> for Event {
             Told::ReceiptsReported(count) => event(format!("the gateway took {count} receipts")),
             Told::ReceiptsDropped(count) => event(format!("{count} receipts were given up")),
             Told::ReportFailed(why) => event(format!("a report was not taken: {why}")),
-            Told::StateNotSaved(error) => event(error.to_string()),
+            Told::StateNotSaved(error) | Told::SharedFolderFailed(error) => {
+                event(error.to_string())
+            }
             Told::StateLost(why) => event(format!("the saved state was left behind: {why}")),
             _ => event(told.name().replace('_', " ")),
         }

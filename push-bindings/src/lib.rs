@@ -11,6 +11,7 @@
 //! | [`Interceptor`] | sees a clicked payload first, and may take it over |
 //! | [`EventListener`] | hears everything that happens |
 //! | [`PushClient`] | the client, with the manual bridge: `register_service`, `unregister_service` |
+//! | [`NotificationExtension`] | tells that a push arrived, from the process that the system starts for it |
 //! | [`LoginCenter`] | the automatic bridge: the app logs in and out there, and push follows |
 //!
 //! Nothing here registers itself at link time: in a static library the linker would drop it. Everything is handed over by
@@ -28,6 +29,7 @@ mod client;
 mod config;
 mod error;
 mod event;
+mod extension;
 mod faults;
 mod handlers;
 mod login;
@@ -38,6 +40,7 @@ pub use crate::{
     config::{CertificateId, Config, DeviceKind, PayloadShape, Slot},
     error::{AppError, ErrorKind, PushError},
     event::{Event, EventListener},
+    extension::{Acknowledged, NotificationExtension},
     handlers::{Call, CallHandler, Entity, Interceptor, Opened, RouteHandler},
     login::LoginCenter,
     platform::{Job, Permission, PermissionAnswer, Platform, Token, TokenAnswer},

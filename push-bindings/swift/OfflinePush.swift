@@ -1868,6 +1868,161 @@ public func FfiConverterTypeLoginCenter_lower(_ value: LoginCenter) -> UInt64 {
 
 
 /**
+ * Tells the gateway that pushes have arrived, from the process that the operating system starts for each push: on iOS the
+ * notification service extension, where there is no `PushClient`.
+ *
+ * It finds what it needs in the folder that app and extension share, where the app's client has left it: `Config.extension_folder`.
+ */
+public protocol NotificationExtensionProtocol: AnyObject, Sendable {
+
+    /**
+     * A push has arrived: writes that down, tells the gateway everything that waits, and returns after `within_ms` milliseconds
+     * at the latest. Never fails, because the push has to be shown in any case; what could not be told is told with the next
+     * push, or by the app.
+     */
+    func delivered(payload: String, withinMs: UInt32)  -> Acknowledged
+
+}
+/**
+ * Tells the gateway that pushes have arrived, from the process that the operating system starts for each push: on iOS the
+ * notification service extension, where there is no `PushClient`.
+ *
+ * It finds what it needs in the folder that app and extension share, where the app's client has left it: `Config.extension_folder`.
+ */
+open class NotificationExtension: NotificationExtensionProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_push_bindings_fn_clone_notificationextension(self.handle, $0) }
+    }
+    /**
+     * With the folder that app and extension share, on iOS that of their app group. Nothing is read yet, and nothing need be
+     * there. `payload_shape` is what the text of a payload is: that of APNs by default.
+     */
+public convenience init(folder: String, payloadShape: PayloadShape? = nil) {
+    let handle =
+        try! rustCall() {
+        uniffiCallStatus in
+    uniffi_push_bindings_fn_constructor_notificationextension_new(
+        FfiConverterString.lower(folder),
+        FfiConverterOptionTypePayloadShape.lower(payloadShape),uniffiCallStatus
+    )
+}
+    self.init(unsafeFromHandle: handle)
+}
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_push_bindings_fn_free_notificationextension(handle, $0) }
+    }
+
+
+
+
+    /**
+     * A push has arrived: writes that down, tells the gateway everything that waits, and returns after `within_ms` milliseconds
+     * at the latest. Never fails, because the push has to be shown in any case; what could not be told is told with the next
+     * push, or by the app.
+     */
+open func delivered(payload: String, withinMs: UInt32 = UInt32(5000)) -> Acknowledged  {
+    return try!  FfiConverterTypeAcknowledged_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_push_bindings_fn_method_notificationextension_delivered(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(payload),
+        FfiConverterUInt32.lower(withinMs),uniffiCallStatus
+    )
+})
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeNotificationExtension: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = NotificationExtension
+
+    public static func lift(_ handle: UInt64) throws -> NotificationExtension {
+        return NotificationExtension(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: NotificationExtension) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> NotificationExtension {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: NotificationExtension, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeNotificationExtension_lift(_ handle: UInt64) throws -> NotificationExtension {
+    return try FfiConverterTypeNotificationExtension.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeNotificationExtension_lower(_ value: NotificationExtension) -> UInt64 {
+    return FfiConverterTypeNotificationExtension.lower(value)
+}
+
+
+
+
+
+
+/**
  * Takes one answer about permission.
  */
 public protocol PermissionAnswerProtocol: AnyObject, Sendable {
@@ -2500,7 +2655,8 @@ public protocol PushClientProtocol: AnyObject, Sendable {
 
     /**
      * Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-     * after the next start. Inside a callback it does not wait. The second time does nothing.
+     * after the next start. After it no callback comes any more. On the library's own thread, inside a callback, it only begins
+     * that, and a second call elsewhere waits.
      */
     func stop()
 
@@ -2797,7 +2953,8 @@ open func setUnread(unread: UInt32)  {try! rustCall() {
 
     /**
      * Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-     * after the next start. Inside a callback it does not wait. The second time does nothing.
+     * after the next start. After it no callback comes any more. On the library's own thread, inside a callback, it only begins
+     * that, and a second call elsewhere waits.
      */
 open func stop()  {try! rustCall() {
         uniffiCallStatus in
@@ -3306,6 +3463,95 @@ public func FfiConverterTypeTokenAnswer_lower(_ value: TokenAnswer) -> UInt64 {
 
 
 /**
+ * What came of acknowledging a push.
+ */
+public struct Acknowledged: Equatable, Hashable {
+    /**
+     * So many receipts were taken by the gateway, earlier ones included.
+     */
+    public var sent: UInt32
+    /**
+     * So many wait for the next push or for the app.
+     */
+    public var waiting: UInt32
+    /**
+     * So many were given up.
+     */
+    public var dropped: UInt32
+    /**
+     * What kept them from the gateway, for a log.
+     */
+    public var trouble: String?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * So many receipts were taken by the gateway, earlier ones included.
+         */sent: UInt32,
+        /**
+         * So many wait for the next push or for the app.
+         */waiting: UInt32,
+        /**
+         * So many were given up.
+         */dropped: UInt32,
+        /**
+         * What kept them from the gateway, for a log.
+         */trouble: String?) {
+        self.sent = sent
+        self.waiting = waiting
+        self.dropped = dropped
+        self.trouble = trouble
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Acknowledged: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeAcknowledged: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Acknowledged {
+        return
+            try Acknowledged(
+                sent: FfiConverterUInt32.read(from: &buf),
+                waiting: FfiConverterUInt32.read(from: &buf),
+                dropped: FfiConverterUInt32.read(from: &buf),
+                trouble: FfiConverterOptionString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Acknowledged, into buf: inout [UInt8]) {
+        FfiConverterUInt32.write(value.sent, into: &buf)
+        FfiConverterUInt32.write(value.waiting, into: &buf)
+        FfiConverterUInt32.write(value.dropped, into: &buf)
+        FfiConverterOptionString.write(value.trouble, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAcknowledged_lift(_ buf: RustBuffer) throws -> Acknowledged {
+    return try FfiConverterTypeAcknowledged.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAcknowledged_lower(_ value: Acknowledged) -> RustBuffer {
+    return FfiConverterTypeAcknowledged.lower(value)
+}
+
+
+/**
  * An incoming call that was clicked.
  */
 public struct Call: Equatable, Hashable {
@@ -3518,6 +3764,11 @@ public struct Config: Equatable, Hashable {
      */
     public var deviceId: String?
     /**
+     * The folder that the app shares with its notification service extension, on iOS that of an app group: the client leaves
+     * there what a `NotificationExtension` needs.
+     */
+    public var extensionFolder: String?
+    /**
      * Certificates of authorities to trust besides the well-known ones, as PEM: for a gateway inside a company, and for tests.
      */
     public var extraCaPem: String?
@@ -3556,6 +3807,10 @@ public struct Config: Equatable, Hashable {
          * The device's id, for an app that has one already. Otherwise one is made at the first start and kept.
          */deviceId: String? = nil,
         /**
+         * The folder that the app shares with its notification service extension, on iOS that of an app group: the client leaves
+         * there what a `NotificationExtension` needs.
+         */extensionFolder: String? = nil,
+        /**
          * Certificates of authorities to trust besides the well-known ones, as PEM: for a gateway inside a company, and for tests.
          */extraCaPem: String? = nil) {
         self.gatewayUrl = gatewayUrl
@@ -3568,6 +3823,7 @@ public struct Config: Equatable, Hashable {
         self.deviceKind = deviceKind
         self.payloadShape = payloadShape
         self.deviceId = deviceId
+        self.extensionFolder = extensionFolder
         self.extraCaPem = extraCaPem
     }
 
@@ -3597,6 +3853,7 @@ public struct FfiConverterTypeConfig: FfiConverterRustBuffer {
                 deviceKind: FfiConverterOptionTypeDeviceKind.read(from: &buf),
                 payloadShape: FfiConverterOptionTypePayloadShape.read(from: &buf),
                 deviceId: FfiConverterOptionString.read(from: &buf),
+                extensionFolder: FfiConverterOptionString.read(from: &buf),
                 extraCaPem: FfiConverterOptionString.read(from: &buf)
         )
     }
@@ -3612,6 +3869,7 @@ public struct FfiConverterTypeConfig: FfiConverterRustBuffer {
         FfiConverterOptionTypeDeviceKind.write(value.deviceKind, into: &buf)
         FfiConverterOptionTypePayloadShape.write(value.payloadShape, into: &buf)
         FfiConverterOptionString.write(value.deviceId, into: &buf)
+        FfiConverterOptionString.write(value.extensionFolder, into: &buf)
         FfiConverterOptionString.write(value.extraCaPem, into: &buf)
     }
 }
@@ -5640,7 +5898,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_push_bindings_checksum_method_pushclient_set_unread() != 30235) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_stop() != 28674) {
+    if (uniffi_push_bindings_checksum_method_pushclient_stop() != 36721) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_push_bindings_checksum_method_pushclient_token_failed() != 1570) {
@@ -5662,6 +5920,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_push_bindings_checksum_method_eventlistener_on_event() != 11426) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_push_bindings_checksum_method_notificationextension_delivered() != 1062) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_push_bindings_checksum_method_callhandler_answer_call() != 62363) {
@@ -5719,6 +5980,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_push_bindings_checksum_constructor_pushclient_start() != 12515) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_push_bindings_checksum_constructor_notificationextension_new() != 56726) {
         return InitializationResult.apiChecksumMismatch
     }
 

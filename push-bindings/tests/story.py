@@ -24,6 +24,7 @@ from offline_push import (
     ErrorKind,
     EventListener,
     Interceptor,
+    NotificationExtension,
     Opened,
     PayloadShape,
     Permission,
@@ -277,13 +278,13 @@ def config(name, **changes):
 class App:
     """An app on a phone."""
 
-    def __init__(self, name, phone=None):
+    def __init__(self, name, phone=None, **changes):
         self.name = name
         self.phone = phone or Iphone()
         self.chats, self.calls, self.process = Chats(), Calls(), Process()
         self.events = Events()
         self.push = PushClient.start(
-            config=config(name),
+            config=config(name, **changes),
             platform=self.phone,
             routes=self.chats,
             calls=self.calls,
@@ -737,6 +738,25 @@ def other_vendors_hand_over_other_payloads():
         push.stop()
 
 
+def an_extension_tells_that_a_push_arrived():
+    folder = os.path.join(os.environ["STATE_FOLDER"], "group")
+    os.mkdir(folder)
+    extension = NotificationExtension(folder)
+    early = extension.delivered(json.dumps(payload("bob")))
+    must("a push of nobody's", (early.sent, early.waiting), (0, 0))
+    with App("nina", extension_folder=folder) as app:
+        app.login()
+        app.lock()
+        sent = submit(chat("nina-1", "nina", "hello"))
+        push = app.phone.push(1)
+        wait_until("the app has left a key", lambda: os.listdir(folder) != [])
+    # The app is gone; what arrives is told nevertheless, once.
+    done = extension.delivered(json.dumps(push["tap"]))
+    must("what came of it", (done.sent, done.waiting, done.dropped, done.trouble), (1, 0, 0, None))
+    path = f"/v1/deliveries/{sent['deliveries'][0]['id']}/trace"
+    wait_until("the trace says delivered", lambda: (call("GET", path) or {}).get("stage") == "delivered")
+
+
 def callbacks_may_call_back():
     with App("bella") as app:
         app.login()
@@ -801,6 +821,7 @@ STORY = [
     another_user_takes_the_device_over,
     what_cannot_work_is_refused_with_advice,
     other_vendors_hand_over_other_payloads,
+    an_extension_tells_that_a_push_arrived,
     callbacks_may_call_back,
 ]
 

@@ -92,6 +92,7 @@ pub(super) unsafe fn config(from: *const CConfig) -> Result<Config, PushError> {
         device_kind: device_kind(it.device_kind)?,
         payload_shape: payload_shape(it.payload_shape)?,
         device_id: optional(it.device_id, "device_id")?,
+        extension_folder: None,
         extra_ca_pem: optional(it.extra_ca_pem, "extra_ca_pem")?,
     })
 }

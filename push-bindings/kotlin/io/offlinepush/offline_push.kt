@@ -877,6 +877,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_push_bindings_checksum_method_eventlistener_on_event(
     ): Int
+    external fun uniffi_push_bindings_checksum_method_notificationextension_delivered(
+    ): Int
     external fun uniffi_push_bindings_checksum_method_callhandler_answer_call(
     ): Int
     external fun uniffi_push_bindings_checksum_method_interceptor_process_notification(
@@ -914,6 +916,8 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_push_bindings_checksum_method_tokenanswer_give(
     ): Int
     external fun uniffi_push_bindings_checksum_constructor_pushclient_start(
+    ): Int
+    external fun uniffi_push_bindings_checksum_constructor_notificationextension_new(
     ): Int
     external fun ffi_push_bindings_uniffi_contract_version(
     ): Int
@@ -1005,6 +1009,14 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_push_bindings_fn_method_eventlistener_on_event(`ptr`: Long,`event`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_push_bindings_fn_clone_notificationextension(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_push_bindings_fn_free_notificationextension(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_push_bindings_fn_constructor_notificationextension_new(`folder`: RustBuffer.ByValue,`payloadShape`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_push_bindings_fn_method_notificationextension_delivered(`ptr`: Long,`payload`: RustBuffer.ByValue,`withinMs`: Int,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
     external fun uniffi_push_bindings_fn_clone_callhandler(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_push_bindings_fn_free_callhandler(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1249,7 +1261,7 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_push_bindings_checksum_method_pushclient_set_unread() and 0xFFFF) != 30235) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_stop() and 0xFFFF) != 28674) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_stop() and 0xFFFF) != 36721) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_push_bindings_checksum_method_pushclient_token_failed() and 0xFFFF) != 1570) {
@@ -1271,6 +1283,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_push_bindings_checksum_method_eventlistener_on_event() and 0xFFFF) != 11426) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_push_bindings_checksum_method_notificationextension_delivered() and 0xFFFF) != 1062) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_push_bindings_checksum_method_callhandler_answer_call() and 0xFFFF) != 62363) {
@@ -1328,6 +1343,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_push_bindings_checksum_constructor_pushclient_start() and 0xFFFF) != 12515) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_push_bindings_checksum_constructor_notificationextension_new() and 0xFFFF) != 56726) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
 }
@@ -3820,6 +3838,299 @@ public object FfiConverterTypeLoginCenter: FfiConverter<LoginCenter, Long> {
 
 
 /**
+ * Tells the gateway that pushes have arrived, from the process that the operating system starts for each push: on iOS the
+ * notification service extension, where there is no `PushClient`.
+ *
+ * It finds what it needs in the folder that app and extension share, where the app's client has left it: `Config.extension_folder`.
+ */
+public interface NotificationExtensionInterface {
+
+    /**
+     * A push has arrived: writes that down, tells the gateway everything that waits, and returns after `within_ms` milliseconds
+     * at the latest. Never fails, because the push has to be shown in any case; what could not be told is told with the next
+     * push, or by the app.
+     */
+    fun `delivered`(`payload`: kotlin.String, `withinMs`: kotlin.UInt = 5000u): Acknowledged
+
+    companion object
+}
+
+/**
+ * Tells the gateway that pushes have arrived, from the process that the operating system starts for each push: on iOS the
+ * notification service extension, where there is no `PushClient`.
+ *
+ * It finds what it needs in the folder that app and extension share, where the app's client has left it: `Config.extension_folder`.
+ */
+open class NotificationExtension: Disposable, AutoCloseable, NotificationExtensionInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+    /**
+     * With the folder that app and extension share, on iOS that of their app group. Nothing is read yet, and nothing need be
+     * there. `payload_shape` is what the text of a payload is: that of APNs by default.
+     */
+    constructor(`folder`: kotlin.String, `payloadShape`: PayloadShape? = null) :
+        this(UniffiWithHandle,
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_push_bindings_fn_constructor_notificationextension_new(
+
+
+        FfiConverterString.lower(`folder`),
+        FfiConverterOptionalTypePayloadShape.lower(`payloadShape`),_status)
+}
+    )
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_push_bindings_fn_free_notificationextension(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_push_bindings_fn_clone_notificationextension(handle, status)
+        }
+    }
+
+
+    /**
+     * A push has arrived: writes that down, tells the gateway everything that waits, and returns after `within_ms` milliseconds
+     * at the latest. Never fails, because the push has to be shown in any case; what could not be told is told with the next
+     * push, or by the app.
+     */override fun `delivered`(`payload`: kotlin.String, `withinMs`: kotlin.UInt): Acknowledged {
+            return FfiConverterTypeAcknowledged.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_push_bindings_fn_method_notificationextension_delivered(
+        it,
+
+        FfiConverterString.lower(`payload`),
+        FfiConverterUInt.lower(`withinMs`),_status)
+}
+    }
+    )
+    }
+
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeNotificationExtension: FfiConverter<NotificationExtension, Long> {
+    override fun lower(value: NotificationExtension): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): NotificationExtension {
+        return NotificationExtension(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): NotificationExtension {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: NotificationExtension) = 8UL
+
+    override fun write(value: NotificationExtension, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * Takes one answer about permission.
  */
 public interface PermissionAnswerInterface {
@@ -4700,7 +5011,8 @@ public interface PushClientInterface {
 
     /**
      * Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-     * after the next start. Inside a callback it does not wait. The second time does nothing.
+     * after the next start. After it no callback comes any more. On the library's own thread, inside a callback, it only begins
+     * that, and a second call elsewhere waits.
      */
     fun `stop`()
 
@@ -5082,7 +5394,8 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
     /**
      * Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-     * after the next start. Inside a callback it does not wait. The second time does nothing.
+     * after the next start. After it no callback comes any more. On the library's own thread, inside a callback, it only begins
+     * that, and a second call elsewhere waits.
      */override fun `stop`()
         =
     callWithHandle {
@@ -5895,6 +6208,69 @@ public object FfiConverterTypeTokenAnswer: FfiConverter<TokenAnswer, Long> {
 
 
 /**
+ * What came of acknowledging a push.
+ */
+data class Acknowledged (
+    /**
+     * So many receipts were taken by the gateway, earlier ones included.
+     */
+    var `sent`: kotlin.UInt
+    ,
+    /**
+     * So many wait for the next push or for the app.
+     */
+    var `waiting`: kotlin.UInt
+    ,
+    /**
+     * So many were given up.
+     */
+    var `dropped`: kotlin.UInt
+    ,
+    /**
+     * What kept them from the gateway, for a log.
+     */
+    var `trouble`: kotlin.String?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeAcknowledged: FfiConverterRustBuffer<Acknowledged> {
+    override fun read(buf: ByteBuffer): Acknowledged {
+        return Acknowledged(
+            FfiConverterUInt.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterOptionalString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Acknowledged) = (
+            FfiConverterUInt.allocationSize(value.`sent`) +
+            FfiConverterUInt.allocationSize(value.`waiting`) +
+            FfiConverterUInt.allocationSize(value.`dropped`) +
+            FfiConverterOptionalString.allocationSize(value.`trouble`)
+    )
+
+    override fun write(value: Acknowledged, buf: ByteBuffer) {
+            FfiConverterUInt.write(value.`sent`, buf)
+            FfiConverterUInt.write(value.`waiting`, buf)
+            FfiConverterUInt.write(value.`dropped`, buf)
+            FfiConverterOptionalString.write(value.`trouble`, buf)
+    }
+}
+
+
+
+/**
  * An incoming call that was clicked.
  */
 data class Call (
@@ -6067,6 +6443,12 @@ data class Config (
     var `deviceId`: kotlin.String? = null
     ,
     /**
+     * The folder that the app shares with its notification service extension, on iOS that of an app group: the client leaves
+     * there what a `NotificationExtension` needs.
+     */
+    var `extensionFolder`: kotlin.String? = null
+    ,
+    /**
      * Certificates of authorities to trust besides the well-known ones, as PEM: for a gateway inside a company, and for tests.
      */
     var `extraCaPem`: kotlin.String? = null
@@ -6097,6 +6479,7 @@ public object FfiConverterTypeConfig: FfiConverterRustBuffer<Config> {
             FfiConverterOptionalTypePayloadShape.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
         )
     }
 
@@ -6111,6 +6494,7 @@ public object FfiConverterTypeConfig: FfiConverterRustBuffer<Config> {
             FfiConverterOptionalTypeDeviceKind.allocationSize(value.`deviceKind`) +
             FfiConverterOptionalTypePayloadShape.allocationSize(value.`payloadShape`) +
             FfiConverterOptionalString.allocationSize(value.`deviceId`) +
+            FfiConverterOptionalString.allocationSize(value.`extensionFolder`) +
             FfiConverterOptionalString.allocationSize(value.`extraCaPem`)
     )
 
@@ -6125,6 +6509,7 @@ public object FfiConverterTypeConfig: FfiConverterRustBuffer<Config> {
             FfiConverterOptionalTypeDeviceKind.write(value.`deviceKind`, buf)
             FfiConverterOptionalTypePayloadShape.write(value.`payloadShape`, buf)
             FfiConverterOptionalString.write(value.`deviceId`, buf)
+            FfiConverterOptionalString.write(value.`extensionFolder`, buf)
             FfiConverterOptionalString.write(value.`extraCaPem`, buf)
     }
 }

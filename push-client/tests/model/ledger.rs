@@ -37,7 +37,11 @@ impl Ledger {
 
     /// Requests that were under way are given up.
     pub(crate) fn give_up(&mut self) {
-        self.open.clear();
+        for (_, asked) in std::mem::take(&mut self.open).into_values() {
+            if let Asked::Register(_, slot, _) = asked {
+                self.confirmed.remove(&slot);
+            }
+        }
     }
 
     /// Reads on; `before` and `after` are the possible states around what has just happened.
@@ -110,6 +114,10 @@ impl Ledger {
             (Asked::Register(_, slot, body), None) => {
                 self.confirmed.insert(slot, (who, body, now));
                 self.lost.remove(&slot);
+            }
+            // Whether it was done is not known.
+            (Asked::Register(_, slot, _), Some(GatewayErrorKind::Unavailable)) => {
+                self.confirmed.remove(&slot);
             }
             (Asked::Unregister(..), None) => self.doubt(),
             (Asked::Presence(_, body), None) => self.place = Some((who, body.presence)),

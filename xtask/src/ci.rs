@@ -10,7 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Failure, Result, behaviour, matrix, new, run, table, tidy, workspace::Workspace};
+use crate::{
+    Failure, Result, behaviour, bindings, matrix, new, run, table, tidy, workspace::Workspace,
+};
 
 pub(crate) const HELP: &str = "\
 cargo xtask ci [STEP...]
@@ -18,11 +20,12 @@ cargo xtask ci [STEP...]
 Runs what continuous integration runs, in this order, or only the steps named. Every step runs even if
 one before it failed; a table at the end says which did and how long each took.
 
-  tools      a C compiler (installed with apt-get where that can be done), rustfmt, clippy
+  tools      a C compiler and Python (installed with apt-get where that can be done), rustfmt, clippy
   lock       Cargo.lock is complete
   format     cargo fmt --check
   xtask      lints and tests of these tasks
   tidy       cargo xtask tidy
+  bindings   cargo xtask bindings --check
   lint       clippy on everything, warnings are errors
   test       cargo xtask test
   behaviour  cargo xtask behaviour --complete
@@ -51,6 +54,7 @@ const STEPS: &[Step] = &[
     ("format", format),
     ("xtask", xtask),
     ("tidy", |root| tidy::task(root, &[])),
+    ("bindings", |root| bindings::task(root, &["--check"])),
     ("lint", lint),
     ("test", |root| test(root, &[])),
     ("behaviour", |root| behaviour::task(root, &["--complete"])),
@@ -138,12 +142,28 @@ pub(crate) fn test(root: &Path, args: &[&str]) -> Result {
 }
 
 fn tools(root: &Path) -> Result {
-    if !run::is_installed("cc") {
-        println!("there is no C compiler, which SQLite and aws-lc are built with");
-        for args in [&["update"][..], &["install", "--yes", "build-essential"]] {
-            run::succeed(Command::new("apt-get").args(args)).map_err(
-                |_| "no C compiler, and apt-get could not install one: install `cc` by hand",
-            )?;
+    for (program, package, purpose) in [
+        (
+            "cc",
+            "build-essential",
+            "SQLite and aws-lc are built with it",
+        ),
+        (
+            "python3",
+            "python3",
+            "a test drives the bindings from Python",
+        ),
+    ] {
+        if run::is_installed(program) {
+            continue;
+        }
+        println!("there is no `{program}`: {purpose}");
+        for args in [&["update"][..], &["install", "--yes", package]] {
+            run::succeed(Command::new("apt-get").args(args)).map_err(|_| {
+                format!(
+                    "no `{program}`, and apt-get could not install {package}: install it by hand"
+                )
+            })?;
         }
     }
     for tool in ["fmt", "clippy"] {

@@ -6,6 +6,7 @@
 //! comments and tests apart), `run` (starting programs) and `table`.
 
 mod behaviour;
+mod bindings;
 mod ci;
 mod generate;
 mod manifest;
@@ -55,6 +56,7 @@ The tasks of offline-push.
     cargo xtask tidy [--fix]          check names, imports, dependencies and generated text; --fix writes the latter
     cargo xtask matrix [--pairs]      link and run every choice of features that a user can make
     cargo xtask behaviour [OPTIONS]   which statement of docs/behaviour.md is tested, and where
+    cargo xtask bindings [--check]    write the Swift, Kotlin and Python sources of push-bindings
     cargo xtask size [--check]        how many bytes the app half adds to an app on a phone
     cargo xtask test [FILTER...]      all tests, with cargo-nextest where it is installed, and the doctests
     cargo xtask ci [STEP...]          everything that continuous integration runs, timed
@@ -97,6 +99,7 @@ fn dispatch(args: &[&str]) -> Result {
         "tidy" => (tidy::HELP, tidy::task),
         "matrix" => (matrix::HELP, matrix::task),
         "behaviour" => (behaviour::HELP, behaviour::task),
+        "bindings" => (bindings::HELP, bindings::task),
         "size" => (size::HELP, size::task),
         "test" => (ci::TEST_HELP, ci::test),
         "ci" => (ci::HELP, ci::task),

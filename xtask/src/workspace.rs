@@ -144,6 +144,10 @@ pub(crate) enum Role {
     Http,
     Gateway,
     Client,
+    /// The app half for other languages.
+    Bindings,
+    /// What writes the sources of the bindings.
+    Generator,
     Testkit,
     Plugin(Plugin),
 }
@@ -162,7 +166,7 @@ impl Member {
         match &self.role {
             Role::Facade => "offline-push".to_owned(),
             Role::Plugin(plugin) => plugin.package(),
-            _ => self.folder.clone(),
+            _ => self.folder.replace('/', "-"),
         }
     }
 
@@ -198,6 +202,8 @@ impl Workspace {
             ("push-http", Role::Http),
             ("push-gateway", Role::Gateway),
             ("push-client", Role::Client),
+            ("push-bindings", Role::Bindings),
+            ("push-bindings/generate", Role::Generator),
             ("push-testkit", Role::Testkit),
         ] {
             it.add(folder.to_owned(), role)?;
@@ -330,7 +336,7 @@ pub(crate) mod fixture {
     }
 
     impl Fixture {
-        /// The six fixed crates, each with a manifest and an empty library.
+        /// The fixed crates, each with a manifest and an empty library.
         pub(crate) fn new() -> Self {
             static COUNT: AtomicU32 = AtomicU32::new(0);
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -346,9 +352,11 @@ pub(crate) mod fixture {
                 "push-http",
                 "push-gateway",
                 "push-client",
+                "push-bindings",
+                "push-bindings/generate",
                 "push-testkit",
             ] {
-                it.add(folder, folder, "");
+                it.add(folder, &folder.replace('/', "-"), "");
             }
             for folder in ["src", "providers", "plugins"] {
                 fs::create_dir_all(it.root.join(folder)).expect("a folder in the temporary one");

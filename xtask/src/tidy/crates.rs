@@ -195,9 +195,11 @@ workspace = true
             "push-http",
             "push-gateway",
             "push-client",
+            "push-bindings",
+            "push-bindings/generate",
             "push-testkit",
         ] {
-            it.add(folder, folder, GOOD);
+            it.add(folder, &folder.replace('/', "-"), GOOD);
         }
         it.write(
             "push-testkit/src/lib.rs",

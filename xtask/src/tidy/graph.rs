@@ -79,6 +79,7 @@ const NOT_ON_PHONES: &[(&str, &[&str])] = &[
 /// What phones carry: the name of the choice, and the arguments of `cargo tree` for it.
 const PHONES: &[(&str, &[&str])] = &[
     ("push-client", &["--package=push-client"]),
+    ("push-bindings", &["--package=push-bindings"]),
     (
         "the facade's feature `client` with both login bridges",
         &[
@@ -120,7 +121,8 @@ pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
 
     for (what, arguments) in PHONES {
         let mut tree = run::cargo(&workspace.root);
-        tree.args(["tree", "--edges=normal", "--prefix=none"]);
+        // What macros are made with stays behind.
+        tree.args(["tree", "--edges=normal,no-proc-macro", "--prefix=none"]);
         tree.args(*arguments);
         on_phones(what, &parse(&run::stdout_of(&mut tree)?), report);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Report;
-use crate::workspace::{FOREIGN, Member, Role, Workspace};
+use crate::workspace::{FOREIGN, Kind, Member, Role, Workspace};
 
 /// What only `push-http` may use in earnest: simulators (optional) and tests may have their own.
 const OUTSIDE: &[&str] = &[
@@ -84,6 +84,16 @@ fn may_import(who: &Role, whom: &Role, optional: bool) -> Result<(), &'static st
     match (who, whom) {
         (Role::Facade, _) => Ok(()),
         (_, Role::Facade) => Err("nothing imports the facade"),
+        (Role::Generator, Role::Bindings) => Ok(()),
+        (_, Role::Bindings | Role::Generator) => {
+            Err("nothing imports the bindings: they are for other languages")
+        }
+        (Role::Generator, _) => Err("the generator reads push-bindings and knows nothing else"),
+        (Role::Bindings, Role::Core | Role::Http | Role::Client) => Ok(()),
+        (Role::Bindings, Role::Plugin(plugin)) if plugin.kind == Kind::Login => Ok(()),
+        (Role::Bindings, _) => {
+            Err("push-bindings goes on phones: push-client, push-core, push-http and login bridges")
+        }
         (Role::Core, _) => Err("push-core imports nothing of ours"),
         (Role::Http, Role::Core) | (Role::Testkit, Role::Core | Role::Http) => Ok(()),
         (Role::Http, _) => Err("push-http imports push-core alone"),
@@ -200,6 +210,17 @@ mod tests {
                 "[dependencies]\npush-core.workspace = true\n",
             ),
             (
+                "push-bindings",
+                "push-bindings",
+                "[dependencies]\npush-client.workspace = true\npush-login-b.workspace = true\n[dev-dependencies]\npush-gateway = { path = \"../push-gateway\" }\n",
+            ),
+            ("plugins/login-b", "push-login-b", ""),
+            (
+                "push-bindings/generate",
+                "push-bindings-generate",
+                "[dependencies]\npush-bindings = { path = \"..\" }\n",
+            ),
+            (
                 "push-core",
                 "push-core",
                 "[dependencies]\nserde = \"1\"\n[dev-dependencies]\npush-testkit = { path = \"../push-testkit\" }\n",
@@ -222,6 +243,14 @@ mod tests {
             ("plugins/login-c", "push-login-c", "push-client"),
             ("plugins/login-c", "push-login-c", "offline-push"),
             ("push-testkit", "push-testkit", "push-gateway"),
+            ("push-bindings", "push-bindings", "push-gateway"),
+            ("push-bindings", "push-bindings", "push-provider-a"),
+            ("push-client", "push-client", "push-bindings"),
+            (
+                "push-bindings/generate",
+                "push-bindings-generate",
+                "push-client",
+            ),
         ] {
             let found = findings(&[
                 ("providers/a", "push-provider-a", ""),

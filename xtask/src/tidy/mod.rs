@@ -19,7 +19,8 @@ Checks, and prints every finding with its file and remedy:
             docs; every plugin registers itself and passes its kind's conformance tests
   text      generated parts of Cargo.toml, src/linked.rs and ARCHITECTURE.md are current
   imports   push-core imports nothing of ours; plugins never each other nor a half of the product;
-            gateway and client no plugin; only push-http knows TLS; all crates can be published in some order
+            gateway and client no plugin; bindings what phones carry; only push-http knows TLS; all crates can
+            be published in some order
   graph     push-core pulls in no HTTP client, TLS, database or runtime; the app half nothing of a server;
             one TLS stack in the product
   sources   no skipped, unfinished or sleeping code; features add items and change none; no path of one

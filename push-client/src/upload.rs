@@ -240,6 +240,9 @@ impl Shared {
     }
 
     async fn unregister(&self, account: Account, slot: Option<Slot>, is_current: bool) -> Outcome {
+        // Noted before it is sent, as with an upload: if the answer is lost, the device may be unbound.
+        self.state().doubt(&account, slot);
+        self.changed();
         self.persisted().await;
         let device = self.state().device.clone();
         let sent = self.parts.gateway.unregister(&account, &device, slot).await;

@@ -355,10 +355,19 @@ impl State {
     /// Nothing of `account` is confirmed any more: the gateway does not know the device, or the login has ended, and the IM
     /// server may have unbound the device by itself.
     pub(crate) fn forget_uploads(&mut self, account: &Account) {
+        self.doubt(account, None);
+    }
+
+    /// What the gateway has of `account`, or of one slot of it, is not certain any more.
+    pub(crate) fn doubt(&mut self, account: &Account, slot: Option<Slot>) {
         let key = AccountKey::from(account);
         for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {
-            it.doubtful
-                .extend(std::mem::take(&mut it.slots).into_keys());
+            match slot {
+                Some(slot) => it.doubtful.extend([slot]),
+                None => it
+                    .doubtful
+                    .extend(std::mem::take(&mut it.slots).into_keys()),
+            }
         }
     }
 

@@ -297,6 +297,19 @@ fn push_can_be_switched_off_for_this_device() {
     });
 }
 
+/// S56: off and on again, and the answer to "off" was lost: the tokens are told again at once.
+#[test]
+fn push_that_is_switched_on_after_a_lost_answer_is_on() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        kit.gateway.lose_next(unavailable());
+        kit.client.set_push(false);
+        until(|| kit.clock.sleepers() == 1).await;
+        kit.client.set_push(true);
+        kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
+    });
+}
+
 /// S56: the switch survives a restart.
 #[test]
 fn push_stays_off_after_a_restart() {

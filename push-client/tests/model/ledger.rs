@@ -38,8 +38,10 @@ impl Ledger {
     /// Requests that were under way are given up.
     pub(crate) fn give_up(&mut self) {
         for (_, asked) in std::mem::take(&mut self.open).into_values() {
-            if let Asked::Register(_, slot, _) = asked {
-                self.confirmed.remove(&slot);
+            match asked {
+                Asked::Register(_, slot, _) => drop(self.confirmed.remove(&slot)),
+                Asked::Unregister(..) => self.doubt(),
+                _ => {}
             }
         }
     }
@@ -119,7 +121,7 @@ impl Ledger {
             (Asked::Register(_, slot, _), Some(GatewayErrorKind::Unavailable)) => {
                 self.confirmed.remove(&slot);
             }
-            (Asked::Unregister(..), None) => self.doubt(),
+            (Asked::Unregister(..), None | Some(GatewayErrorKind::Unavailable)) => self.doubt(),
             (Asked::Presence(_, body), None) => self.place = Some((who, body.presence)),
             (Asked::Presence(..), Some(GatewayErrorKind::DeviceUnknown)) => {
                 self.unknown += 1;

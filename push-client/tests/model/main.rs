@@ -20,7 +20,7 @@ use proptest::{
 };
 
 use crate::{
-    operations::operation,
+    operations::operations,
     run::{Case, run},
     world::Bridges,
 };
@@ -31,16 +31,13 @@ fn case() -> impl Strategy<Value = Case> {
         1 => Just(Bridges::Manual),
         2 => Just(Bridges::Both),
     ];
-    (
-        bridges,
-        prop::bool::weighted(0.7),
-        prop::collection::vec(operation(), 1..40),
-    )
-        .prop_map(|(bridges, answers_calls, operations)| Case {
+    (bridges, prop::bool::weighted(0.7), operations()).prop_map(
+        |(bridges, answers_calls, operations)| Case {
             bridges,
             answers_calls,
             operations,
-        })
+        },
+    )
 }
 
 /// S24, S25, S27–S32, S34–S36, S38–S43, S45–S47, S53–S56, S59, S61: whatever happens in whatever order, every click is opened

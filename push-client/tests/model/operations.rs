@@ -165,32 +165,34 @@ pub(crate) enum Op {
     CrashDuring(Box<Self>, u8),
 }
 
-fn who() -> impl Strategy<Value = Who> {
+fn who() -> BoxedStrategy<Who> {
     prop_oneof![
         4 => Just(Who::Alice),
         4 => Just(Who::Bob),
         1 => Just(Who::OtherAlice),
         2 => Just(Who::Carol),
     ]
+    .boxed()
 }
 
-fn via() -> impl Strategy<Value = Via> {
-    prop_oneof![Just(Via::Auto), Just(Via::Manual)]
+fn via() -> BoxedStrategy<Via> {
+    prop_oneof![Just(Via::Auto), Just(Via::Manual)].boxed()
 }
 
-fn slot() -> impl Strategy<Value = Slot> {
+fn slot() -> BoxedStrategy<Slot> {
     prop_oneof![
         3 => Just(Slot::Alert),
         2 => Just(Slot::Voip),
         1 => Just(Slot::LiveActivity),
     ]
+    .boxed()
 }
 
-fn door() -> impl Strategy<Value = Door> {
-    prop_oneof![Just(Door::Launch), Just(Door::Response), Just(Door::Warm)]
+fn door() -> BoxedStrategy<Door> {
+    prop_oneof![Just(Door::Launch), Just(Door::Response), Just(Door::Warm)].boxed()
 }
 
-fn what() -> impl Strategy<Value = What> {
+fn what() -> BoxedStrategy<What> {
     prop_oneof![
         5 => Just(What::Chat),
         3 => Just(What::Group),
@@ -198,31 +200,36 @@ fn what() -> impl Strategy<Value = What> {
         1 => Just(What::NoExt),
         1 => Just(What::Foreign),
     ]
+    .boxed()
 }
 
-fn login() -> impl Strategy<Value = Op> {
+fn login() -> BoxedStrategy<Op> {
     let ticket = prop_oneof![
         6 => Just(Ticket::Same),
         3 => Just(Ticket::Renewed),
         1 => Just(Ticket::Malformed),
     ];
-    (via(), who(), ticket).prop_map(|(via, who, ticket)| Op::Login(via, who, ticket))
+    (via(), who(), ticket)
+        .prop_map(|(via, who, ticket)| Op::Login(via, who, ticket))
+        .boxed()
 }
 
-fn click() -> impl Strategy<Value = Op> {
+fn click() -> BoxedStrategy<Op> {
     let flags = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2));
-    (what(), door(), flags).prop_map(|(what, door, (has_delivery, twice, deferred))| {
-        Op::Click(Click {
-            what,
-            door,
-            has_delivery,
-            twice,
-            deferred,
+    (what(), door(), flags)
+        .prop_map(|(what, door, (has_delivery, twice, deferred))| {
+            Op::Click(Click {
+                what,
+                door,
+                has_delivery,
+                twice,
+                deferred,
+            })
         })
-    })
+        .boxed()
 }
 
-fn token() -> impl Strategy<Value = Op> {
+fn token() -> BoxedStrategy<Op> {
     prop_oneof![
         4 => (slot(), 0..4_u8).prop_map(|(slot, number)| Op::Token(slot, number)),
         1 => slot().prop_map(Op::EmptyToken),
@@ -230,9 +237,10 @@ fn token() -> impl Strategy<Value = Op> {
         1 => slot().prop_map(Op::NoToken),
         2 => slot().prop_map(Op::TokenRemoved),
     ]
+    .boxed()
 }
 
-fn leave() -> impl Strategy<Value = Op> {
+fn leave() -> BoxedStrategy<Op> {
     prop_oneof![
         3 => via().prop_map(Op::Logout),
         1 => Just(Op::LogoutFails),
@@ -242,9 +250,10 @@ fn leave() -> impl Strategy<Value = Op> {
         1 => Just(Op::Kick),
         1 => Just(Op::Expire),
     ]
+    .boxed()
 }
 
-fn phone() -> impl Strategy<Value = Op> {
+fn phone() -> BoxedStrategy<Op> {
     let gives = prop_oneof![
         3 => (0..4_u8).prop_map(Gives::Token),
         1 => Just(Gives::Nothing),
@@ -256,9 +265,10 @@ fn phone() -> impl Strategy<Value = Op> {
         2 => (asked(), prop::option::of(0..4_u8)).prop_map(|(slot, it)| Op::PhoneAnswers(slot, it)),
         1 => Just(Op::PermissionDenied),
     ]
+    .boxed()
 }
 
-fn server() -> impl Strategy<Value = Op> {
+fn server() -> BoxedStrategy<Op> {
     let fault = prop_oneof![
         Just(Fault::Unavailable),
         Just(Fault::AnswerLost),
@@ -274,9 +284,10 @@ fn server() -> impl Strategy<Value = Op> {
         1 => slot().prop_map(Op::ForgetToken),
         2 => (1..5000_u64).prop_map(|it| Op::Wait(Duration::from_secs(it))),
     ]
+    .boxed()
 }
 
-fn app() -> impl Strategy<Value = Op> {
+fn app() -> BoxedStrategy<Op> {
     let handler = prop_oneof![
         3 => Just(Handler::Ready),
         2 => Just(Handler::NotReady),
@@ -292,9 +303,10 @@ fn app() -> impl Strategy<Value = Op> {
         2 => any::<bool>().prop_map(Op::Push),
         1 => Just(Op::DeferredDone),
     ]
+    .boxed()
 }
 
-fn dying() -> impl Strategy<Value = Op> {
+fn dying() -> BoxedStrategy<Op> {
     let during = prop_oneof![
         3 => login(),
         2 => leave(),
@@ -307,9 +319,10 @@ fn dying() -> impl Strategy<Value = Op> {
         1 => Just(Op::Crash),
         1 => (during, 0..40_u8).prop_map(|(op, turns)| Op::CrashDuring(Box::new(op), turns)),
     ]
+    .boxed()
 }
 
-pub(crate) fn operation() -> impl Strategy<Value = Op> {
+fn operation() -> BoxedStrategy<Op> {
     prop_oneof![
         10 => login(),
         1 => who().prop_map(Op::LoginFails),
@@ -325,6 +338,53 @@ pub(crate) fn operation() -> impl Strategy<Value = Op> {
         5 => Just(Op::Quiet),
         4 => dying(),
     ]
+    .boxed()
+}
+
+/// Some operations that make a difference only together.
+fn story() -> BoxedStrategy<Vec<Op>> {
+    let waiting = (
+        click(),
+        prop_oneof![leave(), login(), dying()],
+        login(),
+        door(),
+    )
+        .prop_map(|(click, between, login, door)| {
+            vec![
+                Op::Handler(Handler::NotReady),
+                click,
+                between,
+                Op::Handler(Handler::Ready),
+                Op::ClickAgain(door),
+                login,
+                Op::Ready,
+            ]
+        });
+    let lost = (
+        prop_oneof![
+            Just(Op::Fault(Fault::AnswerLost)),
+            Just(Op::Hold(true)),
+            Just(Op::Network(false))
+        ],
+        prop_oneof![login(), leave(), token(), any::<bool>().prop_map(Op::Push)],
+        prop_oneof![
+            login(),
+            leave(),
+            token(),
+            any::<bool>().prop_map(Op::Push),
+            dying()
+        ],
+    )
+        .prop_map(|(fault, first, second)| vec![fault, first, second]);
+    prop_oneof![waiting, lost].boxed()
+}
+
+/// What happens, in order.
+pub(crate) fn operations() -> BoxedStrategy<Vec<Op>> {
+    let some = prop_oneof![12 => operation().prop_map(|it| vec![it]), 1 => story()];
+    prop::collection::vec(some, 1..40)
+        .prop_map(|it| it.concat())
+        .boxed()
 }
 
 /// The ticket `number` of `who`, or one that is none.

@@ -427,6 +427,7 @@ impl Run {
                 Door::Launch => Door::Response,
                 Door::Response | Door::Warm => Door::Launch,
             };
+            self.world.turns(8);
             self.world.click(other, payload, false);
         }
         self.each(|it| it.click(number, what, has_delivery));

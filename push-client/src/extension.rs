@@ -98,7 +98,7 @@ impl NotificationExtension {
     /// A push has arrived: writes that down, and tells the gateway everything that waits. Takes at most `within`, and never
     /// more than 25 s.
     ///
-    /// After a failure the gateway is left alone for 15 s, doubling up to 15 min: until then receipts are only written down.
+    /// After a failure the gateway is left alone for up to 15 s, doubling to up to 15 min: until then receipts are only written down.
     pub async fn delivered(&self, payload: &Payload, within: Duration) -> Acknowledged {
         let mut done = Acknowledged::default();
         // Not even the first look at the folder is before the time begins to run.

@@ -152,7 +152,7 @@ async fn story(url: &str, apple: &Simulator) -> Result<(), Box<dyn Error>> {
         at: TokioClock.now(),
         unread: Some(0),
     };
-    phone.presence(&alice, &device, &locked).await?;
+    phone.presence(&alice, &device, &locked, &[]).await?;
     println!("it registered below /push");
 
     let message = json!({

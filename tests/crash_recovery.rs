@@ -193,7 +193,7 @@ async fn repeated_when(how: End) -> usize {
     repeated
 }
 
-/// S128: nothing is lost, and only what was in flight comes twice.
+/// S128+: nothing is lost, and only what was in flight comes twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_gateway_loses_nothing_and_repeats_only_what_was_in_flight() {
     let repeated = repeated_when(End::Killed).await;
@@ -203,7 +203,7 @@ async fn a_killed_gateway_loses_nothing_and_repeats_only_what_was_in_flight() {
     );
 }
 
-/// S128: an update of the gateway is no reason to ring anybody's phone twice.
+/// S128+: an update of the gateway is no reason to ring anybody's phone twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_is_asked_to_stop_loses_nothing_and_repeats_nothing() {
     assert_eq!(repeated_when(End::Stopped).await, 0);

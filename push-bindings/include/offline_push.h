@@ -13,8 +13,8 @@
  * offline_push_error_free(); on success it sets `*error` to NULL. A function without `error` answers false if the client is not
  * one that is open, or a number not one of those declared here.
  *
- * Threads. Every function may be called from any thread and at any time, also from inside a callback, and returns at once; only
- * offline_push_close() waits, and may not be called from inside a callback. Callbacks come from a thread of the library, or from
+ * Threads. Every function may be called from any thread and at any time, also from inside a callback, and returns at once. Only
+ * offline_push_extension_delivered() and offline_push_close() wait, and the latter fails inside a callback. Callbacks come from a thread of the library, or from
  * inside a function that the app calls; route and call handlers come where `on_main` runs their job. A callback must return at
  * once, and nothing may be thrown through it. After offline_push_close() has returned, no callback is called any more.
  *
@@ -135,6 +135,7 @@ typedef struct offline_push_config {
     offline_push_payload_shape payload_shape;
     const char *device_id;    /* for an app that has one already; NULL: one is made at the first start and kept */
     const char *extra_ca_pem; /* authorities to trust besides the well-known ones; NULL for none */
+    const char *extension_folder; /* shared with the notification service extension, on iOS that of an app group; NULL for none */
 } offline_push_config;
 
 /* A configuration in which nothing is said yet. */
@@ -358,6 +359,20 @@ offline_push_token_state offline_push_token_status(offline_push_client *client, 
 char *offline_push_device(offline_push_client *client);
 /* Who is logged in, as push sees it; NULL if nobody is. */
 char *offline_push_user(offline_push_client *client);
+
+
+/* ---- The notification service extension ---- */
+
+/*
+ * A push has arrived, told from the process that the operating system starts for it, where there is no client: writes it down,
+ * tells the gateway everything that waits, and returns after `within_ms` milliseconds at the latest. `folder` is that of
+ * `extension_folder`. `sent` and `waiting` are set to how many receipts the gateway took, earlier ones included, and how many
+ * wait for the next push or for the app; `trouble` to what kept them from the gateway, or NULL. Each may be NULL. True also if
+ * the gateway could not be told: the push has to be shown in any case.
+ */
+bool offline_push_extension_delivered(const char *folder, offline_push_payload_shape payload_shape, const char *payload,
+                                      uint32_t within_ms, uint32_t *sent, uint32_t *waiting, char **trouble,
+                                      offline_push_error **error);
 
 #ifdef __cplusplus
 }

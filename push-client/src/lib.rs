@@ -40,6 +40,8 @@
 //! - **At a logout**, kick or expiry the device is unbound, also if the network is only there after a restart (S47).
 //! - **A click** is seen by the interceptors, parsed, kept until its account is logged in, and opened once. The arrival of a push
 //!   opens nothing.
+//! - **What arrived and what was clicked** is told to the gateway, signed with the key of this device, whoever is logged in by
+//!   then. While the app is closed, a [`NotificationExtension`] does so.
 //!
 //! [`PushClient::slot`] and [`PushClient::subscribe`] say what became of everything; [`Event`] lists it.
 

@@ -150,7 +150,7 @@ fn oppo_extras_without_the_wrapper_parse_to_the_same_entity() {
     }
 }
 
-/// S17
+/// S17+
 #[test]
 fn xiaomi_extra_holds_the_same_entity_or_none() {
     let wrapped = Payload::intent(GROUP_EXT).ext(Profile::Android).unwrap();

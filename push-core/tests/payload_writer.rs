@@ -126,7 +126,7 @@ fn missing_features_are_zero_on_ios_and_unset_on_android() {
     assert_eq!(written(&ext)["timPushFeatures"], unset);
 }
 
-/// S15
+/// S15+
 #[test]
 fn custom_data_is_read_from_signed_and_unsigned_bytes_and_always_written() {
     let cases = [

@@ -267,6 +267,35 @@ mod tests {
         );
     }
 
+    /// Or the app and its extension, who tell the same, would both find that nobody has told it yet.
+    #[tokio::test]
+    async fn the_requests_of_one_device_are_taken_one_after_the_other() {
+        let clock = std::sync::Arc::new(push_core::ManualClock::new(Default::default()));
+        let context = push_core::BuildContext::new(std::sync::Arc::clone(&clock) as _);
+        let store = push_store_memory::MemoryStore::new(Default::default(), &context);
+        let queue = push_queue_memory::MemoryQueue::new(Default::default(), &context);
+        let gateway = Gateway::new(crate::Parts {
+            store: std::sync::Arc::new(store),
+            queue: std::sync::Arc::new(queue),
+            registry: std::sync::Arc::new(push_core::Registry::new([]).unwrap()),
+            clock,
+            master_key: MasterKey::parse(&Secret::new("0a".repeat(32))).unwrap(),
+            settings: crate::Settings::default(),
+        })
+        .unwrap();
+        let chat = app("chat");
+        let tell = |device: &DeviceId| {
+            let told = gateway.receipts_of(&chat, device, Vec::new());
+            futures_util::FutureExt::now_or_never(told)
+        };
+        let (phone, others) = (device("phone"), (0..20).map(|it| device(&it.to_string())));
+        let turn = gateway.0.receipt_turns.of(&chat, &phone).lock().await;
+        assert!(tell(&phone).is_none());
+        assert!(others.filter(|it| tell(it).is_some()).count() > 10);
+        drop(turn);
+        assert!(tell(&phone).is_some());
+    }
+
     #[test]
     fn keys_are_not_printed() {
         let keys = keys("0a");

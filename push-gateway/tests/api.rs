@@ -125,7 +125,7 @@ async fn why_a_user_would_not_be_pushed_to_is_answered_with_advice() {
     );
 }
 
-/// S57.
+/// S57+.
 #[tokio::test]
 async fn a_registration_that_cannot_work_is_named_at_once() {
     let served = Served::new().await;

@@ -107,7 +107,7 @@ async fn a_rotation_by_another_gateway_is_noticed() {
     assert_eq!(world.plan.seen().last().unwrap().build, "new");
 }
 
-/// S123: an error that is seen, instead of a success that is none.
+/// S123+: an error that is seen, instead of a success that is none.
 #[tokio::test]
 async fn a_credential_whose_provider_is_not_compiled_in_is_reported() {
     let world = World::new(|_| {});

@@ -45,7 +45,7 @@ async fn a_push_goes_through_and_its_trace_tells_every_stage() {
     assert_eq!(world.depth().await, 0);
 }
 
-/// S114.
+/// S114+.
 #[tokio::test]
 async fn a_token_that_died_is_forgotten_unless_it_was_told_again_since() {
     let world = World::new(|_| {});

@@ -8,12 +8,12 @@ use aws_lc_rs::{
     hmac,
 };
 use push_core::{
-    AppId, DeviceId, Receipt, ReceiptKind, Stage,
+    AppId, DeviceId, Stage,
     api::{RECEIPT_SIGNATURE, ReceiptsBody, receipts_to_sign},
 };
 use serde_json::{Value, json};
 use support::{
-    MINUTE, START, app, device, message,
+    MINUTE,
     served::{Answer, SERVER_KEY, Served, token_body},
 };
 
@@ -287,37 +287,6 @@ async fn too_many_and_too_large_are_refused_and_nothing_of_them_counts() {
     let answer = scene.tell(&vec![one; ReceiptsBody::MAX]).await;
     assert_eq!(answer.status, 204, "{answer:?}");
     assert_eq!(scene.told().await, [(Stage::Clicked, 5)]);
-}
-
-/// The app and its extension may tell the same at the same moment.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_two_processes_tell_at_once_is_told_once() {
-    let scene = Scene::new().await;
-    let gateway = &scene.served.world.gateway;
-    for _ in 0..50 {
-        let sent = scene
-            .served
-            .world
-            .submit(message("hello", &["alice"]))
-            .await;
-        let receipt = Receipt {
-            delivery: sent.deliveries[0].id,
-            what: ReceiptKind::Delivered,
-            at: START,
-        };
-        let mut telling = tokio::task::JoinSet::new();
-        for _ in 0..8 {
-            let (gateway, receipt) = (gateway.clone(), receipt.clone());
-            telling.spawn(async move {
-                let phone = device("alice-phone");
-                gateway.receipts_of(&app(), &phone, vec![receipt]).await
-            });
-        }
-        assert!(telling.join_all().await.iter().all(Result::is_ok));
-        let trace = scene.served.world.trace(receipt.delivery).await;
-        let told = trace.iter().filter(|it| it.stage == Stage::Delivered);
-        assert_eq!(told.count(), 1);
-    }
 }
 
 /// Ids may have any characters; in the path they are percent-encoded, signed they are not.

@@ -54,7 +54,7 @@ async fn nothing_follows_a_logout_or_a_change_of_accounts() {
     assert_eq!(skipped.skipped[0].reason, "logged-out");
 }
 
-/// S43, S47.
+/// S43+, S47.
 #[tokio::test]
 async fn a_late_logout_never_undoes_the_new_login() {
     let world = World::new(|_| {});
@@ -119,7 +119,7 @@ async fn a_recalled_message_is_not_sent_any_more() {
     assert_eq!(world.settled(delivery).await.as_deref(), Some("recalled"));
 }
 
-/// S79, S95.
+/// S79+, S95.
 #[tokio::test]
 async fn a_message_submitted_twice_is_pushed_and_counted_once() {
     let world = World::new(|_| {});
@@ -157,7 +157,7 @@ async fn a_message_submitted_twice_is_pushed_and_counted_once() {
     );
 }
 
-/// S95, S65, S124.
+/// S95, S65, S124+.
 #[tokio::test]
 async fn badges_count_on_from_what_the_app_went_to_background_with() {
     let world = World::new(|_| {});
@@ -299,7 +299,7 @@ async fn a_submission_that_failed_can_be_repeated() {
     assert_eq!(world.plan.count(), 1);
 }
 
-/// S71, and a clock that runs ahead.
+/// S71+, and a clock that runs ahead.
 #[tokio::test]
 async fn old_presence_is_ignored_and_a_clock_that_runs_ahead_shuts_nothing_out() {
     let world = World::new(|_| {});

@@ -18,14 +18,20 @@ comment: its doc comment, or a comment in its body.
     #[test]
     fn a_late_logout_never_undoes_the_new_login() { … }
 
-`S1-S5` and `S1–S5` cite five. Only tests count: a comment on other code is documentation. In
+`S1-S5` and `S1–S5` cite five. What the product this one follows does differently, and worse, the page marks with
+**+**. The test that would fail if we did as that product does says so by the same sign:
+
+    /// S43+: the late logout belongs to the session before.
+
+Only tests count: a comment on other code is documentation. In
 push-testkit, whose functions are what conformance tests call, every function is a test. In test files
 that are not Rust (under a folder `tests`), every line with a number counts.
 
 --missing       prints only statements without a test
---complete      fails unless exactly the statements on the page's line `Open: …` have no test
+--complete      fails unless exactly the statements on the page's line `Open: …` have no test, and each
+                tested statement that the page marks with **+** has a test that cites it as `S43+`
 --require LIST  fails if one of these has no test, as in S1-S49,S75
-Exit code 1 also if a test cites a number that no statement has.
+Exit code 1 also if a test cites a number that no statement has, or as better what the page does not mark.
 ";
 
 const PAGE: &str = "docs/behaviour.md";
@@ -40,6 +46,8 @@ const OTHER_TESTS: &[&str] = &["c", "js", "kt", "mjs", "py", "sh", "swift", "ts"
 #[derive(Debug, PartialEq, Eq)]
 struct Citation {
     statement: u32,
+    /// As `S43+`: the test would fail if we did as the product that this one follows.
+    is_better: bool,
     path: String,
     /// From 1.
     line: usize,
@@ -99,6 +107,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     let mut wrong = verdict(&statements, &by_tests, &required);
     if complete {
         wrong.extend(differs(&statements, &by_tests, &open(&page)));
+        wrong.extend(unshown(&statements, &by_tests));
     }
     if wrong.is_empty() {
         return Ok(());
@@ -120,16 +129,22 @@ fn print(
         let first = tests
             .first()
             .map_or_else(|| "-".to_owned(), |it| format!("{}:{}", it.path, it.line));
+        let better = if is_marked(summary) {
+            tests.iter().filter(|it| it.is_better).count().to_string()
+        } else {
+            String::new()
+        };
         rows.push(vec![
-            format!("S{number}"),
+            id(*number, summary),
             tests.len().to_string(),
+            better,
             first,
-            summary.replace("**", ""),
+            summary.replace(MARK, "").trim_end().to_owned(),
         ]);
     }
     println!(
         "{}",
-        table::columns(&["id", "tests", "first", "statement"], &rows)
+        table::columns(&["id", "tests", "as +", "first", "statement"], &rows)
     );
     let tested = statements
         .keys()
@@ -142,6 +157,40 @@ fn print(
     );
 }
 
+/// What the page marks a statement with that goes beyond the product this one follows.
+const MARK: &str = "**+**";
+
+fn is_marked(summary: &str) -> bool {
+    summary.contains(MARK)
+}
+
+fn id(number: u32, summary: &str) -> String {
+    let sign = if is_marked(summary) { "+" } else { "" };
+    format!("S{number}{sign}")
+}
+
+/// To say that we are better is one thing; a test has to show it.
+fn unshown(
+    statements: &BTreeMap<u32, String>,
+    by_tests: &BTreeMap<u32, Vec<Citation>>,
+) -> Option<String> {
+    let unshown: Vec<String> = statements
+        .iter()
+        .filter(|(number, summary)| {
+            let tests = by_tests.get(number);
+            is_marked(summary) && tests.is_some_and(|it| it.iter().all(|it| !it.is_better))
+        })
+        .map(|(number, summary)| id(*number, summary))
+        .collect();
+    if unshown.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "{PAGE} says that we are better, and no test names it, as `/// S43+: …`, for {}",
+        unshown.join(", ")
+    ))
+}
+
 fn verdict(
     statements: &BTreeMap<u32, String>,
     by_tests: &BTreeMap<u32, Vec<Citation>>,
@@ -149,14 +198,24 @@ fn verdict(
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     for (number, citations) in by_tests {
-        if !statements.contains_key(number) {
+        let Some(summary) = statements.get(number) else {
             wrong.extend(citations.iter().map(|it| {
                 format!(
                     "{}:{}: S{number} is cited, but {PAGE} has no such statement",
                     it.path, it.line
                 )
             }));
-        }
+            continue;
+        };
+        let boasts = citations
+            .iter()
+            .filter(|it| it.is_better && !is_marked(summary));
+        wrong.extend(boasts.map(|it| {
+            format!(
+                "{}:{}: S{number}+ is cited, but {PAGE} does not mark S{number} with {MARK}",
+                it.path, it.line
+            )
+        }));
     }
     for number in required {
         if !statements.contains_key(number) {
@@ -174,7 +233,7 @@ fn verdict(
 fn open(page: &str) -> BTreeSet<u32> {
     page.lines()
         .filter_map(|it| it.strip_prefix("Open:"))
-        .flat_map(ids)
+        .flat_map(|it| ids(it).into_keys())
         .collect()
 }
 
@@ -250,8 +309,9 @@ fn statements(page: &str) -> Result<BTreeMap<u32, String>> {
 fn scan(path: &str, text: &str) -> Option<Cited> {
     let in_tests = path.starts_with("tests/") || path.contains("/tests/");
     let ending = path.rsplit_once('.').map_or("", |(_, it)| it);
-    let citation = |statement, line: usize| Citation {
+    let citation = |(statement, is_better), line: usize| Citation {
         statement,
+        is_better,
         path: path.to_owned(),
         line: line + 1,
     };
@@ -266,10 +326,12 @@ fn scan(path: &str, text: &str) -> Option<Cited> {
             source::tests(text, &layers)
         };
         for test in tests {
-            let mut once = BTreeSet::new();
+            let mut once = BTreeMap::new();
             for line in test.lines {
                 inside.insert(line);
-                once.extend(ids(comments.get(line).copied().unwrap_or_default()));
+                for (number, is_better) in ids(comments.get(line).copied().unwrap_or_default()) {
+                    *once.entry(number).or_default() |= is_better;
+                }
             }
             let all = once.into_iter().map(|it| citation(it, test.attribute));
             cited.by_tests.extend(all);
@@ -297,9 +359,9 @@ fn scan(path: &str, text: &str) -> Option<Cited> {
     Some(cited)
 }
 
-/// The numbers in a text: `S7` is one, `S1-S3` and `S1–S3` are three.
-fn ids(text: &str) -> BTreeSet<u32> {
-    let mut found = BTreeSet::new();
+/// The numbers in a text, and whether they are cited as better: `S7` and `S7+` are one, `S1-S3` and `S1–S3` are three.
+fn ids(text: &str) -> BTreeMap<u32, bool> {
+    let mut found: BTreeMap<u32, bool> = BTreeMap::new();
     let mut from: Option<u32> = None;
     let mut rest = text;
     let mut before = ' ';
@@ -308,12 +370,14 @@ fn ids(text: &str) -> BTreeSet<u32> {
             && !(before.is_alphanumeric() || before == '_')
             && let Some((number, after)) = number(&rest[1..])
         {
-            match from.take() {
-                Some(first) => found.extend(first.min(number)..=first.max(number)),
-                None => {
-                    found.insert(number);
-                }
+            let first = from.take().unwrap_or(number);
+            for it in first.min(number)..=first.max(number) {
+                found.entry(it).or_default();
             }
+            let is_better = after
+                .strip_prefix('+')
+                .is_some_and(|it| !it.starts_with(char::is_alphanumeric));
+            *found.entry(number).or_default() |= is_better;
             let dash = after.strip_prefix(['-', '–']);
             from = dash.is_some_and(|it| it.starts_with('S')).then_some(number);
             before = ' ';
@@ -344,7 +408,7 @@ fn number(text: &str) -> Option<(u32, &str)> {
 fn parse_list(list: &str) -> Result<BTreeSet<u32>, String> {
     let mut all = BTreeSet::new();
     for part in list.split(',').map(str::trim).filter(|it| !it.is_empty()) {
-        let found = ids(part);
+        let found: BTreeSet<u32> = ids(part).into_keys().collect();
         if found.is_empty() {
             return Err(format!(
                 "`{part}` is neither a statement such as S7 nor a range such as S1-S5"
@@ -359,10 +423,54 @@ fn parse_list(list: &str) -> Result<BTreeSet<u32>, String> {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use super::{Citation, differs, ids, open, parse_list, ranges, scan, statements, verdict};
+    use super::{
+        Citation, differs, ids, open, parse_list, ranges, scan, statements, unshown, verdict,
+    };
 
     fn numbers(text: &str) -> Vec<u32> {
-        ids(text).into_iter().collect()
+        ids(text).into_keys().collect()
+    }
+
+    #[test]
+    fn a_plus_says_that_the_test_shows_where_we_are_better() {
+        let found: Vec<(u32, bool)> = ids("S7+, S8: S9 + S10+S11+x S12+").into_iter().collect();
+        assert_eq!(
+            found,
+            [
+                (7, true),
+                (8, false),
+                (9, false),
+                (10, false),
+                (11, false),
+                (12, true)
+            ]
+        );
+        assert_eq!(ids("S7 and S7+, S7")[&7], true);
+    }
+
+    #[test]
+    fn where_we_say_that_we_are_better_a_test_shows_it() {
+        let statements = BTreeMap::from([
+            (1, "plain".to_owned()),
+            (2, "better **+**".to_owned()),
+            (3, "open **+**".to_owned()),
+        ]);
+        let cited = |statement, is_better| {
+            let citation = Citation {
+                statement,
+                is_better,
+                path: "a.rs".to_owned(),
+                line: 1,
+            };
+            BTreeMap::from([(statement, vec![citation])])
+        };
+        assert_eq!(unshown(&statements, &cited(2, true)), None);
+        let told = unshown(&statements, &cited(2, false)).expect("it is not shown");
+        assert!(told.ends_with("for S2+"), "{told}");
+        assert_eq!(unshown(&statements, &cited(1, false)), None);
+        let none = BTreeSet::new();
+        assert_eq!(verdict(&statements, &cited(2, true), &none).len(), 0);
+        assert_eq!(verdict(&statements, &cited(1, true), &none).len(), 1);
     }
 
     #[test]
@@ -443,6 +551,7 @@ fn one() {
         let cited = |number| {
             let citation = Citation {
                 statement: number,
+                is_better: false,
                 path: "a.rs".to_owned(),
                 line: 1,
             };

@@ -195,7 +195,7 @@ impl LoginSystem for Late {
     }
 }
 
-/// S43: changing the app starts the logout of the first and does not wait; its success comes after the new login.
+/// S43+: changing the app starts the logout of the first and does not wait; its success comes after the new login.
 #[test]
 fn the_race_of_an_app_switch_leaves_the_new_login_registered() {
     block_on(async {

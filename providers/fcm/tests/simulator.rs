@@ -205,7 +205,7 @@ fn a_renewal_that_fails_disturbs_nobody_while_the_old_access_is_good() {
     });
 }
 
-/// S120
+/// S120+
 #[test]
 fn access_that_ended_early_is_renewed_once_for_a_whole_batch_and_every_message_sent_again() {
     block_on(async {

@@ -37,6 +37,7 @@ pub(super) struct CConfig {
     pub(super) payload_shape: i32,
     pub(super) device_id: *const c_char,
     pub(super) extra_ca_pem: *const c_char,
+    pub(super) extension_folder: *const c_char,
 }
 
 // SAFETY: `repr(C)`, begins with its size, and is made of numbers and pointers.
@@ -92,7 +93,7 @@ pub(super) unsafe fn config(from: *const CConfig) -> Result<Config, PushError> {
         device_kind: device_kind(it.device_kind)?,
         payload_shape: payload_shape(it.payload_shape)?,
         device_id: optional(it.device_id, "device_id")?,
-        extension_folder: None,
+        extension_folder: optional(it.extension_folder, "extension_folder")?,
         extra_ca_pem: optional(it.extra_ca_pem, "extra_ca_pem")?,
     })
 }
@@ -118,7 +119,7 @@ fn device_kind(number: i32) -> Result<Option<DeviceKind>, PushError> {
     }))
 }
 
-fn payload_shape(number: i32) -> Result<Option<PayloadShape>, PushError> {
+pub(super) fn payload_shape(number: i32) -> Result<Option<PayloadShape>, PushError> {
     Ok(Some(match number {
         0 => return Ok(None),
         1 => PayloadShape::Apns,
@@ -127,8 +128,7 @@ fn payload_shape(number: i32) -> Result<Option<PayloadShape>, PushError> {
         4 => PayloadShape::Oppo,
         5 => PayloadShape::Tpns,
         _ => {
-            let what = "offline_push_config.payload_shape";
-            return Err(unknown(number, what, "OFFLINE_PUSH_PAYLOAD_…"));
+            return Err(unknown(number, "payload_shape", "OFFLINE_PUSH_PAYLOAD_…"));
         }
     }))
 }

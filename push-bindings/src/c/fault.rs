@@ -147,10 +147,8 @@ mod tests {
         assert_eq!(offline_push_error_get_kind(error), 6);
         offline_push_error_free(error);
         // SAFETY: NULL.
-        assert_eq!(
-            unsafe { reporting::<()>(ptr::null_mut(), || panic!("ours")) },
-            None
-        );
+        let done = unsafe { reporting::<()>(ptr::null_mut(), || panic!("ours")) };
+        assert_eq!(done, None);
         assert_eq!(guarded::<()>(|| panic!("ours")), None);
     }
 

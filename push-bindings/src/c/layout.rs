@@ -22,7 +22,7 @@ fn questions() -> Vec<(String, usize)> {
         "offline_push_certificate" is CCertificate { channel slot debug_id release_id }
         "offline_push_config" is CConfig {
             size gateway_url app_id state_path channel certificates certificate_count is_debug_build slots slot_count
-            device_kind payload_shape device_id extra_ca_pem
+            device_kind payload_shape device_id extra_ca_pem extension_folder
         }
         "offline_push_entity" is CEntity {
             size version chat_type action sender nickname face_url content send_time custom_data custom_data_length

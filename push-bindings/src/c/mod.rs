@@ -15,6 +15,7 @@ mod app;
 mod callbacks;
 mod client;
 mod config;
+mod extension;
 mod fault;
 mod grow;
 #[cfg(test)]

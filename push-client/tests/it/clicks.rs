@@ -81,7 +81,7 @@ fn a_click_that_names_nobody_calls_no_handler() {
     });
 }
 
-/// S27: the second click replaces the first as a whole; the original mixes the ids of both.
+/// S27+: the second click replaces the first as a whole; the original mixes the ids of both.
 #[test]
 fn a_second_click_before_the_login_replaces_the_first() {
     block_on(async {
@@ -101,7 +101,7 @@ fn a_second_click_before_the_login_replaces_the_first() {
     });
 }
 
-/// S28: a click that waits for alice goes when she logs out.
+/// S28+: a click that waits for alice goes when she logs out.
 #[test]
 fn a_waiting_click_is_dropped_at_the_logout() {
     block_on(async {
@@ -123,7 +123,7 @@ fn a_waiting_click_is_dropped_at_the_logout() {
     });
 }
 
-/// S28: nor does it go to the account that takes hers over.
+/// S28+: nor does it go to the account that takes hers over.
 #[test]
 fn a_waiting_click_is_dropped_when_another_account_logs_in() {
     block_on(async {
@@ -145,7 +145,7 @@ fn a_waiting_click_is_dropped_when_another_account_logs_in() {
     });
 }
 
-/// S28: a notification of alice's that is clicked while nobody is logged in, also after a restart, is not bob's.
+/// S28+: a notification of alice's that is clicked while nobody is logged in, also after a restart, is not bob's.
 #[test]
 fn a_click_on_the_last_accounts_notification_waits_for_that_account() {
     block_on(async {
@@ -163,7 +163,7 @@ fn a_click_on_the_last_accounts_notification_waits_for_that_account() {
     });
 }
 
-/// S29: a click that nobody opens is reported and counted.
+/// S29+: a click that nobody opens is reported and counted.
 #[test]
 fn a_click_without_a_handler_is_reported_as_unhandled() {
     block_on(async {
@@ -180,7 +180,7 @@ fn a_click_without_a_handler_is_reported_as_unhandled() {
     });
 }
 
-/// S30: the root view is not there yet: the click stays, and is opened when the app says so.
+/// S30+: the root view is not there yet: the click stays, and is opened when the app says so.
 #[test]
 fn a_click_that_the_app_is_not_ready_for_is_kept() {
     block_on(async {
@@ -256,7 +256,7 @@ fn a_kept_click_gives_way_to_a_later_one() {
     });
 }
 
-/// S31: the arrival of a push is reported, and opens nothing; the click on it does.
+/// S31+: the arrival of a push is reported, and opens nothing; the click on it does.
 #[test]
 fn a_push_that_arrives_opens_nothing() {
     block_on(async {
@@ -277,7 +277,7 @@ fn a_push_that_arrives_opens_nothing() {
     });
 }
 
-/// S32: launch options and response callback tell the same click; it is routed once.
+/// S32+: launch options and response callback tell the same click; it is routed once.
 #[test]
 fn the_same_click_through_two_doors_is_routed_once() {
     block_on(async {

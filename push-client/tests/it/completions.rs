@@ -105,7 +105,7 @@ fn an_app_that_completes_at_once_is_not_repeated() {
     });
 }
 
-/// S34: the app completes later; the original completes a second time.
+/// S34+: the app completes later; the original completes a second time.
 #[test]
 fn an_app_that_completes_later_is_waited_for() {
     block_on(async {
@@ -127,7 +127,7 @@ fn an_app_that_completes_later_is_waited_for() {
     });
 }
 
-/// S34: the app never completes; the time-out does, once.
+/// S34+: the app never completes; the time-out does, once.
 #[test]
 fn an_app_that_never_completes_is_made_up_for() {
     block_on(async {

@@ -40,7 +40,7 @@ async fn kit_beside(delegate: &Arc<Delegate>) -> (Kit, Arc<HostHooks>) {
     (kit, hooks)
 }
 
-/// S49: whoever was installed before keeps hearing everything; S48: also after a logout.
+/// S49+: whoever was installed before keeps hearing everything; S48: also after a logout.
 #[test]
 fn an_earlier_observer_hears_everything_before_and_after_the_logout() {
     block_on(async {

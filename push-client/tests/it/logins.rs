@@ -98,7 +98,7 @@ fn a_denied_permission_does_not_stop_the_token() {
     });
 }
 
-/// S38: the same login again keeps its generation; neither phone nor gateway hears of it.
+/// S38+: the same login again keeps its generation; neither phone nor gateway hears of it.
 #[test]
 fn a_repeated_login_is_the_same_and_uploads_nothing() {
     block_on(async {
@@ -152,7 +152,7 @@ fn another_login_without_a_token_unbinds_the_first() {
     });
 }
 
-/// S43: whoever ends an old generation ends nothing.
+/// S43+: whoever ends an old generation ends nothing.
 #[test]
 fn a_late_logout_never_undoes_the_new_login() {
     block_on(async {
@@ -182,7 +182,7 @@ fn an_unknown_generation_ends_nothing() {
     });
 }
 
-/// S47: the client unbinds by itself; S41: whatever ended the login.
+/// S47+: the client unbinds by itself; S41: whatever ended the login.
 #[test]
 fn the_end_of_a_login_unbinds_the_device() {
     block_on(async {
@@ -208,7 +208,7 @@ fn the_end_of_a_login_unbinds_the_device() {
     });
 }
 
-/// S47: the IM server had unbound the device and the ticket was dead: nothing is left to do.
+/// S47+: the IM server had unbound the device and the ticket was dead: nothing is left to do.
 #[test]
 fn unbinding_is_safe_when_the_server_did_it_already() {
     block_on(async {
@@ -263,7 +263,7 @@ fn logging_out_and_in_again_without_network_ends_bound() {
     });
 }
 
-/// S45: with both bridges at work the second registration is the first, it is reported, and neither bridge is switched off.
+/// S45+: with both bridges at work the second registration is the first, it is reported, and neither bridge is switched off.
 #[test]
 fn both_bridges_may_be_at_work() {
     block_on(async {

@@ -17,7 +17,7 @@ fn the_device_keeps_its_id() {
     });
 }
 
-/// S54: an upload that failed is made up for after a restart, with the token that was known.
+/// S54+: an upload that failed is made up for after a restart, with the token that was known.
 #[test]
 fn a_failed_upload_is_made_up_for_after_a_restart() {
     block_on(async {

@@ -12,7 +12,7 @@ use crate::{
     log::{Log, chat},
 };
 
-/// S20: an interceptor that takes a click over stops everything; S21: it sees both the raw data and the entity.
+/// S20: an interceptor that takes a click over stops everything; S21+: it sees both the raw data and the entity.
 #[test]
 fn an_interceptor_sees_everything_and_can_stop_it() {
     block_on(async {
@@ -43,7 +43,7 @@ fn an_interceptor_sees_everything_and_can_stop_it() {
     });
 }
 
-/// S22: also on a cold start, before anybody is logged in.
+/// S22+: also on a cold start, before anybody is logged in.
 #[test]
 fn an_interceptor_runs_on_a_cold_start() {
     block_on(async {

@@ -10,7 +10,7 @@ async fn refused(builder: Builder) -> Error {
     builder.start().await.expect_err("it does not start")
 }
 
-/// S51: a missing certificate id is an error at start, with the line to write.
+/// S51+: a missing certificate id is an error at start, with the line to write.
 #[test]
 fn a_missing_certificate_id_is_an_error_at_start() {
     block_on(async {
@@ -32,7 +32,7 @@ fn a_missing_certificate_id_is_an_error_at_start() {
     });
 }
 
-/// S51: zero is what a forgotten macro yields in the original; here it is an error that names the line.
+/// S51+: zero is what a forgotten macro yields in the original; here it is an error that names the line.
 #[test]
 fn a_zero_certificate_id_is_an_error_that_names_its_line() {
     let error = CertificateIds::new([entry(Slot::Alert, 0)]).unwrap_err();

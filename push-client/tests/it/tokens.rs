@@ -113,7 +113,7 @@ fn errors_have_the_numbers_of_the_sdk() {
     }
 }
 
-/// S46: a token that comes while nobody is logged in waits, and is uploaded at the next login; S52: 21005 until then.
+/// S46+: a token that comes while nobody is logged in waits, and is uploaded at the next login; S52: 21005 until then.
 #[test]
 fn a_token_is_remembered_while_logged_out() {
     block_on(async {
@@ -139,7 +139,7 @@ fn a_token_is_remembered_while_logged_out() {
     });
 }
 
-/// S54: a failed upload is repeated, each time after a longer pause, until the gateway has it.
+/// S54+: a failed upload is repeated, each time after a longer pause, until the gateway has it.
 #[test]
 fn a_failed_upload_is_repeated_with_growing_pauses() {
     block_on(async {
@@ -226,7 +226,7 @@ fn a_gateway_that_asks_for_a_pause_gets_it() {
     });
 }
 
-/// S55: the same account, certificate, channel and token are not uploaded again within the interval, but after it.
+/// S55+: the same account, certificate, channel and token are not uploaded again within the interval, but after it.
 #[test]
 fn an_unchanged_token_is_uploaded_again_only_after_the_interval() {
     block_on(async {

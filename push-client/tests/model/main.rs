@@ -50,6 +50,8 @@ fn the_client_does_what_the_model_says() {
         cases,
         failure_persistence: None,
         max_shrink_iters: 20_000,
+        // In milliseconds.
+        max_shrink_time: 30_000,
         ..Config::default()
     });
     let result = runner.run(&case(), |case| run(&case).map_err(TestCaseError::fail));

@@ -721,7 +721,7 @@ fn the_sender_and_strangers_get_nothing() {
     );
 }
 
-/// S125.
+/// S125+.
 #[test]
 fn each_device_is_reached_by_its_own_channel() {
     let mut android = phone();

@@ -61,7 +61,7 @@ pub async fn a_late_logout_never_undoes_the_same_users_new_login(mut kit: LoginK
     assert_eq!(kit.session.current(), None);
 }
 
-/// S41: a device that was taken over gets no push.
+/// S41+: a device that was taken over gets no push.
 pub async fn being_kicked_ends_the_login_with_that_cause(mut kit: LoginKit) {
     kit.run().await;
     kit.driver.login(account("alice")).await;
@@ -76,7 +76,7 @@ pub async fn being_kicked_ends_the_login_with_that_cause(mut kit: LoginKit) {
     );
 }
 
-/// S41: nor does one whose login has expired.
+/// S41+: nor does one whose login has expired.
 pub async fn an_expired_login_ends_with_that_cause(mut kit: LoginKit) {
     kit.run().await;
     kit.driver.login(account("alice")).await;

@@ -90,7 +90,7 @@ mod tests {
     }
 
     proptest! {
-        // S98: cut on a character boundary, CJK and emoji included.
+        // S98+: cut on a character boundary, CJK and emoji included.
         #[test]
         fn a_shortened_text_fits_and_begins_like_the_text(text in text(), max in 3_usize..400) {
             let short = shortened(&text, max);

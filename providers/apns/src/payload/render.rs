@@ -328,7 +328,7 @@ mod tests {
     }
 
     proptest! {
-        /// S98: the texts are cut on a character boundary, and nothing else ever is.
+        /// S98+: the texts are cut on a character boundary, and nothing else ever is.
         #[test]
         fn a_payload_fits_and_its_ext_is_whole(title in text(), subtitle in text(), body in text(), ext in "[a-z{}\":\\\\]{0,2500}") {
             let notification = Notification {

@@ -44,7 +44,7 @@ fn a_push_arrives_as_it_was_meant() {
     });
 }
 
-/// S96, S97, S124.
+/// S96, S97, S124+.
 #[test]
 fn every_field_of_a_notification_has_its_place() {
     block_on(async {

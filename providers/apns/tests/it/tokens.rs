@@ -8,7 +8,7 @@ use push_testkit::{block_on, fixtures, sample};
 
 use crate::support::{Apple, KEY_ID, TEAM_ID, TOPIC, dynamic, minutes, send_sample};
 
-/// S57: before anything is sent, where both are known.
+/// S57+: before anything is sent, where both are known.
 #[test]
 fn a_token_of_the_other_environment_is_recognised_before_it_is_sent() {
     block_on(async {
@@ -27,7 +27,7 @@ fn a_token_of_the_other_environment_is_recognised_before_it_is_sent() {
     });
 }
 
-/// S57: after the first `BadDeviceToken`, where the app told the wrong one.
+/// S57+: after the first `BadDeviceToken`, where the app told the wrong one.
 #[test]
 fn a_sandbox_token_told_as_production_is_set_aside_and_not_dead() {
     block_on(async {
@@ -95,7 +95,7 @@ fn a_token_of_a_deleted_app_is_dead_since_then() {
     });
 }
 
-/// S122.
+/// S122+.
 #[test]
 fn every_device_of_a_batch_gets_its_own_outcome() {
     block_on(async {

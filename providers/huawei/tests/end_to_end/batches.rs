@@ -1,7 +1,7 @@
 //! One verdict for each target.
 use super::*;
 
-/// S121
+/// S121+
 #[test]
 fn every_target_is_sent_once_whatever_the_batch_size() {
     block_on(async {

@@ -1,0 +1,45 @@
+//! What a notification service extension calls.
+use std::{ffi::c_char, ptr};
+
+use super::{
+    config::payload_shape as shape_of,
+    fault::reporting,
+    names::Handle,
+    text::{give, read},
+};
+use crate::NotificationExtension;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn offline_push_extension_delivered(
+    folder: *const c_char,
+    payload_shape: i32,
+    payload: *const c_char,
+    within_ms: u32,
+    sent: *mut u32,
+    waiting: *mut u32,
+    trouble: *mut *mut c_char,
+    error: *mut *mut Handle,
+) -> bool {
+    let work = || {
+        // SAFETY: the header wants texts that end with a zero.
+        let (folder, payload) = unsafe { (read(folder, "folder")?, read(payload, "payload")?) };
+        let extension = NotificationExtension::new(folder, shape_of(payload_shape)?);
+        Ok(extension.delivered(payload, within_ms))
+    };
+    // SAFETY: the header wants NULL or a place for a pointer.
+    let Some(done) = (unsafe { reporting(error, work) }) else {
+        return false;
+    };
+    for (place, number) in [(sent, done.sent), (waiting, done.waiting)] {
+        if !place.is_null() {
+            // SAFETY: the header wants NULL or a place for a number.
+            unsafe { place.write(number) };
+        }
+    }
+    if !trouble.is_null() {
+        let words = done.trouble.as_deref().map_or(ptr::null_mut(), give);
+        // SAFETY: the header wants NULL or a place for a pointer.
+        unsafe { trouble.write(words) };
+    }
+    true
+}

@@ -1,0 +1,400 @@
+/*
+ * The story of the app half, told in C: what an app would write, against a running gateway and Apple's simulator.
+ *
+ * The test that starts it answers its questions about phones, one line of JSON each. The first thing that is not as it should be
+ * ends the story.
+ */
+#include "app.h"
+
+/* Must fail, with an error of that kind that has these words. */
+static void refused(int line, offline_push_error **error, offline_push_error_kind kind, const char *words) {
+    const char *message = offline_push_error_get_message(*error);
+    if (*error == NULL || offline_push_error_get_kind(*error) != kind || strstr(message, words) == NULL) {
+        fprintf(stderr, "story.c:%d: wanted kind %d with `%s`, got %d: %s\n", line, kind, words,
+                offline_push_error_get_kind(*error), message);
+        exit(1);
+    }
+    offline_push_error_free(*error);
+    *error = NULL;
+}
+#define REFUSED(call, kind, words)                                                                                    \
+    do {                                                                                                              \
+        MUST("it is refused", !(call));                                                                               \
+        refused(__LINE__, &error, kind, words);                                                                       \
+    } while (0)
+
+static void what_cannot_work_is_refused_in_words(void) {
+    app *it = install();
+    offline_push_error *error = NULL;
+    offline_push_config config = configuration();
+    offline_push_callbacks callbacks = callbacks_of(it);
+
+    offline_push_certificate none = {"apns", OFFLINE_PUSH_SLOT_ALERT, 0, 0};
+    config.certificates = &none;
+    REFUSED(offline_push_start(&config, &callbacks, &error), OFFLINE_PUSH_ERROR_CONFIG,
+            "the debug certificate id of channel apns and slot alert is 0, which no credential has");
+    config.certificates = NULL;
+    REFUSED(offline_push_start(&config, &callbacks, &error), OFFLINE_PUSH_ERROR_INVALID,
+            "offline_push_config.certificates: it is NULL, but its count is not 0");
+    none.slot = 9;
+    config.certificates = &none;
+    REFUSED(offline_push_start(&config, &callbacks, &error), OFFLINE_PUSH_ERROR_INVALID, "9 is none of them");
+
+    config = configuration();
+    config.app_id = NULL;
+    REFUSED(offline_push_start(&config, &callbacks, &error), OFFLINE_PUSH_ERROR_INVALID,
+            "offline_push_config.app_id: it is NULL");
+    config.app_id = "im\xff";
+    REFUSED(offline_push_start(&config, &callbacks, &error), OFFLINE_PUSH_ERROR_INVALID, "not UTF-8 from byte 2");
+    config = configuration();
+    config.size = 0;
+    REFUSED(offline_push_start(&config, &callbacks, &error), OFFLINE_PUSH_ERROR_CONFIG, "offline_push_config_new()");
+    config = configuration();
+    config.device_kind = -1;
+    REFUSED(offline_push_start(&config, &callbacks, &error), OFFLINE_PUSH_ERROR_INVALID, "device_kind");
+    config = configuration();
+    config.payload_shape = 77;
+    REFUSED(offline_push_start(&config, &callbacks, &error), OFFLINE_PUSH_ERROR_INVALID, "payload_shape");
+    config = configuration();
+    callbacks.navigate_to_chat = NULL;
+    REFUSED(offline_push_start(&config, &callbacks, &error), OFFLINE_PUSH_ERROR_CONFIG, "navigate_to_chat: it is NULL");
+    REFUSED(offline_push_start(&config, NULL, &error), OFFLINE_PUSH_ERROR_CONFIG, "offline_push_callbacks");
+    REFUSED(offline_push_start(NULL, &callbacks, &error), OFFLINE_PUSH_ERROR_CONFIG, "offline_push_config: it is NULL");
+    MUST("who wants no words gets none", offline_push_start(NULL, NULL, NULL) == NULL);
+
+    /* What is no client does no harm, wherever it points. */
+    offline_push_client *nobody = (offline_push_client *)it;
+    REFUSED(offline_push_login(nobody, "alice", "ticket", &error), OFFLINE_PUSH_ERROR_INVALID, "not one that is open");
+    MUST("nor does NULL", !offline_push_ready(NULL) && !offline_push_set_push(NULL, true));
+    uint32_t code = 7;
+    char *words = state_path;
+    MUST("its token is unknown",
+         offline_push_token_status(nobody, OFFLINE_PUSH_SLOT_ALERT, &code, &words) == OFFLINE_PUSH_TOKEN_UNKNOWN);
+    MUST("and has no words", code == 0 && words == NULL);
+    MUST("nobody has a device", offline_push_device(nobody) == NULL && offline_push_user(NULL) == NULL);
+    MUST("closing nothing is fine", offline_push_close(NULL, NULL));
+    offline_push_string_free(NULL);
+    offline_push_error_free(NULL);
+    MUST("no answer was asked", !offline_push_job_run(NULL) && !offline_push_token_answer_fail(NULL, "no"));
+
+    start(it);
+    REFUSED(offline_push_login(it->client, "alice", NULL, &error), OFFLINE_PUSH_ERROR_INVALID, "ticket: it is NULL");
+    REFUSED(offline_push_login(it->client, "\xc3\x28", "ticket", &error), OFFLINE_PUSH_ERROR_INVALID, "user: it is not UTF-8");
+    REFUSED(offline_push_register_service(it->client, "", "ticket", &error), OFFLINE_PUSH_ERROR_INVALID, "user");
+    REFUSED(offline_push_clicked(it->client, 5, "{}", on_completed, it, &error), OFFLINE_PUSH_ERROR_INVALID, "door");
+    REFUSED(offline_push_arrived(it->client, NULL, on_completed, it, &error), OFFLINE_PUSH_ERROR_INVALID, "payload");
+    MUST("no completion was taken", count(it, &it->completed) == 0);
+    MUST("there is no slot 3", !offline_push_token_removed(it->client, 3));
+    MUST("a token without bytes is refused",
+         !offline_push_token_received_bytes(it->client, OFFLINE_PUSH_SLOT_ALERT, NULL, 0, &error));
+    MUST("with the SDK's number", offline_push_error_get_code(error) == 22003);
+    refused(__LINE__, &error, OFFLINE_PUSH_ERROR_INVALID, "empty");
+    REFUSED(offline_push_token_received_bytes(it->client, OFFLINE_PUSH_SLOT_ALERT, NULL, 3, &error),
+            OFFLINE_PUSH_ERROR_INVALID, "bytes: it is NULL");
+    char long_token[400];
+    memset(long_token, 'a', sizeof long_token - 1);
+    long_token[sizeof long_token - 1] = '\0';
+    MUST("a long token is refused",
+         !offline_push_token_received_text(it->client, OFFLINE_PUSH_SLOT_ALERT, long_token, &error));
+    MUST("with the SDK's number", offline_push_error_get_code(error) == 22004);
+    refused(__LINE__, &error, OFFLINE_PUSH_ERROR_INVALID, "399 bytes");
+    end(it);
+}
+
+static void push_comes_with_the_login_and_goes_with_the_logout(void) {
+    app *it = install();
+    start(it);
+    MUST("nothing is asked before the login", it->hooks + it->permissions + it->tokens == 0);
+    MUST("nor is anybody logged in", offline_push_user(it->client) == NULL);
+    uint32_t code;
+    char *words;
+    MUST("there is no token",
+         offline_push_token_status(it->client, OFFLINE_PUSH_SLOT_ALERT, &code, &words) == OFFLINE_PUSH_TOKEN_NONE);
+    MUST("which has words", words != NULL && code == 0);
+    offline_push_string_free(words);
+
+    it->closes_inside = true;
+    char *proof = ticket("alice");
+    MUST("a local login is taken", offline_push_login_local_only(it->client, "alice", proof, NULL));
+    MUST("the login is taken", offline_push_login(it->client, "alice", proof, NULL));
+    free(proof);
+    heard login = next_event(it, "logged_in");
+    MUST("told by", strcmp(login.by, "auto") == 0);
+    it->closes_inside = false;
+    next_event(it, "uploaded");
+    MUST("asked once each", it->hooks == 1 && it->permissions == 1 && it->tokens == 1);
+    char *user = offline_push_user(it->client);
+    MUST("who is logged in", strcmp(user, "alice") == 0);
+    offline_push_string_free(user);
+    MUST("the token",
+         offline_push_token_status(it->client, OFFLINE_PUSH_SLOT_ALERT, NULL, NULL) == OFFLINE_PUSH_TOKEN_UPLOADED);
+    MUST("the gateway has it", registrations("alice") == 1);
+
+    MUST("unread", offline_push_set_unread(it->client, 3));
+    MUST("the badge", count(it, &it->badges) == 1 && it->badge == 3);
+    MUST("in background", offline_push_background(it->client, -1));
+    next_event(it, "presence_reported");
+    free(message("alice-1", "alice", FROM_BOB));
+    char *payload = tapped(it, 1);
+    MUST("an arrival opens nothing", offline_push_arrived(it->client, payload, on_completed, it, NULL));
+    next_event(it, "completed");
+    MUST("it is completed once", count(it, &it->completed) == 1 && it->chats == 0);
+
+    MUST("the click is taken",
+         offline_push_clicked(it->client, OFFLINE_PUSH_DOOR_RESPONSE, payload, on_completed, it, NULL));
+    heard opened = next_event(it, "opened");
+    MUST("who opened it", strcmp(opened.by, "chats") == 0 && strcmp(opened.target, "bob/") == 0);
+    MUST("the chat", it->chats == 1 && strcmp(it->user, "bob") == 0 && strcmp(it->group, "") == 0);
+    MUST("on the main thread", it->on_main_thread);
+    wait_for(it, &it->completed, 2);
+    MUST("it is completed once", count(it, &it->completed) == 2 && it->completed_how == OFFLINE_PUSH_COMPLETED_NEW_DATA);
+    MUST("the second door is shut", offline_push_launched(it->client, payload, NULL));
+    next_event(it, "duplicate_click");
+    MUST("opened once", it->chats == 1);
+    free(payload);
+
+    free(message("alice-2", "alice", ",\"group\":{\"id\":\"@TGS#friends\",\"name\":\"Friends\"}" FROM_BOB));
+    payload = tapped(it, 2);
+    MUST("the click is taken", offline_push_clicked(it->client, OFFLINE_PUSH_DOOR_WARM, payload, NULL, NULL, NULL));
+    next_event(it, "opened");
+    MUST("the group", it->chats == 2 && strcmp(it->user, "") == 0 && strcmp(it->group, "@TGS#friends") == 0);
+    free(payload);
+
+    MUST("push can be off", offline_push_set_push(it->client, false));
+    next_event(it, "unbound");
+    MUST("then it is off",
+         offline_push_token_status(it->client, OFFLINE_PUSH_SLOT_ALERT, NULL, NULL) == OFFLINE_PUSH_TOKEN_OFF);
+    MUST("at the gateway too", registrations("alice") == 0);
+    MUST("and on again", offline_push_set_push(it->client, true));
+    next_event(it, "uploaded");
+
+    MUST("in foreground", offline_push_foreground(it->client));
+    next_event(it, "presence_reported");
+    char *answer = message("alice-3", "alice", FROM_BOB);
+    MUST("nobody is pushed to in front of the app", strstr(answer, "online-in-foreground") != NULL);
+    free(answer);
+    MUST("the logout is taken", offline_push_logout(it->client, NULL));
+    next_event(it, "unbound");
+    MUST("the gateway has nothing", registrations("alice") == 0);
+    answer = message("alice-4", "alice", FROM_BOB);
+    MUST("nobody is pushed to", strstr(answer, "\"deliveries\":[]") != NULL);
+    free(answer);
+    MUST("nothing arrived", arrived(it) == 2);
+    end(it);
+}
+
+/* What the phone hands over for a push from `sender`; to be freed. */
+static char *payload_of(const char *sender, int action, const char *content) {
+    char *payload = checked(malloc(LINE));
+    snprintf(payload, LINE,
+             "{\"aps\":{},\"ext\":\"{\\\"entity\\\":{\\\"version\\\":1,\\\"chatType\\\":1,\\\"action\\\":%d,"
+             "\\\"sender\\\":\\\"%s\\\",\\\"content\\\":\\\"%s\\\"}}\"}",
+             action, sender, content);
+    return payload;
+}
+
+static void click(app *it, char *payload) {
+    MUST("the click is taken",
+         offline_push_clicked(it->client, OFFLINE_PUSH_DOOR_RESPONSE, payload, NULL, NULL, NULL));
+    free(payload);
+}
+
+static void clicks_go_where_they_belong(void) {
+    app *it = install();
+    start(it);
+    char *early = payload_of("bob", 1, "hi");
+    MUST("the click is taken", offline_push_launched(it->client, early, NULL));
+    free(early);
+    heard pending = next_event(it, "click_pending");
+    MUST("what waits", strcmp(pending.target, "bob/") == 0);
+    MUST("nothing opens before the login", it->chats == 0);
+    log_in(it, "carl");
+    next_event(it, "opened");
+    MUST("then it opens", it->chats == 1 && strcmp(it->user, "bob") == 0);
+
+    click(it, payload_of("bob", 2, "ring"));
+    heard opened = next_event(it, "opened");
+    MUST("who answers", strcmp(opened.by, "calls") == 0 && it->calls == 1 && strcmp(it->call, "bob: ring") == 0);
+    MUST("no chat", it->chats == 1);
+
+    it->answer = OFFLINE_PUSH_OPENED_NOT_READY;
+    click(it, payload_of("dora", 1, "hi"));
+    next_event(it, "not_ready");
+    it->answer = OFFLINE_PUSH_OPENED_DONE;
+    MUST("the app is ready", offline_push_ready(it->client));
+    next_event(it, "opened");
+    MUST("asked twice", it->chats == 3 && strcmp(it->user, "dora") == 0);
+    it->answer = 42;
+    click(it, payload_of("emil", 1, "hi"));
+    heard failed = next_event(it, "open_failed");
+    MUST("in words", strstr(failed.words, "the app answered 42") != NULL);
+    it->answer = OFFLINE_PUSH_OPENED_DONE;
+
+    int seen = it->seen;
+    it->takes_over = true;
+    click(it, payload_of("fritz", 1, "hi"));
+    heard taken = next_event(it, "intercepted");
+    MUST("who took it", strcmp(taken.by, "app") == 0 && it->seen == seen + 1);
+    click(it, strcpy(checked(malloc(64)), "{\"aps\":{},\"ext\":\"{\\\"order\\\":42}\"}"));
+    next_event(it, "intercepted");
+    MUST("it names no chat", it->processed_without_entity == 1);
+    it->takes_over = false;
+    click(it, payload_of("gerda", 1, "hi"));
+    next_event(it, "opened");
+    MUST("nothing of it opened", it->chats == 5 && strcmp(it->user, "gerda") == 0);
+
+    /* Android's way to say foreground and background. */
+    MUST("an activity starts", offline_push_activity_started(it->client));
+    next_event(it, "presence_reported");
+    MUST("the screen turns", offline_push_activity_stopped(it->client, true));
+    MUST("it starts anew", offline_push_activity_started(it->client));
+    MUST("it stops", offline_push_activity_stopped(it->client, false));
+    next_event(it, "presence_reported");
+    end(it);
+}
+
+static void both_bridges_and_every_end_of_a_login_work(void) {
+    app *it = install();
+    start(it);
+    char *proof = ticket("hugo");
+    MUST("registered by hand", offline_push_register_service(it->client, "hugo", proof, NULL));
+    free(proof);
+    heard login = next_event(it, "logged_in");
+    MUST("told by", strcmp(login.by, "manual") == 0);
+    next_event(it, "uploaded");
+    MUST("the gateway has it", registrations("hugo") == 1);
+    MUST("unregistered by hand", offline_push_unregister_service(it->client));
+    heard logout = next_event(it, "logged_out");
+    MUST("told by", strcmp(logout.by, "manual") == 0);
+    next_event(it, "unbound");
+    MUST("the gateway has nothing", registrations("hugo") == 0);
+
+    log_in(it, "ines");
+    MUST("kicked", offline_push_kicked_offline(it->client));
+    logout = next_event(it, "logged_out");
+    MUST("why", strstr(logout.words, "another device") != NULL);
+    next_event(it, "unbound");
+    MUST("the gateway has nothing", registrations("ines") == 0);
+    log_in(it, "ines");
+    MUST("expired", offline_push_user_sig_expired(it->client));
+    logout = next_event(it, "logged_out");
+    MUST("why", strstr(logout.words, "expired") != NULL);
+    next_event(it, "unbound");
+    MUST("the gateway has nothing", registrations("ines") == 0);
+
+    /* Tokens that come by themselves. */
+    MUST("a new token", offline_push_token_received_bytes(it->client, OFFLINE_PUSH_SLOT_ALERT, it->token,
+                                                          it->token_length, NULL));
+    MUST("none", offline_push_token_failed(it->client, OFFLINE_PUSH_SLOT_ALERT, "no network", NULL));
+    MUST("gone", offline_push_token_removed(it->client, OFFLINE_PUSH_SLOT_ALERT));
+    MUST("as text",
+         offline_push_token_received_text(it->client, OFFLINE_PUSH_SLOT_ALERT, "00fc13adff785122b4ad28809a342098", NULL));
+    end(it);
+}
+
+static void after_the_end_nothing_happens(void) {
+    app *it = install();
+    start(it);
+    char *device = offline_push_device(it->client);
+    it->keeps_answer = true;
+    char *proof = ticket("jane");
+    MUST("the login is taken", offline_push_login(it->client, "jane", proof, NULL));
+    free(proof);
+    next_event(it, "permission");
+    lock(it);
+    while (it->kept == NULL) {
+        pthread_cond_wait(&it->changed, &it->lock);
+    }
+    unlock(it);
+    offline_push_client *closed = it->client;
+    MUST("it closes", offline_push_close(closed, NULL));
+    int events = it->event_count;
+    MUST("an answer is too late", !offline_push_token_answer_give_bytes(it->kept, it->token, it->token_length));
+    offline_push_error *error = NULL;
+    REFUSED(offline_push_close(closed, &error), OFFLINE_PUSH_ERROR_INVALID, "not one that is open");
+    REFUSED(offline_push_logout(closed, &error), OFFLINE_PUSH_ERROR_INVALID, "not one that is open");
+    MUST("nothing is done", !offline_push_foreground(closed) && !offline_push_unregister_service(closed));
+    MUST("nobody is there", offline_push_device(closed) == NULL);
+    MUST("no event came", it->event_count == events);
+
+    /* The same phone, started again. */
+    it->keeps_answer = false;
+    start(it);
+    char *again = offline_push_device(it->client);
+    MUST("it is the same device", strcmp(device, again) == 0);
+    offline_push_string_free(device);
+    offline_push_string_free(again);
+    end(it);
+}
+
+/* How many things registered themselves when this program was linked. */
+static int linked(void) {
+    printf("%zu\n", offline_push_linked_count());
+    return 0;
+}
+
+static void an_extension_tells_that_a_push_arrived(void) {
+    app *it = install();
+    snprintf(shared_folder, sizeof shared_folder, "%s", getenv("STATE_FOLDER"));
+    start(it);
+    log_in(it, "lisa");
+    MUST("in background", offline_push_background(it->client, 0));
+    next_event(it, "presence_reported");
+    char *answer = message("lisa-1", "lisa", FROM_BOB);
+    char *deliveries = field(answer, "deliveries");
+    char *delivery = field(deliveries, "id");
+    char *payload = tapped(it, 1);
+    end(it);
+    shared_folder[0] = '\0';
+
+    /* The app is gone; the process of the extension begins. */
+    uint32_t sent = 0;
+    uint32_t waiting = 7;
+    char *trouble = NULL;
+    MUST("it is told", offline_push_extension_delivered(getenv("STATE_FOLDER"), OFFLINE_PUSH_PAYLOAD_APNS, payload, 5000,
+                                                        &sent, &waiting, &trouble, NULL));
+    MUST("and taken", sent == 1 && waiting == 0 && trouble == NULL);
+    offline_push_error *error = NULL;
+    REFUSED(offline_push_extension_delivered(NULL, OFFLINE_PUSH_PAYLOAD_APNS, payload, 5000, NULL, NULL, NULL, &error),
+            OFFLINE_PUSH_ERROR_INVALID, "folder: it is NULL");
+    char path[128];
+    snprintf(path, sizeof path, "/v1/deliveries/%s/trace", delivery);
+    /* The trace is stored behind the receipt, in batches. */
+    bool is_delivered = false;
+    for (time_t end = time(NULL) + 20; !is_delivered && time(NULL) < end;) {
+        char *trace = call("GET", path, "");
+        char *stage = field(trace, "stage");
+        is_delivered = stage != NULL && strcmp(stage, "delivered") == 0;
+        free(stage);
+        free(trace);
+    }
+    MUST("the trace says so", is_delivered);
+    free(answer);
+    free(deliveries);
+    free(delivery);
+    free(payload);
+}
+
+int main(int count, char **arguments) {
+    if (count > 1 && strcmp(arguments[1], "--linked") == 0) {
+        return linked();
+    }
+    const char *folder = getenv("STATE_FOLDER");
+    MUST("there is a folder", folder != NULL);
+    MUST("the version", strchr(offline_push_version(), '.') != NULL);
+    void (*const chapters[])(void) = {
+        what_cannot_work_is_refused_in_words,
+        push_comes_with_the_login_and_goes_with_the_logout,
+        clicks_go_where_they_belong,
+        both_bridges_and_every_end_of_a_login_work,
+        after_the_end_nothing_happens,
+        an_extension_tells_that_a_push_arrived,
+    };
+    for (size_t at = 0; at < sizeof chapters / sizeof chapters[0]; at++) {
+        snprintf(state_path, sizeof state_path, "%s/push-%zu.json", folder, at);
+        chapters[at]();
+        fprintf(stderr, "chapter %zu\n", at);
+    }
+    fprintf(stderr, "the story is told\n");
+    return 0;
+}

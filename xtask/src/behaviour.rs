@@ -445,7 +445,7 @@ mod tests {
                 (12, true)
             ]
         );
-        assert_eq!(ids("S7 and S7+, S7")[&7], true);
+        assert!(ids("S7 and S7+, S7")[&7]);
     }
 
     #[test]

@@ -215,6 +215,7 @@ impl Builder {
         })?;
         let routes = sorted(self.routes, "route handlers")?;
         let interceptors = sorted(self.interceptors, "interceptors")?;
+        let opens_nothing = routes.is_empty() && interceptors.is_empty();
 
         let loading = Arc::clone(&store);
         let loaded = tokio::task::spawn_blocking(move || loading.load())
@@ -269,6 +270,14 @@ impl Builder {
         let client = PushClient::run(Arc::clone(&shared), self.bridges);
         if let Some(lost) = lost {
             shared.tell(Event::StateLost(lost));
+        }
+        if opens_nothing {
+            let error = missing(
+                "there is no route handler, so a click on a notification will open nothing",
+                "write route_handler!(\"chat\", OpenChat) beside the handler, or pass \
+                 .route(\"chat\", Navigate::new(|user, group| …)); in a static library only the latter is kept",
+            );
+            shared.tell(Event::StartedWithout(Arc::new(error)));
         }
         if let Some(hooks) = self.hooks {
             hooks.install(client.observer());

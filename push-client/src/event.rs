@@ -15,6 +15,8 @@ use crate::{Completed, Door, Permission, TokenError};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
+    /// The client has started without something that apps usually have; the error says what to write where.
+    StartedWithout(Arc<Error>),
     /// A login began a generation.
     LoggedIn {
         /// The generation.
@@ -169,6 +171,7 @@ impl Event {
     /// Its name, stable, for counters.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::StartedWithout(_) => "started_without",
             Self::LoggedIn { .. } => "logged_in",
             Self::AlsoLoggedIn { .. } => "also_logged_in",
             Self::LoggedOut { .. } => "logged_out",
@@ -207,7 +210,8 @@ impl Event {
     pub const fn is_trouble(&self) -> bool {
         matches!(
             self,
-            Self::AlsoLoggedIn { .. }
+            Self::StartedWithout(_)
+                | Self::AlsoLoggedIn { .. }
                 | Self::BridgeEnded { .. }
                 | Self::TokenFailed { .. }
                 | Self::Uploaded {

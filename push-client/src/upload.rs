@@ -166,6 +166,10 @@ impl Shared {
         let was_certain = self.state().bind(&account).doubtful.insert(slot);
         self.changed();
         self.persisted().await;
+        if !self.state().is_wanted(&account) {
+            // Whoever has left in the meantime is not bound once more.
+            return Outcome::Settled;
+        }
         let device = self.state().device.clone();
         let sent = self
             .parts
@@ -226,8 +230,8 @@ impl Shared {
         };
         let is_current = {
             let mut state = self.state();
-            let is_current = state.current_of(&account).is_some();
-            // What was said to one account holds for no other that has logged in meanwhile.
+            // What was said to one ticket holds for no other that has come meanwhile.
+            let is_current = state.current_with(&account).is_some();
             if is_current && matches!(outcome, Outcome::Settled) {
                 state.refused.insert(slot, body);
             }

@@ -433,6 +433,11 @@ impl State {
         self.current.as_mut().filter(|it| it.key() == key)
     }
 
+    /// Whether `account` is to have its tokens at the gateway.
+    pub(crate) fn is_wanted(&mut self, account: &Account) -> bool {
+        self.is_push_on && self.current_of(account).is_some()
+    }
+
     /// The login of `account`, unless another ticket of it has come in the meantime.
     pub(crate) fn current_with(&mut self, account: &Account) -> Option<&mut Current> {
         self.current_of(account)

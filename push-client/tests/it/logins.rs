@@ -453,3 +453,62 @@ fn a_late_refusal_never_keeps_the_next_account_from_uploading() {
         kit.uploaded("bob", &[Slot::Alert]).await;
     });
 }
+
+/// S54: nor does what it had against the old ticket say anything of the new one of the same account.
+#[test]
+fn a_late_refusal_of_an_old_ticket_never_keeps_the_new_one_from_uploading() {
+    block_on(async {
+        for kind in [
+            GatewayErrorKind::Refused,
+            GatewayErrorKind::CertificateUnknown,
+            GatewayErrorKind::TicketRefused,
+        ] {
+            let parts = Parts::with_phone(
+                ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN),
+            );
+            parts.gateway.hold(true);
+            let kit = parts.start(|it| it).await;
+            kit.log_in("alice").await;
+            until(|| kit.uploads() == 1).await;
+            let mut renewed = account("alice");
+            renewed.credential = Secret::new("renewed");
+            kit.session().register(renewed, "test").await.unwrap();
+            kit.gateway
+                .fail_next(GatewayError::new(kind, "", "not with this ticket"));
+            kit.gateway.hold(false);
+            kit.uploaded("alice", &[Slot::Alert]).await;
+            assert_eq!(kit.gateway.tickets(), ["ticket-of-alice", "renewed"]);
+            assert_eq!(kit.count("token_failed"), 0, "{kind:?}");
+        }
+    });
+}
+
+/// S42: a ticket that can be none is nobody's, but whoever brought it is there: nothing goes to the account before.
+#[test]
+fn a_login_that_cannot_be_registered_ends_the_one_before() {
+    block_on(async {
+        let (mut kit, alice) = Kit::logged_in("alice").await;
+        let renewed = Account {
+            credential: Secret::new("x".repeat(1025)),
+            ..account("alice")
+        };
+        kit.session().register(renewed, "test").await.unwrap_err();
+        settle().await;
+        assert_eq!(kit.client.user(), Some(user("alice")), "it is still Alice");
+        let overlong = Account {
+            credential: Secret::new("x".repeat(1025)),
+            ..account("bob")
+        };
+        kit.session().register(overlong, "test").await.unwrap_err();
+        assert_eq!(kit.client.user(), None);
+        let Event::LoggedOut {
+            generation, cause, ..
+        } = kit.event("logged_out").await
+        else {
+            unreachable!("it was asked for by name");
+        };
+        assert_eq!((generation, cause), (alice, LogoutCause::OtherAccount));
+        kit.event("unbound").await;
+        assert_eq!(kit.gateway.device(&kit.client.device()), None);
+    });
+}

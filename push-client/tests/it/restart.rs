@@ -176,34 +176,42 @@ fn a_store_that_cannot_save_stops_nothing() {
     });
 }
 
+/// A disk that saves nothing until the gate stands open.
+#[derive(Debug)]
+struct Slow {
+    inner: push_client::MemoryState,
+    gate: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl push_client::StateStore for Slow {
+    fn load(&self) -> push_core::Result<Option<Vec<u8>>> {
+        self.inner.load()
+    }
+    fn save(&self, state: &[u8]) -> push_core::Result<()> {
+        // A closed gate stands open.
+        self.gate
+            .lock()
+            .expect("no test panics here")
+            .recv()
+            .unwrap_or_default();
+        self.inner.save(state)
+    }
+}
+
+fn slow() -> (std::sync::mpsc::Sender<()>, Arc<Slow>) {
+    let (open, gate) = std::sync::mpsc::channel();
+    let store = Arc::new(Slow {
+        inner: push_client::MemoryState::new(),
+        gate: std::sync::Mutex::new(gate),
+    });
+    (open, store)
+}
+
 /// S47, S54: should the process end while a token is on its way, the next one knows that the device may be bound.
 #[test]
 fn an_upload_is_noted_on_disk_before_it_is_sent() {
-    #[derive(Debug)]
-    struct Slow {
-        inner: push_client::MemoryState,
-        gate: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
-    }
-    impl push_client::StateStore for Slow {
-        fn load(&self) -> push_core::Result<Option<Vec<u8>>> {
-            self.inner.load()
-        }
-        fn save(&self, state: &[u8]) -> push_core::Result<()> {
-            // A closed gate stands open.
-            self.gate
-                .lock()
-                .expect("no test panics here")
-                .recv()
-                .unwrap_or_default();
-            self.inner.save(state)
-        }
-    }
     block_on(async {
-        let (open, gate) = std::sync::mpsc::channel();
-        let store = Arc::new(Slow {
-            inner: push_client::MemoryState::new(),
-            gate: std::sync::Mutex::new(gate),
-        });
+        let (open, store) = slow();
         let parts =
             Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
         let kit = parts
@@ -221,5 +229,24 @@ fn an_upload_is_noted_on_disk_before_it_is_sent() {
                 .unwrap()
                 .contains("ticket-of-alice")
         );
+    });
+}
+
+/// S47: who has logged out while the disk was slow is not bound afterwards, not even for a moment.
+#[test]
+fn an_upload_that_waited_for_the_disk_is_not_sent_after_the_logout() {
+    block_on(async {
+        let (open, store) = slow();
+        let parts =
+            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+        let kit = parts
+            .start(|it| it.shared_state(Arc::clone(&store) as _))
+            .await;
+        let generation = kit.log_in("alice").await;
+        settle().await;
+        kit.log_out(generation).await;
+        drop(open);
+        until(|| kit.count("unbound") == 1).await;
+        assert_eq!(kit.uploads(), 0);
     });
 }

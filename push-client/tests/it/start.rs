@@ -1,8 +1,10 @@
 //! What a client says when it cannot start.
 use std::sync::Arc;
 
-use push_client::{Builder, MemoryState, Navigate, PushClient, testing::ScriptedPlatform};
-use push_core::{CertificateIds, Channel, Error, ErrorKind, Opened, Slot};
+use push_client::{Builder, MemoryState, Navigate, Process, PushClient, testing::ScriptedPlatform};
+use push_core::{
+    CertificateIds, Channel, Error, ErrorKind, Handled, Opened, Slot, payload::Payload,
+};
 
 use crate::kit::{Parts, block_on, certificates, entry};
 
@@ -70,6 +72,21 @@ fn without_a_bridge_a_place_or_a_name_of_its_own_nothing_starts() {
         let twice = parts.builder().without_bridge();
         let error = refused(twice.route("chat", open()).route("chat", open())).await;
         assert!(error.to_string().contains("`chat`"), "{error}");
+    });
+}
+
+/// The client works without, but somebody should know before the first click.
+#[test]
+fn a_client_that_opens_nothing_says_so_at_start() {
+    block_on(async {
+        let kit = Parts::new().start(|it| it).await;
+        assert_eq!(kit.count("started_without"), 1);
+        let open = Navigate::new(|_, _| Opened::Done);
+        let kit = Parts::new().start(|it| it.route("chat", open)).await;
+        assert_eq!(kit.count("started_without"), 0);
+        let take = Process::new(|_: &Payload| Handled::Yes);
+        let kit = Parts::new().start(|it| it.interceptor("all", take)).await;
+        assert_eq!(kit.count("started_without"), 0);
     });
 }
 

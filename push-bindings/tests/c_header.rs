@@ -205,3 +205,36 @@ fn the_header_is_good_c_and_good_cplusplus() {
     }
     fs::remove_file(source).expect("the source can be removed");
 }
+
+#[test]
+fn the_program_of_the_documentation_is_compiled_linked_and_runs() {
+    let page = fs::read_to_string(home("../docs/c.md")).expect("the page about C");
+    let (_, program) = page.split_once("```c\n").expect("it has a program");
+    let (program, _) = program.split_once("```").expect("which ends");
+    let folder = std::env::temp_dir().join(format!("offline-push-page-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder in the temporary one");
+    let source = folder.join("app.c");
+    fs::write(&source, program).expect("room in the temporary folder");
+    let compiled = Command::new("cc")
+        .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-I"])
+        .arg(home("include"))
+        .arg(&source)
+        .arg(library())
+        .args(["-lpthread", "-lm", "-ldl", "-o"])
+        .arg(folder.join("app"))
+        .output()
+        .expect("cc can be started; `apt-get install build-essential` has it");
+    assert!(
+        compiled.status.success(),
+        "{}",
+        String::from_utf8_lossy(&compiled.stderr)
+    );
+    let ran = Command::new(folder.join("app"))
+        .current_dir(&folder)
+        .output()
+        .expect("the program can be started");
+    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
+    fs::remove_dir_all(folder).expect("the folder can be removed");
+    assert!(ran.status.success(), "{ran:?}");
+    assert!(told.starts_with("this device is "), "{told}");
+}

@@ -1951,20 +1951,25 @@ class PayloadShape(enum.Enum):
 
     INTENT = 1
     """
-    The intent extra `ext` itself: Huawei, Honor, vivo, Meizu, FCM.
+    The intent extra `ext` itself: Huawei, Honor, vivo, Meizu.
 """
 
-    XIAOMI = 2
+    INTENT_EXTRAS = 2
+    """
+    All extras of the intent as JSON, `ext` among them: FCM, which says beside it which delivery it was.
+"""
+
+    XIAOMI = 3
     """
     `MiPushMessage.getExtra()` as JSON.
 """
 
-    OPPO = 3
+    OPPO = 4
     """
     The intent's extras as JSON.
 """
 
-    TPNS = 4
+    TPNS = 5
     """
     The notification's `userInfo` from TPNS as JSON.
 """
@@ -1980,10 +1985,12 @@ class _UniffiFfiConverterTypePayloadShape(_UniffiConverterRustBuffer):
         if variant == 2:
             return PayloadShape.INTENT
         if variant == 3:
-            return PayloadShape.XIAOMI
+            return PayloadShape.INTENT_EXTRAS
         if variant == 4:
-            return PayloadShape.OPPO
+            return PayloadShape.XIAOMI
         if variant == 5:
+            return PayloadShape.OPPO
+        if variant == 6:
             return PayloadShape.TPNS
         raise InternalError("Raw enum value doesn't match any cases")
 
@@ -1992,6 +1999,8 @@ class _UniffiFfiConverterTypePayloadShape(_UniffiConverterRustBuffer):
         if value == PayloadShape.APNS:
             return
         if value == PayloadShape.INTENT:
+            return
+        if value == PayloadShape.INTENT_EXTRAS:
             return
         if value == PayloadShape.XIAOMI:
             return
@@ -2007,12 +2016,14 @@ class _UniffiFfiConverterTypePayloadShape(_UniffiConverterRustBuffer):
             buf.write_i32(1)
         if value == PayloadShape.INTENT:
             buf.write_i32(2)
-        if value == PayloadShape.XIAOMI:
+        if value == PayloadShape.INTENT_EXTRAS:
             buf.write_i32(3)
-        if value == PayloadShape.OPPO:
+        if value == PayloadShape.XIAOMI:
             buf.write_i32(4)
-        if value == PayloadShape.TPNS:
+        if value == PayloadShape.OPPO:
             buf.write_i32(5)
+        if value == PayloadShape.TPNS:
+            buf.write_i32(6)
 
 
 

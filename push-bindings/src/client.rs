@@ -7,7 +7,7 @@ use std::{
 };
 
 use push_client::{FileState, SlotState};
-use push_core::payload::{Payload, Shape};
+use push_core::payload::Payload;
 use push_login_auto::AutoLogin;
 use push_login_manual::ManualLogin;
 use tokio::{
@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     AppError, CallHandler, Config, ErrorKind, Event, EventListener, Interceptor, LoginCenter,
-    Platform, PushError, RouteHandler, Slot, Token,
+    PayloadShape, Platform, PushError, RouteHandler, Slot, Token,
     event::pump,
     faults::Faults,
     handlers::{Calls, Chats, First},
@@ -148,7 +148,7 @@ pub struct PushClient {
     client: push_client::PushClient,
     logins: Arc<LoginCenter>,
     manual: ManualLogin,
-    shape: Shape,
+    shape: PayloadShape,
     faults: Faults,
     running: Mutex<Option<Running>>,
     ended: Arc<Ended>,
@@ -391,7 +391,7 @@ impl PushClient {
 
 impl PushClient {
     fn payload(&self, text: &str) -> Payload {
-        Payload::parse(self.shape, text)
+        self.shape.parse(text)
     }
 
     fn completion(&self, app: Option<Arc<dyn Completion>>) -> push_client::Completion {

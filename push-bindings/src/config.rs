@@ -1,7 +1,11 @@
 //! What the app knows when it starts.
 use push_client::HttpGateway;
-use push_core::{AppId, CertificateIds, Channel, DeviceId, Environment, payload::Shape};
+use push_core::{
+    AppId, CertificateIds, Channel, DeviceId, Environment,
+    payload::{Payload, Shape},
+};
 use push_http::HttpConfig;
+use serde_json::Value;
 
 use crate::{ErrorKind, PushError};
 
@@ -38,8 +42,10 @@ pub enum DeviceKind {
 pub enum PayloadShape {
     /// The notification's `userInfo` as JSON, with the string `ext` beside `aps`.
     Apns,
-    /// The intent extra `ext` itself: Huawei, Honor, vivo, Meizu, FCM.
+    /// The intent extra `ext` itself: Huawei, Honor, vivo, Meizu.
     Intent,
+    /// All extras of the intent as JSON, `ext` among them: FCM, which says beside it which delivery it was.
+    IntentExtras,
     /// `MiPushMessage.getExtra()` as JSON.
     Xiaomi,
     /// The intent's extras as JSON.
@@ -103,7 +109,7 @@ pub(crate) struct Checked {
     pub(crate) app: AppId,
     pub(crate) channel: Channel,
     pub(crate) slots: Vec<push_core::Slot>,
-    pub(crate) shape: Shape,
+    pub(crate) shape: PayloadShape,
     pub(crate) certificates: CertificateIds,
     pub(crate) device_kind: Option<push_core::Platform>,
     pub(crate) device: Option<DeviceId>,
@@ -144,9 +150,7 @@ impl Config {
         http.extra_ca_pem.clone_from(&self.extra_ca_pem);
         Ok(Checked {
             certificates: self.certificates(&slots)?,
-            shape: self
-                .payload_shape
-                .map_or_else(|| shape_of(&channel), Shape::from),
+            shape: self.payload_shape.unwrap_or_else(|| shape_of(&channel)),
             device_kind: self.device_kind.map(Into::into),
             gateway: HttpGateway::new(&self.gateway_url, http)?,
             app,
@@ -228,12 +232,33 @@ impl Config {
 }
 
 /// What the payloads of a channel are.
-fn shape_of(channel: &Channel) -> Shape {
+fn shape_of(channel: &Channel) -> PayloadShape {
     match channel.as_str() {
-        "apns" => Shape::Apns,
-        "xiaomi" => Shape::Xiaomi,
-        "oppo" => Shape::Oppo,
-        _ => Shape::Intent,
+        "apns" => PayloadShape::Apns,
+        "fcm" => PayloadShape::IntentExtras,
+        "xiaomi" => PayloadShape::Xiaomi,
+        "oppo" => PayloadShape::Oppo,
+        _ => PayloadShape::Intent,
+    }
+}
+
+impl PayloadShape {
+    /// The payload that `text` is.
+    pub(crate) fn parse(self, text: &str) -> Payload {
+        let shape = match self {
+            Self::Apns => Shape::Apns,
+            Self::Intent => Shape::Intent,
+            Self::IntentExtras => {
+                // What is no JSON is no object either, and the payload says so.
+                return Payload::intent_extras(
+                    serde_json::from_str::<Value>(text).unwrap_or_default(),
+                );
+            }
+            Self::Xiaomi => Shape::Xiaomi,
+            Self::Oppo => Shape::Oppo,
+            Self::Tpns => Shape::Tpns,
+        };
+        Payload::parse(shape, text)
     }
 }
 
@@ -266,18 +291,6 @@ impl From<DeviceKind> for push_core::Platform {
             DeviceKind::Harmony => Self::Harmony,
             DeviceKind::Web => Self::Web,
             DeviceKind::Desktop => Self::Desktop,
-        }
-    }
-}
-
-impl From<PayloadShape> for Shape {
-    fn from(shape: PayloadShape) -> Self {
-        match shape {
-            PayloadShape::Apns => Self::Apns,
-            PayloadShape::Intent => Self::Intent,
-            PayloadShape::Xiaomi => Self::Xiaomi,
-            PayloadShape::Oppo => Self::Oppo,
-            PayloadShape::Tpns => Self::Tpns,
         }
     }
 }

@@ -1,8 +1,6 @@
 //! What a notification service extension calls.
 use std::{sync::Arc, time::Duration};
 
-use push_core::payload::{Payload, Shape};
-
 use crate::PayloadShape;
 
 /// Tells the gateway that pushes have arrived, from the process that the operating system starts for each push: on iOS the
@@ -12,7 +10,7 @@ use crate::PayloadShape;
 #[derive(Debug, uniffi::Object)]
 pub struct NotificationExtension {
     extension: push_client::NotificationExtension,
-    shape: Shape,
+    shape: PayloadShape,
 }
 
 /// What came of acknowledging a push.
@@ -36,7 +34,7 @@ impl NotificationExtension {
     pub fn new(folder: String, payload_shape: Option<PayloadShape>) -> Arc<Self> {
         Arc::new(Self {
             extension: push_client::NotificationExtension::new(folder),
-            shape: payload_shape.map_or(Shape::Apns, Into::into),
+            shape: payload_shape.unwrap_or(PayloadShape::Apns),
         })
     }
 
@@ -45,7 +43,7 @@ impl NotificationExtension {
     /// push, or by the app.
     #[uniffi::method(default(within_ms = 5000))]
     pub fn delivered(&self, payload: String, within_ms: u32) -> Acknowledged {
-        let payload = Payload::parse(self.shape, &payload);
+        let payload = self.shape.parse(&payload);
         let within = Duration::from_millis(within_ms.into());
         let done = self.extension.delivered_blocking(&payload, within);
         let count = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);

@@ -4874,9 +4874,13 @@ public enum PayloadShape: Equatable, Hashable {
      */
     case apns
     /**
-     * The intent extra `ext` itself: Huawei, Honor, vivo, Meizu, FCM.
+     * The intent extra `ext` itself: Huawei, Honor, vivo, Meizu.
      */
     case intent
+    /**
+     * All extras of the intent as JSON, `ext` among them: FCM, which says beside it which delivery it was.
+     */
+    case intentExtras
     /**
      * `MiPushMessage.getExtra()` as JSON.
      */
@@ -4914,11 +4918,13 @@ public struct FfiConverterTypePayloadShape: FfiConverterRustBuffer {
 
         case 2: return .intent
 
-        case 3: return .xiaomi
+        case 3: return .intentExtras
 
-        case 4: return .oppo
+        case 4: return .xiaomi
 
-        case 5: return .tpns
+        case 5: return .oppo
+
+        case 6: return .tpns
 
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -4936,16 +4942,20 @@ public struct FfiConverterTypePayloadShape: FfiConverterRustBuffer {
             writeInt(&buf, Int32(2))
 
 
-        case .xiaomi:
+        case .intentExtras:
             writeInt(&buf, Int32(3))
 
 
-        case .oppo:
+        case .xiaomi:
             writeInt(&buf, Int32(4))
 
 
-        case .tpns:
+        case .oppo:
             writeInt(&buf, Int32(5))
+
+
+        case .tpns:
+            writeInt(&buf, Int32(6))
 
         }
     }

@@ -258,6 +258,7 @@ class Done(Completion):
             raise self.raises
 
 
+DELIVERY = "0190163d-8694-739b-aea5-966c26f8ad91"
 IDS = [CertificateId(channel="apns", slot=Slot.ALERT, debug=31287, release=31288)]
 
 
@@ -715,15 +716,19 @@ def what_cannot_work_is_refused_with_advice():
 
 def other_vendors_hand_over_other_payloads():
     ext = json.loads(payload("@TGS#1", chat_type=2)["ext"])
+    number = 0
     for channel, shape, text in [
-        ("fcm", None, json.dumps(ext)),
+        ("fcm", None, json.dumps({"ext": json.dumps(ext), "delivery": DELIVERY, "from": "1"})),
+        ("fcm", PayloadShape.INTENT, json.dumps(ext)),
+        ("huawei", None, json.dumps(ext)),
         ("xiaomi", None, json.dumps({"ext": json.dumps(ext)})),
         ("oppo", None, json.dumps({"entity": json.dumps(ext["entity"])})),
         ("apns", PayloadShape.TPNS, json.dumps({"custom": json.dumps(ext)})),
     ]:
         chats, events = Chats(), Events()
+        number += 1
         ids = [CertificateId(channel=channel, slot=Slot.ALERT, debug=31287, release=31288)]
-        name = f"vendor-{channel}"
+        name = f"vendor-{channel}-{number}"
         push = PushClient.start(
             config(name, channel=channel, certificate_ids=ids, payload_shape=shape, device_kind=None),
             Iphone(),
@@ -735,6 +740,8 @@ def other_vendors_hand_over_other_payloads():
         push.clicked(Door.WARM, text)
         events.next("opened")
         must(f"opened by a click from {channel}", chats.opened, [("", "@TGS#1")])
+        named = DELIVERY if DELIVERY in text else None
+        must(f"the delivery in a click from {channel}", events.next("clicked").delivery, named)
         push.stop()
 
 

@@ -7206,9 +7206,13 @@ enum class PayloadShape {
      */
     APNS,
     /**
-     * The intent extra `ext` itself: Huawei, Honor, vivo, Meizu, FCM.
+     * The intent extra `ext` itself: Huawei, Honor, vivo, Meizu.
      */
     INTENT,
+    /**
+     * All extras of the intent as JSON, `ext` among them: FCM, which says beside it which delivery it was.
+     */
+    INTENT_EXTRAS,
     /**
      * `MiPushMessage.getExtra()` as JSON.
      */

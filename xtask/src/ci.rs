@@ -40,6 +40,7 @@ pub(crate) const TEST_HELP: &str = "\
 cargo xtask test [ARGUMENT...]
 
 Runs all tests with all features: cargo-nextest where it is installed, else cargo test; then the doctests.
+A C compiler and Python, which some tests call, are installed with apt-get where that can be done.
 Arguments are handed on, as in `cargo xtask test -p push-core` or `cargo xtask test logout`.
 ";
 
@@ -113,6 +114,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
 
 /// Runs all tests.
 pub(crate) fn test(root: &Path, args: &[&str]) -> Result {
+    programs()?;
     let chosen = args
         .iter()
         .any(|it| it.starts_with("-p") || it.starts_with("--package"));
@@ -141,7 +143,8 @@ pub(crate) fn test(root: &Path, args: &[&str]) -> Result {
     tests.and(run::succeed(&mut command))
 }
 
-fn tools(root: &Path) -> Result {
+/// What tests and builds call, installed where it is missing.
+fn programs() -> Result {
     for (program, package, purpose) in [
         (
             "cc",
@@ -166,6 +169,11 @@ fn tools(root: &Path) -> Result {
             })?;
         }
     }
+    Ok(())
+}
+
+fn tools(root: &Path) -> Result {
+    programs()?;
     for tool in ["fmt", "clippy"] {
         let version = run::stdout_of(run::cargo(root).args([tool, "--version"]))?;
         print!("{version}");

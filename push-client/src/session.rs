@@ -94,6 +94,21 @@ impl Session for ClientSession {
         Ok(())
     }
 
+    async fn nobody(&self, _by: &'static str) -> Result<()> {
+        let shared = &self.0;
+        let asking = shared.asking.lock().await;
+        let (is_news, dropped) = shared.state().nobody();
+        if let Some(dropped) = dropped {
+            shared.tell_dropped(dropped, Dropped::LoggedOut);
+        }
+        drop(asking);
+        if is_news {
+            shared.changed();
+            shared.login_changed();
+        }
+        Ok(())
+    }
+
     async fn closed(&self) {
         self.0.closed().await;
     }

@@ -65,6 +65,12 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
         by: &'static str,
     ) -> Result<()>;
 
+    /// The login system knows that nobody is logged in: who still was when the last process of the app ended is not any more.
+    /// Ignored if somebody is registered.
+    async fn nobody(&self, _by: &'static str) -> Result<()> {
+        Ok(())
+    }
+
     /// Completes when the session has been closed and bridges should return.
     async fn closed(&self);
 }

@@ -26,6 +26,11 @@ impl LoginBridge for ManualLogin {
                 Ok(Call::Unregister(number, cause)) => {
                     end(&session, &mut registered, number, cause).await;
                 }
+                Ok(Call::Nobody) => {
+                    if let Err(error) = session.nobody(NAME).await {
+                        tracing::warn!(target: "push_client", bridge = NAME, "a logout was not taken: {error}");
+                    }
+                }
                 Err(RecvError::Lagged(_)) => {
                     let (current, anew) = self.listen();
                     calls = anew;

@@ -30,6 +30,8 @@ struct State {
 pub(crate) enum Call {
     Register(u64, Account),
     Unregister(u64, LogoutCause),
+    /// A logout of nobody.
+    Nobody,
 }
 
 /// One registration that the app made, so that it can end just that one (S43).
@@ -83,7 +85,8 @@ impl ManualLogin {
         }
     }
 
-    /// The app has logged out: nobody receives push on this device. Nothing happens if nobody did.
+    /// The app has logged out: nobody receives push on this device, nor does who was logged in when the app ended and has not
+    /// logged in again. Nothing happens if nobody did.
     pub fn unregister_service(&self) {
         self.end(None, LogoutCause::Logout);
     }
@@ -93,8 +96,10 @@ impl ManualLogin {
         let ended = state
             .current
             .take_if(|it| number.is_none_or(|number| it.0 == number));
-        if let Some((number, _)) = ended {
-            drop(self.0.calls.send(Call::Unregister(number, cause)));
+        match ended {
+            Some((number, _)) => drop(self.0.calls.send(Call::Unregister(number, cause))),
+            None if number.is_none() => drop(self.0.calls.send(Call::Nobody)),
+            None => {}
         }
     }
 

@@ -274,6 +274,14 @@ impl State {
         Some((current.account, self.pending.take()))
     }
 
+    /// Nobody is logged in, nor awaited any more. Answers whether somebody was, and the click that waited for them.
+    pub(crate) fn nobody(&mut self) -> (bool, Option<PendingClick>) {
+        if self.current.is_some() || self.awaited.take().is_none() {
+            return (false, None);
+        }
+        (true, self.pending.take())
+    }
+
     /// The registration for `slot` as it has to be now.
     pub(crate) fn body_of(
         &self,

@@ -110,6 +110,30 @@ fn a_start_before_the_login_leaves_the_device_bound() {
     });
 }
 
+/// S44, S47: the app was killed, and its person logs out before it has logged in again, or its login has ended meanwhile.
+#[test]
+fn a_logout_by_hand_before_any_login_ends_what_the_last_process_left() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        let device = kit.client.device();
+        let manual = push_login_manual::ManualLogin::new();
+        let bridge = Arc::new(manual.clone());
+        let kit = kit.restarted(|it| it.bridge("manual", bridge)).await;
+        kit.client.launched(crate::kit::message("denny", "hi"));
+        settle().await;
+        assert!(kit.gateway.device(&device).is_some());
+        manual.unregister_service();
+        until(|| kit.gateway.device(&device).is_none()).await;
+        assert_eq!(kit.count("click_dropped"), 1);
+        // Once somebody is there, only their own logout ends it.
+        kit.log_in("bob").await;
+        kit.uploaded("bob", &[Slot::Alert, Slot::Voip]).await;
+        manual.unregister_service();
+        settle().await;
+        assert!(kit.gateway.device(&device).is_some());
+    });
+}
+
 /// Kicked while the app was not running: the gateway says that it does not know the device, and gets the tokens again.
 #[test]
 fn a_gateway_that_forgot_the_device_gets_the_tokens_again() {

@@ -25,8 +25,6 @@ pub(crate) struct Ledger {
     pub(crate) lost: BTreeSet<Slot>,
     /// The last presence that the gateway took.
     pub(crate) place: Option<(Who, Presence)>,
-    /// Whether the gateway ever said in this login that it does not know the device.
-    pub(crate) unknown: u32,
 }
 
 impl Ledger {
@@ -121,10 +119,10 @@ impl Ledger {
             (Asked::Register(_, slot, _), Some(GatewayErrorKind::Unavailable)) => {
                 self.confirmed.remove(&slot);
             }
-            (Asked::Unregister(..), None | Some(GatewayErrorKind::Unavailable)) => self.doubt(),
+            // Whether it was done or not, it was meant.
+            (Asked::Unregister(..), _) => self.doubt(),
             (Asked::Presence(_, body), None) => self.place = Some((who, body.presence)),
             (Asked::Presence(..), Some(GatewayErrorKind::DeviceUnknown)) => {
-                self.unknown += 1;
                 self.doubt();
             }
             _ => {}

@@ -14,6 +14,8 @@ pub(crate) enum Told {
     Stranger(Who),
     /// This login is over.
     End(Via, u32),
+    /// Nobody is logged in, by hand.
+    Nobody,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -141,9 +143,10 @@ impl Logins {
         let ended = self
             .by_hand
             .take_if(|it| number.is_none_or(|number| number == *it));
-        ended
-            .map(|it| Told::End(Via::Manual, it))
-            .into_iter()
-            .collect()
+        match ended {
+            Some(it) => vec![Told::End(Via::Manual, it)],
+            None if number.is_none() => vec![Told::Nobody],
+            None => Vec::new(),
+        }
     }
 }

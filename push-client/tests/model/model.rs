@@ -77,6 +77,11 @@ impl Model {
         match told {
             Told::Begin(via, number, who, ticket) => self.begin(via, number, who, ticket),
             Told::Stranger(who) => self.make_room(who),
+            Told::Nobody => {
+                if self.session.is_none() && self.awaited.take().is_some() {
+                    self.waiting = None;
+                }
+            }
             Told::End(via, number) => {
                 // Only what began or confirmed this login can end it (S43).
                 let ends = self.session.as_ref().is_some_and(|it| {

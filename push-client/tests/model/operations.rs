@@ -376,7 +376,15 @@ fn story() -> BoxedStrategy<Vec<Op>> {
         ],
     )
         .prop_map(|(fault, first, second)| vec![fault, first, second]);
-    prop_oneof![waiting, lost].boxed()
+    let renewed = (via(), who(), token()).prop_map(|(via, who, token)| {
+        vec![
+            Op::Login(via, who, Ticket::Same),
+            Op::TicketExpires,
+            token,
+            Op::Login(via, who, Ticket::Renewed),
+        ]
+    });
+    prop_oneof![waiting, lost, renewed].boxed()
 }
 
 /// What happens, in order.

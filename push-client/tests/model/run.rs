@@ -161,7 +161,6 @@ impl Run {
                 if had != has {
                     self.ledger.doubt();
                     self.losses = 0;
-                    self.ledger.unknown = 0;
                 }
             }
             if matches!(it, Told::Begin(..)) {
@@ -505,10 +504,35 @@ impl Run {
         keep(models, "who is logged in", world.client().user(), |it| {
             it.session.as_ref().map(|it| it.who.user())
         })?;
-        if let Some(at) = world.completed().iter().position(|it| *it > 1) {
-            return Err(format!("callback {at} was called more than once"));
+        if let Some(at) = world.wrongly_completed() {
+            return Err(format!("callback {at} was not called once and at once"));
         }
-        Ok(())
+        self.check_place()
+    }
+
+    /// Where nothing is in the way, the gateway knows where the phone is.
+    fn check_place(&self) -> Result<(), String> {
+        let is_calm = !self.is_down && !self.is_held && self.world.clock.sleepers() == 0;
+        let ([model], true) = (&self.models[..], is_calm && self.losses == 0) else {
+            return Ok(());
+        };
+        let (Some(session), Some(place)) = (&model.session, model.place) else {
+            return Ok(());
+        };
+        let who = session.who;
+        let is_bound = self.world.bound().contains_key(&who.app());
+        if !model.is_on || !is_bound || self.expired.contains(&(who, session.ticket)) {
+            return Ok(());
+        }
+        if SLOTS.iter().any(|it| self.doubtful.contains(it)) {
+            return Ok(());
+        }
+        match self.ledger.place {
+            told if told == Some((who, place)) => Ok(()),
+            told => Err(format!(
+                "{who:?} is in {place:?}, and the gateway knows {told:?}"
+            )),
+        }
     }
 
     /// The network works and everything that waits gets its time.

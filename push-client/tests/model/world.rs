@@ -77,6 +77,12 @@ impl LoginSystem for System {
     }
 }
 
+/// How often a callback was called, and whether the app wanted to call it itself.
+struct Callback {
+    calls: Arc<AtomicU32>,
+    is_deferred: bool,
+}
+
 /// What dies with the process.
 struct Alive {
     runtime: Runtime,
@@ -87,7 +93,7 @@ struct Alive {
     manual: ManualLogin,
     services: Vec<(u32, Service)>,
     deferred: Vec<Deferral>,
-    completions: Vec<Arc<AtomicU32>>,
+    completions: Vec<Callback>,
 }
 
 pub(crate) struct World {
@@ -306,12 +312,11 @@ impl World {
         self.settle();
     }
 
-    /// The process is gone from one moment to the next; answers how often each callback was called.
-    pub(crate) fn die(&mut self) -> Vec<u32> {
+    /// The process is gone from one moment to the next.
+    pub(crate) fn die(&mut self) {
         let alive = self.alive.take().expect("a process runs");
         // Tasks end where they wait. What was on its way to the disk arrives.
         drop(alive.runtime);
-        alive.completions.iter().map(|it| it.load(SeqCst)).collect()
     }
 
     /// Lets everything that can go on go on, saving included.
@@ -452,7 +457,10 @@ impl World {
             count.fetch_add(1, SeqCst);
         });
         let alive = self.alive.as_mut().expect("a process runs");
-        alive.completions.push(calls);
+        alive.completions.push(Callback {
+            calls,
+            is_deferred: deferred,
+        });
         if deferred {
             alive.deferred.push(completion.defer());
         }
@@ -469,7 +477,15 @@ impl World {
     /// How often each callback of this process was called.
     pub(crate) fn completed(&self) -> Vec<u32> {
         let completions = &self.alive().completions;
-        completions.iter().map(|it| it.load(SeqCst)).collect()
+        completions.iter().map(|it| it.calls.load(SeqCst)).collect()
+    }
+
+    /// A callback that was called twice, or that the app left to the client and that is still open.
+    pub(crate) fn wrongly_completed(&self) -> Option<usize> {
+        self.alive().completions.iter().position(|it| {
+            let calls = it.calls.load(SeqCst);
+            calls > 1 || (calls == 0 && !it.is_deferred)
+        })
     }
 
     pub(crate) fn click(&mut self, door: Door, payload: Payload, deferred: bool) {

@@ -410,6 +410,24 @@ fn a_login_after_a_logout_without_network_uploads_again() {
     });
 }
 
+/// S47: nor does it have to be asked: the IM server unbinds at the logout, while the client still waits for another answer.
+#[test]
+fn a_quick_logout_and_login_uploads_again_what_the_server_has_unbound() {
+    block_on(async {
+        let (kit, generation) = Kit::logged_in("alice").await;
+        kit.gateway.hold(true);
+        let rotated = push_client::Token::Text("rotated".to_owned());
+        kit.client.token_received(Slot::Alert, rotated).unwrap();
+        until(|| kit.uploads() == 3).await;
+        kit.log_out(generation).await;
+        kit.gateway.forget(&kit.client.device());
+        kit.log_in("alice").await;
+        settle().await;
+        kit.gateway.hold(false);
+        kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
+    });
+}
+
 #[test]
 fn a_bridge_that_does_not_return_cannot_keep_the_client_open() {
     #[derive(Debug)]

@@ -127,10 +127,10 @@ impl SharedFolder {
         let bytes = serde_json::to_vec(&saved).map_err(|error| {
             Error::new(ErrorKind::Internal, "the receipt key cannot be written").because(error)
         })?;
-        FileState::new(self.key_file()).save(&bytes)?;
-        // What failed with the old key may succeed with this one.
+        // What failed with the old key may succeed with this one. Before it is there, so that no pause is ended that was
+        // agreed on with it.
         self.end_pause();
-        Ok(())
+        FileState::new(self.key_file()).save(&bytes)
     }
 
     /// Keeps a receipt, durably; answers how many older ones were dropped because too many wait.

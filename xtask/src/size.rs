@@ -57,7 +57,7 @@ const PRODUCTS: &[Product] = &[
         what: What::Program("phone-app"),
     },
     Product {
-        name: "the library for Kotlin and Python",
+        name: "the shared library for Kotlin, Python and C",
         package: "push-bindings",
         what: What::SharedLibrary,
     },

@@ -188,7 +188,7 @@ impl PushClient {
         shared.login_changed();
     }
 
-    /// The app is in foreground. What failed is tried again at once.
+    /// The app is in foreground. What failed is tried again at once, and the gateway says which tokens it has no longer.
     pub fn foreground(&self) {
         self.presence(Presence::Online);
     }

@@ -95,6 +95,11 @@ async fn follow(session: &SessionHandle, registered: &mut Option<Registered>, ev
         LoginEvent::UserSigExpired(login) => {
             unregister(session, registered, login, LogoutCause::CredentialExpired).await;
         }
+        LoginEvent::Nobody => {
+            if let Err(error) = session.nobody(NAME).await {
+                tracing::warn!(target: "push_client", bridge = NAME, "a logout was not taken: {error}");
+            }
+        }
         LoginEvent::InitSdkSuccess(_)
         | LoginEvent::InitSdkFail(..)
         | LoginEvent::LoginFail(..)

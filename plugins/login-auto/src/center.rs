@@ -156,13 +156,14 @@ impl LoginCenter {
         Ok(())
     }
 
-    /// Logs out whoever is logged in; fine if nobody is.
+    /// Logs out whoever is logged in; fine if nobody is: then it is for whoever was when the app ended and has not logged in
+    /// again, told as [`LoginEvent::Nobody`].
     ///
     /// # Errors
     /// The login system's fault, also told as [`LoginEvent::LogoutFail`]. Nobody counts as logged in here nevertheless, but the
     /// server may think otherwise: push stays registered (S39).
     pub async fn logout(&self) -> Result<(), LoginFault> {
-        let Some(login) = self.lock().login.take() else {
+        let Some(login) = self.take() else {
             return Ok(());
         };
         self.leave(login).await
@@ -170,16 +171,14 @@ impl LoginCenter {
 
     /// The IM library says that another device took over.
     pub fn kicked_offline(&self) {
-        let login = self.lock().login.take();
-        if let Some(login) = login {
+        if let Some(login) = self.take() {
             self.tell(LoginEvent::KickedOffline(login.number));
         }
     }
 
     /// The IM library says that the userSig has expired.
     pub fn user_sig_expired(&self) {
-        let login = self.lock().login.take();
-        if let Some(login) = login {
+        if let Some(login) = self.take() {
             self.tell(LoginEvent::UserSigExpired(login.number));
         }
     }
@@ -254,6 +253,17 @@ impl LoginCenter {
 
     fn system(&self) -> Arc<dyn LoginSystem> {
         Arc::clone(&self.0.system.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The login that is there, which is over by this.
+    fn take(&self) -> Option<Login> {
+        let mut state = self.lock();
+        let login = state.login.take();
+        if login.is_none() {
+            // Under the lock, so that it comes before a login that follows.
+            self.tell(LoginEvent::Nobody);
+        }
+        login
     }
 
     fn tell(&self, event: LoginEvent) {

@@ -8,6 +8,7 @@
 //! | [`LoginEvent::LoginSuccess`], also a repeated one | register (S35, S38) |
 //! | [`LoginEvent::LogoutSuccess`] | unregister |
 //! | [`LoginEvent::KickedOffline`], [`LoginEvent::UserSigExpired`] | unregister, with that cause (S41) |
+//! | [`LoginEvent::Nobody`], a logout before any login of this process | unregister who was there when the last process ended |
 //! | [`LoginEvent::LoginFail`], [`LoginEvent::LogoutFail`], `InitSdk…`, `Connect…` | nothing (S35, S39) |
 //!
 //! Every login has a number, and an event that ends a login names it: the late success of an earlier logout undoes nothing

@@ -70,6 +70,9 @@ pub enum LoginEvent {
     KickedOffline(LoginNumber),
     /// What proved the login has expired.
     UserSigExpired(LoginNumber),
+    /// A logout, a kick or an expired userSig while nobody is logged in: who was when the last process of the app ended is not
+    /// any more, either.
+    Nobody,
     /// The connection is being made.
     Connecting,
     /// The connection is there.

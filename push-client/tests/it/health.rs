@@ -7,7 +7,7 @@ use push_client::{
 };
 use push_core::{Slot, api::Warning};
 
-use crate::kit::{Kit, Parts, TOKEN, block_on, settle, until};
+use crate::kit::{Kit, Parts, TOKEN, block_on, settle, unavailable, until};
 
 fn requests(kit: &Kit, slot: Slot) -> usize {
     let calls = kit.phone.calls();
@@ -169,5 +169,43 @@ fn what_the_gateway_said_of_an_older_token_says_nothing_of_the_new_one() {
             TOKEN,
             "the phone's answer to the login is the last"
         );
+    });
+}
+
+#[test]
+fn a_token_that_the_app_took_back_is_not_missed() {
+    block_on(async {
+        let kit = logged_in().await;
+        kit.gateway.lose_next(unavailable());
+        kit.client.token_removed(Slot::Alert);
+        until(|| kit.clock.sleepers() == 1).await;
+        // The gateway has taken it away; the client does not know it yet.
+        kit.client.background(None);
+        settle().await;
+        assert_eq!(requests(&kit, Slot::Alert), 1);
+        assert_eq!(kit.count("token_failed"), 0);
+    });
+}
+
+/// S56: what the gateway says of a token after push was switched off is no reason to ask for one.
+#[test]
+fn no_token_is_asked_for_when_push_is_off() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        kit.gateway.forget_token(&kit.client.device(), Slot::Alert);
+        kit.gateway.hold(true);
+        kit.client.foreground();
+        settle().await;
+        // So that unbinding has to wait for the answers.
+        let rotated = Token::Text("rotated".to_owned());
+        kit.client.token_received(Slot::Voip, rotated).unwrap();
+        settle().await;
+        kit.client.set_push(false);
+        let calls = kit.phone.calls();
+        kit.gateway.hold(false);
+        let device = kit.client.device();
+        until(|| kit.gateway.device(&device).is_none()).await;
+        settle().await;
+        assert_eq!(kit.phone.calls(), calls);
     });
 }

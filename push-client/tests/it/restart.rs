@@ -134,6 +134,28 @@ fn a_logout_by_hand_before_any_login_ends_what_the_last_process_left() {
     });
 }
 
+/// S41: the same by the IM kit: its ticket has expired, or another device took over, while the app was not running.
+#[test]
+fn an_end_that_the_kit_tells_before_any_login_ends_what_the_last_process_left() {
+    block_on(async {
+        use push_login_auto::{AutoLogin, LoginCenter};
+        let ends: [fn(&LoginCenter); 2] =
+            [LoginCenter::kicked_offline, LoginCenter::user_sig_expired];
+        for end in ends {
+            let (kit, _) = Kit::logged_in("alice").await;
+            let device = kit.client.device();
+            let center = LoginCenter::new();
+            let bridge = Arc::new(AutoLogin::new(center.clone()));
+            let kit = kit.restarted(|it| it.bridge("auto", bridge)).await;
+            settle().await;
+            end(&center);
+            until(|| kit.gateway.device(&device).is_none()).await;
+            center.login(crate::kit::account("alice")).await.unwrap();
+            kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
+        }
+    });
+}
+
 /// Kicked while the app was not running: the gateway says that it does not know the device, and gets the tokens again.
 #[test]
 fn a_gateway_that_forgot_the_device_gets_the_tokens_again() {

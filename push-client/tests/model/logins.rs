@@ -14,7 +14,7 @@ pub(crate) enum Told {
     Stranger(Who),
     /// This login is over.
     End(Via, u32),
-    /// Nobody is logged in, by hand.
+    /// Somebody leaves, and nobody is there.
     Nobody,
 }
 
@@ -97,12 +97,15 @@ impl Logins {
             return Vec::new();
         }
         self.app = Some(who.app());
-        self.log_out(answer)
+        match self.center {
+            Some(_) => self.log_out(answer),
+            None => Vec::new(),
+        }
     }
 
     pub(crate) fn log_out(&mut self, answer: Answer) -> Vec<Told> {
         let Some(login) = self.center.take() else {
-            return Vec::new();
+            return vec![Told::Nobody];
         };
         match answer {
             Answer::Yes => vec![Told::End(Via::Auto, login.number)],

@@ -104,12 +104,13 @@ enum {
 /* How the vendor hands a push to the app, and so what the text of a payload is. */
 typedef int32_t offline_push_payload_shape;
 enum {
-    OFFLINE_PUSH_PAYLOAD_OF_CHANNEL = 0, /* what the channel's is */
-    OFFLINE_PUSH_PAYLOAD_APNS = 1,       /* the notification's userInfo as JSON, with the string `ext` beside `aps` */
-    OFFLINE_PUSH_PAYLOAD_INTENT = 2,     /* the intent extra `ext` itself: Huawei, Honor, vivo, Meizu, FCM */
-    OFFLINE_PUSH_PAYLOAD_XIAOMI = 3,     /* MiPushMessage.getExtra() as JSON */
-    OFFLINE_PUSH_PAYLOAD_OPPO = 4,       /* the intent's extras as JSON */
-    OFFLINE_PUSH_PAYLOAD_TPNS = 5        /* the notification's userInfo from TPNS as JSON */
+    OFFLINE_PUSH_PAYLOAD_OF_CHANNEL = 0,    /* what the channel's is */
+    OFFLINE_PUSH_PAYLOAD_APNS = 1,          /* the notification's userInfo as JSON, with the string `ext` beside `aps` */
+    OFFLINE_PUSH_PAYLOAD_INTENT = 2,        /* the intent extra `ext` itself: Huawei, Honor, vivo, Meizu */
+    OFFLINE_PUSH_PAYLOAD_XIAOMI = 3,        /* MiPushMessage.getExtra() as JSON */
+    OFFLINE_PUSH_PAYLOAD_OPPO = 4,          /* the intent's extras as JSON */
+    OFFLINE_PUSH_PAYLOAD_TPNS = 5,          /* the notification's userInfo from TPNS as JSON */
+    OFFLINE_PUSH_PAYLOAD_INTENT_EXTRAS = 6  /* all extras of the intent as JSON, `ext` among them: FCM */
 };
 
 /* The certificate ids of one channel and slot: the numbers that uploading the credentials to the gateway printed. */

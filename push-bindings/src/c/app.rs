@@ -175,7 +175,7 @@ impl App {
         };
         for number in open {
             // Nobody is left to be told.
-            drop(self.complete(number, 2));
+            drop(self.complete(number, how_number(Completed::Failed)));
         }
     }
 
@@ -194,6 +194,15 @@ fn failed(why: impl Into<String>) -> AppError {
     AppError::Failed { why: why.into() }
 }
 
+/// `OFFLINE_PUSH_COMPLETED_…`
+pub(super) const fn how_number(how: Completed) -> i32 {
+    match how {
+        Completed::NewData => 0,
+        Completed::NoData => 1,
+        Completed::Failed => 2,
+    }
+}
+
 /// A platform's completion callback that the client keeps. If the client lets go of it without a word, it is called all the same.
 struct Done {
     app: Arc<App>,
@@ -202,19 +211,17 @@ struct Done {
 
 impl crate::Completion for Done {
     fn complete(&self, how: Completed) -> Result<(), AppError> {
-        let how = match how {
-            Completed::NewData => 0,
-            Completed::NoData => 1,
-            Completed::Failed => 2,
-        };
-        self.app.complete(self.number, how)
+        self.app.complete(self.number, how_number(how))
     }
 }
 
 impl Drop for Done {
     fn drop(&mut self) {
         // Fails if the client is closed, which has completed it.
-        drop(self.app.complete(self.number, 2));
+        drop(
+            self.app
+                .complete(self.number, how_number(Completed::Failed)),
+        );
     }
 }
 

@@ -403,13 +403,18 @@ unsafe extern "C" fn offline_push_token_status(
         // SAFETY: the header wants NULL or a place for a pointer.
         unsafe { words.write(text) };
     }
-    status.map_or(-1, |it| match it.state {
+    status.map_or(-1, |it| state_number(it.state))
+}
+
+/// `OFFLINE_PUSH_TOKEN_…`
+pub(super) const fn state_number(state: TokenState) -> i32 {
+    match state {
         TokenState::Off => 0,
         TokenState::NoToken => 1,
         TokenState::Waiting => 2,
         TokenState::Uploading => 3,
         TokenState::Uploaded => 4,
-    })
+    }
 }
 
 #[unsafe(no_mangle)]

@@ -103,34 +103,53 @@ pub(super) fn slot(number: i32, what: &str) -> Result<Slot, PushError> {
     slot_of(number).ok_or_else(|| unknown(number, what, "OFFLINE_PUSH_SLOT_…"))
 }
 
-fn device_kind(number: i32) -> Result<Option<DeviceKind>, PushError> {
-    Ok(Some(match number {
-        0 => return Ok(None),
-        1 => DeviceKind::Ios,
-        2 => DeviceKind::Ipad,
-        3 => DeviceKind::Android,
-        4 => DeviceKind::Harmony,
-        5 => DeviceKind::Web,
-        6 => DeviceKind::Desktop,
+pub(super) fn device_kind(number: i32) -> Result<Option<DeviceKind>, PushError> {
+    use DeviceKind::{Android, Desktop, Harmony, Ios, Ipad, Web};
+    let known = [Ios, Ipad, Android, Harmony, Web, Desktop];
+    let found = known.into_iter().find(|it| device_number(*it) == number);
+    match (number, found) {
+        (0, _) => Ok(None),
+        (_, Some(kind)) => Ok(Some(kind)),
         _ => {
             let what = "offline_push_config.device_kind";
-            return Err(unknown(number, what, "OFFLINE_PUSH_DEVICE_…"));
+            Err(unknown(number, what, "OFFLINE_PUSH_DEVICE_…"))
         }
-    }))
+    }
+}
+
+/// `OFFLINE_PUSH_DEVICE_…`
+pub(super) const fn device_number(kind: DeviceKind) -> i32 {
+    match kind {
+        DeviceKind::Ios => 1,
+        DeviceKind::Ipad => 2,
+        DeviceKind::Android => 3,
+        DeviceKind::Harmony => 4,
+        DeviceKind::Web => 5,
+        DeviceKind::Desktop => 6,
+    }
 }
 
 pub(super) fn payload_shape(number: i32) -> Result<Option<PayloadShape>, PushError> {
-    Ok(Some(match number {
-        0 => return Ok(None),
-        1 => PayloadShape::Apns,
-        2 => PayloadShape::Intent,
-        3 => PayloadShape::Xiaomi,
-        4 => PayloadShape::Oppo,
-        5 => PayloadShape::Tpns,
-        _ => {
-            return Err(unknown(number, "payload_shape", "OFFLINE_PUSH_PAYLOAD_…"));
-        }
-    }))
+    use PayloadShape::{Apns, Intent, IntentExtras, Oppo, Tpns, Xiaomi};
+    let known = [Apns, Intent, Xiaomi, Oppo, Tpns, IntentExtras];
+    let found = known.into_iter().find(|it| shape_number(*it) == number);
+    match (number, found) {
+        (0, _) => Ok(None),
+        (_, Some(shape)) => Ok(Some(shape)),
+        _ => Err(unknown(number, "payload_shape", "OFFLINE_PUSH_PAYLOAD_…")),
+    }
+}
+
+/// `OFFLINE_PUSH_PAYLOAD_…`
+pub(super) const fn shape_number(shape: PayloadShape) -> i32 {
+    match shape {
+        PayloadShape::Apns => 1,
+        PayloadShape::Intent => 2,
+        PayloadShape::Xiaomi => 3,
+        PayloadShape::Oppo => 4,
+        PayloadShape::Tpns => 5,
+        PayloadShape::IntentExtras => 6,
+    }
 }
 
 /// A number that the header does not have.

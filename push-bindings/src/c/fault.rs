@@ -69,19 +69,24 @@ pub(super) fn not_open() -> PushError {
     )
 }
 
+/// `OFFLINE_PUSH_ERROR_…`
+pub(super) const fn kind_number(kind: ErrorKind) -> i32 {
+    match kind {
+        ErrorKind::Config => 1,
+        ErrorKind::Invalid => 2,
+        ErrorKind::Conflict => 3,
+        ErrorKind::Unavailable => 4,
+        ErrorKind::Corrupt => 5,
+        ErrorKind::Internal => 6,
+    }
+}
+
 impl From<PushError> for Fault {
     fn from(error: PushError) -> Self {
         let message = c_string(&error.to_string());
         let PushError::Failed { kind, code, .. } = error;
         Self {
-            kind: match kind {
-                ErrorKind::Config => 1,
-                ErrorKind::Invalid => 2,
-                ErrorKind::Conflict => 3,
-                ErrorKind::Unavailable => 4,
-                ErrorKind::Corrupt => 5,
-                ErrorKind::Internal => 6,
-            },
+            kind: kind_number(kind),
             code: code.unwrap_or_default(),
             message,
         }

@@ -2,9 +2,13 @@
 use std::{env, fs, mem::offset_of, path::Path, process::Command};
 
 use super::{
-    callbacks::{CEntity, CEvent, Callbacks},
-    config::{CCertificate, CConfig},
+    app::how_number,
+    callbacks::{CEntity, CEvent, Callbacks, slot_number},
+    client::state_number,
+    config::{CCertificate, CConfig, device_kind, device_number, payload_shape, shape_number},
+    fault::kind_number,
 };
+use crate::{Completed, DeviceKind, ErrorKind, PayloadShape, Slot, TokenState};
 
 /// The lines of a C program that prints what the header says, with what the library says.
 fn questions() -> Vec<(String, usize)> {
@@ -35,11 +39,41 @@ fn questions() -> Vec<(String, usize)> {
             process_notification event
         }
     }
+    macro_rules! numbers {
+        ($($number:ident of $kind:ident { $($name:ident = $variant:ident)* })*) => {$($(
+            questions.push((
+                format!("(size_t)OFFLINE_PUSH_{}", stringify!($name)),
+                usize::try_from($number($kind::$variant)).expect("small and not negative"),
+            ));
+        )*)*};
+    }
+    numbers! {
+        kind_number of ErrorKind {
+            ERROR_CONFIG = Config ERROR_INVALID = Invalid ERROR_CONFLICT = Conflict
+            ERROR_UNAVAILABLE = Unavailable ERROR_CORRUPT = Corrupt ERROR_INTERNAL = Internal
+        }
+        slot_number of Slot { SLOT_ALERT = Alert SLOT_VOIP = Voip SLOT_LIVE_ACTIVITY = LiveActivity }
+        device_number of DeviceKind {
+            DEVICE_IOS = Ios DEVICE_IPAD = Ipad DEVICE_ANDROID = Android DEVICE_HARMONY = Harmony
+            DEVICE_WEB = Web DEVICE_DESKTOP = Desktop
+        }
+        shape_number of PayloadShape {
+            PAYLOAD_APNS = Apns PAYLOAD_INTENT = Intent PAYLOAD_XIAOMI = Xiaomi PAYLOAD_OPPO = Oppo
+            PAYLOAD_TPNS = Tpns PAYLOAD_INTENT_EXTRAS = IntentExtras
+        }
+        how_number of Completed {
+            COMPLETED_NEW_DATA = NewData COMPLETED_NO_DATA = NoData COMPLETED_FAILED = Failed
+        }
+        state_number of TokenState {
+            TOKEN_OFF = Off TOKEN_NONE = NoToken TOKEN_WAITING = Waiting TOKEN_UPLOADING = Uploading
+            TOKEN_UPLOADED = Uploaded
+        }
+    }
     questions
 }
 
 #[test]
-fn the_structs_of_the_header_are_those_of_the_library() {
+fn the_structs_and_numbers_of_the_header_are_those_of_the_library() {
     let questions = questions();
     let lines: String = questions
         .iter()
@@ -71,6 +105,10 @@ fn the_structs_of_the_header_are_those_of_the_library() {
         .map(|(it, _)| it.clone())
         .zip(told.lines().map(|it| it.parse().expect("a number")))
         .collect();
+    for number in 0..=6 {
+        assert!(device_kind(number).is_ok(), "{number}");
+        assert!(payload_shape(number).is_ok(), "{number}");
+    }
     fs::remove_dir_all(folder).expect("the folder can be removed");
     assert_eq!(said, questions);
 }

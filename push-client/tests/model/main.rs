@@ -1,11 +1,12 @@
 //! The client against a reference model: logins, kicks, switches, tokens, clicks, faults and restarts in any order.
 //!
 //! [`operations`] says what can happen, [`model`] and [`logins`] what must come of it, [`world`] is the client on a scripted
-//! phone before a scripted gateway, [`ledger`] knows which requests have a cause, and [`run`] compares. Cases that once failed
+//! phone before a scripted gateway, [`ledger`] knows which requests have a cause, [`run`] lets both have it, and [`check`] compares. Cases that once failed
 //! are in [`found`].
 //!
 //! `PUSH_MODEL_CASES` says how many cases are tried, 256 if it is not set. A failure prints the shortest case that fails; to
 //! keep it, copy its operations into a test in `found.rs`.
+mod check;
 mod found;
 mod ledger;
 mod logins;

@@ -540,7 +540,7 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_push_bindings_checksum_method_logincenter_login_local_only() != 53479:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_logincenter_logout() != 53553:
+    if lib.uniffi_push_bindings_checksum_method_logincenter_logout() != 47034:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_push_bindings_checksum_method_logincenter_user() != 43958:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -600,7 +600,7 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_push_bindings_checksum_method_pushclient_token_status() != 21792:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_unregister_service() != 45912:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_unregister_service() != 30761:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_push_bindings_checksum_method_pushclient_user() != 20439:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -4009,7 +4009,8 @@ class LoginCenterProtocol(typing.Protocol):
         raise NotImplementedError
     def logout(self, ) -> None:
         """
-        Whoever was logged in has logged out: nobody receives push on this device. Fine if nobody was.
+        Whoever was logged in has logged out: nobody receives push on this device, nor does who was logged in when the app ended
+        and has not logged in again. Fine if nobody was.
 
         # Errors
         None today.
@@ -4123,7 +4124,8 @@ class LoginCenter(LoginCenterProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def logout(self, ) -> None:
         """
-        Whoever was logged in has logged out: nobody receives push on this device. Fine if nobody was.
+        Whoever was logged in has logged out: nobody receives push on this device, nor does who was logged in when the app ended
+        and has not logged in again. Fine if nobody was.
 
         # Errors
         None today.
@@ -5064,7 +5066,8 @@ class PushClientProtocol(typing.Protocol):
         raise NotImplementedError
     def unregister_service(self, ) -> None:
         """
-        Whoever registered by `register_service` has logged out: nobody receives push on this device. Fine if nobody did.
+        Whoever registered by `register_service` has logged out: nobody receives push on this device, nor does who was logged in
+        when the app ended and has not logged in again. Fine if nobody did.
 """
         raise NotImplementedError
     def user(self, ) -> typing.Optional[str]:
@@ -5506,7 +5509,8 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def unregister_service(self, ) -> None:
         """
-        Whoever registered by `register_service` has logged out: nobody receives push on this device. Fine if nobody did.
+        Whoever registered by `register_service` has logged out: nobody receives push on this device, nor does who was logged in
+        when the app ended and has not logged in again. Fine if nobody did.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),

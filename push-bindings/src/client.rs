@@ -275,7 +275,8 @@ impl PushClient {
         Ok(())
     }
 
-    /// Whoever registered by `register_service` has logged out: nobody receives push on this device. Fine if nobody did.
+    /// Whoever registered by `register_service` has logged out: nobody receives push on this device, nor does who was logged in
+    /// when the app ended and has not logged in again. Fine if nobody did.
     pub fn unregister_service(&self) {
         self.manual.unregister_service();
     }

@@ -102,6 +102,9 @@ impl From<&Told> for Event {
                     LogoutCause::Logout => "logged out",
                     LogoutCause::KickedOffline => "another device took over",
                     LogoutCause::CredentialExpired => "what proved the login has expired",
+                    LogoutCause::OtherAccount => {
+                        "another account logged in and could not be registered in its place"
+                    }
                     _ => "the login ended",
                 }
                 .to_owned(),

@@ -50,7 +50,8 @@ impl LoginCenter {
         at_once(self.center.login_local_only(account))
     }
 
-    /// Whoever was logged in has logged out: nobody receives push on this device. Fine if nobody was.
+    /// Whoever was logged in has logged out: nobody receives push on this device, nor does who was logged in when the app ended
+    /// and has not logged in again. Fine if nobody was.
     ///
     /// # Errors
     /// None today.

@@ -1658,7 +1658,8 @@ public protocol LoginCenterProtocol: AnyObject, Sendable {
     func loginLocalOnly(user: String, ticket: String) throws
 
     /**
-     * Whoever was logged in has logged out: nobody receives push on this device. Fine if nobody was.
+     * Whoever was logged in has logged out: nobody receives push on this device, nor does who was logged in when the app ended
+     * and has not logged in again. Fine if nobody was.
      *
      * # Errors
      * None today.
@@ -1781,7 +1782,8 @@ open func loginLocalOnly(user: String, ticket: String)throws   {try rustCallWith
 }
 
     /**
-     * Whoever was logged in has logged out: nobody receives push on this device. Fine if nobody was.
+     * Whoever was logged in has logged out: nobody receives push on this device, nor does who was logged in when the app ended
+     * and has not logged in again. Fine if nobody was.
      *
      * # Errors
      * None today.
@@ -2686,7 +2688,8 @@ public protocol PushClientProtocol: AnyObject, Sendable {
     func tokenStatus(slot: Slot)  -> TokenStatus
 
     /**
-     * Whoever registered by `register_service` has logged out: nobody receives push on this device. Fine if nobody did.
+     * Whoever registered by `register_service` has logged out: nobody receives push on this device, nor does who was logged in
+     * when the app ended and has not logged in again. Fine if nobody did.
      */
     func unregisterService()
 
@@ -3021,7 +3024,8 @@ open func tokenStatus(slot: Slot) -> TokenStatus  {
 }
 
     /**
-     * Whoever registered by `register_service` has logged out: nobody receives push on this device. Fine if nobody did.
+     * Whoever registered by `register_service` has logged out: nobody receives push on this device, nor does who was logged in
+     * when the app ended and has not logged in again. Fine if nobody did.
      */
 open func unregisterService()  {try! rustCall() {
         uniffiCallStatus in
@@ -5923,7 +5927,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_push_bindings_checksum_method_pushclient_token_status() != 21792) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_unregister_service() != 45912) {
+    if (uniffi_push_bindings_checksum_method_pushclient_unregister_service() != 30761) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_push_bindings_checksum_method_pushclient_user() != 20439) {
@@ -5953,7 +5957,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_push_bindings_checksum_method_logincenter_login_local_only() != 53479) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_logincenter_logout() != 53553) {
+    if (uniffi_push_bindings_checksum_method_logincenter_logout() != 47034) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_push_bindings_checksum_method_logincenter_user() != 43958) {

@@ -1276,7 +1276,7 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_push_bindings_checksum_method_pushclient_token_status() and 0xFFFF) != 21792) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_unregister_service() and 0xFFFF) != 45912) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_unregister_service() and 0xFFFF) != 30761) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_push_bindings_checksum_method_pushclient_user() and 0xFFFF) != 20439) {
@@ -1306,7 +1306,7 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_push_bindings_checksum_method_logincenter_login_local_only() and 0xFFFF) != 53479) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_logincenter_logout() and 0xFFFF) != 53553) {
+    if ((lib.uniffi_push_bindings_checksum_method_logincenter_logout() and 0xFFFF) != 47034) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_push_bindings_checksum_method_logincenter_user() and 0xFFFF) != 43958) {
@@ -3467,7 +3467,8 @@ public interface LoginCenterInterface {
     fun `loginLocalOnly`(`user`: kotlin.String, `ticket`: kotlin.String)
 
     /**
-     * Whoever was logged in has logged out: nobody receives push on this device. Fine if nobody was.
+     * Whoever was logged in has logged out: nobody receives push on this device, nor does who was logged in when the app ended
+     * and has not logged in again. Fine if nobody was.
      *
      * # Errors
      * None today.
@@ -3655,7 +3656,8 @@ open class LoginCenter: Disposable, AutoCloseable, LoginCenterInterface
 
 
     /**
-     * Whoever was logged in has logged out: nobody receives push on this device. Fine if nobody was.
+     * Whoever was logged in has logged out: nobody receives push on this device, nor does who was logged in when the app ended
+     * and has not logged in again. Fine if nobody was.
      *
      * # Errors
      * None today.
@@ -5042,7 +5044,8 @@ public interface PushClientInterface {
     fun `tokenStatus`(`slot`: Slot): TokenStatus
 
     /**
-     * Whoever registered by `register_service` has logged out: nobody receives push on this device. Fine if nobody did.
+     * Whoever registered by `register_service` has logged out: nobody receives push on this device, nor does who was logged in
+     * when the app ended and has not logged in again. Fine if nobody did.
      */
     fun `unregisterService`()
 
@@ -5483,7 +5486,8 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * Whoever registered by `register_service` has logged out: nobody receives push on this device. Fine if nobody did.
+     * Whoever registered by `register_service` has logged out: nobody receives push on this device, nor does who was logged in
+     * when the app ended and has not logged in again. Fine if nobody did.
      */override fun `unregisterService`()
         =
     callWithHandle {

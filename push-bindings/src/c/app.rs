@@ -156,13 +156,13 @@ impl App {
 
     /// Calls the completion of that number, unless somebody did before.
     fn complete(&self, number: u64, how: i32) -> Result<(), AppError> {
-        let kept = self.completions().open.remove(&number);
-        let Some((Some(completion), user_data)) = kept else {
-            return Ok(());
-        };
         self.call(|_| {
-            // SAFETY: the header's type of it, with what the app wants it to get.
-            unsafe { completion(how, user_data.0) };
+            // Taken only when it can be called: who takes it and finds the client closed would have lost it.
+            let kept = self.completions().open.remove(&number);
+            if let Some((Some(completion), user_data)) = kept {
+                // SAFETY: the header's type of it, with what the app wants it to get.
+                unsafe { completion(how, user_data.0) };
+            }
         })
     }
 
@@ -434,6 +434,18 @@ mod tests {
         drop(late);
         assert!(app.keep(Some(completed), data).is_err());
         assert!(app.keep(None, data).is_ok_and(|it| it.is_none()));
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), [0; 0]);
+    }
+    #[test]
+    fn a_completion_that_finds_the_client_closed_is_left_for_the_end() {
+        let (channel, told, _go) = channel();
+        let app = app(&channel);
+        let data = std::ptr::from_ref(&channel).cast_mut().cast();
+        let done = app.keep(Some(completed), data).expect("it is open");
+        assert!(app.close(Duration::ZERO));
+        let done = done.expect("there is one");
+        assert!(done.complete(Completed::NewData).is_err());
+        assert_eq!(app.completions().open.len(), 1, "it was taken and lost");
         assert_eq!(told.try_iter().collect::<Vec<_>>(), [0; 0]);
     }
 }

@@ -375,6 +375,78 @@ static void an_extension_tells_that_a_push_arrived(void) {
     free(payload);
 }
 
+/* What many threads share while one of them opens and closes. */
+static struct {
+    pthread_mutex_t lock;
+    offline_push_client *client;
+    bool is_over;
+    int taken, completed;
+} crowd = {PTHREAD_MUTEX_INITIALIZER, NULL, false, 0, 0};
+
+static void on_crowd_completed(offline_push_completed how, void *user_data) {
+    (void)how;
+    pthread_mutex_lock(&crowd.lock);
+    (*(int *)user_data)++;
+    pthread_mutex_unlock(&crowd.lock);
+}
+
+static void *one_of_the_crowd(void *payload) {
+    for (;;) {
+        pthread_mutex_lock(&crowd.lock);
+        offline_push_client *client = crowd.client;
+        bool is_over = crowd.is_over;
+        pthread_mutex_unlock(&crowd.lock);
+        if (is_over) {
+            return NULL;
+        }
+        /* Open, closed meanwhile, or closed long ago. */
+        bool is_taken = offline_push_clicked(client, OFFLINE_PUSH_DOOR_WARM, payload, on_crowd_completed, &crowd.completed,
+                                             NULL);
+        pthread_mutex_lock(&crowd.lock);
+        crowd.taken += is_taken;
+        pthread_mutex_unlock(&crowd.lock);
+        offline_push_string_free(offline_push_device(client));
+    }
+}
+
+static void a_client_may_close_while_many_threads_call_it(void) {
+    char *payload = payload_of("bob", 1, "hi");
+    pthread_t threads[3];
+    for (int at = 0; at < 3; at++) {
+        MUST("a thread starts", pthread_create(&threads[at], NULL, one_of_the_crowd, payload) == 0);
+    }
+    for (int round = 0; round < 10; round++) {
+        app *it = checked(calloc(1, sizeof *it));
+        offline_push_config config = configuration();
+        offline_push_callbacks callbacks = callbacks_of(it);
+        /* Nothing that would lock or fill what is not prepared here. */
+        callbacks.event = NULL;
+        callbacks.process_notification = NULL;
+        offline_push_client *client = offline_push_start(&config, &callbacks, NULL);
+        MUST("it starts", client != NULL);
+        pthread_mutex_lock(&crowd.lock);
+        crowd.client = client;
+        int enough = crowd.taken + 20;
+        pthread_mutex_unlock(&crowd.lock);
+        for (bool is_busy = false; !is_busy;) {
+            pthread_mutex_lock(&crowd.lock);
+            is_busy = crowd.taken >= enough;
+            pthread_mutex_unlock(&crowd.lock);
+        }
+        MUST("it closes", offline_push_close(client, NULL));
+        /* Nothing of the app is used any more. */
+        free(it);
+    }
+    pthread_mutex_lock(&crowd.lock);
+    crowd.is_over = true;
+    pthread_mutex_unlock(&crowd.lock);
+    for (int at = 0; at < 3; at++) {
+        pthread_join(threads[at], NULL);
+    }
+    MUST("every click that was taken was completed", crowd.taken >= 200 && crowd.taken == crowd.completed);
+    free(payload);
+}
+
 int main(int count, char **arguments) {
     if (count > 1 && strcmp(arguments[1], "--linked") == 0) {
         return linked();
@@ -389,6 +461,7 @@ int main(int count, char **arguments) {
         both_bridges_and_every_end_of_a_login_work,
         after_the_end_nothing_happens,
         an_extension_tells_that_a_push_arrived,
+        a_client_may_close_while_many_threads_call_it,
     };
     for (size_t at = 0; at < sizeof chapters / sizeof chapters[0]; at++) {
         snprintf(state_path, sizeof state_path, "%s/push-%zu.json", folder, at);

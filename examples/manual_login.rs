@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use offline_push::{
     Account, BUILTIN, Opened, certificate_id,
-    client::{Event, HttpGateway, Navigate, PushClient, SlotState},
+    client::{Event, HttpGateway, Navigate, PushClient, SlotState, TokenError},
     http::HttpConfig,
     login_manual::ManualLogin,
     route_handler,
@@ -71,7 +71,8 @@ async fn main() -> Result {
 
     // The app's own login has taken place; until the app says so, nothing is asked of the phone.
     let account = im_server.authenticate("alice").await?;
-    assert_eq!(client.slot(offline_push::Slot::Alert), SlotState::NoToken);
+    let waits = SlotState::Waiting(TokenError::NotLoggedIn);
+    assert_eq!(client.slot(offline_push::Slot::Alert), waits);
     on_login_success(account.clone());
     until(&mut events, |it| matches!(it, Event::Uploaded { .. })).await?;
     println!("the app said that alice logged in, and the gateway has her phone's token");

@@ -334,7 +334,7 @@ def a_login_asks_the_phone_and_the_gateway_gets_its_token():
         must("asked before the login", app.phone.asked, [])
         must("the gateway has", registrations("alice"), [])
         must("who is logged in", app.push.user(), None)
-        must("the token", app.push.token_status(Slot.ALERT).state, TokenState.NO_TOKEN)
+        must("the token waits for a login", app.push.token_status(Slot.ALERT).code, 21005)
 
         app.push.login_center().login("alice", ticket("alice"))
         must("told by", app.events.next("logged_in").by, "auto")

@@ -68,7 +68,10 @@ impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotLoggedIn => {
-                f.write_str("nobody is logged in; the token is kept and uploaded at the next login")
+                f.write_str(
+                    "nobody is logged in: log in at the login center, or call register_service after the app's own login; \
+                     until then no token is asked for, and one that comes is kept",
+                )
             }
             Self::NoCertificate(why) => write!(f, "the token has no credential: {why}"),
             Self::Network(why) => {
@@ -113,9 +116,9 @@ impl std::error::Error for TokenError {}
 pub enum SlotState {
     /// Push is switched off for this device (S56).
     Off,
-    /// The platform has not given a token yet.
+    /// Somebody is logged in, and the platform has not given a token yet.
     NoToken,
-    /// The token is known but not at the gateway, and why.
+    /// The token is not at the gateway, and why.
     Waiting(TokenError),
     /// The token is on its way to the gateway.
     Uploading,

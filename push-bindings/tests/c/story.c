@@ -108,9 +108,9 @@ static void push_comes_with_the_login_and_goes_with_the_logout(void) {
     MUST("nor is anybody logged in", offline_push_user(it->client) == NULL);
     uint32_t code;
     char *words;
-    MUST("there is no token",
-         offline_push_token_status(it->client, OFFLINE_PUSH_SLOT_ALERT, &code, &words) == OFFLINE_PUSH_TOKEN_NONE);
-    MUST("which has words", words != NULL && code == 0);
+    MUST("the token waits for a login",
+         offline_push_token_status(it->client, OFFLINE_PUSH_SLOT_ALERT, &code, &words) == OFFLINE_PUSH_TOKEN_WAITING);
+    MUST("which has words", words != NULL && code == 21005);
     offline_push_string_free(words);
 
     it->closes_inside = true;

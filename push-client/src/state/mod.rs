@@ -454,15 +454,16 @@ impl State {
         if let Some(problem) = self.problems.get(&slot) {
             return SlotState::Waiting(problem.clone());
         }
-        let Some(body) = self.body_of(slot, certificates, platform) else {
-            return SlotState::NoToken;
-        };
-        let body = match body {
-            Ok(body) => body,
-            Err(error) => return SlotState::Waiting(TokenError::NoCertificate(error.to_string())),
-        };
+        let body = self.body_of(slot, certificates, platform);
+        if let Some(Err(error)) = body {
+            return SlotState::Waiting(TokenError::NoCertificate(error.to_string()));
+        }
+        // Before the login no token is asked for: that there is none is not the platform's doing.
         let Some(current) = &self.current else {
             return SlotState::Waiting(TokenError::NotLoggedIn);
+        };
+        let Some(Ok(body)) = body else {
+            return SlotState::NoToken;
         };
         if current.ticket_refused {
             return SlotState::Waiting(TokenError::TicketRefused);

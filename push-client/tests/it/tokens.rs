@@ -27,6 +27,8 @@ fn silent_phone() -> Parts {
 fn a_token_that_arrives_after_the_login_is_uploaded_then() {
     block_on(async {
         let kit = silent_phone().start(|it| it).await;
+        let nobody = SlotState::Waiting(TokenError::NotLoggedIn);
+        assert_eq!(kit.client.slot(Slot::Alert), nobody);
         kit.log_in("alice").await;
         settle().await;
         assert_eq!(kit.gateway.asked(), [], "nothing without a token");
@@ -98,7 +100,7 @@ fn a_token_of_more_than_256_bytes_is_refused() {
 fn errors_have_the_numbers_of_the_sdk() {
     let words = || "why".to_owned();
     for (error, code, says) in [
-        (TokenError::NotLoggedIn, 21005, "next login"),
+        (TokenError::NotLoggedIn, 21005, "log in"),
         (TokenError::NoCertificate(words()), 22001, "credential"),
         (TokenError::Network(words()), 22002, "tried again"),
         (TokenError::Empty, 22003, "empty"),

@@ -803,6 +803,21 @@ def callbacks_may_call_back():
         must("whether it ended", ended.wait(PATIENCE), True)
 
 
+def a_logout_after_a_restart_ends_what_was_left():
+    for user, leave in [
+        ("ruth", lambda push: push.login_center().logout()),
+        ("rosalind", lambda push: push.unregister_service()),
+    ]:
+        phone = Iphone()
+        with App(user, phone) as app:
+            app.login()
+        must("tokens at the gateway after the app ended", len(registrations(user)), 1)
+        with App(user, phone) as app:
+            leave(app.push)
+            must("unbound", app.events.next("unbound").user, user)
+            must("tokens at the gateway", registrations(user), [])
+
+
 def wait_until(what, is_so):
     end = time.monotonic() + PATIENCE
     while not is_so():
@@ -826,6 +841,7 @@ STORY = [
     push_can_be_switched_off_for_a_device,
     what_the_app_throws_is_told_and_ends_nothing,
     a_restart_does_not_upload_the_same_token_again,
+    a_logout_after_a_restart_ends_what_was_left,
     another_user_takes_the_device_over,
     what_cannot_work_is_refused_with_advice,
     other_vendors_hand_over_other_payloads,

@@ -73,6 +73,8 @@ struct State {
     last: u64,
     app: Option<AppId>,
     login: Option<Login>,
+    /// The last word was the end of a login.
+    nobody: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -172,14 +174,14 @@ impl LoginCenter {
     /// The IM library says that another device took over.
     pub fn kicked_offline(&self) {
         if let Some(login) = self.take() {
-            self.tell(LoginEvent::KickedOffline(login.number));
+            self.ended(LoginEvent::KickedOffline(login.number));
         }
     }
 
     /// The IM library says that the userSig has expired.
     pub fn user_sig_expired(&self) {
         if let Some(login) = self.take() {
-            self.tell(LoginEvent::UserSigExpired(login.number));
+            self.ended(LoginEvent::UserSigExpired(login.number));
         }
     }
 
@@ -241,7 +243,7 @@ impl LoginCenter {
         let system = self.system();
         match system.logout(&login.account).await {
             Ok(()) => {
-                self.tell(LoginEvent::LogoutSuccess(login.number));
+                self.ended(LoginEvent::LogoutSuccess(login.number));
                 Ok(())
             }
             Err(fault) => {
@@ -259,11 +261,19 @@ impl LoginCenter {
     fn take(&self) -> Option<Login> {
         let mut state = self.lock();
         let login = state.login.take();
+        state.nobody = login.is_none();
         if login.is_none() {
             // Under the lock, so that it comes before a login that follows.
             self.tell(LoginEvent::Nobody);
         }
         login
+    }
+
+    /// Tells the end of a login, which may come when the next one is there already.
+    fn ended(&self, event: LoginEvent) {
+        let mut state = self.lock();
+        state.nobody = state.login.is_none();
+        self.tell(event);
     }
 
     fn tell(&self, event: LoginEvent) {
@@ -280,6 +290,7 @@ impl State {
     fn begin(&mut self, account: Account, is_told: bool) -> LoginNumber {
         self.last += 1;
         let number = LoginNumber(self.last);
+        self.nobody &= !is_told;
         self.app = Some(account.app.clone());
         self.login = Some(Login {
             number,
@@ -294,13 +305,18 @@ impl LoginSubject for LoginCenter {
     fn subscribe(&self) -> Subscription {
         // Events of logins are sent under this lock, so none is missed or told twice.
         let state = self.lock();
+        let events = self.0.events.subscribe();
+        if state.nobody {
+            // A logout that came before anybody observed it.
+            self.tell(LoginEvent::Nobody);
+        }
         Subscription {
             current: state
                 .login
                 .as_ref()
                 .filter(|it| it.is_told)
                 .map(|it| (it.number, it.account.clone())),
-            events: self.0.events.subscribe(),
+            events,
         }
     }
 }

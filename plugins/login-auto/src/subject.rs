@@ -71,7 +71,7 @@ pub enum LoginEvent {
     /// What proved the login has expired.
     UserSigExpired(LoginNumber),
     /// A logout, a kick or an expired userSig while nobody is logged in: who was when the last process of the app ended is not
-    /// any more, either.
+    /// any more, either. Told again to whoever observes only from then on.
     Nobody,
     /// The connection is being made.
     Connecting,

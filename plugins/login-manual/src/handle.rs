@@ -23,6 +23,8 @@ struct Inner {
 struct State {
     last: u64,
     current: Option<(u64, Account)>,
+    /// The last word was a logout.
+    nobody: bool,
 }
 
 /// What the app said.
@@ -77,6 +79,7 @@ impl ManualLogin {
         state.last += 1;
         let number = state.last;
         state.current = Some((number, account.clone()));
+        state.nobody = false;
         // Under the lock, so that calls come in their order. Nobody need listen yet.
         drop(self.0.calls.send(Call::Register(number, account)));
         Service {
@@ -96,6 +99,7 @@ impl ManualLogin {
         let ended = state
             .current
             .take_if(|it| number.is_none_or(|number| it.0 == number));
+        state.nobody |= ended.is_some() || number.is_none();
         match ended {
             Some((number, _)) => drop(self.0.calls.send(Call::Unregister(number, cause))),
             None if number.is_none() => drop(self.0.calls.send(Call::Nobody)),
@@ -103,10 +107,14 @@ impl ManualLogin {
         }
     }
 
-    /// What is so now, and every call from now on.
+    /// What is so now, and every call from now on. A logout that nobody heard is told again.
     pub(crate) fn listen(&self) -> (Option<(u64, Account)>, broadcast::Receiver<Call>) {
         let state = self.lock();
-        (state.current.clone(), self.0.calls.subscribe())
+        let calls = self.0.calls.subscribe();
+        if state.nobody {
+            drop(self.0.calls.send(Call::Nobody));
+        }
+        (state.current.clone(), calls)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -156,6 +156,46 @@ fn an_end_that_the_kit_tells_before_any_login_ends_what_the_last_process_left() 
     });
 }
 
+/// S41, S44, S47: an app that logs out at once after its start, before the bridges had a chance to observe it.
+#[test]
+fn a_logout_that_comes_before_the_bridge_observes_it_is_not_lost() {
+    block_on(async {
+        use push_login_auto::{AutoLogin, LoginCenter};
+        use push_login_manual::ManualLogin;
+
+        let manual = ManualLogin::new();
+        let center = LoginCenter::new();
+        let (kit, _) = Kit::logged_in("alice").await;
+        let device = kit.client.device();
+        manual.unregister_service();
+        let bridge = Arc::new(manual.clone());
+        let kit = kit.restarted(|it| it.bridge("manual", bridge)).await;
+        until(|| kit.gateway.device(&device).is_none()).await;
+
+        kit.log_in("alice").await;
+        kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
+        center.kicked_offline();
+        let bridge = Arc::new(AutoLogin::new(center.clone()));
+        let kit = kit.restarted(|it| it.bridge("auto", bridge)).await;
+        until(|| kit.gateway.device(&device).is_none()).await;
+
+        // A login and its end that nobody observed either.
+        kit.log_in("alice").await;
+        kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
+        let center = LoginCenter::new();
+        center.login(crate::kit::account("alice")).await.unwrap();
+        center.logout().await.unwrap();
+        let bridge = Arc::new(AutoLogin::new(center.clone()));
+        let kit = kit.restarted(|it| it.bridge("auto", bridge)).await;
+        until(|| kit.gateway.device(&device).is_none()).await;
+        // The next login is not undone by what was told again.
+        center.login(crate::kit::account("alice")).await.unwrap();
+        kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
+        settle().await;
+        assert!(kit.gateway.device(&device).is_some());
+    });
+}
+
 /// Kicked while the app was not running: the gateway says that it does not know the device, and gets the tokens again.
 #[test]
 fn a_gateway_that_forgot_the_device_gets_the_tokens_again() {

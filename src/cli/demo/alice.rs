@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use offline_push::{
     Result,
-    client::{Completion, Door, Event},
+    client::{Completion, Door, Event, NotificationExtension},
     payload::Payload,
 };
 use push_login_auto::LoginCenter;
@@ -113,7 +113,9 @@ pub(super) async fn message_from_bob(
 ) -> Result<Value> {
     let mut step = Step::begin("push", "bob writes to her; her locked phone shows it");
     let mut titled = chat("m-2", &["alice"], "lunch at noon?");
-    titled["push"] = json!({"title": "Bob", "desc": "lunch at noon?"});
+    // So that the phone starts the app's extension before it shows the push.
+    let apns = json!({"mutable_content": true});
+    titled["push"] = json!({"title": "Bob", "desc": "lunch at noon?", "apns": apns});
     let begun = Instant::now();
     let seen = iphone.arrived();
     let submitted = world.submit(titled).await?;
@@ -133,6 +135,24 @@ pub(super) async fn message_from_bob(
     step.must("apns-id", arrival.apns_id.clone(), delivery.clone());
     step.saw("durable after", millis(accepted));
     step.saw("on the phone after", millis(arrived));
+    report.end(step);
+
+    let mut step = Step::begin(
+        "acknowledge",
+        "the app's extension on her phone tells that it has arrived",
+    );
+    step.must(
+        "mutable-content",
+        arrival.payload["aps"]["mutable-content"].clone(),
+        1,
+    );
+    let extension = NotificationExtension::new(&world.shared);
+    let push = Payload::apns(arrival.payload.clone());
+    let done = extension
+        .delivered(&push, NotificationExtension::WITHIN)
+        .await;
+    step.must("receipts taken", done.sent, 1);
+    step.must("trouble", done.trouble, Value::Null);
     report.end(step);
 
     let mut step = Step::begin("click", "she taps it; the chat with bob opens");
@@ -185,6 +205,8 @@ pub(super) async fn trace_of(
     }
     let events = trace["events"].as_array().cloned().unwrap_or_default();
     let stages: Vec<Value> = events.iter().map(|it| it["stage"].clone()).collect();
+    let is_acknowledged = stages.contains(&json!("delivered"));
+    step.must("acknowledged", is_acknowledged, true);
     step.saw("stages", stages);
     let answer = events.iter().find(|it| it["stage"] == json!("answered"));
     step.must(

@@ -1,5 +1,5 @@
 //! The app on the phones: what an app developer writes.
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use offline_push::{
     Account, AppId, CertificateEntry, CertificateIds, Channel, Click, Handled, Interceptor, Opened,
@@ -86,10 +86,12 @@ pub(super) struct App {
 
 impl App {
     /// Starts the app as its developer wrote it: everything it registered at link time, and the automatic login bridge.
-    pub(super) async fn start(phone: Phone, gateway: &str) -> Result<Self> {
+    /// `shared` is the folder that it shares with its notification service extension.
+    pub(super) async fn start(phone: Phone, gateway: &str, shared: &Path) -> Result<Self> {
         let http = Arc::new(HttpGateway::new(gateway, HttpConfig::default())?);
         let client = PushClient::linked(Arc::new(phone), http, offline_push::BUILTIN)?
             .state(MemoryState::default())
+            .extension_folder(shared)
             .start()
             .await?;
         Ok(Self::of(client))

@@ -39,7 +39,7 @@ async fn chapters(world: &World, report: &mut Report<'_>) -> Result<()> {
         kind: Platform::Ios,
         token: iphone.token(),
     };
-    let mut app = App::start(phone, &world.address).await?;
+    let mut app = App::start(phone, &world.address, &world.shared).await?;
     let center = LoginCenter::shared();
     alice::login(world, report, &mut app, &center).await?;
     alice::foreground_and_background(world, report, &mut app).await?;

@@ -42,6 +42,8 @@ pub(super) struct World {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     folder: PathBuf,
+    /// The folder that alice's app shares with its notification service extension.
+    pub(super) shared: PathBuf,
 }
 
 impl World {
@@ -63,7 +65,8 @@ impl World {
 
         let secret = MasterKey::generate()?;
         let folder = std::env::temp_dir().join(format!("offline-push-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&folder)
+        let shared = folder.join("app-group");
+        std::fs::create_dir_all(&shared)
             .map_err(|error| trouble("no temporary folder").because(error))?;
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
         let registry = Arc::new(offline_push::registry()?);
@@ -112,6 +115,7 @@ impl World {
             stop,
             serving,
             folder,
+            shared,
         })
     }
 

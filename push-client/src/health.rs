@@ -1,10 +1,7 @@
 //! Acting on what the gateway says of tokens that it was told before.
 use std::{collections::BTreeMap, sync::Arc};
 
-use push_core::{
-    Account, Generation, Slot,
-    api::{PresenceAnswer, SetAside},
-};
+use push_core::{Account, Generation, Slot, api::PresenceAnswer};
 
 use crate::{Event, TokenError, shared::Shared, state::Uploaded};
 
@@ -37,8 +34,12 @@ impl Shared {
                     doubted.push((slot, TokenError::Forgotten));
                 }
             }
-            for SetAside { slot, why } in answer.set_aside {
-                if state.set_aside(account, slot, believed.get(&slot), &why) {
+            for (&slot, believed) in &believed {
+                let said = answer.set_aside.iter().find(|it| it.slot == slot);
+                let why = said.map(|it| &it.why);
+                if state.set_aside(account, slot, believed, why)
+                    && let Some(why) = why.cloned()
+                {
                     doubted.push((slot, TokenError::SetAside(why.code, why.text)));
                 }
             }

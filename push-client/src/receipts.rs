@@ -118,19 +118,14 @@ impl Shared {
         if !self.state().refuse_receipt_key(key) {
             return;
         }
-        self.changed();
-        self.tell(Event::ReportFailed(error.to_string()));
-        let current = {
-            let state = self.state();
-            state.current.as_ref().map(|it| it.account.clone())
-        };
-        let Some(account) = current else {
-            return;
-        };
-        if !self.is_forgotten_too_often() {
-            self.state().forget_uploads(&account);
+        // Before a login, too: it then registers, whatever the last process has uploaded.
+        let is_before_login = self.state().current.is_none();
+        if is_before_login || !self.is_forgotten_too_often() {
+            self.state().forget_all_uploads();
             self.registrations.tell();
         }
+        self.changed();
+        self.tell(Event::ReportFailed(error.to_string()));
     }
 }
 

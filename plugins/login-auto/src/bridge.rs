@@ -95,11 +95,7 @@ async fn follow(session: &SessionHandle, registered: &mut Option<Registered>, ev
         LoginEvent::UserSigExpired(login) => {
             unregister(session, registered, login, LogoutCause::CredentialExpired).await;
         }
-        LoginEvent::Nobody => {
-            if let Err(error) = session.nobody(NAME).await {
-                tracing::warn!(target: "push_client", bridge = NAME, "a logout was not taken: {error}");
-            }
-        }
+        LoginEvent::Nobody => nobody(session).await,
         LoginEvent::InitSdkSuccess(_)
         | LoginEvent::InitSdkFail(..)
         | LoginEvent::LoginFail(..)
@@ -134,11 +130,22 @@ async fn unregister(
     login: LoginNumber,
     cause: LogoutCause,
 ) {
+    if registered.is_none() {
+        // A local one, or one that the session refused: nobody is logged in all the same.
+        nobody(session).await;
+        return;
+    }
     let Some(ended) = registered.take_if(|it| it.login <= login) else {
         // It ended a login that another has taken the place of (S43).
         return;
     };
     if let Err(error) = session.unregister(ended.generation, cause, NAME).await {
+        tracing::warn!(target: "push_client", bridge = NAME, "a logout was not taken: {error}");
+    }
+}
+
+async fn nobody(session: &SessionHandle) {
+    if let Err(error) = session.nobody(NAME).await {
         tracing::warn!(target: "push_client", bridge = NAME, "a logout was not taken: {error}");
     }
 }

@@ -26,11 +26,7 @@ impl LoginBridge for ManualLogin {
                 Ok(Call::Unregister(number, cause)) => {
                     end(&session, &mut registered, number, cause).await;
                 }
-                Ok(Call::Nobody) => {
-                    if let Err(error) = session.nobody(NAME).await {
-                        tracing::warn!(target: "push_client", bridge = NAME, "a logout was not taken: {error}");
-                    }
-                }
+                Ok(Call::Nobody) => nobody(&session).await,
                 Err(RecvError::Lagged(_)) => {
                     let (current, anew) = self.listen();
                     calls = anew;
@@ -74,10 +70,21 @@ async fn end(
     number: u64,
     cause: LogoutCause,
 ) {
+    if registered.is_none() {
+        // The session refused it: nobody is logged in all the same.
+        nobody(session).await;
+        return;
+    }
     let Some((_, generation)) = registered.take_if(|it| it.0 <= number) else {
         return;
     };
     if let Err(error) = session.unregister(generation, cause, NAME).await {
+        tracing::warn!(target: "push_client", bridge = NAME, "a logout was not taken: {error}");
+    }
+}
+
+async fn nobody(session: &SessionHandle) {
+    if let Err(error) = session.nobody(NAME).await {
         tracing::warn!(target: "push_client", bridge = NAME, "a logout was not taken: {error}");
     }
 }

@@ -108,6 +108,14 @@ impl State {
         self.doubt(account, None);
     }
 
+    /// Nothing of anybody is confirmed any more: whoever is there, or comes, registers anew.
+    pub(crate) fn forget_all_uploads(&mut self) {
+        for it in &mut self.bindings {
+            it.doubtful
+                .extend(std::mem::take(&mut it.slots).into_keys());
+        }
+    }
+
     /// What the gateway has of `account`, or of one slot of it, is not certain any more.
     pub(crate) fn doubt(&mut self, account: &Account, slot: Option<Slot>) {
         let key = AccountKey::from(account);
@@ -164,18 +172,19 @@ impl State {
         is_missed
     }
 
-    /// The gateway does not push to the token of `slot`. Answers whether that is news.
+    /// Why the gateway does not push to the token of `slot`, if so. Answers whether a reason is news.
     pub(crate) fn set_aside(
         &mut self,
         account: &Account,
         slot: Slot,
-        believed: Option<&Uploaded>,
-        why: &Warning,
+        believed: &Uploaded,
+        why: Option<&Warning>,
     ) -> bool {
-        let Some(upload) = self.upload_of(account, slot, believed) else {
+        let Some(upload) = self.upload_of(account, slot, Some(believed)) else {
             return false;
         };
-        upload.set_aside.replace(why.clone()).as_ref() != Some(why)
+        let before = std::mem::replace(&mut upload.set_aside, why.cloned());
+        why.is_some() && before.as_ref() != why
     }
 
     pub(super) fn is_uploaded(

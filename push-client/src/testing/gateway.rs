@@ -174,6 +174,11 @@ impl ScriptedGateway {
         self.lock().aside.insert(slot, why);
     }
 
+    /// Pushes to the token of `slot` again, as when its credential was mended.
+    pub fn take_back(&self, slot: Slot) {
+        self.lock().aside.remove(&slot);
+    }
+
     /// Everything that was asked so far, in order.
     pub fn asked(&self) -> Vec<Asked> {
         self.lock().asked.clone()

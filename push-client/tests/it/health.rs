@@ -148,6 +148,31 @@ fn a_token_that_was_set_aside_is_told_with_the_reason_and_asked_for_once() {
     });
 }
 
+/// The credential was mended, and its tokens came back.
+#[test]
+fn a_token_that_is_set_aside_no_longer_is_without_the_warning_and_can_be_set_aside_again() {
+    block_on(async {
+        let mut kit = logged_in().await;
+        let why = Warning {
+            code: "environment-mismatch".to_owned(),
+            text: "the token is from the sandbox".to_owned(),
+        };
+        for round in 1..=2 {
+            kit.gateway.set_aside(Slot::Alert, why.clone());
+            kit.client.foreground();
+            failed(&mut kit).await;
+            assert_eq!(kit.count("token_failed"), round);
+            kit.gateway.take_back(Slot::Alert);
+            kit.client.background(None);
+            settle().await;
+            let SlotState::Uploaded { warning, .. } = kit.client.slot(Slot::Alert) else {
+                panic!("it was uploaded");
+            };
+            assert_eq!(warning, None);
+        }
+    });
+}
+
 #[test]
 fn what_the_gateway_said_of_an_older_token_says_nothing_of_the_new_one() {
     block_on(async {

@@ -274,6 +274,22 @@ fn receipts_wait_for_a_new_key_over_a_restart_and_until_somebody_logs_in() {
     });
 }
 
+/// A start tells what waits before anybody has logged in, and so may hear of the new key before there is a login to register.
+#[test]
+fn a_key_that_is_refused_before_the_login_is_replaced_by_that_login() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        let kit = kit.restarted(|it| it).await;
+        kit.gateway.rotate_receipt_keys();
+        kit.client.arrived(delivered(1).1, Completion::none());
+        until(|| kit.count("report_failed") == 1).await;
+        kit.log_in("alice").await;
+        settle().await;
+        assert_eq!(kit.gateway.receipts().len(), 1);
+        assert_eq!(kit.count("receipts_dropped"), 0);
+    });
+}
+
 /// Another device's receipts would be refused for ever.
 #[test]
 fn a_gateway_that_refuses_its_own_key_is_not_asked_for_ever() {

@@ -196,6 +196,52 @@ fn a_logout_that_comes_before_the_bridge_observes_it_is_not_lost() {
     });
 }
 
+/// S40, S41, S47: nor does a login that was never registered, because it was local only or its ticket could be none, hide its
+/// end.
+#[test]
+fn the_end_of_a_login_that_was_not_registered_ends_what_the_last_process_left() {
+    use push_login_auto::{AutoLogin, LoginCenter};
+    use push_login_manual::ManualLogin;
+
+    block_on(async {
+        let without_ticket = || push_core::Account {
+            credential: push_core::Secret::new(""),
+            ..crate::kit::account("alice")
+        };
+        for is_local in [true, false] {
+            let (kit, _) = Kit::logged_in("alice").await;
+            let device = kit.client.device();
+            let center = LoginCenter::new();
+            let bridge = Arc::new(AutoLogin::new(center.clone()));
+            let kit = kit.restarted(|it| it.bridge("auto", bridge)).await;
+            settle().await;
+            if is_local {
+                let account = crate::kit::account("alice");
+                center.login_local_only(account).await.unwrap();
+            } else {
+                center.login(without_ticket()).await.unwrap();
+            }
+            settle().await;
+            assert!(kit.gateway.device(&device).is_some());
+            center.logout().await.unwrap();
+            settle().await;
+            assert!(kit.gateway.device(&device).is_none(), "auto, {is_local}");
+        }
+
+        let (kit, _) = Kit::logged_in("alice").await;
+        let device = kit.client.device();
+        let manual = ManualLogin::new();
+        let bridge = Arc::new(manual.clone());
+        let kit = kit.restarted(|it| it.bridge("manual", bridge)).await;
+        manual.register_service(without_ticket());
+        settle().await;
+        assert!(kit.gateway.device(&device).is_some());
+        manual.unregister_service();
+        settle().await;
+        assert!(kit.gateway.device(&device).is_none(), "manual");
+    });
+}
+
 /// Kicked while the app was not running: the gateway says that it does not know the device, and gets the tokens again.
 #[test]
 fn a_gateway_that_forgot_the_device_gets_the_tokens_again() {

@@ -1,7 +1,7 @@
 //! What continuous integration runs, and the one command that runs all tests.
 
 use std::{
-    fs,
+    env, fs,
     io::Read,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -20,7 +20,7 @@ cargo xtask ci [STEP...]
 Runs what continuous integration runs, in this order, or only the steps named. Every step runs even if
 one before it failed; a table at the end says which did and how long each took.
 
-  tools      a C compiler and Python (installed with apt-get where that can be done), rustfmt, clippy
+  tools      a compiler for C and C++, and Python (installed with apt-get where that can be done), rustfmt, clippy
   lock       Cargo.lock is complete
   format     cargo fmt --check
   xtask      lints and tests of these tasks
@@ -40,7 +40,8 @@ pub(crate) const TEST_HELP: &str = "\
 cargo xtask test [ARGUMENT...]
 
 Runs all tests with all features: cargo-nextest where it is installed, else cargo test; then the doctests.
-A C compiler and Python, which some tests call, are installed with apt-get where that can be done.
+A compiler for C and C++, and Python, which some tests call, are installed with apt-get where that can be done;
+where not, those tests fail. The variable PYTHON names another Python.
 Arguments are handed on, as in `cargo xtask test -p push-core` or `cargo xtask test logout`.
 ";
 
@@ -114,7 +115,10 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
 
 /// Runs all tests.
 pub(crate) fn test(root: &Path, args: &[&str]) -> Result {
-    programs()?;
+    if let Err(Failure::Task(words) | Failure::Usage(words)) = programs() {
+        // Few tests need them, and those say so; the others are run in any case.
+        println!("{words}");
+    }
     let chosen = args
         .iter()
         .any(|it| it.starts_with("-p") || it.starts_with("--package"));
@@ -143,26 +147,46 @@ pub(crate) fn test(root: &Path, args: &[&str]) -> Result {
     tests.and(run::succeed(&mut command))
 }
 
-/// What tests and builds call, installed where it is missing.
-fn programs() -> Result {
-    for (program, package, purpose) in [
+/// What tests and builds call: program, the package of apt-get that has it, and what for.
+fn needed(is_python_named: bool) -> Vec<(&'static str, &'static str, &'static str)> {
+    let mut needed = vec![
         (
             "cc",
             "build-essential",
             "SQLite and aws-lc are built with it",
         ),
         (
+            "c++",
+            "build-essential",
+            "the header for C has to be good C++ as well",
+        ),
+    ];
+    // Whoever names another Python has it.
+    if !is_python_named {
+        needed.push((
             "python3",
             "python3",
             "a test drives the bindings from Python",
-        ),
-    ] {
+        ));
+    }
+    needed
+}
+
+/// Installs what is missing of what tests and builds call.
+fn programs() -> Result {
+    for (program, package, purpose) in needed(env::var_os("PYTHON").is_some()) {
         if run::is_installed(program) {
             continue;
         }
         println!("there is no `{program}`: {purpose}");
         for args in [&["update"][..], &["install", "--yes", package]] {
-            run::succeed(Command::new("apt-get").args(args)).map_err(|_| {
+            let mut command = Command::new("apt-get");
+            // A package may have questions, which nobody is there to answer.
+            command
+                .args(args)
+                .env("DEBIAN_FRONTEND", "noninteractive")
+                .stdin(Stdio::null());
+            run::succeed(&mut command).map_err(|_| {
                 format!(
                     "no `{program}`, and apt-get could not install {package}: install it by hand"
                 )
@@ -400,7 +424,17 @@ fn run_to_its_end(command: &mut Command, limit: Duration) -> Result {
 mod tests {
     use std::{path::Path, process::Command, time::Duration};
 
-    use super::{Failure, executables, run_to_its_end, task};
+    use super::{Failure, executables, needed, run_to_its_end, task};
+
+    #[test]
+    fn what_the_tests_call_is_looked_for_and_python_not_where_another_is_named() {
+        let programs = |is_python_named| {
+            let needed = needed(is_python_named);
+            needed.iter().map(|it| it.0).collect::<Vec<_>>()
+        };
+        assert_eq!(programs(false), ["cc", "c++", "python3"]);
+        assert_eq!(programs(true), ["cc", "c++"]);
+    }
 
     #[test]
     fn examples_are_found_among_the_messages() {

@@ -125,7 +125,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     // Before minutes of building: is there a table to compare with, or a place to write one?
     let written = read(&book)?;
     let (compiler, target) = compiler(root)?;
-    if check && written.target != target {
+    if check && !is_comparable(&written, &target)? {
         println!(
             "not compared: the table in {BOOK} is of {}, and this is {target}",
             written.target
@@ -145,6 +145,16 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     fs::write(&path, book).map_err(|error| format!("{BOOK} cannot be written: {error}"))?;
     println!("wrote {BOOK}");
     Ok(())
+}
+
+/// Whether what is built for `target` can be held against the table.
+fn is_comparable(written: &Measured, target: &str) -> Result<bool> {
+    if written.target.is_empty() || written.rows.is_empty() {
+        return Err(
+            format!("{BOOK} has no table to compare with; `cargo xtask size` writes one").into(),
+        );
+    }
+    Ok(written.target == target)
 }
 
 /// The version of rustc, and the target that it builds for by itself.
@@ -322,7 +332,9 @@ fn grouped(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Failure, Measured, PRODUCTS, Row, grouped, grown, read, splice, write};
+    use super::{
+        Failure, Measured, PRODUCTS, Row, grouped, grown, is_comparable, read, splice, write,
+    };
 
     const BOOK: &str =
         "# Book\n<!-- begin generated: size (x) -->\nold\n<!-- end generated: size -->\nrest\n";
@@ -368,6 +380,15 @@ mod tests {
             words.contains("1,101") && words.contains("cargo xtask size"),
             "{words}"
         );
+    }
+
+    #[test]
+    fn without_a_table_nothing_is_compared_and_that_is_no_success() {
+        let table = measured(1);
+        assert!(is_comparable(&table, "some-target").is_ok_and(|it| it));
+        assert!(is_comparable(&table, "another-target").is_ok_and(|it| !it));
+        let table = read(BOOK).expect("the book has a place for it");
+        assert!(is_comparable(&table, "some-target").is_err());
     }
 
     #[test]

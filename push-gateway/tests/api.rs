@@ -343,6 +343,8 @@ async fn a_phone_learns_from_its_presence_which_of_its_tokens_are_not_well() {
     let answer = ask("?registered=alert").await;
     assert_eq!(answer.body["forgotten"], json!(["alert"]));
     assert_eq!(ask("").await.status, 204, "an older app hears nothing");
+    let answer = ask("?registered=alert&registered=voip").await;
+    assert_eq!((answer.status, answer.problem()), (400, "invalid"));
 }
 
 /// S67: the kick alone ends push, however often the phone says afterwards where its app is.

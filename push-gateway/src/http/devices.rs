@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
@@ -15,7 +15,7 @@ use push_core::{
 use super::{
     Api,
     auth::{Phone, Signer},
-    extract::{Body, InPath, Raw, parse},
+    extract::{Body, InPath, InQuery, Raw, parse},
     problem::Problem,
     schema::{
         PresenceAnswerDoc, PresenceDoc, ProblemDoc, ReceiptsDoc, RegistrationAnswerDoc,
@@ -93,7 +93,7 @@ pub(super) async fn presence(
     State(api): State<Arc<Api>>,
     phone: Phone<false>,
     InPath(device): InPath<DeviceId>,
-    Query(believed): Query<Believed>,
+    InQuery(believed): InQuery<Believed>,
     Body(body): Body<PresenceBody>,
 ) -> Result<Response, Problem> {
     // Slots of a newer app are none of this gateway's.

@@ -1,7 +1,7 @@
 //! Reading requests, with problem documents for what cannot be read.
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Request, rejection::BytesRejection},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
     response::IntoResponse,
 };
 use http::{StatusCode, request::Parts};
@@ -80,5 +80,18 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InPath<
             .map_err(|_| {
                 Problem::invalid("a part of the path is not of the form that belongs there")
             })
+    }
+}
+
+/// The query.
+pub(crate) struct InQuery<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InQuery<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Query::<T>::from_request_parts(parts, state)
+            .await
+            .map(|Query(it)| Self(it))
+            .map_err(|_| Problem::invalid("the query is not of the form that belongs there"))
     }
 }

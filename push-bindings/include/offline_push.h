@@ -14,9 +14,10 @@
  * one that is open, or a number not one of those declared here.
  *
  * Threads. Every function may be called from any thread and at any time, also from inside a callback, and returns at once. Only
- * offline_push_extension_delivered() and offline_push_close() wait, and the latter fails inside a callback. Callbacks come from a thread of the library, or from
- * inside a function that the app calls; route and call handlers come where `on_main` runs their job. A callback must return at
- * once, and nothing may be thrown through it. After offline_push_close() has returned, no callback is called any more.
+ * offline_push_extension_delivered() and offline_push_close() wait; a client is neither started nor closed inside a callback.
+ * Callbacks come from a thread of the library, or from inside a function that the app calls; route and call handlers come where
+ * `on_main` runs their job. A callback must return at once, and nothing may be thrown through it. After offline_push_close() has
+ * succeeded, no callback is called any more.
  *
  * Growth. The structs with a first field `size` may get more fields at their end: make those that the app fills with their
  * `…_new()`, which sets it, so that a program that was compiled with an older header goes on working.

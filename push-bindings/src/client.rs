@@ -410,7 +410,18 @@ impl PushClient {
         })
     }
 
-    fn end(&self, waits: bool) {
+    /// Whether the end is through.
+    #[cfg(test)]
+    pub(crate) fn has_ended(&self) -> bool {
+        *self
+            .ended
+            .is_so
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends everything, once; `waits` until that is through. Inside a callback that would be for itself.
+    pub(crate) fn end(&self, waits: bool) {
         let running = self
             .running
             .lock()

@@ -108,7 +108,8 @@ unsafe extern "C" fn offline_push_close(client: *mut Handle, error: *mut *mut Ha
             ));
         }
         let open = CLIENTS.get(client).ok_or_else(not_open)?;
-        open.client.stop();
+        // In a callback we would not be here; any other runtime is not ours, and `stop` would not wait in it.
+        open.client.end(true);
         open.app.complete_all();
         if !open.app.close(CALLBACKS) {
             return Err(wrong(
@@ -425,4 +426,71 @@ extern "C" fn offline_push_device(client: *mut Handle) -> *mut c_char {
 #[unsafe(no_mangle)]
 extern "C" fn offline_push_user(client: *mut Handle) -> *mut c_char {
     guarded(|| Some(text::give(&CLIENTS.get(client)?.client.user()?))).unwrap_or(ptr::null_mut())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, fs, mem::MaybeUninit, process};
+
+    use super::*;
+    use crate::c::config::CCertificate;
+
+    unsafe extern "C" fn ask(_: *mut Handle, _: *mut c_void) {}
+    unsafe extern "C" fn request(_: i32, _: *mut Handle, _: *mut c_void) {}
+    unsafe extern "C" fn navigate(_: *const c_char, _: *const c_char, _: *mut c_void) -> i32 {
+        0
+    }
+
+    /// An app that is itself in Rust may call the library from inside a runtime of its own.
+    #[test]
+    fn closing_waits_for_the_end_also_inside_a_foreign_runtime() {
+        let folder = env::temp_dir().join(format!("push-bindings-close-{}", process::id()));
+        fs::create_dir_all(&folder).expect("a folder in the temporary one");
+        let state = folder.join("push.json");
+        let state = text::c_string(state.to_str().expect("UTF-8"));
+        let certificate = CCertificate {
+            channel: c"apns".as_ptr(),
+            slot: 0,
+            debug_id: 1,
+            release_id: 2,
+        };
+        // SAFETY: all zeros are a value of every `Grow`.
+        let (config, callbacks) = unsafe {
+            (
+                MaybeUninit::<CConfig>::zeroed().assume_init(),
+                MaybeUninit::<Callbacks>::zeroed().assume_init(),
+            )
+        };
+        let config = CConfig {
+            size: size_of::<CConfig>(),
+            gateway_url: c"https://push.example.com".as_ptr(),
+            app_id: c"1400000001".as_ptr(),
+            state_path: state.as_ptr(),
+            channel: c"apns".as_ptr(),
+            certificates: &raw const certificate,
+            certificate_count: 1,
+            ..config
+        };
+        let callbacks = Callbacks {
+            size: size_of::<Callbacks>(),
+            ask_permission: Some(ask),
+            request_token: Some(request),
+            navigate_to_chat: Some(navigate),
+            ..callbacks
+        };
+        // SAFETY: structs of this function, whose texts outlive the call.
+        let client =
+            unsafe { offline_push_start(&raw const config, &raw const callbacks, ptr::null_mut()) };
+        let open = CLIENTS.get(client).expect("it is open");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let is_closed = runtime.block_on(async {
+            // SAFETY: nobody wants the error.
+            unsafe { offline_push_close(client, ptr::null_mut()) }
+        });
+        assert!(is_closed);
+        assert!(open.client.has_ended(), "the state may not be saved yet");
+        fs::remove_dir_all(folder).expect("the folder can be removed");
+    }
 }

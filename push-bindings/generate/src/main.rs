@@ -20,8 +20,10 @@ fn main() -> ExitCode {
 fn run(is_check: bool) -> Result<String, Failure> {
     let scratch = env::temp_dir().join(format!("push-bindings-{}", std::process::id()));
     let wanted = generate(&library()?, &scratch);
-    std::fs::remove_dir_all(&scratch)?;
+    let cleared = std::fs::remove_dir_all(&scratch);
+    // Its failure first: where nothing was generated there is no folder either.
     let wanted = wanted?;
+    cleared?;
     let home = home();
     let stale = stale(&home, &wanted)?;
     if stale.is_empty() {

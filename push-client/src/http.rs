@@ -186,11 +186,13 @@ fn refusal(response: &Response<Bytes>) -> GatewayError {
         (StatusCode::REQUEST_TIMEOUT, _) => GatewayErrorKind::Unavailable,
         // A redirect or an informational answer is not the gateway speaking: a portal, a proxy.
         (status, _) if !status.is_client_error() => GatewayErrorKind::Unavailable,
+        // Nor is a refusal without a code: a firewall, a proxy without a way.
+        (_, "") => GatewayErrorKind::Unavailable,
         _ => GatewayErrorKind::Refused,
     };
     let text = match (&problem.detail, problem.title.as_str()) {
         (Some(detail), _) => detail.clone(),
-        (None, "") => format!("the gateway answered {status}"),
+        (None, "") => strange(status).text,
         (None, title) => title.to_owned(),
     };
     let retry_after = response

@@ -224,6 +224,25 @@ fn a_portals_page_is_no_answer_of_a_gateway() {
     });
 }
 
+/// S47: nor may the refusal of a firewall or of a proxy without a way pass for the gateway's, which has a code: taken for it, a
+/// logout would count as told, and receipts would be given up.
+#[test]
+fn a_refusal_of_whoever_stands_before_the_gateway_is_tried_again() {
+    block_on(async {
+        let it = server("").await;
+        for (status, page) in [(403, "<html>Forbidden</html>"), (404, ""), (400, "{}")] {
+            it.faults.next(Reply::new(status).body(page));
+            let error = it
+                .gateway
+                .unregister(&account("alice"), &device(), None)
+                .await
+                .unwrap_err();
+            assert_eq!(error.kind, GatewayErrorKind::Unavailable, "{status}");
+            assert!(error.text.contains(&status.to_string()), "{error}");
+        }
+    });
+}
+
 #[test]
 fn nobody_there_is_unavailable_and_gives_nothing_away() {
     block_on(async {

@@ -57,6 +57,24 @@ fn a_login_with_a_ticket_that_is_none_ends_the_login_of_another() {
     }
 }
 
+/// S41, S47: the phone must not stay bound because the login that ended was one that push never heard of.
+#[test]
+fn the_end_of_a_login_that_was_not_registered_ends_what_the_last_process_left() {
+    for end in [Kick, Logout(Auto)] {
+        for begin in [LocalOnly(Alice), Login(Auto, Alice, Malformed)] {
+            holds(
+                Bridges::Auto,
+                [
+                    Login(Auto, Alice, Same),
+                    Restart,
+                    begin.clone(),
+                    end.clone(),
+                ],
+            );
+        }
+    }
+}
+
 /// S24, S32: a click that nobody opened is no click seen before.
 #[test]
 fn a_click_that_died_waiting_is_opened_when_it_comes_again() {

@@ -77,11 +77,9 @@ impl Model {
         match told {
             Told::Begin(via, number, who, ticket) => self.begin(via, number, who, ticket),
             Told::Stranger(who) => self.make_room(who),
-            Told::Nobody => {
-                if self.session.is_none() && self.awaited.take().is_some() {
-                    self.waiting = None;
-                }
-            }
+            Told::Nobody => self.nobody(),
+            // A login that push was not registered for, as one that was local only (S40).
+            Told::End(..) if self.session.is_none() => self.nobody(),
             Told::End(via, number) => {
                 // Only what began or confirmed this login can end it (S43).
                 let ends = self.session.as_ref().is_some_and(|it| {
@@ -97,6 +95,12 @@ impl Model {
                     self.waiting = None;
                 }
             }
+        }
+    }
+
+    fn nobody(&mut self) {
+        if self.session.is_none() && self.awaited.take().is_some() {
+            self.waiting = None;
         }
     }
 

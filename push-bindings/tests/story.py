@@ -130,6 +130,7 @@ class Iphone(Platform):
         self.fails_in = None
         self.twice = None
         self.threads = set()
+        self.kept = None
 
     def heard(self, what):
         # Where jobs run asks nothing of anybody.
@@ -156,6 +157,9 @@ class Iphone(Platform):
 
     def on_main(self, job):
         self.heard("on_main")
+        if self.kept is not None:
+            self.kept.append(job)
+            return
         # As a main thread would: later, and elsewhere.
         thread = threading.Thread(target=job.run, name="main")
         thread.start()
@@ -801,6 +805,17 @@ def callbacks_may_call_back():
         app.login()
         app.push.login_center().logout()
         must("whether it ended", ended.wait(PATIENCE), True)
+
+    # The main thread comes to its job when everything has ended.
+    with App("bertha") as app:
+        app.login()
+        app.phone.kept = []
+        app.click(payload("bob"))
+        wait_until("there is a job", lambda: app.phone.kept)
+        app.push.stop()
+        for job in app.phone.kept:
+            job.run()
+        must("opened after the end", app.chats.opened, [])
 
 
 def a_logout_after_a_restart_ends_what_was_left():

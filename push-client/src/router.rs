@@ -142,6 +142,10 @@ impl Shared {
     }
 
     fn flush(self: &Arc<Self>) {
+        if self.is_closed() {
+            // The job came late. What was saved says that the click has not been opened: it may come again.
+            return;
+        }
         let (pending, key, ready_count) = {
             let mut state = self.state();
             let Some(key) = state.current.as_ref().map(Current::key) else {

@@ -210,6 +210,23 @@ fn a_click_that_the_app_is_not_ready_for_is_kept() {
     });
 }
 
+/// The main thread is late: what a closed client would open now, the next start would open again.
+#[test]
+fn nothing_opens_after_the_client_has_closed() {
+    block_on(async {
+        let log = Log::default();
+        let kit = Parts::new().start(chat(&log)).await;
+        kit.log_in("alice").await;
+        settle().await;
+        kit.phone.hold_main();
+        kit.click(message("denny", "hi"));
+        settle().await;
+        kit.client.close().await;
+        assert!(kit.phone.run_main() > 0, "there was a job");
+        assert_eq!(log.lines(), [""; 0]);
+    });
+}
+
 /// S30: the app became ready while its handler was still saying no.
 #[test]
 fn a_ready_that_crosses_a_not_ready_is_not_lost() {

@@ -590,7 +590,7 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_push_bindings_checksum_method_pushclient_set_unread() != 30235:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_stop() != 36721:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_stop() != 59609:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_push_bindings_checksum_method_pushclient_token_failed() != 1570:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -5035,8 +5035,8 @@ class PushClientProtocol(typing.Protocol):
     def stop(self, ) -> None:
         """
         Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-        after the next start. After it no callback comes any more. On the library's own thread, inside a callback, it only begins
-        that, and a second call elsewhere waits.
+        after the next start. After it no callback comes any more, but from inside a method that the app calls nevertheless. On the
+        library's own thread, inside a callback, it only begins that, and a second call elsewhere waits.
 """
         raise NotImplementedError
     def token_failed(self, slot: Slot,why: str) -> None:
@@ -5410,8 +5410,8 @@ class PushClient(PushClientProtocol):
     def stop(self, ) -> None:
         """
         Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-        after the next start. After it no callback comes any more. On the library's own thread, inside a callback, it only begins
-        that, and a second call elsewhere waits.
+        after the next start. After it no callback comes any more, but from inside a method that the app calls nevertheless. On the
+        library's own thread, inside a callback, it only begins that, and a second call elsewhere waits.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),

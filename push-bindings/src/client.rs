@@ -383,8 +383,8 @@ impl PushClient {
     }
 
     /// Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-    /// after the next start. After it no callback comes any more. On the library's own thread, inside a callback, it only begins
-    /// that, and a second call elsewhere waits.
+    /// after the next start. After it no callback comes any more, but from inside a method that the app calls nevertheless. On the
+    /// library's own thread, inside a callback, it only begins that, and a second call elsewhere waits.
     pub fn stop(&self) {
         self.end(Handle::try_current().is_err());
     }

@@ -2657,8 +2657,8 @@ public protocol PushClientProtocol: AnyObject, Sendable {
 
     /**
      * Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-     * after the next start. After it no callback comes any more. On the library's own thread, inside a callback, it only begins
-     * that, and a second call elsewhere waits.
+     * after the next start. After it no callback comes any more, but from inside a method that the app calls nevertheless. On the
+     * library's own thread, inside a callback, it only begins that, and a second call elsewhere waits.
      */
     func stop()
 
@@ -2956,8 +2956,8 @@ open func setUnread(unread: UInt32)  {try! rustCall() {
 
     /**
      * Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-     * after the next start. After it no callback comes any more. On the library's own thread, inside a callback, it only begins
-     * that, and a second call elsewhere waits.
+     * after the next start. After it no callback comes any more, but from inside a method that the app calls nevertheless. On the
+     * library's own thread, inside a callback, it only begins that, and a second call elsewhere waits.
      */
 open func stop()  {try! rustCall() {
         uniffiCallStatus in
@@ -5912,7 +5912,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_push_bindings_checksum_method_pushclient_set_unread() != 30235) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_stop() != 36721) {
+    if (uniffi_push_bindings_checksum_method_pushclient_stop() != 59609) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_push_bindings_checksum_method_pushclient_token_failed() != 1570) {

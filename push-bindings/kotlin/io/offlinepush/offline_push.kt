@@ -1261,7 +1261,7 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_push_bindings_checksum_method_pushclient_set_unread() and 0xFFFF) != 30235) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_stop() and 0xFFFF) != 36721) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_stop() and 0xFFFF) != 59609) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_push_bindings_checksum_method_pushclient_token_failed() and 0xFFFF) != 1570) {
@@ -5013,8 +5013,8 @@ public interface PushClientInterface {
 
     /**
      * Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-     * after the next start. After it no callback comes any more. On the library's own thread, inside a callback, it only begins
-     * that, and a second call elsewhere waits.
+     * after the next start. After it no callback comes any more, but from inside a method that the app calls nevertheless. On the
+     * library's own thread, inside a callback, it only begins that, and a second call elsewhere waits.
      */
     fun `stop`()
 
@@ -5397,8 +5397,8 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
     /**
      * Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-     * after the next start. After it no callback comes any more. On the library's own thread, inside a callback, it only begins
-     * that, and a second call elsewhere waits.
+     * after the next start. After it no callback comes any more, but from inside a method that the app calls nevertheless. On the
+     * library's own thread, inside a callback, it only begins that, and a second call elsewhere waits.
      */override fun `stop`()
         =
     callWithHandle {

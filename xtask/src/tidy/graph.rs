@@ -124,7 +124,7 @@ pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
         // What macros are made with stays behind.
         tree.args(["tree", "--edges=normal,no-proc-macro", "--prefix=none"]);
         tree.args(*arguments);
-        on_phones(what, &parse(&run::stdout_of(&mut tree)?), report);
+        on_phones(what, arguments, &parse(&run::stdout_of(&mut tree)?), report);
     }
 
     let mut features: Vec<String> = Vec::new();
@@ -179,13 +179,21 @@ pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
 }
 
 /// Tells what an app would carry without having a use for it.
-fn on_phones(what: &str, app_half: &BTreeSet<(String, String)>, report: &mut Report) {
+fn on_phones(
+    what: &str,
+    arguments: &[&str],
+    app_half: &BTreeSet<(String, String)>,
+    report: &mut Report,
+) {
     for (kind, names) in NOT_ON_PHONES {
         for (name, _) in matching(app_half, names) {
             report.wrong(
                 "push-client/Cargo.toml",
                 format!("{what} would put {kind} on phones: `{name}`"),
-                format!("find the way with `cargo tree -p push-client -e normal -i {name}`"),
+                format!(
+                    "find the way with `cargo tree {} -e normal -i {name}`",
+                    arguments.join(" ")
+                ),
             );
         }
     }
@@ -274,14 +282,25 @@ h2 v0.4.20
             "push-client v0.1.0\ntower-service v0.3.3\npush-store-sqlite v0.1.0\nhyper v1.12.0\n",
         );
         let mut report = Report::default();
-        on_phones("push-client", &tree, &mut report);
+        on_phones(
+            "push-bindings",
+            &["-p", "push-bindings"],
+            &tree,
+            &mut report,
+        );
         let found: Vec<&str> = report.findings.iter().map(|it| it.wrong.as_str()).collect();
         assert_eq!(
             found,
             [
-                "push-client would put the server half on phones: `push-store-sqlite`",
-                "push-client would put an HTTP server on phones: `tower-service`",
+                "push-bindings would put the server half on phones: `push-store-sqlite`",
+                "push-bindings would put an HTTP server on phones: `tower-service`",
             ]
+        );
+        // What push-client does not have would not be found in its tree.
+        let remedy = &report.findings[0].remedy;
+        assert!(
+            remedy.contains("-p push-bindings -e normal -i push-store-sqlite"),
+            "{remedy}"
         );
     }
 }

@@ -73,6 +73,8 @@ struct State {
     last: u64,
     app: Option<AppId>,
     login: Option<Login>,
+    /// Whom the server still takes for logged in, because it did not take the logout.
+    left: Option<LoginNumber>,
     /// The last word was the end of a login.
     nobody: bool,
 }
@@ -173,16 +175,12 @@ impl LoginCenter {
 
     /// The IM library says that another device took over.
     pub fn kicked_offline(&self) {
-        if let Some(login) = self.take() {
-            self.ended(LoginEvent::KickedOffline(login.number));
-        }
+        self.thrown_out(LoginEvent::KickedOffline);
     }
 
     /// The IM library says that the userSig has expired.
     pub fn user_sig_expired(&self) {
-        if let Some(login) = self.take() {
-            self.ended(LoginEvent::UserSigExpired(login.number));
-        }
+        self.thrown_out(LoginEvent::UserSigExpired);
     }
 
     /// The IM library says something about its connection; told to whoever listens.
@@ -247,7 +245,12 @@ impl LoginCenter {
                 Ok(())
             }
             Err(fault) => {
+                let mut state = self.lock();
+                if state.login.is_none() {
+                    state.left = Some(login.number);
+                }
                 self.tell(LoginEvent::LogoutFail(login.number, fault.clone()));
+                drop(state);
                 Err(fault)
             }
         }
@@ -267,6 +270,15 @@ impl LoginCenter {
             self.tell(LoginEvent::Nobody);
         }
         login
+    }
+
+    /// The server has ended the login that is there, or the one whose logout it did not take.
+    fn thrown_out(&self, event: impl FnOnce(LoginNumber) -> LoginEvent) {
+        let mut state = self.lock();
+        let login = state.login.take().map(|it| it.number);
+        let ended = login.or(state.left.take());
+        state.nobody = true;
+        self.tell(ended.map_or(LoginEvent::Nobody, event));
     }
 
     /// Tells the end of a login, which may come when the next one is there already.
@@ -292,6 +304,7 @@ impl State {
         let number = LoginNumber(self.last);
         self.nobody &= !is_told;
         self.app = Some(account.app.clone());
+        self.left = None;
         self.login = Some(Login {
             number,
             account,

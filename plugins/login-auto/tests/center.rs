@@ -151,6 +151,26 @@ fn a_failed_logout_leaves_push_registered() {
     });
 }
 
+/// S39, S41: the server knows that it is over, whether or not it took the logout.
+#[test]
+fn a_kick_or_an_expiry_after_a_failed_logout_ends_push() {
+    let ends: [fn(&LoginCenter); 2] = [LoginCenter::kicked_offline, LoginCenter::user_sig_expired];
+    block_on(async {
+        for end in ends {
+            let center = LoginCenter::with(Moody::failing("logout"));
+            let session = observed(&center).await;
+            center.login(account("alice")).await.unwrap();
+            until(|| session.current().is_some()).await;
+            center.logout().await.unwrap_err();
+            settle().await;
+            assert_eq!(session.current(), Some(account("alice")));
+            end(&center);
+            settle().await;
+            assert_eq!(session.current(), None);
+        }
+    });
+}
+
 /// S40: opening only the local store tells nothing, and does not stand in the way of a proper login.
 #[test]
 fn a_local_login_registers_nothing_until_it_is_a_proper_one() {

@@ -40,6 +40,8 @@ pub(crate) struct Logins {
     app: Option<AppId>,
     center: Option<Login>,
     leaving: BTreeSet<u32>,
+    /// Whose logout the server did not take.
+    left: Option<u32>,
     by_hand: Option<u32>,
 }
 
@@ -90,6 +92,7 @@ impl Logins {
             who,
             is_local,
         });
+        self.left = None;
     }
 
     fn enter(&mut self, who: Who, answer: Answer) -> Vec<Told> {
@@ -109,7 +112,10 @@ impl Logins {
         };
         match answer {
             Answer::Yes => vec![Told::End(Via::Auto, login.number)],
-            Answer::No => Vec::new(),
+            Answer::No => {
+                self.left = Some(login.number);
+                Vec::new()
+            }
             Answer::Later => {
                 self.leaving.insert(login.number);
                 Vec::new()
@@ -127,7 +133,10 @@ impl Logins {
 
     /// A kick or an expired ticket, which are told at once.
     pub(crate) fn thrown_out(&mut self) -> Vec<Told> {
-        self.log_out(Answer::Yes)
+        match (&self.center, self.left.take()) {
+            (None, Some(left)) => vec![Told::End(Via::Auto, left)],
+            _ => self.log_out(Answer::Yes),
+        }
     }
 
     /// The app says by hand that somebody is there.

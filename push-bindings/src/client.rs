@@ -435,6 +435,8 @@ impl PushClient {
                 .name("push-end".to_owned())
                 .spawn(move || {
                     let _ending = ending;
+                    // Let go of before the end is through: it holds what the app gave, and letting go of that calls the app.
+                    let client = client;
                     runtime.block_on(async {
                         drop(timeout(END, client.close()).await);
                         if let Some((stop, pump)) = pump {

@@ -93,8 +93,13 @@ pub enum Cancel {
     /// Those to one user's device: it logged out.
     Device(UserId, DeviceId),
     /// Those of one credential whose time to live had passed then, and that nobody holds: while the credential is
-    /// suspended, nobody would lease them.
+    /// suspended, nobody would lease them. At most [`Cancel::MOST_EXPIRED`] at a time; what is left takes another call.
     Expired(CertificateId, Timestamp),
+}
+
+impl Cancel {
+    /// The most deliveries that one [`Cancel::Expired`] removes, since all are answered.
+    pub const MOST_EXPIRED: usize = 20_000;
 }
 
 /// What waits in a lane.

@@ -155,6 +155,26 @@ async fn a_push_is_delivered_then_clicked_at_the_times_that_the_phone_tells() {
     );
 }
 
+/// The phone forgets a receipt when it hears that it was taken: by then it must not be in memory alone.
+#[tokio::test]
+async fn a_receipt_that_was_taken_is_stored() {
+    use push_core::{AppId, DeviceId, Receipt, ReceiptKind, Timestamp, TraceStore as _};
+    let scene = Scene::new().await;
+    let app = AppId::new("chat").unwrap();
+    let device = DeviceId::new("alice-phone").unwrap();
+    let delivery = scene.delivery.parse().unwrap();
+    let receipt = Receipt {
+        delivery,
+        what: ReceiptKind::Delivered,
+        at: Timestamp::from_unix_millis(5),
+    };
+    let world = &scene.served.world;
+    let taken = world.gateway.receipts_of(&app, &device, vec![receipt]);
+    taken.await.unwrap();
+    let stored = world.store.trace_of_delivery(&app, delivery).await.unwrap();
+    assert!(stored.iter().any(|it| it.stage == Stage::Delivered));
+}
+
 /// The ticket may have expired, and the person may have logged out: the push went to this device all the same.
 #[tokio::test]
 async fn no_ticket_is_needed() {

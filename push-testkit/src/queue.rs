@@ -87,6 +87,7 @@ macro_rules! queue_conformance {
             a_recalled_message_is_cancelled
             a_device_that_logged_out_is_cancelled
             what_has_expired_and_nobody_holds_is_cancelled
+            what_has_expired_is_cancelled_so_many_at_a_time
             what_is_cancelled_cannot_be_acknowledged
             cancelling_nothing_is_no_harm
             what_is_left_of_a_message_keeps_its_notification

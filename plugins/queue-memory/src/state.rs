@@ -175,6 +175,10 @@ impl State {
     }
 
     pub(crate) fn cancel(&mut self, app: &AppId, what: &Cancel) -> Vec<Delivery> {
+        let most = match what {
+            Cancel::Expired(..) => Cancel::MOST_EXPIRED,
+            _ => usize::MAX,
+        };
         let meant = |row: &Row| {
             let it = &row.delivery;
             it.app == *app
@@ -193,6 +197,7 @@ impl State {
             .iter()
             .filter(|(_, row)| meant(row))
             .map(|(order, _)| *order)
+            .take(most)
             .collect();
         orders
             .into_iter()

@@ -54,7 +54,9 @@ pub(crate) async fn cancel(
 async fn expire(database: &Database, lane: &Lane, at: Timestamp) -> Result<Vec<Delivery>> {
     let mut expired = Vec::new();
     let mut after = Some((i64::MIN, 0));
-    while let Some((due, row)) = after {
+    while let Some((due, row)) = after
+        && expired.len() < Cancel::MOST_EXPIRED
+    {
         let of = lane.clone();
         let seen: Vec<(i64, i64)> = database
             .read(move |db| {

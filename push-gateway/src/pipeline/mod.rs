@@ -181,21 +181,24 @@ impl Pipeline {
     /// Ends what has expired in a lane that stands still: nobody leases it, and it would fill the queue.
     async fn drop_expired(&self, lane: &Lane, now: Timestamp) {
         let expired = Cancel::Expired(lane.certificate, now);
-        match self.shared.queue.cancel(&lane.app, &expired).await {
-            Ok(gone) => {
-                for it in &gone {
-                    let reason = reasons::EXPIRED.code;
-                    self.shared
-                        .metrics
-                        .settled(&lane.app, &it.channel, reason, 1);
+        loop {
+            let gone = match self.shared.queue.cancel(&lane.app, &expired).await {
+                Ok(gone) if gone.is_empty() => return,
+                Ok(gone) => gone,
+                Err(error) => {
+                    tracing::warn!(?lane, %error, "expired deliveries could not be removed");
+                    return;
                 }
-                self.shared.recorder.append(
-                    gone.iter().map(|it| {
-                        TraceEvent::of(it, now, Stage::Settled).because(&reasons::EXPIRED)
-                    }),
-                );
+            };
+            let reason = reasons::EXPIRED;
+            let settled = |it| TraceEvent::of(it, now, Stage::Settled).because(&reason);
+            for it in &gone {
+                let metrics = &self.shared.metrics;
+                metrics.settled(&lane.app, &it.channel, reason.code, 1);
             }
-            Err(error) => tracing::warn!(?lane, %error, "expired deliveries could not be removed"),
+            self.shared.recorder.append(gone.iter().map(settled));
+            // So many at once would overflow what may wait to be stored.
+            self.shared.recorder.flush().await;
         }
     }
 

@@ -230,6 +230,31 @@ pub async fn what_has_expired_and_nobody_holds_is_cancelled(kit: QueueKit) {
     assert_eq!(kit.lanes().await.len(), 2);
 }
 
+pub async fn what_has_expired_is_cancelled_so_many_at_a_time(kit: QueueKit) {
+    let notification = Arc::new(Notification {
+        expires_at: Some(at(60)),
+        ..Notification::default()
+    });
+    let all = Cancel::MOST_EXPIRED + Cancel::MOST_EXPIRED / 2;
+    let expiring = |it| Delivery {
+        notification: Arc::clone(&notification),
+        ..delivery("m1", &format!("u{it}"))
+    };
+    kit.put_new((0..all).map(expiring).collect()).await;
+    let expired = Cancel::Expired(lane().certificate, at(60));
+    let mut gone = 0;
+    loop {
+        let some = kit.cancel("im", expired.clone()).await.len();
+        assert!(some <= Cancel::MOST_EXPIRED, "{some} at once");
+        gone += some;
+        if some == 0 {
+            break;
+        }
+    }
+    assert_eq!(gone, all);
+    assert_eq!(kit.lanes().await, []);
+}
+
 pub async fn what_is_cancelled_cannot_be_acknowledged(kit: QueueKit) {
     kit.put_new(vec![delivery("m1", "alice")]).await;
     let leased = kit.lease(10, NOW).await;

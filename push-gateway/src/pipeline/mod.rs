@@ -169,11 +169,14 @@ impl Pipeline {
             .filter(|it| it.depth >= self.shared.settings.lane_depth)
             .map(|it| it.lane.clone());
         self.lanes().full = full.collect();
-        for state in states {
-            let now = self.shared.clock.now();
-            self.wake_at(&state.lane, state.next_due, now);
-            if self.status(&state.lane) != LaneStatus::Open {
-                self.drop_expired(&state.lane, now).await;
+        let now = self.shared.clock.now();
+        for it in &states {
+            self.wake_at(&it.lane, it.next_due, now);
+        }
+        // After all are awake: it may take its time.
+        for it in &states {
+            if self.status(&it.lane) != LaneStatus::Open {
+                self.drop_expired(&it.lane, now).await;
             }
         }
     }

@@ -9,29 +9,23 @@ use std::{
 };
 
 use offline_push::{
-    Account, AppId, BuildContext, CertificateEntry, CertificateIds, Channel, Clock, DeliveryId,
-    Environment, QueueKind, RawConfig, Secret, Slot, Stage, StoreKind, UserId,
+    Account, AppId, CertificateEntry, CertificateIds, Channel, DeliveryId, Environment, Secret,
+    Slot, Stage, UserId,
     client::{
         FileState, HttpGateway, NotificationExtension, Permission, Platform, PushClient, Responder,
         Token, TokenAnswer, delivery_of,
     },
-    gateway::{
-        Gateway, MasterKey, Parts, Settings,
-        decision::DecisionSettings,
-        http::{ApiKey, HttpSettings, KeyScope, router, serve},
-    },
-    http::{HttpConfig, TokioClock},
+    gateway::{Settings, decision::DecisionSettings},
+    http::HttpConfig,
     payload::Payload,
 };
 use push_provider_apns::simulator::{Options, Phone, Simulator};
 use push_testkit::Place;
 use serde_json::{Value, json};
-use support::{Caller, PATIENCE, TOPIC, apns_config, apple, eventually, message};
+use support::{Caller, PATIENCE, TOPIC, apns_config, apple, eventually, gateway::Served, message};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    net::TcpListener,
     process::{Child, Command},
-    sync::oneshot,
     task::JoinSet,
 };
 
@@ -58,74 +52,33 @@ impl Platform for Iphone {
 struct World {
     _apple: Simulator,
     iphone: Phone,
-    gateway: Gateway,
+    served: Served,
     server: Caller,
-    url: String,
     certificate: i64,
     place: Place,
-    _stop: oneshot::Sender<()>,
 }
 
 impl World {
     async fn start() -> Self {
         let apple = apple(Options::default()).await;
-        let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-        let context = BuildContext::new(Arc::clone(&clock));
-        let registry = Arc::new(offline_push::registry().expect("the world starts"));
-        let memory = RawConfig::empty;
-        let gateway = Gateway::new(Parts {
-            store: registry
-                .build::<StoreKind>("memory", memory(), &context)
-                .expect("the world starts"),
-            queue: registry
-                .build::<QueueKind>("memory", memory(), &context)
-                .expect("the world starts"),
-            registry,
-            clock,
-            master_key: MasterKey::parse(&MasterKey::generate().expect("the world starts"))
-                .expect("the world starts"),
-            settings: Settings {
-                decision: DecisionSettings {
-                    mutable_content: true,
-                    ..DecisionSettings::default()
-                },
-                ..Settings::default()
+        let settings = Settings {
+            decision: DecisionSettings {
+                mutable_content: true,
+                ..DecisionSettings::default()
             },
-        })
-        .expect("the world starts");
-        let http = HttpSettings {
-            keys: vec![ApiKey {
-                name: "test".into(),
-                app: AppId::new(APP).expect("the world starts"),
-                scopes: vec![KeyScope::Server, KeyScope::Admin],
-                sha256: None,
-                key: Some(Secret::new(API_KEY)),
-            }],
-            ..HttpSettings::default()
+            ..Settings::default()
         };
-        let routes = router(&gateway, &http, &[]).expect("the world starts");
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("the world starts");
-        let address = listener.local_addr().expect("the world starts");
-        gateway.start();
-        let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(
-            async move { serve(listener, routes, &http, async { drop(stopped.await) }).await },
-        );
-        let url = format!("http://{address}");
-        let server = Caller::new(&url, API_KEY);
+        let served = Served::start(APP, API_KEY, settings).await;
+        let server = Caller::new(&served.url, API_KEY);
         let certificate = server.upload("apns", &apns_config(&apple)).await;
         let iphone = apple.install(TOPIC, Environment::Production);
         Self {
             _apple: apple,
             iphone,
-            gateway,
+            served,
             server,
-            url,
             certificate,
             place: Place::new(),
-            _stop: stop,
         }
     }
 
@@ -138,7 +91,8 @@ impl World {
             debug: false,
             place: (file!(), line!()),
         }]);
-        let gateway = HttpGateway::new(&self.url, HttpConfig::default()).expect("a good URL");
+        let gateway =
+            HttpGateway::new(&self.served.url, HttpConfig::default()).expect("a good URL");
         PushClient::builder(Arc::new(Iphone(self.iphone.token())), Arc::new(gateway))
             .certificates(certificates.expect("a good certificate id"))
             .state(FileState::new(self.place.path("push.json")))
@@ -193,6 +147,7 @@ impl World {
     async fn told(&self, delivery: &str) -> (Value, Vec<Stage>) {
         let trace = self.server.settled(delivery).await;
         let events = self
+            .served
             .gateway
             .trace_of_delivery(
                 &AppId::new(APP).expect("a good app id"),
@@ -347,8 +302,9 @@ async fn extensions_that_are_killed_lose_nothing() {
     );
     let key = world.place.path("receipts.key");
     let real = std::fs::read_to_string(&key).expect("the key is there");
-    assert!(real.contains(&world.url));
-    std::fs::write(&key, real.replace(&world.url, &silent.0)).expect("the key can be written");
+    assert!(real.contains(&world.served.url));
+    std::fs::write(&key, real.replace(&world.served.url, &silent.0))
+        .expect("the key can be written");
     let mut processes: Vec<Process> = shares
         .iter_mut()
         .enumerate()

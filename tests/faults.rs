@@ -1,20 +1,15 @@
 //! Every fault at a vendor ends in the right act, and no mistake of ours costs a token.
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use offline_push::{
-    AppId, BuildContext, Clock, Environment, QueueKind, RawConfig, StoreKind, Timestamp,
-    gateway::{
-        Gateway, MasterKey, Parts, PipelineSettings, Settings,
-        http::{ApiKey, HttpSettings, KeyScope, router, serve},
-    },
-    http::TokioClock,
+    Environment, Timestamp,
+    gateway::{PipelineSettings, Settings},
 };
 use push_provider_apns::simulator::{Options, Outcome, Phone, Simulator};
 use serde_json::{Value, json};
-use support::{Caller, KEY_ID, TEAM_ID, TOPIC, apns_config, apple, eventually};
-use tokio::{net::TcpListener, sync::oneshot};
+use support::{Caller, KEY_ID, TEAM_ID, TOPIC, apns_config, apple, eventually, gateway::Served};
 
 const API_KEY: &str = "a key that only this test knows";
 
@@ -24,8 +19,7 @@ struct World {
     server: Caller,
     certificate: i64,
     iphone: Phone,
-    gateway: Gateway,
-    _stop: oneshot::Sender<()>,
+    served: Served,
 }
 
 impl World {
@@ -36,53 +30,17 @@ impl World {
 
     async fn answered_within(deadline: Duration) -> Self {
         let apple = apple(Options::default()).await;
-        let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-        let context = BuildContext::new(Arc::clone(&clock));
-        let registry = Arc::new(offline_push::registry().expect("the world starts"));
-        let memory = RawConfig::empty;
-        let gateway = Gateway::new(Parts {
-            store: registry
-                .build::<StoreKind>("memory", memory(), &context)
-                .expect("the world starts"),
-            queue: registry
-                .build::<QueueKind>("memory", memory(), &context)
-                .expect("the world starts"),
-            registry,
-            clock,
-            master_key: MasterKey::parse(&MasterKey::generate().expect("the world starts"))
-                .expect("the world starts"),
-            settings: Settings {
-                pipeline: PipelineSettings {
-                    backoff_base: Duration::from_millis(5),
-                    probe_first: Duration::from_millis(20),
-                    attempt_timeout: deadline + Duration::from_secs(1),
-                    ..PipelineSettings::default()
-                },
-                ..Settings::default()
+        let settings = Settings {
+            pipeline: PipelineSettings {
+                backoff_base: Duration::from_millis(5),
+                probe_first: Duration::from_millis(20),
+                attempt_timeout: deadline + Duration::from_secs(1),
+                ..PipelineSettings::default()
             },
-        })
-        .expect("the world starts");
-        let http = HttpSettings {
-            keys: vec![ApiKey {
-                name: "test".into(),
-                app: AppId::new("demo").expect("the world starts"),
-                scopes: vec![KeyScope::Server, KeyScope::Admin],
-                sha256: None,
-                key: Some(offline_push::Secret::new(API_KEY)),
-            }],
-            ..HttpSettings::default()
+            ..Settings::default()
         };
-        let routes = router(&gateway, &http, &[]).expect("the world starts");
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("the world starts");
-        let address = listener.local_addr().expect("the world starts");
-        gateway.start();
-        let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(
-            async move { serve(listener, routes, &http, async { drop(stopped.await) }).await },
-        );
-        let server = Caller::new(format!("http://{address}"), API_KEY);
+        let served = Served::start("demo", API_KEY, settings).await;
+        let server = Caller::new(&served.url, API_KEY);
         let mut config = apns_config(&apple);
         config["http"]["request_deadline"] = json!(format!("{}s", deadline.as_secs()));
         let certificate = server.upload("apns", &config).await;
@@ -95,8 +53,7 @@ impl World {
             server,
             certificate,
             iphone,
-            gateway,
-            _stop: stop,
+            served,
         }
     }
 
@@ -370,5 +327,5 @@ async fn one_dead_token_in_the_middle_of_a_batch_answers_for_itself_alone() {
     }
     assert!(world.server.tokens("user-4").await.is_empty());
     assert_eq!(world.server.tokens("user-5").await.len(), 1);
-    world.gateway.shutdown().await;
+    world.served.gateway.shutdown().await;
 }

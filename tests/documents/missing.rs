@@ -175,8 +175,8 @@ async fn a_gateway_that_does_not_take_the_token_is_told_with_the_sdk_s_number() 
     let true_account = world.account("alice").await;
     for (url, id, account, code) in [
         ("http://127.0.0.1:1", DEBUG, account("t"), 22002),
-        (&world.url, 4711, true_account, 22001),
-        (&world.url, DEBUG, account("t"), 70001),
+        (&world.served.url, 4711, true_account, 22001),
+        (&world.served.url, DEBUG, account("t"), 70001),
     ] {
         let client = PushClient::builder(phone(), gateway(url))
             .certificates(certificate(id, true))

@@ -1,25 +1,22 @@
 //! A gateway with its HTTP API, Apple, and an app on a phone.
 #![allow(clippy::future_not_send)] // Tests wait on one thread.
-use std::{future::pending, sync::Arc};
+use std::sync::Arc;
 
 use offline_push::{
-    Account, AppId, BuildContext, CertificateEntry, CertificateId, CertificateIds, Channel, Clock,
-    Environment, QueueKind, RawConfig, Secret, Slot, StoreKind, UserId,
+    Account, AppId, CertificateEntry, CertificateId, CertificateIds, Channel, Environment, Secret,
+    Slot, UserId,
     client::{
         Event, HttpGateway, MemoryState, Permission, Platform, PushClient, Responder, Token,
         TokenAnswer,
     },
-    gateway::{
-        Gateway, MasterKey, Parts, Settings, Upload,
-        http::{ApiKey, HttpSettings, KeyScope, router, serve},
-    },
-    http::{HttpConfig, TokioClock},
+    gateway::{Settings, Upload},
+    http::HttpConfig,
 };
 use push_provider_apns::simulator::{Options, Simulator};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, process::Command, sync::broadcast::Receiver, time::timeout};
+use tokio::{process::Command, sync::broadcast::Receiver, time::timeout};
 
-use crate::support::{Caller, PATIENCE, apns_config, apple, eventually};
+use crate::support::{Caller, PATIENCE, apns_config, apple, eventually, gateway::Served};
 
 pub(crate) const KEY: &str = "0123456789abcdef0123";
 /// The credential for the sandbox, and that for production.
@@ -30,29 +27,13 @@ pub(crate) const RELEASE: i64 = 31288;
 pub(crate) struct World {
     pub(crate) apple: Simulator,
     pub(crate) im_server: Caller,
-    pub(crate) url: String,
+    pub(crate) served: Served,
 }
 
 impl World {
     pub(crate) async fn start() -> Self {
         let apple = apple(Options::default()).await;
-        let registry = Arc::new(offline_push::registry().expect("the plugins are linked"));
-        let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-        let context = BuildContext::new(Arc::clone(&clock));
-        let secret = MasterKey::generate().expect("the system has randomness");
-        let gateway = Gateway::new(Parts {
-            store: registry
-                .build::<StoreKind>("memory", RawConfig::empty(), &context)
-                .expect("the store needs no configuration"),
-            queue: registry
-                .build::<QueueKind>("memory", RawConfig::empty(), &context)
-                .expect("the queue needs no configuration"),
-            registry,
-            clock,
-            master_key: MasterKey::parse(&secret).expect("a fresh key"),
-            settings: Settings::default(),
-        })
-        .expect("the default settings work");
+        let served = Served::start("im", KEY, Settings::default()).await;
         let app = AppId::new("im").expect("an app id");
         for (id, environment) in [
             (DEBUG, Environment::Sandbox),
@@ -67,31 +48,16 @@ impl World {
                 label: String::new(),
                 config,
             };
-            gateway
+            served
+                .gateway
                 .add_credential(&app, upload)
                 .await
                 .expect("the credential is accepted");
         }
-        let settings = HttpSettings {
-            keys: vec![ApiKey {
-                name: "im-server".to_owned(),
-                app,
-                scopes: vec![KeyScope::Server, KeyScope::Admin],
-                sha256: None,
-                key: Some(Secret::new(KEY)),
-            }],
-            ..HttpSettings::default()
-        };
-        let routes = router(&gateway, &settings, &[]).expect("the settings work");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("the listener is bound");
-        let url = format!("http://{address}");
-        gateway.start();
-        tokio::spawn(async move { serve(listener, routes, &settings, pending()).await });
         Self {
             apple,
-            im_server: Caller::new(&url, KEY),
-            url,
+            im_server: Caller::new(&served.url, KEY),
+            served,
         }
     }
 
@@ -114,8 +80,8 @@ impl World {
         certificates: CertificateIds,
         user: &str,
     ) -> (PushClient, Receiver<Event>) {
-        let gateway =
-            HttpGateway::new(&self.url, HttpConfig::default()).expect("a URL on this machine");
+        let gateway = HttpGateway::new(&self.served.url, HttpConfig::default())
+            .expect("a URL on this machine");
         let client = PushClient::builder(Arc::new(phone), Arc::new(gateway))
             .certificates(certificates)
             .state(MemoryState::default())
@@ -149,7 +115,7 @@ impl World {
     pub(crate) async fn trace(&self, id: &str, word: &str) -> Vec<String> {
         eventually("the trace", async || {
             let output = Command::new(env!("CARGO_BIN_EXE_offline-push"))
-                .args(["trace", id, "--server", &self.url])
+                .args(["trace", id, "--server", &self.served.url])
                 .env("OFFLINE_PUSH_KEY", KEY)
                 .env("NO_COLOR", "1")
                 .output()

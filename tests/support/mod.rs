@@ -1,6 +1,8 @@
-//! What whole-product tests share: an Apple on loopback, and an IM server's way to a gateway.
+//! What whole-product tests share: an Apple on loopback, a gateway, and an IM server's way to a gateway.
 #![allow(dead_code)] // Every test program uses its own part.
 #![allow(clippy::future_not_send)] // Tests wait on one thread.
+pub(crate) mod gateway;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;

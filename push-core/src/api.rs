@@ -18,12 +18,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AppId, CertificateId, Channel, DeviceId, DeviceToken, Environment, Platform, Presence, Receipt,
-    ReceiptKey, Slot, Timestamp,
+    AppId, CertificateId, Channel, DeviceFacts, DeviceId, DeviceToken, Environment, Instance,
+    Presence, Receipt, ReceiptKey, Slot, Timestamp,
 };
 
-/// The top-level key beside `ext` under which a payload may carry its [`DeliveryId`](crate::DeliveryId), for receipts.
+/// The top-level key beside `ext` under which a payload carries its [`DeliveryId`](crate::DeliveryId), for receipts.
 pub const DELIVERY_KEY: &str = "delivery";
+
+/// The top-level key beside `ext` under which a payload names the user it is for, so that a click never opens in another
+/// account's session. Absent where one payload goes to several users, or the sender addressed a token.
+pub const RECEIVER_KEY: &str = "receiver";
 
 /// The header that signs receipts: `v1.<digest>.<tag>`. The digest is the SHA-256 of the body, the tag the HMAC-SHA-256 of
 /// [`receipts_to_sign`] under the bytes of the [`ReceiptKey`]; both in 64 lower-case hexadecimal digits.
@@ -41,17 +45,49 @@ pub fn receipts_to_sign(app: &AppId, device: &DeviceId, digest: &str) -> String 
 /// A token of the device in the path, for the slot in the path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistrationBody {
-    /// The vendor's way to the device.
+    /// The channel to the device.
     pub channel: Channel,
+    /// Which instance of the slot the token is for; empty for the slots that a device has once.
+    #[serde(default, skip_serializing_if = "Instance::is_only")]
+    pub instance: Instance,
+    /// The order in which the channels of the slot are tried, smallest first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rank: u8,
     /// The credential that sends to it.
     pub certificate_id: CertificateId,
     /// The token's environment.
     pub environment: Environment,
     /// The token.
     pub token: DeviceToken,
-    /// What kind of client the device is, if the app says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub platform: Option<Platform>,
+    /// What the app reports of the device. The members stand beside the others.
+    #[serde(default, flatten)]
+    pub facts: DeviceFacts,
+}
+
+impl RegistrationBody {
+    /// A token of the only instance with rank 0, and no facts.
+    pub fn new(
+        channel: Channel,
+        certificate_id: CertificateId,
+        environment: Environment,
+        token: DeviceToken,
+    ) -> Self {
+        Self {
+            channel,
+            instance: Instance::ONLY,
+            rank: 0,
+            certificate_id,
+            environment,
+            token,
+            facts: DeviceFacts::default(),
+        }
+    }
+}
+
+// `skip_serializing_if` calls with a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_zero(rank: &u8) -> bool {
+    *rank == 0
 }
 
 /// What the gateway made of a token.
@@ -84,6 +120,9 @@ pub struct PresenceBody {
     pub presence: Presence,
     /// When that was so, by the device's clock. Older than what is known already: ignored (S71).
     pub at: Timestamp,
+    /// The time by the device's clock when it sends this: the gateway corrects `at` by the difference to its own clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<Timestamp>,
     /// The unread count, which becomes the base of the badge (S65); absent leaves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<u32>,
@@ -179,20 +218,26 @@ mod tests {
 
     #[test]
     fn bodies_have_the_members_that_the_table_promises() {
-        let body = RegistrationBody {
-            channel: Channel::APNS,
-            certificate_id: CertificateId::new(31287).unwrap(),
-            environment: Environment::Sandbox,
-            token: DeviceToken::new("00fc13").unwrap(),
-            platform: None,
-        };
+        let mut body = RegistrationBody::new(
+            Channel::APNS,
+            CertificateId::new(31287).unwrap(),
+            Environment::Sandbox,
+            DeviceToken::new("00fc13").unwrap(),
+        );
         assert_eq!(
             serde_json::to_string(&body).unwrap(),
             r#"{"channel":"apns","certificate_id":31287,"environment":"sandbox","token":"00fc13"}"#
         );
+        body.rank = 1;
+        body.facts.language = Some("zh-Hans".to_owned());
+        assert_eq!(
+            serde_json::to_string(&body).unwrap(),
+            r#"{"channel":"apns","rank":1,"certificate_id":31287,"environment":"sandbox","token":"00fc13","language":"zh-Hans"}"#
+        );
         let body = PresenceBody {
             presence: Presence::Background,
             at: Timestamp::from_unix_millis(7),
+            now: None,
             unread: Some(3),
         };
         assert_eq!(

@@ -3,7 +3,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, class::is_word};
 
 /// A vendor's way to a phone: `apns`, `fcm`, `huawei`, … An open set: a provider of your own brings its own name.
 ///
@@ -34,27 +34,39 @@ impl Channel {
     pub const HARMONY: Self = Self::known("harmony");
     /// Web Push (RFC 8030).
     pub const WEBPUSH: Self = Self::known("webpush");
+    /// Tencent Push Notification Service.
+    pub const TPNS: Self = Self::known("tpns");
 
-    /// A channel whose name is known to be well formed, in a constant.
+    const KNOWN: [Self; 11] = [
+        Self::APNS,
+        Self::FCM,
+        Self::HUAWEI,
+        Self::HONOR,
+        Self::XIAOMI,
+        Self::OPPO,
+        Self::VIVO,
+        Self::MEIZU,
+        Self::HARMONY,
+        Self::WEBPUSH,
+        Self::TPNS,
+    ];
+
+    /// A channel in a constant. `name` must be of the form above, which is not checked.
     pub const fn known(name: &'static str) -> Self {
         Self(Cow::Borrowed(name))
     }
 
-    /// Checks and takes over `name`.
+    /// Checks `name`. The channels above are recognised without allocating.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] if `name` is not of the form above.
-    pub fn new(name: impl Into<String>) -> Result<Self> {
-        let name = name.into();
-        let well_formed = name.len() <= 32
-            && name.starts_with(|it: char| it.is_ascii_lowercase())
-            && name
-                .bytes()
-                .all(|it| matches!(it, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-            && !name.contains("--")
-            && !name.ends_with('-');
-        if well_formed {
-            Ok(Self(Cow::Owned(name)))
+    pub fn new(name: impl AsRef<str> + Into<String>) -> Result<Self> {
+        let known = Self::KNOWN.into_iter().find(|channel| channel.0 == name.as_ref());
+        if let Some(channel) = known {
+            return Ok(channel);
+        }
+        if is_word(name.as_ref()) {
+            Ok(Self(Cow::Owned(name.into())))
         } else {
             Err(Error::new(
                 ErrorKind::Invalid,
@@ -124,7 +136,7 @@ macro_rules! word_enum {
         impl std::str::FromStr for $name {
             type Err = $crate::Error;
             fn from_str(word: &str) -> $crate::Result<Self> {
-                Self::ALL.iter().copied().find(|it| it.as_str() == word).ok_or_else(|| {
+                Self::ALL.iter().copied().find(|value| value.as_str() == word).ok_or_else(|| {
                     $crate::Error::new($crate::ErrorKind::Invalid, concat!("not a known ", $what))
                         .advise(concat!("use one of: ", $($word, " "),*))
                 })
@@ -143,6 +155,7 @@ word_enum! {
         Production = "production",
     }
     /// What a device's token is for (S59).
+    #[non_exhaustive]
     Slot("slot") {
         /// Notifications that a person sees.
         Alert = "alert",
@@ -165,6 +178,18 @@ word_enum! {
         Web = "web",
         /// A desktop program.
         Desktop = "desktop",
+    }
+    /// Whether the person allows the app to show notifications, as the phone's system reports it.
+    #[non_exhaustive]
+    Permission("permission") {
+        /// Notifications are shown.
+        Granted = "granted",
+        /// Notifications are delivered quietly until the person decides.
+        Provisional = "provisional",
+        /// The person refused.
+        Denied = "denied",
+        /// The person has not been asked yet.
+        NotAsked = "not-asked",
     }
     /// Whether a device can be reached over the IM connection, and whether it may be pushed to.
     Presence("presence") {

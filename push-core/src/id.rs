@@ -19,7 +19,7 @@ macro_rules! text_id {
             /// The longest id, in bytes.
             pub const MAX_BYTES: usize = 128;
 
-            /// Checks and takes over `id`.
+            /// Checks `id`.
             ///
             /// # Errors
             /// [`ErrorKind::Invalid`] if it is empty, too long, or has a control character.
@@ -146,51 +146,126 @@ impl From<CertificateId> for i64 {
     }
 }
 
-/// One delivery: one notification to one token. A UUIDv7, the same on every retry; APNs' `apns-id`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct DeliveryId(Uuid);
+macro_rules! uuid_id {
+    ($($(#[$doc:meta])* $name:ident: $what:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
 
-impl DeliveryId {
-    /// A new id, dated `now`.
-    pub fn new(now: Timestamp) -> Self {
-        let millis = now.unix_millis().max(0).unsigned_abs();
-        let nanos = (millis % 1000) as u32 * 1_000_000;
-        Self(Uuid::new_v7(uuid::Timestamp::from_unix(
-            uuid::NoContext,
-            millis / 1000,
-            nanos,
-        )))
+        impl $name {
+            /// A new id (UUIDv7), dated `now`.
+            pub fn new(now: Timestamp) -> Self {
+                let millis = now.unix_millis().max(0).unsigned_abs();
+                let nanos = (millis % 1000) as u32 * 1_000_000;
+                Self(Uuid::new_v7(uuid::Timestamp::from_unix(
+                    uuid::NoContext,
+                    millis / 1000,
+                    nanos,
+                )))
+            }
+
+            /// The id as a UUID.
+            pub const fn as_uuid(self) -> Uuid {
+                self.0
+            }
+
+            /// The id that `uuid` is: for stores that read it back.
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+            fn from_str(id: &str) -> Result<Self> {
+                Uuid::parse_str(id).map(Self).map_err(|_| {
+                    Error::new(ErrorKind::Invalid, concat!("the ", $what, " is not a UUID"))
+                })
+            }
+        }
+    )*};
+}
+
+uuid_id! {
+    /// One delivery: a UUIDv7, the same on every attempt; APNs' `apns-id`.
+    DeliveryId: "delivery id";
+    /// One batch as it is sent: the same when exactly its deliveries are sent again after an unknown outcome.
+    BatchId: "batch id";
+    /// One content: 128 bits that are equal for equal content of one message, so that a rendered payload, a message saved at a
+    /// vendor and a stored row are made once for all deliveries of it.
+    ContentId: "content id";
+}
+
+/// Which instance of a device's slot a token is for: a Live Activity's id, or nothing for the slots that a device has once.
+///
+/// 0 to 128 bytes of UTF-8 without control characters.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Instance(Option<Arc<str>>);
+
+impl Instance {
+    /// The one instance of a slot that a device has once.
+    pub const ONLY: Self = Self(None);
+    /// The longest id, in bytes.
+    pub const MAX_BYTES: usize = 128;
+
+    /// Checks `id`; an empty one is [`Instance::ONLY`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if it is longer than 128 bytes or has a control character.
+    pub fn new(id: impl Into<String>) -> Result<Self> {
+        let id = id.into();
+        if id.is_empty() {
+            return Ok(Self::ONLY);
+        }
+        if id.len() > Self::MAX_BYTES || id.chars().any(char::is_control) {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "the instance is longer than 128 bytes or has a control character",
+            ));
+        }
+        Ok(Self(Some(id.into())))
     }
 
-    /// The id as a UUID.
-    pub const fn as_uuid(self) -> Uuid {
-        self.0
+    /// The id as text; empty for [`Instance::ONLY`].
+    pub fn as_str(&self) -> &str {
+        self.0.as_deref().unwrap_or_default()
     }
 
-    /// The id that `uuid` is: for stores that read it back.
-    pub const fn from_uuid(uuid: Uuid) -> Self {
-        Self(uuid)
+    /// Returns `true` for [`Instance::ONLY`].
+    pub const fn is_only(&self) -> bool {
+        self.0.is_none()
     }
 }
 
-impl fmt::Debug for DeliveryId {
+impl fmt::Debug for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
-impl fmt::Display for DeliveryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+impl TryFrom<String> for Instance {
+    type Error = Error;
+    fn try_from(id: String) -> Result<Self> {
+        Self::new(id)
     }
 }
 
-impl FromStr for DeliveryId {
-    type Err = Error;
-    fn from_str(id: &str) -> Result<Self> {
-        Uuid::parse_str(id)
-            .map(Self)
-            .map_err(|_| Error::new(ErrorKind::Invalid, "the delivery id is not a UUID"))
+impl From<Instance> for String {
+    fn from(instance: Instance) -> Self {
+        instance.as_str().to_owned()
     }
 }

@@ -1,11 +1,12 @@
 //! Ways into the gateway: webhooks of IM servers, receipts of vendors, APIs of other push servers.
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AppId, DeliveryId, Message, MessageId, PresenceChange, Result, Timestamp, UserId, async_trait,
+    AppId, Channel, DeliveryId, DeviceId, Message, MessageId, PresenceChange, Result, Timestamp,
+    UserId, async_trait,
 };
 
 /// A way in: turns requests of a foreign protocol into calls of the [`Gateway`].
@@ -17,32 +18,40 @@ pub trait Ingress: fmt::Debug + Send + Sync + 'static {
     /// Answers one request. It authenticates the caller itself, in the manner of its protocol: there is no other guard.
     async fn handle(
         &self,
-        gateway: &dyn Gateway,
+        gateway: Arc<dyn Gateway>,
         request: http::Request<Bytes>,
     ) -> http::Response<Bytes>;
+
+    /// Runs beside the requests from the gateway's start until the future is dropped: for ways in that fetch or listen
+    /// themselves. The default does nothing.
+    async fn run(&self, gateway: Arc<dyn Gateway>) {
+        let _ = gateway;
+        std::future::pending().await
+    }
 }
 
 /// What a way in can ask of the gateway.
 #[async_trait]
 pub trait Gateway: fmt::Debug + Send + Sync + 'static {
-    /// Takes messages of one app, and answers for each, in order, when its deliveries are durable.
+    /// Accepts messages of one app, and returns what it did with each, in order, once their deliveries are durable.
     ///
     /// # Errors
-    /// Only if nothing could be taken; what concerns one message is in its [`Submitted`].
+    /// Only if none could be accepted; what concerns one message is in its [`Submitted`].
     async fn submit(&self, app: &AppId, messages: Vec<Message>) -> Result<Vec<Submitted>>;
 
-    /// Takes presence of one app's users.
+    /// Applies presence of one app's users.
     async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<()>;
 
-    /// Cancels what of a message is still queued, and answers how many deliveries that were.
+    /// Cancels the deliveries of a message that are still queued, and returns how many.
     async fn recall(&self, app: &AppId, message: &MessageId) -> Result<u64>;
 
-    /// Takes receipts: what vendors or phones say of deliveries.
+    /// Records receipts: what phones or other servers report of deliveries.
     async fn receipts(&self, app: &AppId, receipts: Vec<Receipt>) -> Result<()>;
 }
 
-/// What became of a submitted message.
+/// What the gateway did with a submitted message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Submitted {
     /// The message.
     pub message: MessageId,
@@ -52,31 +61,50 @@ pub struct Submitted {
     pub skipped: Vec<Skipped>,
 }
 
-/// A delivery and whose it is.
+impl Submitted {
+    /// A message of which nothing is known yet.
+    pub const fn new(message: MessageId) -> Self {
+        Self {
+            message,
+            deliveries: Vec::new(),
+            skipped: Vec::new(),
+        }
+    }
+}
+
+/// A delivery and its receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryRef {
     /// The delivery.
     pub id: DeliveryId,
-    /// The receiver.
-    pub user: UserId,
-    /// The device.
-    pub device: crate::DeviceId,
-    /// The vendor's way.
-    pub channel: crate::Channel,
+    /// The receiver; `None` if the caller addressed a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
+    /// The device; `None` if the caller addressed a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
+    /// The place of the token in the message's audience, if the caller addressed tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<usize>,
+    /// The channel.
+    pub channel: Channel,
 }
 
-/// Somebody who gets no push, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A receiver, device or token that gets no push, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
-    /// The receiver; `None` if it holds for the whole message.
+    /// The receiver; `None` if it holds for the whole message or a token.
     pub user: Option<UserId>,
-    /// The device, if only that one is passed over.
-    pub device: Option<crate::DeviceId>,
+    /// The device, if only that one gets none.
+    pub device: Option<DeviceId>,
+    /// The place of the token in the message's audience, if the caller addressed tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<usize>,
     /// The code of a [`Reason`](crate::Reason).
     pub reason: String,
 }
 
-/// What a vendor or a phone says of a delivery.
+/// What a phone reports of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The delivery.

@@ -15,9 +15,12 @@
 //! nothing is. Whatever is registered at link time can therefore also be passed explicitly.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod address;
 pub mod api;
+mod audience;
 mod certificate;
 mod channel;
+mod class;
 mod delivery;
 mod error;
 mod id;
@@ -25,6 +28,7 @@ mod ingress;
 mod login;
 mod message;
 mod notification;
+mod page;
 pub mod payload;
 mod plugin;
 mod provider;
@@ -33,6 +37,7 @@ mod registry;
 mod route;
 mod secret;
 mod store;
+mod text;
 mod time;
 mod trace;
 mod verdict;
@@ -40,9 +45,9 @@ mod verdict;
 pub use async_trait::async_trait;
 
 pub use crate::{
-    certificate::*, channel::*, delivery::*, error::*, id::*, ingress::*, login::*, message::*,
-    notification::*, plugin::*, provider::*, queue::*, registry::*, route::*, secret::*, store::*,
-    time::*, trace::*, verdict::*,
+    address::*, audience::*, certificate::*, channel::*, class::*, delivery::*, error::*, id::*,
+    ingress::*, login::*, message::*, notification::*, page::*, plugin::*, provider::*, queue::*,
+    registry::*, route::*, secret::*, store::*, text::*, time::*, trace::*, verdict::*,
 };
 
 /// What this crate's macros expand to. Not public API.

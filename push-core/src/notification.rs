@@ -1,10 +1,47 @@
-//! What a person will see, before any vendor's words for it.
-use std::{collections::BTreeMap, fmt};
+//! What a person will see, before a vendor's format is applied.
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::{Channel, Timestamp};
+use crate::{AppId, Class, ContentId, MessageId, Timestamp};
+
+/// What all deliveries that look the same share: a notification with an identity.
+///
+/// The number on the icon and the token differ by delivery and are not part of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Content {
+    /// Equal for equal content of one message: the key of rendered payloads, of messages saved at a vendor and of stored rows.
+    pub id: ContentId,
+    /// The app it belongs to.
+    pub app: AppId,
+    /// The message it was made from.
+    pub message: MessageId,
+    /// The class of the message.
+    pub class: Class,
+    /// What the person will see.
+    pub notification: Notification,
+}
+
+impl Content {
+    /// The content `notification` of a message.
+    pub const fn new(
+        id: ContentId,
+        app: AppId,
+        message: MessageId,
+        class: Class,
+        notification: Notification,
+    ) -> Self {
+        Self {
+            id,
+            app,
+            message,
+            class,
+            notification,
+        }
+    }
+}
 
 /// One notification, vendor-neutral. Providers render it; nothing in it names a device.
 ///
@@ -22,8 +59,6 @@ pub struct Notification {
     pub body: String,
     /// The `ext` string that names the chat to open, a JSON object as text; empty for none. Never shortened (S98).
     pub ext: String,
-    /// What happens to the number on the app's icon.
-    pub badge: Badge,
     /// What is heard.
     pub sound: Sound,
     /// The address of a picture, https; empty for none.
@@ -34,7 +69,8 @@ pub struct Notification {
     pub interruption: Option<Interruption>,
     /// Groups notifications of one conversation; empty for none.
     pub thread: String,
-    /// A later notification with the same key replaces an earlier one; empty for none. At most 64 bytes (APNs).
+    /// A later notification with the same key replaces an earlier one. The gateway sets one on every push, since a push without
+    /// a key cannot be replaced later (S110). At most 64 bytes.
     pub collapse: String,
     /// Lets the app change the notification before it is shown (`mutable-content`, S96).
     pub mutable: bool,
@@ -42,8 +78,9 @@ pub struct Notification {
     pub wakes_app: bool,
     /// When it is no longer worth delivering; `None` leaves it to the vendor.
     pub expires_at: Option<Timestamp>,
-    /// Fields of one vendor, by channel, merged into that vendor's payload as they are.
-    pub vendor: BTreeMap<Channel, Value>,
+    /// Fields in the format of this channel's vendor, laid over the rendered payload. Message, class policy and credential are
+    /// resolved already.
+    pub vendor: Map<String, Value>,
 }
 
 impl fmt::Debug for Notification {
@@ -53,7 +90,6 @@ impl fmt::Debug for Notification {
             .field("title_bytes", &self.title.len())
             .field("body_bytes", &self.body.len())
             .field("ext_bytes", &self.ext.len())
-            .field("badge", &self.badge)
             .field("priority", &self.priority)
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
@@ -79,12 +115,15 @@ pub enum NotificationKind {
 /// What happens to the number on the app's icon.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Badge {
     /// It stays as it is.
     #[default]
     Leave,
-    /// It becomes this number; 0 clears it and is sent as 0 (S124).
+    /// It becomes this number; 0 clears it and is sent as 0 (S124). For [`BadgeStyle::Set`](crate::BadgeStyle::Set).
     Set(u32),
+    /// It becomes this much larger. For [`BadgeStyle::CountUp`](crate::BadgeStyle::CountUp).
+    Add(u32),
 }
 
 /// What is heard.

@@ -3,7 +3,7 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
-use crate::{Clock, DynProvider, Error, ErrorKind, Ingress, LoginBridge, Queue, Result, Store};
+use crate::{AddressPolicy, Clock, DynProvider, Error, ErrorKind, Ingress, LoginBridge, Queue, Result, Store};
 
 /// A slot of the framework that plugins fill. Never constructed.
 pub trait Kind: Sized + 'static {
@@ -120,12 +120,35 @@ pub trait Plugin: 'static {
 pub struct BuildContext {
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
+    /// Which addresses outgoing connections may reach.
+    pub addresses: AddressPolicy,
+    /// For a provider: the address to which the vendor posts receipts of this credential, with a part that cannot be guessed;
+    /// `None` if the gateway cannot be reached from outside.
+    pub receipts: Option<http::Uri>,
 }
 
 impl BuildContext {
-    /// A context with this clock.
+    /// A context with this clock, in which connections may reach any address.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock }
+        Self {
+            clock,
+            addresses: AddressPolicy::any(),
+            receipts: None,
+        }
+    }
+
+    /// Restricts which addresses outgoing connections may reach.
+    #[must_use]
+    pub fn with_addresses(mut self, addresses: AddressPolicy) -> Self {
+        self.addresses = addresses;
+        self
+    }
+
+    /// Sets the address to which the vendor posts receipts.
+    #[must_use]
+    pub fn with_receipts(mut self, receipts: Option<http::Uri>) -> Self {
+        self.receipts = receipts;
+        self
     }
 }
 

@@ -2,69 +2,115 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    AppId, CertificateId, Delivery, DeviceId, Lane, MessageId, Result, Timestamp, UserId,
-    async_trait,
+    AppId, BatchRef, CredentialRef, Delivery, DeliveryId, DeviceId, Lane, MessageId, Result, Slot,
+    Timestamp, UserId, async_trait,
 };
 
 /// Deliveries on their way to providers.
 ///
-/// What [`Queue::put`] has answered is not lost: not by a crash, not by an expired lease. A delivery may come twice
-/// after a crash; its id is the same, so that vendors and phones can tell.
+/// A delivery that [`Queue::put`] accepted is not lost by a crash or by an expired lease. It may be leased twice
+/// after a crash; its id is the same, so that vendors and phones can recognise it.
+///
+/// Due times, leases and expiry are judged by the queue's own clock (for a database: the database's), never by the caller's, so
+/// that callers whose clocks differ cannot take each other's leases.
 #[async_trait]
 pub trait Queue: fmt::Debug + Send + Sync + 'static {
-    /// Stores deliveries, due at once, and answers for each whether it was new, durably.
+    /// Stores deliveries durably and returns, for each, what it did. One whose [`Delivery::due`] is `None` or past is due at
+    /// once.
     ///
-    /// One of an app, message, user, device and slot that was put before is [`Put::Duplicate`], also after it was
-    /// acknowledged or cancelled, for as long as the queue remembers (at least a day by the deliveries' own dates).
+    /// One of the same app, message, address and channel as an earlier one is [`Put::Duplicate`], also after that
+    /// was acknowledged or cancelled, for as long as the queue remembers (at least a day by its own clock). One that an earlier
+    /// [`Queue::cancel`] concerns is [`Put::Fenced`].
     ///
     /// # Errors
     /// [`ErrorKind::Busy`](crate::ErrorKind::Busy) if the queue is full; none of the deliveries is stored then.
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<Vec<Put>>;
 
-    /// Takes up to `limit` due deliveries of `lane`, oldest due first, for `hold` from `now` on; of several due at the
-    /// same time, the one put first. A lease that is neither acknowledged nor given back by then is due again, and
-    /// whoever takes it next ends the old lease. It may take fewer than there are.
-    async fn lease(
-        &self,
-        lane: &Lane,
-        limit: usize,
-        now: Timestamp,
-        hold: Duration,
-    ) -> Result<Vec<Lease>>;
+    /// Leases up to `limit` due deliveries of `lane` for `hold`, the one due first before the others; of several due at the
+    /// same time, the one put first. A lease that is neither acknowledged nor returned by then is due again, and
+    /// the next lease of the delivery ends the old one. It may lease fewer than there are.
+    async fn lease(&self, lane: &Lane, limit: usize, hold: Duration) -> Result<Vec<Lease>>;
 
-    /// Ends leases: their deliveries are done. Answers how many were still held.
+    /// Ends leases: their deliveries are done. Returns how many were still held.
     async fn ack(&self, leases: Vec<LeaseId>) -> Result<u64>;
 
-    /// Gives leases back, each due again at its time. Answers how many were still held.
+    /// Returns leases, each due again after its time. Returns how many were still held.
     async fn nack(&self, returns: Vec<Return>) -> Result<u64>;
 
-    /// Makes every delivery of `lane` that waits for a later time due at once: the credential was mended. Held ones are
-    /// left alone. Answers how many it moved.
-    async fn hasten(&self, lane: &Lane, now: Timestamp) -> Result<u64>;
+    /// Replaces leased deliveries by changed ones of the same id, atomically: the lease ends, and the changed delivery is due
+    /// at once in its own lane, with the attempts that it had. For a delivery whose device registered under another credential
+    /// meanwhile. Returns how many leases were still held; one that was not is left alone.
+    async fn replace(&self, replacements: Vec<(LeaseId, Delivery)>) -> Result<u64>;
 
-    /// Removes deliveries that are not done yet, leased or not, and answers them: what is on the wire already cannot
-    /// be called back, but its lease ends.
-    async fn cancel(&self, app: &AppId, what: &Cancel) -> Result<Vec<Delivery>>;
+    /// Makes every delivery of `credential` that waits for a later time due at once: the credential was repaired. Deliveries
+    /// that are leased, and those whose [`Delivery::due`] is still to come, are left alone. Returns how many it moved.
+    async fn hasten(&self, credential: &CredentialRef) -> Result<u64>;
 
-    /// Every lane that has deliveries, with when the next one of them is due (held ones: when their lease ends).
+    /// Removes up to `limit` deliveries that are not done yet, leased or not, and returns which. A push that is with the vendor
+    /// already cannot be stopped, but its lease ends. Fewer than `limit` means that there are no more; otherwise the caller
+    /// calls again.
+    ///
+    /// The first call also fences: what was decided before and is put afterwards is [`Put::Fenced`] (see [`Cancel`]). Fence and
+    /// removal are one transaction.
+    async fn cancel(&self, app: &AppId, what: &Cancel, limit: usize) -> Result<Vec<Cancelled>>;
+
+    /// Returns every lane that has deliveries.
     async fn lanes(&self) -> Result<Vec<LaneState>>;
 }
 
 /// What [`Queue::put`] did with one delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Put {
     /// It is queued.
     New,
     /// It was put before.
     Duplicate,
+    /// It was decided before a logout or recall that the queue knows, and is not queued.
+    Fenced,
 }
 
-/// Names a lease. Never used twice within a queue's life, restarts included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LeaseId(pub i64);
+/// Names a lease, in the queue's own encoding. Never used twice within a queue's life, restarts included.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaseId(Box<[u8]>);
 
-/// A delivery, held for a while by whoever leased it.
+impl LeaseId {
+    /// A lease that the queue encodes as `bytes`.
+    pub fn new(bytes: impl Into<Box<[u8]>>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The queue's encoding.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<i64> for LeaseId {
+    fn from(number: i64) -> Self {
+        Self::new(number.to_be_bytes())
+    }
+}
+
+impl LeaseId {
+    /// The number that this lease was made from; `None` if it was made from something else.
+    pub fn number(&self) -> Option<i64> {
+        self.0.as_ref().try_into().ok().map(i64::from_be_bytes)
+    }
+}
+
+impl fmt::Debug for LeaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in &*self.0 {
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A delivery, held for a while by the caller that leased it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Lease {
     /// The lease.
     pub id: LeaseId,
@@ -72,43 +118,179 @@ pub struct Lease {
     pub delivery: Delivery,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// The batch in which the last attempt sent it, if its outcome is unknown.
+    pub batch: Option<BatchRef>,
+}
+
+impl Lease {
+    /// The first lease of `delivery`.
+    pub const fn new(id: LeaseId, delivery: Delivery) -> Self {
+        Self {
+            id,
+            delivery,
+            attempt: 1,
+            batch: None,
+        }
+    }
+
+    /// Sets which attempt it is.
+    #[must_use]
+    pub const fn with_attempt(mut self, attempt: u32) -> Self {
+        self.attempt = attempt;
+        self
+    }
+
+    /// Sets the batch of the last attempt.
+    #[must_use]
+    pub const fn with_batch(mut self, batch: Option<BatchRef>) -> Self {
+        self.batch = batch;
+        self
+    }
 }
 
 /// A lease given back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Return {
     /// The lease.
     pub lease: LeaseId,
-    /// When it is due again.
-    pub due: Timestamp,
-    /// Whether the vendor was asked at all: if not, the attempt does not count.
+    /// After how long it is due again.
+    pub after: Duration,
+    /// Whether the attempt counts: `false` if the vendor was not asked.
     pub attempted: bool,
+    /// The batch in which it was sent, if the outcome is unknown; the next lease has it.
+    pub batch: Option<BatchRef>,
 }
 
-/// Which deliveries to cancel.
+impl Return {
+    /// Returns `lease`, due again after `after`; the attempt counts.
+    pub const fn new(lease: LeaseId, after: Duration) -> Self {
+        Self {
+            lease,
+            after,
+            attempted: true,
+            batch: None,
+        }
+    }
+
+    /// The attempt does not count: the vendor was not asked.
+    #[must_use]
+    pub const fn without_attempt(mut self) -> Self {
+        self.attempted = false;
+        self
+    }
+
+    /// It was sent in `batch`, and the outcome is unknown.
+    #[must_use]
+    pub const fn with_batch(mut self, batch: Option<BatchRef>) -> Self {
+        self.batch = batch;
+        self
+    }
+}
+
+/// Which deliveries to cancel, and which later ones to fence off.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Cancel {
-    /// Those of one message: it was recalled (S84).
+    /// Those of one message: it was recalled (S84). Fences every later delivery of the message for as long as the queue
+    /// remembers messages.
     Message(MessageId),
-    /// Those to one user's device: it logged out.
-    Device(UserId, DeviceId),
-    /// Those of one credential whose time to live had passed then, and that nobody holds: while the credential is
-    /// suspended, nobody would lease them. At most [`Cancel::MOST_EXPIRED`] at a time; what is left takes another call.
-    Expired(CertificateId, Timestamp),
+    /// Those to one user's device (`slot`: to that slot only) that were decided before revision `before` of the device: it
+    /// logged out, was kicked, or switched push off. Fences deliveries of an earlier revision for at least an hour, which
+    /// is longer than a submission can be under way.
+    Device {
+        /// The user.
+        user: UserId,
+        /// The device.
+        device: DeviceId,
+        /// Only this slot.
+        slot: Option<Slot>,
+        /// The revision that the logout gave the device.
+        before: u64,
+    },
+    /// Those to one user of one conversation ([`Notification::thread`](crate::Notification::thread)) that were created at
+    /// `until` or earlier: the user read it elsewhere. Fences nothing.
+    Conversation {
+        /// The user.
+        user: UserId,
+        /// The conversation.
+        conversation: String,
+        /// Up to which time it was read.
+        until: Timestamp,
+    },
+    /// Those of one credential whose life has ended and that are not leased: nobody leases them while the credential is
+    /// suspended. Fences nothing.
+    Expired(CredentialRef),
 }
 
-impl Cancel {
-    /// The most deliveries that one [`Cancel::Expired`] removes, since all are answered.
-    pub const MOST_EXPIRED: usize = 20_000;
+/// A delivery that was cancelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cancelled {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// The message that caused it.
+    pub message: MessageId,
+    /// The user it was for; `None` if the caller addressed a token.
+    pub user: Option<UserId>,
+    /// The device it was for; `None` if the caller addressed a token.
+    pub device: Option<DeviceId>,
+    /// The credential and class it waited for.
+    pub lane: Lane,
+}
+
+impl Cancelled {
+    /// What is to be known of `delivery`.
+    pub fn of(delivery: &Delivery) -> Self {
+        Self::new(
+            delivery.id,
+            delivery.message().clone(),
+            delivery.user().cloned(),
+            delivery.device().cloned(),
+            delivery.lane(),
+        )
+    }
+
+    /// A cancelled delivery.
+    pub const fn new(
+        id: DeliveryId,
+        message: MessageId,
+        user: Option<UserId>,
+        device: Option<DeviceId>,
+        lane: Lane,
+    ) -> Self {
+        Self {
+            id,
+            message,
+            user,
+            device,
+            lane,
+        }
+    }
 }
 
 /// What waits in a lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LaneState {
     /// The lane.
     pub lane: Lane,
     /// How many deliveries it holds, leased ones included.
     pub depth: u64,
-    /// When the next one is due.
-    pub next_due: Timestamp,
+    /// After how long the next one is due (a leased one: when its lease ends); zero if one is due now.
+    pub next_due: Duration,
+    /// How long ago the oldest one was created.
+    pub oldest: Duration,
+}
+
+impl LaneState {
+    /// The state of `lane`.
+    pub const fn new(lane: Lane, depth: u64, next_due: Duration, oldest: Duration) -> Self {
+        Self {
+            lane,
+            depth,
+            next_due,
+            oldest,
+        }
+    }
 }

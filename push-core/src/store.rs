@@ -1,33 +1,53 @@
-//! What the gateway must remember: who is logged in where, with which token; credentials; traces.
+//! What the gateway must remember: which user is logged in on which device with which tokens, credentials, and traces.
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AppId, CertificateId, Channel, DeliveryId, DeviceId, DeviceToken, Environment, Lane, MessageId,
-    Platform, Presence, Result, Slot, Timestamp, TraceEvent, UserId, async_trait,
+    AppId, Audience, CertificateId, Channel, CredentialRef, Cursor, DeliveryId, DeviceId,
+    DeviceToken, Environment, Instance, MessageId, Page, Permission, Platform, Presence, Result,
+    Slot, Stage, Tag, Timestamp, TraceEvent, UserId, async_trait,
 };
 
 /// Everything the gateway must remember but its queue. A store plugin builds one.
 ///
-/// Every method is atomic and durable when it returns, but [`TraceStore::append`], which may lag behind by a moment.
-/// Several calls at once are the rule; an implementation groups them.
+/// Every method is atomic and durable when it returns, except [`TraceStore::append`], which may be durable a moment later.
+/// Methods are called concurrently; an implementation groups them.
 ///
-/// Nothing that belongs to one app is ever seen or changed through another: the same ids in two apps are two things.
+/// What belongs to one app is never read or changed through another: the same ids in two apps are different objects.
 ///
 /// # Errors
-/// Besides those named at each method, [`ErrorKind::Busy`](crate::ErrorKind::Busy) if a bound of the store is reached,
-/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if what it stores in cannot be reached, and
-/// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if that cannot be read. A call that fails has changed nothing.
+/// Besides those named at each method, [`ErrorKind::Busy`](crate::ErrorKind::Busy) if a limit of the store is reached,
+/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the medium cannot be reached, and
+/// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if it cannot be read. A call that fails has changed nothing.
 pub trait Store: RegistrationStore + CredentialStore + TraceStore {}
 
 impl<T: RegistrationStore + CredentialStore + TraceStore> Store for T {}
 
-/// A user's token on a device: user + device + slot + channel + certificate id + environment + token + time.
+/// A device of a user.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DeviceRef {
+    /// The app.
+    pub app: AppId,
+    /// The user.
+    pub user: UserId,
+    /// The device.
+    pub device: DeviceId,
+}
+
+impl DeviceRef {
+    /// Names `device` of `user` in `app`.
+    pub const fn new(app: AppId, user: UserId, device: DeviceId) -> Self {
+        Self { app, user, device }
+    }
+}
+
+/// A user's token on a device.
 ///
-/// Key: app, device and slot. A device belongs to one user at a time (S61), and a token of a channel to one device:
-/// telling it for another takes it away from the first. The last one told wins.
+/// Key: app, device, slot, channel and instance. A device belongs to one user at a time (S61), and a token of a channel to
+/// one device: registering it for another takes it away from the first. The last registration wins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Registration {
     /// The app.
     pub app: AppId,
@@ -37,38 +57,161 @@ pub struct Registration {
     pub device: DeviceId,
     /// What the token is for.
     pub slot: Slot,
-    /// The vendor's way to the device.
+    /// The channel to the device.
     pub channel: Channel,
+    /// Which instance of the slot.
+    pub instance: Instance,
+    /// The order in which the channels of a slot are tried, smallest first; of equal ones, the one registered last.
+    pub rank: u8,
     /// The credential that sends to it.
     pub certificate: CertificateId,
     /// The token's environment.
     pub environment: Environment,
-    /// The token.
+    /// The token, in the vendor's canonical form.
     pub token: DeviceToken,
-    /// When the app last told it.
-    pub told_at: Timestamp,
+    /// When the app last reported it.
+    pub reported_at: Timestamp,
 }
 
-/// What [`RegistrationStore::register`] did.
+impl Registration {
+    /// A token for alerts of the only instance, with rank 0.
+    pub fn new(
+        owner: DeviceRef,
+        channel: Channel,
+        certificate: CertificateId,
+        environment: Environment,
+        token: DeviceToken,
+        reported_at: Timestamp,
+    ) -> Self {
+        Self {
+            app: owner.app,
+            user: owner.user,
+            device: owner.device,
+            slot: Slot::Alert,
+            channel,
+            instance: Instance::ONLY,
+            rank: 0,
+            certificate,
+            environment,
+            token,
+            reported_at,
+        }
+    }
+
+    /// Sets what the token is for.
+    #[must_use]
+    pub const fn with_slot(mut self, slot: Slot) -> Self {
+        self.slot = slot;
+        self
+    }
+
+    /// Sets which instance of the slot it is for.
+    #[must_use]
+    pub fn with_instance(mut self, instance: Instance) -> Self {
+        self.instance = instance;
+        self
+    }
+
+    /// Sets its place among the channels of the slot.
+    #[must_use]
+    pub const fn with_rank(mut self, rank: u8) -> Self {
+        self.rank = rank;
+        self
+    }
+
+    /// The device it is on.
+    pub fn owner(&self) -> DeviceRef {
+        DeviceRef::new(self.app.clone(), self.user.clone(), self.device.clone())
+    }
+
+    /// The credential that sends to it.
+    pub fn credential(&self) -> CredentialRef {
+        CredentialRef::new(self.app.clone(), self.certificate)
+    }
+}
+
+/// What an app reports of the device it runs on. What is absent is left as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct DeviceFacts {
+    /// What kind of client it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+    /// The language of the app's interface, a BCP 47 tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// The time zone, a name of the IANA database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// Whether notifications may be shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permission: Option<Permission>,
+    /// The brand of the phone, as its system names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
+    /// The version of the app.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app_version: Option<String>,
+}
+
+impl DeviceFacts {
+    /// The longest text of any fact, in bytes; callers refuse longer ones.
+    pub const MAX_BYTES: usize = 128;
+
+    /// Takes over what `newer` says. Returns `true` if anything changed.
+    pub fn update(&mut self, newer: &Self) -> bool {
+        fn take<T: Clone + PartialEq>(old: &mut Option<T>, new: &Option<T>) -> bool {
+            let changes = new.is_some() && old != new;
+            if changes {
+                old.clone_from(new);
+            }
+            changes
+        }
+        let changed = [
+            take(&mut self.platform, &newer.platform),
+            take(&mut self.language, &newer.language),
+            take(&mut self.time_zone, &newer.time_zone),
+            take(&mut self.permission, &newer.permission),
+            take(&mut self.brand, &newer.brand),
+            take(&mut self.app_version, &newer.app_version),
+        ];
+        changed.contains(&true)
+    }
+}
+
+/// What [`RegistrationStore::register`] did with one registration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Registered {
-    /// Whether anything but times changed. Leaving quarantine and starting [`Presence::Online`] again count.
+    /// Whether anything but times changed. Leaving quarantine and becoming [`Presence::Online`] again count.
     pub changed: bool,
-    /// Devices that lost a registration to this one: this device under its former user, and other devices that held the
+    /// What lost a registration to this one: this device under its former user, and other devices that held the
     /// same token. Their queued deliveries are to be cancelled.
-    pub displaced: Vec<Displaced>,
+    pub displaced: Vec<Ended>,
 }
 
-/// A user's device that lost a registration to another.
+impl Registered {
+    /// What a registration did.
+    pub const fn new(changed: bool, displaced: Vec<Ended>) -> Self {
+        Self { changed, displaced }
+    }
+}
+
+/// A user's device, or one slot of it, on which push has ended: it logged out, was kicked, or lost its token to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Displaced {
+pub struct Ended {
     /// The user who had it.
     pub user: UserId,
-    /// The device it was on.
+    /// The device.
     pub device: DeviceId,
+    /// The slot; `None` for the device as a whole.
+    pub slot: Option<Slot>,
+    /// The revision that this gave the device: whatever was decided at an earlier one must not be sent.
+    pub revision: u64,
 }
 
-/// Why a token is set aside: kept, but not pushed to until the app tells it again.
+/// Why a token is quarantined: kept, but not pushed to until the app registers it again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantine {
     /// The code of a [`Reason`](crate::Reason).
@@ -82,28 +225,79 @@ pub struct Quarantine {
 pub struct StoredRegistration {
     /// The registration.
     pub registration: Registration,
-    /// Set if the token is set aside.
+    /// Set if the token is quarantined.
     pub quarantine: Option<Quarantine>,
 }
 
 /// A device of a user, with everything a decision needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Device {
     /// The device.
     pub device: DeviceId,
-    /// What kind of client it is, if it was told.
-    pub platform: Option<Platform>,
+    /// What the app reported of it.
+    pub facts: DeviceFacts,
     /// Whether it can be reached over the IM connection.
     pub presence: Presence,
-    /// When its presence was last told.
+    /// When its presence was last reported.
     pub presence_at: Timestamp,
     /// The number on the app's icon, as far as the gateway knows.
     pub badge: u32,
-    /// Its registrations, one for each slot.
+    /// Grows with every registration, logout, kick and return from [`Presence::Offline`]; never repeats, not even after the
+    /// store was lost. A queue fences off what was decided at an earlier revision.
+    pub revision: u64,
+    /// Its registrations.
     pub registrations: Vec<StoredRegistration>,
 }
 
-/// One device's presence, as it was told.
+impl Device {
+    /// A device without registrations that was seen at `at` in the foreground.
+    pub fn new(device: DeviceId, at: Timestamp, revision: u64) -> Self {
+        Self {
+            device,
+            facts: DeviceFacts::default(),
+            presence: Presence::Online,
+            presence_at: at,
+            badge: 0,
+            revision,
+            registrations: Vec::new(),
+        }
+    }
+}
+
+/// A user, with everything a decision needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Receiver {
+    /// The user.
+    pub user: UserId,
+    /// The devices that are currently the user's, those without any registration included.
+    pub devices: Vec<Device>,
+}
+
+impl Receiver {
+    /// A user with these devices.
+    pub const fn new(user: UserId, devices: Vec<Device>) -> Self {
+        Self { user, devices }
+    }
+}
+
+/// The key of a registration together with whose it must be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SlotRef {
+    /// The user.
+    pub user: UserId,
+    /// The device.
+    pub device: DeviceId,
+    /// The slot.
+    pub slot: Slot,
+    /// The channel.
+    pub channel: Channel,
+    /// The instance of the slot.
+    pub instance: Instance,
+}
+
+/// One device's presence, as it was reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PresenceChange {
     /// The user.
@@ -120,9 +314,28 @@ pub struct PresenceChange {
     pub badge: Option<u32>,
 }
 
+/// What [`RegistrationStore::set_presence`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PresenceSet {
+    /// How often a device accepted a change, also one that it had already.
+    pub accepted: u64,
+    /// The devices that are [`Presence::Offline`] by these changes. Their queued deliveries are to be cancelled.
+    pub ended: Vec<Ended>,
+}
+
+impl PresenceSet {
+    /// What some changes did.
+    pub const fn new(accepted: u64, ended: Vec<Ended>) -> Self {
+        Self { accepted, ended }
+    }
+}
+
 /// What one push does to a device's badge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadgeChange {
+    /// The message that the push is for: one message changes a device's badge once, however often it is submitted.
+    pub message: MessageId,
     /// The user.
     pub user: UserId,
     /// The device.
@@ -140,33 +353,63 @@ pub enum BadgeArithmetic {
     Add(u32),
 }
 
-/// Device registrations and presence.
+/// Device registrations, presence, badges and tags.
 #[async_trait]
 pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
-    /// Stores registrations, in order; answers for each. A token told again leaves quarantine.
+    /// Stores what a device reports, in order, and returns what each registration did. Every registration is of the device
+    /// `owner`. A token registered again leaves quarantine. The facts are stored also without any registration.
     ///
-    /// A device seen for the first time starts [`Presence::Online`] at `told_at` with a badge of 0; one that was
-    /// [`Presence::Offline`] or of another user does so again.
-    async fn register(&self, registrations: Vec<Registration>) -> Result<Vec<Registered>>;
+    /// A device seen for the first time starts [`Presence::Online`] at the registration's time with a badge of 0; one that was
+    /// [`Presence::Offline`] or of another user does so again. Its revision grows.
+    async fn register(
+        &self,
+        owner: &DeviceRef,
+        facts: &DeviceFacts,
+        registrations: Vec<Registration>,
+    ) -> Result<Vec<Registered>>;
 
-    /// Takes the registrations of `user` on `device` away (`slot`: only that one), and answers whether there were any.
-    /// Without a slot the device becomes [`Presence::Offline`], as of now by the store's clock, so that a presence from
-    /// before the logout cannot bring it back; it stays known. A device that is not `user`'s any more is left alone, so
-    /// that a late logout undoes nothing (S43, S47).
-    async fn unregister(
+    /// Removes the registrations of `user` on `device` (`slot`: only that one, all channels and instances). Returns `None` if
+    /// there was none, or if the device is not `user`'s any more: then nothing changes, so that a late logout undoes nothing
+    /// (S43, S47). Without a slot a device that is still the user's also becomes [`Presence::Offline`] as of now by the store's
+    /// clock, so that a presence from before the logout cannot bring it back, and `Some` is returned if it was not already; it
+    /// stays known.
+    async fn unregister(&self, owner: &DeviceRef, slot: Option<Slot>) -> Result<Option<Ended>>;
+
+    /// Returns each of `users`, in their order, with the devices that are currently theirs; without devices for a user who is
+    /// not known.
+    async fn receivers(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Receiver>>;
+
+    /// Returns a page of the users that `audience` selects, of at most `limit` users, from `after` on. Every user
+    /// who is selected before the first call and is not removed meanwhile comes exactly once, also across restarts.
+    ///
+    /// For [`Audience::Users`] and [`Audience::Devices`] in their order, with only the devices that were asked for; a device
+    /// that belongs to nobody is left out. [`Audience::Tokens`] selects nobody: tokens need no registration.
+    async fn scan(
         &self,
         app: &AppId,
-        user: &UserId,
-        device: &DeviceId,
-        slot: Option<Slot>,
-    ) -> Result<bool>;
+        audience: &Audience,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Receiver>>;
 
-    /// The devices of each of `users`, in their order; only devices that are currently theirs, those without any
-    /// registration included. None for a user who is not known.
-    async fn devices_of(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Vec<Device>>>;
+    /// Returns, for each of `slots`, the registration that it has now; `None` if it has none or the device is not that user's
+    /// any more.
+    async fn resolve(
+        &self,
+        app: &AppId,
+        slots: &[SlotRef],
+    ) -> Result<Vec<Option<StoredRegistration>>>;
 
-    /// Forgets a dead token, unless the app told it again after `dead_since` (S114). Answers whether it did. The device
-    /// stays known.
+    /// Returns, for each of `tokens`, the registration that holds it now.
+    async fn holders(
+        &self,
+        app: &AppId,
+        channel: &Channel,
+        tokens: &[DeviceToken],
+    ) -> Result<Vec<Option<StoredRegistration>>>;
+
+    /// Removes a dead token, unless the app registered it again after `dead_since` (S114). Returns `true` if it did. The
+    /// device stays known.
     async fn forget(
         &self,
         app: &AppId,
@@ -175,8 +418,8 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
         dead_since: Timestamp,
     ) -> Result<bool>;
 
-    /// Sets a token aside as of `since`, unless the app told it again after that. Answers whether it did. For one that is
-    /// aside already, the new reason and time count.
+    /// Quarantines a token as of `since`, unless the app registered it again after that. Returns `true` if it did. For one that
+    /// is quarantined already, the new reason and time count.
     async fn quarantine(
         &self,
         app: &AppId,
@@ -186,17 +429,29 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
         since: Timestamp,
     ) -> Result<bool>;
 
-    /// Takes the tokens of one credential out of quarantine: its configuration was mended. Answers how many.
-    async fn release(&self, lane: &Lane) -> Result<u64>;
+    /// Releases the tokens of one credential from quarantine: its configuration was repaired. Returns how many.
+    async fn release(&self, credential: &CredentialRef) -> Result<u64>;
 
     /// Applies presence changes, in order. Unknown devices are ignored, and a device of unknown platform is of none.
-    /// Answers how often a device took a change, be it what was known already.
-    async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<u64>;
+    async fn set_presence(
+        &self,
+        app: &AppId,
+        changes: Vec<PresenceChange>,
+    ) -> Result<PresenceSet>;
 
-    /// Applies badge changes, in order, and answers each new number, at most [`u32::MAX`]; 0 for an unknown device.
+    /// Applies badge changes, in order, and returns each new number, at most [`u32::MAX`]; 0 for an unknown device.
+    ///
+    /// Idempotent: a change of a message that changed this device's badge before, at least within a day by the store's clock,
+    /// changes nothing and returns the number that it led to then.
     async fn change_badges(&self, app: &AppId, changes: Vec<BadgeChange>) -> Result<Vec<u32>>;
 
-    /// How many registrations an app has.
+    /// Replaces the tags of `user`, which [`Audience::Tags`] selects by. A user without devices may have tags.
+    async fn set_tags(&self, app: &AppId, user: &UserId, tags: Vec<Tag>) -> Result<()>;
+
+    /// Returns the tags of `user`, sorted.
+    async fn tags(&self, app: &AppId, user: &UserId) -> Result<Vec<Tag>>;
+
+    /// Returns how many registrations an app has.
     async fn count(&self, app: &AppId) -> Result<u64>;
 }
 
@@ -265,7 +520,11 @@ pub trait CredentialStore: fmt::Debug + Send + Sync + 'static {
     async fn credentials(&self, app: Option<&AppId>) -> Result<Vec<StoredCredential>>;
 
     /// One credential.
-    async fn credential(&self, lane: &Lane) -> Result<Option<StoredCredential>>;
+    async fn credential(&self, credential: &CredentialRef) -> Result<Option<StoredCredential>>;
+
+    /// Removes a credential; its id is never given to another. Returns `true` if there was one. Registrations that name it
+    /// stay.
+    async fn remove_credential(&self, credential: &CredentialRef) -> Result<bool>;
 }
 
 /// What a new or rotated credential consists of. The fields are those of [`StoredCredential`].
@@ -292,25 +551,86 @@ impl fmt::Debug for NewCredential {
     }
 }
 
-/// The most events that one trace is answered with: a message to a million phones has millions.
+/// The most events of one trace that are returned: a message to a million phones has millions.
 pub const TRACE_LIMIT: usize = 10_000;
+
+/// Which events [`TraceStore::find`] returns. What is `None` does not restrict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TraceQuery {
+    /// Those of this user.
+    pub user: Option<UserId>,
+    /// Those of this device.
+    pub device: Option<DeviceId>,
+    /// Those of this message.
+    pub message: Option<MessageId>,
+    /// Those at this time or later.
+    pub from: Option<Timestamp>,
+    /// Those before this time.
+    pub until: Option<Timestamp>,
+}
+
+impl TraceQuery {
+    /// Every event of an app.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Returns `true` if `event` is one of those.
+    pub fn selects(&self, event: &TraceEvent) -> bool {
+        (self.user.is_none() || self.user == event.user)
+            && (self.device.is_none() || self.device == event.device)
+            && self.message.as_ref().is_none_or(|message| *message == event.message)
+            && self.from.is_none_or(|from| from <= event.at)
+            && self.until.is_none_or(|until| event.at < until)
+    }
+}
+
+/// A stage that a delivery reached on the phone, reported by the phone or the vendor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// Only if it went to this device; `None` for any.
+    pub device: Option<DeviceId>,
+    /// [`Stage::Delivered`], [`Stage::Shown`] or [`Stage::Clicked`].
+    pub stage: Stage,
+    /// When it reached it.
+    pub at: Timestamp,
+}
 
 /// The traces of messages and deliveries.
 #[async_trait]
 pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
-    /// Appends events. May return before they are durable: a trace explains a push, it does not carry it. A trace asked
-    /// for afterwards has them.
+    /// Appends events. May return before they are durable: a trace explains a push, it does not carry it. A trace read
+    /// afterwards has them.
     async fn append(&self, events: Vec<TraceEvent>) -> Result<()>;
 
-    /// The events of one delivery, oldest first, with those of its message that concern no other delivery, user or
+    /// Records stages that deliveries reached on the phone, durably, and returns, for each, whether it was new. The event takes
+    /// message, user, device, channel and credential from those that the delivery has. A stage that the delivery has already, a
+    /// delivery that is not known, or one that went to another device is not recorded. Atomic: the same mark recorded twice at
+    /// the same time is one event.
+    async fn record(&self, app: &AppId, marks: Vec<Mark>) -> Result<Vec<bool>>;
+
+    /// Returns the events of one delivery, oldest first, with those of its message that concern no other delivery, user or
     /// device; at most [`TRACE_LIMIT`]. Events of one moment are in the order they were appended.
     async fn trace_of_delivery(&self, app: &AppId, delivery: DeliveryId)
     -> Result<Vec<TraceEvent>>;
 
-    /// The events of one message, oldest first; at most [`TRACE_LIMIT`]. Events of one moment are in the order they were
-    /// appended.
+    /// Returns the events of one message, oldest first; at most [`TRACE_LIMIT`]. Events of one moment are in the order they
+    /// were appended.
     async fn trace_of_message(&self, app: &AppId, message: &MessageId) -> Result<Vec<TraceEvent>>;
 
-    /// Drops events older than `before`; answers how many.
+    /// Returns a page of the events that `query` selects, newest first, of at most `limit` events, from `after` on. Events of
+    /// one moment are in the reverse of the order they were appended.
+    async fn find(
+        &self,
+        app: &AppId,
+        query: &TraceQuery,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<TraceEvent>>;
+
+    /// Deletes events older than `before`; returns how many.
     async fn prune_traces(&self, before: Timestamp) -> Result<u64>;
 }

@@ -1,5 +1,5 @@
 //! Where each push is, and why it did not arrive.
-use std::fmt;
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,21 +10,24 @@ use crate::{
 
 word_enum! {
     /// How far a push has come.
+    #[non_exhaustive]
     Stage("stage") {
-        /// The gateway took the message.
+        /// The gateway accepted the message.
         Accepted = "accepted",
         /// Whether, to whom and with which words: decided.
         Decided = "decided",
         /// A delivery lies in the queue, durably.
         Queued = "queued",
-        /// A provider was asked to send it.
+        /// A provider was asked again to send it. The first attempt has no event of its own.
         Attempt = "attempt",
-        /// The vendor answered, or was given up on.
+        /// The vendor answered, or did not answer in time.
         Answered = "answered",
         /// The gateway acted on the answer.
         Settled = "settled",
-        /// The phone has it.
+        /// It reached the phone.
         Delivered = "delivered",
+        /// The phone showed it.
+        Shown = "shown",
         /// A person clicked on it.
         Clicked = "clicked",
     }
@@ -32,6 +35,7 @@ word_enum! {
 
 /// One line of a trace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TraceEvent {
     /// The app.
     pub app: AppId,
@@ -40,13 +44,13 @@ pub struct TraceEvent {
     /// The delivery, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryId>,
-    /// The receiver, once it is one's turn.
+    /// The receiver, where the event concerns one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
-    /// The device, once it is one's turn.
+    /// The device, where the event concerns one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceId>,
-    /// The vendor's way, once it is known.
+    /// The channel, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
     /// The credential, once it is known.
@@ -58,13 +62,16 @@ pub struct TraceEvent {
     pub stage: Stage,
     /// The code of a [`Reason`]: why it went this way; `None` where nothing needs a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<Cow<'static, str>>,
     /// Which attempt, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
-    /// The vendor's own words.
+    /// The vendor's error code and message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answer: Option<VendorAnswer>,
+    pub answer: Option<Arc<VendorAnswer>>,
+    /// The fingerprint of the token that was tried ([`DeviceToken::fingerprint`](crate::DeviceToken::fingerprint)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 impl TraceEvent {
@@ -83,6 +90,7 @@ impl TraceEvent {
             reason: None,
             attempt: None,
             answer: None,
+            token: None,
         }
     }
 
@@ -90,18 +98,23 @@ impl TraceEvent {
     pub fn of(delivery: &crate::Delivery, at: Timestamp, stage: Stage) -> Self {
         Self {
             delivery: Some(delivery.id),
-            user: Some(delivery.user.clone()),
-            device: Some(delivery.device.clone()),
+            user: delivery.user().cloned(),
+            device: delivery.device().cloned(),
             channel: Some(delivery.channel.clone()),
             certificate: Some(delivery.certificate),
-            ..Self::new(delivery.app.clone(), delivery.message.clone(), at, stage)
+            ..Self::new(
+                delivery.app().clone(),
+                delivery.message().clone(),
+                at,
+                stage,
+            )
         }
     }
 
     /// Says why.
     #[must_use]
     pub fn because(mut self, reason: &Reason) -> Self {
-        self.reason = Some(reason.code.to_owned());
+        self.reason = Some(Cow::Borrowed(reason.code));
         self
     }
 }

@@ -1,7 +1,7 @@
 //! What a provider says of a delivery. A provider classifies; the pipeline acts.
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -9,40 +9,52 @@ use serde::{Deserialize, Serialize};
 
 use crate::{DeviceToken, Timestamp};
 
-/// A provider's word on one delivery.
+/// What a provider reports of one delivery. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Verdict {
-    /// What became of it, in terms of what the pipeline must do.
+    /// The outcome, in terms of what the pipeline must do.
     pub kind: VerdictKind,
     /// When another attempt may help.
     pub retry: Retry,
-    /// The vendor's own words.
-    pub answer: VendorAnswer,
+    /// The vendor's error code and message; one for all targets that were answered together.
+    pub answer: Arc<VendorAnswer>,
 }
 
-/// What became of a delivery.
+/// The outcome of a delivery.
+///
+/// # Unknown codes
+/// A provider that meets a code it does not know classifies by the HTTP status alone, keeps the code in the answer, and never
+/// chooses an outcome that costs a token ([`TokenDead`](Self::TokenDead), [`TokenUnusable`](Self::TokenUnusable)) or suspends
+/// the credential ([`CredentialRefused`](Self::CredentialRefused)): 408, 425 and 5xx are [`Unavailable`](Self::Unavailable),
+/// 429 is [`RateLimited`](Self::RateLimited), other 4xx and a 2xx that reports a failure are
+/// [`TargetRefused`](Self::TargetRefused). An answer that is not in the vendor's own format (HTML, an empty error body, a
+/// proxy's page) comes from the path between, whatever its status: [`Unavailable`](Self::Unavailable).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VerdictKind {
-    /// The vendor took it. No vendor's answer says that it reached the phone.
+    /// The vendor accepted it. No vendor's answer says that it reached the phone.
     Accepted,
     /// The token is dead for good.
     TokenDead {
-        /// Since when, if the vendor says so (APNs' 410). A token told again after this moment lives.
+        /// Since when, if the vendor says so (APNs' 410). A token registered again after this time is still valid.
         since: Option<Timestamp>,
     },
-    /// The token is alive or may be, but not for this credential. A wrong credential, topic or environment of our
-    /// own looks the same for every device: such a token is set aside, never deleted.
-    TokenMismatch(Mismatch),
-    /// The vendor refused the credential: nothing goes through until an operator acts.
+    /// The token is alive or may be, but this credential cannot push to it now. The token is quarantined, never deleted.
+    TokenUnusable(TokenFault),
+    /// The vendor refused this target for a reason that is neither its token's, nor the content's, nor this credential's: a
+    /// credential that the vendor itself uses for this target, for instance. The delivery ends; nothing follows for others.
+    TargetRefused,
+    /// The vendor refused the credential: no push can succeed until an operator acts. Never for an answer that concerns one
+    /// target only.
     CredentialRefused,
-    /// The vendor refused the payload or a header: the same bytes will never pass.
+    /// The vendor refused the payload or a header: the same bytes will never be accepted.
     PayloadRefused,
     /// The vendor asks to slow down.
     RateLimited(Scope),
-    /// The vendor, or the way to it, is down. It certainly did not take the delivery.
-    Unavailable,
-    /// Nobody can say: it may have been sent.
+    /// The vendor, or the path to it, is down. It certainly did not accept the delivery.
+    Unavailable(Scope),
+    /// The outcome is not known: the push may have been sent.
     Unknown,
 }
 
@@ -52,48 +64,80 @@ impl VerdictKind {
         match self {
             Self::Accepted => "accepted",
             Self::TokenDead { .. } => "token-dead",
-            Self::TokenMismatch(Mismatch::Environment) => "token-of-another-environment",
-            Self::TokenMismatch(Mismatch::App) => "token-of-another-app",
+            Self::TokenUnusable(fault) => fault.as_str(),
+            Self::TargetRefused => "target-refused",
             Self::CredentialRefused => "credential-refused",
             Self::PayloadRefused => "payload-refused",
             Self::RateLimited(_) => "rate-limited",
-            Self::Unavailable => "unavailable",
+            Self::Unavailable(_) => "unavailable",
             Self::Unknown => "unknown",
         }
     }
 }
 
-/// In what a token and a credential disagree.
+/// Why a token cannot be pushed to although it may be alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mismatch {
-    /// The one is of the sandbox, the other of production (S57).
+#[non_exhaustive]
+pub enum TokenFault {
+    /// Token and credential are of different environments (S57). A wrong credential looks the same for every device, so many
+    /// of these suspend the credential instead.
     Environment,
-    /// The token belongs to another app, topic, project or sender.
+    /// The token belongs to another app, topic, project or sender. Many of these suspend the credential instead.
     App,
+    /// The person switched push off for the app at the vendor.
+    Muted,
+    /// The vendor considers the device inactive: it has not connected for a long time.
+    Inactive,
+    /// The app is in a test mode of the vendor, and the device is not on its list of testers.
+    NotATester,
+}
+
+impl TokenFault {
+    /// The word used in traces, metrics and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Environment => "token-of-another-environment",
+            Self::App => "token-of-another-app",
+            Self::Muted => "token-muted",
+            Self::Inactive => "token-inactive",
+            Self::NotATester => "token-not-a-tester",
+        }
+    }
+
+    /// Returns `true` if a wrong credential causes the same answer for every token.
+    pub const fn accuses_credential(self) -> bool {
+        matches!(self, Self::Environment | Self::App)
+    }
 }
 
 /// How far an answer reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Scope {
     /// This token only.
     Token,
+    /// Everything of this message class that the credential sends: a quota for a category, for instance.
+    Class,
+    /// Everything at this token's origin: one push service among many (Web Push).
+    Origin,
     /// Everything that this credential sends.
     Credential,
 }
 
 /// When another attempt may help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Retry {
     /// Never.
     Never,
     /// After the pipeline's own back-off.
     Backoff,
-    /// Not before this long: the vendor's word is a floor under the back-off.
+    /// Not before this long: the vendor's `Retry-After` is a lower bound of the back-off.
     After(Duration),
 }
 
 impl Retry {
-    /// The longest wait that a vendor's word imposes: beyond it a slip is likelier than an intention.
+    /// The longest wait that a vendor can impose; a longer one is taken for a mistake.
     pub const MAX_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// [`Retry::After`] what the header `Retry-After` says (RFC 9110 §10.2.3: seconds, or a date), at most
@@ -104,7 +148,7 @@ impl Retry {
             .to_str()
             .ok()?
             .trim();
-        let after = if !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit()) {
+        let after = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             Duration::from_secs(text.parse().unwrap_or(u64::MAX))
         } else {
             Timestamp::from(httpdate::parse_http_date(text).ok()?).since(now)
@@ -113,14 +157,14 @@ impl Retry {
     }
 }
 
-/// A vendor's own words, bounded and without the token.
+/// A vendor's error code and message, bounded and without the token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VendorAnswer {
     /// The HTTP status, if there was an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// The vendor's reason or code, verbatim, even one that nobody knows yet; empty if there was none.
+    /// The vendor's reason or code, verbatim, also an unknown one; empty if there was none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub code: String,
     /// What went wrong, in words; empty if there are none.
@@ -144,7 +188,7 @@ impl VendorAnswer {
         }
     }
 
-    /// No answer at all, and why.
+    /// No answer, and why.
     pub fn none(text: impl AsRef<str>) -> Self {
         Self {
             text: bounded(text.as_ref()),
@@ -152,7 +196,7 @@ impl VendorAnswer {
         }
     }
 
-    /// Adds the vendor's words, shortened to [`Self::MAX_BYTES`].
+    /// Adds the vendor's message, shortened to [`Self::MAX_BYTES`].
     #[must_use]
     pub fn with_text(mut self, text: impl AsRef<str>) -> Self {
         self.text = bounded(text.as_ref());
@@ -166,7 +210,7 @@ impl VendorAnswer {
         self
     }
 
-    /// Takes `token` out of every field, where a vendor echoes it; also its beginning, where [`Self::MAX_BYTES`] cut it.
+    /// Removes `token` from every field, where a vendor echoes it; also its beginning, where [`Self::MAX_BYTES`] cut it.
     #[must_use]
     pub fn without(mut self, token: &DeviceToken) -> Self {
         let token = token.expose();
@@ -176,7 +220,7 @@ impl VendorAnswer {
             }
             // A few characters in common are chance, and tell nothing.
             let cut = (8..token.len()).rev();
-            if let Some(length) = cut.into_iter().find(|it| field.ends_with(&token[..*it])) {
+            if let Some(length) = cut.into_iter().find(|length| field.ends_with(&token[..*length])) {
                 field.truncate(field.len() - length);
                 field.push('…');
             }
@@ -192,16 +236,16 @@ fn bounded(text: &str) -> String {
     }
     text[..end]
         .chars()
-        .map(|it| if it.is_control() { ' ' } else { it })
+        .map(|character| if character.is_control() { ' ' } else { character })
         .collect()
 }
 
 impl Verdict {
     /// A verdict with the retry advice that is usual for `kind`.
-    pub const fn new(kind: VerdictKind, answer: VendorAnswer) -> Self {
+    pub fn new(kind: VerdictKind, answer: impl Into<Arc<VendorAnswer>>) -> Self {
         let retry = match kind {
             VerdictKind::RateLimited(_)
-            | VerdictKind::Unavailable
+            | VerdictKind::Unavailable(_)
             | VerdictKind::Unknown
             | VerdictKind::CredentialRefused => Retry::Backoff,
             _ => Retry::Never,
@@ -209,26 +253,29 @@ impl Verdict {
         Self {
             kind,
             retry,
-            answer,
+            answer: answer.into(),
         }
     }
 
-    /// The vendor took it.
-    pub const fn accepted(answer: VendorAnswer) -> Self {
+    /// The vendor accepted it.
+    pub fn accepted(answer: impl Into<Arc<VendorAnswer>>) -> Self {
         Self::new(VerdictKind::Accepted, answer)
     }
 
-    /// Nobody can say: it may have been sent.
+    /// The outcome is not known: it may have been sent.
     pub fn unknown(text: impl AsRef<str>) -> Self {
         Self::new(VerdictKind::Unknown, VendorAnswer::none(text))
     }
 
-    /// It certainly was not sent; trying again may help.
+    /// It certainly was not sent, because the vendor or the path to it is down; trying again may help.
     pub fn unavailable(text: impl AsRef<str>) -> Self {
-        Self::new(VerdictKind::Unavailable, VendorAnswer::none(text))
+        Self::new(
+            VerdictKind::Unavailable(Scope::Credential),
+            VendorAnswer::none(text),
+        )
     }
 
-    /// Refused before it was sent: the same bytes would never pass.
+    /// Refused before it was sent: the same bytes would never be accepted.
     pub fn payload_refused(code: impl AsRef<str>, text: impl AsRef<str>) -> Self {
         let mut answer = VendorAnswer::none(text);
         answer.code = bounded(code.as_ref());
@@ -245,8 +292,8 @@ impl Verdict {
 
 /// Where verdicts go, as each becomes known.
 pub trait VerdictSink: Send + Sync + 'static {
-    /// Takes the verdict on the target at `position` of the batch. Called exactly once for each position; must not block.
-    fn take(&self, position: usize, verdict: Verdict);
+    /// Takes verdicts with the position of their target in the batch. Each position comes exactly once; must not block.
+    fn take(&self, verdicts: Vec<(usize, Verdict)>);
 }
 
 /// The verdicts of one batch, each reported as soon as it is known and exactly once.
@@ -270,28 +317,30 @@ impl Verdicts {
     /// Reports the verdict on the target at `position`. A second verdict on one target, or one for a position that
     /// the batch does not have, is ignored.
     pub fn report(&self, position: usize, verdict: Verdict) {
-        if self.close(position) {
-            self.sink.take(position, verdict);
+        self.report_many([(position, verdict)]);
+    }
+
+    /// Reports several verdicts at once, each as [`Verdicts::report`] does.
+    pub fn report_many(&self, verdicts: impl IntoIterator<Item = (usize, Verdict)>) {
+        let mut open = self.lock();
+        let new: Vec<_> = verdicts
+            .into_iter()
+            .filter(|(position, _)| open.get_mut(*position).is_some_and(std::mem::take))
+            .collect();
+        drop(open);
+        if !new.is_empty() {
+            self.sink.take(new);
         }
     }
 
     /// Reports one verdict on every target that has none yet.
     pub fn report_rest(&self, verdict: &Verdict) {
-        for position in 0..self.len() {
-            self.report(position, verdict.clone());
-        }
+        let targets = self.lock().len();
+        self.report_many((0..targets).map(|position| (position, verdict.clone())));
     }
 
-    fn len(&self) -> usize {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
-    }
-
-    fn close(&self, position: usize) -> bool {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.get_mut(position).is_some_and(std::mem::take)
+    fn lock(&self) -> MutexGuard<'_, Vec<bool>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -305,15 +354,15 @@ impl Drop for Verdicts {
 
 impl fmt::Debug for Verdicts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.lock();
         f.debug_struct("Verdicts")
             .field("targets", &open.len())
-            .field("open", &open.iter().filter(|it| **it).count())
+            .field("open", &open.iter().filter(|open| **open).count())
             .finish()
     }
 }
 
-/// A sink that keeps what it is given, for tests and for callers who wait for the whole batch.
+/// A sink that keeps the verdicts it takes, for tests and for callers who wait for the whole batch.
 #[derive(Debug, Default)]
 pub struct Collected(Mutex<Vec<(usize, Verdict)>>);
 
@@ -323,27 +372,25 @@ impl Collected {
         Arc::default()
     }
 
-    /// The verdicts so far by position, in the order in which they came.
+    /// The verdicts so far with their positions, in the order in which they came.
     pub fn verdicts(&self) -> Vec<(usize, Verdict)> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.lock().clone()
     }
 
     /// The verdict on `position`, if it is known.
     pub fn get(&self, position: usize) -> Option<Verdict> {
-        self.verdicts()
-            .into_iter()
-            .find_map(|(at, verdict)| (at == position).then_some(verdict))
+        self.lock()
+            .iter()
+            .find_map(|(at, verdict)| (*at == position).then(|| verdict.clone()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(usize, Verdict)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl VerdictSink for Collected {
-    fn take(&self, position: usize, verdict: Verdict) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((position, verdict));
+    fn take(&self, verdicts: Vec<(usize, Verdict)>) {
+        self.lock().extend(verdicts);
     }
 }

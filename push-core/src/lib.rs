@@ -15,6 +15,7 @@
 //! nothing is. Whatever is registered at link time can therefore also be passed explicitly.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod address;
 pub mod api;
 mod certificate;
 mod channel;
@@ -40,9 +41,9 @@ mod verdict;
 pub use async_trait::async_trait;
 
 pub use crate::{
-    certificate::*, channel::*, delivery::*, error::*, id::*, ingress::*, login::*, message::*,
-    notification::*, plugin::*, provider::*, queue::*, registry::*, route::*, secret::*, store::*,
-    time::*, trace::*, verdict::*,
+    address::*, certificate::*, channel::*, delivery::*, error::*, id::*, ingress::*, login::*,
+    message::*, notification::*, plugin::*, provider::*, queue::*, registry::*, route::*,
+    secret::*, store::*, time::*, trace::*, verdict::*,
 };
 
 /// What this crate's macros expand to. Not public API.

@@ -61,7 +61,9 @@ impl Channel {
     /// # Errors
     /// [`ErrorKind::Invalid`] if `name` is not of the form above.
     pub fn new(name: impl AsRef<str> + Into<String>) -> Result<Self> {
-        let known = Self::KNOWN.into_iter().find(|channel| channel.0 == name.as_ref());
+        let known = Self::KNOWN
+            .into_iter()
+            .find(|channel| channel.0 == name.as_ref());
         if let Some(channel) = known {
             return Ok(channel);
         }

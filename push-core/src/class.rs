@@ -32,7 +32,9 @@ impl Class {
     /// # Errors
     /// [`ErrorKind::Invalid`] if `word` is not of the form above.
     pub fn new(word: impl AsRef<str> + Into<String>) -> Result<Self> {
-        let known = Self::KNOWN.into_iter().find(|class| class.0 == word.as_ref());
+        let known = Self::KNOWN
+            .into_iter()
+            .find(|class| class.0 == word.as_ref());
         if let Some(class) = known {
             return Ok(class);
         }

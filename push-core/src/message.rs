@@ -315,7 +315,6 @@ impl fmt::Debug for Element {
 /// (`ContentAvailable`, `VoIP` and so on). `null` means absent everywhere.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "OfflinePushInfoJson")]
-#[non_exhaustive]
 pub struct OfflinePushInfo {
     /// No offline push for this message (`PushFlag` 1, S92).
     pub disabled: bool,
@@ -392,7 +391,6 @@ impl fmt::Debug for OfflinePushInfo {
 /// What differs for one channel from [`OfflinePushInfo`]. What is empty or `None` is as there.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
 pub struct Overrides {
     /// The title.
     #[serde(deserialize_with = "null_as_default")]

@@ -3,7 +3,9 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
-use crate::{AddressPolicy, Clock, DynProvider, Error, ErrorKind, Ingress, LoginBridge, Queue, Result, Store};
+use crate::{
+    AddressPolicy, Clock, DynProvider, Error, ErrorKind, Ingress, LoginBridge, Queue, Result, Store,
+};
 
 /// A slot of the framework that plugins fill. Never constructed.
 pub trait Kind: Sized + 'static {

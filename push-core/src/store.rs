@@ -133,7 +133,6 @@ impl Registration {
 /// What an app reports of the device it runs on. What is absent is left as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-#[non_exhaustive]
 pub struct DeviceFacts {
     /// What kind of client it is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -433,11 +432,7 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     async fn release(&self, credential: &CredentialRef) -> Result<u64>;
 
     /// Applies presence changes, in order. Unknown devices are ignored, and a device of unknown platform is of none.
-    async fn set_presence(
-        &self,
-        app: &AppId,
-        changes: Vec<PresenceChange>,
-    ) -> Result<PresenceSet>;
+    async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<PresenceSet>;
 
     /// Applies badge changes, in order, and returns each new number, at most [`u32::MAX`]; 0 for an unknown device.
     ///
@@ -556,7 +551,6 @@ pub const TRACE_LIMIT: usize = 10_000;
 
 /// Which events [`TraceStore::find`] returns. What is `None` does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct TraceQuery {
     /// Those of this user.
     pub user: Option<UserId>,
@@ -580,7 +574,10 @@ impl TraceQuery {
     pub fn selects(&self, event: &TraceEvent) -> bool {
         (self.user.is_none() || self.user == event.user)
             && (self.device.is_none() || self.device == event.device)
-            && self.message.as_ref().is_none_or(|message| *message == event.message)
+            && self
+                .message
+                .as_ref()
+                .is_none_or(|message| *message == event.message)
             && self.from.is_none_or(|from| from <= event.at)
             && self.until.is_none_or(|until| event.at < until)
     }

@@ -104,7 +104,12 @@ mod tests {
 
     #[test]
     fn text_within_the_limit_is_returned_as_it_is() {
-        for unit in [TextUnit::Chars, TextUnit::Utf16, TextUnit::HalfWidth, TextUnit::Bytes] {
+        for unit in [
+            TextUnit::Chars,
+            TextUnit::Utf16,
+            TextUnit::HalfWidth,
+            TextUnit::Bytes,
+        ] {
             assert_eq!(unit.cut("abc", 3), "abc");
             assert_eq!(unit.cut("", 0), "");
         }

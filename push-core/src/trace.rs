@@ -35,7 +35,6 @@ word_enum! {
 
 /// One line of a trace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
 pub struct TraceEvent {
     /// The app.
     pub app: AppId,

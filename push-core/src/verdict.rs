@@ -220,7 +220,10 @@ impl VendorAnswer {
             }
             // A few characters in common are chance, and tell nothing.
             let cut = (8..token.len()).rev();
-            if let Some(length) = cut.into_iter().find(|length| field.ends_with(&token[..*length])) {
+            if let Some(length) = cut
+                .into_iter()
+                .find(|length| field.ends_with(&token[..*length]))
+            {
                 field.truncate(field.len() - length);
                 field.push('…');
             }
@@ -236,7 +239,13 @@ fn bounded(text: &str) -> String {
     }
     text[..end]
         .chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
         .collect()
 }
 

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 use proptest::prelude::*;
 use push_core::{
     AppId, CertificateId, Channel, Clock, Collected, DeliveryId, DeviceToken, Environment,
-    ManualClock, Mismatch, Notification, OfflinePushInfo, Platform, Presence, Retry, Scope, Secret,
-    Slot, Stage, Timestamp, UserId, VendorAnswer, Verdict, VerdictKind, Verdicts,
+    ManualClock, Notification, OfflinePushInfo, Platform, Presence, Retry, Scope, Secret, Slot,
+    Stage, Timestamp, TokenFault, UserId, VendorAnswer, Verdict, VerdictKind, Verdicts,
 };
 
 #[test]
@@ -124,11 +124,11 @@ fn only_passing_troubles_advise_a_retry() {
     for (kind, retry) in [
         (VerdictKind::Accepted, Retry::Never),
         (VerdictKind::TokenDead { since: None }, Retry::Never),
-        (VerdictKind::TokenMismatch(Mismatch::App), Retry::Never),
+        (VerdictKind::TokenUnusable(TokenFault::App), Retry::Never),
         (VerdictKind::PayloadRefused, Retry::Never),
         (VerdictKind::CredentialRefused, Retry::Backoff),
         (VerdictKind::RateLimited(Scope::Token), Retry::Backoff),
-        (VerdictKind::Unavailable, Retry::Backoff),
+        (VerdictKind::Unavailable(Scope::Credential), Retry::Backoff),
         (VerdictKind::Unknown, Retry::Backoff),
     ] {
         assert_eq!(

@@ -647,10 +647,11 @@ async fn a_suspended_credential_shows_why_and_is_resumed() {
 async fn a_recall_says_how_much_it_stopped() {
     let served = Served::new().await;
     login(&served, "alice", TOKEN).await;
-    served
-        .world
-        .plan
-        .always(verdict(503, "x", VerdictKind::Unavailable));
+    served.world.plan.always(verdict(
+        503,
+        "x",
+        VerdictKind::Unavailable(Scope::Credential),
+    ));
     served
         .call(
             "POST",
@@ -959,7 +960,7 @@ async fn logs_hold_no_token_no_key_and_no_words_of_people() {
         verdict(
             400,
             "BadDeviceToken",
-            VerdictKind::TokenMismatch(Mismatch::Environment),
+            VerdictKind::TokenUnusable(TokenFault::Environment),
         ),
         Reply::Panic,
     ]

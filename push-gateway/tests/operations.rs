@@ -95,7 +95,10 @@ async fn a_rotation_by_another_gateway_is_noticed() {
     let other = gateway(&world.clock, &world.store, &world.queue, Default::default());
     world.clock.advance(SECOND);
     other
-        .rotate_credential(&lane(certificate), world.upload(json!({"build": "new"})))
+        .rotate_credential(
+            &credential(certificate),
+            world.upload(json!({"build": "new"})),
+        )
         .await
         .unwrap();
     world.pass(2 * MINUTE).await;
@@ -146,7 +149,10 @@ async fn a_credential_whose_provider_is_not_compiled_in_is_reported() {
         .await
         .unwrap();
     assert_eq!(answer[0].skipped[0].reason, "credential-unusable");
-    let health = locked.verify_credential(&lane(certificate)).await.unwrap();
+    let health = locked
+        .verify_credential(&credential(certificate))
+        .await
+        .unwrap();
     assert!(
         !health.accepted && health.evidence.contains("another master key"),
         "{health:?}"

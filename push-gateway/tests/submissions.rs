@@ -263,8 +263,8 @@ async fn a_logout_or_recall_fences_off_submissions_under_way() {
         if recall {
             world.gateway.recall(&app(), &id).await.unwrap();
         } else {
-            let (alice, phone) = (user("alice"), device("alice-phone"));
-            let logout = world.gateway.unregister(&app(), &alice, &phone, None);
+            let (app, alice, phone) = (app(), user("alice"), device("alice-phone"));
+            let logout = world.gateway.unregister(&app, &alice, &phone, None);
             assert!(logout.await.unwrap());
         }
         queue.gate.add_permits(1);

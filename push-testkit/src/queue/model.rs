@@ -158,14 +158,14 @@ pub fn check_model(make: impl Fn(&Place) -> Arc<dyn Queue>) {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {
-        cases: 96,
+        cases: 48,
         max_shrink_iters: 1000,
         failure_persistence: None,
         ..Config::default()
     };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, rng);
-    let result = runner.run(&vec(call(), 1..60), |calls| {
+    let result = runner.run(&vec(call(), 1..80), |calls| {
         let place = Place::new();
         let queue = make(&place);
         block_on(async {

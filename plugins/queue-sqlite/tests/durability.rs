@@ -148,6 +148,33 @@ fn a_lease_of_the_last_process_does_nothing_in_this_one() {
     });
 }
 
+#[test]
+fn a_clock_that_was_corrected_while_the_file_was_closed_delays_nothing() {
+    let place = Place::new();
+    let hours = |count: u64| NOW + Duration::from_secs(count * 3600);
+    block_on(async {
+        {
+            place.clock.jump_to(hours(9));
+            let queue = queue(&place);
+            let waits = ["held", "returned", "fresh"].map(|to| delivery("m1", to));
+            queue.put(waits.to_vec()).await.unwrap();
+            let scheduled = delivery("m1", "scheduled").with_due(hours(12));
+            queue.put(vec![scheduled]).await.unwrap();
+            let leased = queue.lease(&lane(), 2, HOLD).await.unwrap();
+            let back = Return::new(leased[1].id.clone(), Duration::from_secs(600));
+            queue.nack(vec![back]).await.unwrap();
+        }
+        place.clock.jump_to(NOW);
+        let queue = queue(&place);
+        let leased = queue.lease(&lane(), 9, HOLD).await.unwrap();
+        let users: Vec<_> = leased.iter().map(user).collect();
+        assert_eq!(users, ["held", "returned", "fresh"]);
+        queue.ack(ids(&leased)).await.unwrap();
+        let lanes = queue.lanes().await.unwrap();
+        assert_eq!(lanes[0].next_due, Duration::from_secs(12 * 3600));
+    });
+}
+
 /// Set for the process that is to be killed: the directory of its queue.
 const CHILD: &str = "OFFLINE_PUSH_KILLED_QUEUE";
 

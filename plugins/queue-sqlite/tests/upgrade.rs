@@ -88,8 +88,8 @@ fn queue(place: &Place) -> SqliteQueue {
 }
 
 fn lane(certificate: i64) -> Lane {
-    let app = AppId::new("im").unwrap();
-    let certificate = certificate.try_into().unwrap();
+    let app = AppId::new("im").expect("an app id");
+    let certificate = certificate.try_into().expect("a certificate id");
     Lane::new(CredentialRef::new(app, certificate), Class::CHAT)
 }
 

@@ -341,12 +341,11 @@ pub async fn a_fence_stands_before_its_deliveries_are_removed(kit: QueueKit) {
         for limit in [0, 2] {
             let some = kit.queue.cancel(&app("im"), &what, limit).await;
             assert_eq!(some.expect("cancels").len(), limit);
-            let late = vec![delivery("m1", "late"), of(20)];
-            let fenced = match what {
-                Cancel::Message(_) => 0,
-                _ => 1,
+            let late = match what {
+                Cancel::Message(_) => delivery("m1", "late"),
+                _ => of(20),
             };
-            assert_eq!(kit.put(vec![late[fenced].clone()]).await, [Put::Fenced]);
+            assert_eq!(kit.put(vec![late]).await, [Put::Fenced]);
         }
     }
 }

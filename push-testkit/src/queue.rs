@@ -5,6 +5,7 @@ use push_core::{ManualClock, Queue};
 
 use crate::place::{self, Place};
 
+mod calls;
 mod cancelling;
 mod fixtures;
 mod lanes;

@@ -16,6 +16,7 @@ mod badges;
 mod credentials;
 mod devices;
 mod presence;
+mod register;
 mod registrations;
 mod row;
 mod scan;

@@ -371,17 +371,24 @@ fn random(dice: &mut Dice, words: &[&str], depth: usize) -> TagExpr {
 }
 
 pub async fn a_few_among_many_users_are_found(kit: StoreKit) {
-    // More than a store may look at for one page.
-    for number in 0..2500 {
-        let of = format!("user-{number:04}");
-        let words: &[&str] = if number % 1000 == 999 {
-            &["rare"]
-        } else {
-            &["usual"]
-        };
-        register(&kit.store, registration(&of, &of, &of)).await;
-        set_tags(&kit, &of, words).await;
-    }
+    // More than a store may look at for one page; at once, because one after the other they take long.
+    together((0..2500).map(|number| {
+        let store = Arc::clone(&kit.store);
+        async move {
+            let of = format!("user-{number:04}");
+            let word = if number % 1000 == 999 {
+                "rare"
+            } else {
+                "usual"
+            };
+            register(&store, registration(&of, &of, &of)).await;
+            store
+                .set_tags(&app("im"), &user(&of), tags([word]))
+                .await
+                .expect("sets tags");
+        }
+    }))
+    .await;
     for condition in [has("rare"), not(has("usual"))] {
         let found = scan(&kit.store, &Audience::Tags(condition), 1).await;
         assert_eq!(names(&found), ["user-0999", "user-1999"]);

@@ -26,7 +26,7 @@ async fn everybody(store: &SqliteStore, limit: usize) -> Vec<UserId> {
         let page = store
             .scan(&app(), &Audience::Everybody, after, limit)
             .await
-            .unwrap();
+            .expect("scans");
         found.extend(page.items.into_iter().map(|receiver| receiver.user));
         after = page.next;
         if after.is_none() {

@@ -49,7 +49,7 @@ async fn occupy(database: &Arc<Database>) -> mpsc::Sender<()> {
     let (started, begun) = tokio::sync::oneshot::channel();
     database
         .write_later(1, move |_| {
-            started.send(()).expect("somebody waits for it");
+            started.send(()).expect("the test waits for it");
             for () in wait {}
             Ok(())
         })
@@ -174,7 +174,7 @@ fn a_call_that_fails_takes_none_of_its_neighbours_with_it() {
 }
 
 #[test]
-fn when_the_whole_transaction_is_lost_everybody_hears_it_and_the_next_one_works() {
+fn a_lost_transaction_fails_all_its_calls_and_the_next_one_works() {
     let place = Place::new();
     let database = database(&place, |_| {});
     block_on(async {
@@ -215,7 +215,7 @@ fn what_is_not_answered_cannot_be_seen() {
         database
             .write_later(1, move |db| {
                 db.execute("INSERT INTO thing (id) VALUES (2)", [])?;
-                started.send(()).expect("somebody waits for it");
+                started.send(()).expect("the test waits for it");
                 for () in wait {}
                 Ok(())
             })

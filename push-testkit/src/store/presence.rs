@@ -197,7 +197,7 @@ pub async fn a_repeated_kick_ends_the_device_again(kit: StoreKit) {
 // S71
 pub async fn presence_older_than_what_is_known_is_ignored(kit: StoreKit) {
     register(&kit.store, registration("alice", "phone", "t1")).await;
-    let told = async |to, when, badge| {
+    let set_phone = async |to, when, badge| {
         let mut change = presence("alice", Some("phone"), to, when);
         change.badge = Some(badge);
         change.platform = Some(Platform::Ios);
@@ -206,21 +206,21 @@ pub async fn presence_older_than_what_is_known_is_ignored(kit: StoreKit) {
         (accepted, found.presence, found.badge)
     };
     assert_eq!(
-        told(Presence::Background, at(100), 5).await,
+        set_phone(Presence::Background, at(100), 5).await,
         (1, Presence::Background, 5)
     );
     let late = Timestamp::from_unix_millis(at(100).unix_millis() - 1);
     assert_eq!(
-        told(Presence::Online, late, 6).await,
+        set_phone(Presence::Online, late, 6).await,
         (0, Presence::Background, 5)
     );
     assert_eq!(
-        told(Presence::Background, at(100), 5).await,
+        set_phone(Presence::Background, at(100), 5).await,
         (1, Presence::Background, 5),
         "the same report twice is no harm"
     );
     assert_eq!(
-        told(Presence::Online, at(100), 7).await,
+        set_phone(Presence::Online, at(100), 7).await,
         (1, Presence::Online, 7),
         "of one moment the last one counts"
     );

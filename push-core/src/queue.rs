@@ -7,9 +7,8 @@ use crate::{
 };
 
 /// The longest time for which [`Queue::lease`] holds a delivery and [`Queue::nack`] postpones one; a longer time is shortened to
-/// it. A delivery that waits longer than this, for another reason than its [`Delivery::due`], was put while the queue's
-/// clock was wrong.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+/// it: the longest wait that a vendor can impose ([`Retry::MAX_AFTER`](crate::Retry::MAX_AFTER)).
+pub const LONGEST_WAIT: Duration = crate::Retry::MAX_AFTER;
 
 /// Deliveries on their way to providers.
 ///
@@ -17,8 +16,8 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 /// after a crash; its id is the same, so that vendors and phones can recognise it.
 ///
 /// Due times, leases and expiry are judged by the queue's own clock (for a database: the database's), never by the caller's, so
-/// that callers whose clocks differ cannot take each other's leases. When that clock is set back, a delivery that would then wait
-/// longer than [`LONGEST_WAIT`] is due at once, one that is leased after [`LONGEST_WAIT`]; [`Delivery::due`] still counts.
+/// that callers whose clocks differ cannot take each other's leases. When that clock is set back, every wait that was computed
+/// from the later time is shortened by the step; [`Delivery::due`] still counts.
 ///
 /// The content of deliveries with equal [`Content::id`](crate::Content::id), app and message is stored once: the first one put
 /// counts for all of them while one of them waits.

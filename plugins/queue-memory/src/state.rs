@@ -15,6 +15,8 @@ use crate::{KEEP_FENCE, REMEMBER};
 
 /// The clock was set back if it shows a time this much earlier than before.
 const STEP: Duration = Duration::from_secs(1);
+/// How long a lease lasts at least after the clock was set back: longer than an attempt.
+const SHORTEST_HOLD: Duration = Duration::from_secs(120);
 
 /// How often the queue looks for messages and fences that it need not remember.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
@@ -104,18 +106,22 @@ impl State {
     /// Notes the time. If the clock was set back, shortens the waits that were computed from the later time.
     pub(crate) fn tick(&mut self, now: Timestamp) {
         if now + STEP < self.latest {
+            let step = self.latest.since(now);
             self.latest = now;
-            let latest = now + LONGEST_WAIT;
             let late: Vec<_> = self
                 .rows
                 .iter()
-                .filter(|(_, row)| row.due > latest)
-                .map(
-                    |(order, row)| match (row.lease.is_some(), row.delivery.due) {
-                        (true, _) => (*order, latest),
-                        (false, scheduled) => (*order, scheduled.map_or(now, |due| due.max(now))),
-                    },
-                )
+                .filter(|(_, row)| row.due > now)
+                .map(|(order, row)| {
+                    let due = row.due - step;
+                    let due = match (row.lease.is_some(), row.delivery.due) {
+                        // A lease that was taken at the right time must not end early.
+                        (true, _) => due.max(row.due.min(now + SHORTEST_HOLD)),
+                        (false, Some(scheduled)) => due.max(scheduled).max(now),
+                        (false, None) => due.max(now),
+                    };
+                    (*order, due)
+                })
                 .collect();
             for (order, due) in late {
                 self.move_to(order, due);

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use push_core::{CredentialRef, LONGEST_WAIT, Result, Timestamp};
+use push_core::{CredentialRef, Result, Timestamp};
 use push_sqlite::{Outcome, rusqlite::Connection};
 use tokio::sync::Mutex;
 
@@ -15,6 +15,9 @@ use crate::{
 
 /// The clock was set back if it shows a time this much earlier than before.
 const STEP: Duration = Duration::from_secs(1);
+
+/// How long a lease lasts at least after the clock was set back: longer than an attempt.
+const SHORTEST_HOLD: Duration = Duration::from_secs(120);
 
 /// The latest time that the clock has shown since it was last set back.
 #[derive(Debug, Default)]
@@ -60,6 +63,8 @@ impl SqliteQueue {
         if !self.watch.was_set_back(now) {
             return Ok(());
         }
+        let latest = Timestamp::from_unix_millis(self.watch.latest.load(Ordering::Relaxed));
+        let step = latest.since(now);
         let mut moved = 0;
         let lanes: Vec<i64> = self
             .database
@@ -72,12 +77,9 @@ impl SqliteQueue {
             .await?;
         for lane in lanes {
             moved += self
-                .search(
-                    Place::after(lane, now + LONGEST_WAIT),
-                    LATE,
-                    now,
-                    move |db, row| shorten(db, row, now),
-                )
+                .search(Place::after(lane, now), LATE, now, move |db, row| {
+                    shorten(db, row, now, step)
+                })
                 .await?;
         }
         loop {
@@ -155,16 +157,20 @@ impl SqliteQueue {
     }
 }
 
-/// Shortens the wait of a row to what it can be at `now`.
-fn shorten(db: &Connection, row: i64, now: Timestamp) -> Outcome<usize> {
+/// Shortens the wait of a row by the `step` by which the clock was set back. A lease that was taken at the right time must not
+/// end early.
+fn shorten(db: &Connection, row: i64, now: Timestamp, step: Duration) -> Outcome<usize> {
+    let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
     Ok(db
         .prepare_cached(
-            "UPDATE delivery SET due = iif(lease IS NULL, max(coalesce(scheduled, ?2), ?2), ?3) WHERE id = ?1 AND due > ?3",
+            "UPDATE delivery SET due = iif(lease IS NULL, max(due - ?3, coalesce(scheduled, ?2), ?2), max(due - ?3, min(due, ?4)))
+             WHERE id = ?1 AND due > ?2",
         )?
         .execute([
             row,
             now.unix_millis(),
-            (now + LONGEST_WAIT).unix_millis(),
+            step,
+            (now + SHORTEST_HOLD).unix_millis(),
         ])?)
 }
 

@@ -116,7 +116,7 @@ pub(crate) fn certificate(slot: Slot) -> i64 {
     match slot {
         Slot::Alert => 31287,
         Slot::Voip => 31290,
-        Slot::LiveActivity => 31300,
+        _ => 31300,
     }
 }
 

@@ -31,7 +31,7 @@ pub fn delivery_of(payload: &Payload) -> Option<DeliveryId> {
 
 /// The user that `payload` is for, if it says so: the key `receiver`, in the same places as that of the delivery. A click on it
 /// never opens in another account's session.
-pub fn receiver_of(payload: &Payload) -> Option<UserId> {
+pub(crate) fn receiver_of(payload: &Payload) -> Option<UserId> {
     UserId::new(text_of(payload, RECEIVER_KEY)?).ok()
 }
 

@@ -20,6 +20,7 @@ pub mod api;
 mod certificate;
 mod channel;
 mod delivery;
+pub mod duration;
 mod error;
 mod id;
 mod ingress;

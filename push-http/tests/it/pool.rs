@@ -367,8 +367,9 @@ fn a_connection_attempt_dropped_by_its_runtime_is_not_counted() {
     let (client, clock) = client(config(r#"{"max_connections": 1}"#));
     // The system accepts the connection, but no SETTINGS come.
     let first = runtime();
-    let held = first.block_on(async {
-        let held = spawn(&client, &url, "held");
+    let mut held = None;
+    first.block_on(async {
+        held = Some(spawn(&client, &url, "held"));
         until("it connects", || {
             client
                 .stats()
@@ -376,10 +377,10 @@ fn a_connection_attempt_dropped_by_its_runtime_is_not_counted() {
                 .is_some_and(|stats| stats.connecting == 1)
         })
         .await;
-        held
     });
     drop(first);
-    assert!(runtime().block_on(held).unwrap_err().is_cancelled());
+    let held = runtime().block_on(held.unwrap());
+    assert!(held.unwrap_err().is_cancelled());
     assert_eq!((stats(&client).connecting, stats(&client).waiting), (0, 0));
     clock.advance(std::time::Duration::from_millis(100));
     runtime().block_on(async {

@@ -1,6 +1,9 @@
 //! One request and its answer.
 use bytes::Bytes;
-use push_http::{Client, HttpClient, HttpConfig, HttpErrorKind, Processed, TokioClock};
+use push_http::{
+    Client, HttpClient, HttpConfig, HttpErrorKind, MAX_RESPONSE_BYTES, MAX_WAITING, Processed,
+    TokioClock,
+};
 
 use crate::support::{
     CANCEL, DATA, Event, HEADERS, Server, client, config, echo_server, post, soon, stats,
@@ -204,6 +207,47 @@ async fn neither_client_nor_errors_show_headers_bodies_or_passwords() {
             "{shown}"
         );
     }
+}
+
+#[test]
+fn a_credential_can_raise_no_limit_beyond_its_maximum() {
+    let many: Vec<_> = (0..101)
+        .map(|number| format!(r#""host-{number}:443": "127.0.0.1:1""#))
+        .collect();
+    for (json, key) in [
+        (
+            format!(r#"{{"max_waiting": {}}}"#, MAX_WAITING + 1),
+            "http.max_waiting",
+        ),
+        (
+            format!(r#"{{"max_response_bytes": {}}}"#, MAX_RESPONSE_BYTES + 1),
+            "http.max_response_bytes",
+        ),
+        (
+            r#"{"request_deadline": "61m"}"#.into(),
+            "http.request_deadline",
+        ),
+        (
+            r#"{"connect_timeout": "61m"}"#.into(),
+            "http.connect_timeout",
+        ),
+        (
+            format!(r#"{{"resolve": {{{}}}}}"#, many.join(",")),
+            "http.resolve",
+        ),
+        (
+            format!(r#"{{"extra_ca_pem": "{}"}}"#, "x".repeat(1024 * 1024 + 1)),
+            "http.extra_ca_pem",
+        ),
+    ] {
+        let error = Client::new(config(&json), std::sync::Arc::new(TokioClock)).unwrap_err();
+        assert_eq!(error.kind(), push_core::ErrorKind::Config, "{key}");
+        assert_eq!(error.place(), Some(key));
+    }
+    let most = format!(
+        r#"{{"max_waiting": {MAX_WAITING}, "max_response_bytes": {MAX_RESPONSE_BYTES}, "request_deadline": "1h", "connect_timeout": "1h"}}"#
+    );
+    Client::new(config(&most), std::sync::Arc::new(TokioClock)).unwrap();
 }
 
 #[test]

@@ -9,7 +9,8 @@
 //! - how plugins reach a program: [`register_plugin!`], [`route_handler!`], [`interceptor!`], [`certificate_id!`], and
 //!   the [`Registry`];
 //! - the codec of what a phone receives: [`payload`];
-//! - what the app half and the gateway say to each other: [`api`].
+//! - what the app half and the gateway say to each other: [`api`];
+//! - values of configuration: [`AddressPolicy`], [`duration`].
 //!
 //! Link-time registration is silent when it fails: a crate that nothing names is not linked, and in a static library
 //! nothing is. Whatever is registered at link time can therefore also be passed explicitly.
@@ -22,6 +23,7 @@ mod certificate;
 mod channel;
 mod class;
 mod delivery;
+pub mod duration;
 mod error;
 mod id;
 mod ingress;

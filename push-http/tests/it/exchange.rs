@@ -1,6 +1,9 @@
 //! One request and its answer.
 use bytes::Bytes;
-use push_http::{Client, HttpClient, HttpConfig, HttpErrorKind, Processed, TokioClock};
+use push_http::{
+    Client, HttpClient, HttpConfig, HttpErrorKind, MAX_RESPONSE_BYTES, MAX_WAITING, Processed,
+    TokioClock,
+};
 
 use crate::support::{
     CANCEL, DATA, Event, HEADERS, Server, client, config, echo_server, post, soon, stats,
@@ -36,12 +39,12 @@ fn a_client_is_built_outside_a_runtime_and_used_in_one_after_the_other() {
         // The first runtime took its connection with it.
         drop(runtime);
         assert_eq!(client.stats().len(), opened);
-        assert!(client.stats().iter().all(|it| it.connections == 0));
+        assert!(client.stats().iter().all(|stats| stats.connections == 0));
     }
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_refused_before_anything_is_sent() {
+async fn a_request_that_cannot_be_sent_is_refused_before_connecting() {
     let (client, _clock) = client(HttpConfig::default());
     for url in ["/3/device/0", "ftp://a/b", "https://user:pw@host/x"] {
         let request = http::Request::post(url).body(Bytes::new()).unwrap();
@@ -89,7 +92,10 @@ async fn authorization_is_never_put_into_an_hpack_table() {
     let second = seen.recv().await.unwrap();
     for block in [&first, &second] {
         // RFC 7541 §6.2.3: a literal that is never indexed, with the name of static entry 23 (15 + 8).
-        assert!(block.windows(2).any(|it| it == [0x1f, 8]), "{block:02x?}");
+        assert!(
+            block.windows(2).any(|pair| pair == [0x1f, 8]),
+            "{block:02x?}"
+        );
     }
     assert!(
         second.len() < first.len(),
@@ -98,7 +104,7 @@ async fn authorization_is_never_put_into_an_hpack_table() {
 }
 
 #[tokio::test]
-async fn an_answer_larger_than_allowed_resets_its_stream_and_spares_the_connection() {
+async fn a_response_larger_than_allowed_resets_only_its_stream() {
     let (resets, mut reset) = tokio::sync::mpsc::unbounded_channel();
     let server = Server::h2(move |_, mut peer| {
         let resets = resets.clone();
@@ -181,7 +187,7 @@ async fn an_answer_before_the_body_was_read_is_an_answer() {
 }
 
 #[tokio::test]
-async fn neither_the_client_nor_its_errors_show_headers_bodies_or_the_proxy_password() {
+async fn neither_client_nor_errors_show_headers_bodies_or_passwords() {
     let (client, _clock) = client(config(
         r#"{"proxy": "http://user:hunter2@127.0.0.1:1", "request_deadline": "5s"}"#,
     ));
@@ -201,6 +207,47 @@ async fn neither_the_client_nor_its_errors_show_headers_bodies_or_the_proxy_pass
             "{shown}"
         );
     }
+}
+
+#[test]
+fn a_credential_can_raise_no_limit_beyond_its_maximum() {
+    let many: Vec<_> = (0..101)
+        .map(|number| format!(r#""host-{number}:443": "127.0.0.1:1""#))
+        .collect();
+    for (json, key) in [
+        (
+            format!(r#"{{"max_waiting": {}}}"#, MAX_WAITING + 1),
+            "http.max_waiting",
+        ),
+        (
+            format!(r#"{{"max_response_bytes": {}}}"#, MAX_RESPONSE_BYTES + 1),
+            "http.max_response_bytes",
+        ),
+        (
+            r#"{"request_deadline": "61m"}"#.into(),
+            "http.request_deadline",
+        ),
+        (
+            r#"{"connect_timeout": "61m"}"#.into(),
+            "http.connect_timeout",
+        ),
+        (
+            format!(r#"{{"resolve": {{{}}}}}"#, many.join(",")),
+            "http.resolve",
+        ),
+        (
+            format!(r#"{{"extra_ca_pem": "{}"}}"#, "x".repeat(1024 * 1024 + 1)),
+            "http.extra_ca_pem",
+        ),
+    ] {
+        let error = Client::new(config(&json), std::sync::Arc::new(TokioClock)).unwrap_err();
+        assert_eq!(error.kind(), push_core::ErrorKind::Config, "{key}");
+        assert_eq!(error.place(), Some(key));
+    }
+    let most = format!(
+        r#"{{"max_waiting": {MAX_WAITING}, "max_response_bytes": {MAX_RESPONSE_BYTES}, "request_deadline": "1h", "connect_timeout": "1h"}}"#
+    );
+    Client::new(config(&most), std::sync::Arc::new(TokioClock)).unwrap();
 }
 
 #[test]

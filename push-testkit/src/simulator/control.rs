@@ -143,7 +143,11 @@ impl Shared {
         let (method, body) = (request.method(), &request.body()[..]);
         let [name, rest @ ..] = rest else {
             get(method)?;
-            let all: Vec<_> = self.simulators.iter().map(describe).collect();
+            let all: Vec<_> = self
+                .simulators
+                .iter()
+                .map(|(name, simulator)| describe(name, &**simulator))
+                .collect();
             return Ok(Reply::new(200).json(json!({ "simulators": all })));
         };
         let index = self
@@ -153,7 +157,7 @@ impl Shared {
             .ok_or_else(|| Problem::not_found(format!("no simulator `{name}` runs here")))?;
         let simulator = &*self.simulators[index].1;
         match (rest, method) {
-            ([], &Method::GET) => Ok(Reply::new(200).json(describe(&self.simulators[index]))),
+            ([], &Method::GET) => Ok(Reply::new(200).json(describe(name, simulator))),
             (["phones"], &Method::POST) => self.install(index, &read(body)?),
             (["phones", number, rest @ ..], _) => {
                 let phone = self.phone(index, number)?;
@@ -331,7 +335,7 @@ fn arrivals(query: &str) -> Result<Arrivals, Problem> {
 }
 
 /// What a program prints of a simulator at its start, and the API answers.
-pub fn describe((name, simulator): &(&'static str, Box<dyn RunningSimulator>)) -> Value {
+pub fn describe(name: &str, simulator: &dyn RunningSimulator) -> Value {
     let endpoints: Map<String, Value> = simulator
         .endpoints()
         .into_iter()

@@ -99,7 +99,7 @@ async fn a_goaway_in_two_steps_is_no_different() {
 }
 
 #[tokio::test]
-async fn what_the_peer_may_have_processed_before_it_went_away_is_unknown_and_not_sent_again() {
+async fn a_request_the_peer_may_have_processed_is_unknown_and_not_sent_again() {
     let reason = br#"{"reason":"Shutdown"}"#;
     let server = Server::h2(move |number, mut peer| async move {
         assert_eq!(number, 0, "nothing is sent again");

@@ -127,7 +127,7 @@ async fn a_peer_that_is_still_finding_out_who_we_are_is_not_flooded_with_connect
 }
 
 #[tokio::test]
-async fn more_connections_are_opened_when_the_streams_are_used_up_and_never_more_than_allowed() {
+async fn connections_are_opened_when_streams_run_out_up_to_the_limit() {
     let (go, _) = tokio::sync::broadcast::channel::<()>(1);
     let gate = go.clone();
     let server = Server::h2(move |_, mut peer| {

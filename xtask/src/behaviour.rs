@@ -23,6 +23,8 @@ comment: its doc comment, or a comment in its body.
 
     /// S43+: the late logout belongs to the session before.
 
+One comment cites at most eight statements: a test that shows more shows none of them clearly.
+
 Only tests count: a comment on other code is documentation. In
 push-testkit, whose functions are what conformance tests call, every function is a test. In test files
 that are not Rust (under a folder `tests`), every line with a number counts.
@@ -31,7 +33,8 @@ that are not Rust (under a folder `tests`), every line with a number counts.
 --complete      fails unless exactly the statements on the page's line `Open: …` have no test, and each
                 tested statement that the page marks with **+** has a test that cites it as `S43+`
 --require LIST  fails if one of these has no test, as in S1-S49,S75
-Exit code 1 also if a test cites a number that no statement has, or as better what the page does not mark.
+Exit code 1 also if a test cites a number that no statement has, or as better what the page does not mark, and if one
+comment cites more than eight.
 ";
 
 const PAGE: &str = "docs/behaviour.md";
@@ -41,6 +44,9 @@ const SUITES: &str = "push-testkit/src/";
 
 /// Test files that are not Rust, by ending.
 const OTHER_TESTS: &[&str] = &["c", "js", "kt", "mjs", "py", "sh", "swift", "ts"];
+
+/// The most statements that one comment cites.
+const MOST_IN_ONE_COMMENT: usize = 8;
 
 /// Where a statement is cited.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,6 +65,8 @@ struct Cited {
     by_tests: Vec<Citation>,
     /// In a test file, but not by a test.
     astray: Vec<Citation>,
+    /// Comments of tests that cite more than [`MOST_IN_ONE_COMMENT`]: the first line, from 1, and how many.
+    crowded: Vec<(usize, usize)>,
 }
 
 pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
@@ -85,6 +93,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     let page = workspace.read(PAGE)?;
     let statements = statements(&page)?;
     let mut by_tests: BTreeMap<u32, Vec<Citation>> = BTreeMap::new();
+    let mut wrong = Vec::new();
     for path in workspace.files()? {
         // The tasks' own tests speak of made-up statements.
         if path.starts_with("xtask/") {
@@ -99,12 +108,18 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
                 it.path, it.line, it.statement
             );
         }
+        for (line, count) in cited.crowded {
+            wrong.push(format!(
+                "{path}:{line}: one comment cites {count} statements, {MOST_IN_ONE_COMMENT} are allowed; cite each \
+                 statement at the test that would fail without it"
+            ));
+        }
         for it in cited.by_tests {
             by_tests.entry(it.statement).or_default().push(it);
         }
     }
     print(&statements, &by_tests, missing_only);
-    let mut wrong = verdict(&statements, &by_tests, &required);
+    wrong.extend(verdict(&statements, &by_tests, &required));
     if complete {
         wrong.extend(differs(&statements, &by_tests, &open(&page)));
         wrong.extend(unshown(&statements, &by_tests));
@@ -327,12 +342,22 @@ fn scan(path: &str, text: &str) -> Option<Cited> {
         };
         for test in tests {
             let mut once = BTreeMap::new();
-            for line in test.lines {
+            // One comment: lines of comments without a line of code or a blank line between them.
+            let (mut first, mut in_comment) = (0, BTreeSet::new());
+            for line in test.lines.clone() {
                 inside.insert(line);
-                for (number, is_better) in ids(comments.get(line).copied().unwrap_or_default()) {
+                let comment = comments.get(line).copied().unwrap_or_default();
+                if comment.trim().is_empty() {
+                    crowded(first, &mut in_comment, &mut cited);
+                } else if in_comment.is_empty() {
+                    first = line;
+                }
+                for (number, is_better) in ids(comment) {
+                    in_comment.insert(number);
                     *once.entry(number).or_default() |= is_better;
                 }
             }
+            crowded(first, &mut in_comment, &mut cited);
             let all = once.into_iter().map(|it| citation(it, test.attribute));
             cited.by_tests.extend(all);
         }
@@ -352,11 +377,21 @@ fn scan(path: &str, text: &str) -> Option<Cited> {
         return None;
     }
     for (line, it) in text.lines().enumerate() {
+        let found = ids(it);
+        crowded(line, &mut found.keys().copied().collect(), &mut cited);
         cited
             .by_tests
-            .extend(ids(it).into_iter().map(|it| citation(it, line)));
+            .extend(found.into_iter().map(|it| citation(it, line)));
     }
     Some(cited)
+}
+
+/// Ends the comment that began at line `first` and cites `statements`.
+fn crowded(first: usize, statements: &mut BTreeSet<u32>, cited: &mut Cited) {
+    let count = std::mem::take(statements).len();
+    if count > MOST_IN_ONE_COMMENT {
+        cited.crowded.push((first + 1, count));
+    }
 }
 
 /// The numbers in a text, and whether they are cited as better: `S7` and `S7+` are one, `S1-S3` and `S1–S3` are three.
@@ -523,6 +558,23 @@ fn one() {
         let beside = scan("push-core/tests/a.rs", text).expect("a Rust file");
         assert_eq!(told(&beside.by_tests), told(&inside.by_tests));
         assert_eq!(told(&beside.astray), [(10, 2)]);
+    }
+
+    #[test]
+    fn a_comment_cites_at_most_eight_statements() {
+        let crowded = |path: &str, text: &str| scan(path, text).expect("a test file").crowded;
+        let test =
+            |comment: &str| format!("fn a() {{}}\n{comment}\n#[test]\nfn b() {{\n    // S90\n}}\n");
+        let path = "push-core/src/a.rs";
+        assert_eq!(crowded(path, &test("/// S1–S8: eight.")), []);
+        assert_eq!(crowded(path, &test("/// S1–S9: nine.")), [(2, 9)]);
+        assert_eq!(
+            crowded(path, &test("/// S1–S5\n/// and S6–S10.")),
+            [(2, 10)]
+        );
+        assert_eq!(crowded("a/tests/a.py", "x\n# S1-S9\n# S10-S17\n"), [(2, 9)]);
+        // Not a test's: what a module is about.
+        assert_eq!(crowded(path, "//! S1–S20\n/// S1–S20\nfn a() {}\n"), []);
     }
 
     #[test]

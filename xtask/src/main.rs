@@ -18,6 +18,7 @@ mod size;
 mod source;
 mod table;
 mod tidy;
+mod tools;
 mod workspace;
 
 use std::{env, path::Path, process::ExitCode};

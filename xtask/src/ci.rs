@@ -1,7 +1,7 @@
 //! What continuous integration runs, and the one command that runs all tests.
 
 use std::{
-    env, fs,
+    fs,
     io::Read,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -69,7 +69,7 @@ impl Step {
 }
 
 const STEPS: &[(&str, Step)] = &[
-    ("tools", Step::Whole(needed_tools)),
+    ("tools", Step::Whole(tools)),
     ("lock", Step::Whole(lock)),
     ("msrv", Step::Partial(msrv)),
     ("format", Step::Whole(format)),
@@ -148,7 +148,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
 
 /// Runs all tests.
 pub(crate) fn test(root: &Path, args: &[&str]) -> Result {
-    if let Err(Failure::Task(words) | Failure::Usage(words)) = programs() {
+    if let Err(Failure::Task(words) | Failure::Usage(words)) = tools::programs() {
         // Few tests need them, and those say so; the others are run in any case.
         println!("{words}");
     }
@@ -180,57 +180,8 @@ pub(crate) fn test(root: &Path, args: &[&str]) -> Result {
     tests.and(run::succeed(&mut command))
 }
 
-/// What tests and builds call: program, the package of apt-get that has it, and what for.
-fn needed(is_python_named: bool) -> Vec<(&'static str, &'static str, &'static str)> {
-    let mut needed = vec![
-        (
-            "cc",
-            "build-essential",
-            "SQLite and aws-lc are built with it",
-        ),
-        (
-            "c++",
-            "build-essential",
-            "the header for C has to be good C++ as well",
-        ),
-    ];
-    // Whoever names another Python has it.
-    if !is_python_named {
-        needed.push((
-            "python3",
-            "python3",
-            "a test drives the bindings from Python",
-        ));
-    }
-    needed
-}
-
-/// Installs what is missing of what tests and builds call.
-fn programs() -> Result {
-    for (program, package, purpose) in needed(env::var_os("PYTHON").is_some()) {
-        if run::is_installed(program) {
-            continue;
-        }
-        println!("there is no `{program}`: {purpose}");
-        for args in [&["update"][..], &["install", "--yes", package]] {
-            let mut command = Command::new("apt-get");
-            // A package may have questions, which nobody is there to answer.
-            command
-                .args(args)
-                .env("DEBIAN_FRONTEND", "noninteractive")
-                .stdin(Stdio::null());
-            run::succeed(&mut command).map_err(|_| {
-                format!(
-                    "no `{program}`, and apt-get could not install {package}: install it by hand"
-                )
-            })?;
-        }
-    }
-    Ok(())
-}
-
-fn needed_tools(root: &Path) -> Result {
-    programs()?;
+fn tools(root: &Path) -> Result {
+    tools::programs()?;
     for tool in ["fmt", "clippy"] {
         let version = run::stdout_of(run::cargo(root).args([tool, "--version"]))?;
         print!("{version}");
@@ -244,7 +195,10 @@ fn lock(root: &Path) -> Result {
 
 fn format(root: &Path) -> Result {
     run::succeed(run::cargo(root).args(["fmt", "--all", "--check"]))?;
-    run::succeed(run::cargo(&root.join("xtask")).args(["fmt", "--check"]))
+    for other in ["xtask", "fuzz"] {
+        run::succeed(run::cargo(&root.join(other)).args(["fmt", "--check"]))?;
+    }
+    Ok(())
 }
 
 fn xtask(root: &Path) -> Result {
@@ -517,17 +471,7 @@ fn run_to_its_end(command: &mut Command, limit: Duration) -> Result {
 mod tests {
     use std::{path::Path, process::Command, time::Duration};
 
-    use super::{Failure, executables, is_version, needed, run_to_its_end, task};
-
-    #[test]
-    fn what_the_tests_call_is_looked_for_and_python_not_where_another_is_named() {
-        let programs = |is_python_named| {
-            let needed = needed(is_python_named);
-            needed.iter().map(|it| it.0).collect::<Vec<_>>()
-        };
-        assert_eq!(programs(false), ["cc", "c++", "python3"]);
-        assert_eq!(programs(true), ["cc", "c++"]);
-    }
+    use super::{Failure, executables, is_version, run_to_its_end, task};
 
     #[test]
     fn examples_are_found_among_the_messages() {

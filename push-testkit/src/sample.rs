@@ -2,14 +2,15 @@
 use std::sync::Arc;
 
 use push_core::{
-    Badge, Batch, Collected, DeliveryId, DeviceToken, DynProvider, Environment, ManualClock,
-    Notification, Slot, Target, Timestamp, Verdict, Verdicts,
+    AppId, Batch, BatchId, Class, Collected, Content, ContentId, DeliveryId, DeviceToken,
+    DynProvider, Environment, ManualClock, MessageId, Notification, Slot, Target, Timestamp,
+    UserId, Verdict, Verdicts,
 };
 
 /// When tests take place: 2023-11-14T22:13:20Z, the `iat` of most vectors.
 pub const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
 
-/// The text of [`notification`]'s title. Odd enough to be found wherever it leaks.
+/// The text of [`notification`]'s title. Unusual, so that it is found wherever it leaks.
 pub const TITLE: &str = "Ann Tester";
 
 /// The text of [`notification`]'s body.
@@ -18,24 +19,71 @@ pub const BODY: &str = "lunch at the blue door?";
 /// The `ext` of [`notification`]: a one-to-one chat with `ann`.
 pub const EXT: &str = r#"{"entity":{"version":1,"chatType":1,"action":1,"sender":"ann"}}"#;
 
+/// The collapse key of [`notification`].
+pub const COLLAPSE: &str = "chat-ann";
+
 /// A clock that stands at [`NOW`].
 pub fn clock() -> ManualClock {
     ManualClock::new(NOW)
 }
 
-/// A chat message's notification with title, body, `ext`, badge and thread.
+/// A chat message's notification with title, body, `ext`, thread and collapse key.
 pub fn notification() -> Notification {
     Notification {
         title: TITLE.into(),
         body: BODY.into(),
         ext: EXT.into(),
-        badge: Badge::Set(3),
         thread: "ann".into(),
+        collapse: COLLAPSE.into(),
         ..Notification::default()
     }
 }
 
-/// A batch of `notification` to these tokens, production, alerts.
+/// The notification of one chat message of the app `sample`.
+///
+/// # Panics
+/// Never: the ids are constants.
+pub fn content(notification: Notification) -> Arc<Content> {
+    Arc::new(Content::new(
+        ContentId::new(NOW),
+        AppId::new("sample").expect("an app id"),
+        MessageId::new("message-1").expect("a message id"),
+        Class::CHAT,
+        notification,
+    ))
+}
+
+/// The user called `name`.
+///
+/// # Panics
+/// If `name` is no [`UserId`].
+pub fn user(name: &str) -> UserId {
+    UserId::new(name).expect("a user id")
+}
+
+/// A new delivery of `content` to `token`, which leaves the badge and names no receiver.
+///
+/// # Panics
+/// If `token` is no [`DeviceToken`].
+pub fn target(token: impl Into<String>, content: &Arc<Content>) -> Target {
+    Target::new(
+        DeliveryId::new(NOW),
+        DeviceToken::new(token).expect("a device token"),
+        Arc::clone(content),
+    )
+}
+
+/// A batch of `targets`: production, alerts.
+pub fn batch_of(targets: impl IntoIterator<Item = Target>) -> Batch {
+    Batch::new(
+        BatchId::new(NOW),
+        Environment::Production,
+        Slot::Alert,
+        targets.into_iter().collect(),
+    )
+}
+
+/// A batch of one content to these tokens: production, alerts, no badge, no receiver.
 ///
 /// # Panics
 /// If one is no [`DeviceToken`].
@@ -43,32 +91,26 @@ pub fn batch<T: Into<String>>(
     notification: Notification,
     tokens: impl IntoIterator<Item = T>,
 ) -> Batch {
-    let targets = tokens
-        .into_iter()
-        .map(|token| Target {
-            delivery: DeliveryId::new(NOW),
-            token: DeviceToken::new(token).expect("a device token"),
-        })
-        .collect();
-    Batch {
-        notification: Arc::new(notification),
-        environment: Environment::Production,
-        slot: Slot::Alert,
-        targets,
-    }
+    let content = content(notification);
+    batch_of(tokens.into_iter().map(|token| target(token, &content)))
 }
 
-/// Sends `batch` and waits for every verdict, in the order of the targets.
+/// Sends `batch` and returns every verdict, in the order of the targets.
 ///
 /// # Panics
-/// If a target has no verdict.
+/// If a target has no verdict or several.
 pub async fn send(provider: &DynProvider, batch: Batch) -> Vec<Verdict> {
     let collected = Collected::new();
     let sink: Arc<Collected> = Arc::clone(&collected);
     let targets = batch.targets.len();
     provider.send(batch, Verdicts::new(targets, sink)).await;
+    assert_eq!(
+        collected.verdicts().len(),
+        targets,
+        "one verdict for each target"
+    );
     (0..targets)
-        .map(|it| collected.get(it).expect("every target has a verdict"))
+        .map(|position| collected.get(position).expect("every target has a verdict"))
         .collect()
 }
 

@@ -84,7 +84,7 @@ macro_rules! provider_conformance {
             #[allow(unused_imports)]
             use super::*;
 
-            fn vendor() -> $crate::conformance::Vendor {
+            pub(super) fn vendor() -> $crate::conformance::Vendor {
                 $crate::conformance::Vendor::new::<$plugin>(&$descriptor)$(.$key($value))+
             }
 
@@ -112,6 +112,7 @@ macro_rules! __provider_cases {
             every_target_is_sent_once_with_its_own_content
             a_receiver_is_named_where_a_message_has_one
             an_empty_batch_sends_nothing
+            a_slow_request_delays_no_other_verdict
             a_repeated_batch_is_the_same_request
             what_is_too_large_is_refused_before_anything_is_sent
             text_is_cut_to_the_vendors_limit_between_characters

@@ -71,12 +71,17 @@ pub fn text_is_cut_to_the_vendors_limit_between_characters(vendor: &Vendor) {
                 let size = unit.count(cluster);
                 let unlimited = limit > can.max_payload;
                 let fitting = if unlimited { 20 } else { limit / size };
-                for (count, is_cut) in [(fitting, false), (fitting + 1, true), (limit, true)] {
-                    if (unlimited && is_cut) || fitting == 0 {
-                        continue;
-                    }
-                    let text = cluster.repeat(count);
-                    if text.len() > can.max_payload / 2 && !is_cut {
+                let mut texts = vec![(cluster.repeat(fitting), false)];
+                if !unlimited {
+                    texts.push((cluster.repeat(fitting + 1), true));
+                    // So that the limit falls on every place inside a cluster.
+                    texts.extend(
+                        (0..size)
+                            .map(|lead| ("a".repeat(lead) + &cluster.repeat(fitting + 1), true)),
+                    );
+                }
+                for (text, is_cut) in texts {
+                    if fitting == 0 || (text.len() > can.max_payload / 2 && !is_cut) {
                         continue;
                     }
                     let mut notification = sample::notification();
@@ -96,31 +101,40 @@ pub fn text_is_cut_to_the_vendors_limit_between_characters(vendor: &Vendor) {
                     };
                     let shown = if is_title { shown.title } else { shown.body };
                     let shown = shown.expect("the text is shown");
-                    if is_cut {
-                        whole(cluster, &shown);
-                        let units = unit.count(&shown);
-                        assert!(
-                            units <= limit,
-                            "{units} {unit:?} where {limit} are allowed: not cut"
-                        );
-                        // The cut costs a cluster and the ellipsis, in bytes the longest.
-                        assert!(
-                            units + size + unit.count("...") >= limit
-                                || text.len() > can.max_payload / 2,
-                            "{units} {unit:?} where {limit} are allowed: cut too short"
-                        );
-                    } else {
+                    if !is_cut {
                         assert_eq!(shown, text, "text within the limit of {limit} {unit:?}");
+                        continue;
                     }
+                    whole(cluster, &shown);
+                    let units = unit.count(&shown);
+                    assert!(
+                        units <= limit,
+                        "{units} {unit:?} where {limit} are allowed: not cut"
+                    );
+                    // A cut costs a part of a cluster and the ellipsis.
+                    assert!(
+                        units + size + unit.count("...") >= limit
+                            || text.len() > can.max_payload / 2,
+                        "{units} {unit:?} where {limit} are allowed: cut too short"
+                    );
                 }
             }
+        }
+        if !can.needs_title {
+            let mut notification = sample::notification();
+            notification.title.clear();
+            let shown = shown_or_refused(&stage, 0, notification).await;
+            let shown = shown.expect("a notification without a title is accepted");
+            assert_eq!(shown.title.unwrap_or_default(), "");
+            assert_eq!(shown.body.as_deref(), Some(sample::BODY));
         }
     });
 }
 
-/// `shown` is whole clusters, perhaps with an ellipsis behind.
+/// `shown` is whole clusters, perhaps with `a`s before them and an ellipsis behind.
 fn whole(cluster: &str, shown: &str) {
     let kept = shown.trim_end_matches('…').trim_end_matches("...");
+    let kept = kept.trim_start_matches('a');
     assert!(
         kept.replace(cluster, "").is_empty(),
         "text is cut inside a character: {shown:?} of {cluster:?}"

@@ -12,6 +12,7 @@ use push_core::{
 };
 use serde_json::Value;
 
+use super::check::plain;
 use super::{Sent, Shown, Vendor, vendor::Saved};
 use crate::{Alpn, Authority, Faults, HttpServer, Recorded, Reply, ServerOptions, sample};
 
@@ -126,7 +127,7 @@ impl<'a> Stage<'a> {
 
     /// Sends the sample to the token of this number.
     pub(super) async fn send_to(&self, number: usize) -> Verdict {
-        let batch = sample::batch(sample::notification(), [self.token(number)]);
+        let batch = plain(sample::notification(), [self.token(number)]);
         self.send(batch).await.remove(0)
     }
 
@@ -261,7 +262,7 @@ impl<'a> Stage<'a> {
     /// Sends the sample to the token of this number while the clock runs, for what is answered by silence.
     pub(super) async fn send_while_time_passes(&self, number: usize) -> Verdict {
         let before = self.counts();
-        let batch = sample::batch(sample::notification(), [self.token(number)]);
+        let batch = plain(sample::notification(), [self.token(number)]);
         let heard = self.server.log().total();
         let (task, collected) = self.begin(batch);
         // The connection is made before the clock runs.

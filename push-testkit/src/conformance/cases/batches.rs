@@ -5,7 +5,7 @@ use push_core::{Batch, Batching, Capabilities, Retry, Target, VerdictKind};
 
 use crate::conformance::{
     Vendor,
-    check::{badge, fits},
+    check::{badge, fits, plain},
     stage::Stage,
 };
 use crate::{Recorded, Reply, block_on, sample};
@@ -101,7 +101,7 @@ pub fn a_receiver_is_named_where_a_message_has_one(vendor: &Vendor) {
 pub fn an_empty_batch_sends_nothing(vendor: &Vendor) {
     block_on(async {
         let stage = Stage::new(vendor).await;
-        let batch = sample::batch(sample::notification(), Vec::<String>::new());
+        let batch = plain(sample::notification(), Vec::<String>::new());
         assert!(stage.send(batch).await.is_empty());
         assert_eq!(stage.server.log().total(), 0);
     });

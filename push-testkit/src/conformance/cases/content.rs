@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::conformance::{
     Shown, Vendor,
-    check::{fits, same_ext},
+    check::{fits, plain, same_ext},
     stage::Stage,
 };
 use crate::{block_on, sample};
@@ -30,7 +30,7 @@ async fn shown_or_refused(
     notification: Notification,
 ) -> Option<Shown> {
     let before = stage.sent().len();
-    let batch = sample::batch(notification, [stage.token(number)]);
+    let batch = plain(notification, [stage.token(number)]);
     let verdict = stage.send(batch).await.remove(0);
     if verdict.kind == VerdictKind::PayloadRefused {
         assert_eq!(stage.sent().len(), before, "refused, but sent");
@@ -49,7 +49,7 @@ pub fn what_is_too_large_is_refused_before_anything_is_sent(vendor: &Vendor) {
         notification.ext = json!({ "entity": { "sender": "x".repeat(most) } }).to_string();
         let targets = 2.min(stage.provider.capabilities().max_batch);
         let tokens: Vec<_> = (0..targets).map(|number| stage.token(number)).collect();
-        for verdict in stage.send(sample::batch(notification, tokens)).await {
+        for verdict in stage.send(plain(notification, tokens)).await {
             assert_eq!(verdict.kind, VerdictKind::PayloadRefused, "{verdict:?}");
             assert_eq!(verdict.retry, Retry::Never);
             assert!(!verdict.answer.text.is_empty(), "it says why");
@@ -328,7 +328,7 @@ pub fn each_kind_of_push_is_sent_as_such_or_refused(vendor: &Vendor) {
             };
             let mut notification = sample::notification();
             notification.kind = kind;
-            let mut batch = sample::batch(notification, [stage.token(number)]);
+            let mut batch = plain(notification, [stage.token(number)]);
             batch.slot = slot;
             if !can.kinds.contains(&kind) || !can.slots.contains(&slot) {
                 refuses(&stage, batch).await;
@@ -342,7 +342,7 @@ pub fn each_kind_of_push_is_sent_as_such_or_refused(vendor: &Vendor) {
         }
         for slot in Slot::ALL {
             if !can.slots.contains(slot) {
-                let mut batch = sample::batch(sample::notification(), [stage.token(9)]);
+                let mut batch = plain(sample::notification(), [stage.token(9)]);
                 batch.slot = *slot;
                 refuses(&stage, batch).await;
             }
@@ -395,10 +395,10 @@ pub fn what_people_write_cannot_break_out_of_its_field(vendor: &Vendor) {
                 ..Notification::default()
             };
             // What is no header is refused and nothing else; what is no payload, too.
-            let good = sample::batch(notification.clone(), [stage.token(0)]);
+            let good = plain(notification.clone(), [stage.token(0)]);
             sample::send(&stage.provider, good).await;
             if DeviceToken::new(text()).is_ok() {
-                let odd = sample::batch(sample::notification(), [text()]);
+                let odd = plain(sample::notification(), [text()]);
                 let verdicts = sample::send(&stage.provider, odd).await;
                 assert_eq!(verdicts.len(), 1);
             }

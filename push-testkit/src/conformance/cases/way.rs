@@ -2,6 +2,7 @@
 use push_core::{Retry, Verdict, VerdictKind};
 
 use crate::conformance::{
+    check::{plain, send_one}, 
     Vendor,
     stage::{PAUSE, Stage, build},
 };
@@ -23,7 +24,7 @@ pub fn a_vendor_that_cannot_be_reached_is_unavailable(vendor: &Vendor) {
         let url = format!("https://localhost:{port}");
         let config = vendor.configured(&url, &Authority::new().pem());
         let provider = build(vendor, &config, &sample::clock());
-        let verdict = sample::send_one(&provider, &vendor.token_at(&url, 0)).await;
+        let verdict = send_one(&provider, &vendor.token_at(&url, 0)).await;
         is_unavailable(&verdict);
         if !vendor.cannot_verify {
             let error = provider.verify().await.expect_err("no server answers");
@@ -35,14 +36,14 @@ pub fn a_vendor_that_cannot_be_reached_is_unavailable(vendor: &Vendor) {
         let Stage {
             server, provider, ..
         } = stage;
-        let verdict = sample::send_one(&provider, &tokens[0]).await;
+        let verdict = send_one(&provider, &tokens[0]).await;
         assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
         server.stop().await;
         for _ in 0..200 {
             // The client notices that its connection has ended.
             tokio::task::yield_now().await;
         }
-        is_unavailable(&sample::send_one(&provider, &tokens[1]).await);
+        is_unavailable(&send_one(&provider, &tokens[1]).await);
     });
 }
 
@@ -125,7 +126,7 @@ pub fn a_dropped_send_accounts_for_every_target_and_harms_no_other(vendor: &Vend
         stage.sends.next(Reply::silence());
         let targets = 2.min(stage.provider.capabilities().max_batch);
         let tokens: Vec<_> = (0..targets).map(|number| stage.token(number)).collect();
-        let (task, collected) = stage.begin(sample::batch(sample::notification(), tokens));
+        let (task, collected) = stage.begin(plain(sample::notification(), tokens));
         stage.wait_for_sends(1).await;
         task.abort();
         until(|| task.is_finished()).await;

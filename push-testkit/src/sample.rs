@@ -2,8 +2,9 @@
 use std::sync::Arc;
 
 use push_core::{
-    Badge, Batch, Collected, DeliveryId, DeviceToken, DynProvider, Environment, ManualClock,
-    Notification, Slot, Target, Timestamp, Verdict, Verdicts,
+    AppId, Badge, Batch, BatchId, Class, Collected, Content, ContentId, DeliveryId, DeviceToken,
+    DynProvider, Environment, ManualClock, MessageId, Notification, Slot, Target, Timestamp,
+    Verdict, Verdicts,
 };
 
 /// When tests take place: 2023-11-14T22:13:20Z, the `iat` of most vectors.
@@ -23,19 +24,36 @@ pub fn clock() -> ManualClock {
     ManualClock::new(NOW)
 }
 
-/// A chat message's notification with title, body, `ext`, badge and thread.
+/// A chat message's notification with title, body, `ext`, thread and collapse key.
 pub fn notification() -> Notification {
     Notification {
         title: TITLE.into(),
         body: BODY.into(),
         ext: EXT.into(),
-        badge: Badge::Set(3),
         thread: "ann".into(),
+        collapse: "message-1".into(),
         ..Notification::default()
     }
 }
 
-/// A batch of `notification` to these tokens, production, alerts.
+/// The number on the icon that [`batch`] sets.
+pub const BADGE: Badge = Badge::Set(3);
+
+/// `notification` as the content of a chat message.
+///
+/// # Panics
+/// Never: the ids are constants.
+pub fn content(notification: Notification) -> Arc<Content> {
+    Arc::new(Content::new(
+        ContentId::new(NOW),
+        AppId::new("app").expect("an app id"),
+        MessageId::new("message-1").expect("a message id"),
+        Class::CHAT,
+        notification,
+    ))
+}
+
+/// A batch of `notification` with [`BADGE`] to these tokens, production, alerts.
 ///
 /// # Panics
 /// If one is no [`DeviceToken`].
@@ -43,19 +61,20 @@ pub fn batch<T: Into<String>>(
     notification: Notification,
     tokens: impl IntoIterator<Item = T>,
 ) -> Batch {
+    let content = content(notification);
     let targets = tokens
         .into_iter()
-        .map(|token| Target {
-            delivery: DeliveryId::new(NOW),
-            token: DeviceToken::new(token).expect("a device token"),
+        .map(|token| {
+            let token = DeviceToken::new(token).expect("a device token");
+            Target::new(DeliveryId::new(NOW), token, Arc::clone(&content)).with_badge(BADGE)
         })
         .collect();
-    Batch {
-        notification: Arc::new(notification),
-        environment: Environment::Production,
-        slot: Slot::Alert,
+    Batch::new(
+        BatchId::new(NOW),
+        Environment::Production,
+        Slot::Alert,
         targets,
-    }
+    )
 }
 
 /// Sends `batch` and waits for every verdict, in the order of the targets.

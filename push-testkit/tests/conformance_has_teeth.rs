@@ -5,8 +5,8 @@ use std::{
 };
 
 use push_core::{
-    Batch, BuildContext, Capabilities, Channel, Descriptor, DynProvider, Health, Plugin, Provider,
-    ProviderKind, Result, VendorAnswer, Verdict, VerdictKind, Verdicts, async_trait,
+    Batch, Batching, BuildContext, Capabilities, Channel, Descriptor, DynProvider, Health, Plugin,
+    Provider, ProviderKind, Result, VendorAnswer, Verdict, VerdictKind, Verdicts, async_trait,
 };
 use push_testkit::{
     conformance::{Vendor, cases},
@@ -36,7 +36,8 @@ impl Plugin for Deaf {
         };
         Ok(Arc::new(Self {
             verdict: Verdict::new(kind, VendorAnswer::none("device-token-000000")),
-            capabilities: Capabilities::new(Channel::known("other"), 0).with_batch(2),
+            capabilities: Capabilities::new(Channel::known("other"), 0)
+                .with_batch(2, Batching::Mixed),
         }))
     }
 }
@@ -55,9 +56,9 @@ impl Provider for Deaf {
     }
 
     async fn verify(&self) -> Result<Health> {
-        Ok(Health {
-            accepted: self.verdict.kind == VerdictKind::Accepted,
-            evidence: String::new(),
+        Ok(match self.verdict.kind {
+            VerdictKind::Accepted => Health::accepted(""),
+            _ => Health::refused(""),
         })
     }
 }

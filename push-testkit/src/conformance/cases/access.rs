@@ -1,5 +1,5 @@
 //! The credential, and the access that is granted for it.
-use push_core::{Retry, VerdictKind};
+use push_core::{Acceptance, Retry, VerdictKind};
 
 use crate::conformance::{Vendor, stage::Stage};
 use crate::{Reply, block_on, sample, until};
@@ -15,7 +15,10 @@ pub fn verify_tells_a_good_credential_from_silence(vendor: &Vendor) {
             let stage = Stage::new(vendor).await;
             stage.sends.always(reply.clone());
             let health = stage.provider.verify().await.expect("the vendor answers");
-            assert!(health.accepted, "{reply:?} gives {health:?}");
+            assert!(
+                health.acceptance == Acceptance::Accepted,
+                "{reply:?} gives {health:?}"
+            );
             assert!(!health.evidence.is_empty());
             assert!(stage.server.log().total() > 0, "nobody was asked");
             assert!(!health.evidence.contains(&(vendor.token)(0)));
@@ -43,7 +46,10 @@ pub fn verify_reports_a_refused_credential(vendor: &Vendor) {
                 let script = if at_auth { &stage.auth } else { &stage.sends };
                 script.always(reply.clone());
                 let health = stage.provider.verify().await.expect("the vendor answers");
-                assert!(!health.accepted, "{reply:?} gives {health:?}");
+                assert!(
+                    health.acceptance == Acceptance::Refused,
+                    "{reply:?} gives {health:?}"
+                );
                 assert!(!health.evidence.is_empty());
             }
         }
@@ -94,7 +100,7 @@ pub fn a_send_given_up_while_authenticating_does_not_block_the_next(vendor: &Ven
         let verdict = waited.get(0).expect("there is a verdict");
         let fair = matches!(
             verdict.kind,
-            VerdictKind::Accepted | VerdictKind::Unavailable
+            VerdictKind::Accepted | VerdictKind::Unavailable(_)
         );
         assert!(fair, "{verdict:?}");
         assert_eq!(given_up.verdicts().len(), 1);
@@ -125,7 +131,7 @@ pub fn a_token_endpoint_that_fails_costs_no_token(vendor: &Vendor) {
             let verdict = sample::send_one(&stage.provider, &(vendor.token)(0)).await;
             let safe = matches!(
                 verdict.kind,
-                VerdictKind::Unavailable | VerdictKind::CredentialRefused
+                VerdictKind::Unavailable(_) | VerdictKind::CredentialRefused
             );
             assert!(safe, "{reply:?} gives {verdict:?}");
             assert_ne!(verdict.retry, Retry::Never);

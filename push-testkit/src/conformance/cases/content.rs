@@ -1,7 +1,7 @@
 //! What is sent, and what must not be seen.
 use std::time::Duration;
 
-use push_core::{Badge, DeviceToken, Notification, Retry, Sound, VendorAnswer, VerdictKind};
+use push_core::{DeviceToken, Notification, Retry, Sound, VendorAnswer, VerdictKind};
 use serde_json::{Value, json};
 
 use crate::conformance::{Vendor, stage::Stage};
@@ -46,7 +46,6 @@ pub fn what_people_write_cannot_break_out_of_its_field(vendor: &Vendor) {
                 body: text(),
                 ext: json!({ "entity": { "version": 1, "chatType": 1, "action": 1, "sender": probe } })
                     .to_string(),
-                badge: Badge::Set(1),
                 sound: Sound::Named(text()),
                 image: text(),
                 thread: text(),

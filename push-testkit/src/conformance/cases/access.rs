@@ -5,8 +5,8 @@ use push_core::{Acceptance, ErrorKind, Retry, VerdictKind};
 
 use super::answers::obeys;
 use crate::conformance::{
-    check::plain, 
     Vendor,
+    check::plain,
     stage::{PAUSE, Stage},
 };
 use crate::{Reply, block_on, sample, until};

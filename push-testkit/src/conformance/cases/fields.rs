@@ -3,8 +3,8 @@ use push_core::{ErrorKind, VerdictKind};
 use serde_json::{Map, Value, json};
 
 use crate::conformance::{
-    check::plain, 
     Shown, Vendor,
+    check::plain,
     stage::{Stage, context, raw},
 };
 use crate::{Authority, block_on, sample};

@@ -6,8 +6,7 @@ use http::Request;
 use push_core::{ErrorKind, Late};
 
 use super::access::is_refusal;
-use crate::conformance::{
-    check::plain, Vendor, stage::Stage};
+use crate::conformance::{Vendor, check::plain, stage::Stage};
 use crate::{block_on, sample};
 
 /// [`Vendor::receipt`]: what was posted is read, with the tag of the request and the token in canonical form, and answered.

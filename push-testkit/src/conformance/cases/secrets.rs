@@ -3,7 +3,10 @@ use push_core::{VendorAnswer, Verdict};
 use serde_json::{Value, json};
 
 use crate::conformance::{
-    check::{plain, send_one}, Vendor, stage::Stage};
+    Vendor,
+    check::{plain, send_one},
+    stage::Stage,
+};
 use crate::{Authority, Reply, block_on, sample};
 
 /// A vendor that repeats `text` in every field of its error message.

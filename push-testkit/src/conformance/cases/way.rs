@@ -2,8 +2,8 @@
 use push_core::{Retry, Verdict, VerdictKind};
 
 use crate::conformance::{
-    check::{plain, send_one}, 
     Vendor,
+    check::{plain, send_one},
     stage::{PAUSE, Stage, build},
 };
 use crate::{Authority, Reply, block_on, sample, until};

@@ -127,6 +127,7 @@ macro_rules! __provider_cases {
             fields_that_are_refused_are_not_sent
             vendor_fields_of_any_form_are_checked_without_a_runtime
             a_vendor_that_cannot_be_reached_is_unavailable
+            the_address_policy_of_the_gateway_is_obeyed
             an_answer_that_is_lost_leaves_the_verdict_unknown
             silence_ends_at_the_deadline_with_an_unknown_verdict
             a_dropped_send_accounts_for_every_target_and_harms_no_other

@@ -100,10 +100,13 @@ impl<'a> Stage<'a> {
 
     /// The same vendor, and a provider that knows nothing yet.
     pub(super) fn rebuild(&mut self) {
-        let config = self
-            .vendor
-            .configured(&self.server.url(), &self.authority.pem());
-        self.provider = build(self.vendor, &config, &self.clock);
+        self.provider = build(self.vendor, &self.config(), &self.clock);
+    }
+
+    /// The configuration that reaches the vendor.
+    pub(super) fn config(&self) -> Value {
+        self.vendor
+            .configured(&self.server.url(), &self.authority.pem())
     }
 
     pub(super) fn token(&self, number: usize) -> String {

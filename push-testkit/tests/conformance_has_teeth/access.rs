@@ -93,7 +93,8 @@ async fn fetch(core: &Core) -> Result<(String, Duration), Verdict> {
         .as_str()
         .filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()));
     if let (200, Some(token), Some(life)) = (status, token, body["expires_in"].as_u64()) {
-        return Ok((token.to_owned(), Duration::from_secs(life)));
+        // No vendor grants more than a day; the sum with a date must not overflow.
+        return Ok((token.to_owned(), Duration::from_secs(life.min(86_400))));
     }
     let kind = match status {
         429 if !core.breaks(Fault::AuthLimitAccuses) => VerdictKind::RateLimited(Scope::Credential),

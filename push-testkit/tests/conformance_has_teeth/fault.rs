@@ -75,6 +75,7 @@ faults! {
     TokenNotCanonical "two spellings of a token are two tokens" => a_token_has_one_canonical_form;
     FaultsOneByOne "only the first fault of a configuration is named" => every_fault_of_a_configuration_is_named_at_once;
     ClearText "a clear-text endpoint is accepted" => an_endpoint_elsewhere_must_be_https;
+    PolicyIgnored "the gateway's address policy is not handed to the client" => the_address_policy_of_the_gateway_is_obeyed;
     PanicsOnAnswer "an answer of another form panics" => an_answer_of_any_bytes_gives_one_verdict_for_each_target;
     OutageIsRefusal "`verify` takes an outage for a refusal" => verify_tells_a_good_credential_from_an_outage;
 }

@@ -51,6 +51,10 @@ impl Plugin for Acme {
 
     fn build(config: Config, context: &BuildContext) -> Result<DynProvider> {
         config.check()?;
+        let mut http = config.http.clone();
+        if config.broken != Some(Fault::PolicyIgnored) {
+            http = http.with_addresses(context.addresses.clone());
+        }
         let text = TextLimits {
             title: 40,
             body: 120,
@@ -58,7 +62,7 @@ impl Plugin for Acme {
         };
         let core = Core {
             endpoint: config.endpoint.trim_end_matches('/').to_owned(),
-            client: Client::new(config.http.clone(), Arc::clone(&context.clock))?,
+            client: Client::new(http, Arc::clone(&context.clock))?,
             clock: Arc::clone(&context.clock),
             capabilities: Capabilities::new(Channel::known("acme"), render::MAX_PAYLOAD)
                 .with_kinds(&[NotificationKind::Alert, NotificationKind::Background])

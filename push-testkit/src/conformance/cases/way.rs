@@ -1,10 +1,12 @@
 //! What happens on the way to the vendor.
-use push_core::{Retry, Verdict, VerdictKind};
+use push_core::{AddressPolicy, Retry, Verdict, VerdictKind};
+
+use super::answers::costs_no_token;
 
 use crate::conformance::{
     Vendor,
     check::{plain, send_one},
-    stage::{PAUSE, Stage, build},
+    stage::{PAUSE, Stage, build, context, raw},
 };
 use crate::{Authority, Reply, block_on, sample, until};
 
@@ -44,6 +46,21 @@ pub fn a_vendor_that_cannot_be_reached_is_unavailable(vendor: &Vendor) {
             tokio::task::yield_now().await;
         }
         is_unavailable(&send_one(&provider, &tokens[1]).await);
+    });
+}
+
+/// The gateway's address policy reaches the provider's client: with [`AddressPolicy::public_only`] nothing is sent to loopback.
+pub fn the_address_policy_of_the_gateway_is_obeyed(vendor: &Vendor) {
+    block_on(async {
+        let stage = Stage::new(vendor).await;
+        let context = context(&stage.clock).with_addresses(AddressPolicy::public_only());
+        let config = stage.config();
+        let provider = vendor.descriptor.build(raw(&config), &context);
+        let provider = provider.expect("names are resolved when something is sent");
+        let verdict = send_one(&provider, &stage.token(0)).await;
+        assert_ne!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
+        assert_eq!(stage.server.log().total(), 0, "a private address was reached");
+        costs_no_token(&verdict);
     });
 }
 

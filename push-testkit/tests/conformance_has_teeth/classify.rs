@@ -1,5 +1,5 @@
 //! What the answers mean.
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use bytes::Bytes;
 use http::Response;
@@ -130,6 +130,6 @@ impl Answer {
             return None;
         }
         let kind = VerdictKind::TokenDead { since: None };
-        Some(Verdict::new(kind, self.verdict.answer.clone()))
+        Some(Verdict::new(kind, Arc::clone(&self.verdict.answer)))
     }
 }

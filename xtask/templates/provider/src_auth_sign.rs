@@ -1,5 +1,5 @@
 //! The signature of a request: HMAC-SHA-256 over app id and time, under the app's secret.
-use std::{fmt, fmt::Write as _, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use aws_lc_rs::hmac;
 use http::{HeaderMap, HeaderValue};
@@ -30,11 +30,8 @@ impl Auth {
         let mut signed = hmac::Context::with_key(&self.key);
         signed.update(self.app_id.as_bytes());
         signed.update(millis.to_string().as_bytes());
-        let digits = signed.sign().as_ref().iter().fold(String::new(), |mut digits, byte| {
-            // Writing to a String does not fail.
-            let _ = write!(digits, "{byte:02x}");
-            digits
-        });
+        let tag = signed.sign();
+        let digits: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let mut headers = HeaderMap::new();
         headers.insert("x-app-id", self.app_id.clone());
         headers.insert("x-timestamp", HeaderValue::from(millis));

@@ -1,4 +1,8 @@
 //! Answer to verdict.
+//% if batch
+use std::sync::Arc;
+
+//% end
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use push_core::{Scope, Timestamp, TokenFault, Verdict, VerdictKind};
@@ -87,7 +91,7 @@ impl Answer {
     pub(crate) fn verdict(&self, token: &str) -> Verdict {
         if self.gone.iter().any(|gone| gone == token) {
             let kind = VerdictKind::TokenDead { since: None };
-            return Verdict::new(kind, self.verdict.answer.clone());
+            return Verdict::new(kind, Arc::clone(&self.verdict.answer));
         }
         self.verdict.clone()
     }

@@ -1,7 +1,7 @@
 //! The provider against the vendor's simulator.
 use std::sync::Arc;
 
-use push_core::{BuildContext, DynProvider, RawConfig, VerdictKind};
+use push_core::{BuildContext, Clock, DynProvider, RawConfig, VerdictKind};
 use {{ident}}::{
     PLUGIN,
     simulator::{Options, Simulator},
@@ -9,8 +9,8 @@ use {{ident}}::{
 use push_testkit::{block_on, sample};
 
 async fn start() -> (Simulator, DynProvider) {
-    let clock = Arc::new(sample::clock());
-    let options = Options::default().with_clock(clock.clone());
+    let clock: Arc<dyn Clock> = Arc::new(sample::clock());
+    let options = Options::default().with_clock(Arc::clone(&clock));
     let simulator = Simulator::start(options).await.expect("loopback can be bound");
     let config = RawConfig::from_json(&simulator.config()).expect("an object");
     let provider = PLUGIN.build(config, &BuildContext::new(clock));

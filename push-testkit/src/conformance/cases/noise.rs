@@ -15,11 +15,11 @@ use crate::{Reply, block_on, sample};
 const SEED: &str = "PUSH_TESTKIT_SEED";
 
 /// Random bytes, and the vendor's own answers with a part removed, repeated, flipped or replaced: no answer makes the
-/// provider panic, lose a target, or repeat a request. The seed is printed.
+/// provider panic, lose a target, or repeat a request. The seed is printed on failure.
 pub fn an_answer_of_any_bytes_gives_one_verdict_for_each_target(vendor: &Vendor) {
     let seed = env::var(SEED).ok().and_then(|text| text.parse().ok());
     let seed = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    println!("{SEED}={seed}");
+    let _reporter = Reporter(seed);
     let mut noise = Noise(seed | 1);
     let mut known = vendor.refusals();
     known.push(vendor.ok_reply());
@@ -62,6 +62,17 @@ pub fn an_answer_of_any_bytes_gives_one_verdict_for_each_target(vendor: &Vendor)
                 stage.send_to(0).await;
             }
         });
+    }
+}
+
+/// Prints the seed if the test fails.
+struct Reporter(u64);
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("repeat this run with {SEED}={}", self.0);
+        }
     }
 }
 

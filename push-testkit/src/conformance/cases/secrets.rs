@@ -2,11 +2,7 @@
 use push_core::{VendorAnswer, Verdict};
 use serde_json::{Value, json};
 
-use crate::conformance::{
-    Vendor,
-    check::send_one,
-    stage::Stage,
-};
+use crate::conformance::{Vendor, check::send_one, stage::Stage};
 use crate::{Authority, Reply, block_on, sample};
 
 /// A vendor that repeats `text` in every field of its error message.

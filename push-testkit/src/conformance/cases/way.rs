@@ -59,7 +59,11 @@ pub fn the_address_policy_of_the_gateway_is_obeyed(vendor: &Vendor) {
         let provider = provider.expect("names are resolved when something is sent");
         let verdict = send_one(&provider, &stage.token(0)).await;
         assert_ne!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
-        assert_eq!(stage.server.log().total(), 0, "a private address was reached");
+        assert_eq!(
+            stage.server.log().total(),
+            0,
+            "a private address was reached"
+        );
         costs_no_token(&verdict);
     });
 }

@@ -53,6 +53,8 @@ pub struct Vendor {
     pub(crate) unavailable: Vec<Reply>,
     pub(crate) unknown: Option<Coded>,
     pub(crate) bare: Vec<u16>,
+    pub(crate) status_is_final: bool,
+    pub(crate) max_badge: u32,
     pub(crate) auth: Option<(String, Reply)>,
     pub(crate) access_lifetime: Option<Duration>,
     pub(crate) auth_refused: Vec<Reply>,
@@ -109,6 +111,8 @@ impl Vendor {
             unavailable: Vec::new(),
             unknown: None,
             bare: Vec::new(),
+            status_is_final: false,
+            max_badge: u32::MAX,
             auth: None,
             access_lifetime: None,
             auth_refused: Vec::new(),
@@ -463,6 +467,25 @@ impl Vendor {
     #[must_use]
     pub fn bare(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
         self.bare = statuses.into_iter().collect();
+        self
+    }
+
+    /// Declares that the status 200 accepts the request whatever is in the body (FCM): a body that is lost does not make the
+    /// outcome unknown.
+    ///
+    /// # Panics
+    /// If it is `false`: leave the key out.
+    #[must_use]
+    pub fn status_is_final(mut self, declared: bool) -> Self {
+        assert!(declared, "leave `status_is_final` out instead");
+        self.status_is_final = true;
+        self
+    }
+
+    /// The largest number that the vendor shows on an icon; larger ones are sent as this. Default: no limit.
+    #[must_use]
+    pub const fn max_badge(mut self, number: u32) -> Self {
+        self.max_badge = number;
         self
     }
 

@@ -22,6 +22,17 @@ fn invalid(field: &str) -> Value {
     body
 }
 
+/// The interface is not enabled in the project.
+fn disabled() -> Value {
+    let mut body = plain(403, "PERMISSION_DENIED");
+    body["error"]["details"] = json!([{
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "SERVICE_DISABLED",
+        "domain": "googleapis.com",
+    }]);
+    body
+}
+
 fn config(endpoint: &str, ca_pem: &str) -> Value {
     let account = json!({
         "type": "service_account",
@@ -53,16 +64,11 @@ push_testkit::provider_conformance! {
     ok: (200, r#"{"name":"projects/demo-project/messages/0:1500415314455276%31bd1c9631bd1c96"}"#),
     token_dead: [(404, error(404, "NOT_FOUND", "UNREGISTERED")), (400, invalid("message.token"))],
     token_mismatch: [(403, error(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"))],
-    credential_refused: [
-        (401, plain(401, "UNAUTHENTICATED")),
-        (401, error(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR")),
-        (403, plain(403, "PERMISSION_DENIED")),
-        (404, plain(404, "NOT_FOUND")),
-    ],
+    credential_refused: [(401, plain(401, "UNAUTHENTICATED")), (403, disabled())],
     payload_refused: [(400, invalid("message.android.ttl")), (400, plain(400, "INVALID_ARGUMENT"))],
     rate_limited: [
         (429, "retry-after: 7", error(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED").to_string().as_str()),
-        (429, "", "slow down"),
+        (429, "", plain(429, "RESOURCE_EXHAUSTED").to_string().as_str()),
     ],
     retry_after_dates: true,
     unavailable: [

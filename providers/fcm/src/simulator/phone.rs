@@ -18,7 +18,7 @@ const KEPT: usize = 1024;
 const WAITING: usize = 100;
 
 /// How long FCM keeps a message that names no time to live.
-const DEFAULT_TTL: Duration = crate::wire::MAX_TTL;
+const DEFAULT_TTL: Duration = crate::render::MAX_TTL;
 
 /// A phone with the app on it. Clones are the same phone.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use push_testkit::{
 };
 
 use super::{failure, invalid};
-use crate::wire::MAX_PAYLOAD;
+use crate::render::MAX_PAYLOAD;
 
 /// The type of a field.
 enum Type {

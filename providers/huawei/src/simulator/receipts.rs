@@ -8,7 +8,7 @@ use push_http::HttpClient;
 use serde_json::{Value, json};
 
 use super::service::Service;
-use crate::receipt::SIGNATURE_HEADER;
+use crate::receive::SIGNATURE_HEADER;
 
 /// The most receipts in one request.
 const BATCH: usize = 100;

@@ -40,6 +40,14 @@ impl<'a> Failure<'a> {
         })
     }
 
+    /// FCM's own code, or else Google's general status.
+    fn word(&self) -> &'a str {
+        match self.code {
+            "" => self.status,
+            code => code,
+        }
+    }
+
     /// Whether the complaint is about the token and about nothing else.
     fn is_about_token(&self) -> bool {
         let mut fields = of_type(self.details, "BadRequest")
@@ -98,7 +106,7 @@ fn json(response: &Response<Bytes>) -> Value {
 pub(crate) fn is_access_refused(response: &Response<Bytes>) -> bool {
     response.status() == StatusCode::UNAUTHORIZED
         && Failure::read(&json(response))
-            .is_some_and(|failure| failure.code.is_empty() && failure.status == "UNAUTHENTICATED")
+            .is_some_and(|failure| matches!(failure.word(), "UNAUTHENTICATED" | ""))
 }
 
 /// The verdict on a message that was answered with `response` at `now`. `private` is what the request held.
@@ -112,10 +120,7 @@ pub(crate) fn answered(response: &Response<Bytes>, private: &[&str], now: Timest
     let Some(failure) = Failure::read(&json) else {
         return not_the_vendors(status, headers, now);
     };
-    let code = match failure.code {
-        "" => failure.status,
-        code => code,
-    };
+    let code = failure.word();
     let answer = vendor_answer(status, code, failure.message, private);
     let kind = known(code, status, &failure).unwrap_or_else(|| unknown_code(status));
     let verdict = with_retry_after(Verdict::new(kind, answer), headers, now);
@@ -139,7 +144,9 @@ fn known(code: &str, status: StatusCode, failure: &Failure<'_>) -> Option<Verdic
         // The APNs key or the Web Push key in the Firebase console is wrong: Android phones are not affected.
         "THIRD_PARTY_AUTH_ERROR" | "APNS_AUTH_ERROR" => VerdictKind::TargetRefused,
         // Again after the access token was renewed.
-        "UNAUTHENTICATED" if status == StatusCode::UNAUTHORIZED => VerdictKind::CredentialRefused,
+        "UNAUTHENTICATED" | "" if status == StatusCode::UNAUTHORIZED => {
+            VerdictKind::CredentialRefused
+        }
         "PERMISSION_DENIED" | "NOT_FOUND" if failure.is_about_account() => {
             VerdictKind::CredentialRefused
         }

@@ -237,6 +237,7 @@ impl fmt::Debug for HuaweiProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HuaweiProvider")
             .field("url", &self.url)
+            .field("token_url", &self.access.service().url)
             .field("access", &self.access)
             .finish_non_exhaustive()
     }

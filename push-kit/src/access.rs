@@ -282,8 +282,8 @@ impl<S: TokenService> AccessCache<S> {
             Either::Left((access, _)) => Ok(access.unwrap_or(valid)),
             Either::Right(_) => {
                 let failure = Verdict::unavailable("the token service does not answer");
-                let _: Access = self.lock().end(Err(failure), self.clock.now());
-                Ok(valid)
+                let ended = self.lock().end(Err(failure), self.clock.now());
+                Ok(ended.unwrap_or(valid))
             }
         }
     }

@@ -47,16 +47,13 @@ impl Rendered {
         let notification = &content.notification;
         let mut message = Map::new();
         let mut android = android(content, now);
-        match notification.kind {
-            NotificationKind::Alert => {
-                message.insert("notification".into(), shown(notification).into());
-                android.insert(
-                    "notification".into(),
-                    shown_on_android(content, style).into(),
-                );
-            }
-            // Data that the app handles by itself.
-            _ => {}
+        // Any other kind is data that the app handles by itself.
+        if notification.kind == NotificationKind::Alert {
+            message.insert("notification".into(), shown(notification).into());
+            android.insert(
+                "notification".into(),
+                shown_on_android(content, style).into(),
+            );
         }
         message.insert("android".into(), android.into());
         let mut data = Map::new();

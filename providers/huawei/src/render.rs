@@ -299,10 +299,11 @@ fn android_shows(message: &Value) -> bool {
 /// Makes `message` fit. `is_copied`: the click data is also in the intent.
 fn cut(mut message: Value, is_copied: bool, validate_only: bool) -> Result<Rendered, Verdict> {
     let size_of = |message: &Value| head(message, validate_only).len() + TAIL.len();
-    if is_copied && size_of(&message) > MAX_PAYLOAD {
-        if let Some(fields) = message.as_object_mut() {
-            fields.remove("data");
-        }
+    if is_copied
+        && size_of(&message) > MAX_PAYLOAD
+        && let Some(fields) = message.as_object_mut()
+    {
+        fields.remove("data");
     }
     fit(&mut message, MAX_PAYLOAD, &TEXTS, size_of).map_err(|excess| {
         Verdict::payload_refused(

@@ -4,9 +4,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use push_core::{Retry, Scope, Timestamp, TokenFault, VendorAnswer, Verdict, VerdictKind};
+use push_http::HttpError;
 use push_kit::{
     scrub::{identifier, vendor_answer},
-    verdict::{not_the_vendors, unknown_code, with_retry_after},
+    verdict::{self, not_the_vendors, unknown_code, with_retry_after},
 };
 use serde_json::Value;
 
@@ -152,6 +153,17 @@ fn known(code: &str, status: StatusCode, failure: &Failure<'_>) -> Option<Verdic
         }
         _ => return None,
     })
+}
+
+/// The verdict on a message that got no whole answer. The status 200 is FCM's last word even if the body after it was lost.
+pub(crate) fn unanswered(error: &HttpError) -> Verdict {
+    match error.status() {
+        Some(StatusCode::OK) => {
+            let answer = VendorAnswer::new(200, "");
+            Verdict::accepted(answer.with_text("accepted; the message's id was lost on the way"))
+        }
+        _ => verdict::unanswered(error),
+    }
 }
 
 #[cfg(test)]

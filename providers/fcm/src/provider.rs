@@ -14,7 +14,7 @@ use push_kit::{
     access::{AccessCache, AccessToken},
     health::health,
     token::trimmed,
-    verdict::{unanswered, unsupported},
+    verdict::unsupported,
 };
 use serde_json::{Map, Value};
 
@@ -44,7 +44,11 @@ impl Plugin for Fcm {
 
     fn build(config: FcmConfig, context: &BuildContext) -> Result<DynProvider> {
         let clock = Arc::clone(&context.clock);
-        let client = Client::new(config.http.clone(), Arc::clone(&clock))?;
+        let http = config
+            .http
+            .clone()
+            .with_addresses(context.addresses.clone());
+        let client = Client::new(http, Arc::clone(&clock))?;
         Ok(Arc::new(FcmProvider::new(
             &config,
             Arc::new(client),
@@ -124,7 +128,7 @@ impl FcmProvider {
         headers.insert(header::CONTENT_TYPE, JSON);
         headers.insert(header::AUTHORIZATION, access.bearer().clone());
         let response = self.client.send(request).await;
-        let response = response.map_err(|error| unanswered(&error))?;
+        let response = response.map_err(|error| classify::unanswered(&error))?;
         Ok((response, access))
     }
 

@@ -1,8 +1,13 @@
-//! The client against peers that do, on purpose, everything a peer can do to a push.
+//! The client against peers that do, on purpose, everything that a peer can do to a push.
+mod addresses;
+mod batch;
 mod ca;
 mod exchange;
 mod faults;
+mod growth;
 mod http1;
+mod parsing;
+mod partial;
 mod pool;
 mod proxy;
 mod silence;

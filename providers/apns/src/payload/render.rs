@@ -78,7 +78,7 @@ fn usual(notification: &Notification, push_type: PushType) -> Aps {
             alert: texts(notification).map(|it| with_sound(it, notification)),
             ..Aps::default()
         },
-        PushType::Widgets => Aps {
+        PushType::Widgets | PushType::Controls => Aps {
             content_changed: true,
             ..Aps::default()
         },

@@ -36,7 +36,7 @@ push_testkit::provider_conformance! {
 
     // A request, read as the vendor and its phones read it.
     token: "{{name}}-token-000000",
-    token_forms: [(" {{name}}-token-000001\n", "{{name}}-token-000001")],
+    token_forms: [(" {{name}}-token-000001 ", "{{name}}-token-000001")],
     shown: |sent| Shown::new(sent.json())
         .tokens_at("/to")
         .title_at("/title")

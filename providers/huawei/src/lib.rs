@@ -61,8 +61,8 @@ pub mod fuzz {
         token: &push_core::DeviceToken,
     ) -> push_core::Verdict {
         let now = push_core::Timestamp::from_unix_millis(0);
-        crate::classify::Answer::read(response, now)
-            .outcome(&push_core::Notification::default(), &[token])
+        crate::classify::Answer::read(response)
+            .outcome(&[token], &[], now)
             .verdict(token)
     }
 }

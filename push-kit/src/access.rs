@@ -14,11 +14,11 @@ use futures_util::{
     lock,
 };
 use http::{HeaderValue, Response};
-use push_core::{Clock, Retry, Scope, Secret, Timestamp, VendorAnswer, Verdict, VerdictKind};
+use push_core::{Clock, Retry, Scope, Secret, Timestamp, Verdict, VerdictKind};
 use serde_json::Value;
 
 use crate::{
-    scrub::scrub,
+    scrub::vendor_answer,
     verdict::{not_the_vendors, with_retry_after},
 };
 
@@ -96,13 +96,11 @@ impl Grant {
             (300..400, _) => return Err(not_the_vendors(status, headers, now)),
             _ => VerdictKind::CredentialRefused,
         };
-        let words = text(&json["error_description"]);
-        let words = match scrub(&words, private.iter().copied()) {
-            words if words.is_empty() => "the token service refused an access token".into(),
+        let words = match text(&json["error_description"]) {
+            words if words.is_empty() => "the token service refused an access token".to_owned(),
             words => words,
         };
-        let answer = VendorAnswer::new(status.as_u16(), scrub(&code, private.iter().copied()))
-            .with_text(words);
+        let answer = vendor_answer(status, &code, &words, private);
         Err(with_retry_after(Verdict::new(kind, answer), headers, now))
     }
 }
@@ -284,8 +282,8 @@ impl<S: TokenService> AccessCache<S> {
             Either::Left((access, _)) => Ok(access.unwrap_or(valid)),
             Either::Right(_) => {
                 let failure = Verdict::unavailable("the token service does not answer");
-                let _: Access = self.lock().end(Err(failure), self.clock.now());
-                Ok(valid)
+                let ended = self.lock().end(Err(failure), self.clock.now());
+                Ok(ended.unwrap_or(valid))
             }
         }
     }

@@ -13,6 +13,7 @@
 //! | [`payload`] | cuts texts until a payload fits |
 //! | [`quota`] | computes when a daily quota is reset |
 //! | [`scrub`] | removes secrets and message texts from a vendor's message |
+//! | [`token`] | trims device tokens |
 //! | [`verdict`] | classifies transport errors, foreign answers and unknown codes |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -27,4 +28,5 @@ pub mod overlay;
 pub mod payload;
 pub mod quota;
 pub mod scrub;
+pub mod token;
 pub mod verdict;

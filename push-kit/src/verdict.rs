@@ -1,7 +1,32 @@
 //! Verdicts that are the same for every vendor.
 use http::{HeaderMap, StatusCode};
-use push_core::{Retry, Scope, Timestamp, VendorAnswer, Verdict, VerdictKind};
+use push_core::{
+    Capabilities, NotificationKind, Retry, Scope, Slot, Timestamp, VendorAnswer, Verdict,
+    VerdictKind,
+};
 use push_http::{HttpError, HttpErrorKind, Processed};
+
+/// The verdict on a batch for `slot` or a notification of `kind` that the provider cannot send; `None` if it can.
+pub fn unsupported(
+    capabilities: &Capabilities,
+    slot: Slot,
+    kind: NotificationKind,
+) -> Option<Verdict> {
+    let channel = &capabilities.channel;
+    if !capabilities.slots.contains(&slot) {
+        Some(Verdict::payload_refused(
+            "unsupported-slot",
+            format!("channel {channel} has no tokens for the slot {slot}"),
+        ))
+    } else if !capabilities.kinds.contains(&kind) {
+        Some(Verdict::payload_refused(
+            "unsupported-kind",
+            format!("channel {channel} has no push of this kind"),
+        ))
+    } else {
+        None
+    }
+}
 
 /// The verdict on a push that got no whole answer: [`VerdictKind::Unavailable`] if the vendor certainly did not process it,
 /// [`VerdictKind::Unknown`] if it may have.
@@ -72,6 +97,22 @@ mod tests {
                 VerdictKind::Unavailable(_) | VerdictKind::RateLimited(_) | VerdictKind::TargetRefused
             );
             prop_assert!(is_safe);
+        }
+    }
+
+    #[test]
+    fn only_slots_and_kinds_that_are_claimed_are_sent() {
+        let can = Capabilities::new(push_core::Channel::FCM, 4096);
+        assert_eq!(
+            unsupported(&can, Slot::Alert, NotificationKind::Alert),
+            None
+        );
+        for (slot, kind) in [
+            (Slot::Voip, NotificationKind::Alert),
+            (Slot::Alert, NotificationKind::Voip),
+        ] {
+            let verdict = unsupported(&can, slot, kind).unwrap();
+            assert_eq!(verdict.kind, VerdictKind::PayloadRefused);
         }
     }
 

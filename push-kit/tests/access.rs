@@ -50,8 +50,8 @@ impl TokenService for Handle {
         let others = service.running.fetch_add(1, Ordering::SeqCst);
         let _running = Running(&service.running);
         assert_eq!(others, 0, "one fetch at a time");
-        service.permits.acquire().await.unwrap().forget();
-        let scripted = service.answers.lock().unwrap().pop_front();
+        service.permits.acquire().await.expect("open").forget();
+        let scripted = service.answers.lock().expect("no panic").pop_front();
         scripted.unwrap_or_else(|| Ok(Grant::new(format!("token-{asked}"), HOUR)))
     }
 }
@@ -87,7 +87,11 @@ impl Scene {
     }
 
     fn next(&self, answer: Result<Grant, Verdict>) {
-        self.service.answers.lock().unwrap().push_back(answer);
+        self.service
+            .answers
+            .lock()
+            .expect("no panic")
+            .push_back(answer);
     }
 }
 
@@ -105,7 +109,7 @@ fn text(access: &Access) -> String {
 fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread()
         .build()
-        .unwrap()
+        .expect("a runtime")
         .block_on(test);
 }
 
@@ -336,7 +340,7 @@ fn oauth(status: u16, body: &str) -> Result<Grant, Verdict> {
         .status(status)
         .header("retry-after", "7")
         .body(body.to_owned().into())
-        .unwrap();
+        .expect("a response");
     Grant::from_oauth(&response, START, &["client-s3cret"])
 }
 

@@ -160,7 +160,7 @@ fn every_message_that_breaks_a_rule_is_refused_with_its_code() {
             body["message"]["android"]["notification"]["profile_id"] = json!("x".repeat(65));
         }),
         ("80100003", |body| {
-            body["message"]["android"]["notification"]["vibrate_config"] = json!(["1"; 11]);
+            body["message"]["android"]["notification"]["vibrate_config"] = json!(vec!["1"; 11]);
         }),
         ("80100003", |body| {
             body["message"]["android"]["notification"]["buttons"] = json!([{}, {}, {}, {}]);

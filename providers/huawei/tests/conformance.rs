@@ -101,7 +101,7 @@ push_testkit::provider_conformance! {
         ("token_endpoint", "http://oauth-login.cloud.huawei.com/oauth2/v3/token"),
         ("receipt_key", ""),
     ],
-    secrets: ["the-app-secret-of-a-test", "CgB6e3x9", KEY],
+    secrets: ["the-app-secret-of-a-test", "CgB6e3x9/abc/==", KEY],
     auth: (
         "/oauth2/v3/token",
         (200, r#"{"access_token":"CgB6e3x9\/abc\/==","expires_in":3600,"token_type":"Bearer"}"#),

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use http::Request;
 use push_http::{Client, HttpClient, HttpConfig};
 use push_provider_huawei::simulator::{App, Options, Phone, Simulator};
-use push_testkit::{Reply, block_on, json, sample, serde_json::Value};
+use push_testkit::{
+    Reply, block_on, json, sample,
+    serde_json::{self, Value},
+};
 
 struct Scene {
     huawei: Simulator,
@@ -13,20 +16,20 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let clock = Arc::new(sample::clock());
+        let clock = sample::clock();
         let other = App {
             id: "200000002".into(),
             ..App::default()
         };
         let options = Options::default()
-            .with_clock(clock.clone())
+            .with_clock(Arc::new(clock.clone()))
             .with_apps(vec![App::default(), other]);
         let huawei = Simulator::start(options)
             .await
             .expect("loopback can be bound");
         let mut config = HttpConfig::default();
         config.extra_ca_pem = Some(huawei.ca_pem());
-        let client = Client::new(config, clock).expect("a client");
+        let client = Client::new(config, Arc::new(clock)).expect("a client");
         Self { huawei, client }
     }
 
@@ -37,7 +40,7 @@ impl Scene {
         }
         let request = request.body(body.into()).expect("a request");
         let response = self.client.send(request).await.expect("an answer");
-        let json = push_testkit::serde_json::from_slice(response.body()).unwrap_or_default();
+        let json = serde_json::from_slice(response.body()).unwrap_or_default();
         (response.status().as_u16(), json)
     }
 

@@ -35,6 +35,6 @@ pub use self::{
     receipts::{Posted, Receipts},
     running::{
         Action, BoxFuture, Credential, Install, Order, Problem, RunningSimulator, SimulatedPhone,
-        SimulatorDescriptor, simulators,
+        SimulatorDescriptor, Starting, simulators,
     },
 };

@@ -213,3 +213,44 @@ impl fmt::Debug for Service {
         self.server.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use push_http::{Client, HttpClient, HttpConfig};
+
+    use super::*;
+    use crate::{block_on, sample, until};
+
+    #[test]
+    fn a_graceful_disconnect_answers_what_has_begun_and_takes_new_connections() {
+        block_on(async {
+            let clock = sample::clock();
+            let options = Options {
+                clock: Arc::new(clock.clone()),
+                delay: Duration::from_secs(1),
+                ..Options::default()
+            };
+            let service = options
+                .serve(1024, |_| Reply::new(200))
+                .await
+                .expect("loopback can be bound");
+            let mut config = HttpConfig::default();
+            config.extra_ca_pem = Some(service.ca_pem());
+            let client = Client::new(config, Arc::new(clock.clone())).expect("a client");
+            let ask = |client: Client, url: String| async move {
+                let request = Request::post(url).body(Bytes::new()).expect("a request");
+                client.send(request).await.map(|answer| answer.status())
+            };
+            let url = service.server().url();
+            let begun = tokio::spawn(ask(client.clone(), url.clone()));
+            service.server().log().wait_for(1).await;
+            service.disconnect(true);
+            clock.advance(Duration::from_secs(1));
+            assert_eq!(begun.await.expect("no panic").expect("an answer"), 200);
+            until(|| service.server().listener().open() == 0).await;
+            service.delay().set(Duration::ZERO);
+            assert_eq!(ask(client, url).await.expect("an answer"), 200);
+            assert_eq!(service.server().listener().accepted(), 2);
+        });
+    }
+}

@@ -18,8 +18,11 @@ pub struct SimulatorDescriptor {
     /// How many ports it listens on, beginning with that of [`Options::address`].
     pub ports: u16,
     /// Starts it.
-    pub start: fn(Options) -> BoxFuture<'static, io::Result<Box<dyn RunningSimulator>>>,
+    pub start: fn(Options) -> Starting,
 }
+
+/// A simulator that is starting. It fails if an address cannot be bound.
+pub type Starting = BoxFuture<'static, io::Result<Box<dyn RunningSimulator>>>;
 
 impl fmt::Debug for SimulatorDescriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -119,12 +119,12 @@ pub(super) fn check(body: &[u8], may_be_urgent: bool) -> Result<Accepted, Refusa
     let Ok(Value::Object(mut request)) = serde_json::from_slice(body) else {
         return wrong_structure("the body is not a JSON object");
     };
-    only(&request, &["validate_only", "message", "review"])?;
-    let validate_only = flag(&request, "validate_only")?.unwrap_or(false);
     let Some(Value::Object(mut message)) = request.remove("message") else {
-        // Its tokens are missing with it, and that is what Huawei complains of.
+        // Its tokens are missing with it, and that is what Huawei complains of, also where the name is misspelt.
         return no("80300010", "message is missing, and its tokens with it");
     };
+    only(&request, &["validate_only", "review"])?;
+    let validate_only = flag(&request, "validate_only")?.unwrap_or(false);
     only(&message, MESSAGE_FIELDS)?;
     let tokens = tokens(&mut message, body.len())?;
     text(&message, "data")?;

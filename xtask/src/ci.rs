@@ -254,6 +254,8 @@ fn new_crates(root: &Path) -> Result {
     }
     let features = [
         "provider-sample-one",
+        "provider-sample-two",
+        "provider-sample-three",
         "ingress-sample",
         "login-sample",
         "queue-sample",
@@ -261,6 +263,10 @@ fn new_crates(root: &Path) -> Result {
     ];
     for feature in features {
         match feature.strip_prefix("provider-") {
+            Some("sample-two") => {
+                new::provider(copy, &["sample-two", "--auth", "sign", "--batch", "500"])?;
+            }
+            Some("sample-three") => new::provider(copy, &["sample-three", "--auth", "none"])?,
             Some(name) => new::provider(copy, &[name])?,
             None => new::plugin(copy, &[feature])?,
         }

@@ -2,21 +2,21 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
-use push_core::{
-    DeviceToken, Mismatch, Retry, Scope, Timestamp, VendorAnswer, Verdict, VerdictKind,
+use http::{Response, StatusCode};
+use push_core::{Retry, Scope, Timestamp, TokenFault, VendorAnswer, Verdict, VerdictKind};
+use push_http::HttpError;
+use push_kit::{
+    scrub::{identifier, vendor_answer},
+    verdict::{self, not_the_vendors, unknown_code, with_retry_after},
 };
-use push_http::{HttpError, HttpErrorKind, Processed};
 use serde_json::Value;
 
 /// How long to wait after a quota was exceeded, if FCM does not say.
 const QUOTA_PAUSE: Duration = Duration::from_secs(60);
 
-/// An error as FCM writes it (`google.rpc.Status`). Every field may be missing: proxies answer, too.
+/// An error as Google writes it (`google.rpc.Status`).
 struct Failure<'a> {
-    /// Whether there is an `error` object at all.
-    is_googles: bool,
-    /// `details[].errorCode` of the detail that is FCM's own.
+    /// `details[].errorCode` of FCM's own detail; empty if there is none.
     code: &'a str,
     /// `error.status`.
     status: &'a str,
@@ -25,44 +25,62 @@ struct Failure<'a> {
 }
 
 impl<'a> Failure<'a> {
-    fn read(json: &'a Value) -> Self {
+    /// Reads `json`; `None` if it is not Google's error.
+    fn read(json: &'a Value) -> Option<Self> {
         let error = &json["error"];
+        error["code"].as_u64()?;
         let text = |key: &str| error[key].as_str().unwrap_or_default();
         let details = error["details"].as_array().map_or(&[][..], Vec::as_slice);
-        Self {
-            is_googles: error.is_object() && error["code"].is_u64(),
+        Some(Self {
             code: of_type(details, "FcmError")
-                .find_map(|it| it["errorCode"].as_str())
+                .find_map(|detail| detail["errorCode"].as_str())
                 .unwrap_or_default(),
             status: text("status"),
             message: text("message"),
             details,
+        })
+    }
+
+    /// FCM's own code, or else Google's general status.
+    fn word(&self) -> &'a str {
+        match self.code {
+            "" => self.status,
+            code => code,
         }
     }
 
     /// Whether the complaint is about the token and about nothing else.
     fn is_about_token(&self) -> bool {
         let mut fields = of_type(self.details, "BadRequest")
-            .filter_map(|it| it["fieldViolations"].as_array())
+            .filter_map(|detail| detail["fieldViolations"].as_array())
             .flatten()
-            .map(|it| it["field"].as_str().unwrap_or_default())
+            .map(|violation| violation["field"].as_str().unwrap_or_default())
             .peekable();
         if fields.peek().is_some() {
-            fields.all(|it| it == "message.token")
+            fields.all(|field| field == "message.token")
         } else {
             self.message
                 .contains("registration token is not a valid FCM registration token")
         }
     }
 
+    /// Whether the complaint is about the project or the service account: the interface is disabled, or a role is missing. A
+    /// 403 or 404 that does not say so may concern one token only.
+    fn is_about_account(&self) -> bool {
+        of_type(self.details, "ErrorInfo").any(|detail| {
+            let domain = detail["domain"].as_str().unwrap_or_default();
+            domain.ends_with("googleapis.com")
+        }) || self.message.contains("cloudmessaging.messages.create")
+    }
+
     /// How far an exceeded quota reaches.
     fn quota(&self) -> Scope {
         let mut violations = of_type(self.details, "QuotaFailure")
-            .filter_map(|it| it["violations"].as_array())
+            .filter_map(|detail| detail["violations"].as_array())
             .flatten();
-        let of_one_device = violations.any(|it| {
+        let of_one_device = violations.any(|violation| {
             ["subject", "description"].into_iter().any(|key| {
-                let text = it[key].as_str().unwrap_or_default();
+                let text = violation[key].as_str().unwrap_or_default();
                 text.to_ascii_lowercase().contains("device")
             })
         });
@@ -75,121 +93,76 @@ impl<'a> Failure<'a> {
 }
 
 fn of_type<'a>(details: &'a [Value], name: &'static str) -> impl Iterator<Item = &'a Value> {
-    details.iter().filter(move |it| {
-        let full = it["@type"].as_str().unwrap_or_default();
+    details.iter().filter(move |detail| {
+        let full = detail["@type"].as_str().unwrap_or_default();
         full.rsplit(['.', '/']).next() == Some(name)
     })
 }
 
-/// Whether `response` says that the access token is no longer good. A 401 with a code of FCM's own says something else.
-pub(crate) fn wants_other_access(response: &Response<Bytes>) -> bool {
-    response.status().as_u16() == 401 && {
-        let json = serde_json::from_slice(response.body()).unwrap_or_default();
-        Failure::read(&json).code.is_empty()
-    }
+fn json(response: &Response<Bytes>) -> Value {
+    serde_json::from_slice(response.body()).unwrap_or_default()
 }
 
-/// The verdict on a message to `token` that was answered with `response` at `now`.
-pub(crate) fn answered(
-    response: &Response<Bytes>,
-    token: Option<&DeviceToken>,
-    now: Timestamp,
-) -> Verdict {
-    let mut verdict = judge(response, now);
-    if let Some(token) = token {
-        verdict.answer = verdict.answer.without(token);
-    }
-    verdict
+/// Whether `response` refuses the access token. A 401 with a code of FCM's own says something else.
+pub(crate) fn is_access_refused(response: &Response<Bytes>) -> bool {
+    response.status() == StatusCode::UNAUTHORIZED
+        && Failure::read(&json(response))
+            .is_some_and(|failure| matches!(failure.word(), "UNAUTHENTICATED" | ""))
 }
 
-fn judge(response: &Response<Bytes>, now: Timestamp) -> Verdict {
-    let status = response.status().as_u16();
-    let json: Value = serde_json::from_slice(response.body()).unwrap_or_default();
-    if status == 200 {
-        return match json["name"].as_str() {
-            Some(name) => {
-                let id = name.rsplit('/').next().unwrap_or(name);
-                Verdict::accepted(VendorAnswer::new(status, "").with_request_id(id))
-            }
-            None => Verdict::new(
-                VerdictKind::Unknown,
-                VendorAnswer::new(status, "").with_text("accepted without naming a message"),
-            ),
-        };
+/// The verdict on a message that was answered with `response` at `now`. `private` is what the request held.
+pub(crate) fn answered(response: &Response<Bytes>, private: &[&str], now: Timestamp) -> Verdict {
+    let (status, headers, json) = (response.status(), response.headers(), json(response));
+    if let (StatusCode::OK, Some(name)) = (status, json["name"].as_str()) {
+        let id = name.rsplit('/').next().unwrap_or(name);
+        let answer = VendorAnswer::new(200, "").with_request_id(identifier(id, private));
+        return Verdict::accepted(answer);
     }
-    let failure = Failure::read(&json);
-    let code = if failure.code.is_empty() {
-        failure.status
-    } else {
-        failure.code
+    let Some(failure) = Failure::read(&json) else {
+        return not_the_vendors(status, headers, now);
     };
-    let answer = VendorAnswer::new(status, code).with_text(failure.message);
-    let kind = match failure.code {
-        "" => by_status(status, &failure),
-        known => by_code(known, &failure).unwrap_or_else(|| by_severity(status)),
-    };
-    let verdict = Verdict::new(kind, answer);
-    let asked = Retry::from_headers(response.headers(), now);
-    match kind {
-        VerdictKind::RateLimited(_) => {
-            verdict.with_retry(asked.unwrap_or(Retry::After(QUOTA_PAUSE)))
+    let code = failure.word();
+    let answer = vendor_answer(status, code, failure.message, private);
+    let kind = known(code, status, &failure).unwrap_or_else(|| unknown_code(status));
+    let verdict = with_retry_after(Verdict::new(kind, answer), headers, now);
+    match (kind, verdict.retry) {
+        (VerdictKind::RateLimited(_), Retry::Backoff) => {
+            verdict.with_retry(Retry::After(QUOTA_PAUSE))
         }
-        VerdictKind::Unavailable => verdict.with_retry(asked.unwrap_or(Retry::Backoff)),
         _ => verdict,
     }
 }
 
-/// What a code of FCM's own means; `None` if nobody knows it yet.
-fn by_code(code: &str, failure: &Failure<'_>) -> Option<VerdictKind> {
+/// What a code means: FCM's own, or Google's general status where FCM adds none. `None` for any other.
+fn known(code: &str, status: StatusCode, failure: &Failure<'_>) -> Option<VerdictKind> {
     Some(match code {
         "UNREGISTERED" => VerdictKind::TokenDead { since: None },
-        "INVALID_ARGUMENT" => invalid_argument(failure),
-        "SENDER_ID_MISMATCH" => VerdictKind::TokenMismatch(Mismatch::App),
-        "QUOTA_EXCEEDED" => VerdictKind::RateLimited(failure.quota()),
-        "UNAVAILABLE" | "INTERNAL" => VerdictKind::Unavailable,
-        // What is wrong is in the Firebase console: APNs key or Web Push key.
-        "THIRD_PARTY_AUTH_ERROR" | "APNS_AUTH_ERROR" => VerdictKind::CredentialRefused,
-        "UNSPECIFIED_ERROR" => VerdictKind::Unknown,
+        "INVALID_ARGUMENT" if failure.is_about_token() => VerdictKind::TokenDead { since: None },
+        "INVALID_ARGUMENT" => VerdictKind::PayloadRefused,
+        "SENDER_ID_MISMATCH" => VerdictKind::TokenUnusable(TokenFault::App),
+        "QUOTA_EXCEEDED" | "RESOURCE_EXHAUSTED" => VerdictKind::RateLimited(failure.quota()),
+        "UNAVAILABLE" | "INTERNAL" => VerdictKind::Unavailable(Scope::Credential),
+        // The APNs key or the Web Push key in the Firebase console is wrong: Android phones are not affected.
+        "THIRD_PARTY_AUTH_ERROR" | "APNS_AUTH_ERROR" => VerdictKind::TargetRefused,
+        // Again after the access token was renewed.
+        "UNAUTHENTICATED" | "" if status == StatusCode::UNAUTHORIZED => {
+            VerdictKind::CredentialRefused
+        }
+        "PERMISSION_DENIED" | "NOT_FOUND" if failure.is_about_account() => {
+            VerdictKind::CredentialRefused
+        }
         _ => return None,
     })
 }
 
-/// What Google's general status means, where FCM adds no code.
-fn by_status(status: u16, failure: &Failure<'_>) -> VerdictKind {
-    match (status, failure.status) {
-        (400, "INVALID_ARGUMENT") => invalid_argument(failure),
-        (401, _) => VerdictKind::CredentialRefused,
-        // The interface is not enabled, a role is missing, or there is no such project: nothing about the token.
-        (403 | 404, _) if failure.is_googles => VerdictKind::CredentialRefused,
-        _ => by_severity(status),
-    }
-}
-
-/// What the HTTP status alone tells. It never costs a token.
-fn by_severity(status: u16) -> VerdictKind {
-    match status {
-        413 => VerdictKind::PayloadRefused,
-        429 => VerdictKind::RateLimited(Scope::Credential),
-        500.. => VerdictKind::Unavailable,
-        _ => VerdictKind::Unknown,
-    }
-}
-
-fn invalid_argument(failure: &Failure<'_>) -> VerdictKind {
-    if failure.is_about_token() {
-        VerdictKind::TokenDead { since: None }
-    } else {
-        VerdictKind::PayloadRefused
-    }
-}
-
-/// The verdict on a message that got no answer.
+/// The verdict on a message that got no whole answer. The status 200 is FCM's last word even if the body after it was lost.
 pub(crate) fn unanswered(error: &HttpError) -> Verdict {
-    let text = error.to_string();
-    match (error.kind(), error.processed()) {
-        (HttpErrorKind::InvalidRequest, _) => Verdict::payload_refused("invalid-request", text),
-        (_, Processed::Never) => Verdict::unavailable(text),
-        (_, Processed::Unknown) => Verdict::unknown(text),
+    match error.status() {
+        Some(StatusCode::OK) => {
+            let answer = VendorAnswer::new(200, "");
+            Verdict::accepted(answer.with_text("accepted; the message's id was lost on the way"))
+        }
+        _ => verdict::unanswered(error),
     }
 }
 
@@ -201,26 +174,42 @@ mod tests {
 
     use super::*;
 
+    const DEAD: VerdictKind = VerdictKind::TokenDead { since: None };
+    const DOWN: VerdictKind = VerdictKind::Unavailable(Scope::Credential);
+    const LIMITED: VerdictKind = VerdictKind::RateLimited(Scope::Credential);
+
     fn verdict(status: u16, body: Value) -> Verdict {
         let response = Response::builder()
             .status(status)
             .body(Bytes::from(body.to_string()))
             .expect("a response");
-        let token = DeviceToken::new("dJ7x:APA91b-of-a-test").expect("a token");
-        answered(&response, Some(&token), NOW)
+        answered(&response, &["dJ7x:APA91b-of-a-test"], NOW)
+    }
+
+    fn plain(status: u16, word: &str) -> Value {
+        json!({"error": {"code": status, "status": word, "message": "…"}})
     }
 
     fn error(status: u16, word: &str, code: &str) -> Value {
-        json!({"error": {"code": status, "status": word, "message": "…", "details": [
-            {"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": code},
-        ]}})
+        let fcm = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
+        with_detail(
+            plain(status, word),
+            json!({"@type": fcm, "errorCode": code}),
+        )
+    }
+
+    fn with_detail(mut body: Value, detail: Value) -> Value {
+        match &mut body["error"]["details"] {
+            Value::Array(details) => details.push(detail),
+            none => *none = json!([detail]),
+        }
+        body
     }
 
     #[test]
-    fn every_code_of_the_manual_has_its_verdict() {
-        let dead = VerdictKind::TokenDead { since: None };
+    fn every_documented_code_has_its_verdict() {
         for (status, word, code, kind) in [
-            (404, "NOT_FOUND", "UNREGISTERED", dead),
+            (404, "NOT_FOUND", "UNREGISTERED", DEAD),
             (
                 400,
                 "INVALID_ARGUMENT",
@@ -231,29 +220,24 @@ mod tests {
                 403,
                 "PERMISSION_DENIED",
                 "SENDER_ID_MISMATCH",
-                VerdictKind::TokenMismatch(Mismatch::App),
+                VerdictKind::TokenUnusable(TokenFault::App),
             ),
-            (
-                429,
-                "RESOURCE_EXHAUSTED",
-                "QUOTA_EXCEEDED",
-                VerdictKind::RateLimited(Scope::Credential),
-            ),
-            (503, "UNAVAILABLE", "UNAVAILABLE", VerdictKind::Unavailable),
-            (500, "INTERNAL", "INTERNAL", VerdictKind::Unavailable),
+            (429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED", LIMITED),
+            (503, "UNAVAILABLE", "UNAVAILABLE", DOWN),
+            (500, "INTERNAL", "INTERNAL", DOWN),
             (
                 401,
                 "UNAUTHENTICATED",
                 "THIRD_PARTY_AUTH_ERROR",
-                VerdictKind::CredentialRefused,
+                VerdictKind::TargetRefused,
             ),
             (
                 401,
                 "UNAUTHENTICATED",
                 "APNS_AUTH_ERROR",
-                VerdictKind::CredentialRefused,
+                VerdictKind::TargetRefused,
             ),
-            (500, "UNKNOWN", "UNSPECIFIED_ERROR", VerdictKind::Unknown),
+            (500, "UNKNOWN", "UNSPECIFIED_ERROR", DOWN),
         ] {
             let verdict = verdict(status, error(status, word, code));
             assert_eq!(verdict.kind, kind, "{code}");
@@ -263,104 +247,124 @@ mod tests {
     }
 
     #[test]
-    fn without_a_code_the_status_decides() {
+    fn an_answer_without_a_code_is_judged_by_its_status_word() {
         for (status, word, kind) in [
             (400, "INVALID_ARGUMENT", VerdictKind::PayloadRefused),
             (401, "UNAUTHENTICATED", VerdictKind::CredentialRefused),
-            (403, "PERMISSION_DENIED", VerdictKind::CredentialRefused),
-            (404, "NOT_FOUND", VerdictKind::CredentialRefused),
-            (
-                429,
-                "RESOURCE_EXHAUSTED",
-                VerdictKind::RateLimited(Scope::Credential),
-            ),
-            (503, "UNAVAILABLE", VerdictKind::Unavailable),
-            (409, "ABORTED", VerdictKind::Unknown),
+            (429, "RESOURCE_EXHAUSTED", LIMITED),
+            (503, "UNAVAILABLE", DOWN),
+            (409, "ABORTED", VerdictKind::TargetRefused),
         ] {
-            let body = json!({"error": {"code": status, "status": word, "message": "…"}});
-            let verdict = verdict(status, body);
+            let verdict = verdict(status, plain(status, word));
             assert_eq!(verdict.kind, kind, "{word}");
             assert_eq!(verdict.answer.code, word);
         }
     }
 
     #[test]
+    fn a_bare_403_or_404_for_one_token_does_not_refuse_the_credential() {
+        for (status, word) in [(403, "PERMISSION_DENIED"), (404, "NOT_FOUND")] {
+            let verdict = verdict(status, plain(status, word));
+            assert_eq!(verdict.kind, VerdictKind::TargetRefused, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_403_that_names_the_project_or_the_missing_role_refuses_the_credential() {
+        let disabled = with_detail(
+            plain(403, "PERMISSION_DENIED"),
+            json!({
+                "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                "reason": "SERVICE_DISABLED",
+                "domain": "googleapis.com",
+            }),
+        );
+        assert_eq!(verdict(403, disabled).kind, VerdictKind::CredentialRefused);
+        let mut body = plain(403, "PERMISSION_DENIED");
+        body["error"]["message"] =
+            "Permission 'cloudmessaging.messages.create' denied on resource".into();
+        assert_eq!(verdict(403, body).kind, VerdictKind::CredentialRefused);
+    }
+
+    #[test]
+    fn a_wrong_apns_key_of_the_firebase_project_concerns_one_target() {
+        let case: Value =
+            serde_json::from_str(include_str!("../tests/fixtures/third_party_auth.json"))
+                .expect("the fixture is JSON");
+        let answer = &case["the_answer_to_one_token_only"];
+        let body = answer["body"].clone();
+        let verdict = verdict(401, body.clone());
+        assert_eq!(verdict.kind, VerdictKind::TargetRefused);
+        assert_eq!(verdict.answer.code, "THIRD_PARTY_AUTH_ERROR");
+        let response = Response::builder().status(401);
+        let response = response.body(Bytes::from(body.to_string())).unwrap();
+        assert!(!is_access_refused(&response));
+    }
+
+    #[test]
     fn an_invalid_argument_costs_a_token_only_if_it_is_about_the_token_alone() {
         let with = |fields: &[&str]| {
-            let violations: Vec<_> = fields.iter().map(|it| json!({"field": it})).collect();
-            let mut body = error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT");
-            if let Some(details) = body["error"]["details"].as_array_mut() {
-                details.push(json!({
+            let violations: Vec<_> = fields.iter().map(|field| json!({"field": field})).collect();
+            let body = with_detail(
+                error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT"),
+                json!({
                     "@type": "type.googleapis.com/google.rpc.BadRequest",
                     "fieldViolations": violations,
-                }));
-            }
+                }),
+            );
             verdict(400, body).kind
         };
-        let dead = VerdictKind::TokenDead { since: None };
-        assert_eq!(with(&["message.token"]), dead);
-        assert_eq!(
-            with(&["message.token", "message.data[0].value"]),
-            VerdictKind::PayloadRefused
-        );
-        assert_eq!(with(&["message.android.ttl"]), VerdictKind::PayloadRefused);
-        assert_eq!(with(&[]), VerdictKind::PayloadRefused);
+        let refused = VerdictKind::PayloadRefused;
+        assert_eq!(with(&["message.token"]), DEAD);
+        assert_eq!(with(&["message.token", "message.data[0].value"]), refused);
+        assert_eq!(with(&["message.android.ttl"]), refused);
+        assert_eq!(with(&[]), refused);
         let mut body = error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT");
         body["error"]["message"] =
             "The registration token is not a valid FCM registration token".into();
-        assert_eq!(verdict(400, body).kind, dead);
+        assert_eq!(verdict(400, body).kind, DEAD);
     }
 
     #[test]
     fn a_quota_of_one_device_stops_no_other() {
         let with = |subject: &str| {
-            let mut body = error(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED");
-            if let Some(details) = body["error"]["details"].as_array_mut() {
-                details.push(json!({
+            let body = with_detail(
+                error(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"),
+                json!({
                     "@type": "type.googleapis.com/google.rpc.QuotaFailure",
                     "violations": [{"subject": subject, "description": "Quota exceeded"}],
-                }));
-            }
+                }),
+            );
             verdict(429, body)
         };
-        assert_eq!(
-            with("Device message rate").kind,
-            VerdictKind::RateLimited(Scope::Token)
-        );
-        assert_eq!(
-            with("project:demo").kind,
-            VerdictKind::RateLimited(Scope::Credential)
-        );
+        let of_one = with("Device message rate");
+        assert_eq!(of_one.kind, VerdictKind::RateLimited(Scope::Token));
+        assert_eq!(with("project:demo").kind, LIMITED);
         assert_eq!(with("project:demo").retry, Retry::After(QUOTA_PAUSE));
     }
 
     #[test]
-    fn a_code_that_nobody_knows_costs_no_token_whatever_comes_with_it() {
+    fn an_unknown_code_costs_no_token_and_no_credential_and_is_kept() {
         for status in [400, 401, 403, 404, 409, 410, 418, 429, 500, 503] {
             let verdict = verdict(status, error(status, "NOT_FOUND", "BRAND_NEW"));
-            let safe = matches!(
-                verdict.kind,
-                VerdictKind::Unknown | VerdictKind::Unavailable | VerdictKind::RateLimited(_)
-            );
-            assert!(safe, "{status}: {verdict:?}");
+            let kind = unknown_code(StatusCode::from_u16(status).unwrap());
+            assert_eq!(verdict.kind, kind, "{status}");
             assert_eq!(verdict.answer.code, "BRAND_NEW");
         }
     }
 
     #[test]
-    fn a_page_of_a_proxy_says_nothing_about_credential_or_token() {
-        for status in [301, 400, 403, 404, 407] {
-            assert_eq!(
-                verdict(status, json!("blocked")).kind,
-                VerdictKind::Unknown,
-                "{status}"
-            );
+    fn an_answer_that_is_not_googles_is_an_outage_of_the_path() {
+        for status in [200, 301, 400, 401, 403, 404, 407, 429, 502] {
+            for body in [
+                json!("blocked"),
+                Value::Null,
+                json!({"error": "x"}),
+                json!({}),
+            ] {
+                assert_eq!(verdict(status, body.clone()).kind, DOWN, "{status} {body}");
+            }
         }
-        assert_eq!(
-            verdict(502, json!("bad gateway")).kind,
-            VerdictKind::Unavailable
-        );
-        assert_eq!(verdict(200, json!("hello")).kind, VerdictKind::Unknown);
     }
 
     #[test]
@@ -372,12 +376,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_that_say_nothing_cost_no_token(status in 100u16..1000, body in any::<Vec<u8>>()) {
+        fn arbitrary_bytes_cost_no_token(status in 100u16..1000, body in any::<Vec<u8>>()) {
             let response = Response::builder().status(status).body(Bytes::from(body)).unwrap();
-            let verdict = answered(&response, None, NOW);
+            let verdict = answered(&response, &[], NOW);
             let costs = matches!(
                 verdict.kind,
-                VerdictKind::TokenDead { .. } | VerdictKind::TokenMismatch(_) | VerdictKind::Accepted
+                VerdictKind::TokenDead { .. } | VerdictKind::TokenUnusable(_) | VerdictKind::Accepted
             );
             prop_assert!(!costs, "{verdict:?}");
         }

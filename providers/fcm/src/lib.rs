@@ -1,27 +1,31 @@
 //! Firebase Cloud Messaging for offline push, by its HTTP v1 interface.
 //!
-//! [`Fcm`] holds one service account. It fetches one access token and shares it (`auth`), renders a notification
-//! once and sends it to each token of a batch (`wire`, `provider`), and says what Google's answer means (`classify`).
-//! With the feature `simulator`, [`simulator`] is Google's side of all that, and the phones behind it.
+//! [`FcmProvider`] holds one service account (`account`). Its access token is fetched and shared (`auth`), a message is rendered
+//! once for each content (`render`) and sent to each target of a batch (`provider`), and Google's answer becomes a verdict
+//! (`classify`). Which fields a caller may set is in `fields`. With the feature `simulator`, [`simulator`] is Google's side and
+//! the phones behind it.
 //!
-//! What is shown names its delivery in the data, as `delivery` beside `ext`, where it fits without a word of the text: the app
-//! acknowledges it by that. `Payload::intent_extras` keeps it, and so does whoever hands all extras of the intent to the app half.
+//! The data of a message name its delivery and its receiver beside `ext`: the app acknowledges the delivery, and opens a click
+//! only in that receiver's session.
 //!
 //! Source: the Firebase documentation of `projects.messages` and of `ErrorCode`, and RFC 7523 for the access token.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod account;
 mod auth;
 mod classify;
 mod config;
+mod fields;
 mod provider;
+mod render;
 #[cfg(feature = "simulator")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simulator")))]
 pub mod simulator;
-mod wire;
 
 pub use crate::{
-    config::{FcmConfig, ServiceAccount},
-    provider::Fcm,
+    account::ServiceAccount,
+    config::FcmConfig,
+    provider::{Fcm, FcmProvider},
 };
 
 push_core::register_plugin!(Fcm);
@@ -34,6 +38,6 @@ pub mod fuzz {
         token: &push_core::DeviceToken,
     ) -> push_core::Verdict {
         let now = push_core::Timestamp::from_unix_millis(0);
-        crate::classify::answered(response, Some(token), now)
+        crate::classify::answered(response, &[token.expose()], now)
     }
 }

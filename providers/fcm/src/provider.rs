@@ -1,38 +1,40 @@
-//! Sending.
-use std::sync::Arc;
+//! The provider: one request for each target, many at a time.
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::{HeaderValue, Request, Response, Uri, header};
+use http::{HeaderValue, Method, Request, Response, Uri, header};
 use push_core::{
-    Batch, BuildContext, Capabilities, Channel, Clock, DynProvider, Error, ErrorKind, Health,
-    Plugin, Provider, ProviderKind, Result, Target, Verdict, VerdictKind, Verdicts, async_trait,
+    Batch, Batching, BuildContext, Capabilities, Channel, Clock, DeviceToken, DynProvider, Health,
+    NotificationKind, Plugin, Provider, ProviderKind, Result, Slot, Target, Verdict, VerdictKind,
+    Verdicts, async_trait,
 };
 use push_http::{Client, HttpClient};
+use push_kit::{
+    access::{AccessCache, AccessToken},
+    health::health,
+    token::trimmed,
+    verdict::unsupported,
+};
+use serde_json::{Map, Value};
 
 use crate::{
-    auth::{Access, Auth},
+    auth::GoogleTokens,
     classify,
     config::FcmConfig,
-    wire::{self, Defaults, MAX_PAYLOAD, MAX_TTL, Message},
+    fields,
+    render::{self, MAX_PAYLOAD, MAX_TTL, Rendered, Style},
 };
 
-/// The most targets of one batch. FCM takes one token a request; this bounds how many are on their way together, as Google's
-/// own libraries do.
+/// The most targets of one batch. FCM takes one token a request; this bounds how many requests are sent together, as in Google's
+/// own libraries.
 const MAX_BATCH: usize = 500;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
 
-/// One service account at FCM.
+/// The plugin `provider/fcm`.
 #[derive(Debug)]
-pub struct Fcm {
-    auth: Auth,
-    url: Uri,
-    client: Client,
-    clock: Arc<dyn Clock>,
-    defaults: Defaults,
-    capabilities: Capabilities,
-}
+pub struct Fcm;
 
 impl Plugin for Fcm {
     type Kind = ProviderKind;
@@ -41,119 +43,171 @@ impl Plugin for Fcm {
     const EXAMPLE: &'static str = include_str!("example.toml");
 
     fn build(config: FcmConfig, context: &BuildContext) -> Result<DynProvider> {
-        let client = Client::new(config.http.clone(), Arc::clone(&context.clock))?;
-        Ok(Arc::new(Self {
-            auth: Auth::new(&config, client.clone(), Arc::clone(&context.clock))?,
-            url: config.send_url()?,
+        let clock = Arc::clone(&context.clock);
+        let http = config
+            .http
+            .clone()
+            .with_addresses(context.addresses.clone());
+        let client = Client::new(http, Arc::clone(&clock))?;
+        Ok(Arc::new(FcmProvider::new(
+            &config,
+            Arc::new(client),
+            clock,
+        )?))
+    }
+}
+
+/// One service account at FCM.
+pub struct FcmProvider {
+    client: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+    access: AccessCache<GoogleTokens>,
+    url: Uri,
+    style: Style,
+    capabilities: Capabilities,
+}
+
+impl FcmProvider {
+    /// A provider that sends with `client`; [`FcmConfig::http`] is not read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](push_core::ErrorKind::Config), naming every key that is wrong.
+    pub fn new(
+        config: &FcmConfig,
+        client: Arc<dyn HttpClient>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let settings = config.check()?;
+        let tokens = GoogleTokens {
+            account: settings.account,
+            url: settings.token_url,
+            client: Arc::clone(&client),
+            clock: Arc::clone(&clock),
+        };
+        Ok(Self {
             client,
-            clock: Arc::clone(&context.clock),
-            defaults: Defaults {
-                channel_id: config.channel_id,
-                click_action: config.click_action,
-            },
+            access: AccessCache::new(tokens, Arc::clone(&clock)),
+            clock,
+            url: settings.send_url,
+            style: settings.style,
             capabilities: Capabilities::new(Channel::FCM, MAX_PAYLOAD)
-                .with_batch(MAX_BATCH)
+                .with_kinds(&[
+                    NotificationKind::Alert,
+                    NotificationKind::Background,
+                    NotificationKind::Voip,
+                ])
+                .with_batch(MAX_BATCH, Batching::Mixed)
                 .with_collapse()
-                .with_ttl(MAX_TTL),
-        }))
+                .with_ttl(Duration::ZERO, MAX_TTL),
+        })
+    }
+
+    /// Posts `body`, once more if FCM refuses the access token alone (S120), and judges the answer. `private` is what the
+    /// body holds.
+    async fn exchange(&self, body: Bytes, private: &[&str]) -> Result<Verdict, Verdict> {
+        let (response, access) = self
+            .access
+            .send(
+                |access| self.post(body.clone(), access),
+                |(response, _)| classify::is_access_refused(response),
+            )
+            .await?;
+        let private: Vec<_> = private.iter().copied().chain([access.expose()]).collect();
+        Ok(classify::answered(&response, &private, self.clock.now()))
+    }
+
+    async fn post(
+        &self,
+        body: Bytes,
+        access: Arc<AccessToken>,
+    ) -> Result<(Response<Bytes>, Arc<AccessToken>), Verdict> {
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.url.clone();
+        let headers = request.headers_mut();
+        headers.insert(header::CONTENT_TYPE, JSON);
+        headers.insert(header::AUTHORIZATION, access.bearer().clone());
+        let response = self.client.send(request).await;
+        let response = response.map_err(|error| classify::unanswered(&error))?;
+        Ok((response, access))
+    }
+
+    /// Renders and sends to one target.
+    async fn deliver(
+        &self,
+        target: &Target,
+        rendered: &Result<Rendered, Verdict>,
+    ) -> Result<Verdict, Verdict> {
+        let body = rendered.as_ref().map_err(Clone::clone)?.body(target)?;
+        let notification = &target.content.notification;
+        let private = [
+            target.token.expose(),
+            &notification.title,
+            &notification.body,
+            &notification.ext,
+        ];
+        self.exchange(body, &private).await
     }
 }
 
 #[async_trait]
-impl Provider for Fcm {
+impl Provider for FcmProvider {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
 
     async fn send(&self, batch: Batch, verdicts: Verdicts) {
-        if batch.targets.is_empty() {
-            return;
-        }
         let now = self.clock.now();
-        let message = match Message::render(&batch.notification, &self.defaults, now) {
-            Ok(it) => it,
-            Err(verdict) => return verdicts.report_rest(&verdict),
-        };
-        let access = match self.auth.access().await {
-            Ok(it) => it,
-            Err(verdict) => return verdicts.report_rest(&verdict),
-        };
-        let (message, access, verdicts) = (&message, &access, &verdicts);
+        let mut contents = HashMap::new();
+        for target in &batch.targets {
+            contents.entry(&target.content.id).or_insert_with(|| {
+                let kind = target.content.notification.kind;
+                match unsupported(&self.capabilities, batch.slot, kind) {
+                    Some(verdict) => Err(verdict),
+                    None => Rendered::new(&target.content, &self.style, now),
+                }
+            });
+        }
+        let (contents, verdicts) = (&contents, &verdicts);
         stream::iter(batch.targets.iter().enumerate())
             .for_each_concurrent(None, |(position, target)| async move {
-                let verdict = self.deliver(message, target, access).await;
+                let rendered = &contents[&target.content.id];
+                let (Ok(verdict) | Err(verdict)) = self.deliver(target, rendered).await;
                 verdicts.report(position, verdict);
             })
             .await;
     }
 
+    /// Asks for a new access token, and lets FCM check a message to a topic without subscribers.
     async fn verify(&self) -> Result<Health> {
-        let verdict = match self.dry_run().await {
-            Ok(it) | Err(it) => it,
-        };
-        let evidence = [verdict.answer.code.as_str(), verdict.answer.text.as_str()]
-            .into_iter()
-            .filter(|it| !it.is_empty())
-            .collect::<Vec<_>>()
-            .join(": ");
-        match verdict.kind {
-            VerdictKind::Accepted => Ok(Health {
-                accepted: true,
-                evidence: "FCM granted access and accepted a dry run".to_owned(),
-            }),
-            VerdictKind::CredentialRefused => Ok(Health {
-                accepted: false,
-                evidence: format!("Google refused the service account: {evidence}"),
-            }),
-            // Whoever complains about the message has let the sender in.
-            VerdictKind::PayloadRefused => Ok(Health {
-                accepted: true,
-                evidence: format!("FCM granted access, and would not have the dry run: {evidence}"),
-            }),
-            kind => Err(Error::new(
-                ErrorKind::Unavailable,
-                format!("FCM could not be asked ({}): {evidence}", kind.as_str()),
-            )
-            .advise("try again later")),
+        if let Err(verdict) = self.access.check().await {
+            return health("Google's token service", &verdict);
         }
+        let (Ok(verdict) | Err(verdict)) = self.exchange(render::dry_run(), &[]).await;
+        // The dry run names no phone, so a refused target is the project itself: without the interface, the role, or at all.
+        match verdict.kind {
+            VerdictKind::TargetRefused => health(
+                "FCM",
+                &Verdict::new(VerdictKind::CredentialRefused, verdict.answer),
+            ),
+            _ => health("FCM", &verdict),
+        }
+    }
+
+    fn check_token(&self, _slot: Slot, token: &DeviceToken) -> Result<DeviceToken> {
+        trimmed(token)
+    }
+
+    fn check_fields(&self, fields: &Map<String, Value>) -> Result<()> {
+        fields::check(fields)
     }
 }
 
-impl Fcm {
-    /// Sends to one token, a second time if all that FCM had against it was the age of the access token (S120).
-    async fn deliver(&self, message: &Message, target: &Target, access: &Arc<Access>) -> Verdict {
-        let body = message.to(&target.token, target.delivery);
-        let sent = async {
-            let response = self.post(&body, access).await?;
-            if !classify::wants_other_access(&response) {
-                return Ok(response);
-            }
-            let access = self.auth.renew(access).await?;
-            self.post(&body, &access).await
-        };
-        match sent.await {
-            Ok(response) => classify::answered(&response, Some(&target.token), self.clock.now()),
-            Err(verdict) => verdict,
-        }
-    }
-
-    /// Asks for access anew, and lets FCM check a message that goes to nobody.
-    async fn dry_run(&self) -> Result<Verdict, Verdict> {
-        let access = self.auth.fetch().await?;
-        let response = self.post(&wire::dry_run(), &access).await?;
-        Ok(classify::answered(&response, None, self.clock.now()))
-    }
-
-    async fn post(&self, body: &Bytes, access: &Access) -> Result<Response<Bytes>, Verdict> {
-        let mut request = Request::new(body.clone());
-        *request.method_mut() = http::Method::POST;
-        *request.uri_mut() = self.url.clone();
-        let headers = request.headers_mut();
-        headers.insert(header::CONTENT_TYPE, JSON);
-        headers.insert(header::AUTHORIZATION, access.bearer.clone());
-        self.client
-            .send(request)
-            .await
-            .map_err(|error| classify::unanswered(&error))
+impl fmt::Debug for FcmProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FcmProvider")
+            .field("url", &self.url)
+            .field("access", &self.access)
+            .finish_non_exhaustive()
     }
 }

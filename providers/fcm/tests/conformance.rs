@@ -1,25 +1,65 @@
-//! FCM's answers, as its documentation shows them.
-use push_testkit::{fixtures, json, serde_json::Value};
+//! The suite that every provider passes: FCM's answers, as its documentation shows them.
+use std::time::Duration;
 
-fn error(code: u16, status: &str, fcm: &str) -> Value {
-    json!({"error": {"code": code, "message": "…", "status": status, "details": [
-        {"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": fcm},
-    ]}})
+use push_core::{Scope, TokenFault};
+use push_testkit::{
+    Reply,
+    conformance::{Sent, Shown},
+    fixtures, json,
+    serde_json::Value,
+};
+
+fn plain(status: u16, word: &str) -> Value {
+    json!({"error": {"code": status, "message": "…", "status": word}})
 }
 
-fn plain(code: u16, status: &str) -> Value {
-    json!({"error": {"code": code, "message": "…", "status": status}})
+fn with_detail(mut body: Value, detail: Value) -> Value {
+    match &mut body["error"]["details"] {
+        Value::Array(details) => details.push(detail),
+        none => *none = json!([detail]),
+    }
+    body
+}
+
+fn error(status: u16, word: &str, code: &str) -> Value {
+    let fcm = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
+    with_detail(
+        plain(status, word),
+        json!({"@type": fcm, "errorCode": code}),
+    )
 }
 
 fn invalid(field: &str) -> Value {
-    let mut body = error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT");
-    if let Some(details) = body["error"]["details"].as_array_mut() {
-        details.push(json!({
+    with_detail(
+        error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT"),
+        json!({
             "@type": "type.googleapis.com/google.rpc.BadRequest",
             "fieldViolations": [{"field": field, "description": "…"}],
-        }));
-    }
-    body
+        }),
+    )
+}
+
+/// The interface is not enabled in the project.
+fn disabled() -> Value {
+    with_detail(
+        plain(403, "PERMISSION_DENIED"),
+        json!({
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "SERVICE_DISABLED",
+            "domain": "googleapis.com",
+        }),
+    )
+}
+
+/// More messages to one device than FCM accepts.
+fn device_limit() -> Value {
+    with_detail(
+        error(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"),
+        json!({
+            "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+            "violations": [{"subject": "device", "description": "…"}],
+        }),
+    )
 }
 
 fn config(endpoint: &str, ca_pem: &str) -> Value {
@@ -38,38 +78,85 @@ fn config(endpoint: &str, ca_pem: &str) -> Value {
     })
 }
 
+fn shown(sent: &Sent) -> Shown {
+    Shown::new(sent.json()["message"].clone())
+        .tokens_at("/token")
+        .title_at("/notification/title")
+        .body_at("/notification/body")
+        .ext_at("/data/ext")
+        .delivery_at("/data/delivery")
+        .receiver_at("/data/receiver")
+        .badge_at("/android/notification/notification_count")
+        .ttl_at("/android/ttl")
+        .collapse_at("/android/collapse_key")
+}
+
 push_testkit::provider_conformance! {
     plugin: push_provider_fcm::Fcm,
     descriptor: push_provider_fcm::PLUGIN,
+
     config: config,
+    wrong_config: [
+        ("service_account", "{}"),
+        ("endpoint", "ftp://fcm.googleapis.com"),
+        ("token_endpoint", "http://oauth2.googleapis.com/token"),
+    ],
     secrets: ["ya29.access-of-a-test", "MIIEvgIBADANBgkqhkiG9w0BAQEFAASC"],
-    token: "dJ7xTest0:APA91bFakeFakeFakeFakeFakeFake000000",
     auth: ("/token", (200, r#"{"access_token":"ya29.access-of-a-test","expires_in":3599,"token_type":"Bearer"}"#)),
+    access_lifetime: Duration::from_secs(3599),
     auth_refused: [
         (400, r#"{"error":"invalid_grant","error_description":"Invalid JWT Signature."}"#),
         (401, r#"{"error":"invalid_client"}"#),
         (400, r#"{"error":"invalid_scope"}"#),
     ],
+    access_expired: (401, plain(401, "UNAUTHENTICATED")),
+
+    token: "dJ7xTest0:APA91bFakeFakeFakeFakeFakeFake000000",
+    token_forms: [(" dJ7x:APA91b ", "dJ7x:APA91b")],
+    wrong_tokens: ["    "],
+    shown: shown,
+    overlay: [
+        json!({"android": {"notification": {"channel_id": "calls"}, "priority": "NORMAL"}}),
+        json!({"data": {"more": "1"}, "fcm_options": {"analytics_label": "chat"}}),
+    ],
+    protected_fields: [
+        json!({"topic": "everyone"}),
+        json!({"condition": "'a' in topics"}),
+        json!({"fid": "cAAAAAAAAAAAAAAAAAAAAA"}),
+        json!({"android_v2": {"background_sync": {}}}),
+        json!({"android": {"data": {"ext": "{}"}}}),
+        json!({"data": null}),
+    ],
+
     ok: (200, r#"{"name":"projects/demo-project/messages/0:1500415314455276%31bd1c9631bd1c96"}"#),
+    status_is_final: true,
+    partial: |all, dead| {
+        // One request has one token.
+        if all.iter().any(|token| dead.contains(token)) {
+            (404, error(404, "NOT_FOUND", "UNREGISTERED")).into()
+        } else {
+            (200, r#"{"name":"projects/demo-project/messages/1"}"#).into()
+        }
+    },
     token_dead: [(404, error(404, "NOT_FOUND", "UNREGISTERED")), (400, invalid("message.token"))],
-    token_mismatch: [(403, error(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"))],
-    credential_refused: [
-        (401, plain(401, "UNAUTHENTICATED")),
+    token_unusable: [(TokenFault::App, (403, error(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH")))],
+    target_refused: [
         (401, error(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR")),
         (403, plain(403, "PERMISSION_DENIED")),
         (404, plain(404, "NOT_FOUND")),
     ],
+    credential_refused: [(401, plain(401, "UNAUTHENTICATED")), (403, disabled())],
     payload_refused: [(400, invalid("message.android.ttl")), (400, plain(400, "INVALID_ARGUMENT"))],
     rate_limited: [
-        (429, "retry-after: 7", error(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED").to_string().as_str()),
-        (429, "", "slow down"),
+        (Scope::Credential, Reply::from((429, error(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"))).header("retry-after", "7")),
+        (Scope::Credential, Reply::from((429, plain(429, "RESOURCE_EXHAUSTED")))),
+        (Scope::Token, Reply::from((429, device_limit()))),
     ],
     retry_after_dates: true,
     unavailable: [
-        (503, "retry-after: 7", error(503, "UNAVAILABLE", "UNAVAILABLE").to_string().as_str()),
-        (500, "", error(500, "INTERNAL", "INTERNAL").to_string().as_str()),
-        (502, "", "<html>"),
+        Reply::from((503, error(503, "UNAVAILABLE", "UNAVAILABLE"))).header("retry-after", "7"),
+        Reply::from((500, error(500, "INTERNAL", "INTERNAL"))),
+        Reply::from((502, "<html>")),
     ],
-    unknown: ((400, error(400, "FAILED_PRECONDITION", "BRAND_NEW")), "BRAND_NEW"),
-    access_expired: (401, plain(401, "UNAUTHENTICATED")),
+    unknown: |status, code| Reply::from((status, error(status, "FAILED_PRECONDITION", code))),
 }

@@ -2,8 +2,8 @@
 use std::{sync::Arc, time::Duration};
 
 use push_core::{
-    Badge, BuildContext, Channel, DynProvider, ManualClock, Mismatch, Notification, RawConfig,
-    Retry, Scope, Verdict, VerdictKind,
+    Acceptance, Badge, BuildContext, DynProvider, ManualClock, Notification, RawConfig, Retry,
+    Scope, TokenFault, Verdict, VerdictKind,
     payload::{Payload, Profile},
 };
 use push_provider_fcm::{
@@ -95,15 +95,17 @@ fn a_later_message_of_a_chat_replaces_the_earlier_one_and_zero_clears_the_badge(
     block_on(async {
         let scene = Scene::new().await;
         let phone = scene.google.install();
-        let message = |collapse: &str, body: &str, badge| Notification {
-            collapse: collapse.into(),
-            body: body.into(),
-            badge: Badge::Set(badge),
-            ..sample::notification()
-        };
-        scene.accepted(message("ann", "one", 1), &phone).await;
-        scene.accepted(message("bob", "two", 2), &phone).await;
-        scene.accepted(message("ann", "three", 0), &phone).await;
+        for (collapse, body, badge) in [("ann", "one", 1), ("bob", "two", 2), ("ann", "three", 0)] {
+            let notification = Notification {
+                collapse: collapse.into(),
+                body: body.into(),
+                ..sample::notification()
+            };
+            let mut batch = sample::batch(notification, [phone.token()]);
+            batch.targets[0].badge = Badge::Set(badge);
+            let verdict = sample::send(&scene.provider, batch).await.remove(0);
+            assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
+        }
         let bodies: Vec<_> = phone
             .screen()
             .iter()
@@ -280,7 +282,7 @@ fn one_bad_token_among_good_ones_is_the_only_one_that_suffers() {
             .into_iter()
             .map(|it| it.kind)
             .collect();
-        let mismatch = VerdictKind::TokenMismatch(Mismatch::App);
+        let mismatch = VerdictKind::TokenUnusable(TokenFault::App);
         assert_eq!(
             kinds,
             [VerdictKind::Accepted, mismatch, VerdictKind::Accepted]
@@ -306,17 +308,87 @@ fn a_quota_is_respected_for_as_long_as_google_says() {
 }
 
 #[test]
-fn a_field_that_fcm_does_not_have_is_refused_with_its_name() {
+fn a_field_that_fcm_does_not_have_is_refused_at_submission_and_by_the_service() {
     block_on(async {
         let scene = Scene::new().await;
         let phone = scene.google.install();
-        let mut notification = sample::notification();
-        let vendor = json!({ "android": { "chanel": "im" } });
-        notification.vendor.insert(Channel::FCM, vendor);
+        let fields = json!({ "android": { "chanel": "im" } });
+        let fields = fields.as_object().unwrap();
+        let error = scene.provider.check_fields(fields).unwrap_err();
+        assert!(error.to_string().contains("android.chanel"), "{error}");
+        let notification = Notification {
+            vendor: fields.clone(),
+            ..sample::notification()
+        };
         let verdict = scene.send(notification, &phone).await;
         assert_eq!(verdict.kind, VerdictKind::PayloadRefused);
         assert!(verdict.answer.text.contains("chanel"), "{verdict:?}");
         assert_eq!(phone.arrived(), 0);
+    });
+}
+
+#[test]
+fn a_click_finds_its_chat_delivery_and_receiver_where_android_has_data_of_its_own() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        let fields = json!({ "android": { "data": { "more": "1" } } });
+        let notification = Notification {
+            vendor: fields.as_object().unwrap().clone(),
+            ..sample::notification()
+        };
+        let mut batch = sample::batch(notification, [phone.token()]);
+        batch.targets[0].receiver = Some(push_core::UserId::new("alice").unwrap());
+        let delivery = batch.targets[0].delivery.to_string();
+        let verdict = sample::send(&scene.provider, batch).await.remove(0);
+        assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
+        let extras = json!(phone.tap_newest().unwrap().extras);
+        assert_eq!(extras["ext"], sample::EXT);
+        assert_eq!(extras["delivery"], delivery);
+        assert_eq!(extras["receiver"], "alice");
+        assert_eq!(extras["more"], "1");
+    });
+}
+
+/// S98
+#[test]
+fn a_long_chinese_message_is_shown_shortened() {
+    block_on(async {
+        let case: Value =
+            serde_json::from_str(include_str!("fixtures/long_text.json")).expect("JSON");
+        let text = case["body"]["elements"][0]["text"].as_str().unwrap();
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        let notification = Notification {
+            body: text.into(),
+            ..sample::notification()
+        };
+        scene.accepted(notification, &phone).await;
+        let shown = phone.screen();
+        let kept = shown[0].body().unwrap().strip_suffix('…').expect("a cut");
+        assert!(text.starts_with(kept), "{kept}");
+        let tapped = phone.tap_newest().unwrap();
+        assert_eq!(json!(tapped.extras)["ext"], sample::EXT);
+    });
+}
+
+#[test]
+fn a_wrong_apns_key_at_firebase_refuses_one_target_and_no_other() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phones: Vec<_> = (0..6).map(|_| scene.google.install()).collect();
+        scene
+            .google
+            .on(&phones[0].token(), error("THIRD_PARTY_AUTH_ERROR"));
+        let batch = sample::batch(sample::notification(), phones.iter().map(Phone::token));
+        let verdicts = sample::send(&scene.provider, batch).await;
+        assert_eq!(verdicts[0].kind, VerdictKind::TargetRefused);
+        assert_eq!(verdicts[0].answer.code, "THIRD_PARTY_AUTH_ERROR");
+        for (phone, verdict) in phones.iter().zip(&verdicts).skip(1) {
+            assert_eq!(verdict.kind, VerdictKind::Accepted);
+            assert_eq!(phone.arrived(), 1);
+        }
+        assert_eq!(scene.google.counters().granted, 1);
     });
 }
 
@@ -326,7 +398,7 @@ fn verify_sends_nothing_to_anybody_and_sees_a_revoked_key_at_once() {
         let scene = Scene::new().await;
         let phone = scene.google.install();
         let health = scene.provider.verify().await.unwrap();
-        assert!(health.accepted, "{health:?}");
+        assert_eq!(health.acceptance, Acceptance::Accepted, "{health:?}");
         let counters = scene.google.counters();
         assert_eq!(
             (counters.dry_runs, counters.accepted, phone.arrived()),
@@ -334,15 +406,13 @@ fn verify_sends_nothing_to_anybody_and_sees_a_revoked_key_at_once() {
         );
         scene.google.revoke_key();
         let health = scene.provider.verify().await.unwrap();
-        assert!(
-            !health.accepted && health.evidence.contains("invalid_grant"),
-            "{health:?}"
-        );
+        assert_eq!(health.acceptance, Acceptance::Refused, "{health:?}");
+        assert!(health.evidence.contains("invalid_grant"), "{health:?}");
     });
 }
 
 #[test]
-fn a_project_that_is_not_ours_is_the_fault_of_the_credential_and_not_of_the_token() {
+fn a_wrong_project_costs_no_token_and_verify_finds_it() {
     block_on(async {
         let mut scene = Scene::new().await;
         let mut config = scene.google.config();
@@ -356,8 +426,13 @@ fn a_project_that_is_not_ours_is_the_fault_of_the_credential_and_not_of_the_toke
         scene.provider = build(&config, &scene.clock);
         let phone = scene.google.install();
         let verdict = scene.send(sample::notification(), &phone).await;
-        assert_eq!(verdict.kind, VerdictKind::CredentialRefused, "{verdict:?}");
-        assert!(!scene.provider.verify().await.unwrap().accepted);
+        let costs_no_token = matches!(
+            verdict.kind,
+            VerdictKind::TargetRefused | VerdictKind::CredentialRefused
+        );
+        assert!(costs_no_token, "{verdict:?}");
+        let health = scene.provider.verify().await.unwrap();
+        assert_eq!(health.acceptance, Acceptance::Refused, "{health:?}");
     });
 }
 
@@ -398,20 +473,7 @@ fn the_service_account_may_be_a_table_or_a_file_and_nothing_else() {
         scene.accepted(sample::notification(), &phone).await;
         for (wrong, words) in [
             (json!("{}"), "project_id"),
-            (
-                json!(text.replace("private_key_id", "other")),
-                "private_key_id",
-            ),
-            (json!("not json"), "key file"),
-            (json!({"type": "authorized_user"}), "type"),
-            (
-                json!(text.replace("BEGIN PRIVATE KEY", "BEGIN NOTHING")),
-                "RSA",
-            ),
-            (
-                json!(text.replace("\"demo-project\"", "\"../x\"")),
-                "project_id",
-            ),
+            (json!({"type": "authorized_user"}), "another file"),
             (json!(7), "key file"),
         ] {
             config["service_account"] = wrong;

@@ -1,28 +1,27 @@
 //! What Huawei's answers mean.
 //!
-//! The body decides: Huawei sends most business codes with status 200 and some with the matching 4xx. Only where the body
-//! has no code, or one that nobody knows, does the status speak.
-use std::{borrow::Cow, collections::HashSet};
+//! The code in the body decides: Huawei sends most codes with status 200 and some with the matching 4xx. The status counts only
+//! for codes that are not known.
+use std::{collections::HashSet, sync::Arc};
 
 use bytes::Bytes;
-use http::Response;
-use push_core::{
-    DeviceToken, Notification, Retry, Scope, Timestamp, VendorAnswer, Verdict, VerdictKind,
+use http::{HeaderMap, Response, StatusCode};
+use push_core::{DeviceToken, Scope, Timestamp, VendorAnswer, Verdict, VerdictKind};
+use push_kit::{
+    scrub::{identifier, vendor_answer},
+    verdict::{not_the_vendors, unknown_code, with_retry_after},
 };
 use serde_json::Value;
 
-/// Longer is no code and no id, but something repeated to us.
-const MAX_NAME: usize = 64;
-
 /// An answer of the push service, as far as it can be read.
 pub(crate) struct Answer {
-    pub(crate) status: u16,
+    status: StatusCode,
+    headers: HeaderMap,
     /// Empty if the body is not Huawei's JSON.
-    pub(crate) code: String,
-    /// Huawei's words; for code 80100000 the text of another JSON object.
+    code: String,
+    /// Huawei's message; for code 80100000 the text of another JSON object.
     msg: String,
     request_id: String,
-    retry_after: Option<Retry>,
 }
 
 /// The verdicts that an answer holds.
@@ -47,120 +46,115 @@ impl Outcome {
         match self {
             Self::All(verdict) => verdict,
             Self::Some {
-                dead,
-                of_the_dead,
-                of_the_others,
-            } => {
-                if dead.contains(token.expose()) {
-                    of_the_dead
-                } else {
-                    of_the_others
-                }
-            }
+                dead, of_the_dead, ..
+            } if dead.contains(token.expose()) => of_the_dead,
+            Self::Some { of_the_others, .. } => of_the_others,
         }
         .clone()
     }
 }
 
 impl Answer {
-    /// Reads an answer that came at `now`.
-    pub(crate) fn read(response: &Response<Bytes>, now: Timestamp) -> Self {
+    /// Reads an answer.
+    pub(crate) fn read(response: &Response<Bytes>) -> Self {
         let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
         Self {
-            status: response.status().as_u16(),
-            code: name(&body["code"]),
+            status: response.status(),
+            headers: response.headers().clone(),
+            code: text(&body["code"]),
             msg: match &body["msg"] {
-                // Documented as text that holds JSON; taken as it is, too.
+                // Documented as text that holds JSON; an object is accepted, too.
                 object @ Value::Object(_) => object.to_string(),
                 other => text(other),
             },
-            request_id: name(&body["requestId"]),
-            retry_after: Retry::from_headers(response.headers(), now),
+            request_id: text(&body["requestId"]),
         }
     }
 
-    /// Whether the access token was refused for its age, or for no known reason: then another one may pass.
-    pub(crate) fn wants_another_token(&self) -> bool {
+    /// Whether the access token was refused for its age, or is unknown with a 401: then another one may be accepted.
+    pub(crate) fn is_access_refused(&self) -> bool {
         match self.code.as_str() {
             "80200003" | "80200005" => true,
-            // A missing or foreign token, or no code at all.
-            "80200001" => self.status == 401,
-            code => self.status == 401 && known(code).is_none(),
+            "80200001" => self.status == StatusCode::UNAUTHORIZED,
+            _ => false,
         }
     }
 
-    /// What the answer says of a request that sent `notification` to `tokens`.
-    pub(crate) fn outcome(&self, notification: &Notification, tokens: &[&DeviceToken]) -> Outcome {
+    /// What the answer, received at `now`, says of a request to `tokens`. `private` is what else the request held.
+    pub(crate) fn outcome(
+        &self,
+        tokens: &[&DeviceToken],
+        private: &[&str],
+        now: Timestamp,
+    ) -> Outcome {
+        let private: Vec<&str> = private
+            .iter()
+            .copied()
+            .chain(tokens.iter().map(|token| token.expose()))
+            .collect();
         if self.code == "80100000" {
-            return self.partial(tokens);
+            return self.partial(tokens, &private);
         }
-        let kind = known(&self.code).unwrap_or_else(|| by_status(self.status));
-        let answer = self.answer().with_text(self.words(notification, tokens));
-        let mut verdict = Verdict::new(kind, answer);
-        if let (Retry::Backoff, Some(pause)) = (verdict.retry, self.retry_after) {
-            verdict.retry = pause;
+        if identifier(&self.code, &private).is_empty() {
+            return Outcome::All(not_the_vendors(self.status, &self.headers, now));
         }
-        Outcome::All(verdict)
+        let kind = known(&self.code).unwrap_or_else(|| unknown_code(self.status));
+        let verdict = Verdict::new(kind, self.answer(&self.words(), &private));
+        Outcome::All(with_retry_after(verdict, &self.headers, now))
     }
 
-    /// Code 80100000: `msg` is JSON that counts, and names the dead.
-    fn partial(&self, tokens: &[&DeviceToken]) -> Outcome {
-        let answer = |text: &str| self.answer().with_text(text);
-        let Some(dead) = illegal_tokens(&self.msg) else {
+    /// Code 80100000: `msg` is JSON with counts and the dead tokens.
+    fn partial(&self, tokens: &[&DeviceToken], private: &[&str]) -> Outcome {
+        let answer = |text: &str| Arc::new(self.answer(text, private));
+        let inner: Value = serde_json::from_str(&self.msg).unwrap_or_default();
+        let Some(dead) = illegal_tokens(&inner) else {
             return Outcome::All(Verdict::new(
                 VerdictKind::Unknown,
-                answer("some tokens failed, but the answer does not say readably which"),
+                answer("some tokens failed, but the answer does not say which"),
             ));
         };
-        let mut of_the_others = Verdict::accepted(answer(""));
         let alive = tokens
             .iter()
-            .filter(|it| !dead.contains(it.expose()))
+            .filter(|token| !dead.contains(token.expose()))
             .count();
-        // Each token that is not named should have succeeded. If fewer did, nobody can say which.
-        if success_count(&self.msg).is_some_and(|it| it < alive as u64) {
-            of_the_others = Verdict::new(
+        // Each token that is not named should have succeeded. If fewer did, it is not known which.
+        let succeeded: Option<u64> = text(&inner["success"]).parse().ok();
+        let of_the_others = if succeeded.is_some_and(|count| count < alive as u64) {
+            Verdict::new(
                 VerdictKind::Unknown,
                 answer("more tokens failed than the answer names"),
-            );
-        }
+            )
+        } else {
+            Verdict::accepted(answer(""))
+        };
         Outcome::Some {
             dead,
-            of_the_dead: Verdict::new(
-                VerdictKind::TokenDead { since: None },
-                answer("named in illegal_tokens"),
-            ),
+            of_the_dead: Verdict::new(DEAD, answer("named in illegal_tokens")),
             of_the_others,
         }
     }
 
-    fn answer(&self) -> VendorAnswer {
-        VendorAnswer::new(self.status, &self.code).with_request_id(&self.request_id)
+    fn answer(&self, words: &str, private: &[&str]) -> VendorAnswer {
+        vendor_answer(self.status, &self.code, words, private)
+            .with_request_id(identifier(&self.request_id, private))
     }
 
-    /// Huawei's words without what they may repeat of ours.
-    fn words(&self, notification: &Notification, tokens: &[&DeviceToken]) -> String {
-        // Huawei's own words are a sentence; braces are a piece of somebody's JSON.
-        if self.msg.contains('{') {
-            return String::new();
+    /// Huawei's message and what its code means. Braces are a part of the request's own JSON.
+    fn words(&self) -> String {
+        let msg = if self.msg.contains('{') {
+            ""
+        } else {
+            &self.msg
+        };
+        match (msg, explain(&self.code)) {
+            (msg, "") => msg.to_owned(),
+            ("", meaning) => meaning.to_owned(),
+            (msg, meaning) => format!("{meaning} ({msg})"),
         }
-        let texts = [&notification.title, &notification.body].map(String::as_str);
-        let private = texts
-            .into_iter()
-            .filter(|it| it.len() > 3)
-            .chain(tokens.iter().map(|it| it.expose()));
-        // Before it is shortened: of a token that is cut in two nobody would recognise the rest.
-        let mut words = Cow::Borrowed(self.msg.as_str());
-        for it in private {
-            if words.contains(it) {
-                words = words.replace(it, "…").into();
-            }
-        }
-        words.into_owned()
     }
 }
 
-/// Every code that Huawei documents, and those seen in the wild: what it means, and in words for an operator.
+/// Every code that Huawei documents, and those seen in other people's code: what it means, also in words for an operator.
 const CODES: &[(&str, VerdictKind, &str)] = &[
     ("80000000", VerdictKind::Accepted, "accepted"),
     ("80100001", REFUSED, "a parameter is wrong"),
@@ -185,11 +179,11 @@ const CODES: &[(&str, VerdictKind, &str)] = &[
     ),
     // Seen in third-party code only.
     ("80300006", LIMITED, "too many messages"),
-    // A wrong app looks the same, which is why the pipeline forgets nothing by it alone.
+    // A wrong app looks the same, which is why the pipeline does not act on it alone.
     ("80300007", DEAD, "every token is invalid"),
     ("80300008", REFUSED, "the body is larger than 4096 bytes"),
-    ("80300010", REFUSED, "too many tokens"),
-    // Only the messages that ask for it suffer.
+    ("80300010", REFUSED, "no token or too many"),
+    // Only messages that ask for it are affected.
     ("80300011", REFUSED, "the app has no right to high urgency"),
     ("80300013", CREDENTIAL, "the receipt address is wrong"),
     ("80600003", DOWN, "Huawei's own token service fails"),
@@ -237,30 +231,22 @@ const DEAD: VerdictKind = VerdictKind::TokenDead { since: None };
 const REFUSED: VerdictKind = VerdictKind::PayloadRefused;
 const CREDENTIAL: VerdictKind = VerdictKind::CredentialRefused;
 const LIMITED: VerdictKind = VerdictKind::RateLimited(Scope::Credential);
-const DOWN: VerdictKind = VerdictKind::Unavailable;
+const DOWN: VerdictKind = VerdictKind::Unavailable(Scope::Credential);
 
-/// What a code means. `None` for one that nobody knows.
+/// What a code means; `None` for an unknown one.
 fn known(code: &str) -> Option<VerdictKind> {
-    CODES.iter().find(|it| it.0 == code).map(|it| it.1)
+    CODES
+        .iter()
+        .find(|entry| entry.0 == code)
+        .map(|entry| entry.1)
 }
 
-/// What a code means, in words. Empty for one that nobody knows.
-pub(crate) fn explain(code: &str) -> &'static str {
-    CODES.iter().find(|it| it.0 == code).map_or("", |it| it.2)
-}
-
-/// What the status means where the body does not help.
-const fn by_status(status: u16) -> VerdictKind {
-    match status {
-        400 | 413 | 422 => VerdictKind::PayloadRefused,
-        // 404 is a wrong app id or endpoint: nothing goes through until an operator acts.
-        401 | 403 | 404 => VerdictKind::CredentialRefused,
-        // Huawei's flow control is 503.
-        429 | 503 => VerdictKind::RateLimited(Scope::Credential),
-        500 => VerdictKind::Unavailable,
-        // 200 with a code that nobody knows; 502 and 504 from a proxy, behind which it may have been sent.
-        _ => VerdictKind::Unknown,
-    }
+/// What a code means, in words; empty for an unknown one.
+fn explain(code: &str) -> &'static str {
+    CODES
+        .iter()
+        .find(|entry| entry.0 == code)
+        .map_or("", |entry| entry.2)
 }
 
 /// A string, or a number as text: the codes are documented as strings and seen as numbers.
@@ -272,31 +258,19 @@ pub(crate) fn text(value: &Value) -> String {
     }
 }
 
-/// A code or an id; empty if it cannot be one.
-pub(crate) fn name(value: &Value) -> String {
-    let text = text(value);
-    let plain =
-        text.len() <= MAX_NAME && text.bytes().all(|it| it.is_ascii_graphic() && it != b'{');
-    if plain { text } else { String::new() }
-}
-
-fn illegal_tokens(msg: &str) -> Option<HashSet<String>> {
-    let inner: Value = serde_json::from_str(msg).ok()?;
+fn illegal_tokens(inner: &Value) -> Option<HashSet<String>> {
     inner["illegal_tokens"]
         .as_array()?
         .iter()
-        .map(|it| it.as_str().map(str::to_owned))
+        .map(|token| token.as_str().map(str::to_owned))
         .collect()
-}
-
-fn success_count(msg: &str) -> Option<u64> {
-    let inner: Value = serde_json::from_str(msg).ok()?;
-    text(&inner["success"]).parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use push_core::Retry;
 
     use super::*;
 
@@ -307,21 +281,24 @@ mod tests {
             .status(status)
             .body(Bytes::copy_from_slice(body.as_bytes()))
             .expect("a response");
-        Answer::read(&response, NOW)
+        Answer::read(&response)
     }
 
     fn tokens(names: &[&str]) -> Vec<DeviceToken> {
         names
             .iter()
-            .map(|it| DeviceToken::new(*it).expect("a token"))
+            .map(|name| DeviceToken::new(*name).expect("a token"))
             .collect()
     }
 
     fn kinds(answer: &Answer, names: &[&str]) -> Vec<VerdictKind> {
         let tokens = tokens(names);
         let refs: Vec<_> = tokens.iter().collect();
-        let outcome = answer.outcome(&Notification::default(), &refs);
-        tokens.iter().map(|it| outcome.verdict(it).kind).collect()
+        let outcome = answer.outcome(&refs, &[], NOW);
+        tokens
+            .iter()
+            .map(|token| outcome.verdict(token).kind)
+            .collect()
     }
 
     fn partial(inner: &str) -> Answer {
@@ -329,7 +306,7 @@ mod tests {
         answer(200, &body.to_string())
     }
 
-    /// Written apart from the table it checks: code, and the class it has in the protocol notes.
+    /// Written apart from the table that it checks: each code with its class.
     const DOCUMENTED: &str = "\
         80000000 ok|80100001 req|80100002 req|80100003 req|80100004 req|80100013 req|80100016 req|80100017 rate|\
         80100018 req|80200001 cred|80200003 cred|80200005 cred|80300002 cred|80300006 rate|80300007 dead|80300008 req|\
@@ -349,7 +326,7 @@ mod tests {
                 "req" => VerdictKind::PayloadRefused,
                 "cred" => VerdictKind::CredentialRefused,
                 "rate" => VerdictKind::RateLimited(Scope::Credential),
-                "retry" => VerdictKind::Unavailable,
+                "retry" => DOWN,
                 other => panic!("{other}"),
             };
             for status in [200, 400, 401, 500, 503] {
@@ -363,24 +340,13 @@ mod tests {
 
     #[test]
     fn an_unknown_code_is_kept_and_judged_by_its_status() {
-        for (status, kind) in [
-            (200, VerdictKind::Unknown),
-            (400, VerdictKind::PayloadRefused),
-            (401, VerdictKind::CredentialRefused),
-            (404, VerdictKind::CredentialRefused),
-            (429, VerdictKind::RateLimited(Scope::Credential)),
-            (500, VerdictKind::Unavailable),
-            (502, VerdictKind::Unknown),
-            (503, VerdictKind::RateLimited(Scope::Credential)),
-            (504, VerdictKind::Unknown),
-        ] {
-            let answer = answer(
-                status,
-                r#"{"code":"87654321","msg":"news","requestId":"r1"}"#,
-            );
+        for status in [200, 400, 401, 404, 408, 429, 500, 502, 503] {
+            let body = r#"{"code":"87654321","msg":"news","requestId":"r1"}"#;
             let tokens = tokens(&["a"]);
-            let outcome = answer.outcome(&Notification::default(), &[&tokens[0]]);
-            let verdict = outcome.verdict(&tokens[0]);
+            let verdict = answer(status, body)
+                .outcome(&[&tokens[0]], &[], NOW)
+                .verdict(&tokens[0]);
+            let kind = unknown_code(StatusCode::from_u16(status).unwrap());
             assert_eq!(verdict.kind, kind, "{status}");
             assert_eq!(verdict.answer.code, "87654321");
             assert_eq!(verdict.answer.text, "news");
@@ -390,24 +356,42 @@ mod tests {
     }
 
     #[test]
-    fn another_access_token_is_wanted_where_one_may_help() {
+    fn an_answer_that_is_not_huaweis_is_an_outage_of_the_path() {
+        for status in [200, 400, 401, 403, 404, 429, 502, 503] {
+            for body in [
+                "",
+                "<html>",
+                "null",
+                "{}",
+                r#"{"code":{}}"#,
+                r#"{"code":"two words"}"#,
+            ] {
+                assert_eq!(
+                    kinds(&answer(status, body), &["a"]),
+                    [DOWN],
+                    "{status} {body}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn another_access_token_is_tried_where_one_may_help() {
         for (status, code, wanted) in [
             (200, "80200003", true),
             (401, "80200003", true),
             (200, "80200005", true),
             (401, "80200001", true),
             (200, "80200001", false),
-            (401, "", true),
-            (401, "87654321", true),
+            (401, "", false),
+            (401, "87654321", false),
             (401, "80300002", false),
             (403, "", false),
             (200, "80000000", false),
-            (503, "", false),
         ] {
             let answer = answer(status, &format!(r#"{{"code":"{code}"}}"#));
-            assert_eq!(answer.wants_another_token(), wanted, "{status} {code}");
+            assert_eq!(answer.is_access_refused(), wanted, "{status} {code}");
         }
-        assert!(answer(401, "<html>").wants_another_token());
     }
 
     #[test]
@@ -419,7 +403,7 @@ mod tests {
             r#"{"success":2,"failure":1,"illegal_tokens":["b"]}"#,
             r#"{"success":"2","failure":"1","illegal_tokens":["b"]}"#,
             r#"{"illegal_tokens":["b"]}"#,
-            // A token that is none of ours changes nothing.
+            // A token of another request changes nothing.
             r#"{"success":3,"failure":2,"illegal_tokens":["b","x"]}"#,
         ] {
             assert_eq!(
@@ -428,13 +412,13 @@ mod tests {
                 "{inner}"
             );
         }
-        // Not encoded twice, as nobody documents it.
+        // Not encoded twice, which is not documented.
         let plain = r#"{"code":"80100000","msg":{"success":2,"failure":1,"illegal_tokens":["b"]}}"#;
         assert_eq!(kinds(&answer(200, plain), &names), [ok, dead, ok, dead]);
     }
 
     #[test]
-    fn a_partial_answer_that_cannot_be_read_leaves_everyone_unknown_and_nobody_dead() {
+    fn a_partial_answer_that_cannot_be_read_leaves_every_target_unknown() {
         for inner in [
             "",
             "Success",
@@ -463,12 +447,8 @@ mod tests {
     }
 
     #[test]
-    fn what_the_vendor_repeats_of_ours_is_taken_out() {
-        let notification = Notification {
-            title: "Ann \"Tester\"".into(),
-            body: "lunch?".into(),
-            ..Notification::default()
-        };
+    fn tokens_and_texts_that_huawei_repeats_are_removed() {
+        let (title, text) = ("Ann \"Tester\"", "lunch?");
         let tokens = tokens(&["token-one", "token-two"]);
         let refs: Vec<_> = tokens.iter().collect();
         let long = "x".repeat(VendorAnswer::MAX_BYTES - 4);
@@ -476,13 +456,13 @@ mod tests {
             "token-two is no token".to_owned(),
             "Ann \"Tester\" says lunch? to token-one".to_owned(),
             format!("{long}token-one"),
-            // Escaped, it is not the same text any more.
             r#"{"token":["token-one"],"title":"Ann \"Tester\""}"#.to_owned(),
         ] {
             let body = serde_json::json!({ "code": msg, "msg": msg, "requestId": msg });
-            for status in [200, 400] {
-                let answer = answer(status, &body.to_string());
-                let shown = format!("{:?}", answer.outcome(&notification, &refs));
+            let coded = serde_json::json!({ "code": "80100003", "msg": msg, "requestId": msg });
+            for body in [body, coded] {
+                let answer = answer(400, &body.to_string());
+                let shown = format!("{:?}", answer.outcome(&refs, &[title, text], NOW));
                 for private in ["token-", "Tester", "lunch?"] {
                     assert!(!shown.contains(private), "{shown}");
                 }
@@ -491,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_a_floor_for_what_may_be_tried_again_only() {
+    fn retry_after_is_obeyed_only_where_another_attempt_makes_sense() {
         for (code, retry) in [
             ("80100017", Retry::After(Duration::from_secs(9))),
             ("81000001", Retry::After(Duration::from_secs(9))),
@@ -503,8 +483,7 @@ mod tests {
                 .body(Bytes::from(format!(r#"{{"code":"{code}"}}"#)))
                 .expect("a response");
             let tokens = tokens(&["a"]);
-            let outcome =
-                Answer::read(&response, NOW).outcome(&Notification::default(), &[&tokens[0]]);
+            let outcome = Answer::read(&response).outcome(&[&tokens[0]], &[], NOW);
             assert_eq!(outcome.verdict(&tokens[0]).retry, retry, "{code}");
         }
     }

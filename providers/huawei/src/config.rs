@@ -2,9 +2,15 @@
 use http::Uri;
 use push_core::{Error, ErrorKind, Result, Secret};
 use push_http::HttpConfig;
+use push_kit::{endpoint::Endpoint, faults::Faults, intent::IntentUri};
 use serde::Deserialize;
 
-use crate::message::{Click, Style};
+use crate::{
+    receive::Signer,
+    render::{Click, Style},
+};
+
+const CONSOLE: &str = "copy it from AppGallery Connect > Project settings > General information";
 
 /// The configuration of a Huawei credential.
 #[derive(Clone, Debug, Deserialize)]
@@ -48,6 +54,13 @@ pub struct HuaweiConfig {
     /// Which receipt configuration of AppGallery Connect holds for the pushes. Default: unset, the app's own.
     #[serde(default)]
     pub receipt_id: String,
+    /// The user name of the receipt settings in AppGallery Connect. Together with `receipt_key`; default: receipts are not
+    /// signed, and only their address, which cannot be guessed, protects them.
+    #[serde(default)]
+    pub receipt_user: String,
+    /// The key of the receipt settings.
+    #[serde(default)]
+    pub receipt_key: Option<Secret>,
     /// Whether the app may send high-priority data messages, which needs Huawei's permission (else code 80300011).
     /// Default: false, `urgency` is never `HIGH`.
     #[serde(default)]
@@ -69,7 +82,7 @@ fn category() -> String {
     "IM".to_owned()
 }
 
-/// What a provider needs of a checked configuration, besides its HTTP client.
+/// A checked configuration, without `http`.
 #[derive(Debug)]
 pub(crate) struct Settings {
     /// Where pushes are posted.
@@ -78,174 +91,148 @@ pub(crate) struct Settings {
     pub(crate) app_id: String,
     pub(crate) app_secret: Secret,
     pub(crate) style: Style,
+    pub(crate) signer: Option<Signer>,
 }
 
 impl HuaweiConfig {
-    /// Checks everything but `http`. Touches nothing outside.
+    /// Checks everything but `http` and reports all faults together.
     pub(crate) fn check(&self) -> Result<Settings> {
-        id("app_id", &self.app_id)?;
+        let mut faults = Faults::new();
+        faults.check(is_id(&self.app_id), "app_id", NO_ID, CONSOLE);
         let secret = self.app_secret.expose();
-        if secret.is_empty() || secret.trim() != secret {
-            return Err(wrong(
-                "app_secret",
-                "is empty or has blanks around it",
-                "copy it from AppGallery Connect > Project settings > General information",
-            ));
-        }
-        if !self.project_id.is_empty() {
-            id("project_id", &self.project_id)?;
-        }
-        if self.target_user_type > 1 {
-            return Err(wrong(
-                "target_user_type",
-                "is neither 0 nor 1",
-                "write 0 for normal pushes, 1 for test messages",
-            ));
-        }
-        let category = |it: char| it.is_ascii_uppercase() || it == '_';
-        if self.category.len() > 64 || !self.category.chars().all(category) {
-            return Err(wrong(
-                "category",
-                "is not a word in capitals",
-                "write one of Huawei's, as in \"IM\", or \"\" for none",
-            ));
-        }
-        if !self.badge_class.is_empty() {
-            dotted(
-                "badge_class",
-                &self.badge_class,
-                "com.example.im.MainActivity",
-            )?;
-        }
-        let base = origin("endpoint", &self.endpoint)?;
+        faults.check(
+            !secret.is_empty() && secret.trim() == secret,
+            "app_secret",
+            "is empty or has blanks around it",
+            CONSOLE,
+        );
+        faults.check(
+            self.project_id.is_empty() || is_id(&self.project_id),
+            "project_id",
+            NO_ID,
+            CONSOLE,
+        );
+        faults.check(
+            self.target_user_type <= 1,
+            "target_user_type",
+            "is neither 0 nor 1",
+            "write 0 for normal pushes, 1 for test messages",
+        );
+        let is_capital = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
+        faults.check(
+            self.category.len() <= 64 && self.category.bytes().all(is_capital),
+            "category",
+            "is not a word in capitals",
+            "write one of Huawei's, as in \"IM\", or \"\" for none",
+        );
+        faults.check(
+            self.badge_class.is_empty() || is_dotted(&self.badge_class),
+            "badge_class",
+            "is not a full name with dots",
+            "write it like \"com.example.im.MainActivity\"",
+        );
+        let signer = self.signer(&mut faults);
+        let click = self.click(&mut faults);
+        let token_url = faults.take("token_endpoint", Endpoint::new(&self.token_endpoint));
         let path = if self.project_id.is_empty() {
             format!("/v1/{}/messages:send", self.app_id)
         } else {
             format!("/v2/{}/messages:send", self.project_id)
         };
-        Ok(Settings {
-            send_url: url("endpoint", &format!("{base}{path}"))?,
-            token_url: url("token_endpoint", &self.token_endpoint)?,
-            app_id: self.app_id.clone(),
-            app_secret: self.app_secret.clone(),
-            style: Style {
-                click: self.click()?,
-                category: self.category.clone(),
-                target_user_type: self.target_user_type,
-                badge_class: self.badge_class.clone(),
-                channel_id: self.channel_id.clone(),
-                receipt_id: self.receipt_id.clone(),
-                high_urgency: self.high_urgency,
-            },
+        let send_url = faults.take("endpoint", Endpoint::origin(&self.endpoint));
+        let settings = click.zip(token_url).zip(send_url);
+        let settings = settings.and_then(|((click, token_url), send_url)| {
+            Some(Settings {
+                send_url: send_url.join(&path).ok()?,
+                token_url: token_url.uri().clone(),
+                app_id: self.app_id.clone(),
+                app_secret: self.app_secret.clone(),
+                style: Style {
+                    click,
+                    category: self.category.clone(),
+                    target_user_type: self.target_user_type,
+                    badge_class: self.badge_class.clone(),
+                    channel_id: self.channel_id.clone(),
+                    receipt_id: self.receipt_id.clone(),
+                    high_urgency: self.high_urgency,
+                },
+                signer,
+            })
+        });
+        faults.finish(settings)
+    }
+
+    fn signer(&self, faults: &mut Faults) -> Option<Signer> {
+        let key = self.receipt_key.as_ref();
+        let has_key = key.is_some_and(|key| !key.expose().is_empty());
+        faults.check(
+            has_key != self.receipt_user.is_empty(),
+            "receipt_key",
+            "is set without `receipt_user`, or the other way round",
+            "copy both from the receipt settings in AppGallery Connect, or leave both out",
+        );
+        key.filter(|_| has_key).map(|key| Signer {
+            user: self.receipt_user.clone(),
+            key: key.clone(),
         })
     }
 
-    fn click(&self) -> Result<Click> {
+    fn click(&self, faults: &mut Faults) -> Option<Click> {
         match (self.intent.as_str(), self.action.as_str()) {
-            ("", "") => Err(Error::new(
-                ErrorKind::Config,
-                "neither `intent` nor `action` is set: a click could not open the chat",
-            )
-            .advise(
-                "set `intent` to the URI of the activity that opens a chat, as in \
+            ("", "") => faults.add(
+                "intent",
+                "is not set, and `action` is not set either: a click could not open the chat",
+                "set it to the URI of the activity that opens a chat, as in \
                  \"intent://im/chat#Intent;scheme=push;component=com.example.im/.ChatActivity;end\"",
-            )),
-            (intent, "") => {
-                let stem = intent
-                    .strip_suffix(";end")
-                    .filter(|it| it.contains("#Intent;") || it.ends_with("#Intent"))
-                    .filter(|it| it.bytes().all(|byte| byte.is_ascii_graphic()))
-                    .filter(|it| it.len() <= 1024);
-                let Some(stem) = stem else {
-                    return Err(wrong(
-                        "intent",
-                        "is not an intent URI of at most 1024 bytes",
-                        "write it as Android's Intent.toUri does: intent://…#Intent;…;end",
-                    ));
-                };
-                if stem.contains(";S.ext=") {
-                    return Err(wrong(
-                        "intent",
-                        "already has an extra `ext`",
-                        "take `S.ext=…;` out of it: it is added for each notification",
-                    ));
-                }
-                Ok(Click::Intent(stem.to_owned()))
+            ),
+            (text, "") => {
+                let intent = faults.take("intent", intent(text))?;
+                return Some(Click::Intent(intent));
             }
-            ("", action) => {
-                dotted("action", action, "com.example.im.OPEN_CHAT")?;
-                Ok(Click::Action(action.to_owned()))
-            }
-            _ => Err(Error::new(
-                ErrorKind::Config,
-                "both `intent` and `action` are set",
-            )
-            .advise("keep one: `intent` is what Huawei's current service documents")),
+            ("", action) if is_dotted(action) => return Some(Click::Action(action.to_owned())),
+            ("", _) => faults.add(
+                "action",
+                "is not a full name with dots",
+                "write it like \"com.example.im.OPEN_CHAT\"",
+            ),
+            _ => faults.add(
+                "action",
+                "is set, and `intent` is set, too",
+                "keep one: `intent` is what Huawei's current service documents",
+            ),
+        }
+        None
+    }
+}
+
+fn intent(text: &str) -> Result<IntentUri> {
+    if text.len() > 1024 {
+        return Err(Error::new(ErrorKind::Config, "is longer than 1024 bytes"));
+    }
+    let intent = IntentUri::parse(text)?;
+    for name in ["ext", "delivery", "receiver"] {
+        if intent.extra(name).is_some() {
+            return Err(
+                Error::new(ErrorKind::Config, format!("already has an extra `{name}`")).advise(
+                    format!("take `S.{name}=…;` out of it: it is added for each push"),
+                ),
+            );
         }
     }
+    Ok(intent)
 }
 
-fn wrong(key: &str, what: &str, advice: &str) -> Error {
-    Error::new(ErrorKind::Config, what).at(key).advise(advice)
+const NO_ID: &str = "is not an id of at most 64 letters and digits";
+
+fn is_id(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=64).contains(&text.len()) && text.bytes().all(plain)
 }
 
-fn id(key: &str, value: &str) -> Result<()> {
-    let plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_');
-    if !value.is_empty() && value.len() <= 64 && value.bytes().all(plain) {
-        return Ok(());
-    }
-    Err(wrong(
-        key,
-        "is not an id of at most 64 letters and digits",
-        "copy it from AppGallery Connect > Project settings > General information",
-    ))
-}
-
-fn dotted(key: &str, value: &str, example: &str) -> Result<()> {
-    let plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'$');
-    let part = |it: &str| !it.is_empty() && it.bytes().all(plain);
-    if value.len() <= 255 && value.contains('.') && value.split('.').all(part) {
-        return Ok(());
-    }
-    Err(wrong(
-        key,
-        "is not a full name with dots",
-        &format!("write it like \"{example}\""),
-    ))
-}
-
-/// A URL over which a secret may travel: https, or http to this machine.
-fn url(key: &str, text: &str) -> Result<Uri> {
-    let advice = "write a URL like \"https://push-api.cloud.huawei.com\"";
-    let uri: Uri = text
-        .parse()
-        .map_err(|_| wrong(key, "is not a URL", advice))?;
-    let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else {
-        return Err(wrong(key, "is not a URL with scheme and host", advice));
-    };
-    let here = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-    if scheme == "https" || (scheme == "http" && here) {
-        return Ok(uri);
-    }
-    Err(wrong(
-        key,
-        "is not https, so that the secret would travel in clear",
-        "write https://",
-    ))
-}
-
-/// A URL without a path, and without the slash at its end.
-fn origin<'a>(key: &str, text: &'a str) -> Result<&'a str> {
-    let base = text.strip_suffix('/').unwrap_or(text);
-    let uri = url(key, base)?;
-    if uri.path() == "/" && uri.query().is_none() && !base.ends_with('/') {
-        return Ok(base);
-    }
-    Err(wrong(
-        key,
-        "has more than scheme, host and port",
-        "leave the path out: it follows from app_id or project_id",
-    ))
+fn is_dotted(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
+    let part = |part: &str| !part.is_empty() && part.bytes().all(plain);
+    text.len() <= 255 && text.contains('.') && text.split('.').all(part)
 }
 
 #[cfg(test)]
@@ -268,7 +255,7 @@ mod tests {
         let raw = RawConfig::from_json(config).expect("an object");
         PLUGIN
             .build(raw, &BuildContext::new(std::sync::Arc::new(clock)))
-            .map(|it| format!("{it:?}"))
+            .map(|provider| format!("{provider:?}"))
             .map_err(|error| error.to_string())
     }
 
@@ -297,7 +284,9 @@ mod tests {
             ("intent", json!("intent://im#Intent;S.ext=x;end")),
             ("intent", json!("intent://im/聊天#Intent;end")),
             ("intent", json!("")),
+            ("intent", json!("intent://im#Intent;S.receiver=x;end")),
             ("action", json!("com.example.im.OPEN")),
+            ("receipt_key", json!("im-secret-1")),
             ("http", json!({ "max_connections": 0 })),
         ] {
             let mut config = right();
@@ -307,6 +296,34 @@ mod tests {
             assert!(error.contains("provider/huawei"), "{key}: {error}");
             assert!(error.contains("; "), "{key} has no advice: {error}");
             assert!(!error.contains("the-secret-of-a-test"), "{key}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_fault_is_reported_at_once() {
+        let mut config = right();
+        for (key, value) in [
+            ("app_id", json!("")),
+            ("app_secret", json!("")),
+            ("category", json!("im")),
+            ("endpoint", json!("ftp://localhost")),
+            ("token_endpoint", json!("x")),
+            ("intent", json!("x")),
+            ("receipt_user", json!("imuser")),
+        ] {
+            config[key] = value;
+        }
+        let error = build(&config).unwrap_err();
+        for key in [
+            "app_id",
+            "app_secret",
+            "category",
+            "endpoint",
+            "token_endpoint",
+            "intent",
+            "receipt_key",
+        ] {
+            assert!(error.contains(&format!("[{key}: ")), "{key}: {error}");
         }
     }
 

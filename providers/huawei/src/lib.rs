@@ -1,19 +1,18 @@
 //! Huawei Push Kit (HMS Core; HarmonyOS up to 4) as a provider of offline push.
 //!
 //! One request carries one notification to up to [`MAX_TOKENS`] tokens. Huawei answers most failures with HTTP 200 and a
-//! code in the body, and names dead tokens in JSON inside JSON; [`Huawei`] turns that into one verdict for each target.
+//! code in the body, and names dead tokens in JSON inside JSON; [`HuaweiProvider`] turns that into one verdict for each target.
 //!
 //! - [`HuaweiConfig`]: what an operator sets; `PLUGIN` registers it as `provider/huawei`.
 //! - [`HuaweiProvider`]: the provider itself, over any [`push_http::HttpClient`].
-//! - [`receipt`]: delivery receipts that Huawei posts back, verified and read.
 //! - `simulator` (feature of the same name): the token service, the push service and the phones on loopback.
 //!
-//! What is sent, in Huawei's words (`message.android` unless said otherwise):
+//! What is sent (`message.android` unless said otherwise):
 //!
 //! | notification | Huawei |
 //! |---|---|
-//! | title, body | `notification.title`, `.body`; an empty one takes the other's text, because Huawei asks for both |
-//! | ext | the intent extra `ext` of the click, and `message.data` = `{"ext":"…"}` |
+//! | title, body | `notification.title`, `.body`, cut to 60 and 600 UTF-16 units; an empty one takes the other's text |
+//! | ext, receiver, delivery | extras of the click's intent, and the JSON text `message.data`. Receiver and delivery only if the request has one |
 //! | badge | `notification.badge.set_num`, 0 to 99, if `badge_class` is configured |
 //! | sound | default: `default_sound`; silent: `importance` `LOW`; named: `sound` `/raw/<name without suffix>` |
 //! | priority, interruption | `Low` or `Passive`: `importance` `LOW`, else `NORMAL`; for background pushes `urgency` |
@@ -21,20 +20,22 @@
 //! | thread | `notification.group` |
 //! | image | `notification.image`, if it is https |
 //! | expires_at | `ttl`, 1 s to 15 days; absent means Huawei's own default, one day |
-//! | vendor\["huawei"\] | merged into `message.android` |
+//! | vendor | merged into `message.android` |
+//! | the first delivery | `bi_tag`, which receipts repeat |
 //!
 //! `collapse_key` is left alone: it has a hundred values, so that two chats would replace each other's messages.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod auth;
 mod classify;
 mod config;
-mod message;
+mod fields;
 mod provider;
-pub mod receipt;
+mod receive;
+mod render;
 #[cfg(feature = "simulator")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simulator")))]
 pub mod simulator;
-mod token;
 
 pub use crate::{
     config::HuaweiConfig,
@@ -60,8 +61,8 @@ pub mod fuzz {
         token: &push_core::DeviceToken,
     ) -> push_core::Verdict {
         let now = push_core::Timestamp::from_unix_millis(0);
-        crate::classify::Answer::read(response, now)
-            .outcome(&push_core::Notification::default(), &[token])
+        crate::classify::Answer::read(response)
+            .outcome(&[token], &[], now)
             .verdict(token)
     }
 }

@@ -4,21 +4,30 @@ use std::{collections::HashSet, fmt, sync::Arc};
 use bytes::Bytes;
 use http::{Request, Uri, header};
 use push_core::{
-    Batch, BuildContext, Capabilities, Channel, Clock, DeviceToken, DynProvider, Error, ErrorKind,
-    Health, Notification, Plugin, Provider, ProviderKind, Result, Slot, Target, TextLimits,
-    TextUnit, VendorAnswer, Verdict, VerdictKind, Verdicts, async_trait,
+    BadgeStyle, Batch, Batching, BuildContext, Capabilities, Channel, Clock, Content, DeviceToken,
+    DynProvider, Health, NotificationKind, Plugin, Provider, ProviderKind, Received, Result, Slot,
+    Verdict, Verdicts, async_trait,
 };
-use push_http::{Client, HttpClient, Processed, Protocols};
+use push_http::{Client, HttpClient, Protocols};
+use push_kit::{
+    access::{AccessCache, AccessToken},
+    health::health,
+    token::trimmed,
+    verdict::{unanswered, unsupported},
+};
+use serde_json::{Map, Value};
 
 use crate::{
     HuaweiConfig, MAX_PAYLOAD, MAX_TOKENS, MAX_TTL,
-    classify::{Answer, Outcome, explain},
-    message::{Rendered, Style},
-    token::{Bearer, TokenSource},
+    auth::HuaweiTokens,
+    classify::{Answer, Outcome},
+    fields::OVERLAY,
+    receive::{Signer, receive},
+    render::{self, MIN_TTL, Rendered, Style, TEXT},
 };
 
 /// A token that no phone can have: what [`Provider::verify`] asks about.
-const NOBODY: &str = "offline-push-verify-this-token-belongs-to-nobody";
+const NO_PHONE: &str = "offline-push-verify-this-token-belongs-to-no-phone";
 
 /// The plugin `provider/huawei`.
 #[derive(Debug)]
@@ -31,14 +40,12 @@ impl Plugin for Huawei {
     const EXAMPLE: &'static str = include_str!("example.toml");
 
     fn build(config: HuaweiConfig, context: &BuildContext) -> Result<DynProvider> {
-        let http = config.http.clone().with_protocols(Protocols::Negotiate);
-        let client = Client::new(http, Arc::clone(&context.clock))?;
         let clock = Arc::clone(&context.clock);
-        Ok(Arc::new(HuaweiProvider::new(
-            config,
-            Arc::new(client),
-            clock,
-        )?))
+        let http = config.http.clone().with_protocols(Protocols::Negotiate);
+        let http = http.with_addresses(context.addresses.clone());
+        let client = Client::new(http, Arc::clone(&clock))?;
+        let provider = HuaweiProvider::new(&config, Arc::new(client), clock)?;
+        Ok(Arc::new(provider))
     }
 }
 
@@ -46,91 +53,137 @@ impl Plugin for Huawei {
 pub struct HuaweiProvider {
     client: Arc<dyn HttpClient>,
     clock: Arc<dyn Clock>,
+    access: AccessCache<HuaweiTokens>,
     url: Uri,
+    app_id: String,
     style: Style,
-    tokens: TokenSource,
+    signer: Option<Signer>,
     capabilities: Capabilities,
 }
 
 impl HuaweiProvider {
-    /// A provider that sends with `client`; [`HuaweiConfig::http`] is the caller's to heed.
+    /// A provider that sends with `client`; [`HuaweiConfig::http`] is not read.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`], naming the key that is wrong and what to write there.
+    /// [`ErrorKind::Config`](push_core::ErrorKind::Config), naming every key that is wrong.
     pub fn new(
-        config: HuaweiConfig,
+        config: &HuaweiConfig,
         client: Arc<dyn HttpClient>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let settings = config.check()?;
-        let tokens = TokenSource::new(&settings, Arc::clone(&client), Arc::clone(&clock));
+        let badge = if settings.style.badge_class.is_empty() {
+            BadgeStyle::None
+        } else {
+            BadgeStyle::Set
+        };
+        let tokens = HuaweiTokens {
+            url: settings.token_url,
+            app_id: settings.app_id.clone(),
+            app_secret: settings.app_secret,
+            client: Arc::clone(&client),
+            clock: Arc::clone(&clock),
+        };
         Ok(Self {
             client,
+            access: AccessCache::new(tokens, Arc::clone(&clock)),
             clock,
             url: settings.send_url,
+            app_id: settings.app_id,
             style: settings.style,
-            tokens,
+            signer: settings.signer,
             capabilities: Capabilities::new(Channel::HUAWEI, MAX_PAYLOAD)
-                .with_batch(MAX_TOKENS)
+                .with_kinds(&[
+                    NotificationKind::Alert,
+                    NotificationKind::Background,
+                    NotificationKind::Voip,
+                ])
+                .with_batch(MAX_TOKENS, Batching::Uniform)
+                .with_badge(badge)
+                .with_title_needed()
                 .with_collapse()
-                .with_ttl(MAX_TTL)
-                .with_text(TextLimits {
-                    title: 60,
-                    body: 600,
-                    unit: TextUnit::Utf16,
-                }),
+                .with_ttl(MIN_TTL, MAX_TTL)
+                .with_text(TEXT),
         })
     }
 
-    /// Posts `rendered` to `tokens`, with another access token if the first is refused for its age, once (S120).
-    async fn post(&self, rendered: &Rendered, tokens: &[&DeviceToken]) -> Result<Answer, Verdict> {
+    /// Posts `rendered` to `tokens`, once more if Huawei refuses the access token for its age (S120), and judges the answer.
+    async fn exchange(
+        &self,
+        content: Option<&Content>,
+        rendered: &Rendered,
+        tokens: &[&DeviceToken],
+    ) -> Result<Outcome, Verdict> {
         let body = Bytes::from(rendered.body(tokens.iter().copied()));
-        let bearer = self.tokens.bearer().await?;
-        let answer = self.post_once(&bearer, body.clone()).await?;
-        if !answer.wants_another_token() {
-            return Ok(answer);
+        let (answer, access) = self
+            .access
+            .send(
+                |access| self.post(body.clone(), access),
+                |(answer, _): &(Answer, _)| answer.is_access_refused(),
+            )
+            .await?;
+        let mut private = vec![access.expose(), self.access.service().app_secret.expose()];
+        private.extend(self.signer.as_ref().map(|signer| signer.key.expose()));
+        if let Some(content) = content {
+            let notification = &content.notification;
+            private.extend([
+                notification.title.as_str(),
+                &notification.body,
+                &notification.ext,
+            ]);
         }
-        let bearer = self.tokens.after_refusal(&bearer).await?;
-        self.post_once(&bearer, body).await
+        Ok(answer.outcome(tokens, &private, self.clock.now()))
     }
 
-    async fn post_once(&self, bearer: &Bearer, body: Bytes) -> Result<Answer, Verdict> {
+    async fn post(
+        &self,
+        body: Bytes,
+        access: Arc<AccessToken>,
+    ) -> Result<(Answer, Arc<AccessToken>), Verdict> {
         let request = Request::post(self.url.clone())
-            .header(header::AUTHORIZATION, bearer.header.clone())
+            .header(header::AUTHORIZATION, access.bearer())
             .header(header::CONTENT_TYPE, "application/json; charset=UTF-8")
             .body(body)
-            .map_err(|_| Verdict::unavailable("the request to Huawei cannot be built"))?;
-        match self.client.send(request).await {
-            Ok(response) => Ok(Answer::read(&response, self.clock.now())),
-            Err(error) => Err(match error.processed() {
-                Processed::Never => Verdict::unavailable(error.to_string()),
-                Processed::Unknown => Verdict::unknown(error.to_string()),
-            }),
-        }
+            .map_err(|_| Verdict::unavailable("the request to Huawei cannot be written"))?;
+        let response = self.client.send(request).await;
+        let response = response.map_err(|error| unanswered(&error))?;
+        Ok((Answer::read(&response), access))
     }
 
-    /// One request: at most [`MAX_TOKENS`] targets, the first at `position` of the batch.
-    async fn send_chunk(
-        &self,
-        notification: &Notification,
-        rendered: &Rendered,
-        (position, targets): (usize, &[Target]),
-        verdicts: &Verdicts,
-    ) {
-        // One phone rings once, however often its token stands in the batch.
-        let mut seen = HashSet::with_capacity(targets.len());
-        let tokens: Vec<&DeviceToken> = targets
-            .iter()
-            .map(|it| &it.token)
-            .filter(|it| seen.insert(*it))
-            .collect();
-        let outcome = match self.post(rendered, &tokens).await {
-            Ok(answer) => answer.outcome(notification, &tokens),
-            Err(verdict) => Outcome::All(verdict),
-        };
-        for (at, target) in targets.iter().enumerate() {
-            verdicts.report(position + at, outcome.verdict(&target.token));
+    /// Sends a batch that has at least one target.
+    async fn deliver(&self, batch: &Batch, content: &Content) -> Result<Outcome, Verdict> {
+        let kind = content.notification.kind;
+        if let Some(verdict) = unsupported(&self.capabilities, batch.slot, kind) {
+            return Err(verdict);
         }
+        let first = batch.targets.first();
+        let request = render::Request {
+            badge: first.map(|target| target.badge).unwrap_or_default(),
+            tag: first.map(|target| target.delivery),
+            delivery: first
+                .filter(|_| batch.targets.len() == 1)
+                .map(|target| target.delivery),
+            receiver: batch.receiver(),
+        };
+        let rendered = self.style.render(content, self.clock.now(), &request)?;
+        // A phone rings once, however often its token is in the batch.
+        let mut seen = HashSet::with_capacity(batch.targets.len());
+        let tokens: Vec<&DeviceToken> = batch
+            .targets
+            .iter()
+            .map(|target| &target.token)
+            .filter(|token| seen.insert(*token))
+            .collect();
+        self.exchange(Some(content), &rendered, &tokens).await
+    }
+
+    /// Lets Huawei check, not deliver, a message to a token that no phone has.
+    async fn dry_run(&self) -> Result<Verdict, Verdict> {
+        let no_phone = DeviceToken::new(NO_PHONE)
+            .map_err(|_| Verdict::unavailable("the test message cannot be written"))?;
+        let rendered = self.style.render_check()?;
+        let outcome = self.exchange(None, &rendered, &[&no_phone]).await?;
+        Ok(outcome.verdict(&no_phone))
     }
 }
 
@@ -141,105 +194,53 @@ impl Provider for HuaweiProvider {
     }
 
     async fn send(&self, batch: Batch, verdicts: Verdicts) {
-        if batch.slot != Slot::Alert {
-            verdicts.report_rest(&Verdict::payload_refused(
-                "slot",
-                "Huawei has one kind of token, for alerts",
-            ));
+        let Some(content) = batch.content() else {
             return;
-        }
-        // Receipts name the request, not the delivery; where the two are the same they can say so.
-        let bi_tag = match batch.targets.as_slice() {
-            [only] => Some(only.delivery),
-            _ => None,
         };
-        let now = self.clock.now();
-        match self.style.render(&batch.notification, now, bi_tag, false) {
-            Ok(rendered) => {
-                let chunks = batch.targets.chunks(MAX_TOKENS).enumerate();
-                for (number, targets) in chunks {
-                    let targets = (number * MAX_TOKENS, targets);
-                    self.send_chunk(&batch.notification, &rendered, targets, &verdicts)
-                        .await;
-                }
+        match self.deliver(&batch, content).await {
+            Ok(outcome) => {
+                let targets = batch.targets.iter().enumerate();
+                verdicts.report_many(
+                    targets.map(|(position, target)| (position, outcome.verdict(&target.token))),
+                );
             }
             Err(verdict) => verdicts.report_rest(&verdict),
         }
     }
 
-    /// Fetches an access token and asks Huawei to check, not to deliver, a message to a token that nobody has.
+    /// Fetches an access token, and lets Huawei check a message to a token that no phone has.
     async fn verify(&self) -> Result<Health> {
-        if let Err(verdict) = self.tokens.fetch().await {
-            return health(&verdict, "the token service", &verdict.answer.text);
+        if let Err(verdict) = self.access.check().await {
+            return health("the token service of Huawei", &verdict);
         }
-        let question = Notification {
-            title: "verify".into(),
-            body: "verify".into(),
-            ..Notification::default()
-        };
-        let internal = || Error::new(ErrorKind::Internal, "the test message cannot be rendered");
-        let rendered = self
-            .style
-            .render(&question, self.clock.now(), None, true)
-            .map_err(|_| internal())?;
-        let nobody = DeviceToken::new(NOBODY)?;
-        let verdict = match self.post(&rendered, &[&nobody]).await {
-            Ok(answer) => answer.outcome(&question, &[&nobody]).verdict(&nobody),
-            Err(verdict) => verdict,
-        };
-        health(&verdict, "the push service", "")
+        let (Ok(verdict) | Err(verdict)) = self.dry_run().await;
+        health("the push service of Huawei", &verdict)
     }
-}
 
-/// What a verdict on the test message says of the credential. `words` are the vendor's, where they can be shown.
-fn health(verdict: &Verdict, who: &str, words: &str) -> Result<Health> {
-    let mut said = describe(&verdict.answer);
-    if !words.is_empty() && said != words {
-        said = format!("{said}, {words}");
+    fn check_token(&self, _slot: Slot, token: &DeviceToken) -> Result<DeviceToken> {
+        trimmed(token)
     }
-    match verdict.kind {
-        VerdictKind::CredentialRefused => Ok(Health {
-            accepted: false,
-            evidence: format!("{who} refuses the credential: {said}"),
-        }),
-        // A word on the message or its token means that the credential was accepted before.
-        VerdictKind::Accepted | VerdictKind::TokenDead { .. } | VerdictKind::PayloadRefused => {
-            Ok(Health {
-                accepted: true,
-                evidence: format!(
-                    "{who} accepts the credential; to a test message it said: {said}"
-                ),
-            })
-        }
-        _ => Err(Error::new(
-            ErrorKind::Unavailable,
-            format!("{who} of Huawei could not be asked: {said}"),
+
+    fn check_fields(&self, fields: &Map<String, Value>) -> Result<()> {
+        OVERLAY.check(fields)
+    }
+
+    fn receive(&self, request: &Request<Bytes>) -> Result<Received> {
+        receive(
+            request,
+            &self.app_id,
+            self.signer.as_ref(),
+            self.clock.now(),
         )
-        .advise(
-            "try again later; if it stays so, check `endpoint`, `token_endpoint` and the network",
-        )),
     }
-}
-
-/// Status and code, with our words for them: the vendor's may repeat what it was asked.
-fn describe(answer: &VendorAnswer) -> String {
-    let mut said = match answer.status {
-        Some(status) => format!("HTTP {status}"),
-        None => answer.text.clone(),
-    };
-    for part in [answer.code.as_str(), explain(&answer.code)] {
-        if !part.is_empty() {
-            said = format!("{said}, {part}");
-        }
-    }
-    said
 }
 
 impl fmt::Debug for HuaweiProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HuaweiProvider")
             .field("url", &self.url)
-            .field("tokens", &self.tokens)
+            .field("token_url", &self.access.service().url)
+            .field("access", &self.access)
             .finish_non_exhaustive()
     }
 }

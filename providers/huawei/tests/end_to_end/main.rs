@@ -2,8 +2,8 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use push_core::{
-    Badge, Batch, BuildContext, Channel, Clock, DynProvider, ManualClock, Notification,
-    NotificationKind, Priority, RawConfig, Retry, Scope, Secret, Slot, Sound, VerdictKind,
+    Acceptance, Badge, BuildContext, Clock, DynProvider, ManualClock, Notification,
+    NotificationKind, Priority, RawConfig, Retry, Scope, Secret, Slot, Sound, UserId, VerdictKind,
     payload::ClickTarget,
 };
 use push_provider_huawei::{
@@ -22,6 +22,7 @@ mod phones;
 mod refusals;
 
 const DEAD: VerdictKind = VerdictKind::TokenDead { since: None };
+const DOWN: VerdictKind = VerdictKind::Unavailable(Scope::Credential);
 
 fn build(config: &Value, clock: &ManualClock) -> DynProvider {
     let raw = RawConfig::from_json(config).expect("the configuration is an object");
@@ -61,14 +62,14 @@ impl Stage {
     }
 
     async fn send(&self, notification: Notification, phones: &[&Phone]) -> Vec<VerdictKind> {
-        let tokens: Vec<&str> = phones.iter().map(|it| it.token()).collect();
+        let tokens: Vec<&str> = phones.iter().map(|phone| phone.token()).collect();
         self.send_to(notification, &tokens).await
     }
 
     async fn send_to(&self, notification: Notification, tokens: &[&str]) -> Vec<VerdictKind> {
         let batch = sample::batch(notification, tokens.iter().copied());
         let verdicts = sample::send(&self.provider, batch).await;
-        verdicts.into_iter().map(|it| it.kind).collect()
+        verdicts.into_iter().map(|verdict| verdict.kind).collect()
     }
 
     /// Sends to one phone, which gets it, and gives `message.android` as it arrived.
@@ -82,11 +83,11 @@ impl Stage {
     /// The token lists of every push so far.
     fn token_lists(&self) -> Vec<Vec<String>> {
         let mut requests = self.huawei.log().requests();
-        requests.retain(|it| it.uri.path() != TOKEN_KEY);
+        requests.retain(|request| request.uri.path() != TOKEN_KEY);
         requests
             .iter()
-            .map(|it| {
-                let tokens = it.json()["message"]["token"].clone();
+            .map(|request| {
+                let tokens = request.json()["message"]["token"].clone();
                 serde_json::from_value(tokens).expect("a list of tokens")
             })
             .collect()

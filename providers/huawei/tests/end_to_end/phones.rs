@@ -50,7 +50,9 @@ fn what_is_kept_for_a_phone_obeys_collapse_key_and_a_bound_of_120() {
         let stage = Stage::new().await;
         let phone = stage.huawei.install();
         let keyed = |body: &str, key: i64| Notification {
-            vendor: [(Channel::HUAWEI, json!({ "collapse_key": key }))].into(),
+            vendor: [("collapse_key".to_owned(), json!(key))]
+                .into_iter()
+                .collect(),
             ..with_body(body)
         };
         let bodies = || -> Vec<String> { phone.arrivals().into_iter().map(|it| it.body).collect() };

@@ -1,0 +1,228 @@
+//! The key file of a service account.
+use aws_lc_rs::signature::RsaKeyPair;
+use push_core::Secret;
+use push_kit::faults::Faults;
+use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::{Map, Value};
+
+const ADVICE: &str = "use the key file as Google issued it: Firebase console > Project settings > \
+                      Service accounts > Generate new private key";
+
+/// A service account's key file, not checked yet. `Debug` shows nothing of it.
+///
+/// Copies that editors, shells and secret stores changed are read, too: with a byte order mark, with line breaks of any kind in
+/// the key, and with the key's `\n` escaped twice or not at all.
+#[derive(Clone, Debug)]
+pub struct ServiceAccount(Secret);
+
+impl ServiceAccount {
+    /// Takes over the text of a key file.
+    pub fn from_json(text: impl Into<String>) -> Self {
+        Self(Secret::new(text))
+    }
+
+    /// Reads the fields that are needed, and adds every fault that there is.
+    pub(crate) fn check(&self, faults: &mut Faults) -> Option<Account> {
+        let Some(map) = parse(self.0.expose()) else {
+            faults.add("service_account", "is not the JSON of a key file", ADVICE);
+            return None;
+        };
+        // `google-services.json`, which belongs in the app, and a user's own credentials have similar names.
+        let kind = map.get("type").and_then(Value::as_str);
+        if map.contains_key("project_info") || kind.is_some_and(|kind| kind != "service_account") {
+            faults.add(
+                "service_account",
+                "is another file of Google's, not the key of a service account (`type` is not `service_account`)",
+                ADVICE,
+            );
+            return None;
+        }
+        let mut field = |name: &str| {
+            let text = map.get(name).and_then(Value::as_str).unwrap_or_default();
+            let key = format!("service_account.{name}");
+            faults.check(!text.trim().is_empty(), key, "is missing", ADVICE);
+            text.trim().to_owned()
+        };
+        let account = (
+            field("project_id"),
+            field("private_key_id"),
+            field("client_email"),
+            field("token_uri"),
+        );
+        let pem = Secret::new(unescaped(&field("private_key")));
+        let key = signing_key(&pem);
+        if !pem.expose().is_empty() {
+            faults.check(
+                key.is_some(),
+                "service_account.private_key",
+                "is not an RSA key in PKCS #8 PEM",
+                ADVICE,
+            );
+        }
+        let (project_id, private_key_id, client_email, token_uri) = account;
+        if !project_id.is_empty() {
+            faults.check(
+                is_project(&project_id),
+                "service_account.project_id",
+                "is not a project id",
+                ADVICE,
+            );
+        }
+        Some(Account {
+            project_id,
+            private_key_id,
+            client_email,
+            token_uri,
+            key: key?,
+        })
+    }
+}
+
+/// A service account with its key. Fields are empty only if a fault was reported.
+pub(crate) struct Account {
+    pub(crate) project_id: String,
+    pub(crate) private_key_id: String,
+    pub(crate) client_email: String,
+    /// The token endpoint, and the audience of what is signed for it.
+    pub(crate) token_uri: String,
+    pub(crate) key: RsaKeyPair,
+}
+
+fn parse(text: &str) -> Option<Map<String, Value>> {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let json = serde_json::from_str(text).or_else(|_| serde_json::from_str(&with_escapes(text)));
+    match json {
+        Ok(Value::Object(map)) => Some(map),
+        _ => None,
+    }
+}
+
+/// Escapes line breaks inside of strings: TOML and shells turn the `\n` of the key into real ones, which JSON forbids.
+fn with_escapes(text: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    let mut out = String::with_capacity(text.len() + 64);
+    for character in text.chars() {
+        match character {
+            '\n' if in_string => out.push_str("\\n"),
+            '\r' if in_string => {}
+            other => out.push(other),
+        }
+        in_string ^= character == '"' && !escaped;
+        escaped = character == '\\' && !escaped;
+    }
+    out
+}
+
+/// Undoes a second escaping of the line breaks in a key.
+fn unescaped(pem: &str) -> String {
+    pem.replace("\\r", "").replace("\\n", "\n")
+}
+
+fn signing_key(pem: &Secret) -> Option<RsaKeyPair> {
+    let der = PrivatePkcs8KeyDer::from_pem_slice(pem.expose().as_bytes()).ok()?;
+    RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).ok()
+}
+
+/// Whether `id` is an id or number of a project, perhaps with a domain in front, as in `example.com:chat`.
+fn is_project(id: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let (domain, name) = id.split_once(':').unwrap_or(("", id));
+    !name.is_empty() && domain.bytes().chain(name.bytes()).all(plain)
+}
+
+impl<'de> Deserialize<'de> for ServiceAccount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = ServiceAccount;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the text of a service account's key file, or its fields")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<ServiceAccount, E> {
+                Ok(ServiceAccount::from_json(text))
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<ServiceAccount, A::Error> {
+                let map = Map::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(ServiceAccount::from_json(Value::Object(map).to_string()))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use push_testkit::fixtures;
+    use serde_json::json;
+
+    use super::*;
+
+    fn file() -> String {
+        json!({
+            "type": "service_account",
+            "project_id": "demo-project",
+            "private_key_id": "0123",
+            "private_key": fixtures::rsa_key(),
+            "client_email": "push@demo-project.iam.gserviceaccount.com",
+            "token_uri": "https://oauth2.googleapis.com/token",
+        })
+        .to_string()
+    }
+
+    fn faults(text: &str) -> String {
+        let mut faults = Faults::new();
+        let account = ServiceAccount::from_json(text).check(&mut faults);
+        faults
+            .finish(account.map(drop))
+            .map_or_else(|error| error.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn a_key_file_is_read_however_editors_and_shells_changed_its_line_breaks() {
+        let file = file();
+        for text in [
+            file.clone(),
+            format!("\u{feff}{file}\r\n"),
+            file.replace(",\"", ",\r\n\""),
+            file.replace("\\n", "\\r\\n"),
+            file.replace("\\n", "\\\\n"),
+            file.replace("\\n", "\n"),
+            file.replace("\\n", "\r\n"),
+        ] {
+            assert_eq!(faults(&text), "");
+        }
+    }
+
+    #[test]
+    fn every_missing_field_is_named_at_once() {
+        let error = faults(r#"{"type":"service_account","client_email":"","token_uri":7}"#);
+        for field in [
+            "project_id",
+            "private_key_id",
+            "private_key",
+            "client_email",
+            "token_uri",
+        ] {
+            let named = format!("service_account.{field}: is missing");
+            assert!(error.contains(&named), "{field}: {error}");
+        }
+    }
+
+    #[test]
+    fn another_file_of_googles_and_a_damaged_key_are_recognised_and_not_repeated() {
+        let file = file();
+        for (text, words) in [
+            (r#"{"project_info":{}}"#.to_owned(), "another file"),
+            (r#"{"type":"authorized_user"}"#.to_owned(), "another file"),
+            ("not json MIIE".to_owned(), "not the JSON"),
+            ("[]".to_owned(), "not the JSON"),
+            (file.replace("BEGIN PRIVATE", "BEGIN PUBLIC"), "RSA key"),
+            (file.replace("demo-project\"", "../x\""), "project id"),
+        ] {
+            let error = faults(&text);
+            assert!(error.contains(words), "{words}: {error}");
+            assert!(!error.contains("MIIE"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The fields of a message that callers may set (`projects.messages`).
+use push_core::{Error, ErrorKind, Result};
+use push_kit::overlay::{
+    Field, Overlay,
+    Shape::{Any, Flag, List, Number, Object, Text, TextMap, Whole, Word},
+};
+use serde_json::{Map, Value};
+
+/// The objects `data`: the one of the message, and those that take its place for one platform. `ext` must be in all of them.
+pub(crate) const DATA: [&str; 3] = ["/data", "/android/data", "/webpush/data"];
+
+/// What vendor fields may set. Targets come from registrations alone; the gateway writes `android`, beside which the service
+/// refuses `android_v2`.
+pub(crate) const OVERLAY: Overlay = Overlay::new(&[
+    "name",
+    "token",
+    "fid",
+    "topic",
+    "condition",
+    "android_v2",
+    "androidV2",
+    "apns.live_activity_token",
+    "apns.liveActivityToken",
+    "data.ext",
+    "data.delivery",
+    "data.receiver",
+    "android.data.ext",
+    "android.data.delivery",
+    "android.data.receiver",
+    "webpush.data.ext",
+    "webpush.data.delivery",
+    "webpush.data.receiver",
+])
+.with_fields(MESSAGE);
+
+const MESSAGE: &[Field] = &[
+    ("data", TextMap),
+    ("notification", Object(NOTIFICATION)),
+    ("android", Object(ANDROID)),
+    ("apns", Object(APNS)),
+    ("webpush", Object(WEBPUSH)),
+    ("fcm_options", Object(OPTIONS)),
+];
+
+const NOTIFICATION: &[Field] = &[("title", Text), ("body", Text), ("image", Text)];
+
+const OPTIONS: &[Field] = &[("analytics_label", Text)];
+
+const ANDROID: &[Field] = &[
+    ("collapse_key", Text),
+    ("priority", Word(&["NORMAL", "HIGH"])),
+    ("ttl", Text),
+    ("restricted_package_name", Text),
+    ("data", TextMap),
+    ("direct_boot_ok", Flag),
+    ("bandwidth_constrained_ok", Flag),
+    ("restricted_satellite_ok", Flag),
+    ("fcm_options", Object(OPTIONS)),
+    ("notification", Object(ANDROID_NOTIFICATION)),
+];
+
+const ANDROID_NOTIFICATION: &[Field] = &[
+    ("title", Text),
+    ("body", Text),
+    ("icon", Text),
+    ("color", Text),
+    ("sound", Text),
+    ("tag", Text),
+    ("click_action", Text),
+    ("body_loc_key", Text),
+    ("body_loc_args", List(&Text)),
+    ("title_loc_key", Text),
+    ("title_loc_args", List(&Text)),
+    ("channel_id", Text),
+    ("image", Text),
+    ("ticker", Text),
+    ("sticky", Flag),
+    ("event_time", Text),
+    ("local_only", Flag),
+    (
+        "notification_priority",
+        Word(&[
+            "PRIORITY_UNSPECIFIED",
+            "PRIORITY_MIN",
+            "PRIORITY_LOW",
+            "PRIORITY_DEFAULT",
+            "PRIORITY_HIGH",
+            "PRIORITY_MAX",
+        ]),
+    ),
+    ("vibrate_timings", List(&Text)),
+    ("default_vibrate_timings", Flag),
+    ("default_sound", Flag),
+    (
+        "light_settings",
+        Object(&[
+            (
+                "color",
+                Object(&[
+                    ("red", Number),
+                    ("green", Number),
+                    ("blue", Number),
+                    ("alpha", Number),
+                ]),
+            ),
+            ("light_on_duration", Text),
+            ("light_off_duration", Text),
+        ]),
+    ),
+    ("default_light_settings", Flag),
+    (
+        "visibility",
+        Word(&["VISIBILITY_UNSPECIFIED", "PRIVATE", "PUBLIC", "SECRET"]),
+    ),
+    ("notification_count", Whole(0, i32::MAX as i64)),
+    (
+        "proxy",
+        Word(&["PROXY_UNSPECIFIED", "ALLOW", "DENY", "IF_PRIORITY_LOWERED"]),
+    ),
+    ("bypass_proxy_notification", Flag),
+];
+
+const APNS: &[Field] = &[
+    ("headers", TextMap),
+    ("payload", Any),
+    (
+        "fcm_options",
+        Object(&[("analytics_label", Text), ("image", Text)]),
+    ),
+];
+
+const WEBPUSH: &[Field] = &[
+    ("headers", TextMap),
+    ("data", TextMap),
+    ("notification", Any),
+    (
+        "fcm_options",
+        Object(&[("link", Text), ("analytics_label", Text)]),
+    ),
+];
+
+/// Checks vendor fields of a message.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`], naming the field.
+pub(crate) fn check(fields: &Map<String, Value>) -> Result<()> {
+    if fields.contains_key("android_v2") || fields.contains_key("androidV2") {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            "the vendor field `android_v2` excludes `android`, which the gateway writes",
+        )
+        .advise("set the fields of `android` instead"));
+    }
+    OVERLAY.check(fields)?;
+    let data = ["data", "android", "webpush"].map(|key| match (key, fields.get(key)) {
+        ("data", data) => data,
+        (_, of_platform) => of_platform.and_then(|fields| fields.get("data")),
+    });
+    let keys = data
+        .into_iter()
+        .filter_map(|data| data?.as_object())
+        .flat_map(Map::keys);
+    for key in keys {
+        if is_reserved(key) {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!("the vendor field `data.{key}` has a name that FCM reserves"),
+            )
+            .advise("use another name"));
+        }
+    }
+    Ok(())
+}
+
+/// The wider of the two lists in Google's documentation.
+fn is_reserved(key: &str) -> bool {
+    matches!(key, "from" | "message_type") || key.starts_with("google") || key.starts_with("gcm")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn checked(fields: Value) -> Result<(), String> {
+        let fields = fields.as_object().expect("an object");
+        check(fields).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn fields_of_the_interface_pass() {
+        for good in [
+            json!({}),
+            json!({"android": {"notification": {"channel_id": "calls", "color": "#ff0000"}}}),
+            json!({"android": {"data": {"more": "1"}, "priority": "high"}}),
+            json!({"data": {"more": "1"}, "fcm_options": {"analytics_label": "chat"}}),
+            json!({"apns": {"payload": {"aps": {"badge": 3}}}}),
+        ] {
+            assert_eq!(checked(good.clone()), Ok(()), "{good}");
+        }
+    }
+
+    #[test]
+    fn targets_click_data_android_v2_and_reserved_names_are_refused_by_name() {
+        for (wrong, named) in [
+            (json!({"topic": "all"}), "`topic`"),
+            (json!({"token": "x"}), "`token`"),
+            (json!({"fid": "x"}), "`fid`"),
+            (json!({"data": {"ext": "{}"}}), "`data.ext`"),
+            (
+                json!({"android": {"data": {"receiver": "x"}}}),
+                "`android.data.receiver`",
+            ),
+            (json!({"android": null}), "`android`"),
+            (json!({"android_v2": {}}), "`android_v2`"),
+            (json!({"data": {"google.x": "1"}}), "reserves"),
+            (json!({"android": {"data": {"from": "1"}}}), "reserves"),
+            (json!({"data": {"count": 1}}), "`data`"),
+            (json!({"android": {"chanel": "im"}}), "`android.chanel`"),
+        ] {
+            let error = checked(wrong.clone()).expect_err(named);
+            assert!(error.contains(named), "{wrong}: {error}");
+        }
+    }
+}

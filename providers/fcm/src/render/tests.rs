@@ -1,0 +1,305 @@
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use push_core::{DeliveryId, DeviceToken, UserId};
+use push_testkit::sample;
+
+use super::*;
+
+const DELIVERY: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
+
+fn body(notification: Notification, badge: Badge, style: &Style) -> Result<Value, Verdict> {
+    let content = sample::content(notification);
+    let token = DeviceToken::new("dJ7x:APA91b").unwrap();
+    let target = Target::new(
+        DELIVERY.parse::<DeliveryId>().unwrap(),
+        token,
+        Arc::clone(&content),
+    )
+    .with_badge(badge)
+    .with_receiver(Some(UserId::new("alice").unwrap()));
+    let body = Rendered::new(&content, style, sample::NOW)?.body(&target)?;
+    Ok(serde_json::from_slice(&body).expect("the body is JSON"))
+}
+
+fn rendered(notification: Notification) -> Value {
+    body(notification, Badge::Leave, &Style::default()).expect("it renders")["message"].clone()
+}
+
+fn refused(notification: Notification) -> String {
+    body(notification, Badge::Leave, &Style::default())
+        .expect_err("it is refused")
+        .answer
+        .code
+        .clone()
+}
+
+fn with_vendor(fields: Value) -> Notification {
+    Notification {
+        vendor: fields.as_object().expect("an object").clone(),
+        ..sample::notification()
+    }
+}
+
+#[test]
+fn a_chat_message_becomes_a_notification_with_its_click_data() {
+    let notification = Notification {
+        image: "https://example.com/a.png".into(),
+        collapse: "conv-42".into(),
+        expires_at: Some(sample::NOW + Duration::from_secs(3600)),
+        ..sample::notification()
+    };
+    let style = Style {
+        channel_id: "im".into(),
+        click_action: "OPEN_CHAT".into(),
+    };
+    assert_eq!(
+        body(notification, Badge::Set(3), &style).unwrap(),
+        json!({"message": {
+            "token": "dJ7x:APA91b",
+            "notification": {
+                "title": sample::TITLE, "body": sample::BODY, "image": "https://example.com/a.png",
+            },
+            "data": {"ext": sample::EXT, "delivery": DELIVERY, "receiver": "alice"},
+            "android": {
+                "priority": "HIGH",
+                "ttl": "3600s",
+                "collapse_key": "conv-42",
+                "notification": {
+                    "channel_id": "im",
+                    "click_action": "OPEN_CHAT",
+                    "notification_count": 3,
+                    "sound": "default",
+                    "tag": "conv-42",
+                },
+            },
+        }})
+    );
+}
+
+#[test]
+fn a_push_that_only_wakes_the_app_shows_nothing() {
+    let notification = Notification {
+        kind: NotificationKind::Background,
+        priority: Priority::Normal,
+        ext: "{}".into(),
+        collapse: "sync".into(),
+        ..Notification::default()
+    };
+    let message = rendered(notification);
+    assert_eq!(message.get("notification"), None);
+    assert_eq!(
+        message["android"],
+        json!({"priority": "NORMAL", "collapse_key": "sync"})
+    );
+    assert_eq!(message["data"]["ext"], "{}");
+}
+
+/// S110
+#[test]
+fn a_message_without_a_collapse_key_gets_one_of_its_own() {
+    let content = sample::content(Notification {
+        collapse: String::new(),
+        ..sample::notification()
+    });
+    let rendered = Rendered::new(&content, &Style::default(), sample::NOW).unwrap();
+    let android = &rendered.0["android"];
+    assert_eq!(android["collapse_key"], content.id.to_string());
+    assert_eq!(android["notification"]["tag"], content.id.to_string());
+}
+
+/// S124
+#[test]
+fn a_badge_of_zero_is_sent_as_zero_and_no_badge_is_not_sent() {
+    let count = |badge| {
+        let json = body(sample::notification(), badge, &Style::default()).unwrap();
+        json["message"]["android"]["notification"]["notification_count"].clone()
+    };
+    assert_eq!(count(Badge::Set(0)), 0);
+    assert_eq!(count(Badge::Set(u32::MAX)), i32::MAX);
+    assert_eq!(count(Badge::Leave), Value::Null);
+}
+
+#[test]
+fn the_time_to_live_is_the_time_left_and_four_weeks_at_most() {
+    let ttl = |at| {
+        let notification = Notification {
+            expires_at: Some(at),
+            ..sample::notification()
+        };
+        rendered(notification)["android"]["ttl"].clone()
+    };
+    assert_eq!(ttl(sample::NOW + Duration::from_millis(59_999)), "59s");
+    assert_eq!(ttl(sample::NOW - Duration::from_secs(5)), "0s");
+    let year = Duration::from_secs(365 * 24 * 60 * 60);
+    assert_eq!(ttl(sample::NOW + year), "2419200s");
+}
+
+#[test]
+fn a_sound_is_named_without_its_suffix_and_silence_is_no_sound() {
+    let sound = |sound| {
+        let notification = Notification {
+            sound,
+            ..sample::notification()
+        };
+        rendered(notification)["android"]["notification"]["sound"].clone()
+    };
+    assert_eq!(sound(Sound::Default), "default");
+    assert_eq!(sound(Sound::Silent), Value::Null);
+    assert_eq!(sound(Sound::Named("bell.ogg".into())), "bell");
+    assert_eq!(sound(Sound::Named("bell".into())), "bell");
+}
+
+#[test]
+fn vendor_fields_are_merged_over_the_rendered_message() {
+    let message = rendered(with_vendor(json!({
+        "android": {"notification": {"channel_id": "calls", "notification_count": 7}},
+        "data": {"more": "1"},
+        "fcm_options": {"analytics_label": "chat"},
+    })));
+    assert_eq!(message["android"]["notification"]["channel_id"], "calls");
+    assert_eq!(message["android"]["notification"]["sound"], "default");
+    assert_eq!(message["android"]["priority"], "HIGH");
+    assert_eq!(message["data"]["more"], "1");
+    assert_eq!(message["data"]["ext"], sample::EXT);
+    assert_eq!(message["fcm_options"]["analytics_label"], "chat");
+    let notification = with_vendor(json!({"android": {"notification": {"notification_count": 7}}}));
+    let json = body(notification, Badge::Set(3), &Style::default()).unwrap();
+    let shown = &json["message"]["android"]["notification"];
+    assert_eq!(shown["notification_count"], 7);
+}
+
+#[test]
+fn click_data_is_also_in_the_data_that_replace_the_message_s_own_on_a_platform() {
+    for platform in ["android", "webpush"] {
+        let mut fields = json!({"data": {"both": "common"}});
+        fields[platform] = json!({"data": {"more": "1", "both": "own"}});
+        let message = rendered(with_vendor(fields));
+        assert_eq!(
+            message[platform]["data"],
+            json!({
+                "ext": sample::EXT, "delivery": DELIVERY, "receiver": "alice",
+                "more": "1", "both": "own",
+            })
+        );
+        assert_eq!(message["data"]["ext"], sample::EXT);
+        assert_eq!(message["data"]["both"], "common");
+    }
+}
+
+#[test]
+fn vendor_fields_cannot_redirect_a_message_or_change_its_click_data() {
+    for fields in [
+        json!({"topic": "all"}),
+        json!({"token": "other"}),
+        json!({"fid": "other"}),
+        json!({"android_v2": {"background_sync": {}}}),
+        json!({"data": {"ext": "{}"}}),
+        json!({"android": {"data": {"delivery": "x"}}}),
+        json!({"data": null}),
+    ] {
+        assert_eq!(
+            refused(with_vendor(fields.clone())),
+            "vendor-field",
+            "{fields}"
+        );
+    }
+}
+
+#[test]
+fn installation_ids_and_registration_tokens_have_fields_of_their_own() {
+    let vectors =
+        &serde_json::from_str::<Value>(include_str!("../../tests/fixtures/installation_ids.json"))
+            .unwrap();
+    let field = |token: &str| {
+        let content = sample::content(sample::notification());
+        let delivery = DELIVERY.parse::<DeliveryId>().unwrap();
+        let target = Target::new(
+            delivery,
+            DeviceToken::new(token).unwrap(),
+            Arc::clone(&content),
+        );
+        let rendered = Rendered::new(&content, &Style::default(), sample::NOW).unwrap();
+        let json: Value = serde_json::from_slice(&rendered.body(&target).unwrap()).unwrap();
+        ["fid", "token"].map(|key| json["message"].get(key).is_some())
+    };
+    for id in vectors["fid"].as_array().unwrap() {
+        assert_eq!(field(id.as_str().unwrap()), [true, false], "{id}");
+    }
+    for other in vectors["not_fid"].as_array().unwrap() {
+        let other = other.as_str().unwrap();
+        if !other.is_empty() {
+            assert_eq!(field(other), [false, true], "{other}");
+        }
+    }
+}
+
+/// S98
+#[test]
+fn a_long_chinese_message_is_cut_and_its_click_data_stay() {
+    let case: Value = serde_json::from_str(include_str!("../../tests/fixtures/long_text.json"))
+        .expect("the fixture is JSON");
+    let text = case["body"]["elements"][0]["text"].as_str().unwrap();
+    assert!(text.len() > 3 * 1200);
+    let message = rendered(Notification {
+        body: text.into(),
+        ..sample::notification()
+    });
+    let shown = message["notification"]["body"].as_str().unwrap();
+    let kept = shown.strip_suffix('…').expect("the cut is marked");
+    assert!(text.starts_with(kept) && kept.len() > 3 * 1000);
+    assert_eq!(message["data"]["ext"], sample::EXT);
+    assert_eq!(message["data"]["delivery"], DELIVERY);
+    assert!(size_of(&message) <= MAX_PAYLOAD);
+}
+
+#[test]
+fn a_text_that_was_cut_inside_an_emoji_is_sent_with_a_replacement_character() {
+    let case: Value = serde_json::from_str(include_str!("../../tests/fixtures/half_emoji.json"))
+        .expect("the fixture is JSON");
+    let text = case["decoded_text"].as_str().unwrap();
+    let message = rendered(Notification {
+        body: text.into(),
+        ..sample::notification()
+    });
+    assert_eq!(message["notification"]["body"], "see you \u{fffd}");
+}
+
+#[test]
+fn click_data_that_do_not_fit_are_refused_and_cost_the_receipt_first() {
+    let notification = |bytes: usize| Notification {
+        ext: format!(r#"{{"x":"{}"}}"#, "y".repeat(bytes)),
+        ..sample::notification()
+    };
+    let message = rendered(notification(3800));
+    assert_eq!(message["notification"]["title"], sample::TITLE);
+    let message = rendered(notification(3960));
+    assert_eq!(message["notification"]["title"], sample::TITLE);
+    assert_eq!(message["data"].get("delivery"), None);
+    assert_eq!(message["data"]["receiver"], "alice");
+    assert_eq!(refused(notification(4100)), "payload-too-large");
+}
+
+proptest! {
+    /// S98
+    #[test]
+    fn every_message_fits_or_is_refused_and_ext_stays_whole(
+        title in any::<String>(),
+        text in any::<String>(),
+        repeat in 1_usize..60,
+    ) {
+        let ext = json!({ "entity": { "sender": text } }).to_string();
+        let notification = Notification {
+            title: title.clone(),
+            body: text.repeat(repeat),
+            ext: ext.clone(),
+            ..Notification::default()
+        };
+        if let Ok(json) = body(notification, Badge::Set(1), &Style::default()) {
+            let message = &json["message"];
+            prop_assert!(size_of(message) <= MAX_PAYLOAD);
+            prop_assert_eq!(&message["data"]["ext"], &Value::from(ext));
+            prop_assert_eq!(&message["token"], "dJ7x:APA91b");
+        }
+    }
+}

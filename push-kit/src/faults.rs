@@ -48,9 +48,16 @@ impl Faults {
         }
     }
 
-    /// Returns the value of `result`, or adds its error as a fault of `key`.
+    /// Returns the value of `result`, or adds its error, of whatever kind, as a fault of `key`.
     pub fn take<T>(&mut self, key: impl fmt::Display, result: Result<T>) -> Option<T> {
-        result.map_err(|error| self.0.push(error.at(key))).ok()
+        let add = |error: Error| {
+            let fault = Error::new(ErrorKind::Config, error.message()).at(key);
+            self.0.push(match error.advice() {
+                Some(advice) => fault.advise(advice),
+                None => fault,
+            });
+        };
+        result.map_err(add).ok()
     }
 
     /// Returns `value` if there are no faults. It is `None` only if a part of it was at fault.
@@ -88,6 +95,16 @@ mod tests {
         let error = faults.finish(Some(())).unwrap_err();
         assert_eq!(error.to_string(), "b: is empty; fill it");
         assert_eq!(error.kind(), ErrorKind::Config);
+    }
+
+    #[test]
+    fn an_error_of_another_kind_is_a_fault_of_the_configuration() {
+        let mut faults = Faults::new();
+        let wrong = Error::new(ErrorKind::Invalid, "is odd").advise("make it even");
+        let value: Option<u8> = faults.take("a", Err(wrong));
+        let error = faults.finish(value).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_eq!(error.to_string(), "a: is odd; make it even");
     }
 
     #[test]

@@ -121,7 +121,8 @@ impl HuaweiProvider {
                 |(answer, _): &(Answer, _)| answer.is_access_refused(),
             )
             .await?;
-        let mut private = vec![access.expose()];
+        let mut private = vec![access.expose(), self.access.service().app_secret.expose()];
+        private.extend(self.signer.as_ref().map(|signer| signer.key.expose()));
         if let Some(content) = content {
             let notification = &content.notification;
             private.extend([

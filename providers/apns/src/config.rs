@@ -1,21 +1,26 @@
-//! What an operator writes to send with a key or a certificate of theirs.
+//! The configuration of a credential, and what is checked of it without asking Apple.
 use std::sync::Arc;
 
-use http::{Uri, uri::Authority, uri::Scheme};
-use push_core::{Clock, Environment, Error, ErrorKind, Result, Secret};
-use push_http::{HttpConfig, Protocols};
+use http::Uri;
+use push_core::{BuildContext, Environment, Error, ErrorKind, Result, Secret};
+use push_http::{Client, HttpConfig, Protocols};
 use serde::Deserialize;
 
 use crate::{
-    certificate::{CertificateFacts, Identity},
-    token::{SigningKey, TokenSource},
+    auth::{
+        Auth,
+        certificate::{CertificateFacts, Identity},
+        token::{SigningKey, TokenSource},
+    },
+    render::PushType,
 };
 
-/// How to reach Apple, and as whom: with a key (`key`, `key_id`, `team_id`) or with a certificate (`certificate`).
+/// A credential of Apple's: a key (`key`, `key_id`, `team_id`) or a certificate (`certificate`), for one app and environment.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ApnsConfig {
-    /// The PEM text of the `.p8` file; or, beside a `certificate` in PEM, of that certificate's private key.
+    /// The text of the `.p8` file; or, with a `certificate` in PEM, the PEM text of that certificate's private key. Lost or
+    /// escaped line breaks do not matter.
     pub key: Option<Secret>,
     /// The key's id, 10 letters and digits: in the file's name, `AuthKey_<key id>.p8`.
     pub key_id: Option<String>,
@@ -23,34 +28,28 @@ pub struct ApnsConfig {
     pub team_id: Option<String>,
     /// A certificate with its private key: the base64 of a `.p12` file, or PEM text. Secret, because it holds the key.
     pub certificate: Option<Secret>,
-    /// The password of the `.p12` file.
+    /// The password of the `.p12` file. One line break at its end is ignored.
     pub password: Option<Secret>,
-    /// The app's bundle id, without a suffix. A certificate says it by itself.
+    /// The app's bundle id, without a suffix and without the team id. Optional with a certificate, which names it.
     pub topic: Option<String>,
-    /// `sandbox` for debug builds, `production` for released apps and TestFlight. Some certificates say it by themselves.
-    pub environment: Option<Environment>,
-    /// Where to send to instead of Apple's host, as in `https://api.push.apple.com:2197` or `https://127.0.0.1:9443`.
+    /// `sandbox` (or `development`) for debug builds, `production` for released apps and TestFlight. Optional with a
+    /// certificate for one environment only.
+    pub environment: Option<String>,
+    /// An address to use instead of Apple's host, for instance `https://api.push.apple.com:2197`.
     pub endpoint: Option<String>,
     /// How to connect.
     pub http: HttpConfig,
 }
 
-/// As whom requests are sent.
-#[derive(Debug)]
-pub(crate) enum Auth {
-    Token(TokenSource),
-    Certificate(CertificateFacts),
-}
-
-/// A configuration that was found to be good.
+/// A configuration without faults.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) auth: Auth,
     pub(crate) topic: String,
     pub(crate) environment: Environment,
-    pub(crate) scheme: Scheme,
-    pub(crate) authority: Authority,
-    pub(crate) http: HttpConfig,
+    /// Scheme, host and port.
+    pub(crate) origin: Uri,
+    pub(crate) client: Client,
 }
 
 /// Collects everything that is wrong, so that an operator corrects it in one go.
@@ -73,58 +72,58 @@ impl Faults {
 
 impl ApnsConfig {
     /// Checks everything that can be checked without asking Apple.
-    pub(crate) fn check(mut self, clock: &Arc<dyn Clock>) -> Result<Checked> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], with every fault.
+    pub(crate) fn check(mut self, context: &BuildContext) -> Result<Checked> {
         let mut faults = Faults::default();
         let http = std::mem::take(&mut self.http).with_protocols(Protocols::H2Only);
+        for value in [&mut self.key_id, &mut self.team_id, &mut self.topic] {
+            // Copied from a web page, often with blanks around it.
+            *value = value.take().map(|text| text.trim().to_owned());
+        }
         let by_certificate = self.certificate.is_some();
         let (auth, http) = match self.certificate.take() {
             Some(certificate) => self.certificate_auth(&certificate, http, &mut faults),
-            None => (self.token_auth(clock, &mut faults), http),
+            None => (self.token_auth(context, &mut faults), http),
         };
-        let facts = match &auth {
-            Some(Auth::Certificate(facts)) => Some(facts),
-            _ => None,
-        };
-        // A certificate that cannot be read says neither topic nor environment: one fault is enough for it.
-        let readable = auth.is_some() || !by_certificate;
-        let topic = if readable || self.topic.is_some() {
-            self.topic_of(facts, &mut faults)
-        } else {
-            None
-        };
-        let environment = if readable || self.environment.is_some() {
-            self.environment_of(facts, &mut faults)
-        } else {
-            None
-        };
+        let facts = auth.as_ref().and_then(Auth::certificate);
+        // A certificate that cannot be read names neither topic nor environment: one fault is enough for it.
+        let is_readable = auth.is_some() || !by_certificate;
+        let topic = (is_readable || self.topic.is_some())
+            .then(|| self.topic_of(facts, &mut faults))
+            .flatten();
+        let environment = (is_readable || self.environment.is_some())
+            .then(|| self.environment_of(facts, &mut faults))
+            .flatten();
         let origin = match &self.endpoint {
             Some(endpoint) => faults.keep(origin(endpoint)),
-            None => environment.map(|it| {
-                let host = match it {
-                    Environment::Sandbox => "api.sandbox.push.apple.com",
-                    Environment::Production => "api.push.apple.com",
-                };
-                (Scheme::HTTPS, Authority::from_static(host))
+            None => environment.map(|environment| {
+                Uri::from_static(match environment {
+                    Environment::Sandbox => "https://api.sandbox.push.apple.com",
+                    Environment::Production => "https://api.push.apple.com",
+                })
             }),
         };
-        match (auth, topic, environment, origin) {
-            (Some(auth), Some(topic), Some(environment), Some((scheme, authority)))
+        let client = Client::new(http, Arc::clone(&context.clock));
+        let client = faults.keep(client.map_err(|error| error.at("http").to_string()));
+        match (auth, topic, environment, origin, client) {
+            (Some(auth), Some(topic), Some(environment), Some(origin), Some(client))
                 if faults.0.is_empty() =>
             {
                 Ok(Checked {
                     auth,
                     topic,
                     environment,
-                    scheme,
-                    authority,
-                    http,
+                    origin,
+                    client,
                 })
             }
             _ => Err(faults.into_error()),
         }
     }
 
-    fn token_auth(&self, clock: &Arc<dyn Clock>, faults: &mut Faults) -> Option<Auth> {
+    fn token_auth(&self, context: &BuildContext, faults: &mut Faults) -> Option<Auth> {
         if self.key.is_none() && self.key_id.is_none() && self.team_id.is_none() {
             faults.add("there is no credential: set key, key_id and team_id of a .p8 key, or certificate and password of a .p12 file");
             return None;
@@ -133,14 +132,14 @@ impl ApnsConfig {
             faults.add("`password` belongs to a .p12 `certificate`: a .p8 key has none");
         }
         let mut id = |name: &str, value: &Option<String>, place: &str| match value.as_deref() {
-            Some(id) if id.len() == 10 && id.bytes().all(|it| it.is_ascii_alphanumeric()) => {
+            Some(id) if id.len() == 10 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
                 Some(id.to_owned())
             }
             Some(id) => {
-                faults.add(format!(
-                    "`{name}` has 10 letters and digits, not {}: it is {place}",
-                    id.chars().count()
-                ));
+                faults.add(match id.chars().count() {
+                    10 => format!("`{name}` has 10 letters and digits and nothing else: it is {place}"),
+                    count => format!("`{name}` has 10 letters and digits, not {count}: it is {place}"),
+                });
                 None
             }
             None => {
@@ -171,7 +170,7 @@ impl ApnsConfig {
         .map_err(|fault| format!("`key` {fault}"));
         let signing = faults.keep(signing)?;
         (key_id.is_some() && team_id.is_some())
-            .then(|| Auth::Token(TokenSource::new(signing, Arc::clone(clock))))
+            .then(|| Auth::Token(TokenSource::new(signing, Arc::clone(&context.clock))))
     }
 
     fn certificate_auth(
@@ -183,8 +182,13 @@ impl ApnsConfig {
         if self.key_id.is_some() || self.team_id.is_some() {
             faults.add("`certificate` and `key_id` or `team_id` exclude each other: keep the certificate, or the .p8 key with its two ids");
         }
-        let identity = Identity::read(certificate, self.key.as_ref(), self.password.as_ref())
-            .map_err(|fault| format!("`certificate` {fault}"));
+        let identity = Identity::read(
+            certificate,
+            self.key.as_ref(),
+            self.password.as_ref(),
+            self.topic.as_deref().filter(|topic| !topic.is_empty()),
+        )
+        .map_err(|fault| format!("`certificate` {fault}"));
         match faults.keep(identity) {
             Some(Identity { facts, client }) => (
                 Some(Auth::Certificate(facts)),
@@ -195,13 +199,12 @@ impl ApnsConfig {
     }
 
     fn topic_of(&self, facts: Option<&CertificateFacts>, faults: &mut Faults) -> Option<String> {
-        let own = self.topic.as_deref().filter(|it| !it.is_empty());
+        let own = self.topic.as_deref().filter(|topic| !topic.is_empty());
         if let Some(topic) = own
-            && !topic
-                .bytes()
-                .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'-' | b'_'))
+            && facts.and_then(CertificateFacts::bundle_id) != Some(topic)
+            && let Some(fault) = topic_fault(topic, self.team_id.as_deref())
         {
-            faults.add("`topic` is the app's bundle id, as in com.example.chat: letters, digits, dots and hyphens");
+            faults.add(fault);
             return None;
         }
         match (own, facts) {
@@ -210,10 +213,14 @@ impl ApnsConfig {
                     && facts.bundle_id() != Some(topic)
                     && !facts.has_topic(topic) =>
             {
-                let has: Vec<_> = facts.topics.iter().map(|it| it.topic.as_str()).collect();
+                let named: Vec<_> = facts
+                    .topics
+                    .iter()
+                    .map(|topic| topic.topic.as_str())
+                    .collect();
                 faults.add(format!(
-                    "`topic` is {topic}, but the certificate is for {}: leave `topic` out, or use the other app's certificate",
-                    has.join(", ")
+                    "`topic` is {topic}, but the certificate is for {}: remove `topic`, or use the other app's certificate",
+                    named.join(", ")
                 ));
                 None
             }
@@ -221,7 +228,7 @@ impl ApnsConfig {
             (None, Some(facts)) => match facts.bundle_id() {
                 Some(topic) => Some(topic.to_owned()),
                 None => {
-                    faults.add("`topic` is missing, and the certificate does not say it: set it to the app's bundle id");
+                    faults.add("`topic` is missing, and the certificate does not name it: set it to the app's bundle id");
                     None
                 }
             },
@@ -237,12 +244,17 @@ impl ApnsConfig {
         facts: Option<&CertificateFacts>,
         faults: &mut Faults,
     ) -> Option<Environment> {
-        let said = facts.map_or(&[][..], |it| &it.environments);
-        match (self.environment, said) {
-            (Some(own), said) if !said.is_empty() && !said.contains(&own) => {
+        let own = self.environment.as_deref().map(str::trim);
+        let own = match own.filter(|word| !word.is_empty()) {
+            None => None,
+            Some(word) => Some(faults.keep(environment(word))?),
+        };
+        let named = facts.map_or(&[][..], |facts| &facts.environments);
+        match (own, named) {
+            (Some(own), named) if !named.is_empty() && !named.contains(&own) => {
                 faults.add(format!(
                     "`environment` is {own}, but the certificate is for {} only",
-                    said[0]
+                    named[0]
                 ));
                 None
             }
@@ -256,18 +268,54 @@ impl ApnsConfig {
     }
 }
 
-fn origin(endpoint: &str) -> Result<(Scheme, Authority), String> {
-    let wrong = || {
-        "`endpoint` is a URL without a path, as in https://api.push.apple.com:2197; leave it out to send to Apple".to_owned()
-    };
-    let parts = endpoint.parse::<Uri>().map_err(|_| wrong())?.into_parts();
-    let path = parts.path_and_query.as_ref().map_or("/", |it| it.as_str());
-    match (parts.scheme, parts.authority) {
-        (Some(scheme), Some(authority))
-            if path == "/" && (scheme == Scheme::HTTPS || scheme == Scheme::HTTP) =>
-        {
-            Ok((scheme, authority))
-        }
-        _ => Err(wrong()),
+/// Reads an environment in the words of this project, of Apple (`development`) and of other gateways.
+fn environment(word: &str) -> Result<Environment, String> {
+    match word.to_ascii_lowercase().as_str() {
+        "sandbox" | "development" | "dev" | "debug" => Ok(Environment::Sandbox),
+        "production" | "prod" | "release" => Ok(Environment::Production),
+        _ => Err(
+            "`environment` is neither sandbox (for debug builds) nor production (for released apps and TestFlight)"
+                .to_owned(),
+        ),
     }
+}
+
+/// Returns what is wrong with `topic` as a bundle id.
+fn topic_fault(topic: &str, team_id: Option<&str>) -> Option<String> {
+    let is_bundle_id = topic
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    if !is_bundle_id {
+        return Some("`topic` is the app's bundle id, as in com.example.chat: letters, digits, dots and hyphens".into());
+    }
+    let suffix = PushType::ALL
+        .iter()
+        .map(|push_type| push_type.topic_suffix())
+        .find(|suffix| !suffix.is_empty() && topic.ends_with(suffix));
+    if let Some(suffix) = suffix {
+        return Some(format!(
+            "`topic` ends in {suffix}: write the bundle id without it, because the gateway adds the suffix of each push type itself"
+        ));
+    }
+    let (first, rest) = topic.split_once('.')?;
+    let is_team_id = Some(first) == team_id
+        || (first.len() == 10
+            && first
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()));
+    is_team_id.then(|| {
+        format!("`topic` begins with a team id: write the bundle id alone, which is {rest}")
+    })
+}
+
+fn origin(endpoint: &str) -> Result<Uri, String> {
+    let wrong = || {
+        "`endpoint` is a URL without a path, as in https://api.push.apple.com:2197; remove it to send to Apple".to_owned()
+    };
+    let uri = endpoint.trim().parse::<Uri>().map_err(|_| wrong())?;
+    let is_origin = matches!(uri.scheme_str(), Some("https" | "http"))
+        && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+        && uri.path() == "/"
+        && uri.query().is_none();
+    if is_origin { Ok(uri) } else { Err(wrong()) }
 }

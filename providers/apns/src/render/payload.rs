@@ -1,70 +1,176 @@
-//! From a notification to the bytes of a payload.
+//! The JSON of a push: rendered once for a content, completed for each target.
+use std::fmt::Write as _;
+
 use bytes::Bytes;
-use push_core::{Badge, Interruption, Notification, Timestamp};
-use serde_json::{Map, Value};
+use push_core::{
+    DeliveryId, Interruption, Notification, Target, Timestamp,
+    api::{DELIVERY_KEY, RECEIVER_KEY},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::{
-    Alert, AlertFields, Aps, CriticalSound, Event, Sound, Text,
+    Alert, AlertFields, Aps, CriticalSound, Event, PushType, Refusal, Sound, Text, VendorFields,
     fit::{json_len, shortened},
+    number,
 };
-use crate::{push_type::PushType, vendor::VendorFields};
 
-/// Why a notification cannot be sent as it is. Never holds its text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    /// Apple's reason for the same, or our own word where Apple has none.
-    pub(crate) code: &'static str,
-    /// What is wrong, and what to do about it.
-    pub(crate) text: String,
-}
-
-impl Refusal {
-    pub(crate) fn new(code: &'static str, text: impl Into<String>) -> Self {
-        Self {
-            code,
-            text: text.into(),
-        }
-    }
-}
-
-/// Renders `notification` as a push of this kind. `dated` is when it was made: it dates changes of Live Activities.
-///
-/// Texts are cut, first the body, then subtitle and title, where the payload would be too large; nothing else ever is.
-pub(crate) fn render(
-    notification: &Notification,
-    vendor: &VendorFields,
+/// A payload without what differs by target.
+#[derive(Debug)]
+pub(super) struct Payload {
     push_type: PushType,
-    dated: Timestamp,
-) -> Result<Bytes, Refusal> {
-    let mut aps = usual(notification, push_type).overlaid(&vendor.aps);
-    if push_type == PushType::LiveActivity {
-        aps.timestamp = aps.timestamp.or(Some(dated.unix_seconds()));
-        aps.event = aps.event.or(Some(Event::Update));
+    aps: Aps,
+    /// The members of `aps` as JSON, without braces.
+    aps_members: String,
+    /// The members beside `aps` as JSON, without braces.
+    beside_members: String,
+    /// Whether a target's badge is added: the push can carry one, and the vendor fields set none.
+    takes_badge: bool,
+    /// Whether the target's delivery is named: only what a person sees is reported on.
+    names_delivery: bool,
+    /// Whether the time of a Live Activity's change is added.
+    is_dated: bool,
+}
+
+impl Payload {
+    /// Renders `notification`, with `fields` laid over it.
+    pub(super) fn new(
+        notification: &Notification,
+        fields: &VendorFields,
+        push_type: PushType,
+        has_badge: bool,
+    ) -> Result<Self, Refusal> {
+        let is_silent = has_badge && !shows_text(notification, fields, push_type);
+        let mut aps = overlaid(usual(notification, push_type, is_silent), &fields.aps)?;
+        if push_type == PushType::LiveActivity {
+            aps.event = aps.event.or(Some(Event::Update));
+        }
+        check(&aps, push_type)?;
+        let takes_badge = push_type == PushType::Alert && aps.badge.is_none();
+        if push_type == PushType::Alert && aps == Aps::default() && !has_badge {
+            return Err(Refusal::new(
+                "PayloadEmpty",
+                "the notification has neither text nor sound nor a number for the icon: nothing would be seen",
+            ));
+        }
+        Ok(Self {
+            push_type,
+            aps_members: members(&aps)?,
+            beside_members: members(&beside(notification, fields))?,
+            takes_badge,
+            names_delivery: push_type == PushType::Alert && aps.alert.is_some(),
+            is_dated: push_type == PushType::LiveActivity && aps.timestamp.is_none(),
+            aps,
+        })
     }
-    check(&aps, push_type)?;
-    let beside = beside(notification, vendor)?;
-    let mut bytes = write(&aps, &beside, push_type)?;
-    let max = push_type.max_payload();
-    if bytes.len() > max {
-        shorten(&mut aps, bytes.len() - max);
-        bytes = write(&aps, &beside, push_type)?;
+
+    /// Returns `true` if nothing is shown or heard, but for the number on the icon.
+    pub(super) fn is_silent(&self) -> bool {
+        self.push_type == PushType::Alert && self.aps.alert.is_none() && self.aps.sound.is_none()
     }
-    if bytes.len() > max {
-        return Err(Refusal::new(
+
+    /// Returns the body for `target`. Texts are cut, first the body, then subtitle and title, if it would be too large;
+    /// nothing else ever is. The delivery, which is needed for receipts only, is left out if it does not fit even so.
+    pub(super) fn body(&self, target: &Target) -> Result<Bytes, Refusal> {
+        let max = self.push_type.max_payload();
+        let front = self.front(target);
+        let receiver = target.receiver.as_ref().map(|user| json!(user.as_str()).to_string());
+        let receiver = receiver.as_deref();
+        let delivery = self.names_delivery.then_some(target.delivery);
+        let body = self.write(&front, &self.aps_members, receiver, delivery);
+        if body.len() <= max {
+            return Ok(body.into());
+        }
+        let mut aps = self.aps.clone();
+        shorten(&mut aps, body.len() - max);
+        let aps = members(&aps)?;
+        let mut bytes = 0;
+        for delivery in [delivery, None] {
+            let body = self.write(&front, &aps, receiver, delivery);
+            if body.len() <= max {
+                return Ok(body.into());
+            }
+            bytes = body.len();
+        }
+        Err(Refusal::new(
             "PayloadTooLarge",
             format!(
-                "the payload has {} bytes even without its texts, and a push of type {} may have {max}; make ext and the other fields smaller",
-                bytes.len(),
-                push_type.as_str(),
+                "the payload has {bytes} bytes even without its texts, and a push of type {} may have {max}; make ext and the other fields smaller",
+                self.push_type.as_str(),
             ),
-        ));
+        ))
     }
-    Ok(bytes.into())
+
+    /// Returns the members of `aps` that differ by target.
+    fn front(&self, target: &Target) -> String {
+        let mut front = String::new();
+        if self.takes_badge
+            && let Some(number) = number(target.badge)
+        {
+            let _ = write!(front, r#""badge":{number}"#);
+        }
+        if self.is_dated {
+            // The time of the delivery and not of the attempt: a repeated change is not a newer one.
+            let seconds = made_at(target.delivery).unix_seconds();
+            let _ = write!(front, r#""timestamp":{seconds}"#);
+        }
+        front
+    }
+
+    fn write(
+        &self,
+        front: &str,
+        aps: &str,
+        receiver: Option<&str>,
+        delivery: Option<DeliveryId>,
+    ) -> String {
+        let mut body = String::with_capacity(front.len() + aps.len() + self.beside_members.len() + 256);
+        body.push_str(r#"{"aps":{"#);
+        body.push_str(front);
+        if !front.is_empty() && !aps.is_empty() {
+            body.push(',');
+        }
+        body.push_str(aps);
+        body.push('}');
+        if !self.beside_members.is_empty() {
+            body.push(',');
+            body.push_str(&self.beside_members);
+        }
+        if let Some(delivery) = delivery {
+            let _ = write!(body, r#","{DELIVERY_KEY}":"{delivery}""#);
+        }
+        if let Some(receiver) = receiver {
+            let _ = write!(body, r#","{RECEIVER_KEY}":{receiver}"#);
+        }
+        body.push('}');
+        body
+    }
 }
 
-/// What a notification means in Apple's words.
-fn usual(notification: &Notification, push_type: PushType) -> Aps {
+/// Returns when the delivery was made, which its id says (RFC 9562 §5.7).
+fn made_at(delivery: DeliveryId) -> Timestamp {
+    let Some(time) = delivery.as_uuid().get_timestamp() else {
+        return Timestamp::default();
+    };
+    let (seconds, _) = time.to_unix();
+    Timestamp::from_unix_seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1000))
+}
+
+fn shows_text(notification: &Notification, fields: &VendorFields, push_type: PushType) -> bool {
+    push_type == PushType::Alert
+        && (fields.aps.get("alert").is_some_and(|alert| !alert.is_null())
+            || (notification.kind != push_core::NotificationKind::Background
+                && texts(notification).is_some()))
+}
+
+/// Returns what a notification means in Apple's format. `is_silent`: it sets the number on the icon and nothing else.
+fn usual(notification: &Notification, push_type: PushType, is_silent: bool) -> Aps {
     match push_type {
+        PushType::Alert if is_silent => Aps {
+            content_available: notification.wakes_app
+                || notification.kind == push_core::NotificationKind::Background,
+            ..Aps::default()
+        },
         PushType::Alert => alert(notification),
         PushType::Background => Aps {
             content_available: true,
@@ -75,10 +181,11 @@ fn usual(notification: &Notification, push_type: PushType) -> Aps {
             ..Aps::default()
         },
         PushType::LiveActivity => Aps {
-            alert: texts(notification).map(|it| with_sound(it, notification)),
+            alert: texts(notification).map(|alert| with_sound(alert, notification)),
             ..Aps::default()
         },
-        PushType::Widgets => Aps {
+        // WidgetKit takes no other key, and reloads nothing without this one.
+        PushType::Widgets | PushType::Controls => Aps {
             content_changed: true,
             ..Aps::default()
         },
@@ -88,12 +195,7 @@ fn usual(notification: &Notification, push_type: PushType) -> Aps {
 
 fn alert(notification: &Notification) -> Aps {
     let critical = notification.interruption == Some(Interruption::Critical);
-    let sound = match &notification.sound {
-        push_core::Sound::Silent => None,
-        push_core::Sound::Default => Some("default".to_owned()),
-        push_core::Sound::Named(name) => Some(name.clone()),
-    };
-    let sound = sound.map(|name| {
+    let sound = sound_name(notification).map(|name| {
         if critical {
             Sound::Critical(CriticalSound {
                 critical: true,
@@ -106,22 +208,26 @@ fn alert(notification: &Notification) -> Aps {
     });
     Aps {
         alert: texts(notification),
-        badge: match notification.badge {
-            Badge::Leave => None,
-            Badge::Set(number) => Some(number),
-        },
         sound,
         thread_id: some(&notification.thread),
         content_available: notification.wakes_app,
-        // Without a service extension nobody would load the picture.
+        // Without a service extension the picture is not loaded.
         mutable_content: notification.mutable || !notification.image.is_empty(),
         interruption_level: notification.interruption.map(Into::into),
         ..Aps::default()
     }
 }
 
+fn sound_name(notification: &Notification) -> Option<String> {
+    match &notification.sound {
+        push_core::Sound::Silent => None,
+        push_core::Sound::Default => Some("default".to_owned()),
+        push_core::Sound::Named(name) => Some(name.clone()),
+    }
+}
+
 fn texts(notification: &Notification) -> Option<Alert> {
-    let text = |it: &str| some(it).map(Text::Plain);
+    let text = |text: &str| some(text).map(Text::Plain);
     let (title, subtitle) = (text(&notification.title), text(&notification.subtitle));
     match (title, subtitle, some(&notification.body)) {
         (None, None, None) => None,
@@ -144,11 +250,7 @@ fn with_sound(alert: Alert, notification: &Notification) -> Alert {
             ..AlertFields::default()
         }),
     };
-    fields.sound = match &notification.sound {
-        push_core::Sound::Silent => None,
-        push_core::Sound::Default => Some("default".to_owned()),
-        push_core::Sound::Named(name) => Some(name.clone()),
-    };
+    fields.sound = sound_name(notification);
     Alert::Fields(fields)
 }
 
@@ -156,54 +258,75 @@ fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// What stands beside `aps`: `ext` as a string (S2), `image`, and the vendor's own fields.
-fn beside(
-    notification: &Notification,
-    vendor: &VendorFields,
-) -> Result<Map<String, Value>, Refusal> {
+/// Lays `over` over `aps`: objects are merged key by key, everything else is replaced, and `null` removes.
+fn overlaid(aps: Aps, over: &Map<String, Value>) -> Result<Aps, Refusal> {
+    if over.is_empty() {
+        return Ok(aps);
+    }
+    let mut under = object(&aps)?;
+    if let (Some(alert), Some(Value::Object(over))) = (under.get_mut("alert"), over.get("alert")) {
+        // A text alone is short for an alert with a body.
+        if alert.is_string() {
+            *alert = json!({ "body": alert.take() });
+        }
+        // A key for localised text stands for the plain text and replaces it.
+        for (key, plain) in [
+            ("loc-key", "body"),
+            ("title-loc-key", "title"),
+            ("subtitle-loc-key", "subtitle"),
+        ] {
+            if over.contains_key(key)
+                && let Some(alert) = alert.as_object_mut()
+            {
+                alert.remove(plain);
+            }
+        }
+    }
+    merge(&mut under, over);
+    Aps::deserialize(Value::Object(under)).map_err(|_| {
+        Refusal::new("BadVendorFields", "`aps` does not fit the notification that it is laid over")
+    })
+}
+
+fn merge(under: &mut Map<String, Value>, over: &Map<String, Value>) {
+    for (key, value) in over {
+        match (under.get_mut(key), value) {
+            (Some(Value::Object(under)), Value::Object(over)) => merge(under, over),
+            _ => {
+                under.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// Returns what stands beside `aps`: `ext` as a string (S2), `image`, and the vendor fields' own keys.
+fn beside(notification: &Notification, fields: &VendorFields) -> Map<String, Value> {
     let mut beside = Map::new();
     for (key, text) in [("ext", &notification.ext), ("image", &notification.image)] {
         if !text.is_empty() {
             beside.insert(key.to_owned(), Value::String(text.clone()));
         }
     }
-    for (key, value) in &vendor.payload {
-        if key == "aps" || (key == "ext" && !notification.ext.is_empty()) {
-            return Err(Refusal::new(
-                "BadVendorFields",
-                format!(
-                    "vendor.apns.payload may not hold `{key}`: aps has a table of its own, and ext comes from the notification"
-                ),
-            ));
-        }
-        beside.insert(key.clone(), value.clone());
-    }
-    Ok(beside)
+    merge(&mut beside, &fields.payload);
+    beside
 }
 
-fn write(aps: &Aps, beside: &Map<String, Value>, push_type: PushType) -> Result<Vec<u8>, Refusal> {
-    #[derive(serde::Serialize)]
-    struct Payload<'a> {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        aps: Option<&'a Aps>,
-        #[serde(flatten)]
-        beside: &'a Map<String, Value>,
+fn object(value: &impl Serialize) -> Result<Map<String, Value>, Refusal> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(object)) => Ok(object),
+        _ => Err(Refusal::new("BadVendorFields", "the payload cannot be written as JSON")),
     }
-    // A push for device management is `{"mdm": …}` alone.
-    let bare = push_type == PushType::Mdm && *aps == Aps::default();
-    let payload = Payload {
-        aps: (!bare).then_some(aps),
-        beside,
-    };
-    serde_json::to_vec(&payload).map_err(|error| {
-        Refusal::new(
-            "BadVendorFields",
-            format!("the payload cannot be written as JSON: {error}"),
-        )
-    })
 }
 
-/// Takes `over` bytes out of body, subtitle and title, in this order.
+/// Returns the members of an object as JSON, without its braces.
+fn members(value: &impl Serialize) -> Result<String, Refusal> {
+    let json = serde_json::to_string(value)
+        .ok()
+        .and_then(|json| Some(json.strip_prefix('{')?.strip_suffix('}')?.to_owned()));
+    json.ok_or_else(|| Refusal::new("BadVendorFields", "the payload cannot be written as JSON"))
+}
+
+/// Removes `over` bytes from body, subtitle and title, in this order.
 fn shorten(aps: &mut Aps, mut over: usize) {
     let mut cut = |text: &mut String| {
         if over == 0 {
@@ -236,9 +359,9 @@ fn shorten(aps: &mut Aps, mut over: usize) {
     }
 }
 
-/// Refuses what Apple would refuse, or silently not deliver, for its contents.
+/// Refuses what Apple would refuse, or accept and not deliver, for its contents.
 fn check(aps: &Aps, push_type: PushType) -> Result<(), Refusal> {
-    let wrong = |text: &str| Err(Refusal::new("BadVendorFields", format!("aps {text}")));
+    let wrong = |text: &str| Err(Refusal::new("BadVendorFields", format!("`aps` {text}")));
     if push_type == PushType::Background
         && (aps.alert.is_some() || aps.badge.is_some() || aps.sound.is_some())
     {
@@ -246,40 +369,30 @@ fn check(aps: &Aps, push_type: PushType) -> Result<(), Refusal> {
             "of a background push may not hold alert, badge or sound: send it as an alert that wakes the app",
         );
     }
-    if push_type == PushType::LiveActivity {
-        if aps.input_push_channel.is_some() && aps.input_push_token {
-            return wrong("holds both input-push-channel and input-push-token: keep one");
-        }
-        match aps.event {
-            Some(Event::Start)
-                if aps.alert.is_none()
-                    || aps.attributes.is_none()
-                    || aps.attributes_type.is_none()
-                    || aps.content_state.is_none() =>
-            {
-                return wrong(
-                    "starts a Live Activity and needs alert, attributes-type, attributes and content-state",
-                );
+    if push_type != PushType::LiveActivity {
+        return match aps.relevance_score {
+            Some(score) if !(0.0..=1.0).contains(&score) => {
+                wrong("holds a relevance-score outside 0 to 1")
             }
-            Some(Event::Update) | None if aps.content_state.is_none() => {
-                return wrong("changes a Live Activity and needs content-state");
-            }
-            _ => {}
+            _ => Ok(()),
+        };
+    }
+    if aps.input_push_channel.is_some() && aps.input_push_token {
+        return wrong("holds both input-push-channel and input-push-token: keep one");
+    }
+    match aps.event {
+        Some(Event::Start)
+            if aps.alert.is_none()
+                || aps.attributes.is_none()
+                || aps.attributes_type.is_none() =>
+        {
+            wrong("starts a Live Activity and needs alert, attributes-type and attributes")
         }
-    } else if let Some(score) = aps.relevance_score
-        && !(0.0..=1.0).contains(&score)
-    {
-        return wrong("holds a relevance-score outside 0 to 1");
+        Some(Event::Update) | None if aps.content_state.is_none() => {
+            wrong("changes a Live Activity and needs content-state")
+        }
+        _ => Ok(()),
     }
-    if let Some(Sound::Critical(CriticalSound {
-        volume: Some(volume),
-        ..
-    })) = &aps.sound
-        && !(0.0..=1.0).contains(volume)
-    {
-        return wrong("holds a volume outside 0 to 1");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod certificate;
 mod channel;
 mod class;
 mod delivery;
+pub mod duration;
 mod error;
 mod id;
 mod ingress;

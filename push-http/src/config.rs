@@ -1,11 +1,28 @@
 //! What an operator and a provider can set.
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use push_core::{Error, ErrorKind, Result, Secret};
+use push_core::{AddressPolicy, Error, ErrorKind, Result, Secret};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde::Deserialize;
 
+use crate::duration;
+
+/// The largest value of [`HttpConfig::max_response_bytes`].
+pub const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
+/// The largest value of [`HttpConfig::max_waiting`].
+pub const MAX_WAITING: usize = 100_000;
+/// The largest value of [`HttpConfig::connect_timeout`] and [`HttpConfig::request_deadline`].
+pub const MAX_WAIT: Duration = Duration::from_secs(60 * 60);
+/// The most entries in [`HttpConfig::resolve`].
+const MAX_RESOLVE: usize = 100;
+/// The longest [`HttpConfig::extra_ca_pem`], in bytes.
+const MAX_CA_PEM: usize = 1024 * 1024;
+
 /// How the client connects, waits and gives up. In every provider's configuration it is the table `http`.
+///
+/// In a credential that is uploaded, these values come from a tenant, so each has an upper limit. What is the operator's
+/// alone cannot be deserialized: [`with_addresses`](Self::with_addresses) and
+/// [`with_operator_proxy`](Self::with_operator_proxy).
 ///
 /// ```
 /// let config: push_http::HttpConfig = serde_json::from_str(r#"{
@@ -25,26 +42,28 @@ pub struct HttpConfig {
     pub extra_ca_pem: Option<String>,
     /// Trust only `extra_ca_pem` and not the built-in roots. Default: false.
     pub only_extra_ca: bool,
-    /// An HTTP proxy to reach every peer through by CONNECT: `http://[user:password@]host:port`. A secret, because it may
-    /// hold a password. Reserved characters in user and password are percent-encoded. Default: none.
+    /// An HTTP proxy through which every peer is reached by CONNECT: `http://[user:password@]host:port`. A secret, because
+    /// it may hold a password. Reserved characters in user and password are percent-encoded. Refused where the operator
+    /// limits addresses. Default: none.
     pub proxy: Option<Secret>,
     /// Where to connect instead of where a name resolves to: `"host:port" = "address:port"`, the left side as in the URL
     /// with the port always written, the right side an address or a name. TLS and HTTP still use the host of the URL.
-    /// Default: empty.
+    /// At most 100 entries. Default: empty.
     pub resolve: BTreeMap<String, String>,
-    /// Time for a connection to be ready: name, TCP, proxy, TLS and the peer's SETTINGS together. Default: 10 s.
+    /// Time for a connection to be ready: name, TCP, proxy, TLS and the peer's SETTINGS together, up to 1 h. Default: 10 s.
     #[serde(with = "crate::duration")]
     pub connect_timeout: Duration,
-    /// Time for a whole exchange: waiting for a connection, sending, and reading the whole answer. Default: 30 s.
+    /// Time for a whole exchange: waiting for a connection, sending, and reading the whole response, up to 1 h.
+    /// Default: 30 s.
     #[serde(with = "crate::duration")]
     pub request_deadline: Duration,
-    /// A connection with requests in flight on which nothing was heard for so long gets a PING. Default: 20 s.
+    /// A connection with requests in flight on which nothing was received for this long gets a PING. Default: 20 s.
     #[serde(with = "crate::duration")]
     pub ping_interval: Duration,
-    /// A PING not answered for so long (and nothing else heard) means that the peer is gone. Default: 10 s.
+    /// A connection on which nothing was received for this long after a PING is closed. Default: 10 s.
     #[serde(with = "crate::duration")]
     pub ping_timeout: Duration,
-    /// An idle connection gets a PING this often, so that middle boxes remember it. Default: 1 h, as Apple asks.
+    /// An idle connection gets a PING this often, so that firewalls on the way keep it. Default: 1 h, as Apple asks.
     #[serde(with = "crate::duration")]
     pub idle_ping_interval: Duration,
     /// A connection without a request for at least this, and at most twice this, is closed. For HTTP/1.1 never more than 60 s.
@@ -55,14 +74,18 @@ pub struct HttpConfig {
     pub max_connections: usize,
     /// Streams on one connection at most, whatever more the peer allows, 1 to 100,000. Default: 1,000.
     pub max_streams: u32,
-    /// Requests that may wait for room to one origin, 1 to 10,000,000; the next fails as busy. Default: 10,000.
+    /// Requests to one origin that may wait for a connection, 1 to 100,000; the next fails as busy. Default: 10,000.
     pub max_waiting: usize,
-    /// The largest response body that is accepted, in bytes, up to 1 GiB. Default: 1 MiB.
+    /// The largest response body that is accepted, in bytes, up to 16 MiB. Default: 1 MiB.
     pub max_response_bytes: usize,
     #[serde(skip)]
     pub(crate) client_certificate: Option<ClientCertificate>,
     #[serde(skip)]
     pub(crate) protocols: Protocols,
+    #[serde(skip)]
+    pub(crate) addresses: AddressPolicy,
+    #[serde(skip)]
+    pub(crate) operator_proxy: Option<Secret>,
 }
 
 impl Default for HttpConfig {
@@ -84,6 +107,8 @@ impl Default for HttpConfig {
             max_response_bytes: 1024 * 1024,
             client_certificate: None,
             protocols: Protocols::default(),
+            addresses: AddressPolicy::any(),
+            operator_proxy: None,
         }
     }
 }
@@ -96,6 +121,28 @@ impl HttpConfig {
         self
     }
 
+    /// Limits the addresses that are connected to. Default: any.
+    ///
+    /// Each address is checked after its name is resolved, and the connection goes to the address that was checked. This
+    /// covers URLs, [`resolve`](Self::resolve) and everything else that a credential names. Plain `http` is refused except
+    /// to networks that the policy lists, and so is a [`proxy`](Self::proxy) from the configuration.
+    #[must_use]
+    pub fn with_addresses(mut self, policy: AddressPolicy) -> Self {
+        self.addresses = policy;
+        self
+    }
+
+    /// Reaches every peer through the operator's own proxy, instead of [`proxy`](Self::proxy), whose form it has.
+    ///
+    /// The proxy resolves names, so its rules decide about the addresses behind them. Of the policy of
+    /// [`with_addresses`](Self::with_addresses) remains: hosts that are addresses are checked, `localhost` is refused, and
+    /// plain `http` needs an address that the policy lists.
+    #[must_use]
+    pub fn with_operator_proxy(mut self, proxy: Secret) -> Self {
+        self.operator_proxy = Some(proxy);
+        self
+    }
+
     /// Chooses what is offered to `https` peers.
     #[must_use]
     pub fn with_protocols(mut self, protocols: Protocols) -> Self {
@@ -103,42 +150,53 @@ impl HttpConfig {
         self
     }
 
-    /// Refuses what cannot work. Touches nothing outside.
+    /// Refuses values that are out of range. Does no I/O.
     pub(crate) fn check(&self) -> Result<()> {
-        fn within<T: PartialOrd + fmt::Display>(key: &str, it: T, from: T, to: T) -> Result<()> {
-            if it >= from && it <= to {
+        fn within<T: PartialOrd + fmt::Display>(key: &str, value: T, from: T, to: T) -> Result<()> {
+            if value >= from && value <= to {
                 return Ok(());
             }
             Err(bad(
                 key,
-                format!("{it} is out of range"),
+                format!("{value} is out of range"),
                 format!("set it to {from} … {to}"),
             ))
         }
         within("max_connections", self.max_connections, 1, 1000)?;
         within("max_streams", self.max_streams, 1, 100_000)?;
-        within("max_waiting", self.max_waiting, 1, 10_000_000)?;
+        within("max_waiting", self.max_waiting, 1, MAX_WAITING)?;
         within(
             "max_response_bytes",
             self.max_response_bytes,
             0,
-            1024 * 1024 * 1024,
+            MAX_RESPONSE_BYTES,
         )?;
-        for (key, duration) in [
-            ("connect_timeout", self.connect_timeout),
-            ("request_deadline", self.request_deadline),
-            ("ping_interval", self.ping_interval),
-            ("ping_timeout", self.ping_timeout),
-            ("idle_ping_interval", self.idle_ping_interval),
-            ("idle_timeout", self.idle_timeout),
+        within("resolve", self.resolve.len(), 0, MAX_RESOLVE)?;
+        let pem = self.extra_ca_pem.as_ref().map_or(0, String::len);
+        within("extra_ca_pem", pem, 0, MAX_CA_PEM)?;
+        for (key, value, longest) in [
+            ("connect_timeout", self.connect_timeout, MAX_WAIT),
+            ("request_deadline", self.request_deadline, MAX_WAIT),
+            ("ping_interval", self.ping_interval, duration::MAX),
+            ("ping_timeout", self.ping_timeout, duration::MAX),
+            ("idle_ping_interval", self.idle_ping_interval, duration::MAX),
+            ("idle_timeout", self.idle_timeout, duration::MAX),
         ] {
-            if duration.is_zero() || duration > crate::duration::MAX {
+            if value.is_zero() || value > longest {
+                let longest = duration::format(longest);
                 return Err(bad(
                     key,
-                    "must be longer than zero and at most 3650 days".into(),
+                    format!("must be longer than zero and at most {longest}"),
                     "write it like \"20s\"".into(),
                 ));
             }
+        }
+        if self.proxy.is_some() && !self.addresses.is_any() {
+            return Err(bad(
+                "proxy",
+                "a proxy cannot be chosen here, because the operator limits which addresses may be reached".into(),
+                "remove it; the operator can set a proxy for the whole server".into(),
+            ));
         }
         for (from, to) in &self.resolve {
             for side in [from, to] {
@@ -174,6 +232,8 @@ impl fmt::Debug for HttpConfig {
             .field("max_response_bytes", &self.max_response_bytes)
             .field("client_certificate", &self.client_certificate)
             .field("protocols", &self.protocols)
+            .field("addresses", &self.addresses)
+            .field("operator_proxy", &self.operator_proxy)
             .finish()
     }
 }
@@ -185,7 +245,7 @@ pub(crate) fn bad(key: &str, message: String, advice: String) -> Error {
         .advise(advice)
 }
 
-/// `host:port`, with an IPv6 host in brackets. The host comes back without them.
+/// Splits `host:port`. An IPv6 host is in brackets, and is returned without them.
 pub(crate) fn split_host_port(text: &str) -> Option<(&str, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let host = match host.strip_prefix('[') {
@@ -200,9 +260,9 @@ pub(crate) fn split_host_port(text: &str) -> Option<(&str, u16)> {
 /// What is offered to an `https` peer by ALPN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Protocols {
-    /// HTTP/2 and nothing else; a peer without it is an error. For APNs.
+    /// HTTP/2 only; a peer without it is an error. For APNs.
     H2Only,
-    /// HTTP/2 or HTTP/1.1, as the peer likes; a peer that does not answer to ALPN gets HTTP/1.1.
+    /// HTTP/2 or HTTP/1.1, as the peer chooses; a peer that does not take part in ALPN gets HTTP/1.1.
     #[default]
     Negotiate,
 }
@@ -228,12 +288,13 @@ impl ClientCertificate {
     /// Takes PEM: one or more certificates with the leaf first, and one unencrypted private key.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] if there is no certificate or no key in them, or they are damaged.
+    /// [`ErrorKind::Invalid`] if one of them holds no certificate or no key, or is damaged.
     pub fn from_pem(chain: &str, key: &Secret) -> Result<Self> {
         let chain = CertificateDer::pem_slice_iter(chain.as_bytes())
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| {
-                invalid("the client certificate is not PEM").because(error.to_string())
+            .map_err(|_| {
+                invalid("the client certificate is not PEM")
+                    .advise("give the text of one or more BEGIN CERTIFICATE blocks, leaf first")
             })?;
         let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| {
             invalid("the client certificate's private key is not PEM").advise(

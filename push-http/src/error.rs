@@ -5,7 +5,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::{StatusCode, response::Parts};
 use push_core::{Error, ErrorKind};
+
+use crate::plain;
 
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,21 +18,24 @@ pub enum HttpErrorKind {
     InvalidRequest,
     /// Too many requests wait already, or too many origins are in use: the same request may succeed later.
     Busy,
-    /// The peer's name did not resolve, or nobody accepted a connection, or not in time.
+    /// The peer's name did not resolve, or no address of it accepted a connection, or not in time.
     Connect,
+    /// The operator's [`AddressPolicy`](push_core::AddressPolicy) does not permit the peer's address. Nothing was sent to
+    /// it, so the error is the same whatever listens there.
+    AddressDenied,
     /// TLS failed: the peer's certificate, ours, or no version or cipher in common.
     Tls,
-    /// The proxy could not be reached, or would not connect us.
+    /// The proxy could not be reached, or refused to open a tunnel.
     Proxy,
     /// The peer does not speak the protocol: no HTTP/2 by ALPN where it is required, or it broke the rules.
     Protocol,
-    /// The whole exchange did not end within the request deadline.
+    /// The exchange did not end within the request deadline.
     Deadline,
     /// The peer reset this one stream.
     Reset,
     /// The peer refused this one stream before doing anything with it (`REFUSED_STREAM`).
     Refused,
-    /// The peer is shutting the connection down (GOAWAY); [`HttpError::go_away`] has its words.
+    /// The peer is shutting the connection down (GOAWAY); [`HttpError::go_away`] has its error code and text.
     GoAway,
     /// The connection ended while the request was on it.
     Closed,
@@ -39,16 +45,17 @@ pub enum HttpErrorKind {
     BodyTooLarge,
 }
 
-/// Whether the peer may have acted on a request that got no answer.
+/// Whether the peer may have acted on a request that got no complete response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Processed {
-    /// Certainly not: it was never written, or the peer said that it did not look at it. Sending it again is safe.
+    /// Certainly not: the request was never written, or the peer reported that it did not process it. Sending it again is
+    /// safe.
     Never,
-    /// It may have been, or may still be. Sending it again may do it twice.
+    /// The peer may have processed it, or may still do so. Sending it again may do it twice.
     Unknown,
 }
 
-/// What the peer said when it began to shut a connection down (RFC 9113 §6.8).
+/// The frame with which a peer begins to shut a connection down (RFC 9113 §6.8).
 #[derive(Clone, PartialEq, Eq)]
 pub struct GoAway {
     pub(crate) last_stream: u32,
@@ -67,7 +74,7 @@ impl GoAway {
         self.code
     }
 
-    /// The peer's own words, at most 1,024 bytes of them. APNs puts `{"reason":"…"}` here.
+    /// The peer's debug data, at most 1,024 bytes. APNs puts `{"reason":"…"}` here.
     pub fn debug_data(&self) -> &Bytes {
         &self.debug_data
     }
@@ -75,7 +82,7 @@ impl GoAway {
 
 impl fmt::Display for GoAway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", h2::Reason::from(self.code))?;
+        f.write_str(&plain::reason_name(self.code))?;
         if !self.debug_data.is_empty() {
             f.write_str(": ")?;
             for byte in self.debug_data.iter().take(200) {
@@ -93,9 +100,9 @@ impl fmt::Debug for GoAway {
     }
 }
 
-/// Why there is no response: what happened, with which origin, what to do, and whether the peer may have acted.
+/// Why there is no complete response: what happened, with which origin, what to do, and whether the peer may have acted.
 ///
-/// Holds no header, path or body: neither `Display` nor `Debug` can give a token or a message away.
+/// `Display` and `Debug` show no header, path or body, so that no token or message gets into a log.
 #[derive(Clone)]
 pub struct HttpError(Box<Inner>);
 
@@ -105,8 +112,31 @@ struct Inner {
     processed: Processed,
     message: String,
     origin: Option<String>,
-    advice: Option<&'static str>,
+    advice: &'static str,
     go_away: Option<GoAway>,
+    response: Option<Box<Parts>>,
+}
+
+/// The next step, where the place of the error knows no better one.
+fn usual_advice(kind: HttpErrorKind) -> &'static str {
+    match kind {
+        HttpErrorKind::InvalidRequest => "correct the request",
+        HttpErrorKind::Busy => "send again later",
+        HttpErrorKind::Connect => "check that the peer is up and reachable from this machine",
+        HttpErrorKind::AddressDenied => "ask the operator to allow this network",
+        HttpErrorKind::Tls => "check the address and the peer's certificate",
+        HttpErrorKind::Proxy => "check http.proxy and the proxy's log",
+        HttpErrorKind::Protocol => "check the address; a device in between may change the traffic",
+        HttpErrorKind::BodyTooLarge => "check the address",
+        HttpErrorKind::Deadline
+        | HttpErrorKind::Reset
+        | HttpErrorKind::Refused
+        | HttpErrorKind::GoAway
+        | HttpErrorKind::Closed
+        | HttpErrorKind::Silent => {
+            "check the network and the peer's status page if this happens often"
+        }
+    }
 }
 
 impl HttpError {
@@ -120,17 +150,18 @@ impl HttpError {
             processed,
             message: message.into(),
             origin: None,
-            advice: None,
+            advice: usual_advice(kind),
             go_away: None,
+            response: None,
         }))
     }
 
-    /// An error of which it is certain that the peer never saw the request.
+    /// An error after which it is certain that the peer did not process the request.
     pub(crate) fn never(kind: HttpErrorKind, message: impl Into<String>) -> Self {
         Self::new(kind, Processed::Never, message)
     }
 
-    /// An error after which nobody knows whether the peer acted.
+    /// An error after which the peer may have processed the request.
     pub(crate) fn unknown(kind: HttpErrorKind, message: impl Into<String>) -> Self {
         Self::new(kind, Processed::Unknown, message)
     }
@@ -145,14 +176,17 @@ impl HttpError {
 
     #[must_use]
     pub(crate) fn advise(mut self, advice: &'static str) -> Self {
-        self.0.advice = Some(advice);
+        self.0.advice = advice;
         self
     }
 
-    /// The peer had begun to answer, so it may have acted whatever the error says by itself.
+    /// The response had begun, so that the peer has processed the request whatever the error means by itself.
     #[must_use]
-    pub(crate) fn but_processed(mut self) -> Self {
-        self.0.processed = Processed::Unknown;
+    pub(crate) fn after(mut self, response: Option<Parts>) -> Self {
+        if let Some(response) = response {
+            self.0.processed = Processed::Unknown;
+            self.0.response = Some(Box::new(response));
+        }
         self
     }
 
@@ -182,9 +216,22 @@ impl HttpError {
         self.0.origin.as_deref()
     }
 
-    /// What to do about it.
+    /// The status and headers of the response, if they arrived and its body did not, or not as a whole.
+    ///
+    /// A vendor whose answer is complete in its status (APNs: 200) has then answered for good: the delivery is accepted,
+    /// and sending it again would show it twice.
+    pub fn response_head(&self) -> Option<&Parts> {
+        self.0.response.as_deref()
+    }
+
+    /// The status of [`response_head`](Self::response_head).
+    pub fn status(&self) -> Option<StatusCode> {
+        self.response_head().map(|head| head.status)
+    }
+
+    /// The next step for an operator.
     pub fn advice(&self) -> Option<&str> {
-        self.0.advice
+        Some(self.0.advice)
     }
 
     /// The peer's GOAWAY, if it had sent one on the connection when the exchange failed.
@@ -192,18 +239,19 @@ impl HttpError {
         self.0.go_away.as_ref()
     }
 
-    /// Whether the same request may succeed later without anybody changing anything.
+    /// Returns `true` if the same request may succeed later without a change of configuration.
     pub fn is_transient(&self) -> bool {
         !matches!(
             self.0.kind,
             HttpErrorKind::InvalidRequest
+                | HttpErrorKind::AddressDenied
                 | HttpErrorKind::Tls
                 | HttpErrorKind::Protocol
                 | HttpErrorKind::BodyTooLarge
         )
     }
 
-    /// Whether another connection may take the request without the caller's doing.
+    /// Returns `true` if the client itself may send the request again on another connection.
     pub(crate) fn may_be_sent_again(&self) -> bool {
         self.0.processed == Processed::Never
             && matches!(
@@ -222,10 +270,7 @@ impl fmt::Display for HttpError {
         if let Some(go_away) = &self.0.go_away {
             write!(f, " (GOAWAY {go_away})")?;
         }
-        if let Some(advice) = self.0.advice {
-            write!(f, "; {advice}")?;
-        }
-        Ok(())
+        write!(f, "; {}", self.0.advice)
     }
 }
 
@@ -238,6 +283,7 @@ impl fmt::Debug for HttpError {
             .field("origin", &self.0.origin)
             .field("advice", &self.0.advice)
             .field("go_away", &self.0.go_away)
+            .field("status", &self.status())
             .finish()
     }
 }
@@ -250,6 +296,7 @@ impl From<HttpError> for Error {
         let kind = match error.kind() {
             HttpErrorKind::InvalidRequest => ErrorKind::Invalid,
             HttpErrorKind::Busy => ErrorKind::Busy,
+            HttpErrorKind::AddressDenied => ErrorKind::Denied,
             _ => ErrorKind::Unavailable,
         };
         let mut out = Self::new(kind, error.message());

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection, for peers that speak nothing newer: one exchange at a time, kept alive.
+//! One HTTP/1.1 connection, for peers without HTTP/2: one exchange at a time, kept alive.
 use std::{
     future::Future,
     pin::Pin,
@@ -8,42 +8,42 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Request, Response, Uri, header};
+use http::{HeaderValue, Request, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
 use crate::{
-    connect::{Io, Settings},
-    connection::Connection,
+    connection::{Connection, H1Sender, Lease, Owner},
     error::{HttpError, HttpErrorKind},
     http2::{body_too_large, closed_before},
     keep_alive::Idle,
-    pool::{Lease, Origin},
-    wire::{Tap, Wire},
+    plain,
+    progress::Progress,
+    settings::Settings,
+    wire::{Io, Tap, Wire},
 };
 
-/// Servers close idle HTTP/1.1 connections without a word, so ours close first.
+/// Servers close idle HTTP/1.1 connections without notice, so the client closes them first.
 const MAX_IDLE: Duration = Duration::from_secs(60);
 
-pub(crate) type Sender = http1::SendRequest<Full<Bytes>>;
 type Transport = TokioIo<Tap<Box<dyn Io>>>;
 
 /// A connection that may take its first request.
 pub(crate) struct Ready {
-    pub(crate) sender: Sender,
+    pub(crate) sender: H1Sender,
     pub(crate) wire: Arc<Wire>,
     pub(crate) connection: http1::Connection<Transport, Full<Bytes>>,
 }
 
-/// Sets `io` up for requests.
+/// Prepares `io` for requests.
 pub(crate) async fn open(io: Box<dyn Io>) -> Result<Ready, HttpError> {
     let wire = Arc::new(Wire::new());
     let io = TokioIo::new(Tap::bytes(io, Arc::clone(&wire)));
     let (sender, connection) = http1::handshake(io).await.map_err(|error| {
         HttpError::never(
             HttpErrorKind::Connect,
-            format!("the HTTP/1.1 connection failed: {error}"),
+            format!("the HTTP/1.1 connection failed: {}", plain::hyper(&error)),
         )
     })?;
     Ok(Ready {
@@ -53,11 +53,11 @@ pub(crate) async fn open(io: Box<dyn Io>) -> Result<Ready, HttpError> {
     })
 }
 
-/// Reads, writes and at last buries one connection. A task of its own.
+/// Reads and writes one connection until it ends. Runs as a task of its own.
 pub(crate) struct Driver {
     http: http1::Connection<Transport, Full<Bytes>>,
     connection: Arc<Connection>,
-    origin: Arc<Origin>,
+    owner: Arc<dyn Owner>,
     idle: Idle,
 }
 
@@ -65,7 +65,7 @@ impl Driver {
     pub(crate) fn new(
         http: http1::Connection<Transport, Full<Bytes>>,
         connection: Arc<Connection>,
-        origin: Arc<Origin>,
+        owner: Arc<dyn Owner>,
         settings: &Settings,
     ) -> Self {
         let idle = settings.config.idle_timeout.min(MAX_IDLE);
@@ -73,7 +73,7 @@ impl Driver {
             http,
             idle: Idle::new(&connection, settings, idle),
             connection,
-            origin,
+            owner,
         }
     }
 }
@@ -86,15 +86,15 @@ impl Future for Driver {
         if let Poll::Ready(result) = Pin::new(&mut this.http).poll(cx) {
             let why = match result {
                 Ok(()) => "the connection ended".into(),
-                Err(error) => format!("the connection ended: {error}"),
+                Err(error) => format!("the connection ended: {}", plain::hyper(&error)),
             };
             let error = HttpError::unknown(HttpErrorKind::Closed, why);
-            this.connection.bury(&this.origin, error);
+            this.connection.end(&this.owner, error);
             return Poll::Ready(());
         }
         if this.idle.poll(cx, &this.connection).is_ready() {
             this.connection.retire();
-            this.origin.changed();
+            Arc::clone(&this.owner).changed();
         }
         Poll::Pending
     }
@@ -103,25 +103,29 @@ impl Future for Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         let error = HttpError::unknown(HttpErrorKind::Closed, "the runtime was shut down");
-        self.connection.bury(&self.origin, error);
+        self.connection.end(&self.owner, error);
     }
 }
 
-/// Sends one request on the connection of `lease` and reads the whole answer. Dropping the future closes the connection.
+/// Sends one request on the connection of `lease`, stores the head of the response in `progress`, and returns its body.
+/// Dropping the future closes the connection.
 pub(crate) async fn exchange(
     lease: &mut Lease,
     mut request: Request<()>,
     body: Bytes,
     max_body: usize,
-) -> Result<Response<Bytes>, HttpError> {
+    progress: &Progress,
+) -> Result<Bytes, HttpError> {
     let connection = Arc::clone(lease.connection());
     let Some(mut sender) = connection.take_h1_sender() else {
         return Err(closed_before());
     };
     sender.ready().await.map_err(|_| closed_before())?;
     let uri = request.uri();
-    let host = uri.authority().map(|it| HeaderValue::from_str(it.as_str()));
-    let target = uri.path_and_query().map_or("/", |it| it.as_str());
+    let host = uri
+        .authority()
+        .map(|host| HeaderValue::from_str(host.as_str()));
+    let target = uri.path_and_query().map_or("/", |path| path.as_str());
     let target: Uri = target.parse().map_err(|_| unfit())?;
     if let Some(host) = host {
         request
@@ -148,23 +152,28 @@ pub(crate) async fn exchange(
         })?;
     lease.answered();
     let (head, mut incoming) = response.into_parts();
+    let status = head.status;
+    progress.arrived(head);
     let mut collected = BytesMut::new();
     while let Some(frame) = incoming.frame().await {
         if let Ok(chunk) = frame.map_err(|error| unanswered(&error))?.into_data() {
             if collected.len() + chunk.len() > max_body {
-                return Err(body_too_large(head.status, max_body));
+                return Err(body_too_large(status, max_body));
             }
             collected.extend_from_slice(&chunk);
         }
     }
     connection.give_h1_sender(sender);
-    Ok(Response::from_parts(head, collected.freeze()))
+    Ok(collected.freeze())
 }
 
 fn unanswered(error: &hyper::Error) -> HttpError {
     HttpError::unknown(
         HttpErrorKind::Closed,
-        format!("the connection ended without a whole answer: {error}"),
+        format!(
+            "the connection ended without a whole response: {}",
+            plain::hyper(error)
+        ),
     )
 }
 

@@ -1,4 +1,4 @@
-//! Noticing that a peer is gone, and that a connection is not used any more.
+//! Detecting that a peer is gone, and that a connection is no longer used.
 use std::{
     sync::Arc,
     task::{Context, Poll, ready},
@@ -8,9 +8,9 @@ use std::{
 use h2::{Ping, PingPong};
 use push_core::{Clock, Sleep};
 
-use crate::{connect::Settings, connection::Connection};
+use crate::{connection::Connection, settings::Settings};
 
-/// Asks a silent peer whether it is still there.
+/// Sends PINGs to a silent peer.
 ///
 /// Only the clock's timers are used and never its time of day, so silence is counted in whole intervals.
 pub(crate) struct KeepAlive {
@@ -19,11 +19,11 @@ pub(crate) struct KeepAlive {
     timeout: Duration,
     idle_interval: Duration,
     timer: Sleep,
-    /// What had been heard when the timer was set.
+    /// What had been received when the timer was set.
     heard: u64,
-    /// How long nothing has been heard, in whole intervals.
+    /// How long nothing has been received, in whole intervals.
     quiet: Duration,
-    /// A PING is out, or as good as out, and something must be heard before the timer ends.
+    /// A PING was sent or queued, and something must be received before the timer ends.
     probing: bool,
     /// A PING has not been answered yet: there can be only one at a time.
     unanswered: bool,
@@ -46,7 +46,7 @@ impl KeepAlive {
         }
     }
 
-    /// Ready when the peer is taken for gone.
+    /// Ready when the peer did not answer a PING in time.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -83,7 +83,7 @@ impl KeepAlive {
     }
 }
 
-/// Notices that a connection had no request for a while: at least the timeout, at most twice as long.
+/// Detects that a connection had no request for at least the timeout; at most twice the timeout passes first.
 pub(crate) struct Idle {
     clock: Arc<dyn Clock>,
     timeout: Duration,

@@ -43,25 +43,37 @@
 //! Every timer (deadline, connect timeout, keep-alive, idle, back-off) runs on the [`push_core::Clock`] given to
 //! [`Client::new`]: [`TokioClock`] in a program, [`push_core::ManualClock`] in a test.
 
+mod batch;
 mod client;
 mod clock;
 mod config;
 mod connect;
 mod connection;
-pub mod duration;
+mod dial;
 mod error;
+mod exchange;
+mod frame;
+#[doc(hidden)]
+pub mod fuzz;
 mod http1;
 mod http2;
 mod keep_alive;
+mod plain;
 mod pool;
+mod progress;
 mod proxy;
+mod settings;
 mod tls;
 mod wire;
 
+pub use push_core::duration;
+
 pub use crate::{
-    client::{Client, HttpClient, MAX_TRIES},
+    batch::{Answers, Head, Item},
+    client::{Client, HttpClient},
     clock::TokioClock,
-    config::{ClientCertificate, HttpConfig, Protocols},
+    config::{ClientCertificate, HttpConfig, MAX_RESPONSE_BYTES, MAX_WAIT, MAX_WAITING, Protocols},
     error::{GoAway, HttpError, HttpErrorKind, Processed},
+    exchange::MAX_TRIES,
     pool::OriginStats,
 };

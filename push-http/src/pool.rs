@@ -1,4 +1,4 @@
-//! The connections to one origin, and who may use which of them when.
+//! The connections to one origin: which request gets which, and when another is opened.
 use std::{
     collections::BTreeMap,
     fmt,
@@ -6,28 +6,27 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use push_core::Sleep;
 use tokio::{runtime::Handle, sync::oneshot};
 
 use crate::{
-    connect::{self, Ready, Settings, Target},
-    connection::{Connection, Link, lock},
+    connect::{self, Ready},
+    connection::{Connection, Lease, Link, Owner, lock},
     error::{HttpError, HttpErrorKind},
     http1, http2,
-    wire::Body,
+    settings::{Settings, Target},
 };
 
-/// After the first failed connection attempt nobody tries for this long; it doubles with each further one in a row.
+/// After the first failed connection attempt no other is made for this long; it doubles with each further one in a row.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
-/// How many streams a connection is reckoned to take before any is open and says so itself.
+/// Streams that a connection is expected to take before the first is open and shows the peer's limit.
 const USUAL_STREAM_LIMIT: usize = 100;
 /// The connection window that every peer starts with (RFC 9113 §6.9.2), in bytes.
 const USUAL_WINDOW: usize = 65_535;
 
-/// What one origin's pool is doing at this moment.
+/// The state of one origin's pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OriginStats {
@@ -35,17 +34,17 @@ pub struct OriginStats {
     pub origin: String,
     /// Connections that take requests.
     pub connections: usize,
-    /// Connections that only finish what is on them: after a GOAWAY, or retired by us.
+    /// Connections that only finish their requests: after a GOAWAY, or retired by this client.
     pub draining: usize,
-    /// Connections being made.
+    /// Connections being opened.
     pub connecting: usize,
-    /// Connections made since the pool began.
+    /// Connections opened since the pool was created.
     pub opened: u64,
     /// Requests on connections.
     pub in_flight: usize,
     /// Requests that wait for room.
     pub waiting: usize,
-    /// The smallest stream limit that a peer has in force on a connection that takes requests, if it has any.
+    /// The smallest stream limit of the peer on a connection that takes requests, if it has set one.
     pub stream_limit: Option<u32>,
 }
 
@@ -73,7 +72,7 @@ struct State {
     /// Connection attempts in a row that failed, and connections that ended without one answer.
     failures: u32,
     backoff: Option<Backoff>,
-    /// The client is gone: what connects now is not wanted any more.
+    /// The client was dropped, and connections that are still being opened are not needed any more.
     closed: bool,
     runtime: Option<Handle>,
 }
@@ -91,18 +90,20 @@ struct Backoff {
 
 impl State {
     fn usable(&self) -> impl Iterator<Item = &Arc<Connection>> {
-        self.connections.iter().filter(|it| it.is_usable())
+        self.connections
+            .iter()
+            .filter(|connection| connection.is_usable())
     }
 
     fn backing_off(&mut self) -> Option<&HttpError> {
-        // Nobody is woken when it ends: whoever needs a connection next looks.
+        // Nothing is woken when it ends: the next request that needs a connection checks it.
         let backoff = self.backoff.as_mut()?;
         match (&mut backoff.over).now_or_never() {
             Some(()) => {
                 self.backoff = None;
                 None
             }
-            None => self.backoff.as_ref().map(|it| &it.error),
+            None => self.backoff.as_ref().map(|backoff| &backoff.error),
         }
     }
 }
@@ -127,8 +128,7 @@ impl Origin {
     /// A place on a connection for a request with `bytes` of body, if possible on another connection than `avoid`.
     ///
     /// # Errors
-    /// Busy if too many wait, or whatever kept a connection from being made. Never anything after which the request may
-    /// have been seen by anybody.
+    /// Busy if too many wait, or the reason why no connection could be opened. The request was not sent in any case.
     pub(crate) async fn lease(
         self: &Arc<Self>,
         bytes: usize,
@@ -144,7 +144,7 @@ impl Origin {
             if state.waiting.len() >= self.settings.config.max_waiting {
                 return Err(HttpError::never(
                     HttpErrorKind::Busy,
-                    format!("{} requests wait already", state.waiting.len()),
+                    format!("{} requests are waiting already", state.waiting.len()),
                 )
                 .advise("send again later, or raise http.max_waiting or http.max_connections"));
             }
@@ -174,17 +174,11 @@ impl Origin {
     }
 
     fn grant(self: &Arc<Self>, connection: Arc<Connection>, bytes: usize) -> Lease {
-        let promised = if connection.is_h2() { bytes } else { 0 };
-        connection.enter(promised);
-        Lease {
-            origin: Some(Arc::clone(self)),
-            connection,
-            promised,
-        }
+        Lease::new(Arc::clone(self) as Arc<dyn Owner>, connection, bytes)
     }
 
-    /// After a change: gives room to who waits, and opens connections for the rest or fails them if that is no use.
-    /// Attempts are spawned without the lock: a runtime that is shutting down drops what it is given at once.
+    /// After a change: gives room to waiting requests, and opens connections for the rest, or fails them if none can be
+    /// opened. Attempts are spawned without the lock: a runtime that is shutting down drops them at once.
     fn settle(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         self.pump(&mut state);
         let attempts = self.grow(&mut state);
@@ -193,7 +187,7 @@ impl Origin {
             && let Some(error) = state.backing_off().cloned()
         {
             for (_, waiting) in std::mem::take(&mut state.waiting) {
-                // Who is gone needs no answer.
+                // A request that was dropped meanwhile needs no answer.
                 waiting.give.send(Err(error.clone())).ok();
             }
         }
@@ -209,7 +203,7 @@ impl Origin {
         }
     }
 
-    /// Gives what room there is to who waits, in order.
+    /// Gives free room to waiting requests, in order.
     fn pump(self: &Arc<Self>, state: &mut State) {
         while let Some((ticket, first)) = state.waiting.first_key_value() {
             let (ticket, bytes, avoid) = (*ticket, first.bytes, first.avoid);
@@ -227,37 +221,46 @@ impl Origin {
             };
             let lease = self.grant(connection, bytes);
             if let Err(Ok(lease)) = first.give.send(Ok(lease)) {
-                // Gone in the meantime. Our lock is held, so the lease must not come back through its destructor.
+                // The request was dropped meanwhile. The lock is held, so the destructor of the lease must not run.
                 lease.undo();
             }
         }
     }
 
+    /// Returns `true` if another connection could be opened. A peer that allows no stream at all is waited for: it will
+    /// send other SETTINGS, and another connection would meet the same limit.
     fn may_grow(&self, state: &mut State) -> bool {
         state.usable().count() + state.connecting < self.settings.config.max_connections
             && state.backing_off().is_none()
             && !state.closed
+            && !state.usable().any(|connection| connection.is_blocked())
     }
 
-    /// Counts as many new connections as those who wait need: never more than there are already, so that the number
-    /// doubles per round trip, and none while one connection is still finding out what the peer allows.
+    /// Counts the connections to open for the waiting requests: never more than there are already, so that their number
+    /// at most doubles per round trip; one at a time while the peer allows few streams on each; and none while a
+    /// connection is warming up.
     fn grow(&self, state: &mut State) -> usize {
-        let Some(bytes) = state.waiting.values().next().map(|it| it.bytes) else {
+        let Some(bytes) = state.waiting.values().next().map(|waiting| waiting.bytes) else {
             return 0;
         };
-        if !self.may_grow(state) || state.usable().any(|it| it.is_warming_up()) {
+        let warming_up = |connection: &Arc<Connection>| connection.is_warming_up();
+        if !self.may_grow(state) || state.usable().any(warming_up) {
             return 0;
         }
         let usable = state.usable().count();
+        let few = state
+            .usable()
+            .any(|connection| connection.has_few_streams());
+        let step = if few { 1 } else { usable.max(1) };
         let streams = state
             .usable()
-            .map(|it| it.limit())
+            .map(|connection| connection.limit())
             .max()
             .unwrap_or(USUAL_STREAM_LIMIT);
         let each = streams.min(USUAL_WINDOW / bytes.max(1)).max(1);
         let wanted = state.waiting.len().div_ceil(each);
         let spare = self.settings.config.max_connections - usable;
-        let goal = wanted.min(usable.max(1)).min(spare);
+        let goal = wanted.min(step).min(spare);
         let new = goal.saturating_sub(state.connecting);
         state.connecting += new;
         new
@@ -272,9 +275,9 @@ impl Origin {
             Ok(ready) => {
                 tracing::debug!(origin = %self.target, "connection opened");
                 state.opened += 1;
-                let (connection, it) = self.set_up(state.opened, ready);
+                let (connection, of_it) = self.set_up(state.opened, ready);
                 state.connections.push(connection);
-                driver = Some(it);
+                driver = Some(of_it);
             }
             Err(error) => self.back_off(&mut state, 0, error),
         }
@@ -287,27 +290,28 @@ impl Origin {
     }
 
     fn set_up(self: &Arc<Self>, id: u64, ready: Ready) -> (Arc<Connection>, Driver) {
-        let max_streams = self.settings.config.max_streams;
-        let origin = Arc::clone(self);
+        let settings = &self.settings;
+        let max_streams = settings.config.max_streams;
+        let owner = Arc::clone(self) as Arc<dyn Owner>;
         match ready {
             Ready::H2(ready) => {
                 let link = Link::H2(Mutex::new(Some(ready.sender)));
-                let it = Connection::new(id, ready.wire, link, max_streams);
-                let driver =
-                    http2::Driver::new(ready.connection, Arc::clone(&it), origin, &self.settings);
-                (it, Driver::H2(Box::new(driver)))
+                let connection = Connection::new(id, ready.wire, link, max_streams);
+                let shared = Arc::clone(&connection);
+                let driver = http2::Driver::new(ready.connection, shared, owner, settings);
+                (connection, Driver::H2(Box::new(driver)))
             }
             Ready::H1(ready) => {
                 let link = Link::H1(Mutex::new(Some(ready.sender)));
-                let it = Connection::new(id, ready.wire, link, max_streams);
-                let driver =
-                    http1::Driver::new(ready.connection, Arc::clone(&it), origin, &self.settings);
-                (it, Driver::H1(Box::new(driver)))
+                let connection = Connection::new(id, ready.wire, link, max_streams);
+                let shared = Arc::clone(&connection);
+                let driver = http1::Driver::new(ready.connection, shared, owner, settings);
+                (connection, Driver::H1(Box::new(driver)))
             }
         }
     }
 
-    /// Counts a failure, and lets nobody connect for a while if there were more than `free` in a row.
+    /// Counts a failure, and stops connecting for a while if there were more than `free` in a row.
     fn back_off(&self, state: &mut State, free: u32, error: HttpError) {
         let error = error.at(&self.target);
         tracing::debug!(origin = %self.target, %error, "connection failed");
@@ -324,9 +328,8 @@ impl Origin {
         }
     }
 
-    /// `connection` has ended, or will. If it never answered anything, that counts like a connection that failed, or a
-    /// peer that accepts and closes would be connected to as often as there are requests. One such end is free: the peer
-    /// may just have been restarted.
+    /// `connection` has ended, or will. If it brought no response, that counts like a failed attempt: a peer that accepts
+    /// and closes would otherwise be connected to once per request. One such end is free: the peer may have restarted.
     fn judge(&self, state: &mut State, connection: &Connection) {
         if !connection.judge() {
             return;
@@ -334,57 +337,42 @@ impl Origin {
         if connection.answers() == 0 && connection.leases() > 0 {
             let error = HttpError::never(
                 HttpErrorKind::Connect,
-                "connections end before they bring an answer, so none is opened for a moment",
+                "connections end before they bring a response, so that none is opened for a moment",
             )
             .with_go_away(connection.wire().go_away())
-            .advise("look up what the peer says of it; send again later");
+            .advise("look at the peer's GOAWAY or log; send again later");
             self.back_off(state, 1, error);
         }
     }
 
-    /// The peer wants no more requests on `connection`.
-    pub(crate) fn going_away(self: &Arc<Self>, connection: &Connection) {
-        connection.retire();
-        let mut state = self.lock();
-        // A graceful end still answers what it took (RFC 9113 §6.8); whether it did is known when the connection is over.
-        let is_graceful = connection
-            .wire()
-            .go_away()
-            .is_some_and(|it| it.code() == 0 && it.last_stream() > 0);
-        if !is_graceful {
-            self.judge(&mut state, connection);
-        }
-        self.settle(state);
-    }
-
-    /// Something happened on a connection that may make or take room.
-    pub(crate) fn changed(self: &Arc<Self>) {
-        self.settle(self.lock());
-    }
-
-    /// `connection` is over.
-    pub(crate) fn lost(self: &Arc<Self>, connection: &Arc<Connection>) {
-        tracing::debug!(origin = %self.target, "connection closed");
-        let mut state = self.lock();
-        self.judge(&mut state, connection);
-        state.connections.retain(|it| !Arc::ptr_eq(it, connection));
-        self.settle(state);
-    }
-
-    /// Lets every connection finish what is on it and take nothing more; the next request opens a new one.
+    /// Closes every connection when its requests have finished; the next request opens a new one.
     pub(crate) fn retire(&self) {
         for connection in &self.lock().connections {
             connection.retire();
         }
     }
 
-    /// The client is gone.
+    /// Retires connections on which the peer allows no request, so that the next request tries another. Returns `true` if
+    /// there was one.
+    pub(crate) fn retire_blocked(self: &Arc<Self>) -> bool {
+        let state = self.lock();
+        let blocked: Vec<_> = state
+            .usable()
+            .filter(|connection| connection.is_blocked())
+            .collect();
+        blocked.iter().for_each(|connection| connection.retire());
+        let any = !blocked.is_empty();
+        self.settle(state);
+        any
+    }
+
+    /// The client was dropped.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.retire();
     }
 
-    /// Whether forgetting this pool would lose nothing.
+    /// Returns `true` if the pool has no connection and no request.
     pub(crate) fn is_unused(&self) -> bool {
         let state = self.lock();
         state.connections.is_empty() && state.connecting == 0 && state.waiting.is_empty()
@@ -399,23 +387,67 @@ impl Origin {
             draining: state.connections.len() - connections,
             connecting: state.connecting,
             opened: state.opened,
-            in_flight: state.connections.iter().map(|it| it.load()).sum(),
+            in_flight: state
+                .connections
+                .iter()
+                .map(|connection| connection.load())
+                .sum(),
             waiting: state
                 .waiting
                 .values()
-                .filter(|it| !it.give.is_closed())
+                .filter(|waiting| !waiting.give.is_closed())
                 .count(),
             stream_limit: state
                 .usable()
-                .filter(|it| it.is_h2())
-                .map(|it| it.wire().stream_limit())
+                .filter(|connection| connection.is_h2())
+                .map(|connection| connection.wire().stream_limit())
                 .min()
-                .filter(|it| *it != u32::MAX),
+                .filter(|limit| *limit != u32::MAX),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+}
+
+impl Owner for Origin {
+    fn changed(self: Arc<Self>) {
+        self.settle(self.lock());
+    }
+
+    fn going_away(self: Arc<Self>, connection: &Connection) {
+        connection.retire();
+        let mut state = self.lock();
+        // A graceful end still answers the requests it accepted (RFC 9113 §6.8): whether it does is known at the end.
+        let is_graceful = connection
+            .wire()
+            .go_away()
+            .is_some_and(|go_away| go_away.code() == 0 && go_away.last_stream() > 0);
+        if !is_graceful {
+            self.judge(&mut state, connection);
+        }
+        self.settle(state);
+    }
+
+    fn ended(self: Arc<Self>, connection: &Arc<Connection>) {
+        tracing::debug!(origin = %self.target, "connection closed");
+        let mut state = self.lock();
+        self.judge(&mut state, connection);
+        state
+            .connections
+            .retain(|other| !Arc::ptr_eq(other, connection));
+        self.settle(state);
+    }
+
+    fn answered(&self) {
+        self.lock().failures = 0;
+    }
+
+    fn left(self: Arc<Self>, connection: &Connection, unused: usize) {
+        let state = self.lock();
+        connection.leave(unused);
+        self.settle(state);
     }
 }
 
@@ -425,17 +457,17 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// The connection with room that is the least loaded.
+/// The least loaded connection that has room.
 fn pick(state: &State, bytes: usize, avoid: Option<u64>, squeeze: bool) -> Option<Arc<Connection>> {
     state
         .connections
         .iter()
-        .filter(|it| Some(it.id()) != avoid && it.has_room(bytes, squeeze))
-        .min_by_key(|it| it.load())
+        .filter(|connection| Some(connection.id()) != avoid && connection.has_room(bytes, squeeze))
+        .min_by_key(|connection| connection.load())
         .map(Arc::clone)
 }
 
-/// One attempt to connect, counted until it ends in whatever way.
+/// One attempt to connect, counted as such until it has ended or was dropped.
 struct Attempt {
     origin: Option<Arc<Origin>>,
 }
@@ -462,7 +494,7 @@ impl Drop for Attempt {
     }
 }
 
-/// Leaves the queue when its request is dropped or served.
+/// Removes a request from the queue when it is dropped or has its place.
 struct Leave<'a> {
     origin: &'a Origin,
     ticket: u64,
@@ -474,53 +506,84 @@ impl Drop for Leave<'_> {
     }
 }
 
-/// A place on a connection. Dropping it makes room for the next request.
-pub(crate) struct Lease {
-    /// `None` once it was undone.
-    origin: Option<Arc<Origin>>,
-    connection: Arc<Connection>,
-    /// Body bytes for which window is set aside and which nobody has taken yet.
-    promised: usize,
-}
+#[cfg(test)]
+mod tests {
+    use push_core::{ManualClock, Timestamp};
 
-impl Lease {
-    pub(crate) fn connection(&self) -> &Arc<Connection> {
-        &self.connection
+    use super::*;
+    use crate::{HttpConfig, wire::Wire};
+
+    /// A pool with one connection that nothing drives.
+    fn pool() -> (Arc<Origin>, Arc<Connection>) {
+        let clock = Arc::new(ManualClock::new(Timestamp::default()));
+        let settings = Settings::new(HttpConfig::default(), clock).expect("the default");
+        let target = Target {
+            tls: false,
+            host: "push.example".into(),
+            port: 80,
+        };
+        let origin = Origin::new(target, Arc::new(settings));
+        let link = Link::H2(Mutex::new(None));
+        let connection = Connection::new(1, Arc::new(Wire::new()), link, 2);
+        origin.lock().connections.push(Arc::clone(&connection));
+        (origin, connection)
     }
 
-    /// The peer has begun to answer.
-    pub(crate) fn answered(&self) {
-        if self.connection.answered()
-            && let Some(origin) = &self.origin
-        {
-            origin.lock().failures = 0;
+    #[test]
+    fn an_undone_lease_gives_its_place_and_window_back_under_the_lock() {
+        let (origin, connection) = pool();
+        let state = origin.lock();
+        let room = connection.wire().room();
+        let lease = origin.grant(Arc::clone(&connection), 1000);
+        assert_eq!(connection.load(), 1);
+        assert_eq!(connection.wire().room(), room - 1000);
+        // Its destructor would take the lock that is held here, and never return.
+        lease.undo();
+        assert_eq!(connection.load(), 0);
+        assert_eq!(connection.wire().room(), room);
+        drop(state);
+        assert_eq!(Arc::strong_count(&origin), 1);
+    }
+
+    #[test]
+    fn a_request_that_left_the_queue_gets_no_place() {
+        let (origin, connection) = pool();
+        let mut state = origin.lock();
+        let mut receivers = Vec::new();
+        for ticket in 0..3 {
+            let (give, receiver) = oneshot::channel();
+            state.waiting.insert(
+                ticket,
+                Waiting {
+                    bytes: 10,
+                    avoid: None,
+                    give,
+                },
+            );
+            receivers.push(receiver);
         }
-    }
-
-    /// Whether the connection was idle before.
-    pub(crate) fn is_alone(&self) -> bool {
-        self.connection.load() <= 1
-    }
-
-    /// The body, carrying the promise of this lease with it.
-    pub(crate) fn body(&mut self, bytes: Bytes) -> Body {
-        self.promised = self.promised.saturating_sub(bytes.len());
-        Body::promised(bytes, Arc::clone(self.connection.wire()))
-    }
-
-    /// Gives the place back. The pool's lock must be held.
-    fn undo(mut self) {
-        self.origin = None;
-        self.connection.leave(self.promised);
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(origin) = self.origin.take() {
-            let state = origin.lock();
-            self.connection.leave(self.promised);
-            origin.settle(state);
+        drop(receivers.remove(0));
+        origin.pump(&mut state);
+        drop(state);
+        assert_eq!(connection.load(), 2);
+        assert!(origin.lock().waiting.is_empty());
+        for receiver in &mut receivers {
+            drop(receiver.try_recv().expect("a place"));
         }
+        assert_eq!(connection.load(), 0);
+    }
+
+    #[test]
+    fn a_dropped_attempt_counts_as_a_failed_one() {
+        let (origin, _) = pool();
+        origin.lock().connecting = 1;
+        drop(Attempt {
+            origin: Some(Arc::clone(&origin)),
+        });
+        let mut state = origin.lock();
+        assert_eq!((state.connecting, state.failures), (0, 1));
+        let error = state.backing_off().expect("a pause");
+        assert_eq!(error.kind(), HttpErrorKind::Connect);
+        assert_eq!(error.message(), "the runtime was shut down");
     }
 }

@@ -8,12 +8,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::{
     config::{bad, split_host_port},
     error::{HttpError, HttpErrorKind},
+    plain,
 };
 
 /// The longest answer to CONNECT that is read, in bytes.
 const MAX_ANSWER: usize = 8 * 1024;
 
-/// A proxy and what it wants to know of us.
+/// A proxy and the credentials for it.
 #[derive(Clone)]
 pub(crate) struct Proxy {
     host: String,
@@ -72,7 +73,7 @@ impl Proxy {
         self.port
     }
 
-    /// Asks for a tunnel to `host:port` over `io`, which then is that tunnel.
+    /// Asks for a tunnel to `host:port` over `io`, which is that tunnel afterwards.
     pub(crate) async fn tunnel<T>(&self, io: &mut T, host: &str, port: u16) -> Result<(), HttpError>
     where
         T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
@@ -83,14 +84,16 @@ impl Proxy {
             format!("{host}:{port}")
         };
         let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
-        if let Some(it) = &self.authorization {
+        if let Some(authorization) = &self.authorization {
             request.push_str("Proxy-Authorization: ");
-            request.push_str(it.expose());
+            request.push_str(authorization.expose());
             request.push_str("\r\n");
         }
         request.push_str("\r\n");
         let failed = |error: std::io::Error| {
-            self.error(format!("did not answer to CONNECT {target}: {error}"))
+            let why = plain::io(&error);
+            self.error(format!("did not answer to CONNECT {target}: {why}"))
+                .advise("check http.proxy")
         };
         io.write_all(request.as_bytes()).await.map_err(failed)?;
         io.flush().await.map_err(failed)?;
@@ -103,12 +106,7 @@ impl Proxy {
             let byte = io.read_u8().await.map_err(failed)?;
             answer.push(byte);
         }
-        let line = answer.split(|it| *it == b'\r').next().unwrap_or_default();
-        let line = String::from_utf8_lossy(line);
-        let status: u16 = line
-            .strip_prefix("HTTP/1.")
-            .and_then(|it| it.split(' ').nth(1))
-            .and_then(|it| it.parse().ok())
+        let status = connect_status(&answer)
             .ok_or_else(|| self.error("answered to CONNECT with something that is not HTTP/1.x"))?;
         match status {
             200..=299 => Ok(()),
@@ -127,6 +125,22 @@ impl Proxy {
             format!("the proxy {}:{} {what}", self.host, self.port),
         )
     }
+}
+
+/// The status in the head of a response to CONNECT.
+pub(crate) fn connect_status(head: &[u8]) -> Option<u16> {
+    let line = head.split(|byte| *byte == b'\r').next()?;
+    let (version, rest) = line.split_at_checked(9)?;
+    if !matches!(version, b"HTTP/1.0 " | b"HTTP/1.1 ") {
+        return None;
+    }
+    let (code, rest) = rest.split_first_chunk::<3>()?;
+    let valid = code.iter().all(u8::is_ascii_digit) && matches!(rest.first(), None | Some(b' '));
+    std::str::from_utf8(code)
+        .ok()
+        .filter(|_| valid)?
+        .parse()
+        .ok()
 }
 
 impl fmt::Debug for Proxy {

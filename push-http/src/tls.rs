@@ -1,4 +1,4 @@
-//! TLS: roots, our certificate, ALPN, and what a failed handshake means.
+//! TLS: roots, the client's certificate, ALPN, and what a failed handshake means.
 use std::{io, sync::Arc};
 
 use push_core::{Error, ErrorKind, Result};
@@ -8,6 +8,7 @@ use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 use crate::{
     config::{HttpConfig, Protocols, bad},
     error::{HttpError, HttpErrorKind},
+    plain,
 };
 
 /// The TLS configuration that `config` describes. Pure: it reads no file and no environment.
@@ -18,14 +19,13 @@ pub(crate) fn client_config(config: &HttpConfig) -> Result<Arc<ClientConfig>> {
         .with_root_certificates(roots(config)?);
     let mut tls = match &config.client_certificate {
         None => builder.with_no_client_auth(),
-        Some(it) => builder
-            .with_client_auth_cert(it.chain.clone(), it.key.clone_key())
-            .map_err(|error| {
+        Some(client) => builder
+            .with_client_auth_cert(client.chain.clone(), client.key.clone_key())
+            .map_err(|_| {
                 Error::new(
                     ErrorKind::Config,
                     "the client certificate cannot be used with its private key",
                 )
-                .because(error)
                 .advise("give the certificate and the key that were made for each other")
             })?,
     };
@@ -45,13 +45,7 @@ fn roots(config: &HttpConfig) -> Result<RootCertStore> {
         let advice = "give the text of one or more BEGIN CERTIFICATE blocks";
         let certificates = CertificateDer::pem_slice_iter(pem.as_bytes())
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| {
-                bad(
-                    "extra_ca_pem",
-                    format!("it is not PEM: {error}"),
-                    advice.into(),
-                )
-            })?;
+            .map_err(|_| bad("extra_ca_pem", "it is not PEM".into(), advice.into()))?;
         if certificates.is_empty() {
             return Err(bad(
                 "extra_ca_pem",
@@ -59,11 +53,11 @@ fn roots(config: &HttpConfig) -> Result<RootCertStore> {
                 advice.into(),
             ));
         }
-        for certificate in certificates {
-            roots.add(certificate).map_err(|error| {
+        for (number, certificate) in (1..).zip(certificates) {
+            roots.add(certificate).map_err(|_| {
                 bad(
                     "extra_ca_pem",
-                    format!("a certificate in it cannot be trusted: {error}"),
+                    format!("certificate {number} in it is damaged or of an unsupported kind"),
                     advice.into(),
                 )
             })?;
@@ -79,43 +73,127 @@ fn roots(config: &HttpConfig) -> Result<RootCertStore> {
     Ok(roots)
 }
 
-/// The name that the peer's certificate must bear.
+/// The name that the peer's certificate must be issued for.
 pub(crate) fn server_name(host: &str) -> Result<ServerName<'static>, HttpError> {
     ServerName::try_from(host.to_owned()).map_err(|_| {
         HttpError::never(
             HttpErrorKind::InvalidRequest,
             "the host is neither a DNS name nor an address",
         )
+        .advise("check the address")
     })
 }
 
-/// If `error` is TLS's, what it says about the connection attempt.
-pub(crate) fn explain(error: &io::Error) -> Option<HttpError> {
-    use rustls::{AlertDescription, CertificateError, Error as Tls};
-    let error = error.get_ref()?.downcast_ref::<Tls>()?;
-    let tls = |message: String| HttpError::never(HttpErrorKind::Tls, message);
-    Some(match error {
-        Tls::InvalidCertificate(CertificateError::UnknownIssuer) => tls(
-            "the peer's certificate was issued by an authority that is not trusted".into(),
-        )
-        .advise("if the peer is yours, give its authority in http.extra_ca_pem; if not, somebody is in between"),
-        Tls::InvalidCertificate(why) => tls(format!("the peer's certificate is not acceptable: {why:?}")),
-        Tls::AlertReceived(AlertDescription::NoApplicationProtocol) => no_h2(),
-        Tls::AlertReceived(
-            alert @ (AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::CertificateRequired
-            | AlertDescription::UnknownCA
-            | AlertDescription::DecryptError
-            | AlertDescription::AccessDenied),
-        ) => tls(format!("the peer refused our client certificate, or the lack of one: {alert:?}"))
-            .advise("check that the certificate of this credential is valid and belongs to this peer and environment"),
-        Tls::NoCertificatesPresented => tls("the peer presented no certificate".into()),
-        other => tls(format!("the TLS handshake failed: {other}")),
+/// What the handshake error `error` says about the connection attempt.
+pub(crate) fn handshake_failed(error: &io::Error) -> HttpError {
+    explain(error).unwrap_or_else(|| {
+        failed(format!(
+            "the connection ended in the TLS handshake: {}",
+            plain::io(error)
+        ))
+        .advise("check that the address and port are those of a TLS service")
     })
+}
+
+/// What `error` says about the connection attempt, if it is an error of TLS.
+pub(crate) fn explain(error: &io::Error) -> Option<HttpError> {
+    use rustls::Error as Tls;
+    let error = error.get_ref()?.downcast_ref::<Tls>()?;
+    Some(match error {
+        Tls::InvalidCertificate(why) => bad_certificate(why),
+        Tls::AlertReceived(alert) => alerted(*alert),
+        Tls::NoCertificatesPresented => failed("the peer presented no certificate")
+            .advise("check that the address and port are those of a TLS service"),
+        Tls::PeerIncompatible(_) => nothing_in_common(),
+        Tls::NoApplicationProtocol => no_h2(),
+        Tls::InvalidMessage(_)
+        | Tls::InappropriateMessage { .. }
+        | Tls::PeerSentOversizedRecord => {
+            failed("the peer answered with something that is not TLS").advise(
+                "check that the address and port are those of a TLS service, and not of plain http",
+            )
+        }
+        Tls::InappropriateHandshakeMessage { .. } | Tls::PeerMisbehaved(_) => {
+            failed("the peer violated the TLS protocol")
+                .advise("check the address; a device that intercepts TLS may be in between")
+        }
+        Tls::DecryptError => failed("the peer's TLS records were changed on the way")
+            .advise("check the network and devices that intercept TLS"),
+        Tls::FailedToGetCurrentTime => {
+            failed("this machine's clock cannot be read").advise("set this machine's clock")
+        }
+        _ => failed("the TLS handshake failed")
+            .advise("check that the peer supports TLS 1.2 or 1.3 with common ciphers"),
+    })
+}
+
+fn failed(message: impl Into<String>) -> HttpError {
+    HttpError::never(HttpErrorKind::Tls, message)
+}
+
+fn nothing_in_common() -> HttpError {
+    failed("the peer supports no TLS version or cipher that this client supports")
+        .advise("enable TLS 1.2 or 1.3 at the peer")
+}
+
+/// The peer's certificate is not accepted.
+fn bad_certificate(why: &rustls::CertificateError) -> HttpError {
+    use rustls::CertificateError as Why;
+    match why {
+        // A bad signature is what another authority under the name of a trusted one leads to.
+        Why::UnknownIssuer | Why::BadSignature => failed(
+            "the peer's certificate was issued by a certificate authority that is not trusted",
+        )
+        .advise("if the peer is yours, put its certificate authority into http.extra_ca_pem; otherwise a device may be intercepting TLS"),
+        Why::Expired | Why::ExpiredContext { .. } => failed("the peer's certificate has expired")
+            .advise("check this machine's clock; if it is right, the peer needs a new certificate"),
+        Why::NotValidYet | Why::NotValidYetContext { .. } => {
+            failed("the peer's certificate is not valid yet")
+                .advise("check this machine's clock; it may be slow")
+        }
+        Why::NotValidForName | Why::NotValidForNameContext { .. } => {
+            failed("the peer's certificate was issued for other host names than the one connected to")
+                .advise("check the host in the address, and http.resolve")
+        }
+        Why::Revoked => failed("the peer's certificate was revoked")
+            .advise("the peer needs a new certificate"),
+        Why::InvalidPurpose | Why::InvalidPurposeContext { .. } => {
+            failed("the peer's certificate was not issued for servers")
+                .advise("the peer needs a certificate for server authentication")
+        }
+        _ => failed("the peer's certificate is damaged or of an unsupported kind")
+            .advise("check the address; the peer may need a new certificate"),
+    }
+}
+
+/// The peer ended the connection with a TLS alert (RFC 8446 §6).
+fn alerted(alert: rustls::AlertDescription) -> HttpError {
+    use rustls::AlertDescription as Alert;
+    let number = u8::from(alert);
+    match alert {
+        Alert::NoApplicationProtocol => no_h2(),
+        Alert::BadCertificate
+        | Alert::UnsupportedCertificate
+        | Alert::CertificateRevoked
+        | Alert::CertificateExpired
+        | Alert::CertificateUnknown
+        | Alert::CertificateRequired
+        | Alert::UnknownCA
+        | Alert::DecryptError
+        | Alert::AccessDenied => failed(format!(
+            "the peer refused the client certificate, or that there is none (TLS alert {number})"
+        ))
+        .advise("check that the certificate of this credential is valid and belongs to this peer and environment"),
+        Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity => {
+            nothing_in_common()
+        }
+        Alert::UnrecognisedName => failed("the peer does not serve this host name")
+            .advise("check the host in the address, and http.resolve"),
+        _ => failed(format!(
+            "the peer ended the connection with TLS alert {number}"
+        ))
+        .advise("look at the peer's log; TLS alerts are listed in RFC 8446 section 6"),
+    }
 }
 
 /// The peer does not agree to HTTP/2.

@@ -1,8 +1,8 @@
-//! A tap between HTTP/2 and the transport that knows for certain what was written and what the peer allows.
+//! A layer between HTTP/2 and the transport that records what was written and what the peer allows.
 //!
 //! The `h2` crate hides three things on which a push depends: which streams were ever written (only those can have been
-//! processed), the last stream and the words of a GOAWAY, and how much of the connection's flow-control window is left.
-//! All three can be read off the frame headers that pass by, at the price of looking at nine bytes a frame.
+//! processed), the last stream and debug data of a GOAWAY, and how much of the connection's flow-control window is left.
+//! All three can be read from the frames that pass through, at the cost of looking at nine bytes of each.
 use std::{
     io,
     pin::Pin,
@@ -18,45 +18,41 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
     error::{GoAway, HttpError},
+    frame::{ACK, Frame, GOAWAY, HEADERS, SETTINGS, WINDOW_UPDATE},
     tls,
 };
 
+/// A byte stream in both directions.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {}
+
 const DATA_WINDOW: i64 = 65_535;
 const PREFACE_BYTES: usize = 24;
-const HEADER_BYTES: usize = 9;
-/// Longest payload that is kept: 8 bytes of GOAWAY and its debug data; any SETTINGS frame in use is far shorter.
-const MAX_CAPTURE: usize = 8 + 1024;
-
-const HEADERS: u8 = 1;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
-const ACK: u8 = 1;
 const SETTINGS_MAX_CONCURRENT_STREAMS: u16 = 3;
 
-/// What is known about one connection from the frames that passed. Shared between its driver, its requests and the pool.
+/// What the frames of one connection have shown. Shared between its driver, its requests and the pool.
 #[derive(Debug)]
 pub(crate) struct Wire {
     /// Set with the peer's first SETTINGS: nothing may be sent before.
     settled: AtomicBool,
     /// The peer's stream limit as of its last SETTINGS.
     stream_limit: AtomicU32,
-    /// What may still be sent of DATA on the whole connection.
+    /// DATA bytes that may still be sent on the whole connection.
     window: AtomicI64,
-    /// Body bytes promised to this connection and not yet taken by its codec.
+    /// Body bytes reserved on this connection and not yet taken by its codec.
     promised: AtomicI64,
     /// The highest stream whose HEADERS were handed to the transport.
     written: AtomicU32,
     bytes_written: AtomicU64,
-    /// Counts reads that brought something.
+    /// Counts reads that returned bytes.
     heard: AtomicU64,
     go_away: Mutex<Option<GoAway>>,
     going_away: AtomicBool,
-    /// TLS's own words if it ended the connection; `h2` keeps only a text of them.
+    /// The TLS error that ended the connection; `h2` keeps only its text.
     tls_failure: OnceLock<HttpError>,
-    /// Nothing is written any more, so "not written" is final.
+    /// Nothing more is written, so "not written" is final.
     closed: AtomicBool,
-    /// Something changed that may make room for waiting requests, or take it.
+    /// Something changed that may add or remove room for waiting requests.
     changed: AtomicBool,
 }
 
@@ -86,12 +82,12 @@ impl Wire {
         self.stream_limit.load(Ordering::Acquire)
     }
 
-    /// Bytes of DATA that may be sent and are not promised to anybody.
+    /// Bytes of DATA that may be sent and are not reserved.
     pub(crate) fn room(&self) -> i64 {
         self.window.load(Ordering::Acquire) - self.promised.load(Ordering::Acquire)
     }
 
-    /// Whether no body waits for the window.
+    /// Returns `true` if no body waits for the window.
     pub(crate) fn nothing_promised(&self) -> bool {
         self.promised.load(Ordering::Acquire) <= 0
     }
@@ -104,9 +100,9 @@ impl Wire {
         self.promised.fetch_sub(signed(bytes), Ordering::AcqRel);
     }
 
-    /// Whether the request on `stream` can have reached the peer, as far as is known for good.
+    /// Returns `true` if it is certain that the request on `stream` never reached the transport.
     pub(crate) fn certainly_not_written(&self, stream: u32) -> bool {
-        // The order matters: only after nothing more is written does the highest stream stand still.
+        // The order matters: the highest stream is final only once nothing more is written.
         self.closed.load(Ordering::Acquire) && stream > self.written.load(Ordering::Acquire)
     }
 
@@ -118,12 +114,12 @@ impl Wire {
         self.going_away.load(Ordering::Acquire)
     }
 
-    /// Whether it takes no more requests, by the peer's will or because it is over.
+    /// Returns `true` if it takes no more requests, because the peer sent GOAWAY or the connection has ended.
     pub(crate) fn is_ending(&self) -> bool {
         self.is_going_away() || self.is_closed()
     }
 
-    /// Lets nothing more be written.
+    /// Refuses every further write.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
@@ -147,13 +143,19 @@ impl Wire {
         self.tls_failure.get()
     }
 
-    /// Whether something changed since the last call.
+    /// Returns `true` if something changed since the last call.
     pub(crate) fn take_changed(&self) -> bool {
         self.changed.swap(false, Ordering::AcqRel)
     }
 
+    /// Reads `bytes` that the peer sent, from where `frame` is.
+    pub(crate) fn read(&self, frame: &mut Frame, bytes: &[u8]) {
+        let capture = |kind| matches!(kind, SETTINGS | GOAWAY | WINDOW_UPDATE);
+        frame.feed(bytes, capture, |_| {}, |frame| self.received(frame));
+    }
+
     fn received(&self, frame: &Frame) {
-        let payload = frame.captured.as_slice();
+        let payload = frame.captured();
         match frame.kind() {
             SETTINGS if frame.flags() & ACK == 0 => {
                 for setting in payload.chunks_exact(6) {
@@ -174,7 +176,9 @@ impl Wire {
                     let last = u32::from_be_bytes(*last) & 0x7fff_ffff;
                     *known = Some(GoAway {
                         // A second GOAWAY may only lower it; a peer that raises it gets no more trust than before.
-                        last_stream: known.as_ref().map_or(last, |it| it.last_stream.min(last)),
+                        last_stream: known
+                            .as_ref()
+                            .map_or(last, |known| known.last_stream.min(last)),
                         code: u32::from_be_bytes(*code),
                         debug_data: Bytes::copy_from_slice(debug_data),
                     });
@@ -197,14 +201,14 @@ fn signed(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// A request body that tells its connection how much of it was taken, and gives back the rest when it is dropped.
+/// A request body that reports to its connection how much of it was taken, and releases the rest when it is dropped.
 pub(crate) struct Body {
     bytes: Bytes,
     wire: Arc<Wire>,
 }
 
 impl Body {
-    /// Takes over a promise of `bytes.len()` bytes made by [`Wire::promise`].
+    /// Takes over a reservation of `bytes.len()` bytes made by [`Wire::promise`].
     pub(crate) fn promised(bytes: Bytes, wire: Arc<Wire>) -> Self {
         Self { bytes, wire }
     }
@@ -236,81 +240,7 @@ impl Drop for Body {
     }
 }
 
-/// Finds frames in a byte stream that comes in arbitrary pieces.
-struct Frame {
-    header: [u8; HEADER_BYTES],
-    have: usize,
-    payload_left: usize,
-    captured: Vec<u8>,
-}
-
-impl Frame {
-    fn new() -> Self {
-        Self {
-            header: [0; HEADER_BYTES],
-            have: 0,
-            payload_left: 0,
-            captured: Vec::new(),
-        }
-    }
-
-    fn kind(&self) -> u8 {
-        self.header[3]
-    }
-
-    fn flags(&self) -> u8 {
-        self.header[4]
-    }
-
-    fn stream(&self) -> u32 {
-        u32::from_be_bytes([
-            self.header[5],
-            self.header[6],
-            self.header[7],
-            self.header[8],
-        ]) & 0x7fff_ffff
-    }
-
-    /// Reads `bytes`; calls `on_header` when a frame's header is complete, and `on_frame` when its payload is, of which
-    /// it kept the beginning if `capture` says so.
-    fn feed(
-        &mut self,
-        mut bytes: &[u8],
-        capture: impl Fn(u8) -> bool,
-        mut on_header: impl FnMut(&Self),
-        mut on_frame: impl FnMut(&Self),
-    ) {
-        while !bytes.is_empty() {
-            if self.have < HEADER_BYTES {
-                let take = bytes.len().min(HEADER_BYTES - self.have);
-                self.header[self.have..self.have + take].copy_from_slice(&bytes[..take]);
-                self.have += take;
-                bytes = &bytes[take..];
-                if self.have < HEADER_BYTES {
-                    return;
-                }
-                self.captured.clear();
-                let [a, b, c, ..] = self.header;
-                self.payload_left = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
-                on_header(self);
-            } else {
-                let take = bytes.len().min(self.payload_left);
-                if capture(self.kind()) {
-                    let keep = take.min(MAX_CAPTURE - self.captured.len());
-                    self.captured.extend_from_slice(&bytes[..keep]);
-                }
-                self.payload_left -= take;
-                bytes = &bytes[take..];
-            }
-            if self.payload_left == 0 {
-                on_frame(self);
-                self.have = 0;
-            }
-        }
-    }
-}
-
-/// Whether the bytes that pass are HTTP/2 frames.
+/// How the bytes that pass are read.
 enum Scan {
     Frames { inbound: Frame, outbound: Outbound },
     Nothing,
@@ -321,7 +251,7 @@ struct Outbound {
     frame: Frame,
 }
 
-/// The transport `io` with a [`Wire`] that watches it.
+/// The transport `io`, recorded in a [`Wire`].
 pub(crate) struct Tap<T> {
     io: T,
     wire: Arc<Wire>,
@@ -329,7 +259,7 @@ pub(crate) struct Tap<T> {
 }
 
 impl<T> Tap<T> {
-    /// Watches an HTTP/2 connection from its first byte.
+    /// Records an HTTP/2 connection from its first byte.
     pub(crate) fn frames(io: T, wire: Arc<Wire>) -> Self {
         let scan = Scan::Frames {
             inbound: Frame::new(),
@@ -401,13 +331,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Tap<T> {
             this.wire.tls_failure.get_or_init(|| failure);
         }
         if result.is_err() || new.is_empty() {
-            // A peer that has ended its side may still read ours. Writing on would make "not written" untrue later.
+            // A peer that has closed its side may still read; writing on would make "not written" untrue later.
             this.wire.close();
         } else {
             this.wire.heard.fetch_add(1, Ordering::AcqRel);
             if let Scan::Frames { inbound, .. } = &mut this.scan {
-                let capture = |kind| matches!(kind, SETTINGS | GOAWAY | WINDOW_UPDATE);
-                inbound.feed(new, capture, |_| {}, |frame| this.wire.received(frame));
+                this.wire.read(inbound, new);
             }
         }
         Poll::Ready(result)

@@ -1,5 +1,5 @@
 //! A throw-away certificate authority and servers with its certificates.
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use push_core::Secret;
 use push_http::ClientCertificate;
@@ -39,9 +39,21 @@ impl Ca {
     }
 
     fn issue(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> (rcgen::Certificate, KeyPair) {
+        self.issue_for(name, usage, 2000..4000)
+    }
+
+    /// A certificate that is valid from the first day of one year to that of another.
+    fn issue_for(
+        &self,
+        name: &str,
+        usage: ExtendedKeyUsagePurpose,
+        years: Range<i32>,
+    ) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
         params.extended_key_usages.push(usage);
+        params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+        params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         (certificate, key)
     }
@@ -53,7 +65,20 @@ impl Ca {
     }
 
     pub(crate) fn server(&self, name: &str) -> ServerTls {
-        let (certificate, key) = self.issue(name, ExtendedKeyUsagePurpose::ServerAuth);
+        self.server_for(name, 2000..4000)
+    }
+
+    pub(crate) fn server_for(&self, name: &str, years: Range<i32>) -> ServerTls {
+        let usage = ExtendedKeyUsagePurpose::ServerAuth;
+        Self::server_tls(self.issue_for(name, usage, years))
+    }
+
+    /// A server with a certificate that was made for clients.
+    pub(crate) fn server_with_the_purpose_of_a_client(&self, name: &str) -> ServerTls {
+        Self::server_tls(self.issue(name, ExtendedKeyUsagePurpose::ClientAuth))
+    }
+
+    fn server_tls((certificate, key): (rcgen::Certificate, KeyPair)) -> ServerTls {
         ServerTls {
             chain: vec![certificate.der().clone()],
             key: PrivateKeyDer::try_from(key.serialize_der()).expect("a key"),

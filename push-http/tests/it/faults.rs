@@ -117,6 +117,7 @@ async fn what_the_peer_may_have_processed_before_it_went_away_is_unknown_and_not
     let go_away = error.go_away().unwrap();
     assert_eq!(go_away.debug_data(), &reason[..]);
     assert_eq!((go_away.code(), go_away.last_stream()), (NO_ERROR, 1));
+    assert!(error.to_string().contains("(GOAWAY NO_ERROR: "), "{error}");
     assert!(error.to_string().contains("Shutdown"), "{error}");
     assert!(
         error.to_string().starts_with(&server.url()),
@@ -141,6 +142,40 @@ async fn a_goaway_with_an_error_says_what_the_peer_said() {
     assert_eq!(error.processed(), Processed::Unknown);
     assert_eq!(error.go_away().unwrap().code(), 11);
     assert!(error.to_string().contains("BadCertificate"), "{error}");
+}
+
+#[tokio::test]
+async fn a_goaway_that_took_no_stream_sends_everything_again_elsewhere() {
+    let ledger = Ledger::default();
+    let processed = ledger.clone();
+    let server = Server::h2(move |number, mut peer| {
+        let processed = processed.clone();
+        async move {
+            peer.writer().stream_limit(100).await;
+            if number == 0 {
+                peer.requests(5).await;
+                // RFC 9113 §6.8: 0 means that no stream was processed.
+                peer.writer().go_away(0, NO_ERROR, b"").await;
+                peer.ignore().await;
+                return;
+            }
+            while let Some((stream, body)) = peer.request().await {
+                processed.add(&body);
+                peer.writer().answer(stream, 200, b"").await;
+            }
+        }
+    })
+    .await;
+    let (client, _clock) = client(HttpConfig::default());
+    let sends: Vec<_> = (0..5)
+        .map(|number| spawn(&client, &server.url(), number.to_string()))
+        .collect();
+    for send in sends {
+        soon(send).await.unwrap().unwrap();
+    }
+    assert_eq!(ledger.total(), 5);
+    assert!((0..5).all(|number| ledger.count(&number.to_string()) == 1));
+    assert_eq!(server.connections(), 2);
 }
 
 #[tokio::test]
@@ -515,11 +550,14 @@ async fn who_waits_is_told_at_once_when_the_last_connection_goes_and_no_other_ca
         }
     })
     .await;
-    let (client, _clock) = client(HttpConfig::default());
+    let (client, clock) = client(HttpConfig::default());
     soon(client.send(post(&server.url(), "x"))).await.unwrap();
     let held = spawn(&client, &server.url(), "held");
     until("it is on its way", || stats(&client).in_flight == 1).await;
     let waits = spawn(&client, &server.url(), "waits");
+    until("one waits", || stats(&client).waiting == 1).await;
+    // A peer that allows one stream gets another connection only when the first has had its time.
+    clock.advance(std::time::Duration::from_secs(10));
     until("another connection was tried in vain", || {
         server.connections() == 2 && stats(&client).connecting == 0
     })

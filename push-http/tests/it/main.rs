@@ -1,8 +1,12 @@
 //! The client against peers that do, on purpose, everything a peer can do to a push.
+mod addresses;
+mod batch;
 mod ca;
 mod exchange;
 mod faults;
 mod http1;
+mod parsing;
+mod partial;
 mod pool;
 mod proxy;
 mod silence;

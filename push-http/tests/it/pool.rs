@@ -2,6 +2,7 @@
 use std::sync::{Arc, Mutex, mpsc};
 
 use bytes::Bytes;
+use push_core::AddressPolicy;
 use push_http::{HttpClient, HttpConfig, HttpErrorKind, Processed};
 
 use crate::support::{
@@ -133,8 +134,8 @@ async fn more_connections_are_opened_when_the_streams_are_used_up_and_never_more
     let server = Server::h2(move |_, mut peer| {
         let mut gate = gate.subscribe();
         async move {
-            peer.writer().stream_limit(2).await;
-            let held = peer.requests(2).await;
+            peer.writer().stream_limit(10).await;
+            let held = peer.requests(10).await;
             assert_eq!(peer.so_far().await, []);
             gate.recv().await.unwrap();
             for (stream, _) in held {
@@ -145,19 +146,19 @@ async fn more_connections_are_opened_when_the_streams_are_used_up_and_never_more
     })
     .await;
     let (client, _clock) = client(config(r#"{"max_connections": 3}"#));
-    let sends: Vec<_> = (0..20)
+    let sends: Vec<_> = (0..50)
         .map(|it| spawn(&client, &server.url(), it.to_string()))
         .collect();
     until("three connections are full", || {
         client
             .stats()
             .first()
-            .is_some_and(|it| it.in_flight == 6 && it.waiting == 14)
+            .is_some_and(|it| it.in_flight == 30 && it.waiting == 20)
     })
     .await;
     assert_eq!(stats(&client).connections, 3);
     assert_eq!(stats(&client).connecting, 0);
-    until("all peers hold two", || go.receiver_count() == 3).await;
+    until("all peers hold ten", || go.receiver_count() == 3).await;
     // Each peer has to be past its check before it may be let go.
     for _ in 0..1000 {
         tokio::task::yield_now().await;
@@ -437,6 +438,93 @@ async fn a_peer_that_allows_no_stream_for_a_while_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_stream_limit_of_zero_is_waited_out_on_the_same_connection() {
+    let (go, gone) = tokio::sync::oneshot::channel::<()>();
+    let gone = Mutex::new(Some(gone));
+    let server = Server::h2(move |_, mut peer| {
+        let gone = gone.lock().unwrap().take();
+        async move {
+            peer.writer().stream_limit(0).await;
+            assert_eq!(peer.so_far().await, []);
+            gone.expect("no second connection").await.unwrap();
+            peer.writer().stream_limit(10).await;
+            peer.echo().await;
+        }
+    })
+    .await;
+    let (client, clock) = client(HttpConfig::default());
+    let sends: Vec<_> = (0..20)
+        .map(|number| spawn(&client, &server.url(), number.to_string()))
+        .collect();
+    until("all wait", || {
+        client
+            .stats()
+            .first()
+            .is_some_and(|stats| stats.waiting == 20 && stats.connections == 1)
+    })
+    .await;
+    // Past the time that a connection has to warm up.
+    clock.advance(std::time::Duration::from_secs(11));
+    let late = spawn(&client, &server.url(), "late");
+    until("21 wait", || stats(&client).waiting == 21).await;
+    assert_eq!((stats(&client).connecting, server.connections()), (0, 1));
+    go.send(()).unwrap();
+    for send in sends.into_iter().chain([late]) {
+        soon(send).await.unwrap().unwrap();
+    }
+    assert_eq!(stats(&client).opened, server.connections() as u64);
+}
+
+#[tokio::test]
+async fn a_connection_without_streams_until_the_deadline_is_replaced() {
+    let server = Server::h2(|number, peer| async move {
+        peer.writer()
+            .stream_limit(if number == 0 { 0 } else { 10 })
+            .await;
+        peer.echo().await;
+    })
+    .await;
+    let (client, clock) = client(HttpConfig::default());
+    let first = spawn(&client, &server.url(), "first");
+    until("it waits for a stream", || {
+        client
+            .stats()
+            .first()
+            .is_some_and(|stats| stats.waiting == 1 && stats.connections == 1)
+    })
+    .await;
+    clock.advance(std::time::Duration::from_secs(30));
+    let error = soon(first).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::Deadline);
+    assert_eq!(error.processed(), Processed::Never);
+    assert!(error.message().contains("stream limit is 0"), "{error}");
+    soon(client.send(post(&server.url(), "second")))
+        .await
+        .unwrap();
+    assert_eq!(server.connections(), 2);
+}
+
+/// The measured trap: 60 messages opened 29 connections.
+#[tokio::test]
+async fn a_peer_that_allows_one_stream_is_connected_to_slowly() {
+    let server = Server::h2(|_, peer| async move {
+        peer.writer().stream_limit(1).await;
+        peer.echo().await;
+    })
+    .await;
+    let (client, _clock) = client(HttpConfig::default());
+    let sends: Vec<_> = (0..60)
+        .map(|number| spawn(&client, &server.url(), number.to_string()))
+        .collect();
+    for send in sends {
+        soon(send).await.unwrap().unwrap();
+    }
+    // Four round trips on the newest connection before the next: 4 + 8 + 12 + 16 + 20 messages need five.
+    let opened = server.connections();
+    assert!((2..=7).contains(&opened), "{opened} connections");
+}
+
+#[tokio::test]
 async fn requests_go_to_the_connection_with_the_least_on_it() {
     let counts: Arc<Mutex<Vec<usize>>> = Arc::default();
     let seen = Arc::clone(&counts);
@@ -547,6 +635,26 @@ async fn retired_connections_finish_what_is_on_them_and_new_requests_open_new_on
     assert_eq!(stats(&client).connections, 1);
 }
 
+/// The limit of pools that are kept without need, which no setting changes.
+const MANY_ORIGINS: usize = 256;
+
+#[tokio::test]
+async fn pools_without_connections_are_dropped_when_there_are_many() {
+    let server = echo_server().await;
+    let policy = AddressPolicy::none().allow("127.0.0.1".parse().unwrap());
+    let (client, _clock) = client(HttpConfig::default().with_addresses(policy));
+    soon(client.send(post(&server.url(), "x"))).await.unwrap();
+    for number in 0..MANY_ORIGINS + 50 {
+        let base = format!("https://10.0.{}.{}", number / 250, number % 250);
+        let error = soon(client.send(post(&base, "x"))).await.unwrap_err();
+        assert_eq!(error.kind(), HttpErrorKind::AddressDenied);
+        assert!(client.stats().len() <= MANY_ORIGINS);
+    }
+    assert!(client.stats().len() >= 50, "recent pools are kept");
+    soon(client.send(post(&server.url(), "x"))).await.unwrap();
+    assert_eq!(server.connections(), 1, "a pool with a connection is kept");
+}
+
 #[tokio::test]
 async fn connections_close_when_the_last_client_is_dropped() {
     let (gone, mut saw) = tokio::sync::mpsc::unbounded_channel();
@@ -616,6 +724,56 @@ fn a_peer_that_closed_the_idle_connection_costs_no_request() {
     peer.join().unwrap();
     assert_eq!((ledger.count("first"), ledger.count("second")), (1, 1));
     assert_eq!(ledger.total(), 2);
+}
+
+/// A runtime that is shut down drops the task that was connecting.
+#[test]
+fn a_connection_attempt_that_its_runtime_drops_is_not_counted_for_ever() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let (client, clock) = client(config(r#"{"max_connections": 1}"#));
+    // The system accepts the connection, but no SETTINGS come.
+    let first = runtime();
+    let held = first.block_on(async {
+        let held = spawn(&client, &url, "held");
+        until("it connects", || {
+            client
+                .stats()
+                .first()
+                .is_some_and(|stats| stats.connecting == 1)
+        })
+        .await;
+        held
+    });
+    drop(first);
+    assert!(runtime().block_on(held).unwrap_err().is_cancelled());
+    assert_eq!((stats(&client).connecting, stats(&client).waiting), (0, 0));
+    clock.advance(std::time::Duration::from_millis(100));
+    runtime().block_on(async {
+        listener.set_nonblocking(true).unwrap();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let peer = tokio::spawn(async move {
+            let mut sockets = Vec::new();
+            // The abandoned connection comes first.
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                sockets.push(tokio::spawn(async move {
+                    if let Some(peer) = Peer::accept(stream).await {
+                        peer.writer().stream_limit(10).await;
+                        peer.echo().await;
+                    }
+                }));
+            }
+        });
+        soon(client.send(post(&url, "x"))).await.unwrap();
+        peer.abort();
+    });
 }
 
 #[tokio::test]

@@ -90,7 +90,10 @@ async fn a_certificate_for_another_name_is_refused() {
     let (client, _clock) = client(trusting(&ca));
     let error = try_once(&client, &server, "localhost").await.unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Tls);
-    assert!(error.message().contains("not acceptable"), "{error}");
+    assert!(
+        error.message().contains("issued for other host names"),
+        "{error}"
+    );
     assert!(!error.is_transient());
 }
 
@@ -206,4 +209,165 @@ async fn http2_is_taken_where_both_would_do() {
         try_once(&client, &server, "localhost").await.unwrap();
         assert_eq!(stats(&client).stream_limit, Some(100));
     }
+}
+
+/// Fails if a library's or the system's own text is in `error`, or no next step.
+fn assert_plain(error: &HttpError) {
+    let text = error.to_string();
+    for foreign in [
+        "docs.rs",
+        "https://docs",
+        "rustls",
+        "os error",
+        "not a result",
+        "invalid peer",
+        "Error",
+        "Certificate(",
+        "{",
+    ] {
+        assert!(!text.contains(foreign), "{foreign}: {text}");
+    }
+    assert!(error.advice().is_some(), "no next step: {text}");
+    // The same goes for who converts it into the error of another operation.
+    let converted = push_core::Error::from(error.clone()).to_string();
+    assert!(converted.contains(error.message()), "{converted}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_accepted_is_explained_with_a_next_step() {
+    let ca = Ca::new();
+    for (tls, message, advice) in [
+        (
+            ca.server_for("localhost", 2000..2001),
+            "has expired",
+            "this machine's clock",
+        ),
+        (
+            ca.server_for("localhost", 3000..3001),
+            "is not valid yet",
+            "this machine's clock",
+        ),
+        (
+            ca.server("push.example"),
+            "issued for other host names",
+            "check the host",
+        ),
+        (
+            Ca::new().server("localhost"),
+            "certificate authority that is not trusted",
+            "http.extra_ca_pem",
+        ),
+        (
+            ca.server_with_the_purpose_of_a_client("localhost"),
+            "was not issued for servers",
+            "server authentication",
+        ),
+        (
+            ca.server("localhost").alpn(&["http/1.1"]),
+            "does not speak HTTP/2",
+            "load balancer",
+        ),
+    ] {
+        let (server, _) = tls_server(tls).await;
+        let (client, _clock) = client(trusting(&ca).with_protocols(Protocols::H2Only));
+        let error = try_once(&client, &server, "localhost").await.unwrap_err();
+        assert!(error.message().contains(message), "{message}: {error}");
+        assert!(error.advice().unwrap().contains(advice), "{error}");
+        assert_eq!(error.processed(), Processed::Never);
+        assert!(!error.is_transient(), "{error}");
+        assert_plain(&error);
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_fails_in_the_handshake_is_explained_with_a_next_step() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    /// A fatal alert in a record of TLS 1.2.
+    const fn alert(number: u8) -> [u8; 7] {
+        [21, 3, 3, 0, 2, 2, number]
+    }
+    let alerts = [40, 112, 80, 120, 255].map(alert);
+    let http = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+    for (answer, message) in [
+        (&alerts[0][..], "no TLS version or cipher"),
+        (&alerts[1], "does not serve this host name"),
+        (&alerts[2], "TLS alert 80"),
+        (&alerts[3], "does not speak HTTP/2"),
+        (&alerts[4], "TLS alert 255"),
+        (&http[..], "something that is not TLS"),
+        (&[], "ended in the TLS handshake"),
+    ] {
+        let answer = answer.to_vec();
+        let server = Server::raw(move |_, mut stream| {
+            let answer = answer.clone();
+            async move {
+                let mut hello = [0; 1];
+                stream.read_exact(&mut hello).await.unwrap();
+                stream.write_all(&answer).await.unwrap();
+                stream.shutdown().await.unwrap();
+                let mut rest = Vec::new();
+                stream.read_to_end(&mut rest).await.ok();
+            }
+        })
+        .await;
+        let (client, _clock) = client(HttpConfig::default());
+        let error = try_once(&client, &server, "localhost").await.unwrap_err();
+        assert!(error.message().contains(message), "{error}");
+        assert_eq!(error.processed(), Processed::Never);
+        assert_plain(&error);
+    }
+}
+
+#[tokio::test]
+async fn a_tls_connection_that_ends_without_notice_is_reported_in_plain_words() {
+    let ca = Ca::new();
+    let acceptor = ca.server("localhost").acceptor();
+    let server = Server::raw(move |_, tcp| {
+        let acceptor = acceptor.clone();
+        async move {
+            let tls = accept(&acceptor, tcp).await.unwrap();
+            let mut peer = Peer::accept(tls).await.unwrap();
+            peer.writer().stream_limit(10).await;
+            // Dropping it closes TCP and sends no `close_notify`.
+            peer.request().await.unwrap();
+        }
+    })
+    .await;
+    let (client, _clock) = client(trusting(&ca));
+    let error = try_once(&client, &server, "localhost").await.unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::Closed);
+    assert_eq!(error.processed(), Processed::Unknown);
+    assert_eq!(
+        error.message(),
+        "the connection ended: the peer closed the connection without an orderly end"
+    );
+    assert_plain(&error);
+}
+
+#[tokio::test]
+async fn a_peer_that_cannot_be_reached_is_reported_in_plain_words() {
+    let closed = {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap()
+    };
+    let (client, _clock) = client(HttpConfig::default());
+    let error = soon(client.send(post(&format!("https://{closed}"), "x")))
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .message()
+            .ends_with("the peer refused the connection, nothing listens on this port"),
+        "{error}"
+    );
+    assert_plain(&error);
+    // RFC 2606: it never resolves, with or without a DNS server.
+    let error = soon(client.send(post("https://push.invalid", "x")))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.message(),
+        "the name push.invalid could not be resolved to an address"
+    );
+    assert_plain(&error);
 }

@@ -4,7 +4,7 @@
 //! use std::time::Duration;
 //! #[derive(serde::Deserialize)]
 //! struct Table {
-//!     #[serde(with = "push_http::duration")]
+//!     #[serde(with = "push_core::duration")]
 //!     timeout: Duration,
 //! }
 //! let table: Table = serde_json::from_str(r#"{"timeout":"1500ms"}"#).unwrap();
@@ -16,7 +16,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserializer, Serializer, de};
 
-/// The longest duration that is accepted: 3,650 days. Longer is a slip, not a wish.
+/// The longest duration that is accepted: 3,650 days. A longer one is taken for a mistake.
 pub const MAX: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 
 /// Reads a duration: a whole number and a unit (`ms`, `s`, `m`, `h`, `d`), or a whole number alone, which means seconds.
@@ -26,7 +26,7 @@ pub const MAX: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 pub fn parse(text: &str) -> Result<Duration, String> {
     let trimmed = text.trim();
     let digits = trimmed
-        .find(|it: char| !it.is_ascii_digit())
+        .find(|letter: char| !letter.is_ascii_digit())
         .unwrap_or(trimmed.len());
     let (number, unit) = trimmed.split_at(digits);
     let millis = match unit.trim_start() {
@@ -41,7 +41,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     number
         .checked_mul(millis)
         .map(Duration::from_millis)
-        .filter(|it| *it <= MAX)
+        .filter(|duration| *duration <= MAX)
         .ok_or_else(|| wrong(text))
 }
 
@@ -52,7 +52,7 @@ fn wrong(text: &str) -> String {
     )
 }
 
-/// Writes a duration so that [`parse`] reads it back: in the largest unit that loses nothing but parts of a millisecond.
+/// Writes a duration in the largest unit that divides it, so that [`parse`] reads it back. Parts of a millisecond are lost.
 pub fn format(duration: Duration) -> String {
     let millis = duration.as_millis();
     for (unit, size) in [
@@ -68,7 +68,7 @@ pub fn format(duration: Duration) -> String {
     format!("{millis}ms")
 }
 
-/// For `#[serde(with = "push_http::duration")]`.
+/// For `#[serde(with = "push_core::duration")]`.
 ///
 /// # Errors
 /// As [`parse`].
@@ -84,19 +84,19 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duratio
         }
         fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Duration, E> {
             Some(Duration::from_secs(seconds))
-                .filter(|it| *it <= MAX)
+                .filter(|duration| *duration <= MAX)
                 .ok_or_else(|| E::custom(wrong(&seconds.to_string())))
         }
         fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Duration, E> {
             u64::try_from(seconds)
                 .map_err(|_| E::custom(wrong(&seconds.to_string())))
-                .and_then(|it| self.visit_u64(it))
+                .and_then(|seconds| self.visit_u64(seconds))
         }
     }
     deserializer.deserialize_any(Visitor)
 }
 
-/// For `#[serde(with = "push_http::duration")]`.
+/// For `#[serde(with = "push_core::duration")]`.
 ///
 /// # Errors
 /// Those of `serializer`.
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_refused_with_the_accepted_forms() {
+    fn a_text_that_is_no_duration_is_refused_with_the_accepted_forms() {
         for text in [
             "",
             "s",

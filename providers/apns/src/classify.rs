@@ -8,7 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use push_core::{Retry, Scope, Timestamp, TokenFault, VendorAnswer, Verdict, VerdictKind};
-use push_http::{HttpError, HttpErrorKind, Processed};
+use push_http::HttpError;
+use push_kit::verdict::{not_the_vendors, unanswered, unknown_code, with_retry_after};
 use serde_json::Value;
 
 use crate::auth::MIN_BETWEEN;
@@ -203,7 +204,7 @@ pub(crate) fn classify(
     }
     let body = Body::read(response.body()).filter(|_| !status.is_success() && !status.is_redirection());
     let Some(body) = body else {
-        return (foreign(status, headers, now), Action::None);
+        return (not_the_vendors(status, headers, now), Action::None);
     };
     let answer = answer(status, headers, &body.reason).with_text(explanation(&body.reason));
     match class_of(&body.reason) {
@@ -211,7 +212,10 @@ pub(crate) fn classify(
             let since = body.timestamp.map(|at| at.min(now));
             of_class(class, topic, since, answer, headers, now)
         }
-        None => (by_status(status, answer, headers, now), Action::None),
+        None => {
+            let verdict = Verdict::new(unknown_code(status), answer);
+            (with_retry_after(verdict, headers, now), Action::None)
+        }
     }
 }
 
@@ -230,20 +234,6 @@ fn answer(status: StatusCode, headers: &HeaderMap, code: &str) -> VendorAnswer {
 /// Returns `true` if the answer has the header that Apple's answers have. A captive portal's 200 does not.
 fn is_apples(headers: &HeaderMap) -> bool {
     headers.contains_key("apns-id")
-}
-
-/// An answer that Apple did not give.
-fn foreign(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Verdict {
-    let scope = match status.as_u16() {
-        // A limit of a proxy on the size of one request.
-        413 | 414 | 431 => Scope::Token,
-        _ => Scope::Credential,
-    };
-    let answer = VendorAnswer::new(status.as_u16(), "").with_text(
-        "the answer is not in Apple's format: check for a proxy, firewall or captive portal on the way to Apple, and check `endpoint`",
-    );
-    let verdict = Verdict::new(VerdictKind::Unavailable(scope), answer);
-    with_retry_after(verdict, headers, now)
 }
 
 fn class_of(reason: &str) -> Option<Class> {
@@ -323,59 +313,39 @@ pub(crate) fn stale(answer: VendorAnswer, wait: Duration) -> Verdict {
     .with_retry(Retry::After(wait))
 }
 
-/// A reason that is not in the table: never costs a token and never suspends the credential.
-fn by_status(
-    status: StatusCode,
-    answer: VendorAnswer,
-    headers: &HeaderMap,
-    now: Timestamp,
-) -> Verdict {
-    let kind = match status.as_u16() {
-        408 | 425 | 500.. => VerdictKind::Unavailable(Scope::Credential),
-        429 => VerdictKind::RateLimited(Scope::Token),
-        _ => VerdictKind::TargetRefused,
-    };
-    with_retry_after(Verdict::new(kind, answer), headers, now)
-}
-
-fn with_retry_after(verdict: Verdict, headers: &HeaderMap, now: Timestamp) -> Verdict {
-    // Apple does not document the header, but a server that sends it wants it honoured.
-    match Retry::from_headers(headers, now) {
-        Some(retry) if verdict.retry == Retry::Backoff => verdict.with_retry(retry),
-        _ => verdict,
-    }
-}
-
 /// Classifies a request that got no whole answer.
 pub(crate) fn classify_error(error: &HttpError) -> Verdict {
-    let answer = VendorAnswer::none(error.to_string());
+    if let Some(head) = error.response_head() {
+        // Apple answers with a status and no body, so a stream that does not end changes nothing about it.
+        if head.status == StatusCode::OK && is_apples(&head.headers) {
+            return accepted(&head.headers);
+        }
+        // Whatever a refusal's body would have said, the push was not accepted.
+        if head.status.is_client_error() || head.status.is_server_error() {
+            return Verdict::unavailable(error.to_string());
+        }
+    }
+    let verdict = unanswered(error);
     // Apple's GOAWAY names its reason in the vocabulary of the answers.
     let reason = error
         .go_away()
         .and_then(|frame| Body::read(frame.debug_data()))
         .map(|body| body.reason);
     let Some(reason) = reason else {
-        return Verdict::new(by_processed(error), answer);
+        return verdict;
     };
-    let mut answer = answer;
+    let mut answer = VendorAnswer::none(error.to_string());
     answer.code = VendorAnswer::new(0, &reason).code;
     match class_of(&reason) {
         Some(Class::Credential | Class::Forbidden | Class::InvalidToken) => {
-            Verdict::new(VerdictKind::CredentialRefused, answer.with_text(explanation(&reason)))
+            let answer = answer.with_text(explanation(&reason));
+            Verdict::new(VerdictKind::CredentialRefused, answer)
         }
         Some(Class::TooManyTokens) => {
             Verdict::new(VerdictKind::RateLimited(Scope::Credential), answer)
                 .with_retry(Retry::After(MIN_BETWEEN))
         }
-        _ => Verdict::new(by_processed(error), answer),
-    }
-}
-
-fn by_processed(error: &HttpError) -> VerdictKind {
-    match (error.kind(), error.processed()) {
-        (HttpErrorKind::InvalidRequest, _) => VerdictKind::PayloadRefused,
-        (_, Processed::Never) => VerdictKind::Unavailable(Scope::Credential),
-        (_, Processed::Unknown) => VerdictKind::Unknown,
+        _ => Verdict::new(verdict.kind, answer),
     }
 }
 
@@ -386,29 +356,35 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
     const DEAD_SINCE: Timestamp = Timestamp::from_unix_millis(1_454_948_015_990);
 
-    fn answer(status: u16, body: &str) -> (Verdict, Action) {
+    fn answer_to(topic: TopicOrigin, status: u16, body: &str) -> (Verdict, Action) {
         let response = Response::builder()
             .status(status)
+            .header("apns-id", "a")
             .body(Bytes::copy_from_slice(body.as_bytes()))
             .unwrap();
-        classify(&response, NOW)
+        classify(&response, topic, NOW)
+    }
+
+    fn answer(status: u16, body: &str) -> (Verdict, Action) {
+        answer_to(TopicOrigin::Credential, status, body)
     }
 
     fn reason(status: u16, reason: &str) -> (Verdict, Action) {
         answer(status, &format!(r#"{{"reason":"{reason}"}}"#))
     }
 
-    /// Apple's whole list, with the status of each, and what must become of the delivery.
+    /// Apple's whole list, with the status of each, and what becomes of the delivery.
     #[test]
     fn every_documented_reason_has_its_verdict() {
-        use Action::{CheckTokenDate, None as Nothing, RenewToken, Resend};
+        use Action::{CheckTokenDate, None as Nothing, Reconnect, RenewToken, Resend};
         use Retry::{After, Backoff, Never};
         use VerdictKind::{
-            CredentialRefused, PayloadRefused, RateLimited, TokenDead, TokenMismatch, Unavailable,
+            CredentialRefused, PayloadRefused, RateLimited, TokenDead, TokenUnusable, Unavailable,
         };
-        let environment = TokenMismatch(Mismatch::Environment);
-        let app = TokenMismatch(Mismatch::App);
+        let environment = TokenUnusable(TokenFault::Environment);
+        let app = TokenUnusable(TokenFault::App);
         let dead = TokenDead { since: None };
+        let down = Unavailable(Scope::Credential);
         let twenty = After(Duration::from_secs(1200));
         let (of_token, of_credential) = (RateLimited(Scope::Token), RateLimited(Scope::Credential));
         let table = [
@@ -417,89 +393,36 @@ mod tests {
             (400, "BadExpirationDate", PayloadRefused, Never, Nothing),
             (400, "BadMessageId", PayloadRefused, Never, Nothing),
             (400, "BadPriority", PayloadRefused, Never, Nothing),
-            (400, "BadTopic", PayloadRefused, Never, Nothing),
+            (400, "BadTopic", CredentialRefused, Backoff, Nothing),
             (400, "DeviceTokenNotForTopic", app, Never, Nothing),
             (400, "DuplicateHeaders", PayloadRefused, Never, Nothing),
-            (400, "IdleTimeout", Unavailable, Backoff, Resend),
+            (400, "IdleTimeout", down, Backoff, Resend),
             (400, "InvalidPushType", PayloadRefused, Never, Nothing),
             (400, "MissingDeviceToken", PayloadRefused, Never, Nothing),
             (400, "MissingTopic", PayloadRefused, Never, Nothing),
             (400, "PayloadEmpty", PayloadRefused, Never, Nothing),
             (400, "TopicDisallowed", CredentialRefused, Backoff, Nothing),
             (403, "BadCertificate", CredentialRefused, Backoff, Nothing),
-            (
-                403,
-                "BadCertificateEnvironment",
-                CredentialRefused,
-                Backoff,
-                Nothing,
-            ),
-            (
-                403,
-                "ExpiredProviderToken",
-                of_credential,
-                twenty,
-                RenewToken,
-            ),
+            (403, "BadCertificateEnvironment", CredentialRefused, Backoff, Nothing),
+            (403, "ExpiredProviderToken", of_credential, twenty, RenewToken),
             (403, "Forbidden", CredentialRefused, Backoff, Nothing),
-            (
-                403,
-                "InvalidProviderToken",
-                CredentialRefused,
-                Backoff,
-                CheckTokenDate,
-            ),
-            (
-                403,
-                "MissingProviderToken",
-                CredentialRefused,
-                Backoff,
-                Nothing,
-            ),
-            (
-                403,
-                "UnrelatedKeyIdInToken",
-                CredentialRefused,
-                Backoff,
-                Nothing,
-            ),
-            (
-                403,
-                "BadEnvironmentKeyIdInToken",
-                CredentialRefused,
-                Backoff,
-                Nothing,
-            ),
-            (
-                403,
-                "BadEnvironmentKeyInToken",
-                CredentialRefused,
-                Backoff,
-                Nothing,
-            ),
+            (403, "InvalidProviderToken", CredentialRefused, Backoff, CheckTokenDate),
+            (403, "MissingProviderToken", CredentialRefused, Backoff, Nothing),
+            (403, "UnrelatedKeyIdInToken", CredentialRefused, Backoff, Reconnect),
+            (403, "BadEnvironmentKeyIdInToken", CredentialRefused, Backoff, Nothing),
+            (403, "BadEnvironmentKeyInToken", CredentialRefused, Backoff, Nothing),
             (404, "BadPath", PayloadRefused, Never, Nothing),
             (405, "MethodNotAllowed", PayloadRefused, Never, Nothing),
             (410, "ExpiredToken", dead, Never, Nothing),
             (410, "Unregistered", dead, Never, Nothing),
             (413, "PayloadTooLarge", PayloadRefused, Never, Nothing),
-            (
-                429,
-                "TooManyProviderTokenUpdates",
-                of_credential,
-                twenty,
-                Nothing,
-            ),
+            (429, "TooManyProviderTokenUpdates", of_credential, twenty, Nothing),
             (429, "TooManyRequests", of_token, Backoff, Nothing),
-            (500, "InternalServerError", Unavailable, Backoff, Nothing),
-            (503, "ServiceUnavailable", Unavailable, Backoff, Nothing),
-            (503, "Shutdown", Unavailable, Backoff, Nothing),
-            (
-                400,
-                "FeatureNotEnabled",
-                CredentialRefused,
-                Backoff,
-                Nothing,
-            ),
+            (500, "InternalServerError", down, Backoff, Nothing),
+            (503, "ServiceUnavailable", down, Backoff, Nothing),
+            (503, "Service Unavailable", down, Backoff, Nothing),
+            (503, "Shutdown", down, Backoff, Nothing),
+            (400, "FeatureNotEnabled", PayloadRefused, Never, Nothing),
             (403, "TopicMismatch", CredentialRefused, Backoff, Nothing),
             (400, "MissingChannelId", PayloadRefused, Never, Nothing),
             (400, "BadChannelId", PayloadRefused, Never, Nothing),
@@ -507,13 +430,7 @@ mod tests {
             (400, "BadRequestParams", PayloadRefused, Never, Nothing),
             (400, "BadRequestPayload", PayloadRefused, Never, Nothing),
             (400, "MissingPushType", PayloadRefused, Never, Nothing),
-            (
-                400,
-                "CannotCreateChannelConfig",
-                PayloadRefused,
-                Never,
-                Nothing,
-            ),
+            (400, "CannotCreateChannelConfig", PayloadRefused, Never, Nothing),
         ];
         assert_eq!(table.len(), REASONS.len(), "the table has every reason");
         for (status, word, kind, retry, action) in table {
@@ -527,8 +444,38 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_token_is_dead_since_the_moment_that_apple_names() {
-        for word in ["Unregistered", "ExpiredToken", "NotInventedYet"] {
+    fn a_topic_of_one_slot_that_is_refused_does_not_concern_the_credential() {
+        for word in ["TopicDisallowed", "TopicMismatch", "BadTopic"] {
+            let body = format!(r#"{{"reason":"{word}"}}"#);
+            let (verdict, _) = answer_to(TopicOrigin::Slot, 400, &body);
+            assert_eq!(verdict.kind, VerdictKind::TargetRefused, "{word}");
+            assert!(verdict.answer.text.contains("topic"), "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_push_type_that_the_message_chose_never_counts_against_token_or_credential() {
+        for (status, word) in [
+            (400, "BadDeviceToken"),
+            (400, "DeviceTokenNotForTopic"),
+            (400, "TopicDisallowed"),
+            (400, "BadTopic"),
+            (403, "TopicMismatch"),
+            (403, "Forbidden"),
+            (410, "Unregistered"),
+            (410, "ExpiredToken"),
+        ] {
+            let body = format!(r#"{{"reason":"{word}","timestamp":1454948015990}}"#);
+            let (verdict, _) = answer_to(TopicOrigin::Message, status, &body);
+            assert_eq!(verdict.kind, VerdictKind::PayloadRefused, "{word}");
+            assert_eq!(verdict.answer.code, word);
+            assert!(verdict.answer.text.contains("`push-type`"), "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_dead_since_the_time_that_apple_names() {
+        for word in ["Unregistered", "ExpiredToken"] {
             let body = format!(r#"{{"reason":"{word}","timestamp":1454948015990}}"#);
             let kind = VerdictKind::TokenDead {
                 since: Some(DEAD_SINCE),
@@ -538,53 +485,101 @@ mod tests {
     }
 
     #[test]
-    fn a_token_never_dies_in_the_future() {
-        let body = r#"{"reason":"Unregistered","timestamp":99999999999999}"#;
-        let kind = VerdictKind::TokenDead { since: Some(NOW) };
-        assert_eq!(answer(410, body).0.kind, kind);
-    }
-
-    #[test]
-    fn a_reason_that_nobody_knows_is_kept_and_costs_no_token() {
-        for status in [
-            400, 401, 403, 404, 409, 410, 413, 418, 429, 500, 502, 599, 300, 204,
+    fn an_odd_timestamp_does_not_hide_the_reason() {
+        for (timestamp, since) in [
+            (r#""1454948015990""#, Some(DEAD_SINCE)),
+            ("1454948015990.25", Some(DEAD_SINCE)),
+            ("1.45494801599e12", Some(DEAD_SINCE)),
+            (r#"" 1454948015990.0 ""#, Some(DEAD_SINCE)),
+            (r#""2016-02-08T16:13:35Z""#, None),
+            ("-5", None),
+            ("0", None),
+            ("1e300", None),
+            (r#""NaN""#, None),
+            ("true", None),
+            ("null", None),
+            ("{}", None),
+            ("99999999999999999999999", None),
+            ("99999999999999", Some(NOW)),
         ] {
-            let (verdict, action) = reason(status, "InventedTomorrow");
-            assert_eq!(verdict.answer.code, "InventedTomorrow");
-            assert!(
-                !matches!(
-                    verdict.kind,
-                    VerdictKind::TokenDead { .. } | VerdictKind::Accepted
-                ),
-                "{status}"
-            );
-            assert_eq!(action, Action::None);
+            let body = format!(r#"{{"reason":"Unregistered","timestamp":{timestamp}}}"#);
+            let verdict = answer(410, &body).0;
+            assert_eq!(verdict.kind, VerdictKind::TokenDead { since }, "{timestamp}");
+            assert_eq!(verdict.answer.code, "Unregistered");
         }
-        assert_eq!(reason(403, "X").0.kind, VerdictKind::CredentialRefused);
-        assert_eq!(reason(502, "X").0.kind, VerdictKind::Unavailable);
-        assert_eq!(reason(422, "X").0.kind, VerdictKind::PayloadRefused);
-        assert_eq!(reason(204, "X").0.kind, VerdictKind::Unknown);
     }
 
     #[test]
-    fn an_answer_that_is_not_apples_is_judged_by_its_status() {
-        let (verdict, _) = answer(403, "<html>proxy</html>");
-        assert_eq!(verdict.kind, VerdictKind::CredentialRefused);
-        assert!(verdict.answer.text.contains("not Apple's"));
-        assert!(!verdict.answer.text.contains("html"));
-        assert_eq!(answer(410, "").0.kind, VerdictKind::PayloadRefused);
-        assert_eq!(answer(503, "").0.kind, VerdictKind::Unavailable);
+    fn an_unknown_reason_is_kept_and_costs_neither_token_nor_credential() {
+        for status in [400, 401, 403, 404, 409, 410, 413, 418, 422, 429, 500, 502, 599] {
+            let body = r#"{"reason":"InventedTomorrow","timestamp":1454948015990}"#;
+            let (verdict, action) = answer(status, body);
+            assert_eq!(verdict.answer.code, "InventedTomorrow");
+            assert_eq!(action, Action::None);
+            let kind = match status {
+                429 => VerdictKind::RateLimited(Scope::Credential),
+                500.. => VerdictKind::Unavailable(Scope::Credential),
+                _ => VerdictKind::TargetRefused,
+            };
+            assert_eq!(verdict.kind, kind, "{status}");
+        }
     }
 
     #[test]
-    fn the_vendors_wish_to_wait_is_honoured_in_both_forms() {
+    fn an_answer_that_is_not_apples_settles_nothing_whatever_its_status() {
+        let down = VerdictKind::Unavailable(Scope::Credential);
+        for status in [200, 204, 302, 400, 401, 403, 404, 407, 410, 413, 421, 429, 500, 503] {
+            for body in [
+                "<html>proxy</html>",
+                "{}",
+                "[]",
+                r#"{"reason":""}"#,
+                r#"{"reason":7}"#,
+                r#"{"error":"denied"}"#,
+                r#""Unregistered""#,
+                "Unregistered",
+            ] {
+                let (verdict, action) = answer(status, body);
+                assert_eq!(verdict.kind, down, "{status} {body}");
+                assert_eq!(verdict.retry, Retry::Backoff);
+                assert_eq!(action, Action::None);
+                assert!(!verdict.answer.text.contains("proxy</html>"));
+                assert!(verdict.answer.text.contains("format"), "{verdict:?}");
+            }
+            if status != 200 {
+                assert_eq!(answer(status, "").0.kind, down, "{status}");
+            }
+        }
+        // A success that has a reason is none of Apple's either.
+        assert_eq!(reason(200, "Unregistered").0.kind, down);
+        assert_eq!(reason(302, "Unregistered").0.kind, down);
+    }
+
+    #[test]
+    fn a_success_without_apples_header_is_not_apples() {
+        let captive_portal = Response::builder().status(200).body(Bytes::new()).unwrap();
+        let (verdict, _) = classify(&captive_portal, TopicOrigin::Credential, NOW);
+        assert_eq!(verdict.kind, VerdictKind::Unavailable(Scope::Credential));
+        assert_eq!(answer(200, "").0.kind, VerdictKind::Accepted);
+    }
+
+    #[test]
+    fn an_invalid_provider_token_may_be_the_fault_of_the_clock() {
+        let text = reason(403, "InvalidProviderToken").0.answer.text.clone();
+        for word in ["`key_id`", "`team_id`", "revoked", "clock"] {
+            assert!(text.contains(word), "{text}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_honoured_in_both_forms() {
         let with = |value: &str, word: &str| {
             let response = Response::builder()
                 .status(503)
                 .header("retry-after", value)
                 .body(Bytes::from(format!(r#"{{"reason":"{word}"}}"#)))
                 .unwrap();
-            classify(&response, NOW).0.retry
+            classify(&response, TopicOrigin::Credential, NOW).0.retry
         };
         let after = |seconds| Retry::After(Duration::from_secs(seconds));
         assert_eq!(with("120", "ServiceUnavailable"), after(120));
@@ -608,7 +603,7 @@ mod tests {
             .header("apns-unique-id", "b")
             .body(Bytes::new())
             .unwrap();
-        let (verdict, _) = classify(&response, NOW);
+        let (verdict, _) = classify(&response, TopicOrigin::Credential, NOW);
         assert_eq!(verdict.kind, VerdictKind::Accepted);
         assert_eq!(verdict.answer.request_id, "b");
     }

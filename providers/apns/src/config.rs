@@ -4,6 +4,7 @@ use std::sync::Arc;
 use http::Uri;
 use push_core::{BuildContext, Environment, Error, ErrorKind, Result, Secret};
 use push_http::{Client, HttpConfig, Protocols};
+use push_kit::{endpoint::Endpoint, faults::Faults};
 use serde::Deserialize;
 
 use crate::{
@@ -52,35 +53,22 @@ pub(crate) struct Checked {
     pub(crate) client: Client,
 }
 
-/// Collects everything that is wrong, so that an operator corrects it in one go.
-#[derive(Default)]
-struct Faults(Vec<String>);
-
-impl Faults {
-    fn add(&mut self, fault: impl Into<String>) {
-        self.0.push(fault.into());
-    }
-
-    fn keep<T>(&mut self, result: Result<T, String>) -> Option<T> {
-        result.map_err(|fault| self.add(fault)).ok()
-    }
-
-    fn into_error(self) -> Error {
-        Error::new(ErrorKind::Config, self.0.join("; "))
-    }
-}
-
 impl ApnsConfig {
     /// Checks everything that can be checked without asking Apple.
     ///
     /// # Errors
     /// [`ErrorKind::Config`], with every fault.
     pub(crate) fn check(mut self, context: &BuildContext) -> Result<Checked> {
-        let mut faults = Faults::default();
-        let http = std::mem::take(&mut self.http).with_protocols(Protocols::H2Only);
+        let mut faults = Faults::new();
+        let http = std::mem::take(&mut self.http)
+            .with_protocols(Protocols::H2Only)
+            .with_addresses(context.addresses.clone());
         for value in [&mut self.key_id, &mut self.team_id, &mut self.topic] {
             // Copied from a web page, often with blanks around it.
-            *value = value.take().map(|text| text.trim().to_owned());
+            *value = value
+                .take()
+                .map(|text| text.trim().to_owned())
+                .filter(|text| !text.is_empty());
         }
         let by_certificate = self.certificate.is_some();
         let (auth, http) = match self.certificate.take() {
@@ -91,13 +79,15 @@ impl ApnsConfig {
         // A certificate that cannot be read names neither topic nor environment: one fault is enough for it.
         let is_readable = auth.is_some() || !by_certificate;
         let topic = (is_readable || self.topic.is_some())
-            .then(|| self.topic_of(facts, &mut faults))
+            .then(|| faults.take("topic", self.topic_of(facts)))
             .flatten();
         let environment = (is_readable || self.environment.is_some())
-            .then(|| self.environment_of(facts, &mut faults))
+            .then(|| faults.take("environment", self.environment_of(facts)))
             .flatten();
         let origin = match &self.endpoint {
-            Some(endpoint) => faults.keep(origin(endpoint)),
+            Some(endpoint) => faults
+                .take("endpoint", Endpoint::origin(endpoint.trim()))
+                .map(|endpoint| endpoint.uri().clone()),
             None => environment.map(|environment| {
                 Uri::from_static(match environment {
                     Environment::Sandbox => "https://api.sandbox.push.apple.com",
@@ -105,13 +95,10 @@ impl ApnsConfig {
                 })
             }),
         };
-        let client = Client::new(http, Arc::clone(&context.clock));
-        let client = faults.keep(client.map_err(|error| error.at("http").to_string()));
-        match (auth, topic, environment, origin, client) {
-            (Some(auth), Some(topic), Some(environment), Some(origin), Some(client))
-                if faults.0.is_empty() =>
-            {
-                Ok(Checked {
+        let client = faults.take("http", Client::new(http, Arc::clone(&context.clock)));
+        let checked = match (auth, topic, environment, origin, client) {
+            (Some(auth), Some(topic), Some(environment), Some(origin), Some(client)) => {
+                Some(Checked {
                     auth,
                     topic,
                     environment,
@@ -119,56 +106,51 @@ impl ApnsConfig {
                     client,
                 })
             }
-            _ => Err(faults.into_error()),
-        }
+            _ => None,
+        };
+        faults.finish(checked)
     }
 
     fn token_auth(&self, context: &BuildContext, faults: &mut Faults) -> Option<Auth> {
         if self.key.is_none() && self.key_id.is_none() && self.team_id.is_none() {
-            faults.add("there is no credential: set key, key_id and team_id of a .p8 key, or certificate and password of a .p12 file");
+            faults.add(
+                "key",
+                "is missing, and there is no certificate either",
+                "set key, key_id and team_id of a .p8 key, or certificate and password of a .p12 file",
+            );
             return None;
         }
-        if self.password.is_some() {
-            faults.add("`password` belongs to a .p12 `certificate`: a .p8 key has none");
-        }
-        let mut id = |name: &str, value: &Option<String>, place: &str| match value.as_deref() {
-            Some(id) if id.len() == 10 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
-                Some(id.to_owned())
-            }
-            Some(id) => {
-                faults.add(match id.chars().count() {
-                    10 => format!("`{name}` has 10 letters and digits and nothing else: it is {place}"),
-                    count => format!("`{name}` has 10 letters and digits, not {count}: it is {place}"),
-                });
-                None
-            }
-            None => {
-                faults.add(format!("`{name}` is missing: it is {place}"));
-                None
-            }
-        };
-        let key_id = id(
-            "key_id",
-            &self.key_id,
-            "in the name of the file, AuthKey_<key id>.p8",
+        faults.check(
+            self.password.is_none(),
+            "password",
+            "belongs to a .p12 certificate, and a .p8 key has none",
+            "remove it",
         );
-        let team_id = id(
+        let key_id = faults.take(
+            "key_id",
+            id(
+                self.key_id.as_deref(),
+                "it is in the name of the file, AuthKey_<key id>.p8",
+            ),
+        );
+        let team_id = faults.take(
             "team_id",
-            &self.team_id,
-            "in the membership details of the developer account",
+            id(
+                self.team_id.as_deref(),
+                "it is in the membership details of the developer account",
+            ),
         );
         let Some(key) = &self.key else {
-            faults.add("`key` is missing: it is the text of the .p8 file");
+            faults.add("key", "is missing", "set it to the text of the .p8 file");
             return None;
         };
-        // The key is read even where an id is wrong, to say everything at once.
+        // The key is read even if an id is wrong, to report every fault at once.
         let signing = SigningKey::from_pem(
             key,
             key_id.as_deref().unwrap_or_default(),
             team_id.as_deref().unwrap_or_default(),
-        )
-        .map_err(|fault| format!("`key` {fault}"));
-        let signing = faults.keep(signing)?;
+        );
+        let signing = faults.take("key", signing.map_err(fault))?;
         (key_id.is_some() && team_id.is_some())
             .then(|| Auth::Token(TokenSource::new(signing, Arc::clone(&context.clock))))
     }
@@ -179,17 +161,19 @@ impl ApnsConfig {
         http: HttpConfig,
         faults: &mut Faults,
     ) -> (Option<Auth>, HttpConfig) {
-        if self.key_id.is_some() || self.team_id.is_some() {
-            faults.add("`certificate` and `key_id` or `team_id` exclude each other: keep the certificate, or the .p8 key with its two ids");
-        }
+        faults.check(
+            self.key_id.is_none() && self.team_id.is_none(),
+            "certificate",
+            "and key_id or team_id exclude each other",
+            "keep the certificate, or the .p8 key with its two ids",
+        );
         let identity = Identity::read(
             certificate,
             self.key.as_ref(),
             self.password.as_ref(),
-            self.topic.as_deref().filter(|topic| !topic.is_empty()),
-        )
-        .map_err(|fault| format!("`certificate` {fault}"));
-        match faults.keep(identity) {
+            self.topic.as_deref(),
+        );
+        match faults.take("certificate", identity.map_err(fault)) {
             Some(Identity { facts, client }) => (
                 Some(Auth::Certificate(facts)),
                 http.with_client_certificate(client),
@@ -198,124 +182,112 @@ impl ApnsConfig {
         }
     }
 
-    fn topic_of(&self, facts: Option<&CertificateFacts>, faults: &mut Faults) -> Option<String> {
-        let own = self.topic.as_deref().filter(|topic| !topic.is_empty());
-        if let Some(topic) = own
-            && facts.and_then(CertificateFacts::bundle_id) != Some(topic)
-            && let Some(fault) = topic_fault(topic, self.team_id.as_deref())
-        {
-            faults.add(fault);
-            return None;
-        }
-        match (own, facts) {
-            (Some(topic), Some(facts))
-                if !facts.topics.is_empty()
-                    && facts.bundle_id() != Some(topic)
-                    && !facts.has_topic(topic) =>
+    fn topic_of(&self, facts: Option<&CertificateFacts>) -> Result<String> {
+        let of_certificate = facts.and_then(CertificateFacts::bundle_id);
+        let Some(topic) = self.topic.as_deref() else {
+            return of_certificate.map(str::to_owned).ok_or_else(|| {
+                fault("is missing").advise("set it to the app's bundle id, as in com.example.chat")
+            });
+        };
+        if of_certificate != Some(topic) {
+            check_topic(topic, self.team_id.as_deref())?;
+            if let Some(facts) = facts
+                && !facts.topics.is_empty()
+                && !facts.has_topic(topic)
             {
                 let named: Vec<_> = facts
                     .topics
                     .iter()
                     .map(|topic| topic.topic.as_str())
                     .collect();
-                faults.add(format!(
-                    "`topic` is {topic}, but the certificate is for {}: remove `topic`, or use the other app's certificate",
+                return Err(fault(format!(
+                    "is {topic}, but the certificate is for {}",
                     named.join(", ")
-                ));
-                None
-            }
-            (Some(topic), _) => Some(topic.to_owned()),
-            (None, Some(facts)) => match facts.bundle_id() {
-                Some(topic) => Some(topic.to_owned()),
-                None => {
-                    faults.add("`topic` is missing, and the certificate does not name it: set it to the app's bundle id");
-                    None
-                }
-            },
-            (None, None) => {
-                faults.add("`topic` is missing: it is the app's bundle id, as in com.example.chat");
-                None
+                ))
+                .advise("remove it, or use the other app's certificate"));
             }
         }
+        Ok(topic.to_owned())
     }
 
-    fn environment_of(
-        &self,
-        facts: Option<&CertificateFacts>,
-        faults: &mut Faults,
-    ) -> Option<Environment> {
-        let own = self.environment.as_deref().map(str::trim);
-        let own = match own.filter(|word| !word.is_empty()) {
-            None => None,
-            Some(word) => Some(faults.keep(environment(word))?),
-        };
+    fn environment_of(&self, facts: Option<&CertificateFacts>) -> Result<Environment> {
         let named = facts.map_or(&[][..], |facts| &facts.environments);
-        match (own, named) {
-            (Some(own), named) if !named.is_empty() && !named.contains(&own) => {
-                faults.add(format!(
-                    "`environment` is {own}, but the certificate is for {} only",
-                    named[0]
-                ));
-                None
-            }
-            (Some(own), _) => Some(own),
-            (None, [only]) => Some(*only),
-            (None, _) => {
-                faults.add("`environment` is missing: sandbox for debug builds, production for released apps and TestFlight");
-                None
-            }
+        let own = self.environment.as_deref().map(str::trim);
+        let Some(own) = own.filter(|word| !word.is_empty()) else {
+            return match named {
+                [only] => Ok(*only),
+                _ => Err(fault("is missing").advise(ENVIRONMENTS)),
+            };
+        };
+        // In the words of this project, of Apple and of other gateways.
+        let own = match own.to_ascii_lowercase().as_str() {
+            "sandbox" | "development" | "dev" | "debug" => Environment::Sandbox,
+            "production" | "prod" | "release" => Environment::Production,
+            _ => return Err(fault("is not one of the two of Apple").advise(ENVIRONMENTS)),
+        };
+        if named.is_empty() || named.contains(&own) {
+            return Ok(own);
         }
+        Err(
+            fault(format!("is {own}, but the certificate is for {} only", named[0]))
+                .advise("remove it, or use the other environment's certificate"),
+        )
     }
 }
 
-/// Reads an environment in the words of this project, of Apple (`development`) and of other gateways.
-fn environment(word: &str) -> Result<Environment, String> {
-    match word.to_ascii_lowercase().as_str() {
-        "sandbox" | "development" | "dev" | "debug" => Ok(Environment::Sandbox),
-        "production" | "prod" | "release" => Ok(Environment::Production),
-        _ => Err(
-            "`environment` is neither sandbox (for debug builds) nor production (for released apps and TestFlight)"
-                .to_owned(),
+const ENVIRONMENTS: &str =
+    "write \"sandbox\" for debug builds, \"production\" for released apps and TestFlight";
+
+fn fault(what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Config, what)
+}
+
+/// Checks the id of a key or a team.
+fn id(id: Option<&str>, place: &str) -> Result<String> {
+    let what = match id {
+        None => "is missing".to_owned(),
+        Some(id) if id.chars().count() != 10 => format!(
+            "has {} characters, and Apple's have 10 letters and digits",
+            id.chars().count()
         ),
-    }
+        Some(id) if id.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            return Ok(id.to_owned());
+        }
+        Some(_) => "has a character that is no letter or digit".to_owned(),
+    };
+    Err(fault(what).advise(place))
 }
 
-/// Returns what is wrong with `topic` as a bundle id.
-fn topic_fault(topic: &str, team_id: Option<&str>) -> Option<String> {
+/// Checks that `topic` can be a bundle id.
+fn check_topic(topic: &str, team_id: Option<&str>) -> Result<()> {
     let is_bundle_id = topic
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
     if !is_bundle_id {
-        return Some("`topic` is the app's bundle id, as in com.example.chat: letters, digits, dots and hyphens".into());
+        return Err(fault("is not a bundle id, which has letters, digits, dots and hyphens")
+            .advise("write the app's bundle id, as in com.example.chat"));
     }
     let suffix = PushType::ALL
         .iter()
         .map(|push_type| push_type.topic_suffix())
         .find(|suffix| !suffix.is_empty() && topic.ends_with(suffix));
     if let Some(suffix) = suffix {
-        return Some(format!(
-            "`topic` ends in {suffix}: write the bundle id without it, because the gateway adds the suffix of each push type itself"
-        ));
+        return Err(fault(format!(
+            "ends in {suffix}, and the gateway adds the suffix of each push type itself"
+        ))
+        .advise(format!("write the bundle id without {suffix}")));
     }
-    let (first, rest) = topic.split_once('.')?;
+    let Some((first, rest)) = topic.split_once('.') else {
+        return Ok(());
+    };
     let is_team_id = Some(first) == team_id
         || (first.len() == 10
             && first
                 .bytes()
                 .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()));
-    is_team_id.then(|| {
-        format!("`topic` begins with a team id: write the bundle id alone, which is {rest}")
-    })
-}
-
-fn origin(endpoint: &str) -> Result<Uri, String> {
-    let wrong = || {
-        "`endpoint` is a URL without a path, as in https://api.push.apple.com:2197; remove it to send to Apple".to_owned()
-    };
-    let uri = endpoint.trim().parse::<Uri>().map_err(|_| wrong())?;
-    let is_origin = matches!(uri.scheme_str(), Some("https" | "http"))
-        && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
-        && uri.path() == "/"
-        && uri.query().is_none();
-    if is_origin { Ok(uri) } else { Err(wrong()) }
+    if is_team_id {
+        return Err(fault("begins with a team id")
+            .advise(format!("write the bundle id alone, which is {rest}")));
+    }
+    Ok(())
 }

@@ -10,9 +10,8 @@ use aws_lc_rs::{
 use p12_keystore::{Pkcs12Archive, error::Error as Pkcs12Error};
 use push_core::{Environment, Secret, Timestamp};
 use push_http::ClientCertificate;
+use push_kit::pem::{self, Der, PemFault};
 use x509_parser::prelude::{FromDer, X509Certificate};
-
-use super::pem::{self, Der, PemFault};
 
 const UID: &str = "0.9.2342.19200300.100.1.1";
 const COMMON_NAME: &str = "2.5.4.3";

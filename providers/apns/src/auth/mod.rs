@@ -1,6 +1,5 @@
 //! How requests are authenticated: with a key, or with a certificate.
 pub(crate) mod certificate;
-mod pem;
 pub(crate) mod token;
 
 use push_core::Timestamp;

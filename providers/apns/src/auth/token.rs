@@ -12,8 +12,8 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::HeaderValue;
 use push_core::{Clock, Secret, Timestamp};
+use push_kit::pem::{self, PemFault};
 
-use super::pem::{self, PemFault};
 
 /// A token is replaced when it is this old. Apple refuses one older than an hour.
 pub(crate) const RENEW_AFTER: Duration = Duration::from_secs(50 * 60);

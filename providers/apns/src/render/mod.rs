@@ -2,7 +2,6 @@
 mod aps;
 mod cache;
 mod fields;
-mod fit;
 mod payload;
 pub(crate) mod push_type;
 pub(crate) mod request;
@@ -130,6 +129,6 @@ pub(crate) const fn number(badge: Badge) -> Option<u32> {
     match badge {
         Badge::Set(number) => Some(number),
         // Apple has no way to add, and the gateway counts for vendors of this style.
-        Badge::Leave | Badge::Add(_) => None,
+        _ => None,
     }
 }

@@ -6,14 +6,17 @@ use push_core::{
     DeliveryId, Interruption, Notification, Target, Timestamp,
     api::{DELIVERY_KEY, RECEIVER_KEY},
 };
+use push_kit::{overlay::merge, payload::fit};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
     Alert, AlertFields, Aps, CriticalSound, Event, PushType, Refusal, Sound, Text, VendorFields,
-    fit::{json_len, shortened},
     number,
 };
+
+/// The texts that are cut, the first one first.
+const TEXTS: [&str; 4] = ["/alert", "/alert/body", "/alert/subtitle", "/alert/title"];
 
 /// A payload without what differs by target.
 #[derive(Debug)]
@@ -81,8 +84,13 @@ impl Payload {
         if body.len() <= max {
             return Ok(body.into());
         }
-        let mut aps = self.aps.clone();
-        shorten(&mut aps, body.len() - max);
+        let mut aps = Value::Object(object(&self.aps)?);
+        let excess = body.len() - max;
+        let room = self.aps_members.len().saturating_sub(excess);
+        // If even that does not suffice, what follows says so.
+        let _ = fit(&mut aps, room, &TEXTS, |aps| {
+            aps.to_string().len() - "{}".len()
+        });
         let aps = members(&aps)?;
         let mut bytes = 0;
         for delivery in [delivery, None] {
@@ -288,17 +296,6 @@ fn overlaid(aps: Aps, over: &Map<String, Value>) -> Result<Aps, Refusal> {
     })
 }
 
-fn merge(under: &mut Map<String, Value>, over: &Map<String, Value>) {
-    for (key, value) in over {
-        match (under.get_mut(key), value) {
-            (Some(Value::Object(under)), Value::Object(over)) => merge(under, over),
-            _ => {
-                under.insert(key.clone(), value.clone());
-            }
-        }
-    }
-}
-
 /// Returns what stands beside `aps`: `ext` as a string (S2), `image`, and the vendor fields' own keys.
 fn beside(notification: &Notification, fields: &VendorFields) -> Map<String, Value> {
     let mut beside = Map::new();
@@ -324,39 +321,6 @@ fn members(value: &impl Serialize) -> Result<String, Refusal> {
         .ok()
         .and_then(|json| Some(json.strip_prefix('{')?.strip_suffix('}')?.to_owned()));
     json.ok_or_else(|| Refusal::new("BadVendorFields", "the payload cannot be written as JSON"))
-}
-
-/// Removes `over` bytes from body, subtitle and title, in this order.
-fn shorten(aps: &mut Aps, mut over: usize) {
-    let mut cut = |text: &mut String| {
-        if over == 0 {
-            return;
-        }
-        let length = json_len(text);
-        let short = shortened(text, length.saturating_sub(over));
-        let saved = length.saturating_sub(json_len(&short));
-        if saved > 0 {
-            *text = short;
-            over = over.saturating_sub(saved);
-        }
-    };
-    match &mut aps.alert {
-        None => {}
-        Some(Alert::Body(body)) => cut(body),
-        Some(Alert::Fields(fields)) => {
-            let AlertFields {
-                title,
-                subtitle,
-                body,
-                ..
-            } = fields.as_mut();
-            for text in [body, subtitle, title] {
-                if let Some(Text::Plain(text)) = text {
-                    cut(text);
-                }
-            }
-        }
-    }
 }
 
 /// Refuses what Apple would refuse, or accept and not deliver, for its contents.
@@ -398,28 +362,49 @@ fn check(aps: &Aps, push_type: PushType) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use push_core::Channel;
-    use serde_json::json;
+    use push_core::{Badge, NotificationKind, UserId};
+    use push_kit::payload::json_len;
+    use push_testkit::sample;
 
     use super::*;
 
-    const DATED: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+    fn target(badge: Badge) -> Target {
+        let batch = sample::batch(Notification::default(), ["aa"]);
+        let target = batch.targets.into_iter().next().expect("one target");
+        target.with_badge(badge)
+    }
+
+    fn bytes(
+        notification: &Notification,
+        push_type: PushType,
+        target: &Target,
+    ) -> Result<Bytes, Refusal> {
+        let fields = VendorFields::read(&notification.vendor, false)?;
+        let has_badge = number(target.badge).is_some();
+        let payload = Payload::new(notification, &fields, push_type, has_badge)?;
+        let bytes = payload.body(target)?;
+        assert!(bytes.len() <= push_type.max_payload());
+        Ok(bytes)
+    }
 
     fn rendered(notification: &Notification, push_type: PushType) -> Result<Value, Refusal> {
-        let vendor = VendorFields::of(notification)?;
-        let bytes = render(notification, &vendor, push_type, DATED)?;
-        assert!(bytes.len() <= push_type.max_payload());
-        Ok(serde_json::from_slice(&bytes).expect("a payload is JSON"))
+        let bytes = bytes(notification, push_type, &target(Badge::Leave))?;
+        let mut payload: Value = serde_json::from_slice(&bytes).expect("a payload is JSON");
+        let keys = payload.as_object_mut().expect("an object");
+        keys.remove(DELIVERY_KEY);
+        Ok(payload)
     }
 
     fn with(fields: Value) -> Notification {
-        let mut notification = Notification {
+        let Value::Object(vendor) = fields else {
+            panic!("the fields are an object");
+        };
+        Notification {
             title: "Ann".into(),
             body: "hello".into(),
+            vendor,
             ..Notification::default()
-        };
-        notification.vendor.insert(Channel::APNS, fields);
-        notification
+        }
     }
 
     fn text() -> impl Strategy<Value = String> {
@@ -430,18 +415,18 @@ mod tests {
             Just("👨‍👩‍👧‍👦".repeat(5)),
             Just("🇨🇳👍🏽é".repeat(5)),
         ];
-        prop::collection::vec(piece, 0..40).prop_map(|it| it.concat())
+        prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
     }
 
     fn is_cut(text: &str, original: &str) -> bool {
         text == original
             || text
                 .strip_suffix('…')
-                .is_some_and(|it| original.starts_with(it))
+                .is_some_and(|kept| original.starts_with(kept))
     }
 
     proptest! {
-        /// S98+: the texts are cut on a character boundary, and nothing else ever is.
+        /// S98+: the texts are cut between grapheme clusters, and nothing else ever is.
         #[test]
         fn a_payload_fits_and_its_ext_is_whole(title in text(), subtitle in text(), body in text(), ext in "[a-z{}\":\\\\]{0,2500}") {
             let notification = Notification {
@@ -449,11 +434,11 @@ mod tests {
                 subtitle: subtitle.clone(),
                 body: body.clone(),
                 ext: ext.clone(),
-                badge: Badge::Set(7),
                 ..Notification::default()
             };
-            let payload = match rendered(&notification, PushType::Alert) {
-                Ok(payload) => payload,
+            let target = target(Badge::Set(7)).with_receiver(Some(UserId::new("ann \"quoted\"").unwrap()));
+            let payload: Value = match bytes(&notification, PushType::Alert, &target) {
+                Ok(bytes) => serde_json::from_slice(&bytes).unwrap(),
                 Err(refusal) => {
                     // Only an ext that leaves no room at all.
                     prop_assert_eq!(refusal.code, "PayloadTooLarge");
@@ -462,6 +447,7 @@ mod tests {
                 }
             };
             prop_assert_eq!(payload["aps"]["badge"].as_u64(), Some(7));
+            prop_assert_eq!(payload["receiver"].as_str(), Some("ann \"quoted\""));
             if !ext.is_empty() {
                 prop_assert_eq!(payload["ext"].as_str(), Some(ext.as_str()));
             }
@@ -471,7 +457,7 @@ mod tests {
             prop_assert!(is_cut(shown_body, &body));
             prop_assert!(is_cut(shown("subtitle"), &subtitle));
             prop_assert!(is_cut(shown("title"), &title));
-            // The title is touched only when nothing is left of the body, and the subtitle before the title.
+            // The title is cut only when nothing is left of the body, and the subtitle before the title.
             if shown("title") != title && !body.is_empty() {
                 prop_assert!(shown_body == "…" || json_len(&body) <= 3);
             }
@@ -485,18 +471,79 @@ mod tests {
             sound: push_core::Sound::Silent,
             ..Notification::default()
         };
-        let vendor = VendorFields::default();
-        let bytes = render(&notification, &vendor, PushType::Alert, DATED).unwrap();
-        assert_eq!(bytes.len(), 4096);
-        let bytes = render(&notification, &vendor, PushType::Voip, DATED).unwrap();
-        assert_eq!(bytes.len(), r#"{"aps":{"alert":""}}"#.len() + 5000);
+        let target = target(Badge::Leave);
+        let alert = bytes(&notification, PushType::Alert, &target).unwrap();
+        assert_eq!(alert.len(), 4096);
+        let call = bytes(&notification, PushType::Voip, &target).unwrap();
+        assert_eq!(call.len(), r#"{"aps":{"alert":""}}"#.len() + 5000);
+    }
+
+    #[test]
+    fn an_ext_that_leaves_no_room_for_the_delivery_is_sent_without_it() {
+        let notification = Notification {
+            body: "x".into(),
+            ext: "e".repeat(4020),
+            sound: push_core::Sound::Silent,
+            ..Notification::default()
+        };
+        let json = bytes(&notification, PushType::Alert, &target(Badge::Leave)).unwrap();
+        let payload: Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(payload["ext"].as_str().unwrap().len(), 4020);
+        assert!(payload["delivery"].is_null());
+    }
+
+    #[test]
+    fn one_rendering_serves_targets_with_different_badges_and_receivers() {
+        let notification = with(json!({}));
+        let fields = VendorFields::default();
+        let payload = Payload::new(&notification, &fields, PushType::Alert, true).unwrap();
+        for (number, user) in [(0, "ann"), (7, "bob"), (u32::MAX, "乙")] {
+            let target = target(Badge::Set(number)).with_receiver(Some(UserId::new(user).unwrap()));
+            let body: Value = serde_json::from_slice(&payload.body(&target).unwrap()).unwrap();
+            assert_eq!(
+                body,
+                json!({
+                    "aps": {
+                        "alert": { "title": "Ann", "body": "hello" },
+                        "sound": "default",
+                        "badge": number,
+                    },
+                    "delivery": target.delivery.to_string(),
+                    "receiver": user,
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn a_number_alone_is_a_silent_push_that_sets_the_number() {
+        let notification = Notification {
+            thread: "chat".into(),
+            mutable: true,
+            ..Notification::default()
+        };
+        let json = bytes(&notification, PushType::Alert, &target(Badge::Set(0))).unwrap();
+        assert_eq!(json, r#"{"aps":{"badge":0}}"#.as_bytes());
+        let fields = VendorFields::default();
+        let payload = Payload::new(&notification, &fields, PushType::Alert, true).unwrap();
+        assert!(payload.is_silent());
+    }
+
+    #[test]
+    fn a_push_without_anything_is_refused() {
+        let nothing = Notification {
+            sound: push_core::Sound::Silent,
+            ..Notification::default()
+        };
+        let refusal = rendered(&nothing, PushType::Alert).unwrap_err();
+        assert_eq!(refusal.code, "PayloadEmpty");
     }
 
     #[test]
     fn a_background_push_shows_nothing_and_keeps_its_data() {
         let notification = Notification {
+            kind: NotificationKind::Background,
             title: "Ann".into(),
-            badge: Badge::Set(1),
             ext: "{}".into(),
             ..Notification::default()
         };
@@ -505,6 +552,58 @@ mod tests {
             payload,
             json!({ "aps": { "content-available": 1 }, "ext": "{}" })
         );
+        // With a number it is an alert of which only the number is seen.
+        let json = bytes(&notification, PushType::Alert, &target(Badge::Set(2))).unwrap();
+        let payload: Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(
+            payload,
+            json!({ "aps": { "content-available": 1, "badge": 2 }, "ext": "{}" })
+        );
+    }
+
+    #[test]
+    fn a_message_changes_what_it_names_and_nothing_else() {
+        let notification = Notification {
+            mutable: true,
+            ..with(json!({
+                "aps": {
+                    "alert": { "loc-key": "NEW", "loc-args": ["Ann"] },
+                    "badge": 9,
+                    "sound": null,
+                    "mutable-content": 0,
+                },
+                "payload": { "image": "https://example.com/b.png", "more": { "a": 1 } },
+            }))
+        };
+        let json = bytes(&notification, PushType::Alert, &target(Badge::Set(2))).unwrap();
+        let mut payload: Value = serde_json::from_slice(&json).unwrap();
+        payload.as_object_mut().unwrap().remove(DELIVERY_KEY);
+        assert_eq!(
+            payload,
+            json!({
+                "aps": {
+                    "alert": { "title": "Ann", "loc-key": "NEW", "loc-args": ["Ann"] },
+                    "badge": 9,
+                },
+                "image": "https://example.com/b.png",
+                "more": { "a": 1 },
+            })
+        );
+        // A body alone, which is rendered as a string, is replaced by a key as well.
+        let alone = Notification {
+            title: String::new(),
+            ..with(json!({ "aps": { "alert": { "loc-key": "NEW" } } }))
+        };
+        let payload = rendered(&alone, PushType::Alert).unwrap();
+        assert_eq!(payload["aps"]["alert"], json!({ "loc-key": "NEW" }));
+    }
+
+    #[test]
+    fn widgets_and_controls_are_reloaded_by_content_changed() {
+        for push_type in [PushType::Widgets, PushType::Controls] {
+            let payload = rendered(&with(json!({})), push_type).unwrap();
+            assert_eq!(payload, json!({ "aps": { "content-changed": true } }));
+        }
     }
 
     #[test]
@@ -527,7 +626,7 @@ mod tests {
         )
         .unwrap();
         let mut wanted = keys;
-        // Its sound stands in the alert; the body of the notification stays where only the title is laid over.
+        // Its sound is part of the alert; the body of the notification stays if only the title is replaced.
         wanted["alert"]["body"] = json!("hello");
         wanted["alert"]["sound"] = json!("default");
         assert_eq!(payload["aps"], wanted);
@@ -552,7 +651,10 @@ mod tests {
         }
         let end = with(json!({ "aps": { "event": "end" } }));
         let payload = rendered(&end, PushType::LiveActivity).unwrap();
-        assert_eq!(payload["aps"]["timestamp"], DATED.unix_seconds());
+        assert_eq!(payload["aps"]["timestamp"], sample::NOW.unix_seconds());
+        // Apple requires three keys of a start; the state is not among them.
+        let start = with(json!({ "aps": { "event": "start", "attributes-type": "M", "attributes": {} } }));
+        assert!(rendered(&start, PushType::LiveActivity).is_ok());
     }
 
     #[test]
@@ -577,13 +679,5 @@ mod tests {
             shown.contains("thread-id") && !shown.contains("x.caf"),
             "{shown}"
         );
-    }
-
-    #[test]
-    fn device_management_gets_its_word_and_no_aps() {
-        let mut notification = with(json!({ "payload": { "mdm": "magic" } }));
-        notification.ext.clear();
-        let payload = rendered(&notification, PushType::Mdm).unwrap();
-        assert_eq!(payload, json!({ "mdm": "magic" }));
     }
 }

@@ -10,14 +10,15 @@ use std::{
 };
 
 use push_core::{
-    AppId, BuildContext, Capabilities, CertificateId, Channel, DynProvider, Environment, Error,
-    ErrorKind, Health, Lane, NewCredential, ProviderKind, RawConfig, Reason, Registry, Result,
-    Store, StoredCredential, Timestamp,
+    AppId, BuildContext, Capabilities, CertificateId, Channel, CredentialRef, DynProvider,
+    Environment, Error, ErrorKind, Health, NewCredential, ProviderKind, RawConfig, Reason,
+    Registry, Result, Store, StoredCredential, Timestamp,
 };
 use serde_json::Value;
 
 use crate::{
     decision::{CredentialFacts, Credentials, reasons},
+    receipt::Callbacks,
     seal::Sealer,
 };
 
@@ -113,6 +114,10 @@ pub enum LaneStatus {
     BackingOff {
         /// Until when.
         until: Timestamp,
+        /// The code of a [`Reason`].
+        reason: &'static str,
+        /// The vendor's code or message that led to it.
+        evidence: String,
     },
     /// They wait for an operator, or for the next trial to succeed.
     Suspended {
@@ -122,7 +127,7 @@ pub enum LaneStatus {
         since: Timestamp,
         /// When one delivery is tried next.
         probe_at: Timestamp,
-        /// The vendor's code or words that led to it.
+        /// The vendor's code or message that led to it.
         evidence: String,
     },
 }
@@ -163,7 +168,8 @@ pub(crate) struct Vault {
     registry: Arc<Registry>,
     context: BuildContext,
     sealer: Sealer,
-    cache: Mutex<HashMap<Lane, Cached>>,
+    callbacks: Callbacks,
+    cache: Mutex<HashMap<CredentialRef, Cached>>,
     generations: AtomicU64,
 }
 
@@ -179,12 +185,14 @@ impl Vault {
         registry: Arc<Registry>,
         context: BuildContext,
         sealer: Sealer,
+        callbacks: Callbacks,
     ) -> Self {
         Self {
             store,
             registry,
             context,
             sealer,
+            callbacks,
             cache: Mutex::default(),
             generations: AtomicU64::new(1),
         }
@@ -194,7 +202,7 @@ impl Vault {
         self.context.clock.now()
     }
 
-    fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<Lane, Cached>> {
+    fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<CredentialRef, Cached>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -203,20 +211,20 @@ impl Vault {
         let provider = self.build(&upload.provider, &upload.config)?;
         let new = self.sealed(app, &upload, provider.capabilities())?;
         let stored = self.store.add_credential(upload.id, new).await?;
-        self.cache().remove(&lane_of(&stored));
-        drop(self.keep(&stored, provider));
+        // Built when it is needed: only now is its id known, and with it its receipt address.
+        self.cache().remove(&reference(&stored));
         Ok(stored)
     }
 
     /// Replaces a credential's content; its id stays.
-    pub(crate) async fn rotate(&self, lane: &Lane, upload: Upload) -> Result<StoredCredential> {
-        let old = self.stored(lane).await?;
+    pub(crate) async fn rotate(&self, credential: &CredentialRef, upload: Upload) -> Result<StoredCredential> {
+        let old = self.stored(credential).await?;
         if old.provider != upload.provider {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 format!(
                     "certificate {} is of provider `{}`, and stays so",
-                    lane.certificate, old.provider
+                    credential.certificate, old.provider
                 ),
             )
             .advise("upload the other provider's credential as a new one"));
@@ -228,15 +236,14 @@ impl Vault {
                 ErrorKind::Conflict,
                 format!(
                     "certificate {} is for another environment than this content",
-                    lane.certificate
+                    credential.certificate
                 ),
             )
             .advise("rotate it with content for the same environment; the other environment has an id of its own"));
         }
-        let new = self.sealed(&lane.app, &upload, capabilities)?;
-        let stored = self.store.rotate_credential(lane.certificate, new).await?;
-        self.cache().remove(lane);
-        drop(self.keep(&stored, provider));
+        let new = self.sealed(&credential.app, &upload, capabilities)?;
+        let stored = self.store.rotate_credential(credential.certificate, new).await?;
+        self.cache().remove(credential);
         Ok(stored)
     }
 
@@ -284,7 +291,7 @@ impl Vault {
             proved: AtomicBool::new(false),
         });
         self.cache()
-            .entry(lane_of(stored))
+            .entry(reference(stored))
             .or_insert_with(|| Cached {
                 rotated_at: stored.rotated_at,
                 load: Ok(loaded),
@@ -293,15 +300,39 @@ impl Vault {
             .clone()
     }
 
-    /// The provider of `lane`, built if need be.
+    /// Removes a credential. Returns `true` if there was one.
+    pub(crate) async fn remove(&self, credential: &CredentialRef) -> Result<bool> {
+        let removed = self.store.remove_credential(credential).await?;
+        self.cache().remove(credential);
+        Ok(removed)
+    }
+
+    /// The providers of the app's credentials for `channel` that can be built.
+    pub(crate) async fn providers_of(
+        &self,
+        app: &AppId,
+        channel: &Channel,
+    ) -> Result<Vec<DynProvider>> {
+        let mut providers = Vec::new();
+        for stored in self.store.credentials(Some(app)).await? {
+            if stored.channel == *channel
+                && let Ok(loaded) = self.load(&reference(&stored)).await?
+            {
+                providers.push(Arc::clone(&loaded.provider));
+            }
+        }
+        Ok(providers)
+    }
+
+    /// The provider of `credential`, built if need be.
     ///
     /// # Errors
     /// Only if the store could not be asked. What is wrong with the credential is in the [`Load`].
-    pub(crate) async fn load(&self, lane: &Lane) -> Result<Load> {
-        if let Some(cached) = self.cache().get(lane) {
+    pub(crate) async fn load(&self, credential: &CredentialRef) -> Result<Load> {
+        if let Some(cached) = self.cache().get(credential) {
             return Ok(cached.load.clone());
         }
-        let Some(stored) = self.store.credential(lane).await? else {
+        let Some(stored) = self.store.credential(credential).await? else {
             // Not kept: it may be uploaded at any time.
             return Ok(Err(Unusable {
                 reason: reasons::CERTIFICATE_UNKNOWN,
@@ -320,8 +351,10 @@ impl Vault {
                     Error::new(ErrorKind::Corrupt, "the sealed configuration is not JSON")
                 })?;
                 let raw = RawConfig::from_json(&config)?;
+                let receipts = self.callbacks.address(&reference(stored))?;
+                let context = self.context.clone().with_receipts(receipts);
                 self.registry
-                    .build::<ProviderKind>(&stored.provider, raw, &self.context)
+                    .build::<ProviderKind>(&stored.provider, raw, &context)
             });
         match opened {
             Ok(provider) => self.keep(stored, provider),
@@ -333,9 +366,9 @@ impl Vault {
                     },
                     evidence: error.to_string(),
                 };
-                tracing::error!(lane = ?lane_of(stored), %error, "a stored credential cannot be used");
+                tracing::error!(credential = ?reference(stored), %error, "a stored credential cannot be used");
                 self.cache()
-                    .entry(lane_of(stored))
+                    .entry(reference(stored))
                     .or_insert_with(|| Cached {
                         load: Err(unusable),
                         rotated_at: stored.rotated_at,
@@ -346,10 +379,10 @@ impl Vault {
         }
     }
 
-    /// Which build of `lane` is the current one, if there is any.
-    pub(crate) fn generation(&self, lane: &Lane) -> Option<u64> {
+    /// Which build of `credential` is the current one, if there is any.
+    pub(crate) fn generation(&self, credential: &CredentialRef) -> Option<u64> {
         let cache = self.cache();
-        cache.get(lane)?.load.as_ref().ok().map(|it| it.generation)
+        cache.get(credential)?.load.as_ref().ok().map(|it| it.generation)
     }
 
     /// What decisions must know of these credentials.
@@ -360,11 +393,8 @@ impl Vault {
     ) -> Result<Credentials> {
         let mut facts = Credentials::with_capacity(ids.len());
         for id in ids {
-            let lane = Lane {
-                app: app.clone(),
-                certificate: *id,
-            };
-            match self.load(&lane).await? {
+            let credential = CredentialRef::new(app.clone(), *id);
+            match self.load(&credential).await? {
                 Ok(loaded) => {
                     facts.insert(*id, Ok(loaded.facts.clone()));
                 }
@@ -378,15 +408,12 @@ impl Vault {
     }
 
     /// Asks the vendor whether it accepts the credential.
-    pub(crate) async fn verify(&self, lane: &Lane) -> Result<Health> {
-        self.stored(lane).await?;
-        let loaded = match self.load(lane).await? {
+    pub(crate) async fn verify(&self, credential: &CredentialRef) -> Result<Health> {
+        self.stored(credential).await?;
+        let loaded = match self.load(credential).await? {
             Ok(loaded) => loaded,
             Err(unusable) => {
-                return Ok(Health {
-                    accepted: false,
-                    evidence: unusable.evidence,
-                });
+                return Ok(Health::refused(unusable.evidence));
             }
         };
         tokio::select! {
@@ -402,26 +429,31 @@ impl Vault {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] if there is none.
-    pub(crate) async fn stored(&self, lane: &Lane) -> Result<StoredCredential> {
-        self.store.credential(lane).await?.ok_or_else(|| {
+    pub(crate) async fn stored(&self, credential: &CredentialRef) -> Result<StoredCredential> {
+        self.store.credential(credential).await?.ok_or_else(|| {
             Error::new(
                 ErrorKind::NotFound,
-                format!("app {} has no certificate {}", lane.app, lane.certificate),
+                format!(
+                    "app {} has no certificate {}",
+                    credential.app, credential.certificate
+                ),
             )
         })
     }
 
-    /// Drops what another gateway has rotated meanwhile, and answers those lanes.
-    pub(crate) fn forget_rotated(&self, stored: &[StoredCredential]) -> Vec<Lane> {
+    /// Drops what another gateway has rotated meanwhile, and returns those credentials.
+    pub(crate) fn forget_rotated(&self, stored: &[StoredCredential]) -> Vec<CredentialRef> {
         let mut cache = self.cache();
-        let rotated: Vec<Lane> = stored
+        let rotated: Vec<CredentialRef> = stored
             .iter()
-            .map(|it| (lane_of(it), it.rotated_at))
-            .filter(|(lane, at)| cache.get(lane).is_some_and(|it| it.rotated_at != *at))
-            .map(|(lane, _)| lane)
+            .filter(|stored| {
+                let cached = cache.get(&reference(stored));
+                cached.is_some_and(|cached| cached.rotated_at != stored.rotated_at)
+            })
+            .map(reference)
             .collect();
-        for lane in &rotated {
-            cache.remove(lane);
+        for credential in &rotated {
+            cache.remove(credential);
         }
         rotated
     }
@@ -433,11 +465,8 @@ impl fmt::Debug for Vault {
     }
 }
 
-pub(crate) fn lane_of(stored: &StoredCredential) -> Lane {
-    Lane {
-        app: stored.app.clone(),
-        certificate: stored.id,
-    }
+pub(crate) fn reference(stored: &StoredCredential) -> CredentialRef {
+    CredentialRef::new(stored.app.clone(), stored.id)
 }
 
 /// The first key anywhere in `config` that names a file.

@@ -5,27 +5,22 @@ use std::{
 };
 
 use push_core::{
-    AppId, BuildContext, CertificateId, Clock, Error, ErrorKind, Health, Lane, Message, MessageId,
-    PresenceChange, Queue, Receipt, Registry, Result, Secret, Store, StoredCredential, Submitted,
-    Timestamp, TraceEvent, UserId, async_trait,
+    AppId, BuildContext, Clock, CredentialRef, Cursor, Error, ErrorKind, Health, Ingress, Message,
+    MessageId, Page, PresenceChange, Queue, Receipt, Registry, Result, Secret, Store,
+    StoredCredential, Submitted, Tag, Timestamp, TraceEvent, TraceQuery, UserId, async_trait,
 };
 use tokio::task::JoinSet;
 
 use crate::{
-    credentials::{CredentialInfo, Expiry, Upload, Vault, lane_of},
-    grace::Grace,
+    credentials::{CredentialInfo, Expiry, Upload, Vault, reference},
     metrics::{Metrics, Snapshot},
-    pipeline::{self, Pipeline},
-    receipt::{ReceiptKeys, Turns},
-    recent::Recent,
+    pipeline::{Pipeline, PipelineParts},
+    receipt::{Callbacks, ReceiptKeys},
     seal::{MasterKey, Sealer, random},
     settings::Settings,
     ticket::{Ticket, Tickets},
     trace::Recorder,
 };
-
-/// How many pushes are remembered at least to recognise a repeated submission without asking the queue.
-const RECENT: usize = 500_000;
 
 /// What a gateway is made of.
 #[derive(Clone, Debug)]
@@ -61,10 +56,8 @@ pub(crate) struct Inner {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) pipeline: Pipeline,
-    pub(crate) grace: Grace,
-    pub(crate) recent: Recent,
     pub(crate) receipt_keys: ReceiptKeys,
-    pub(crate) receipt_turns: Turns,
+    pub(crate) callbacks: Callbacks,
     background: Mutex<JoinSet<()>>,
 }
 
@@ -90,14 +83,16 @@ impl Gateway {
             Arc::clone(&metrics),
             settings.limits.trace_buffer,
         ));
+        let callbacks = Callbacks::new(&parts.master_key, settings.public_url.as_deref())?;
         let vault = Arc::new(Vault::new(
             Arc::clone(&parts.store),
             parts.registry,
             BuildContext::new(Arc::clone(&parts.clock)),
             Sealer::new(&parts.master_key)?,
+            callbacks.clone(),
         ));
         let pipeline = Pipeline::new(
-            pipeline::Parts {
+            PipelineParts {
                 store: Arc::clone(&parts.store),
                 queue: Arc::clone(&parts.queue),
                 vault: Arc::clone(&vault),
@@ -115,13 +110,11 @@ impl Gateway {
             clock: parts.clock,
             tickets: Tickets::new(&parts.master_key)?,
             receipt_keys: ReceiptKeys::new(&parts.master_key)?,
-            receipt_turns: Turns::default(),
+            callbacks,
             settings,
             metrics,
             recorder,
             pipeline,
-            grace: Grace::default(),
-            recent: Recent::new(RECENT),
             background: Mutex::default(),
         })))
     }
@@ -145,7 +138,20 @@ impl Gateway {
         let inner = Arc::clone(&self.0);
         background.spawn(async move { inner.pipeline.sweep().await });
         let inner = Arc::clone(&self.0);
+        background.spawn(async move { inner.pipeline.follow().await });
+        let inner = Arc::clone(&self.0);
         background.spawn(async move { inner.keep_house().await });
+    }
+
+    /// Runs a way in beside its requests ([`Ingress::run`]) until the gateway shuts down. Call it after [`Gateway::start`].
+    pub fn run_ingress(&self, ingress: Arc<dyn Ingress>) {
+        let gateway: Arc<dyn push_core::Gateway> = Arc::new(self.clone());
+        let mut background = self
+            .0
+            .background
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        background.spawn(async move { ingress.run(gateway).await });
     }
 
     /// Stops: leases nothing more, waits for answers for at most [`PipelineSettings::drain`](crate::PipelineSettings::drain),
@@ -214,7 +220,7 @@ impl Gateway {
         self.detached(async move {
             let stored = inner.vault.add(&app, upload).await?;
             // Registrations may have waited for this id.
-            inner.pipeline.resume(&lane_of(&stored)).await?;
+            inner.pipeline.resume(&reference(&stored)).await?;
             Ok(inner.info(stored))
         })
         .await
@@ -225,11 +231,15 @@ impl Gateway {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::Conflict`] if provider or environment differ, and those of the provider.
-    pub async fn rotate_credential(&self, lane: &Lane, upload: Upload) -> Result<CredentialInfo> {
-        let (inner, lane) = (Arc::clone(&self.0), lane.clone());
+    pub async fn rotate_credential(
+        &self,
+        credential: &CredentialRef,
+        upload: Upload,
+    ) -> Result<CredentialInfo> {
+        let (inner, credential) = (Arc::clone(&self.0), credential.clone());
         self.detached(async move {
-            let stored = inner.vault.rotate(&lane, upload).await?;
-            inner.pipeline.resume(&lane).await?;
+            let stored = inner.vault.rotate(&credential, upload).await?;
+            inner.pipeline.resume(&credential).await?;
             Ok(inner.info(stored))
         })
         .await
@@ -239,12 +249,27 @@ impl Gateway {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] if there is no such credential.
-    pub async fn resume_credential(&self, lane: &Lane) -> Result<CredentialInfo> {
-        let (inner, lane) = (Arc::clone(&self.0), lane.clone());
+    pub async fn resume_credential(&self, credential: &CredentialRef) -> Result<CredentialInfo> {
+        let (inner, credential) = (Arc::clone(&self.0), credential.clone());
         self.detached(async move {
-            let stored = inner.vault.stored(&lane).await?;
-            inner.pipeline.resume(&lane).await?;
+            let stored = inner.vault.stored(&credential).await?;
+            inner.pipeline.resume(&credential).await?;
             Ok(inner.info(stored))
+        })
+        .await
+    }
+
+    /// Removes a credential. Its id is never given to another; registrations that name it stay and are skipped with
+    /// `certificate-unknown`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is no such credential.
+    pub async fn remove_credential(&self, credential: &CredentialRef) -> Result<()> {
+        let (inner, credential) = (Arc::clone(&self.0), credential.clone());
+        self.detached(async move {
+            inner.vault.stored(&credential).await?;
+            inner.vault.remove(&credential).await?;
+            Ok(())
         })
         .await
     }
@@ -262,8 +287,47 @@ impl Gateway {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] if there is no such credential, [`ErrorKind::Unavailable`] if the vendor cannot be asked.
-    pub async fn verify_credential(&self, lane: &Lane) -> Result<Health> {
-        self.0.vault.verify(lane).await
+    pub async fn verify_credential(&self, credential: &CredentialRef) -> Result<Health> {
+        self.0.vault.verify(credential).await
+    }
+
+    /// Replaces the tags of a user, by which [`Audience::Tags`](push_core::Audience::Tags) selects.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for more than [`Tag::MAX_PER_USER`] tags, and those of the store.
+    pub async fn set_tags(&self, app: &AppId, user: &UserId, mut tags: Vec<Tag>) -> Result<()> {
+        tags.sort();
+        tags.dedup();
+        if tags.len() > Tag::MAX_PER_USER {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!("a user has at most {} tags", Tag::MAX_PER_USER),
+            ));
+        }
+        self.0.store.set_tags(app, user, tags).await
+    }
+
+    /// The tags of a user, sorted.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn tags(&self, app: &AppId, user: &UserId) -> Result<Vec<Tag>> {
+        self.0.store.tags(app, user).await
+    }
+
+    /// A page of the trace events that `query` selects, newest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn find_traces(
+        &self,
+        app: &AppId,
+        query: &TraceQuery,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<TraceEvent>> {
+        self.0.recorder.flush().await;
+        self.0.store.find(app, query, after, limit).await
     }
 
     /// The events of one message, oldest first.
@@ -297,7 +361,7 @@ impl Inner {
     pub(crate) fn info(&self, stored: StoredCredential) -> CredentialInfo {
         let warning = self.settings.limits.expiry_warning;
         CredentialInfo {
-            lane: self.pipeline.status(&lane_of(&stored)),
+            lane: self.pipeline.status(&reference(&stored)),
             expiry: Expiry::of(stored.expires_at, self.clock.now(), warning),
             id: stored.id,
             provider: stored.provider,
@@ -318,9 +382,9 @@ impl Inner {
         loop {
             match self.store.credentials(None).await {
                 Ok(stored) => {
-                    for lane in self.vault.forget_rotated(&stored) {
-                        if let Err(error) = self.pipeline.resume(&lane).await {
-                            tracing::warn!(?lane, %error, "a rotated credential's lane could not be resumed");
+                    for credential in self.vault.forget_rotated(&stored) {
+                        if let Err(error) = self.pipeline.resume(&credential).await {
+                            tracing::warn!(?credential, %error, "a rotated credential could not be resumed");
                         }
                     }
                     for it in &stored {
@@ -344,22 +408,22 @@ impl Inner {
     fn warn_of_expiry(
         &self,
         stored: &StoredCredential,
-        warned: &mut std::collections::HashMap<(Lane, Timestamp), Expiry>,
+        warned: &mut std::collections::HashMap<(CredentialRef, Timestamp), Expiry>,
     ) {
         let Some(expires_at) = stored.expires_at else {
             return;
         };
         let warning = self.settings.limits.expiry_warning;
         let expiry = Expiry::of(Some(expires_at), self.clock.now(), warning);
-        let before = warned.insert((lane_of(stored), expires_at), expiry);
+        let before = warned.insert((reference(stored), expires_at), expiry);
         if expiry == Expiry::Fine || before == Some(expiry) {
             return;
         }
         let days = expires_at.since(self.clock.now()).as_secs() / 86_400;
         if expiry == Expiry::Expired {
-            tracing::error!(lane = ?lane_of(stored), "the certificate has expired: rotate it, its id stays");
+            tracing::error!(credential = ?reference(stored), "the certificate has expired: rotate it, its id stays");
         } else {
-            tracing::warn!(lane = ?lane_of(stored), days, "the certificate expires soon: rotate it, its id stays");
+            tracing::warn!(credential = ?reference(stored), days, "the certificate expires soon: rotate it, its id stays");
         }
     }
 }
@@ -396,13 +460,5 @@ impl fmt::Debug for Gateway {
             .field("queue", &self.0.queue)
             .field("pipeline", &self.0.pipeline)
             .finish_non_exhaustive()
-    }
-}
-
-/// The lane of certificate `id` of `app`.
-pub(crate) fn lane(app: &AppId, id: CertificateId) -> Lane {
-    Lane {
-        app: app.clone(),
-        certificate: id,
     }
 }

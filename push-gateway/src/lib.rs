@@ -49,12 +49,10 @@
 mod credentials;
 pub mod decision;
 mod gateway;
-mod grace;
 pub mod http;
 mod metrics;
 mod pipeline;
 mod receipt;
-mod recent;
 mod registration;
 mod seal;
 mod settings;

@@ -1,19 +1,17 @@
-//! Receipts: who may tell of a delivery, and what is made of it.
-use std::{
-    fmt,
-    hash::{DefaultHasher, Hash, Hasher},
-};
+//! Receipts: who may report a delivery, and recording it.
+mod vendor;
+
+use std::fmt;
 
 use aws_lc_rs::{
     digest::{SHA256, digest},
     hmac,
 };
 use push_core::{
-    AppId, DeviceId, Receipt, ReceiptKey, ReceiptKind, Result, Stage, TraceEvent,
-    api::receipts_to_sign,
+    AppId, DeviceId, Mark, Receipt, ReceiptKey, ReceiptKind, Result, Stage, api::receipts_to_sign,
 };
-use tokio::sync::Mutex;
 
+pub(crate) use self::vendor::Callbacks;
 use crate::{
     gateway::{Gateway, Inner},
     seal::{MasterKey, hex, hex_text, parts},
@@ -80,28 +78,9 @@ impl fmt::Debug for ReceiptKeys {
     }
 }
 
-/// One request for a device at a time, nearly: an app and its extension may tell the same receipt at the same moment, and it
-/// is to be one line in the trace.
-pub(crate) struct Turns([Mutex<()>; 64]);
-
-impl Turns {
-    fn of(&self, app: &AppId, device: &DeviceId) -> &Mutex<()> {
-        let mut hasher = DefaultHasher::new();
-        (app, device).hash(&mut hasher);
-        let Self(all) = self;
-        &all[(hasher.finish() % all.len() as u64) as usize]
-    }
-}
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| Mutex::default()))
-    }
-}
-
 impl Gateway {
-    /// Takes receipts from a device; those for deliveries that did not go to it are ignored, and so are those for deliveries
-    /// that are not known (any more).
+    /// Records receipts of a device. Receipts of deliveries that did not go to it, or that are not known (any more), are
+    /// ignored.
     ///
     /// # Errors
     /// Those of the store.
@@ -111,7 +90,6 @@ impl Gateway {
         device: &DeviceId,
         receipts: Vec<Receipt>,
     ) -> Result<()> {
-        let _turn = self.0.receipt_turns.of(app, device).lock().await;
         self.0.receipts(app, Some(device), receipts).await
     }
 
@@ -132,43 +110,30 @@ impl Inner {
         device: Option<&DeviceId>,
         receipts: Vec<Receipt>,
     ) -> Result<()> {
-        // So that the delivery is known to the store.
-        self.recorder.flush().await;
         let now = self.clock.now();
-        let mut events: Vec<TraceEvent> = Vec::new();
-        for receipt in receipts {
-            let trace = self.store.trace_of_delivery(app, receipt.delivery).await?;
-            let Some(of) = trace
-                .iter()
-                .find(|it| it.delivery == Some(receipt.delivery))
-            else {
-                continue;
-            };
-            let stage = match receipt.what {
-                ReceiptKind::Delivered => Stage::Delivered,
-                ReceiptKind::Clicked => Stage::Clicked,
-            };
-            let went_there = device.is_none_or(|it| of.device.as_ref() == Some(it));
-            let told = trace
-                .iter()
-                .chain(&events)
-                .any(|it| it.stage == stage && it.delivery == Some(receipt.delivery));
-            if went_there && !told {
-                events.push(TraceEvent {
-                    at: receipt.at.min(now),
-                    stage,
-                    reason: None,
-                    attempt: None,
-                    answer: None,
-                    ..of.clone()
-                });
-            }
+        let marks = receipts
+            .into_iter()
+            .map(|receipt| Mark {
+                delivery: receipt.delivery,
+                device: device.cloned(),
+                stage: match receipt.what {
+                    ReceiptKind::Delivered => Stage::Delivered,
+                    ReceiptKind::Clicked => Stage::Clicked,
+                },
+                at: receipt.at.min(now),
+            })
+            .collect();
+        self.mark(app, marks).await
+    }
+
+    /// Records stages that deliveries reached on the phone.
+    pub(crate) async fn mark(&self, app: &AppId, marks: Vec<Mark>) -> Result<()> {
+        if marks.is_empty() {
+            return Ok(());
         }
-        // Not by the recorder: who tells a receipt forgets it once it hears that it was taken.
-        match events.is_empty() {
-            true => Ok(()),
-            false => self.store.append(events).await,
-        }
+        // So that the store knows the deliveries.
+        self.recorder.flush().await;
+        self.store.record(app, marks).await.map(drop)
     }
 }
 
@@ -268,35 +233,6 @@ mod tests {
             signature(&key, &app("chat"), &device("phone"), b"{\"receipts\":[]}"),
             "v1.176a295f7d63602386fc3d8723406f50c90fd6fcd831f844bc88baf62e5aa902.0ff9c604e150d0cdae2d8457e590024d8c8543465abd77b819996eab9b4aea2d"
         );
-    }
-
-    /// Or the app and its extension, who tell the same, would both find that nobody has told it yet.
-    #[tokio::test]
-    async fn the_requests_of_one_device_are_taken_one_after_the_other() {
-        let clock = std::sync::Arc::new(push_core::ManualClock::new(Default::default()));
-        let context = push_core::BuildContext::new(std::sync::Arc::clone(&clock) as _);
-        let store = push_store_memory::MemoryStore::new(Default::default(), &context);
-        let queue = push_queue_memory::MemoryQueue::new(Default::default(), &context);
-        let gateway = Gateway::new(crate::Parts {
-            store: std::sync::Arc::new(store),
-            queue: std::sync::Arc::new(queue),
-            registry: std::sync::Arc::new(push_core::Registry::new([]).unwrap()),
-            clock,
-            master_key: MasterKey::parse(&Secret::new("0a".repeat(32))).unwrap(),
-            settings: crate::Settings::default(),
-        })
-        .unwrap();
-        let chat = app("chat");
-        let tell = |device: &DeviceId| {
-            let told = gateway.receipts_of(&chat, device, Vec::new());
-            futures_util::FutureExt::now_or_never(told)
-        };
-        let (phone, others) = (device("phone"), (0..20).map(|it| device(&it.to_string())));
-        let turn = gateway.0.receipt_turns.of(&chat, &phone).lock().await;
-        assert!(tell(&phone).is_none());
-        assert!(others.filter(|it| tell(it).is_some()).count() > 10);
-        drop(turn);
-        assert!(tell(&phone).is_some());
     }
 
     #[test]

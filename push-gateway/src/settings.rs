@@ -16,6 +16,8 @@ pub struct Settings {
     pub pipeline: PipelineSettings,
     /// How long things are kept, and how many at once.
     pub limits: Limits,
+    /// The URL under which vendors reach this gateway, with https and without a path, to post receipts; absent if they cannot.
+    pub public_url: Option<String>,
 }
 
 impl Settings {
@@ -49,29 +51,49 @@ impl Settings {
         if !(0.0..=1.0).contains(&pipeline.guard_share) {
             return wrong("pipeline.guard_share", "must be from 0 to 1");
         }
+        if let Some(url) = &self.public_url
+            && !is_origin(url)
+        {
+            return wrong(
+                "public_url",
+                "must be like `https://push.example.com`, without a path",
+            );
+        }
         if self.decision.default_ttl.is_zero() {
             return wrong(
                 "decision.default_ttl",
-                "a push that lives zero seconds reaches nobody who is away",
+                "a push that lives zero seconds reaches no device that is away",
             );
         }
         Ok(())
     }
 }
 
+/// Whether `url` is an https URL with nothing behind the host and port.
+fn is_origin(url: &str) -> bool {
+    url.parse::<http::Uri>().is_ok_and(|uri| {
+        uri.scheme_str() == Some("https")
+            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+            && uri.path() == "/"
+            && uri.query().is_none()
+    })
+}
+
 /// How deliveries travel from the queue to the vendors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PipelineSettings {
-    /// The most deliveries of one credential that are with the vendor at the same time; 2,000.
+    /// The most deliveries of one credential and class that are with the vendor at the same time; 2,000.
     pub in_flight: usize,
-    /// The most deliveries of one credential that wait in the queue; more are skipped, so that a credential that stands still
-    /// leaves room for the others. Looked at with every `sweep`, so that a burst can exceed it; 1,000,000.
+    /// The most deliveries of one credential and class that wait in the queue; more are skipped, or refused if there is nothing
+    /// else to push, so that a credential that does not send leaves room for the others. Compared with every `sweep`, so that a
+    /// burst can exceed it; 1,000,000.
     pub lane_depth: u64,
     /// How long a vendor may take to answer before a delivery counts as unanswered; 60 s.
     #[serde(with = "push_http::duration")]
     pub attempt_timeout: Duration,
-    /// How often a vendor is asked to take one delivery; 30. Its time to live usually ends it earlier.
+    /// How often a delivery is sent whose outcome may be that the phone has it already; 30. A delivery that the vendor certainly
+    /// did not accept is tried until its time to live ends.
     pub max_attempts: u32,
     /// The longest wait before the second attempt; doubles with every further one; 1 s.
     #[serde(with = "push_http::duration")]
@@ -79,7 +101,8 @@ pub struct PipelineSettings {
     /// The longest wait between two attempts, unless the vendor asks for more; 10 minutes.
     #[serde(with = "push_http::duration")]
     pub backoff_max: Duration,
-    /// When a suspended credential is first tried again, with one delivery; doubles with every refusal; 30 s.
+    /// When a suspended credential is first tried again, with one delivery; doubles with every refusal; 30 s. One that had
+    /// just been accepted is tried once more immediately.
     #[serde(with = "push_http::duration")]
     pub probe_first: Duration,
     /// The longest wait between two such trials; 15 minutes.

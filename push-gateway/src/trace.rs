@@ -1,4 +1,4 @@
-//! Writing traces beside the way of pushes, and reading what became of one.
+//! Writing traces beside the path of pushes, and reading the outcome of one.
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
@@ -84,7 +84,7 @@ impl fmt::Debug for Recorder {
     }
 }
 
-/// The last word on one delivery or receiver: how far it came, and why no further.
+/// The state of one delivery or receiver: how far it came, and why no further.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conclusion {
     /// How far it came. It never goes down again: a late "delivered" after a click changes nothing (S111).
@@ -92,7 +92,7 @@ pub struct Conclusion {
     /// When it came there.
     pub at: Timestamp,
     /// The code of the last reason given.
-    pub reason: Option<String>,
+    pub reason: Option<std::borrow::Cow<'static, str>>,
     /// Whether this is the end: nothing more will be tried.
     pub settled: bool,
 }
@@ -107,7 +107,7 @@ impl Conclusion {
             stage: furthest,
             at,
             reason: last.and_then(|it| it.reason.clone()),
-            // A phone can tell of a push before the vendor's answer is stored: its word ends nothing.
+            // A phone can report a push before the vendor's answer is stored: a receipt does not settle the delivery.
             settled: events.iter().any(|it| it.stage == Stage::Settled)
                 || (furthest == Stage::Decided
                     && last.is_some_and(|it| it.stage == Stage::Decided)),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_click_that_is_told_before_the_vendors_answer_is_stored_settles_nothing() {
+    fn a_click_reported_before_the_vendors_answer_is_stored_settles_nothing() {
         let mut events = vec![event(Stage::Queued), event(Stage::Clicked)];
         let early = Conclusion::of(&events).unwrap();
         assert_eq!((early.stage, early.settled), (Stage::Clicked, false));

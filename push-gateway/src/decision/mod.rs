@@ -2,22 +2,24 @@
 //!
 //! Every receiver and device that gets none gets a [`Reason`] instead: "why was I not pushed" always has an answer.
 mod badge;
+mod content;
+mod policy;
 mod presence;
 pub mod reasons;
 #[cfg(test)]
 mod tests;
 mod text;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use push_core::{
-    AppId, Badge, BadgeArithmetic, Capabilities, CertificateId, Channel, Delivery, DeliveryId,
-    Device, Environment, Message, Notification, NotificationKind, Platform, Reason, Registration,
-    Slot, Timestamp, UserId,
+    Badge, BadgeArithmetic, BadgeStyle, Capabilities, CertificateId, Channel, Class, Device,
+    DeviceId, Environment, Message, NotificationKind, Platform, Reason, Receiver, Registration,
+    Slot, StoredRegistration, TextLimits, Timestamp, TokenAddress, UserId,
 };
 
-pub use self::text::Locale;
-use self::text::Words;
+pub use self::{content::Contents, policy::ClassPolicy, text::Locale};
+use self::{policy::Policies, text::Words};
 
 /// What an operator can choose about decisions.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -45,6 +47,8 @@ pub struct DecisionSettings {
     /// Let every push that an iPhone shows start the app's notification service extension (`mutable-content`), as one whose
     /// message asks for it does: an extension that acknowledges pushes needs that.
     pub mutable_content: bool,
+    /// Vendor fields by message class, laid over what each credential sets; a message's own fields are laid over them (S100).
+    pub policies: Vec<ClassPolicy>,
 }
 
 impl Default for DecisionSettings {
@@ -65,12 +69,14 @@ impl Default for DecisionSettings {
             last_active_device_only: false,
             wrap_ext: false,
             mutable_content: false,
+            policies: Vec::new(),
         }
     }
 }
 
 /// What a decision must know of a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CredentialFacts {
     /// The channel it speaks.
     pub channel: Channel,
@@ -78,17 +84,29 @@ pub struct CredentialFacts {
     pub environment: Option<Environment>,
     /// The slots whose tokens it can send to.
     pub slots: &'static [Slot],
+    /// The kinds of notification it can send.
+    pub kinds: &'static [NotificationKind],
     /// The longest time the vendor keeps a notification.
     pub max_ttl: Option<Duration>,
+    /// How much text it accepts.
+    pub text: TextLimits,
+    /// Whether it refuses a notification without a title.
+    pub needs_title: bool,
+    /// How it changes the number on the icon.
+    pub badge: BadgeStyle,
 }
 
 impl From<&Capabilities> for CredentialFacts {
-    fn from(it: &Capabilities) -> Self {
+    fn from(capabilities: &Capabilities) -> Self {
         Self {
-            channel: it.channel.clone(),
-            environment: it.environment,
-            slots: it.slots,
-            max_ttl: it.max_ttl,
+            channel: capabilities.channel.clone(),
+            environment: capabilities.environment,
+            slots: capabilities.slots,
+            kinds: capabilities.kinds,
+            max_ttl: capabilities.max_ttl,
+            text: capabilities.text,
+            needs_title: capabilities.needs_title,
+            badge: capabilities.badge,
         }
     }
 }
@@ -96,87 +114,182 @@ impl From<&Capabilities> for CredentialFacts {
 /// The credentials of one app, by id: what they can do, or why they are unusable. What is missing does not exist.
 pub type Credentials = HashMap<CertificateId, Result<CredentialFacts, Reason>>;
 
-/// A message of which everything is settled that does not depend on the receiver.
+/// A message of which everything is decided that does not depend on the receiver.
 #[derive(Debug)]
 pub struct Prepared<'a> {
     message: &'a Message,
-    apple: Result<Arc<Words>, Reason>,
-    others: Result<Arc<Words>, Reason>,
+    class: Class,
+    general: Result<Words, Reason>,
+    /// What differs for the channels that the message names.
+    of_channel: Vec<(&'a Channel, Result<Words, Reason>)>,
+    policies: Policies<'a>,
     ext: String,
     badge: Option<BadgeArithmetic>,
+    collapse: String,
+    default_title: String,
     expires_at: Timestamp,
 }
 
-/// Settles what does not depend on the receiver.
+/// Decides what does not depend on the receiver.
 ///
 /// # Errors
-/// Why nobody gets a push.
+/// Why no receiver gets a push.
 pub fn prepare<'a>(
     message: &'a Message,
     now: Timestamp,
-    settings: &DecisionSettings,
+    settings: &'a DecisionSettings,
 ) -> Result<Prepared<'a>, Reason> {
-    if message.receivers.is_empty() {
+    if message.audience.listed() == Some(0) {
         return Err(reasons::NO_RECEIVERS);
     }
     if message.online_only {
         return Err(reasons::ONLINE_ONLY);
     }
     let push = message.push.as_ref();
-    if push.is_some_and(|it| it.disabled) {
+    if push.is_some_and(|push| push.disabled) {
         return Err(reasons::PUSH_DISABLED);
     }
-    if push.is_some_and(|it| it.collapse.len() > 64) {
+    if push.is_some_and(|push| push.collapse.len() > content::MAX_COLLAPSE) {
         return Err(reasons::COLLAPSE_TOO_LONG);
     }
-    let ttl = match push.and_then(|it| it.ttl_seconds) {
+    let ttl = match push.and_then(|push| push.ttl_seconds) {
         Some(0) => return Err(reasons::TTL_ZERO),
         Some(seconds) => Duration::from_secs(seconds.into()),
         None => settings.default_ttl,
     };
-    // A sender's clock that runs ahead must not make a message live longer.
+    // A sender's clock that is ahead must not make a message live longer.
     let sent_at = message.sent_at.unwrap_or(now).min(now);
     let expires_at = sent_at + ttl;
     if expires_at <= now {
         return Err(reasons::EXPIRED);
     }
     let badge = badge::plan(message.kind, push)?;
-    let apple = text::words(message, true, settings).map(Arc::new);
-    let others = text::words(message, false, settings).map(Arc::new);
-    if let (Err(reason), Err(_)) = (&apple, &others) {
-        return Err(*reason);
+    let general = text::words(message, None, settings);
+    let of_channel: Vec<_> = push
+        .iter()
+        .flat_map(|push| &push.per_channel)
+        .map(|(channel, overrides)| (channel, text::words(message, Some(overrides), settings)))
+        .collect();
+    if let Err(reason) = general
+        && of_channel.iter().all(|(_, words)| words.is_err())
+    {
+        return Err(reason);
     }
+    let class = message.effective_class();
     Ok(Prepared {
-        message,
-        apple,
-        others,
+        policies: Policies::of(&settings.policies, &class),
+        class,
+        general,
+        of_channel,
         ext: text::ext(message, sent_at.unix_seconds(), settings)?,
         badge,
+        collapse: content::collapse_key(message),
+        default_title: text::fallback_title(message, settings),
         expires_at,
+        message,
     })
 }
 
-/// One token that gets a push.
+impl Prepared<'_> {
+    /// What the message says on `channel`.
+    fn words(&self, channel: &Channel) -> Result<&Words, Reason> {
+        self.of_channel
+            .iter()
+            .find(|(of, _)| *of == channel)
+            .map_or(&self.general, |(_, words)| words)
+            .as_ref()
+            .map_err(|reason| *reason)
+    }
+}
+
+/// Where one push goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum To<'a> {
+    /// A registered token of a device.
+    Device {
+        /// The registration.
+        registration: &'a Registration,
+        /// The device's revision.
+        revision: u64,
+    },
+    /// A token that the caller named.
+    Token {
+        /// Its place in the audience.
+        place: usize,
+        /// The token.
+        address: &'a TokenAddress,
+    },
+}
+
+/// One push that is sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Push<'a> {
-    /// The token, and whose it is.
-    pub registration: &'a Registration,
+    /// Where it goes.
+    pub to: To<'a>,
+    /// The credential that sends it.
+    pub certificate: CertificateId,
     /// What it does to the device's badge.
     pub badge: Option<BadgeArithmetic>,
     kind: NotificationKind,
-    apple: bool,
     expires_at: Timestamp,
 }
 
-/// A receiver, or one device of a receiver, that gets no push.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Skip<'a> {
-    /// The receiver.
-    pub user: &'a UserId,
-    /// The device, if only that one is passed over.
-    pub device: Option<&'a Device>,
+impl Push<'_> {
+    /// What a push does to the number on the icon when the gateway counted `number` for the device.
+    pub(crate) fn badge_of(&self, facts: &CredentialFacts, number: Option<u32>) -> Badge {
+        match (self.badge, facts.badge, number) {
+            (None, ..) | (_, BadgeStyle::None, _) => Badge::Leave,
+            (Some(BadgeArithmetic::Add(more)), BadgeStyle::CountUp, _) => Badge::Add(more),
+            (Some(BadgeArithmetic::Set(number)), _, None) => Badge::Set(number),
+            (Some(BadgeArithmetic::Add(_)), _, None) => Badge::Leave,
+            (Some(_), _, Some(number)) => Badge::Set(number),
+        }
+    }
+}
+
+/// A receiver, device or token that gets no push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skip {
+    /// The receiver; `None` for a token, or a device that belongs to no user.
+    pub user: Option<UserId>,
+    /// The device, if only that one gets none.
+    pub device: Option<DeviceId>,
+    /// The token's place in the audience.
+    pub token: Option<usize>,
     /// Why.
     pub reason: Reason,
+}
+
+impl Skip {
+    /// A user gets none.
+    pub fn user(user: &UserId, reason: Reason) -> Self {
+        Self {
+            user: Some(user.clone()),
+            device: None,
+            token: None,
+            reason,
+        }
+    }
+
+    /// A device gets none.
+    pub fn device(user: Option<&UserId>, device: &DeviceId, reason: Reason) -> Self {
+        Self {
+            user: user.cloned(),
+            device: Some(device.clone()),
+            token: None,
+            reason,
+        }
+    }
+
+    /// A token gets none.
+    pub const fn token(place: usize, reason: Reason) -> Self {
+        Self {
+            user: None,
+            device: None,
+            token: Some(place),
+            reason,
+        }
+    }
 }
 
 /// Who gets a push of one message, and who does not.
@@ -185,44 +298,33 @@ pub struct Decision<'a> {
     /// Who does.
     pub pushes: Vec<Push<'a>>,
     /// Who does not, and why.
-    pub skips: Vec<Skip<'a>>,
+    pub skips: Vec<Skip>,
 }
 
-/// Decides for one receiver, whose devices are `devices`, and adds the outcome to `decision`.
+/// Decides for one receiver, and adds the outcome to `decision`.
 pub fn decide<'a>(
     prepared: &Prepared<'_>,
-    user: &'a UserId,
-    devices: &'a [Device],
+    receiver: &'a Receiver,
     credentials: &Credentials,
     now: Timestamp,
     settings: &DecisionSettings,
     decision: &mut Decision<'a>,
 ) {
-    let mut skip = |device, reason| {
-        decision.skips.push(Skip {
-            user,
-            device,
-            reason,
-        });
-    };
-    if prepared
-        .message
-        .sender
-        .as_ref()
-        .is_some_and(|it| it.user == *user)
-    {
-        return skip(None, reasons::SENDER_HIMSELF);
+    let (user, devices) = (&receiver.user, &receiver.devices);
+    let sender = prepared.message.sender.as_ref();
+    if sender.is_some_and(|sender| sender.user == *user) {
+        return decision.skips.push(Skip::user(user, reasons::SENDER_HIMSELF));
     }
     if devices.is_empty() {
-        return skip(None, reasons::NEVER_REGISTERED);
+        return decision.skips.push(Skip::user(user, reasons::NEVER_REGISTERED));
     }
     let last_active = settings
         .last_active_device_only
         .then(|| {
             devices
                 .iter()
-                .filter(|it| it.presence != push_core::Presence::Offline)
-                .max_by_key(|it| (presence::last_active(it), &it.device))
+                .filter(|device| device.presence != push_core::Presence::Offline)
+                .max_by_key(|device| (presence::last_active(device), &device.device))
         })
         .flatten();
     for device in devices {
@@ -232,12 +334,31 @@ pub fn decide<'a>(
         });
         match outcome {
             Ok(push) => decision.pushes.push(push),
-            Err(reason) => decision.skips.push(Skip {
-                user,
-                device: Some(device),
-                reason,
-            }),
+            Err(reason) => {
+                let skip = Skip::device(Some(user), &device.device, reason);
+                decision.skips.push(skip);
+            }
         }
+    }
+}
+
+/// Decides for one token that the caller named, and adds the outcome to `decision`.
+pub fn decide_token<'a>(
+    prepared: &Prepared<'_>,
+    place: usize,
+    address: &'a TokenAddress,
+    credentials: &Credentials,
+    now: Timestamp,
+    decision: &mut Decision<'a>,
+) {
+    let outcome = usable(credentials, address.certificate_id).and_then(|facts| {
+        fits(facts, address.slot, address.environment)?;
+        let to = To::Token { place, address };
+        push(prepared, to, address.certificate_id, facts, address.slot, now)
+    });
+    match outcome {
+        Ok(push) => decision.pushes.push(push),
+        Err(reason) => decision.skips.push(Skip::token(place, reason)),
     }
 }
 
@@ -248,50 +369,115 @@ fn choose<'a>(
     credentials: &Credentials,
     now: Timestamp,
 ) -> Result<Push<'a>, Reason> {
-    let usable = |slot| {
-        let stored = device
-            .registrations
-            .iter()
-            .find(|it| it.registration.slot == slot)
-            .ok_or(reasons::NO_TOKEN)?;
-        if let Some(quarantine) = &stored.quarantine {
-            return Err(Reason::find(&quarantine.reason)
-                .copied()
-                .unwrap_or(reasons::TOKEN_SUSPECT));
-        }
-        let facts = check(&stored.registration, credentials)?;
-        Ok((&stored.registration, facts))
+    let is_call = |stored: &StoredRegistration| {
+        let words = prepared.words(&stored.registration.channel);
+        words.is_ok_and(|words| words.call)
     };
-    let voip = prepared
-        .message
-        .push
-        .as_ref()
-        .is_some_and(|it| it.apns.voip);
     // S60: without a VoIP token that could be used, an incoming call comes as a normal alert.
-    let call = voip.then(|| usable(Slot::Voip).ok()).flatten();
-    let is_call = call.is_some();
-    let (registration, facts) = match call {
-        Some(found) => found,
-        None => usable(Slot::Alert)?,
+    let call = best(device, Slot::Voip, is_call, |stored| {
+        attempt(prepared, device, stored, credentials, now)
+    });
+    if let Ok(push) = call {
+        return Ok(push);
+    }
+    best(device, Slot::Alert, |_| true, |stored| {
+        attempt(prepared, device, stored, credentials, now)
+    })
+}
+
+/// The push to the first registration of `slot` that can be used, by rank and then by the latest (S125).
+///
+/// # Errors
+/// Why the first one cannot be used.
+fn best<'a>(
+    device: &'a Device,
+    slot: Slot,
+    wanted: impl Fn(&StoredRegistration) -> bool,
+    attempt: impl Fn(&'a StoredRegistration) -> Result<Push<'a>, Reason>,
+) -> Result<Push<'a>, Reason> {
+    let mut candidates: Vec<&StoredRegistration> = device
+        .registrations
+        .iter()
+        .filter(|stored| {
+            let registration = &stored.registration;
+            registration.slot == slot && registration.instance.is_only() && wanted(stored)
+        })
+        .collect();
+    candidates.sort_by_key(|stored| {
+        let registration = &stored.registration;
+        (registration.rank, std::cmp::Reverse(registration.reported_at))
+    });
+    let mut first = None;
+    for stored in candidates {
+        match attempt(stored) {
+            Ok(push) => return Ok(push),
+            Err(reason) => first = first.or(Some(reason)),
+        }
+    }
+    Err(first.unwrap_or(reasons::NO_TOKEN))
+}
+
+/// The push to one registration.
+fn attempt<'a>(
+    prepared: &Prepared<'_>,
+    device: &Device,
+    stored: &'a StoredRegistration,
+    credentials: &Credentials,
+    now: Timestamp,
+) -> Result<Push<'a>, Reason> {
+    if let Some(quarantine) = &stored.quarantine {
+        return Err(quarantine_reason(&quarantine.reason));
+    }
+    let registration = &stored.registration;
+    let facts = check(registration, credentials)?;
+    let to = To::Device {
+        registration,
+        revision: device.revision,
     };
-    let apple = facts.channel == Channel::APNS;
-    let words = match (apple, &prepared.apple, &prepared.others) {
-        (true, words, _) | (false, _, words) => words.as_ref().map_err(|it| *it)?,
+    push(prepared, to, registration.certificate, facts, registration.slot, now)
+}
+
+/// The reason with this code, which a quarantined token has.
+pub(crate) fn quarantine_reason(code: &str) -> Reason {
+    Reason::find(code)
+        .copied()
+        .unwrap_or(reasons::TOKEN_SUSPECT)
+}
+
+fn push<'a>(
+    prepared: &Prepared<'_>,
+    to: To<'a>,
+    certificate: CertificateId,
+    facts: &CredentialFacts,
+    slot: Slot,
+    now: Timestamp,
+) -> Result<Push<'a>, Reason> {
+    let words = prepared.words(&facts.channel)?;
+    let kind = match slot {
+        Slot::Voip => NotificationKind::Voip,
+        Slot::LiveActivity => NotificationKind::LiveActivity,
+        _ if words.background => NotificationKind::Background,
+        _ => NotificationKind::Alert,
     };
-    let kind = if is_call {
-        NotificationKind::Voip
-    } else {
-        words.kind
-    };
+    if !facts.kinds.contains(&kind) {
+        return Err(reasons::KIND_UNSUPPORTED);
+    }
+    // A number alone can be shown only by a vendor that needs no text and changes badges.
+    let shows_badge = !facts.needs_title && facts.badge != BadgeStyle::None;
+    if kind == NotificationKind::Alert && words.is_empty() && !shows_badge {
+        return Err(reasons::EMPTY_TEXT);
+    }
     let expires_at = match facts.max_ttl {
         Some(max) => prepared.expires_at.min(now + max),
         None => prepared.expires_at,
     };
     Ok(Push {
-        registration,
-        badge: prepared.badge.filter(|_| kind == NotificationKind::Alert),
+        to,
+        certificate,
+        badge: prepared
+            .badge
+            .filter(|_| kind == NotificationKind::Alert),
         kind,
-        apple,
         expires_at,
     })
 }
@@ -304,109 +490,35 @@ pub(crate) fn check<'c>(
     registration: &Registration,
     credentials: &'c Credentials,
 ) -> Result<&'c CredentialFacts, Reason> {
-    let facts = credentials
-        .get(&registration.certificate)
-        .ok_or(reasons::CERTIFICATE_UNKNOWN)?
-        .as_ref()
-        .map_err(|it| *it)?;
+    let facts = usable(credentials, registration.certificate)?;
     if facts.channel != registration.channel {
         return Err(reasons::CHANNEL_MISMATCH);
     }
-    if !facts.slots.contains(&registration.slot) {
-        return Err(reasons::SLOT_UNSUPPORTED);
-    }
-    if facts
-        .environment
-        .is_some_and(|it| it != registration.environment)
-    {
-        return Err(reasons::ENVIRONMENT_MISMATCH);
-    }
+    fits(facts, registration.slot, Some(registration.environment))?;
     Ok(facts)
 }
 
-/// The notifications of one message, each made once and shared by all deliveries that look the same.
-#[derive(Debug)]
-pub struct Notifications<'a> {
-    prepared: &'a Prepared<'a>,
-    made: HashMap<(bool, NotificationKind, Timestamp, Badge), Arc<Notification>>,
+fn usable(
+    credentials: &Credentials,
+    certificate: CertificateId,
+) -> Result<&CredentialFacts, Reason> {
+    credentials
+        .get(&certificate)
+        .ok_or(reasons::CERTIFICATE_UNKNOWN)?
+        .as_ref()
+        .map_err(|reason| *reason)
 }
 
-impl<'a> Notifications<'a> {
-    /// Of this message.
-    pub fn new(prepared: &'a Prepared<'a>) -> Self {
-        Self {
-            prepared,
-            made: HashMap::new(),
-        }
+fn fits(
+    facts: &CredentialFacts,
+    slot: Slot,
+    environment: Option<Environment>,
+) -> Result<(), Reason> {
+    if !facts.slots.contains(&slot) {
+        return Err(reasons::SLOT_UNSUPPORTED);
     }
-
-    /// The delivery of `push`, with `badge` as the device's new number.
-    pub fn delivery(
-        &mut self,
-        app: &AppId,
-        push: &Push<'_>,
-        badge: Badge,
-        now: Timestamp,
-    ) -> Delivery {
-        let prepared = self.prepared;
-        let notification = self
-            .made
-            .entry((push.apple, push.kind, push.expires_at, badge))
-            .or_insert_with(|| Arc::new(prepared.notification(push, badge)));
-        let registration = push.registration;
-        Delivery {
-            id: DeliveryId::new(now),
-            app: app.clone(),
-            message: prepared.message.id.clone(),
-            user: registration.user.clone(),
-            device: registration.device.clone(),
-            slot: registration.slot,
-            channel: registration.channel.clone(),
-            certificate: registration.certificate,
-            environment: registration.environment,
-            token: registration.token.clone(),
-            told_at: registration.told_at,
-            created_at: now,
-            notification: Arc::clone(notification),
-        }
-    }
-}
-
-impl Prepared<'_> {
-    fn notification(&self, push: &Push<'_>, badge: Badge) -> Notification {
-        let words = if push.apple {
-            &self.apple
-        } else {
-            &self.others
-        };
-        let message = self.message;
-        let settings = message.push.as_ref();
-        let mut notification = Notification {
-            kind: push.kind,
-            ext: self.ext.clone(),
-            badge,
-            priority: settings.map(|it| it.priority).unwrap_or_default(),
-            interruption: settings
-                .filter(|_| push.apple)
-                .and_then(|it| it.apns.interruption),
-            thread: match (&message.group, &message.sender) {
-                (Some(group), _) => group.id.to_string(),
-                (None, Some(sender)) => sender.user.to_string(),
-                (None, None) => String::new(),
-            },
-            collapse: settings.map(|it| it.collapse.clone()).unwrap_or_default(),
-            expires_at: Some(push.expires_at),
-            vendor: settings.map(|it| it.vendor.clone()).unwrap_or_default(),
-            ..Notification::default()
-        };
-        if let Ok(words) = words {
-            notification.title.clone_from(&words.title);
-            notification.subtitle.clone_from(&words.subtitle);
-            notification.body.clone_from(&words.body);
-            notification.sound = words.sound.clone();
-            notification.image.clone_from(&words.image);
-            notification.mutable = words.mutable;
-        }
-        notification
+    match (facts.environment, environment) {
+        (Some(one), Some(other)) if one != other => Err(reasons::ENVIRONMENT_MISMATCH),
+        _ => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a device may be pushed to, by where its user is (S62 to S64).
+//! Whether a device may be pushed to, by its presence (S62 to S64).
 use push_core::{Device, Presence, Reason, Timestamp};
 
 use super::{DecisionSettings, reasons};
@@ -17,11 +17,12 @@ pub(super) fn may_push(
         Presence::Offline => Err(reasons::LOGGED_OUT),
         Presence::Online if away < settings.online_for => Err(reasons::ONLINE_IN_FOREGROUND),
         Presence::Background if away < settings.online_for => Ok(()),
-        // The connection is gone: either somebody said so, or nobody has said anything for longer than a heartbeat allows.
+        // The connection is gone: it was reported so, or there was no report for longer than a heartbeat allows.
         Presence::PushOnline | Presence::Online | Presence::Background => {
             if device
+                .facts
                 .platform
-                .is_some_and(|it| !settings.push_online_platforms.contains(&it))
+                .is_some_and(|platform| !settings.push_online_platforms.contains(&platform))
             {
                 Err(reasons::DISCONNECTED)
             } else if now.since(last_active(device)) >= settings.push_online_for {
@@ -33,11 +34,11 @@ pub(super) fn may_push(
     }
 }
 
-/// When the device was last heard of.
+/// When the device last reported anything.
 pub(super) fn last_active(device: &Device) -> Timestamp {
     device
         .registrations
         .iter()
-        .map(|it| it.registration.told_at)
+        .map(|stored| stored.registration.reported_at)
         .fold(device.presence_at, Timestamp::max)
 }

@@ -1,6 +1,6 @@
-//! What a person reads: titles and texts, given or derived (S88 to S91, S93).
+//! Titles and texts, given or derived (S88 to S91, S93).
 use push_core::{
-    Element, Message, MessageKind, NotificationKind, OfflinePushInfo, Reason, Sound,
+    Element, Interruption, Message, MessageKind, OfflinePushInfo, Overrides, Reason, Sound,
     payload::{Entity, Ext},
 };
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ impl Locale {
         let [default, ..] = &PLACEHOLDERS;
         PLACEHOLDERS
             .iter()
-            .find(|it| it.locale == self)
+            .find(|words| words.locale == self)
             .unwrap_or(default)
     }
 }
@@ -69,83 +69,88 @@ const MAX_DERIVED: usize = 4096;
 /// The longest `content` in an `ext` that the gateway writes, in bytes: `ext` is never cut later, so that it must be small.
 const MAX_CONTENT: usize = 256;
 
-/// What is seen and heard of one message, on Apple's devices or on the others.
+/// What is seen and heard of one message on one channel.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Words {
-    pub(super) kind: NotificationKind,
     pub(super) title: String,
     pub(super) subtitle: String,
     pub(super) body: String,
     pub(super) sound: Sound,
     pub(super) image: String,
+    pub(super) interruption: Option<Interruption>,
     pub(super) mutable: bool,
+    pub(super) background: bool,
+    pub(super) call: bool,
 }
 
-/// The words of `message` for Apple's devices (`apple`) or for the others.
+impl Words {
+    /// Whether there is nothing to read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.title.is_empty() && self.body.is_empty()
+    }
+}
+
+/// What `message` says, with `overrides` for one channel laid over it.
 ///
 /// # Errors
 /// [`reasons::CUSTOM_WITHOUT_DESC`] or [`reasons::EMPTY_TEXT`].
 pub(super) fn words(
     message: &Message,
-    apple: bool,
+    overrides: Option<&Overrides>,
     settings: &DecisionSettings,
 ) -> Result<Words, Reason> {
-    let default = OfflinePushInfo::default();
-    let push = message.push.as_ref().unwrap_or(&default);
-    let title = match (&push.apns.title, &push.title) {
-        (special, _) if apple && !special.is_empty() => special.clone(),
-        (_, general) => general.clone(),
+    let (no_push, no_overrides) = (OfflinePushInfo::default(), Overrides::default());
+    let push = message.push.as_ref().unwrap_or(&no_push);
+    let own = overrides.unwrap_or(&no_overrides);
+    let text = |own: &str, general: &str| match own {
+        "" => general.to_owned(),
+        own => own.to_owned(),
     };
-    let mut words = Words {
-        kind: NotificationKind::Alert,
-        title,
-        subtitle: String::new(),
-        body: body(message, settings.locale),
-        sound: Sound::Default,
-        image: String::new(),
-        mutable: false,
+    let words = Words {
+        title: text(&own.title, &push.title),
+        subtitle: text(&own.subtitle, &push.subtitle),
+        body: match own.desc.as_str() {
+            "" => body(message, settings.locale),
+            own => own.to_owned(),
+        },
+        sound: sound(message, push, own),
+        image: text(&own.image, &push.image),
+        interruption: own.interruption.or(push.interruption),
+        mutable: settings.mutable_content || own.mutable.unwrap_or(push.mutable),
+        background: own.background.unwrap_or(push.background),
+        call: own.call.unwrap_or(push.call),
     };
-    if apple {
-        words.subtitle.clone_from(&push.apns.subtitle);
-        words.image.clone_from(&push.apns.image);
-        words.mutable =
-            settings.mutable_content || push.apns.mutable_content || !push.apns.image.is_empty();
-        if push.apns.content_available {
-            words.kind = NotificationKind::Background;
-            return Ok(words);
-        }
-        words.sound = sound(message, push);
+    if words.background {
+        return Ok(words);
     }
     let only_custom = !message.elements.is_empty()
         && message
             .elements
             .iter()
-            .all(|it| matches!(it, Element::Custom { .. }));
+            .all(|element| matches!(element, Element::Custom { .. }));
     if words.body.is_empty() && only_custom && message.kind == MessageKind::Chat {
         return Err(reasons::CUSTOM_WITHOUT_DESC);
     }
-    if words.body.is_empty() && words.title.is_empty() {
+    let has_badge = push.badge_set.is_some() || push.badge_add.is_some();
+    if words.is_empty() && !has_badge {
         return Err(reasons::EMPTY_TEXT);
-    }
-    // Apple shows the app's name over a text without title; most other vendors refuse to show one.
-    if words.title.is_empty() && !apple {
-        words.title = fallback_title(message, settings);
     }
     Ok(words)
 }
 
-fn fallback_title(message: &Message, settings: &DecisionSettings) -> String {
-    let group = message.group.as_ref().map(|it| it.name.as_str());
+/// The title where a vendor needs one and the message has none: group, author, app or user.
+pub(super) fn fallback_title(message: &Message, settings: &DecisionSettings) -> String {
+    let group = message.group.as_ref().map(|group| group.name.as_str());
     let sender = message.sender.as_ref();
     [
         group,
-        sender.map(|it| it.nickname.as_str()),
+        sender.map(|sender| sender.nickname.as_str()),
         Some(settings.default_title.as_str()),
-        sender.map(|it| it.user.as_str()),
+        sender.map(|sender| sender.user.as_str()),
     ]
     .into_iter()
     .flatten()
-    .find(|it| !it.is_empty())
+    .find(|title| !title.is_empty())
     .unwrap_or_default()
     .to_owned()
 }
@@ -164,8 +169,8 @@ fn body(message: &Message, locale: Locale) -> String {
     if content.is_empty() {
         return content;
     }
-    let nickname = message.sender.as_ref().map_or("", |it| &it.nickname);
-    let group = message.group.as_ref().map_or("", |it| &it.name);
+    let nickname = message.sender.as_ref().map_or("", |sender| &sender.nickname);
+    let group = message.group.as_ref().map_or("", |group| &group.name);
     let mut text = match (nickname, group) {
         ("", "") => content,
         (nickname, "") => format!("{nickname}:{content}"),
@@ -200,19 +205,18 @@ fn content(message: &Message, locale: Locale) -> String {
 }
 
 /// S97; without push settings, a custom element may name a sound (S91).
-fn sound(message: &Message, push: &OfflinePushInfo) -> Sound {
-    let name = match message.push {
-        Some(_) => &push.apns.sound,
-        None => custom(message, |it| match it {
+fn sound(message: &Message, push: &OfflinePushInfo, own: &Overrides) -> Sound {
+    let general = match message.push {
+        Some(_) => &push.sound,
+        None => custom(message, |element| match element {
             Element::Custom { sound, .. } => Some(sound),
             _ => None,
         })
-        .unwrap_or(&push.apns.sound),
+        .unwrap_or(&push.sound),
     };
-    match name.as_str() {
-        "kIOSOfflinePushNoSound" => Sound::Silent,
-        "" | "kIOSOfflinePushDefaultSound" | "default" => Sound::Default,
-        name => Sound::Named(name.to_owned()),
+    match own.sound.as_str() {
+        "" => Sound::from_name(general),
+        own => Sound::from_name(own),
     }
 }
 
@@ -224,7 +228,7 @@ fn custom<'a>(
         .elements
         .iter()
         .filter_map(field)
-        .find(|it| !it.is_empty())
+        .find(|text| !text.is_empty())
 }
 
 /// The `ext` of `message`: the sender's own, or one that names the chat (S13); empty for a pure push without either.
@@ -238,12 +242,12 @@ pub(super) fn ext(
 ) -> Result<String, Reason> {
     let given = match &message.push {
         Some(push) => Some(&push.ext),
-        None => custom(message, |it| match it {
+        None => custom(message, |element| match element {
             Element::Custom { ext, .. } => Some(ext),
             _ => None,
         }),
     };
-    if let Some(given) = given.filter(|it| !it.is_empty()) {
+    if let Some(given) = given.filter(|ext| !ext.is_empty()) {
         let checked = if settings.wrap_ext {
             Ext::wrap_for("the gateway", given)
         } else {
@@ -276,7 +280,7 @@ pub(super) fn ext(
         ),
     };
     entity.send_time = sent_seconds;
-    if message.push.as_ref().is_some_and(|it| it.apns.voip) {
+    if message.push.as_ref().is_some_and(OfflinePushInfo::is_call) {
         entity = entity.calling();
     }
     Ok(Ext::new(entity).to_json_string())

@@ -122,7 +122,7 @@ fn bearer(parts: &Parts) -> Option<&str> {
 /// A place among the requests of one app that may run at the same time, held while one runs.
 pub(crate) type Place = OwnedSemaphorePermit;
 
-fn place(api: &Api, app: &AppId) -> Result<Place, Problem> {
+pub(super) fn place(api: &Api, app: &AppId) -> Result<Place, Problem> {
     Arc::clone(&api.limiter(app))
         .try_acquire_owned()
         .map_err(|_| {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use http::StatusCode;
-use push_core::{CertificateId, Error, ErrorKind};
+use push_core::{Acceptance, CertificateId, CredentialRef, Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -15,10 +15,7 @@ use super::{
     problem::Problem,
     schema::ProblemDoc,
 };
-use crate::{
-    credentials::{CredentialInfo, LaneStatus, Upload},
-    gateway::lane,
-};
+use crate::credentials::{CredentialInfo, LaneStatus, Upload};
 
 /// A credential to upload.
 #[derive(Deserialize, ToSchema)]
@@ -75,10 +72,10 @@ pub(super) struct Credential {
 pub(super) struct Lane {
     /// `open`, `backing-off` or `suspended`.
     state: &'static str,
-    /// Why it is suspended: a code that `GET /v1/reasons` explains.
+    /// Why it is suspended or backing off: a code that `GET /v1/reasons` explains.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    /// The vendor's code or words that led to it.
+    /// The vendor's code or message that led to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,8 +96,14 @@ impl From<LaneStatus> for Lane {
         };
         match status {
             LaneStatus::Open => open,
-            LaneStatus::BackingOff { until } => Self {
+            LaneStatus::BackingOff {
+                until,
+                reason,
+                evidence,
+            } => Self {
                 state: "backing-off",
+                reason: Some(reason),
+                evidence: Some(evidence).filter(|text| !text.is_empty()),
                 next_try: Some(until.unix_millis()),
                 ..open
             },
@@ -112,7 +115,7 @@ impl From<LaneStatus> for Lane {
             } => Self {
                 state: "suspended",
                 reason: Some(reason),
-                evidence: Some(evidence).filter(|it| !it.is_empty()),
+                evidence: Some(evidence).filter(|text| !text.is_empty()),
                 since: Some(since.unix_millis()),
                 next_try: Some(probe_at.unix_millis()),
             },
@@ -192,14 +195,35 @@ pub(super) async fn rotate(
     InPath(id): InPath<CertificateId>,
     Body(body): Body<CredentialBody>,
 ) -> Result<Json<Credential>, Problem> {
-    let lane = lane(&caller.app, id);
-    let info = api.gateway.rotate_credential(&lane, body.into()).await?;
+    let credential = CredentialRef::new(caller.app.clone(), id);
+    let info = api
+        .gateway
+        .rotate_credential(&credential, body.into())
+        .await?;
     Ok(Json(info.into()))
+}
+
+/// Removes a credential. Its id is never given to another; registrations that name it get no push.
+#[utoipa::path(delete, path = "/v1/credentials/{id}", tag = "admin", security(("key" = [])),
+    params(("id" = i64, Path, description = "The certificate id")),
+    responses((status = 204), (status = 404, body = ProblemDoc)))]
+pub(super) async fn remove(
+    State(api): State<Arc<Api>>,
+    caller: Admin,
+    InPath(id): InPath<CertificateId>,
+) -> Result<StatusCode, Problem> {
+    let credential = CredentialRef::new(caller.app.clone(), id);
+    api.gateway.remove_credential(&credential).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// What the vendor says of a credential.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Verification {
+    /// `accepted`, `refused`, or `cannot-tell` where the vendor cannot be asked.
+    #[schema(value_type = String)]
+    acceptance: Acceptance,
+    /// Whether the vendor accepts it.
     accepted: bool,
     evidence: String,
 }
@@ -215,10 +239,11 @@ pub(super) async fn verify(
 ) -> Result<Json<Verification>, Problem> {
     let health = api
         .gateway
-        .verify_credential(&lane(&caller.app, id))
+        .verify_credential(&CredentialRef::new(caller.app.clone(), id))
         .await?;
     Ok(Json(Verification {
-        accepted: health.accepted,
+        acceptance: health.acceptance,
+        accepted: health.acceptance == Acceptance::Accepted,
         evidence: health.evidence,
     }))
 }
@@ -234,7 +259,7 @@ pub(super) async fn resume(
 ) -> Result<Json<Credential>, Problem> {
     let info = api
         .gateway
-        .resume_credential(&lane(&caller.app, id))
+        .resume_credential(&CredentialRef::new(caller.app.clone(), id))
         .await?;
     Ok(Json(info.into()))
 }

@@ -1,5 +1,5 @@
-//! The phone's side: tokens, presence, receipts. Bodies and codes are those of `push_core::api`.
-use std::sync::Arc;
+//! What phones send: tokens, presence, receipts. Bodies and codes are those of `push_core::api`.
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -22,7 +22,7 @@ use super::{
         RegistrationDoc,
     },
 };
-use crate::registration::Unregistered;
+use crate::{decision::reasons, registration::Unregistered};
 
 /// Registers a token of the device for the ticket's user.
 #[utoipa::path(put, path = "/v1/devices/{device}/registrations/{slot}", tag = "phone", security(("ticket" = [])),
@@ -42,11 +42,16 @@ pub(super) async fn register(
     match answer {
         Ok(answer) => Ok(Json(answer)),
         Err(Unregistered::Refused(reason)) => Err((&reason).into()),
+        Err(Unregistered::Malformed(error)) => Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            reasons::TOKEN_MALFORMED.code,
+        )
+        .detail(error.to_string())),
         Err(Unregistered::Failed(error)) => Err(error.into()),
     }
 }
 
-/// The ticket's user logged out on the device: takes all its tokens away. An expired ticket is good enough.
+/// The ticket's user logged out on the device: removes all its tokens. An expired ticket is accepted.
 #[utoipa::path(delete, path = "/v1/devices/{device}/registrations", tag = "phone", security(("ticket" = [])),
     params(("device" = String, Path)),
     responses((status = 204), (status = 401, body = ProblemDoc)))]
@@ -61,7 +66,7 @@ pub(super) async fn unregister(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Takes one token of the device away: push is switched off for it.
+/// Removes the tokens of one slot of the device: push is switched off for it.
 #[utoipa::path(delete, path = "/v1/devices/{device}/registrations/{slot}", tag = "phone", security(("ticket" = [])),
     params(("device" = String, Path), ("slot" = String, Path)),
     responses((status = 204), (status = 401, body = ProblemDoc)))]
@@ -83,8 +88,8 @@ pub(super) struct Believed {
     registered: String,
 }
 
-/// Tells where the app is: foreground or background. With the slots that the app believes to be registered, it hears which of
-/// their tokens the gateway has forgotten or set aside.
+/// Reports where the app is: foreground or background. With the slots that the app believes to be registered, the answer says
+/// which of their tokens the gateway has removed or quarantined.
 #[utoipa::path(put, path = "/v1/devices/{device}/presence", tag = "phone", security(("ticket" = [])),
     params(("device" = String, Path), ("registered" = Option<String>, Query, description = "slots, as in `alert,voip`")),
     request_body = PresenceDoc,
@@ -96,22 +101,23 @@ pub(super) async fn presence(
     InQuery(believed): InQuery<Believed>,
     Body(body): Body<PresenceBody>,
 ) -> Result<Response, Problem> {
-    // Slots of a newer app are none of this gateway's.
+    // Slots of a newer app are unknown to this gateway.
     let registered: Vec<Slot> = believed
         .registered
         .split(',')
-        .filter_map(|it| it.parse().ok())
+        .filter_map(|slot| slot.parse().ok())
         .take(Slot::ALL.len())
         .collect();
-    // By the gateway's clock: a phone's that is slow would make its own words older than its registration. From before the
+    // By the gateway's clock, since a phone's may be wrong: as long ago as the phone says it was by its own. From before the
     // check, so that a kick or a logout meanwhile stands.
-    let at = api.gateway.now();
-    // A phone that was kicked while its app was dead learns here that it must register again.
-    let health = api
+    let age = body.now.map_or(Duration::ZERO, |now| now.since(body.at));
+    let at = api.gateway.now() - age;
+    // A phone that was kicked while its app was not running learns here that it must register again.
+    let standing = api
         .gateway
-        .health(&phone.app, &phone.user, &device, &registered)
+        .token_standing(&phone.app, &phone.user, &device, &registered)
         .await?;
-    let Some(answer) = health else {
+    let Some(answer) = standing else {
         return Err(Problem::new(StatusCode::NOT_FOUND, code::DEVICE_UNKNOWN)
             .detail("this device is not registered for this user; register its tokens again"));
     };
@@ -131,7 +137,7 @@ pub(super) async fn presence(
     })
 }
 
-/// Tells which deliveries to the device arrived or were clicked on. Receipts for other deliveries are ignored.
+/// Reports which deliveries to the device arrived or were clicked on. Receipts for other deliveries are ignored.
 ///
 /// Signed with the receipt key that the registration was answered with, in place of a ticket: an extension that shows pushes
 /// has none, and a push may arrive after the ticket expired. The signature is `v1.<digest>.<tag>`: the SHA-256 of the body, and

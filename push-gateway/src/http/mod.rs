@@ -5,8 +5,10 @@ mod devices;
 mod extract;
 mod messages;
 mod problem;
+mod receipts;
 mod schema;
 mod serve;
+mod tags;
 mod traces;
 
 use std::{
@@ -138,7 +140,8 @@ impl fmt::Debug for Api {
     tags(
         (name = "server", description = "For IM servers, with an API key of scope `server`"),
         (name = "admin", description = "For operators, with an API key of scope `admin`"),
-        (name = "phone", description = "For the app half, with a ticket; receipts with the device's receipt key")
+        (name = "phone", description = "For the app half, with a ticket; receipts with the device's receipt key"),
+        (name = "vendor", description = "For push vendors, who post receipts to the address of a credential")
     )
 )]
 struct Document;
@@ -181,15 +184,18 @@ fn api_router() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(traces::of_message))
         .routes(routes!(traces::of_delivery))
         .routes(routes!(traces::of_user))
+        .routes(routes!(traces::find))
+        .routes(routes!(tags::set, tags::get))
         .routes(routes!(traces::reasons))
         .routes(routes!(traces::metrics))
         .routes(routes!(credentials::add, credentials::list))
-        .routes(routes!(credentials::rotate))
+        .routes(routes!(credentials::rotate, credentials::remove))
         .routes(routes!(credentials::verify))
         .routes(routes!(credentials::resume))
         .routes(routes!(devices::register, devices::unregister_slot))
         .routes(routes!(devices::unregister))
         .routes(routes!(devices::presence))
+        .routes(routes!(receipts::post, receipts::get).layer(DefaultBodyLimit::max(receipts::MAX_BYTES)))
         .routes(routes!(devices::receipts).layer(DefaultBodyLimit::max(ReceiptsBody::MAX_BYTES)))
 }
 
@@ -267,7 +273,7 @@ async fn enter(
     let request = Request::from_parts(parts, body);
     let Raw(bytes) = <Raw as axum::extract::FromRequest<()>>::from_request(request, &()).await?;
     let request: http::Request<Bytes> = head.map(|()| bytes);
-    let response = ingress.handle(&gateway, request).await;
+    let response = ingress.handle(Arc::new(gateway), request).await;
     Ok(response.map(Body::from))
 }
 

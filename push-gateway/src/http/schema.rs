@@ -13,12 +13,16 @@ pub(super) struct MessageDoc {
     id: String,
     /// `chat` (counts on the badge by default) or `push`.
     kind: Option<String>,
-    /// Who wrote it; absent for a pure push.
+    /// `call`, `chat`, `notice`, `marketing` or a word of your own; absent: by kind and settings.
+    class: Option<String>,
+    /// The author; absent for a pure push.
     sender: Option<SenderDoc>,
     /// The group it was written in; absent for one-to-one.
     group: Option<GroupDoc>,
-    /// User ids. The sender, if among them, gets no push.
-    receivers: Vec<String>,
+    /// User ids. The sender, if among them, gets no push. Either this or `audience`.
+    receivers: Option<Vec<String>>,
+    /// Whom it is for, if not `receivers`.
+    audience: Option<AudienceDoc>,
     /// What it consists of, in order.
     elements: Option<Vec<ElementDoc>>,
     /// Push settings that came with it.
@@ -29,7 +33,33 @@ pub(super) struct MessageDoc {
     sent_at: Option<i64>,
 }
 
-/// Who wrote a message.
+/// Whom a message is for: exactly one member, or the text `everybody`.
+#[derive(ToSchema)]
+#[schema(as = Audience)]
+pub(super) struct AudienceDoc {
+    /// Users, on all their devices.
+    users: Option<Vec<String>>,
+    /// Devices.
+    devices: Option<Vec<String>>,
+    /// Tokens that the caller keeps itself, without registration.
+    tokens: Option<Vec<TokenAddressDoc>>,
+    /// Users whose tags match: `{"has":"vip"}`, `{"all":[…]}`, `{"any":[…]}`, `{"not":…}`.
+    tags: Option<serde_json::Value>,
+}
+
+/// A token that the caller keeps itself.
+#[derive(ToSchema)]
+#[schema(as = TokenAddress)]
+pub(super) struct TokenAddressDoc {
+    certificate_id: i64,
+    token: String,
+    /// `alert`, `voip` or `live-activity`; `alert` if absent.
+    slot: Option<String>,
+    /// The credential's if absent.
+    environment: Option<String>,
+}
+
+/// The author of a message.
 #[derive(ToSchema)]
 #[schema(as = Sender)]
 pub(super) struct SenderDoc {
@@ -69,15 +99,29 @@ pub(super) struct PushDoc {
     /// No offline push for this message.
     disabled: Option<bool>,
     title: Option<String>,
-    /// The text; beats the text derived from the elements.
+    /// A second line, where the vendor has one.
+    subtitle: Option<String>,
+    /// The text; takes precedence over the text derived from the elements.
     desc: Option<String>,
+    /// The address of a picture, https.
+    image: Option<String>,
+    /// `none`, `default`, or the name of a file in the app.
+    sound: Option<String>,
+    /// `passive`, `active`, `time-sensitive` or `critical`.
+    interruption: Option<String>,
+    /// Lets the app change the notification before it is shown.
+    mutable: Option<bool>,
+    /// Wakes the app, shows nothing.
+    background: Option<bool>,
+    /// An incoming call.
+    call: Option<bool>,
     /// A JSON object as text; absent: the gateway writes one that names the chat.
     ext: Option<String>,
     /// How long it is worth delivering; 0 pushes to nobody.
     ttl_seconds: Option<u32>,
-    /// 0 to 999; beats `badge_add`.
+    /// 0 to 999; takes precedence over `badge_add`.
     badge_set: Option<u32>,
-    /// 1 to 99; beats `badge_mode`.
+    /// 1 to 99; takes precedence over `badge_mode`.
     badge_add: Option<u32>,
     /// `count` or `ignore`.
     badge_mode: Option<String>,
@@ -85,9 +129,29 @@ pub(super) struct PushDoc {
     priority: Option<String>,
     /// At most 64 bytes; replaces an earlier notification with the same key.
     collapse: Option<String>,
+    /// What differs for one channel, by channel.
+    channels: Option<BTreeMap<String, OverridesDoc>>,
+    /// What differs for the channel `apns`, in Tencent's spelling.
     apns: Option<ApnsDoc>,
-    /// Fields of one vendor, by channel, merged into that vendor's payload as they are.
+    /// Fields in each vendor's own format, by channel; the same as `fields` in `channels`.
     vendor: Option<BTreeMap<String, serde_json::Value>>,
+}
+
+/// What differs for one channel.
+#[derive(ToSchema)]
+#[schema(as = Overrides)]
+pub(super) struct OverridesDoc {
+    title: Option<String>,
+    subtitle: Option<String>,
+    desc: Option<String>,
+    image: Option<String>,
+    sound: Option<String>,
+    interruption: Option<String>,
+    mutable: Option<bool>,
+    background: Option<bool>,
+    call: Option<bool>,
+    /// Fields in the vendor's own format, laid over the rendered payload.
+    fields: Option<serde_json::Value>,
 }
 
 /// Push settings for Apple devices only.
@@ -106,7 +170,7 @@ pub(super) struct ApnsDoc {
     voip: Option<bool>,
 }
 
-/// What became of a submitted message.
+/// What the gateway did with a submitted message.
 #[derive(ToSchema)]
 #[schema(as = Submitted)]
 pub(super) struct SubmittedDoc {
@@ -115,23 +179,27 @@ pub(super) struct SubmittedDoc {
     skipped: Vec<SkippedDoc>,
 }
 
-/// A delivery and whose it is.
+/// A delivery and its receiver.
 #[derive(ToSchema)]
 #[schema(as = Delivery)]
 pub(super) struct DeliveryDoc {
     /// A UUID.
     id: String,
-    user: String,
-    device: String,
+    user: Option<String>,
+    device: Option<String>,
+    /// The token's place in the audience, if tokens were addressed.
+    token: Option<usize>,
     channel: String,
 }
 
-/// Somebody who gets no push, and why.
+/// A receiver, device or token that gets no push, and why.
 #[derive(ToSchema)]
 #[schema(as = Skipped)]
 pub(super) struct SkippedDoc {
     user: Option<String>,
     device: Option<String>,
+    /// The token's place in the audience, if tokens were addressed.
+    token: Option<usize>,
     /// A code; `GET /v1/reasons` explains them.
     reason: String,
 }
@@ -141,15 +209,29 @@ pub(super) struct SkippedDoc {
 #[schema(as = Registration)]
 pub(super) struct RegistrationDoc {
     channel: String,
+    /// A Live Activity's id; absent for the slots that a device has once.
+    instance: Option<String>,
+    /// The order in which the channels of the slot are tried, smallest first; 0 if absent.
+    rank: Option<u8>,
     certificate_id: i64,
     /// `sandbox` or `production`.
     environment: String,
     token: String,
     /// `ios`, `ipad`, `android`, `harmony`, `web` or `desktop`.
     platform: Option<String>,
+    /// The language of the app's interface, a BCP 47 tag.
+    language: Option<String>,
+    /// A name of the IANA time zone database.
+    time_zone: Option<String>,
+    /// `granted`, `provisional`, `denied` or `not-asked`.
+    permission: Option<String>,
+    /// The brand of the phone.
+    brand: Option<String>,
+    /// The version of the app.
+    app_version: Option<String>,
 }
 
-/// What the gateway made of a token.
+/// What the gateway did with a token.
 #[derive(ToSchema)]
 #[schema(as = RegistrationAnswer)]
 pub(super) struct RegistrationAnswerDoc {
@@ -174,6 +256,8 @@ pub(super) struct PresenceDoc {
     /// `online`, `background`, `push-online` or `offline`.
     presence: String,
     at: i64,
+    /// The time by the device's clock when it sends this, by which `at` is corrected.
+    now: Option<i64>,
     /// The base of the badge.
     unread: Option<u32>,
 }
@@ -182,7 +266,7 @@ pub(super) struct PresenceDoc {
 #[derive(ToSchema)]
 #[schema(as = PresenceAnswer)]
 pub(super) struct PresenceAnswerDoc {
-    /// Slots whose token the gateway has no longer: `alert`, `voip` or `live-activity`.
+    /// Slots whose token the gateway has removed: `alert`, `voip` or `live-activity`.
     forgotten: Vec<String>,
     set_aside: Vec<SetAsideDoc>,
 }

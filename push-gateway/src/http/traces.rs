@@ -4,15 +4,16 @@ use std::sync::Arc;
 use axum::{Json, extract::State, response::IntoResponse};
 use http::{StatusCode, header};
 use push_core::{
-    DeliveryId, MessageId, REASONS, Reason, StoredRegistration, TraceEvent, UserId, VendorAnswer,
+    Cursor, DeliveryId, DeviceId, MessageId, REASONS, Reason, StoredRegistration, Timestamp,
+    TraceEvent, TraceQuery, UserId, VendorAnswer,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     Api,
     auth::{Admin, Anybody, Server},
-    extract::InPath,
+    extract::{InPath, InQuery},
     problem::Problem,
     schema::ProblemDoc,
 };
@@ -54,7 +55,7 @@ impl From<&Reason> for Explanation {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Event {
     at: i64,
-    /// `accepted`, `decided`, `queued`, `attempt`, `answered`, `settled`, `delivered` or `clicked`.
+    /// `accepted`, `decided`, `queued`, `attempt`, `answered`, `settled`, `delivered`, `shown` or `clicked`.
     stage: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery: Option<String>,
@@ -70,10 +71,13 @@ pub(super) struct Event {
     attempt: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Explanation>,
-    /// The vendor's own words: `status`, `code`, `text`, `request_id`.
+    /// The vendor's answer: `status`, `code`, `text`, `request_id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    answer: Option<VendorAnswer>,
+    answer: Option<Arc<VendorAnswer>>,
+    /// The fingerprint of the token that was tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
 }
 
 impl From<TraceEvent> for Event {
@@ -89,6 +93,7 @@ impl From<TraceEvent> for Event {
             attempt: it.attempt,
             reason: it.reason.as_deref().map(Explanation::of),
             answer: it.answer,
+            token: it.token,
         }
     }
 }
@@ -160,6 +165,78 @@ pub(super) async fn of_delivery(
     }))
 }
 
+/// Which events to find.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Search {
+    user: Option<UserId>,
+    device: Option<DeviceId>,
+    message: Option<MessageId>,
+    from: Option<i64>,
+    until: Option<i64>,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// Events, newest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct EventPage {
+    events: Vec<MessageEvent>,
+    /// What to send as `after` for the next page; absent if this is the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// An event with its message.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MessageEvent {
+    message: String,
+    #[serde(flatten)]
+    event: Event,
+}
+
+/// The most events of one page.
+const MAX_PAGE: usize = 1_000;
+
+/// Finds events of the app by user, device, message and time, newest first.
+#[utoipa::path(get, path = "/v1/traces", tag = "server", security(("key" = [])),
+    params(("user" = Option<String>, Query), ("device" = Option<String>, Query), ("message" = Option<String>, Query),
+        ("from" = Option<i64>, Query, description = "milliseconds since 1970, included"),
+        ("until" = Option<i64>, Query, description = "milliseconds since 1970, not included"),
+        ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<usize>, Query, description = "1 to 1,000; 100 if absent")),
+    responses((status = 200, body = EventPage), (status = 400, body = ProblemDoc)))]
+pub(super) async fn find(
+    State(api): State<Arc<Api>>,
+    caller: Server,
+    InQuery(search): InQuery<Search>,
+) -> Result<Json<EventPage>, Problem> {
+    let limit = search.limit.unwrap_or(100);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(Problem::invalid(format!("`limit` is from 1 to {MAX_PAGE}")));
+    }
+    let query = TraceQuery {
+        user: search.user,
+        device: search.device,
+        message: search.message,
+        from: search.from.map(Timestamp::from_unix_millis),
+        until: search.until.map(Timestamp::from_unix_millis),
+    };
+    let after = search.after.map(Cursor::new);
+    let page = api
+        .gateway
+        .find_traces(&caller.app, &query, after, limit)
+        .await?;
+    let events = page.items.into_iter().map(|event| MessageEvent {
+        message: event.message.to_string(),
+        event: event.into(),
+    });
+    Ok(Json(EventPage {
+        events: events.collect(),
+        next: page.next.map(|cursor| cursor.as_str().to_owned()),
+    }))
+}
+
 fn unknown(what: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not-found").detail(format!(
         "no trace of such a {what} in this app: it was never submitted, or is older than traces are kept"
@@ -188,11 +265,15 @@ pub(super) struct Token {
     channel: String,
     certificate: u32,
     environment: &'static str,
+    /// The order in which the channels of the slot are tried, smallest first.
+    rank: u8,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    instance: String,
     fingerprint: String,
-    told_at: i64,
-    /// Why it is set aside, if it is.
+    reported_at: i64,
+    /// Why it is quarantined, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    set_aside: Option<Explanation>,
+    quarantine: Option<Explanation>,
 }
 
 impl From<&StoredRegistration> for Token {
@@ -204,8 +285,13 @@ impl From<&StoredRegistration> for Token {
             certificate: registration.certificate.get(),
             environment: registration.environment.as_str(),
             fingerprint: registration.token.fingerprint(),
-            told_at: registration.told_at.unix_millis(),
-            set_aside: it.quarantine.as_ref().map(|it| Explanation::of(&it.reason)),
+            rank: registration.rank,
+            instance: registration.instance.as_str().to_owned(),
+            reported_at: registration.reported_at.unix_millis(),
+            quarantine: it
+                .quarantine
+                .as_ref()
+                .map(|quarantine| Explanation::of(&quarantine.reason)),
         }
     }
 }
@@ -214,8 +300,9 @@ impl From<&StoredRegistration> for Token {
 #[derive(Serialize, ToSchema)]
 pub(super) struct UserDevice {
     device: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    platform: Option<&'static str>,
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    facts: push_core::DeviceFacts,
     presence: &'static str,
     presence_at: i64,
     badge: u32,
@@ -230,7 +317,7 @@ impl From<Diagnosis> for UserDevice {
     fn from(Diagnosis { device, reason }: Diagnosis) -> Self {
         Self {
             device: device.device.to_string(),
-            platform: device.platform.map(push_core::Platform::as_str),
+            facts: device.facts,
             presence: device.presence.as_str(),
             presence_at: device.presence_at.unix_millis(),
             badge: device.badge,

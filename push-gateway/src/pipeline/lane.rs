@@ -1,4 +1,4 @@
-//! A lane's dispatcher: leases what is due, groups it into batches, hands them to the provider.
+//! A lane's dispatcher: leases what is due, looks up tokens, groups deliveries into batches and hands them to the provider.
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -8,8 +8,8 @@ use std::{
 };
 
 use push_core::{
-    Batch, Lane, Lease, Notification, Reason, Stage, Target, Timestamp, TraceEvent, Verdict,
-    VerdictSink, Verdicts,
+    Address, BatchRef, Channel, DeviceToken, Environment, Lane, Lease, LeaseId, Reason, Result,
+    SlotRef, Stage, StoredRegistration, Timestamp, TraceEvent, Verdict, VerdictSink, Verdicts,
 };
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -18,14 +18,16 @@ use tokio::{
 
 use super::{
     Shared,
+    batch::{Group, group},
     control::{Control, Next},
+    credential::CredentialCell,
 };
 use crate::{
-    credentials::{LaneStatus, Loaded},
-    decision::reasons,
+    credentials::Loaded,
+    decision::{quarantine_reason, reasons},
 };
 
-/// Longer than an attempt may take, so that no lease ends while the vendor still thinks.
+/// Longer than an attempt may take, so that no lease ends while the vendor may still answer.
 const HOLD_MARGIN: Duration = Duration::from_secs(30);
 /// How long to wait after the queue or the store failed.
 const TROUBLE: Duration = Duration::from_secs(1);
@@ -34,15 +36,17 @@ const TROUBLE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Cell {
     pub(super) lane: Lane,
+    pub(super) credential: Arc<CredentialCell>,
     control: Mutex<Control>,
     changed: Notify,
     in_flight: AtomicUsize,
 }
 
 impl Cell {
-    pub(super) fn new(lane: Lane, control: Control) -> Self {
+    pub(super) fn new(lane: Lane, credential: Arc<CredentialCell>, control: Control) -> Self {
         Self {
             lane,
+            credential,
             control: Mutex::new(control),
             changed: Notify::new(),
             in_flight: AtomicUsize::new(0),
@@ -53,17 +57,18 @@ impl Cell {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Deliveries are due at `at`.
-    pub(super) fn wake(&self, at: Timestamp, now: Timestamp) {
-        if at <= now {
-            self.control().due_now(now);
-        } else {
-            self.control().due(at);
-        }
+    /// The channel of its credential; `None` until a provider was built.
+    pub(super) fn channel(&self) -> Option<Channel> {
+        self.credential.state().channel.clone()
+    }
+
+    /// Deliveries are due after `after`.
+    pub(super) fn wake(&self, after: Duration, now: Timestamp) {
+        self.control().due_after(now, after);
         self.changed.notify_one();
     }
 
-    /// The control was changed: have a look.
+    /// The control was changed.
     pub(super) fn look(&self) {
         self.changed.notify_one();
     }
@@ -72,30 +77,39 @@ impl Cell {
         self.in_flight.fetch_sub(count, Ordering::Relaxed);
         self.changed.notify_one();
     }
+}
 
-    pub(super) fn status(&self, now: Timestamp) -> LaneStatus {
-        self.control().status(now)
-    }
+/// A delivery that is ready to be sent: its token is known.
+#[derive(Debug)]
+pub(super) struct Sendable {
+    pub(super) lease: Lease,
+    pub(super) token: DeviceToken,
+    pub(super) environment: Environment,
+    /// When the app registered the token. A verdict can only cost a token that was not registered again since (S114).
+    pub(super) reported_at: Timestamp,
 }
 
 /// One batch, while it is with the provider.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    pub(super) leases: Vec<Lease>,
+    pub(super) batch: BatchRef,
+    pub(super) members: Vec<Sendable>,
     pub(super) began: Timestamp,
     pub(super) loaded: Arc<Loaded>,
     pub(super) trial: bool,
-    /// How often the credential had been mended when it began.
-    pub(super) mended: u64,
+    /// How often the credential had been repaired when it began.
+    pub(super) repaired: u64,
 }
 
-/// What the settle loop is told.
+/// What the settle loop is given.
 #[derive(Debug)]
 pub(super) enum Item {
-    /// A verdict on one delivery of a batch.
-    Answer(Arc<Attempt>, usize, Verdict),
+    /// Verdicts on deliveries of a batch, by position.
+    Answers(Arc<Attempt>, Vec<(usize, Verdict)>),
     /// A delivery that was not sent, and why it never will be.
     Drop(Box<Lease>, Reason),
+    /// What the vendor reported later about a delivery it had accepted.
+    Late(Box<super::settle::LateVerdict>),
 }
 
 struct Sink {
@@ -104,14 +118,14 @@ struct Sink {
 }
 
 impl VerdictSink for Sink {
-    fn take(&self, position: usize, verdict: Verdict) {
-        let item = Item::Answer(Arc::clone(&self.attempt), position, verdict);
+    fn take(&self, verdicts: Vec<(usize, Verdict)>) {
+        let item = Item::Answers(Arc::clone(&self.attempt), verdicts);
         // The settle loop outlives every sender; the channel is bounded by what may be in flight.
         drop(self.items.send(item));
     }
 }
 
-/// Runs until `stop`: then waits for what is in flight, for at most the time allowed.
+/// Runs until `stop`, then waits for what is in flight, for at most the time allowed.
 pub(super) async fn dispatch(
     shared: Arc<Shared>,
     cell: Arc<Cell>,
@@ -119,19 +133,27 @@ pub(super) async fn dispatch(
     mut stop: watch::Receiver<bool>,
 ) {
     let mut flights = JoinSet::new();
+    let mut credential = cell.credential.subscribe();
     while !*stop.borrow_and_update() {
         while let Some(landed) = flights.try_join_next() {
-            complain(&cell, landed);
+            report_panic(&cell, landed);
         }
         let now = shared.clock.now();
-        let next = cell
-            .control()
-            .next(now, cell.in_flight.load(Ordering::Relaxed));
+        credential.borrow_and_update();
+        let permit = cell.credential.state().permit(now);
+        let in_flight = cell.in_flight.load(Ordering::Relaxed);
+        let next = cell.control().next(now, &permit, in_flight);
         match next {
             Next::Lease { limit, trial } => {
-                if let Err(error) = round(&shared, &cell, &items, &mut flights, limit, trial).await
-                {
-                    tracing::warn!(lane = ?cell.lane, %error, "the lane cannot lease deliveries");
+                let round = Round {
+                    shared: &shared,
+                    cell: &cell,
+                    items: &items,
+                    limit,
+                    trial,
+                };
+                if let Err(error) = round.run(&mut flights).await {
+                    tracing::warn!(lane = ?cell.lane, %error, "deliveries cannot be leased");
                     cell.control().due(shared.clock.now() + TROUBLE);
                 }
             }
@@ -144,6 +166,7 @@ pub(super) async fn dispatch(
                 };
                 tokio::select! {
                     () = cell.changed.notified() => {}
+                    _ = credential.changed() => {}
                     () = sleep => {}
                     _ = stop.changed() => {}
                 }
@@ -152,106 +175,225 @@ pub(super) async fn dispatch(
     }
     let landing = async {
         while let Some(landed) = flights.join_next().await {
-            complain(&cell, landed);
+            report_panic(&cell, landed);
         }
     };
     tokio::select! {
         () = landing => {}
         () = shared.clock.sleep(shared.settings.drain) => {
-            tracing::warn!(lane = ?cell.lane, "the vendor did not answer before the shutdown; what is in flight will be tried again");
+            tracing::warn!(lane = ?cell.lane, "the vendor did not answer before the shutdown; what is in flight is tried again after the start");
         }
     }
-    // Verdicts that drop report that it may have been sent.
+    // Verdicts that drop report an unknown outcome.
     flights.shutdown().await;
 }
 
-fn complain(cell: &Cell, landed: Result<(), tokio::task::JoinError>) {
-    if landed.is_err_and(|it| it.is_panic()) {
+fn report_panic(cell: &Cell, landed: Result<(), tokio::task::JoinError>) {
+    if landed.is_err_and(|error| error.is_panic()) {
         tracing::error!(lane = ?cell.lane, "a provider panicked; its deliveries count as unanswered");
     }
 }
 
 /// One lease and its dispatch.
-async fn round(
-    shared: &Arc<Shared>,
-    cell: &Cell,
-    items: &mpsc::UnboundedSender<Item>,
-    flights: &mut JoinSet<()>,
+struct Round<'a> {
+    shared: &'a Arc<Shared>,
+    cell: &'a Arc<Cell>,
+    items: &'a mpsc::UnboundedSender<Item>,
     limit: usize,
     trial: bool,
-) -> push_core::Result<()> {
-    let mended = cell.control().mended();
-    let loaded = match shared.vault.load(&cell.lane).await? {
-        Ok(loaded) => loaded,
-        Err(unusable) => {
-            let now = shared.clock.now();
-            cell.control().due_now(now);
-            shared.suspend(cell, unusable.reason, &unusable.evidence, now, trial);
+}
+
+impl Round<'_> {
+    async fn run(self, flights: &mut JoinSet<()>) -> Result<()> {
+        let (shared, cell) = (self.shared, self.cell);
+        let repaired = cell.credential.state().repaired();
+        let loaded = match shared.vault.load(&cell.lane.credential).await? {
+            Ok(loaded) => loaded,
+            Err(unusable) => {
+                let now = shared.clock.now();
+                cell.control().due_now(now);
+                shared.suspend(cell, unusable.reason, &unusable.evidence, now, self.trial, None);
+                return Ok(());
+            }
+        };
+        cell.credential.state().channel = Some(loaded.facts.channel.clone());
+        let hold = shared.settings.attempt_timeout + HOLD_MARGIN;
+        let leases = shared.queue.lease(&cell.lane, self.limit, hold).await?;
+        if leases.is_empty() {
             return Ok(());
         }
-    };
-    let now = shared.clock.now();
-    let hold = shared.settings.attempt_timeout + HOLD_MARGIN;
-    let leases = shared.queue.lease(&cell.lane, limit, now, hold).await?;
-    if leases.is_empty() {
-        return Ok(());
-    }
-    cell.in_flight.fetch_add(leases.len(), Ordering::Relaxed);
-    // The queue may have given fewer than there are.
-    cell.control().due_now(now);
+        if self.trial && !cell.credential.state().begin_trial() {
+            // Another lane of the credential began one meanwhile.
+            return self.give_back(leases).await;
+        }
+        cell.in_flight.fetch_add(leases.len(), Ordering::Relaxed);
+        let now = shared.clock.now();
+        // The queue may have leased fewer than there are.
+        cell.control().due_now(now);
 
-    let mut sendable = Vec::with_capacity(leases.len());
-    for lease in leases {
-        let expired = lease
-            .delivery
-            .notification
-            .expires_at
-            .is_some_and(|it| it <= now);
-        let reason = if expired {
-            reasons::EXPIRED
-        } else if lease.attempt > shared.settings.max_attempts {
-            reasons::ATTEMPTS_EXHAUSTED
-        } else {
-            sendable.push(lease);
-            continue;
+        let alive = self.drop_ended(leases, now);
+        let Some(sendable) = self.resolve(alive, now).await else {
+            return Ok(());
         };
-        drop(items.send(Item::Drop(Box::new(lease), reason)));
+        if sendable.is_empty() {
+            if self.trial {
+                cell.credential.state().end_trial(now, &shared.probe);
+            }
+            return Ok(());
+        }
+        let repeated = sendable.iter().filter(|sendable| sendable.lease.attempt > 1);
+        shared.recorder.append(repeated.map(|sendable| TraceEvent {
+            attempt: Some(sendable.lease.attempt),
+            ..TraceEvent::of(&sendable.lease.delivery, now, Stage::Attempt)
+        }));
+        for group in group(sendable, loaded.provider.capabilities(), now) {
+            self.send(group, &loaded, repaired, now, flights);
+        }
+        Ok(())
     }
-    shared.recorder.append(sendable.iter().map(|it| TraceEvent {
-        attempt: Some(it.attempt),
-        ..TraceEvent::of(&it.delivery, now, Stage::Attempt)
-    }));
-    let max_batch = loaded.provider.capabilities().max_batch.max(1);
-    for leases in group(sendable, max_batch) {
-        let Some(first) = leases.first() else {
-            continue;
+
+    /// Gives leases back without an attempt.
+    async fn give_back(&self, leases: Vec<Lease>) -> Result<()> {
+        let returns = leases
+            .into_iter()
+            .map(|lease| {
+                push_core::Return::new(lease.id, Duration::ZERO)
+                    .without_attempt()
+                    .with_batch(lease.batch)
+            })
+            .collect();
+        self.shared.queue.nack(returns).await?;
+        Ok(())
+    }
+
+    /// Drops what has expired.
+    fn drop_ended(&self, leases: Vec<Lease>, now: Timestamp) -> Vec<Lease> {
+        let mut alive = Vec::with_capacity(leases.len());
+        for lease in leases {
+            if lease.delivery.expires_at().is_some_and(|at| at <= now) {
+                self.drop(lease, reasons::EXPIRED);
+            } else {
+                alive.push(lease);
+            }
+        }
+        alive
+    }
+
+    fn drop(&self, lease: Lease, reason: Reason) {
+        drop(self.items.send(Item::Drop(Box::new(lease), reason)));
+    }
+
+    /// Looks up the token of each delivery as it is now; `None` if the store failed and everything was given back.
+    ///
+    /// A delivery whose device registered under another credential moves to that credential's lane.
+    async fn resolve(&self, leases: Vec<Lease>, now: Timestamp) -> Option<Vec<Sendable>> {
+        let (shared, cell) = (self.shared, self.cell);
+        let slots: Vec<SlotRef> = leases
+            .iter()
+            .filter_map(|lease| slot_of(&lease.delivery))
+            .collect();
+        let app = &cell.lane.credential.app;
+        let found = if slots.is_empty() {
+            Vec::new()
+        } else {
+            match shared.store.resolve(app, &slots).await {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::warn!(lane = ?cell.lane, %error, "tokens cannot be looked up");
+                    let count = leases.len();
+                    if let Err(error) = self.give_back(leases).await {
+                        tracing::warn!(lane = ?cell.lane, %error, "leases cannot be given back; they end by themselves");
+                    }
+                    if self.trial {
+                        cell.credential.state().end_trial(now, &shared.probe);
+                    }
+                    cell.landed(count);
+                    let mut control = cell.control();
+                    control.due(now + TROUBLE);
+                    return None;
+                }
+            }
         };
-        let batch = Batch {
-            notification: Arc::clone(&first.delivery.notification),
-            environment: first.delivery.environment,
-            slot: first.delivery.slot,
-            targets: leases
-                .iter()
-                .map(|it| Target {
-                    delivery: it.delivery.id,
-                    token: it.delivery.token.clone(),
-                })
-                .collect(),
+        let mut found = found.into_iter();
+        let mut sendable = Vec::with_capacity(leases.len());
+        let mut moved = Vec::new();
+        for lease in leases {
+            match &lease.delivery.to {
+                Address::Device { .. } => match token_of(found.next().flatten()) {
+                    Err(reason) => self.drop(lease, reason),
+                    Ok(stored) if stored.certificate != lease.delivery.certificate => {
+                        let mut delivery = lease.delivery;
+                        delivery.certificate = stored.certificate;
+                        moved.push((lease.id, delivery));
+                    }
+                    Ok(stored) => sendable.push(Sendable {
+                        lease,
+                        token: stored.token,
+                        environment: stored.environment,
+                        reported_at: stored.reported_at,
+                    }),
+                },
+                Address::Token {
+                    environment, token, ..
+                } => sendable.push(Sendable {
+                    token: token.clone(),
+                    environment: *environment,
+                    reported_at: lease.delivery.created_at,
+                    lease,
+                }),
+                // An address of a newer version of this program.
+                _ => self.drop(lease, reasons::TOKEN_GONE),
+            }
+        }
+        if !moved.is_empty() {
+            self.r#move(moved).await;
+        }
+        Some(sendable)
+    }
+
+    /// Moves deliveries to the lanes of other credentials.
+    async fn r#move(&self, moved: Vec<(LeaseId, push_core::Delivery)>) {
+        let count = moved.len();
+        let lanes: Vec<Lane> = moved.iter().map(|(_, delivery)| delivery.lane()).collect();
+        match self.shared.queue.replace(moved).await {
+            Ok(_) => self.shared.announce(lanes),
+            // They are due again when the lease ends.
+            Err(error) => {
+                tracing::warn!(lane = ?self.cell.lane, %error, "deliveries cannot be moved to another credential");
+            }
+        }
+        self.cell.landed(count);
+    }
+
+    fn send(
+        &self,
+        group: Group,
+        loaded: &Arc<Loaded>,
+        repaired: u64,
+        now: Timestamp,
+        flights: &mut JoinSet<()>,
+    ) {
+        let Some(batch) = group.batch() else {
+            return;
         };
         let attempt = Arc::new(Attempt {
-            leases,
+            batch: BatchRef {
+                id: group.id,
+                size: u32::try_from(group.members.len()).unwrap_or(u32::MAX),
+            },
+            members: group.members,
             began: now,
-            loaded: Arc::clone(&loaded),
-            trial,
-            mended,
+            loaded: Arc::clone(loaded),
+            trial: self.trial,
+            repaired,
         });
         let sink = Sink {
             attempt,
-            items: items.clone(),
+            items: self.items.clone(),
         };
         let verdicts = Verdicts::new(batch.targets.len(), Arc::new(sink));
         let provider = Arc::clone(&loaded.provider);
-        let deadline = shared.clock.sleep(shared.settings.attempt_timeout);
+        let deadline = self.shared.clock.sleep(self.shared.settings.attempt_timeout);
         flights.spawn(async move {
             tokio::select! {
                 () = provider.send(batch, verdicts) => {}
@@ -259,104 +401,35 @@ async fn round(
             }
         });
     }
-    Ok(())
 }
 
-/// Puts together what one `send` can carry: equal notification, environment and slot, at most `max` targets.
+/// The slot that a delivery to a device goes to.
+pub(super) fn slot_of(delivery: &push_core::Delivery) -> Option<SlotRef> {
+    match &delivery.to {
+        Address::Device {
+            user,
+            device,
+            slot,
+            instance,
+        } => Some(SlotRef {
+            user: user.clone(),
+            device: device.clone(),
+            slot: *slot,
+            channel: delivery.channel.clone(),
+            instance: instance.clone(),
+        }),
+        _ => None,
+    }
+}
+
+/// The registration that can be sent to.
 ///
-/// Deliveries of one message share their notification's memory while they stay in memory; out of a file, equal ones are
-/// equal in content. Only the last few groups are compared with, so that many different messages cost little.
-fn group(leases: Vec<Lease>, max: usize) -> Vec<Vec<Lease>> {
-    const OPEN: usize = 8;
-    if max == 1 {
-        return leases.into_iter().map(|it| vec![it]).collect();
-    }
-    let same = |one: &Arc<Notification>, other: &Arc<Notification>| {
-        Arc::ptr_eq(one, other) || one == other
-    };
-    let mut groups: Vec<Vec<Lease>> = Vec::new();
-    for lease in leases {
-        let delivery = &lease.delivery;
-        let open = groups.iter_mut().rev().take(OPEN).find(|group| {
-            group.len() < max
-                && group.first().is_some_and(|first| {
-                    let first = &first.delivery;
-                    first.environment == delivery.environment
-                        && first.slot == delivery.slot
-                        && same(&first.notification, &delivery.notification)
-                })
-        });
-        match open {
-            Some(group) => group.push(lease),
-            None => groups.push(vec![lease]),
-        }
-    }
-    groups
-}
-
-#[cfg(test)]
-mod tests {
-    use push_core::{
-        AppId, CertificateId, Channel, Delivery, DeliveryId, DeviceId, DeviceToken, Environment,
-        LeaseId, MessageId, Slot, UserId,
-    };
-
-    use super::*;
-
-    fn leases(count: i64, notification: &Arc<Notification>) -> Vec<Lease> {
-        let now = Timestamp::default();
-        let lease = |number| Lease {
-            id: LeaseId(number),
-            attempt: 1,
-            delivery: Delivery {
-                id: DeliveryId::new(now),
-                app: AppId::new("app").expect("an id"),
-                message: MessageId::new("message").expect("an id"),
-                user: UserId::new("user").expect("an id"),
-                device: DeviceId::new("device").expect("an id"),
-                slot: Slot::Alert,
-                channel: Channel::APNS,
-                certificate: CertificateId::new(1).expect("an id"),
-                environment: Environment::Production,
-                token: DeviceToken::new("token").expect("a token"),
-                told_at: now,
-                created_at: now,
-                notification: Arc::clone(notification),
-            },
-        };
-        (0..count).map(lease).collect()
-    }
-
-    /// S121.
-    #[test]
-    fn every_delivery_is_in_exactly_one_batch_whatever_the_limit() {
-        let notification = Arc::new(Notification::default());
-        const MAX: usize = 5;
-        for count in [0, 1, MAX - 1, MAX, MAX + 1, 3 * MAX + 7] {
-            let groups = group(leases(count as i64, &notification), MAX);
-            assert!(groups.iter().all(|it| (1..=MAX).contains(&it.len())));
-            assert_eq!(groups.len(), count.div_ceil(MAX));
-            let mut ids: Vec<i64> = groups.iter().flatten().map(|it| it.id.0).collect();
-            ids.sort_unstable();
-            assert_eq!(ids, (0..count as i64).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn equal_content_travels_together_and_different_content_never_does() {
-        let one = Arc::new(Notification {
-            title: "one".into(),
-            ..Notification::default()
-        });
-        let copy = Arc::new(Notification::clone(&one));
-        let other = Arc::new(Notification::default());
-        let mut mixed = leases(2, &one);
-        mixed.extend(leases(2, &other));
-        mixed.extend(leases(2, &copy));
-        let mut sandbox = leases(1, &one);
-        sandbox[0].delivery.environment = Environment::Sandbox;
-        mixed.extend(sandbox);
-        let sizes: Vec<usize> = group(mixed, 100).iter().map(Vec::len).collect();
-        assert_eq!(sizes, [4, 2, 1]);
+/// # Errors
+/// Why there is none.
+fn token_of(stored: Option<StoredRegistration>) -> Result<push_core::Registration, Reason> {
+    let stored = stored.ok_or(reasons::TOKEN_GONE)?;
+    match stored.quarantine {
+        Some(quarantine) => Err(quarantine_reason(&quarantine.reason)),
+        None => Ok(stored.registration),
     }
 }

@@ -1,8 +1,12 @@
-//! Lanes: one for each credential, from the queue to its vendor and back, so that one outage starves nobody else.
+//! Lanes: one for each credential and message class, from the queue to the vendor and back.
 //!
-//! Each lane has two tasks: a dispatcher that leases and sends in batches, and a settle loop that alone acts on verdicts.
+//! Each lane has two tasks: a dispatcher that leases and sends in batches, and a settle loop that alone acts on verdicts. The
+//! lanes of one credential share its suspension, its back-off and the suspicion against it.
 mod backoff;
+mod batch;
 mod control;
+mod credential;
+mod evidence;
 mod guard;
 mod lane;
 mod settle;
@@ -11,24 +15,36 @@ use std::{
     collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use push_core::{
-    Cancel, Clock, Lane, LaneState, Queue, Reason, Result, Stage, Store, Timestamp, TraceEvent,
+    Cancel, Cancelled, Class, Clock, CredentialRef, Lane, LaneState, Queue, Reason, Result, Store,
+    Timestamp,
 };
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
 };
 
-use self::{backoff::Backoff, control::Control, lane::Cell};
+pub(crate) use self::settle::LateVerdict;
+use self::{
+    backoff::Backoff,
+    control::Control,
+    credential::CredentialCell,
+    lane::{Cell, Item},
+};
 use crate::{
     credentials::{LaneStatus, Vault},
     decision::reasons,
     metrics::Metrics,
     settings::PipelineSettings,
+    submit::cancelled_event,
     trace::Recorder,
 };
+
+/// How many expired deliveries one call of the queue removes.
+const EXPIRED_PORTION: usize = 2_000;
 
 /// What every lane uses.
 struct Shared {
@@ -41,23 +57,47 @@ struct Shared {
     settings: PipelineSettings,
     backoff: Backoff,
     probe: Backoff,
+    /// Lanes that got deliveries from other lanes.
+    announced: mpsc::UnboundedSender<Lane>,
 }
 
 impl Shared {
-    /// Suspends a lane and raises the alarm, once.
-    fn suspend(&self, cell: &Cell, cause: Reason, evidence: &str, now: Timestamp, trial: bool) {
+    /// Suspends a credential and raises the alarm, once. The first trial follows after `first_wait`, by default after
+    /// [`PipelineSettings::probe_first`].
+    fn suspend(
+        &self,
+        cell: &Cell,
+        cause: Reason,
+        evidence: &str,
+        now: Timestamp,
+        trial: bool,
+        first_wait: Option<Duration>,
+    ) {
+        let wait = first_wait.unwrap_or(self.settings.probe_first);
         let news = cell
-            .control()
-            .suspend(cause, evidence, now, trial, &self.probe);
+            .credential
+            .state()
+            .suspend(cause, evidence, now, trial, &self.probe, wait);
+        cell.control().shrink();
+        cell.credential.notify();
         if news {
-            self.metrics.alarm(&cell.lane.app, cause.code);
-            tracing::error!(lane = ?cell.lane, reason = cause.code, evidence, "{}; {}", cause.text, cause.advice);
+            let credential = &cell.credential.credential;
+            self.metrics.alarm(&credential.app, cause.code);
+            tracing::error!(?credential, reason = cause.code, evidence, "{}; {}", cause.text, cause.advice);
+        }
+    }
+
+    /// Wakes other lanes, which got deliveries.
+    fn announce(&self, lanes: Vec<Lane>) {
+        for lane in lanes {
+            // The pipeline listens for as long as lanes run.
+            drop(self.announced.send(lane));
         }
     }
 }
 
-/// Everything a pipeline needs.
-pub(crate) struct Parts {
+/// What a pipeline is made of.
+pub(crate) struct PipelineParts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) vault: Arc<Vault>,
@@ -71,20 +111,30 @@ pub(crate) struct Parts {
 pub(crate) struct Pipeline {
     shared: Arc<Shared>,
     lanes: Mutex<Lanes>,
+    announced: tokio::sync::Mutex<mpsc::UnboundedReceiver<Lane>>,
     stop: watch::Sender<bool>,
 }
 
 #[derive(Default)]
 struct Lanes {
     running: bool,
-    cells: HashMap<Lane, Arc<Cell>>,
+    credentials: HashMap<CredentialRef, Arc<CredentialCell>>,
+    cells: HashMap<Lane, Running>,
     full: HashSet<Lane>,
     tasks: JoinSet<()>,
 }
 
+/// A lane whose tasks run.
+#[derive(Clone)]
+struct Running {
+    cell: Arc<Cell>,
+    items: mpsc::WeakUnboundedSender<Item>,
+}
+
 impl Pipeline {
-    pub(crate) fn new(parts: Parts, seed: u64) -> Self {
+    pub(crate) fn new(parts: PipelineParts, seed: u64) -> Self {
         let settings = parts.settings;
+        let (announced, inbox) = mpsc::unbounded_channel();
         Self {
             shared: Arc::new(Shared {
                 store: parts.store,
@@ -96,8 +146,10 @@ impl Pipeline {
                 backoff: Backoff::new(settings.backoff_base, settings.backoff_max, seed),
                 probe: Backoff::new(settings.probe_first, settings.probe_max, seed),
                 settings,
+                announced,
             }),
             lanes: Mutex::default(),
+            announced: tokio::sync::Mutex::new(inbox),
             stop: watch::Sender::new(false),
         }
     }
@@ -115,124 +167,218 @@ impl Pipeline {
     pub(crate) fn wake<'a>(&self, lanes: impl IntoIterator<Item = &'a Lane>) {
         let now = self.shared.clock.now();
         for lane in lanes {
-            self.wake_at(lane, now, now);
+            self.wake_after(lane, Duration::ZERO, now);
         }
     }
 
-    fn wake_at(&self, lane: &Lane, at: Timestamp, now: Timestamp) {
-        if let Some(cell) = self.cell(lane) {
-            cell.wake(at, now);
+    fn wake_after(&self, lane: &Lane, after: Duration, now: Timestamp) {
+        if let Some(running) = self.running(lane) {
+            running.cell.wake(after, now);
         }
     }
 
-    /// The cell of `lane`, with its tasks; `None` before the start and after the end.
-    fn cell(&self, lane: &Lane) -> Option<Arc<Cell>> {
+    /// The lane with its tasks, which start if need be; `None` before the start and after the end.
+    fn running(&self, lane: &Lane) -> Option<Running> {
         let mut lanes = self.lanes();
-        if let Some(cell) = lanes.cells.get(lane) {
-            return Some(Arc::clone(cell));
+        if let Some(running) = lanes.cells.get(lane) {
+            return Some(running.clone());
         }
         if !lanes.running {
             return None;
         }
-        let control = Control::new(&self.shared.settings);
-        let cell = Arc::new(Cell::new(lane.clone(), control));
-        lanes.cells.insert(lane.clone(), Arc::clone(&cell));
+        let settings = &self.shared.settings;
+        let credential = lanes
+            .credentials
+            .entry(lane.credential.clone())
+            .or_insert_with(|| Arc::new(CredentialCell::new(lane.credential.clone(), settings)));
+        let credential = Arc::clone(credential);
+        let cell = Arc::new(Cell::new(lane.clone(), credential, Control::new(settings)));
         let (items, inbox) = mpsc::unbounded_channel();
+        let running = Running {
+            cell: Arc::clone(&cell),
+            items: items.downgrade(),
+        };
+        lanes.cells.insert(lane.clone(), running.clone());
         lanes.tasks.spawn(lane::dispatch(
             Arc::clone(&self.shared),
             Arc::clone(&cell),
             items,
             self.stop.subscribe(),
         ));
-        lanes.tasks.spawn(settle::settle(
-            Arc::clone(&self.shared),
-            Arc::clone(&cell),
-            inbox,
-        ));
-        Some(cell)
+        lanes
+            .tasks
+            .spawn(settle::settle(Arc::clone(&self.shared), cell, inbox));
+        Some(running)
     }
 
-    /// Looks for lanes that nobody announced, now and then, until the future is dropped.
+    /// Looks for lanes that were not announced, now and then, until the future is dropped.
     pub(crate) async fn sweep(&self) {
         loop {
             match self.shared.queue.lanes().await {
                 Ok(states) => self.see_to(states).await,
-                Err(error) => tracing::warn!(%error, "the queue does not say which lanes it has"),
+                Err(error) => tracing::warn!(%error, "the queue does not return its lanes"),
             }
             self.shared.clock.sleep(self.shared.settings.sweep).await;
+        }
+    }
+
+    /// Wakes lanes that got deliveries from other lanes, until the future is dropped.
+    pub(crate) async fn follow(&self) {
+        let mut announced = self.announced.lock().await;
+        while let Some(lane) = announced.recv().await {
+            self.wake([&lane]);
         }
     }
 
     async fn see_to(&self, states: Vec<LaneState>) {
         let full = states
             .iter()
-            .filter(|it| it.depth >= self.shared.settings.lane_depth)
-            .map(|it| it.lane.clone());
+            .filter(|state| state.depth >= self.shared.settings.lane_depth)
+            .map(|state| state.lane.clone());
         self.lanes().full = full.collect();
         let now = self.shared.clock.now();
-        for it in &states {
-            self.wake_at(&it.lane, it.next_due, now);
+        for state in &states {
+            self.wake_after(&state.lane, state.next_due, now);
         }
-        // After all are awake: it may take its time.
-        for it in &states {
-            if self.status(&it.lane) != LaneStatus::Open {
-                self.drop_expired(&it.lane, now).await;
-            }
+        // After all are awake, since it may take long.
+        let mut idle: Vec<&CredentialRef> = states
+            .iter()
+            .map(|state| &state.lane.credential)
+            .filter(|credential| self.status(credential) != LaneStatus::Open)
+            .collect();
+        idle.sort();
+        idle.dedup();
+        for credential in idle {
+            self.drop_expired(credential).await;
         }
     }
 
-    /// Ends what has expired in a lane that stands still: nobody leases it, and it would fill the queue.
-    async fn drop_expired(&self, lane: &Lane, now: Timestamp) {
-        let expired = Cancel::Expired(lane.certificate, now);
+    /// Ends what has expired for a credential that does not send: it is not leased, and would fill the queue.
+    async fn drop_expired(&self, credential: &CredentialRef) {
+        let expired = Cancel::Expired(credential.clone());
         loop {
-            let gone = match self.shared.queue.cancel(&lane.app, &expired).await {
-                Ok(gone) if gone.is_empty() => return,
+            let queue = &self.shared.queue;
+            let gone = match queue.cancel(&credential.app, &expired, EXPIRED_PORTION).await {
                 Ok(gone) => gone,
                 Err(error) => {
-                    tracing::warn!(?lane, %error, "expired deliveries could not be removed");
+                    tracing::warn!(?credential, %error, "expired deliveries could not be removed");
                     return;
                 }
             };
-            let reason = reasons::EXPIRED;
-            let settled = |it| TraceEvent::of(it, now, Stage::Settled).because(&reason);
-            for it in &gone {
-                let metrics = &self.shared.metrics;
-                metrics.settled(&lane.app, &it.channel, reason.code, 1);
+            self.record_cancelled(&gone, reasons::EXPIRED).await;
+            if gone.len() < EXPIRED_PORTION {
+                return;
             }
-            self.shared.recorder.append(gone.iter().map(settled));
-            // So many at once would overflow what may wait to be stored.
-            self.shared.recorder.flush().await;
         }
     }
 
-    /// Whether so much waited for `lane`, when it was last looked at, that no more should.
+    /// Records deliveries that were cancelled.
+    pub(crate) async fn record_cancelled(&self, cancelled: &[Cancelled], reason: Reason) {
+        if cancelled.is_empty() {
+            return;
+        }
+        let shared = &self.shared;
+        let now = shared.clock.now();
+        let events = cancelled
+            .iter()
+            .map(|cancelled| cancelled_event(cancelled, now, reason));
+        shared.recorder.append(events);
+        let mut counts: HashMap<&CredentialRef, u64> = HashMap::new();
+        for cancelled in cancelled {
+            *counts.entry(&cancelled.lane.credential).or_default() += 1;
+        }
+        for (credential, count) in counts {
+            let facts = shared.vault.load(credential).await;
+            if let Ok(Ok(loaded)) = facts {
+                let channel = &loaded.facts.channel;
+                shared
+                    .metrics
+                    .settled(&credential.app, channel, reason.code, count);
+            }
+        }
+        if cancelled.len() >= EXPIRED_PORTION {
+            // Many portions at once would overflow what may wait to be stored.
+            shared.recorder.flush().await;
+        }
+    }
+
+    /// Whether any lane was full when the lanes were last looked at.
+    pub(crate) fn has_full_lanes(&self) -> bool {
+        !self.lanes().full.is_empty()
+    }
+
+    /// Whether `lane` was full when the lanes were last looked at.
     pub(crate) fn is_full(&self, lane: &Lane) -> bool {
         self.lanes().full.contains(lane)
     }
 
-    /// The credential was mended: its tokens come back, and its deliveries go at once.
-    pub(crate) async fn resume(&self, lane: &Lane) -> Result<()> {
-        let released = self.shared.store.release(lane).await?;
+    /// The credential was repaired: its tokens are released, and its deliveries go at once.
+    pub(crate) async fn resume(&self, credential: &CredentialRef) -> Result<()> {
+        let released = self.shared.store.release(credential).await?;
+        let hastened = self.shared.queue.hasten(credential).await?;
+        tracing::info!(?credential, released, hastened, "the credential is resumed");
         let now = self.shared.clock.now();
-        let hastened = self.shared.queue.hasten(lane, now).await?;
-        tracing::info!(?lane, released, hastened, "the lane is resumed");
-        if let Some(cell) = self.cell(lane) {
+        let cells: Vec<Arc<Cell>> = {
+            let lanes = self.lanes();
+            if let Some(cell) = lanes.credentials.get(credential) {
+                cell.state().resume();
+            }
+            let of_credential = lanes
+                .cells
+                .values()
+                .filter(|running| running.cell.lane.credential == *credential);
+            of_credential
+                .map(|running| Arc::clone(&running.cell))
+                .collect()
+        };
+        for cell in cells {
             cell.control().resume(now);
             cell.look();
+        }
+        if hastened > 0 {
+            // Lanes that do not run yet.
+            let states = self.shared.queue.lanes().await?;
+            for state in states {
+                if state.lane.credential == *credential {
+                    self.wake_after(&state.lane, state.next_due, now);
+                }
+            }
         }
         Ok(())
     }
 
-    /// Whether the deliveries of `lane` travel.
-    pub(crate) fn status(&self, lane: &Lane) -> LaneStatus {
+    /// Whether the deliveries of `credential` are sent.
+    pub(crate) fn status(&self, credential: &CredentialRef) -> LaneStatus {
         let now = self.shared.clock.now();
-        match self.lanes().cells.get(lane) {
-            Some(cell) => cell.status(now),
-            None => LaneStatus::Open,
+        let lanes = self.lanes();
+        let Some(cell) = lanes.credentials.get(credential) else {
+            return LaneStatus::Open;
+        };
+        let status = cell.state().status(now);
+        if status != LaneStatus::Open {
+            return status;
+        }
+        lanes
+            .cells
+            .values()
+            .filter(|running| running.cell.lane.credential == *credential)
+            .map(|running| running.cell.control().evidence.status(now))
+            .find(|status| *status != LaneStatus::Open)
+            .unwrap_or(LaneStatus::Open)
+    }
+
+    /// Hands over what a vendor reported later to the settle loop of the credential.
+    pub(crate) fn late(&self, credential: &CredentialRef, late: LateVerdict) {
+        let lane = Lane::new(credential.clone(), Class::CHAT);
+        let items = self
+            .running(&lane)
+            .and_then(|running| running.items.upgrade());
+        if let Some(items) = items {
+            drop(items.send(Item::Late(Box::new(late))));
         }
     }
 
-    /// Leases nothing more, waits for what is in flight (bounded), and gives the rest back.
+    /// Leases nothing more, waits, up to a limit, for what is in flight, and returns the rest to the queue.
     pub(crate) async fn stop(&self) {
         let mut tasks = {
             let mut lanes = self.lanes();

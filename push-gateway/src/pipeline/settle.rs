@@ -1,27 +1,41 @@
 //! The one place that acts on verdicts: a lane's settle loop.
+mod act;
+mod survey;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use futures_util::future::join_all;
 use push_core::{
-    Delivery, Lease, LeaseId, Mismatch, Reason, Retry, Return, Scope, Stage, Timestamp, TraceEvent,
-    Verdict, VerdictKind,
+    BatchRef, Delivery, DeviceToken, Lease, LeaseId, Reason, Retry, Return, Scope, Stage, Timestamp,
+    TokenFault, TraceEvent, Verdict, VerdictKind,
 };
 use tokio::sync::mpsc;
 
+use self::survey::{Survey, survey};
 use super::{
     Shared,
-    lane::{Attempt, Cell, Item},
+    lane::{Attempt, Cell, Item, Sendable},
 };
 use crate::decision::reasons;
 
-/// How many verdicts are acted upon at once.
+/// How many items are settled at once.
 const BATCH: usize = 1024;
-/// How often the queue is asked again to take what a lane has to say, before its leases are left to end by themselves.
-const TRIES: u32 = 4;
-/// How long to wait before asking it again, doubling.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How much longer than the next trial a delivery waits that the vendor refused with the credential: others are tried first.
+const BEHIND_TRIAL: Duration = Duration::from_secs(1);
 
-/// Runs until the dispatcher and every batch are gone.
+/// A verdict that a vendor reported after it had accepted the push.
+#[derive(Debug)]
+pub(crate) struct LateVerdict {
+    /// The token it concerns.
+    pub(crate) token: DeviceToken,
+    /// What the vendor reported.
+    pub(crate) verdict: Verdict,
+    /// When it happened, by the vendor's clock, but not in the future.
+    pub(crate) at: Timestamp,
+    /// An event of the delivery, if it is known.
+    pub(crate) event: Option<TraceEvent>,
+}
+
+/// Runs until the dispatcher and every batch have ended.
 pub(super) async fn settle(
     shared: Arc<Shared>,
     cell: Arc<Cell>,
@@ -29,30 +43,42 @@ pub(super) async fn settle(
 ) {
     let mut batch = Vec::new();
     while items.recv_many(&mut batch, BATCH).await > 0 {
-        let landed = batch.len();
+        let landed = batch.iter().map(deliveries).sum();
         let now = shared.clock.now();
-        let mut outcome = Outcome::default();
-        judge_all(
-            &shared,
-            &cell,
-            std::mem::take(&mut batch),
-            now,
-            &mut outcome,
-        );
-        act(&shared, &cell, outcome, now).await;
+        let outcome = judge_all(&shared, &cell, std::mem::take(&mut batch), now);
+        act::act(&shared, &cell, outcome, now).await;
         cell.landed(landed);
     }
 }
 
-/// What is to be done about a batch of verdicts.
+/// How many leased deliveries an item ends.
+fn deliveries(item: &Item) -> usize {
+    match item {
+        Item::Answers(_, verdicts) => verdicts.len(),
+        Item::Drop(..) => 1,
+        Item::Late(_) => 0,
+    }
+}
+
+/// What is to be done about a batch of items.
 #[derive(Default)]
 struct Outcome {
     done: Vec<(LeaseId, Delivery, Reason)>,
-    forget: Vec<(LeaseId, Delivery, Timestamp)>,
-    aside: Vec<(LeaseId, Delivery, Reason, Timestamp)>,
+    tokens: Vec<TokenAct>,
     again: Vec<Return>,
     events: Vec<TraceEvent>,
     verdicts: BTreeMap<&'static str, u64>,
+}
+
+/// What is to be done about a token, and about the delivery that it was tried for.
+struct TokenAct {
+    token: DeviceToken,
+    /// As of when: the app may have registered the token again since.
+    since: Timestamp,
+    /// Quarantine it for this reason; `None` removes it.
+    quarantine: Option<Reason>,
+    /// The delivery; `None` for a late verdict.
+    lease: Option<Lease>,
 }
 
 /// What is to be done about one delivery.
@@ -62,252 +88,213 @@ enum Act {
     Done(Reason),
     /// Its token is dead since then.
     Forget(Timestamp),
-    /// Its token is not to be used for now, for this reason.
-    SetAside(Reason),
-    /// It is tried again then; `attempted`: this attempt counts.
-    Again { due: Timestamp, attempted: bool },
+    /// Its token cannot be used for now, for this reason.
+    Quarantine(Reason),
+    /// It is tried again after this time; `attempted`: this attempt counts.
+    Again { after: Duration, attempted: bool },
 }
 
-fn judge_all(
-    shared: &Shared,
-    cell: &Cell,
-    items: Vec<Item>,
-    now: Timestamp,
-    outcome: &mut Outcome,
-) {
-    let generation = shared.vault.generation(&cell.lane);
-    let is_current = |attempt: &Attempt| Some(attempt.loaded.generation) == generation;
-    let mended = cell.control().mended();
-    let lane = survey(shared, cell, &items, is_current, now);
+fn judge_all(shared: &Shared, cell: &Cell, items: Vec<Item>, now: Timestamp) -> Outcome {
+    let survey = survey(shared, cell, &items, now);
+    let mut outcome = Outcome::default();
     for item in items {
         match item {
             Item::Drop(lease, reason) => {
                 let Lease { id, delivery, .. } = *lease;
                 outcome.done.push((id, delivery, reason));
             }
-            Item::Answer(attempt, position, verdict) => {
-                let Some(lease) = attempt.leases.get(position) else {
-                    continue;
-                };
-                *outcome.verdicts.entry(verdict.kind.as_str()).or_default() += 1;
-                let act = judge(
+            Item::Answers(attempt, verdicts) => {
+                let judging = Judging {
                     shared,
-                    &attempt,
-                    lease,
-                    &verdict,
-                    &lane,
-                    is_current(&attempt) && attempt.mended == mended,
+                    survey: &survey,
+                    attempt: &attempt,
                     now,
-                );
-                outcome.events.push(TraceEvent {
-                    attempt: Some(lease.attempt),
-                    answer: Some(verdict.answer),
-                    ..TraceEvent::of(&lease.delivery, now, Stage::Answered)
-                        .because(&reason_of(verdict.kind))
-                });
-                let delivery = || lease.delivery.clone();
-                match act {
-                    Act::Done(reason) => outcome.done.push((lease.id, delivery(), reason)),
-                    Act::Forget(since) => outcome.forget.push((lease.id, delivery(), since)),
-                    Act::SetAside(reason) => {
-                        let told_at = lease.delivery.told_at;
-                        outcome.aside.push((lease.id, delivery(), reason, told_at));
-                    }
-                    Act::Again { due, attempted } => outcome.again.push(Return {
-                        lease: lease.id,
-                        due,
-                        attempted,
-                    }),
+                };
+                judging.answers(verdicts, &mut outcome);
+            }
+            Item::Late(late) => judge_late(*late, &survey, now, &mut outcome),
+        }
+    }
+    outcome
+}
+
+/// Judges the verdicts of one attempt.
+struct Judging<'a> {
+    shared: &'a Shared,
+    survey: &'a Survey,
+    attempt: &'a Attempt,
+    now: Timestamp,
+}
+
+impl Judging<'_> {
+    fn answers(&self, verdicts: Vec<(usize, Verdict)>, outcome: &mut Outcome) {
+        let attempt = self.attempt;
+        let unknown = |verdict: &Verdict| verdict.kind == VerdictKind::Unknown;
+        // Sent again together, under the same id, only if nothing is known of any of them.
+        let together = attempt.members.len() > 1
+            && verdicts.len() == attempt.members.len()
+            && verdicts.iter().all(|(_, verdict)| unknown(verdict));
+        let batch: Option<BatchRef> = together.then_some(attempt.batch);
+        let mut common: Option<Duration> = None;
+        for (position, verdict) in verdicts {
+            let Some(member) = attempt.members.get(position) else {
+                continue;
+            };
+            *outcome.verdicts.entry(verdict.kind.as_str()).or_default() += 1;
+            let act = self.judge(member, &verdict);
+            outcome.events.push(self.answered(member, &verdict));
+            let lease = &member.lease;
+            match act {
+                Act::Done(reason) => {
+                    outcome
+                        .done
+                        .push((lease.id.clone(), lease.delivery.clone(), reason));
+                }
+                Act::Forget(since) => outcome.tokens.push(TokenAct {
+                    token: member.token.clone(),
+                    since,
+                    quarantine: None,
+                    lease: Some(lease.clone()),
+                }),
+                Act::Quarantine(reason) => outcome.tokens.push(TokenAct {
+                    token: member.token.clone(),
+                    since: member.reported_at,
+                    quarantine: Some(reason),
+                    lease: Some(lease.clone()),
+                }),
+                Act::Again { after, attempted } => {
+                    let after = match batch {
+                        Some(_) => *common.get_or_insert(after),
+                        None => after,
+                    };
+                    let back = Return::new(lease.id.clone(), after).with_batch(batch);
+                    outcome.again.push(if attempted {
+                        back
+                    } else {
+                        back.without_attempt()
+                    });
                 }
             }
         }
     }
-}
 
-/// What a batch of verdicts says of the lane as a whole.
-struct LaneView {
-    /// The lane backs off as a whole until then.
-    until: Option<Timestamp>,
-    /// Most tokens are refused: the credential is suspected, not the tokens.
-    suspect: bool,
-}
-
-/// Draws the conclusions for the lane: suspension, trial, back-off, window.
-fn survey(
-    shared: &Shared,
-    cell: &Cell,
-    items: &[Item],
-    is_current: impl Fn(&Attempt) -> bool,
-    now: Timestamp,
-) -> LaneView {
-    let (mut accepted, mut answered, mut silent) = (0_usize, 0_usize, 0_usize);
-    // When the attempt began that showed an outage, and how long the vendor wants to be left alone.
-    let (mut outage, mut limited): (Option<Timestamp>, Option<(Timestamp, Duration)>) =
-        (None, None);
-    let mut silence_floor = Duration::ZERO;
-    let mut refused: Option<(&Verdict, bool)> = None;
-    let mut doubt: Option<&Verdict> = None;
-    let (mut passed, mut failed) = (false, false);
-
-    let mut control = cell.control();
-    let cause = control.cause();
-    for item in items {
-        let Item::Answer(attempt, position, verdict) = item else {
-            continue;
-        };
-        if !is_current(attempt) {
-            continue;
+    fn answered(&self, member: &Sendable, verdict: &Verdict) -> TraceEvent {
+        let accepted = verdict.kind == VerdictKind::Accepted;
+        let anonymous = member.lease.delivery.device().is_none();
+        TraceEvent {
+            attempt: Some(member.lease.attempt),
+            answer: Some(Arc::clone(&verdict.answer)),
+            token: (!accepted || anonymous).then(|| member.token.fingerprint()),
+            ..TraceEvent::of(&member.lease.delivery, self.now, Stage::Answered)
+                .because(&reason_of(verdict.kind))
         }
-        let Some(lease) = attempt.leases.get(*position) else {
-            continue;
+    }
+
+    fn judge(&self, member: &Sendable, verdict: &Verdict) -> Act {
+        let survey = self.survey;
+        let is_current = survey.is_current(self.attempt);
+        let at_once = Act::Again {
+            after: Duration::ZERO,
+            attempted: false,
         };
-        let token = &lease.delivery.token;
-        let about_token = match verdict.kind {
-            VerdictKind::Accepted => {
-                accepted += 1;
-                attempt.loaded.prove();
-                control.guard.record(token, true, now);
-                passed |= attempt.trial;
-                true
+        match verdict.kind {
+            VerdictKind::Accepted => Act::Done(reasons::VENDOR_ACCEPTED),
+            VerdictKind::TokenDead { since: Some(since) } => Act::Forget(since),
+            // The credential was replaced or repaired meanwhile: answers from before say nothing of it.
+            VerdictKind::TokenDead { since: None } | VerdictKind::CredentialRefused
+                if !is_current =>
+            {
+                at_once
+            }
+            VerdictKind::TokenUnusable(fault) if fault.accuses_credential() && !is_current => {
+                at_once
             }
             VerdictKind::TokenDead { since: None }
-            | VerdictKind::TokenMismatch(_)
-            | VerdictKind::CredentialRefused
-                if attempt.mended != control.mended() =>
+                if self.attempt.loaded.proved() && !survey.suspect =>
             {
-                true
+                // The app may have registered it again since, for another credential.
+                Act::Forget(member.reported_at)
             }
-            VerdictKind::TokenDead { since: None } | VerdictKind::TokenMismatch(_) => {
-                control.guard.record(token, false, now);
-                doubt = Some(verdict);
-                failed |= attempt.trial && cause == Some(reasons::MOST_TOKENS_REFUSED);
-                true
+            VerdictKind::TokenDead { since: None } => Act::Quarantine(reasons::TOKEN_SUSPECT),
+            VerdictKind::TokenUnusable(_) => Act::Quarantine(reason_of(verdict.kind)),
+            VerdictKind::CredentialRefused
+                if survey.refused_alone.contains(&member.lease.delivery.id) =>
+            {
+                Act::Done(reasons::TARGET_REFUSED)
             }
-            VerdictKind::CredentialRefused => {
-                refused = Some((verdict, attempt.trial));
-                true
-            }
-            VerdictKind::RateLimited(Scope::Credential) => {
-                let (began, floor) = limited.unwrap_or((attempt.began, Duration::ZERO));
-                limited = Some((began.max(attempt.began), floor.max(floor_of(verdict))));
-                true
-            }
-            VerdictKind::Unavailable | VerdictKind::Unknown => {
-                silent += 1;
-                outage = outage.max(Some(attempt.began));
-                silence_floor = silence_floor.max(floor_of(verdict));
-                false
-            }
-            _ => true,
+            VerdictKind::CredentialRefused => Act::Again {
+                after: match survey.probe_at {
+                    Some(at) => at.since(self.now) + BEHIND_TRIAL,
+                    None => self.shared.backoff.delay(member.lease.attempt) + BEHIND_TRIAL,
+                },
+                attempted: false,
+            },
+            VerdictKind::TargetRefused => Act::Done(reasons::TARGET_REFUSED),
+            VerdictKind::PayloadRefused => Act::Done(reasons::PAYLOAD_REFUSED),
+            // Besides those that ask for another attempt: a kind of a newer version, which is safest treated as one that
+            // may have been sent.
+            _ => self.again(&member.lease, verdict),
+        }
+    }
+
+    /// Another attempt, unless the vendor or the delivery's life forbids it.
+    fn again(&self, lease: &Lease, verdict: &Verdict) -> Act {
+        if verdict.retry == Retry::Never {
+            return Act::Done(reason_of(verdict.kind));
+        }
+        let repeats = !matches!(
+            verdict.kind,
+            VerdictKind::Unavailable(_) | VerdictKind::RateLimited(_)
+        );
+        // What may have been sent is not sent without end. What certainly was not ends with its life.
+        if repeats && lease.attempt >= self.shared.settings.max_attempts {
+            return Act::Done(reasons::ATTEMPTS_EXHAUSTED);
+        }
+        let wait = match self.survey.until(verdict.kind) {
+            Some(until) => until.since(self.now),
+            None => self.shared.backoff.delay(lease.attempt),
         };
-        if about_token {
-            answered += 1;
-            let trial_of_credential =
-                attempt.trial && cause.is_some_and(|it| it != reasons::MOST_TOKENS_REFUSED);
-            passed |= trial_of_credential && verdict.kind != VerdictKind::CredentialRefused;
+        let after = wait.max(floor_of(verdict));
+        let expires_at = lease.delivery.expires_at();
+        if expires_at.is_some_and(|at| at <= self.now + after) {
+            return Act::Done(reasons::EXPIRED);
         }
-    }
-
-    if accepted > 0 {
-        control.accepted();
-    }
-    if passed && refused.is_none() {
-        control.trial_passed();
-        tracing::info!(lane = ?cell.lane, "the vendor takes pushes again: the lane is open");
-    }
-    let mut until = None;
-    if let Some((began, floor)) = limited {
-        until = Some(control.back_off(now, began, floor, &shared.backoff));
-    }
-    // A few unanswered among many answered are no outage.
-    if let Some(began) = outage
-        && silent > answered
-    {
-        until = Some(control.back_off(now, began, silence_floor, &shared.backoff));
-    }
-    let suspected = doubt.filter(|_| failed || control.guard.suspects(now));
-    drop(control);
-
-    if let Some((verdict, trial)) = refused {
-        let evidence = evidence(verdict);
-        shared.suspend(cell, reasons::CREDENTIAL_REFUSED, &evidence, now, trial);
-    } else if let Some(verdict) = suspected {
-        let evidence = evidence(verdict);
-        shared.suspend(cell, reasons::MOST_TOKENS_REFUSED, &evidence, now, failed);
-    }
-    LaneView {
-        until,
-        suspect: cell.control().cause() == Some(reasons::MOST_TOKENS_REFUSED),
+        Act::Again {
+            after,
+            attempted: true,
+        }
     }
 }
 
-fn judge(
-    shared: &Shared,
-    attempt: &Attempt,
-    lease: &Lease,
-    verdict: &Verdict,
-    lane: &LaneView,
-    is_current: bool,
-    now: Timestamp,
-) -> Act {
-    let at_once = Act::Again {
-        due: now,
-        attempted: false,
+/// Judges what a vendor reported later. The delivery is done; only the token is affected (ADR 6 holds as for any verdict).
+fn judge_late(late: LateVerdict, survey: &Survey, now: Timestamp, outcome: &mut Outcome) {
+    let kind = late.verdict.kind;
+    *outcome.verdicts.entry(kind.as_str()).or_default() += 1;
+    let act = match kind {
+        VerdictKind::TokenDead { since } => {
+            let since = since.unwrap_or(late.at).min(now);
+            let trusted = survey.proved && !survey.suspect;
+            Some((since, (!trusted).then_some(reasons::TOKEN_SUSPECT)))
+        }
+        VerdictKind::TokenUnusable(_) => Some((late.at, Some(reason_of(kind)))),
+        _ => None,
     };
-    match verdict.kind {
-        VerdictKind::Accepted => Act::Done(reasons::VENDOR_ACCEPTED),
-        VerdictKind::TokenDead { since: Some(since) } => Act::Forget(since),
-        // The credential was replaced or mended meanwhile: what it was told before does not count.
-        VerdictKind::TokenDead { since: None }
-        | VerdictKind::TokenMismatch(_)
-        | VerdictKind::CredentialRefused
-            if !is_current =>
-        {
-            at_once
-        }
-        VerdictKind::TokenDead { since: None } if attempt.loaded.proved() && !lane.suspect => {
-            // The app may have told it again since, for another credential.
-            Act::Forget(lease.delivery.told_at)
-        }
-        VerdictKind::TokenDead { since: None } => Act::SetAside(reasons::TOKEN_SUSPECT),
-        VerdictKind::TokenMismatch(_) => Act::SetAside(reason_of(verdict.kind)),
-        VerdictKind::CredentialRefused => at_once,
-        VerdictKind::PayloadRefused => Act::Done(reasons::PAYLOAD_REFUSED),
-        VerdictKind::RateLimited(_) | VerdictKind::Unavailable | VerdictKind::Unknown => {
-            again(shared, lease, verdict, lane, now)
-        }
-        // A kind that this gateway does not know yet: safest is what may have been sent.
-        _ => again(shared, lease, verdict, lane, now),
+    if let Some((since, quarantine)) = act {
+        outcome.tokens.push(TokenAct {
+            token: late.token.clone(),
+            since,
+            quarantine,
+            lease: None,
+        });
     }
-}
-
-/// Another attempt, unless the vendor, the time to live or the number of attempts forbids it.
-fn again(
-    shared: &Shared,
-    lease: &Lease,
-    verdict: &Verdict,
-    lane: &LaneView,
-    now: Timestamp,
-) -> Act {
-    // A vendor that certainly was never reached has not been asked.
-    let attempted = verdict.kind != VerdictKind::Unavailable || verdict.answer.status.is_some();
-    if verdict.retry == Retry::Never {
-        return Act::Done(reason_of(verdict.kind));
-    }
-    if attempted && lease.attempt >= shared.settings.max_attempts {
-        return Act::Done(reasons::ATTEMPTS_EXHAUSTED);
-    }
-    let of_lane = !matches!(verdict.kind, VerdictKind::RateLimited(Scope::Token));
-    let wait = match lane.until.filter(|_| of_lane) {
-        Some(until) => until.since(now),
-        None => shared.backoff.delay(lease.attempt),
-    };
-    let due = now + wait.max(floor_of(verdict));
-    let expires_at = lease.delivery.notification.expires_at;
-    if expires_at.is_some_and(|it| it <= due) {
-        return Act::Done(reasons::EXPIRED);
-    }
-    Act::Again { due, attempted }
+    outcome.events.extend(late.event.map(|event| TraceEvent {
+        at: now,
+        stage: Stage::Answered,
+        attempt: None,
+        answer: Some(late.verdict.answer),
+        token: Some(late.token.fingerprint()),
+        ..event.because(&reason_of(kind))
+    }));
 }
 
 fn floor_of(verdict: &Verdict) -> Duration {
@@ -321,22 +308,26 @@ fn reason_of(kind: VerdictKind) -> Reason {
     match kind {
         VerdictKind::Accepted => reasons::VENDOR_ACCEPTED,
         VerdictKind::TokenDead { .. } => reasons::TOKEN_DEAD,
-        VerdictKind::TokenMismatch(Mismatch::Environment) => reasons::ENVIRONMENT_MISMATCH,
-        VerdictKind::TokenMismatch(Mismatch::App) => reasons::TOKEN_OF_ANOTHER_APP,
+        VerdictKind::TokenUnusable(TokenFault::Environment) => reasons::ENVIRONMENT_MISMATCH,
+        VerdictKind::TokenUnusable(TokenFault::App) => reasons::TOKEN_OF_ANOTHER_APP,
+        VerdictKind::TokenUnusable(TokenFault::Muted) => reasons::TOKEN_MUTED,
+        VerdictKind::TokenUnusable(TokenFault::NotATester) => reasons::TOKEN_NOT_A_TESTER,
+        VerdictKind::TokenUnusable(_) => reasons::TOKEN_INACTIVE,
+        VerdictKind::TargetRefused => reasons::TARGET_REFUSED,
         VerdictKind::CredentialRefused => reasons::CREDENTIAL_REFUSED,
         VerdictKind::PayloadRefused => reasons::PAYLOAD_REFUSED,
         VerdictKind::RateLimited(_) => reasons::RATE_LIMITED,
-        VerdictKind::Unavailable => reasons::VENDOR_UNAVAILABLE,
+        VerdictKind::Unavailable(_) => reasons::VENDOR_UNAVAILABLE,
         _ => reasons::NO_ANSWER,
     }
 }
 
-/// The vendor's code, or its words.
+/// The vendor's error code, or its message.
 fn evidence(verdict: &Verdict) -> String {
     let answer = &verdict.answer;
     let words = [&answer.code, &answer.text]
         .into_iter()
-        .find(|it| !it.is_empty());
+        .find(|words| !words.is_empty());
     match (answer.status, words) {
         (Some(status), Some(words)) => format!("{status} {words}"),
         (Some(status), None) => status.to_string(),
@@ -345,89 +336,7 @@ fn evidence(verdict: &Verdict) -> String {
     }
 }
 
-async fn act(shared: &Shared, cell: &Cell, outcome: Outcome, now: Timestamp) {
-    let app = &cell.lane.app;
-    let mut done = outcome.done;
-
-    let forgotten = join_all(
-        outcome
-            .forget
-            .iter()
-            .map(|(_, it, since)| shared.store.forget(app, &it.channel, &it.token, *since)),
-    )
-    .await;
-    for ((lease, delivery, _), forgotten) in outcome.forget.into_iter().zip(forgotten) {
-        let reason = match forgotten {
-            Ok(true) => reasons::TOKEN_DEAD,
-            Ok(false) => reasons::TOKEN_RENEWED,
-            // It will be found dead again.
-            Err(error) => {
-                tracing::warn!(lane = ?cell.lane, %error, "a dead token could not be forgotten");
-                reasons::TOKEN_DEAD
-            }
-        };
-        done.push((lease, delivery, reason));
-    }
-
-    let aside = join_all(outcome.aside.iter().map(|(_, it, reason, since)| {
-        shared
-            .store
-            .quarantine(app, &it.channel, &it.token, reason.code, *since)
-    }))
-    .await;
-    for ((lease, delivery, reason, _), aside) in outcome.aside.into_iter().zip(aside) {
-        if let Err(error) = aside {
-            tracing::warn!(lane = ?cell.lane, %error, "a token could not be set aside");
-        }
-        done.push((lease, delivery, reason));
-    }
-
-    let leases: Vec<LeaseId> = done.iter().map(|(lease, ..)| *lease).collect();
-    if !leases.is_empty() {
-        persist(shared, cell, || shared.queue.ack(leases.clone())).await;
-    }
-    if !outcome.again.is_empty() {
-        persist(shared, cell, || shared.queue.nack(outcome.again.clone())).await;
-        let mut control = cell.control();
-        for it in &outcome.again {
-            control.due(it.due);
-        }
-    }
-
-    let mut settled = BTreeMap::new();
-    let mut events = outcome.events;
-    let mut channel = None;
-    for (_, delivery, reason) in &done {
-        *settled.entry(reason.code).or_default() += 1;
-        events.push(TraceEvent::of(delivery, now, Stage::Settled).because(reason));
-        channel.get_or_insert_with(|| delivery.channel.clone());
-    }
-    if channel.is_none() {
-        channel = events.iter().find_map(|it| it.channel.clone());
-    }
-    if let Some(channel) = channel {
-        for (kind, count) in outcome.verdicts {
-            shared.metrics.verdicts(app, &channel, kind, count);
-        }
-        for (reason, count) in settled {
-            shared.metrics.settled(app, &channel, reason, count);
-        }
-    }
-    shared.recorder.append(events);
-}
-
-/// Tells the queue, and tells it again if it fails. What it never hears ends with the lease, and may be sent twice.
-async fn persist<T, F>(shared: &Shared, cell: &Cell, tell: impl Fn() -> F)
-where
-    F: Future<Output = push_core::Result<T>>,
-{
-    for attempt in 0..TRIES {
-        match tell().await {
-            Ok(_) => return,
-            Err(error) => {
-                tracing::warn!(lane = ?cell.lane, %error, "the queue did not take a lane's answers");
-                shared.clock.sleep(PAUSE * (1 << attempt)).await;
-            }
-        }
-    }
+/// Whether an answer concerns more than the delivery and its token.
+const fn is_wide(scope: Scope) -> bool {
+    matches!(scope, Scope::Class | Scope::Credential)
 }

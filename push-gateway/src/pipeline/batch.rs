@@ -1,0 +1,236 @@
+//! Which deliveries travel in one request.
+use std::{collections::HashMap, sync::Arc};
+
+use push_core::{
+    Badge, Batch, BatchId, BatchRef, Batching, Capabilities, ContentId, Environment, Slot, Target,
+    Timestamp,
+};
+
+use super::lane::Sendable;
+
+/// Deliveries that travel together.
+pub(super) struct Group {
+    pub(super) id: BatchId,
+    pub(super) members: Vec<Sendable>,
+}
+
+impl Group {
+    /// What the provider is given.
+    pub(super) fn batch(&self) -> Option<Batch> {
+        let first = self.members.first()?;
+        let targets = self
+            .members
+            .iter()
+            .map(|member| {
+                let delivery = &member.lease.delivery;
+                let content = Arc::clone(&delivery.content);
+                Target::new(delivery.id, member.token.clone(), content)
+                    .with_badge(delivery.badge)
+                    .with_receiver(delivery.user().cloned())
+            })
+            .collect();
+        let slot = first.lease.delivery.slot();
+        Some(Batch::new(self.id, first.environment, slot, targets))
+    }
+}
+
+/// What all members of a group have in common.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    environment: Environment,
+    slot: Slot,
+    /// For vendors that send one content and badge to all.
+    alike: Option<(ContentId, Badge)>,
+}
+
+/// Groups `members` into what one `send` can carry, in their order.
+///
+/// A batch that was sent before with an unknown outcome is sent again under the same id if all of it is here; otherwise its
+/// deliveries are sent under new ids, since a vendor that recognises the id would drop the part it has not seen.
+pub(super) fn group(
+    members: Vec<Sendable>,
+    capabilities: &Capabilities,
+    now: Timestamp,
+) -> Vec<Group> {
+    let max = capabilities.max_batch.max(1);
+    let mut groups: Vec<Group> = Vec::new();
+    let mut repeated: HashMap<BatchRef, Vec<Sendable>> = HashMap::new();
+    let mut fresh = Vec::with_capacity(members.len());
+    for member in members {
+        match member.lease.batch {
+            Some(batch) if batch.size > 1 => repeated.entry(batch).or_default().push(member),
+            _ => fresh.push(member),
+        }
+    }
+    for (batch, members) in repeated {
+        if members.len() == batch.size as usize && members.len() <= max {
+            groups.push(Group {
+                id: batch.id,
+                members,
+            });
+        } else {
+            fresh.extend(members);
+        }
+    }
+    if max == 1 {
+        groups.extend(fresh.into_iter().map(|member| of(vec![member], now)));
+        return groups;
+    }
+    let uniform = capabilities.batching == Batching::Uniform;
+    let mut open: HashMap<Key, Vec<Sendable>> = HashMap::new();
+    for member in fresh {
+        let delivery = &member.lease.delivery;
+        let key = Key {
+            environment: member.environment,
+            slot: delivery.slot(),
+            alike: uniform.then(|| (delivery.content.id, delivery.badge)),
+        };
+        let members = open.entry(key).or_default();
+        members.push(member);
+        if members.len() == max {
+            groups.push(of(std::mem::take(members), now));
+        }
+    }
+    let rest = open.into_values().filter(|members| !members.is_empty());
+    groups.extend(rest.map(|members| of(members, now)));
+    groups
+}
+
+/// A group under a new id: for one delivery, the delivery's own, which stays the same on every attempt.
+fn of(members: Vec<Sendable>, now: Timestamp) -> Group {
+    let id = match members.as_slice() {
+        [only] => BatchId::from_uuid(only.lease.delivery.id.as_uuid()),
+        _ => BatchId::new(now),
+    };
+    Group { id, members }
+}
+
+#[cfg(test)]
+mod tests {
+    use push_core::{
+        Address, AppId, CertificateId, Channel, Class, Content, Delivery, DeliveryId, DeviceId,
+        DeviceToken, Instance, Lease, LeaseId, MessageId, Notification, UserId,
+    };
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+
+    fn content(number: u128) -> Arc<Content> {
+        Arc::new(Content::new(
+            ContentId::from_uuid(uuid::Uuid::from_u128(number)),
+            AppId::new("app").expect("an id"),
+            MessageId::new("message").expect("an id"),
+            Class::CHAT,
+            Notification::default(),
+        ))
+    }
+
+    fn member(number: i64, content: &Arc<Content>, badge: Badge) -> Sendable {
+        let delivery = Delivery::new(
+            DeliveryId::new(NOW),
+            Arc::clone(content),
+            Address::Device {
+                user: UserId::new("user").expect("an id"),
+                device: DeviceId::new("device").expect("an id"),
+                slot: Slot::Alert,
+                instance: Instance::ONLY,
+            },
+            Channel::known("sample"),
+            CertificateId::new(1).expect("an id"),
+            NOW,
+        )
+        .with_badge(badge);
+        Sendable {
+            lease: Lease::new(LeaseId::from(number), delivery),
+            token: DeviceToken::new(format!("token-{number}")).expect("a token"),
+            environment: Environment::Production,
+            reported_at: NOW,
+        }
+    }
+
+    fn members(count: i64, content: &Arc<Content>) -> Vec<Sendable> {
+        (0..count)
+            .map(|number| member(number, content, Badge::Leave))
+            .collect()
+    }
+
+    fn capabilities(max: usize, batching: Batching) -> Capabilities {
+        Capabilities::new(Channel::known("sample"), 4096).with_batch(max, batching)
+    }
+
+    /// S121.
+    #[test]
+    fn every_delivery_is_in_exactly_one_batch_whatever_the_limit() {
+        const MAX: usize = 5;
+        for batching in [Batching::Mixed, Batching::Uniform] {
+            for count in [0, 1, MAX - 1, MAX, MAX + 1, 3 * MAX + 7] {
+                let members = members(count as i64, &content(1));
+                let groups = group(members, &capabilities(MAX, batching), NOW);
+                let sizes = groups.iter().map(|group| group.members.len());
+                assert!(sizes.clone().all(|size| (1..=MAX).contains(&size)));
+                assert_eq!(groups.len(), count.div_ceil(MAX));
+                let mut ids: Vec<_> = groups
+                    .iter()
+                    .flat_map(|group| &group.members)
+                    .map(|member| member.lease.id.number())
+                    .collect();
+                ids.sort_unstable();
+                assert_eq!(ids, (0..count as i64).map(Some).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_vendor_of_uniform_batches_separates_content_and_badge() {
+        let (one, other) = (content(1), content(2));
+        let make = || {
+            let mut mixed = members(2, &one);
+            mixed.extend(members(2, &other));
+            mixed.push(member(9, &one, Badge::Set(1)));
+            mixed
+        };
+        let sizes = |batching| {
+            let groups = group(make(), &capabilities(100, batching), NOW);
+            let mut sizes: Vec<_> = groups.iter().map(|group| group.members.len()).collect();
+            sizes.sort_unstable();
+            sizes
+        };
+        assert_eq!(sizes(Batching::Mixed), [5]);
+        assert_eq!(sizes(Batching::Uniform), [1, 2, 2]);
+    }
+
+    #[test]
+    fn environments_and_slots_never_share_a_batch() {
+        let mut mixed = members(3, &content(1));
+        mixed[1].environment = Environment::Sandbox;
+        let groups = group(mixed, &capabilities(100, Batching::Mixed), NOW);
+        assert_eq!(groups.len(), 2);
+    }
+
+    #[test]
+    fn a_batch_with_unknown_outcome_keeps_its_id_only_as_a_whole() {
+        let batch = BatchRef {
+            id: BatchId::new(NOW),
+            size: 3,
+        };
+        let repeat = |count| {
+            let mut members = members(count, &content(1));
+            for member in &mut members {
+                member.lease.batch = Some(batch);
+            }
+            group(members, &capabilities(100, Batching::Uniform), NOW)
+        };
+        assert_eq!(repeat(3)[0].id, batch.id);
+        let part = repeat(2);
+        assert_eq!(part[0].members.len(), 2);
+        assert_ne!(part[0].id, batch.id);
+    }
+
+    #[test]
+    fn a_batch_of_one_has_the_id_of_its_delivery() {
+        let groups = group(members(1, &content(1)), &capabilities(9, Batching::Mixed), NOW);
+        let delivery = groups[0].members[0].lease.delivery.id;
+        assert_eq!(groups[0].id.as_uuid(), delivery.as_uuid());
+    }
+}

@@ -1,0 +1,304 @@
+//! What a batch of verdicts says of the credential and the class as a whole.
+use std::{collections::HashSet, time::Duration};
+
+use push_core::{DeliveryId, Scope, Timestamp, Verdict, VerdictKind};
+
+use super::{evidence, floor_of, is_wide};
+use crate::{
+    decision::reasons,
+    pipeline::{
+        Shared,
+        evidence::Evidence,
+        lane::{Attempt, Cell, Item, Sendable},
+    },
+};
+
+/// The conclusions.
+pub(super) struct Survey {
+    generation: Option<u64>,
+    repaired: u64,
+    /// The credential backs off until then.
+    credential_until: Option<Timestamp>,
+    /// The class backs off until then.
+    class_until: Option<Timestamp>,
+    /// When the suspended credential is tried next.
+    pub(super) probe_at: Option<Timestamp>,
+    /// Most tokens are refused: the credential is suspected, not the tokens.
+    pub(super) suspect: bool,
+    /// Whether the vendor accepted a push of the current build of the credential.
+    pub(super) proved: bool,
+    /// Deliveries that were refused together with the credential although it works for others.
+    pub(super) refused_alone: HashSet<DeliveryId>,
+}
+
+impl Survey {
+    /// Whether an attempt was made with the credential as it is now.
+    pub(super) fn is_current(&self, attempt: &Attempt) -> bool {
+        Some(attempt.loaded.generation) == self.generation && attempt.repaired == self.repaired
+    }
+
+    /// Until when everything that such a verdict concerns waits; `None` if only the delivery does.
+    pub(super) fn until(&self, kind: VerdictKind) -> Option<Timestamp> {
+        match kind {
+            VerdictKind::RateLimited(scope) | VerdictKind::Unavailable(scope)
+                if !is_wide(scope) =>
+            {
+                None
+            }
+            _ => self.credential_until.max(self.class_until),
+        }
+    }
+}
+
+/// What the verdicts add up to.
+#[derive(Default)]
+struct Tally<'a> {
+    accepted: usize,
+    answered: usize,
+    silent: usize,
+    outage: Option<Trouble<'a>>,
+    credential_limit: Option<Trouble<'a>>,
+    class_limit: Option<Trouble<'a>>,
+    class_outage: Option<Trouble<'a>>,
+    refused: Option<&'a Verdict>,
+    refused_in_trial: bool,
+    doubt: Option<&'a Verdict>,
+    failed_trial: bool,
+    passed_trial: bool,
+    trial_ended: bool,
+}
+
+/// A reason to send nothing for a while.
+struct Trouble<'a> {
+    verdict: &'a Verdict,
+    /// When the attempt that showed it began.
+    began: Timestamp,
+    /// The vendor's `Retry-After`.
+    floor: Duration,
+}
+
+impl<'a> Trouble<'a> {
+    fn merge(trouble: &mut Option<Self>, verdict: &'a Verdict, began: Timestamp) {
+        let floor = floor_of(verdict);
+        match trouble {
+            None => {
+                *trouble = Some(Self {
+                    verdict,
+                    began,
+                    floor,
+                });
+            }
+            Some(trouble) => {
+                trouble.began = trouble.began.max(began);
+                trouble.floor = trouble.floor.max(floor);
+            }
+        }
+    }
+}
+
+/// Draws the conclusions: suspension, trial, back-off, window.
+pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Timestamp) -> Survey {
+    let generation = shared.vault.generation(&cell.lane.credential);
+    let mut refused_alone = HashSet::new();
+    let (mut proved, mut notify) = (false, false);
+    let tally = {
+        let mut tally = Tally::default();
+        let mut control = cell.control();
+        let mut state = cell.credential.state();
+        let repaired = state.repaired();
+        let cause = state.cause();
+        let mut refused = Vec::new();
+        for (attempt, member, verdict) in answers(items) {
+            if Some(attempt.loaded.generation) != generation {
+                continue;
+            }
+            proved |= attempt.loaded.proved();
+            tally.trial_ended |= attempt.trial;
+            let current = attempt.repaired == repaired;
+            let mut about_vendor = true;
+            match verdict.kind {
+                VerdictKind::Accepted => {
+                    tally.accepted += 1;
+                    attempt.loaded.prove();
+                    proved = true;
+                    state.accepted(&member.token, now);
+                    tally.passed_trial |= attempt.trial;
+                }
+                VerdictKind::CredentialRefused if current => {
+                    refused.push((attempt, member, verdict));
+                }
+                VerdictKind::TokenDead { since: None } if current => {
+                    state.guard.record(&member.token, false, now);
+                    tally.doubt = Some(verdict);
+                    tally.failed_trial |=
+                        attempt.trial && cause == Some(reasons::MOST_TOKENS_REFUSED);
+                }
+                VerdictKind::TokenUnusable(fault) if current && fault.accuses_credential() => {
+                    state.guard.record(&member.token, false, now);
+                    tally.doubt = Some(verdict);
+                    tally.failed_trial |=
+                        attempt.trial && cause == Some(reasons::MOST_TOKENS_REFUSED);
+                }
+                VerdictKind::RateLimited(Scope::Credential) => {
+                    Trouble::merge(&mut tally.credential_limit, verdict, attempt.began);
+                }
+                VerdictKind::RateLimited(Scope::Class) => {
+                    Trouble::merge(&mut tally.class_limit, verdict, attempt.began);
+                }
+                VerdictKind::Unavailable(Scope::Class) => {
+                    tally.silent += 1;
+                    about_vendor = false;
+                    if control.evidence.failed(&member.token) {
+                        Trouble::merge(&mut tally.class_outage, verdict, attempt.began);
+                    }
+                }
+                VerdictKind::Unavailable(Scope::Credential) | VerdictKind::Unknown => {
+                    tally.silent += 1;
+                    about_vendor = false;
+                    if state.evidence.failed(&member.token) {
+                        Trouble::merge(&mut tally.outage, verdict, attempt.began);
+                    }
+                }
+                VerdictKind::Unavailable(_) => about_vendor = false,
+                _ => {}
+            }
+            if about_vendor {
+                tally.answered += 1;
+                state.evidence.answered();
+                control.evidence.answered();
+                // Any answer but a refusal shows that the credential is accepted again.
+                let of_credential = cause.is_some_and(|it| it != reasons::MOST_TOKENS_REFUSED);
+                tally.passed_trial |= attempt.trial
+                    && of_credential
+                    && verdict.kind != VerdictKind::CredentialRefused;
+            }
+        }
+        for (attempt, member, verdict) in refused {
+            let delivery = member.lease.delivery.id;
+            if state.refused(delivery, now) {
+                refused_alone.insert(delivery);
+                continue;
+            }
+            // The vendor accepted others at the same time: this one is asked once more before anything is concluded.
+            if tally.accepted == 0 {
+                tally.refused = Some(verdict);
+                tally.refused_in_trial |= attempt.trial;
+            }
+        }
+        if tally.accepted > 0 {
+            state.evidence.accepted();
+            control.evidence.accepted();
+            control.grow();
+        }
+        if tally.passed_trial && tally.refused.is_none() && state.trial_passed() {
+            notify = true;
+            control.due_now(now);
+            tracing::info!(credential = ?cell.lane.credential, "the vendor accepts pushes again: the credential is open");
+        }
+        tally
+    };
+    let mut survey = Survey {
+        generation,
+        repaired: cell.credential.state().repaired(),
+        credential_until: None,
+        class_until: None,
+        probe_at: None,
+        suspect: false,
+        proved,
+        refused_alone,
+    };
+    back_off(shared, cell, &tally, now, &mut survey);
+    suspend(shared, cell, &tally, now, &mut survey);
+    let mut state = cell.credential.state();
+    if tally.trial_ended {
+        // Neither passed nor failed: it said nothing about the cause.
+        state.end_trial(now, &shared.probe);
+        notify = true;
+    }
+    survey.suspect = state.cause() == Some(reasons::MOST_TOKENS_REFUSED);
+    survey.probe_at = state.probe_at();
+    drop(state);
+    if notify {
+        cell.credential.notify();
+    }
+    survey
+}
+
+fn answers(items: &[Item]) -> impl Iterator<Item = (&Attempt, &Sendable, &Verdict)> {
+    items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Answers(attempt, verdicts) => Some((attempt, verdicts)),
+            _ => None,
+        })
+        .flat_map(|(attempt, verdicts)| {
+            verdicts.iter().filter_map(|(position, verdict)| {
+                Some((&**attempt, attempt.members.get(*position)?, verdict))
+            })
+        })
+}
+
+fn back_off(
+    shared: &Shared,
+    cell: &Cell,
+    tally: &Tally<'_>,
+    now: Timestamp,
+    survey: &mut Survey,
+) {
+    let back_off = |evidence: &mut Evidence, trouble: &Trouble<'_>, limited: bool| {
+        let answer = super::evidence(trouble.verdict);
+        evidence.back_off(
+            Evidence::reason(limited),
+            &answer,
+            now,
+            trouble.began,
+            trouble.floor,
+            &shared.backoff,
+        )
+    };
+    // A few failures among many answers are no outage.
+    let is_outage = tally.silent > tally.answered;
+    let of_credential = [
+        (&tally.credential_limit, true),
+        (&tally.outage, false),
+    ];
+    for (trouble, limited) in of_credential {
+        if let Some(trouble) = trouble.as_ref().filter(|_| limited || is_outage) {
+            let until = back_off(&mut cell.credential.state().evidence, trouble, limited);
+            survey.credential_until = survey.credential_until.max(Some(until));
+        }
+    }
+    let of_class = [(&tally.class_limit, true), (&tally.class_outage, false)];
+    for (trouble, limited) in of_class {
+        if let Some(trouble) = trouble.as_ref().filter(|_| limited || is_outage) {
+            let until = back_off(&mut cell.control().evidence, trouble, limited);
+            survey.class_until = survey.class_until.max(Some(until));
+        }
+    }
+    if survey.credential_until.max(survey.class_until).is_some() {
+        cell.control().shrink();
+        cell.credential.notify();
+    }
+}
+
+fn suspend(
+    shared: &Shared,
+    cell: &Cell,
+    tally: &Tally<'_>,
+    now: Timestamp,
+    survey: &mut Survey,
+) {
+    if let Some(verdict) = tally.refused {
+        // A credential that worked a moment ago is tried at once with another delivery: if that is accepted, the refused one
+        // was to blame.
+        let first_wait = survey.proved.then_some(Duration::ZERO);
+        let (cause, trial) = (reasons::CREDENTIAL_REFUSED, tally.refused_in_trial);
+        shared.suspend(cell, cause, &evidence(verdict), now, trial, first_wait);
+        return;
+    }
+    let suspects = tally.failed_trial || cell.credential.state().guard.suspects(now);
+    if let Some(verdict) = tally.doubt.filter(|_| suspects) {
+        let (cause, trial) = (reasons::MOST_TOKENS_REFUSED, tally.failed_trial);
+        shared.suspend(cell, cause, &evidence(verdict), now, trial, None);
+    }
+}

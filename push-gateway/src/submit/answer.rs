@@ -1,0 +1,100 @@
+//! The last step of a submission: recording and returning what was done with each message.
+use std::collections::HashMap;
+
+use push_core::{
+    Channel, DeliveryRef, Put, Skipped, Stage, Submitted, TraceEvent,
+};
+
+use super::plan::{Planned, Queued};
+use crate::{
+    decision::{Decision, Skip, To, reasons},
+    gateway::Inner,
+};
+
+impl Inner {
+    /// Records and returns what was done with each message.
+    pub(super) fn answer(
+        &self,
+        planned: &Planned<'_>,
+        decisions: Vec<Decision<'_>>,
+        queued: Vec<Vec<Queued>>,
+    ) -> Vec<Submitted> {
+        let app = planned.app;
+        let mut events = Vec::new();
+        let mut answers = Vec::with_capacity(planned.messages.len());
+        let mut skips: HashMap<&'static str, u64> = HashMap::new();
+        let mut channels: HashMap<Channel, u64> = HashMap::new();
+        let prepared = planned.prepared.iter();
+        for (((message, prepared), decision), queued) in
+            planned.messages.iter().zip(prepared).zip(decisions).zip(queued)
+        {
+            let event = |stage| TraceEvent::new(app.clone(), message.id.clone(), planned.now, stage);
+            events.push(event(Stage::Accepted));
+            let mut answer = Submitted::new(message.id.clone());
+            let mut skip = |skip: Skip| {
+                *skips.entry(skip.reason.code).or_default() += 1;
+                events.push(TraceEvent {
+                    user: skip.user.clone(),
+                    device: skip.device.clone(),
+                    ..event(Stage::Decided).because(&skip.reason)
+                });
+                answer.skipped.push(Skipped {
+                    user: skip.user,
+                    device: skip.device,
+                    token: skip.token,
+                    reason: skip.reason.code.to_owned(),
+                });
+            };
+            if let Err(reason) = prepared {
+                skip(Skip {
+                    user: None,
+                    device: None,
+                    token: None,
+                    reason: *reason,
+                });
+            }
+            decision.skips.into_iter().for_each(&mut skip);
+            let mut stored = Vec::new();
+            for (push, Queued { delivery, put }) in decision.pushes.iter().zip(queued) {
+                let token = match push.to {
+                    To::Token { place, .. } => Some(place),
+                    To::Device { .. } => None,
+                };
+                if put == Put::New {
+                    stored.push((delivery, token));
+                    continue;
+                }
+                skip(Skip {
+                    user: delivery.user().cloned(),
+                    device: delivery.device().cloned(),
+                    token,
+                    reason: match put {
+                        Put::Fenced => reasons::FENCED,
+                        _ => reasons::DUPLICATE_MESSAGE,
+                    },
+                });
+            }
+            for (delivery, token) in stored {
+                *channels.entry(delivery.channel.clone()).or_default() += 1;
+                events.push(TraceEvent::of(&delivery, planned.now, Stage::Queued));
+                answer.deliveries.push(DeliveryRef {
+                    id: delivery.id,
+                    user: delivery.user().cloned(),
+                    device: delivery.device().cloned(),
+                    token,
+                    channel: delivery.channel,
+                });
+            }
+            answers.push(answer);
+        }
+        self.metrics.messages(app, planned.messages.len() as u64);
+        for (reason, count) in skips {
+            self.metrics.skipped(app, reason, count);
+        }
+        for (channel, count) in &channels {
+            self.metrics.queued(app, channel, *count);
+        }
+        self.recorder.append(events);
+        answers
+    }
+}

@@ -1,0 +1,98 @@
+//! From messages to queued deliveries, a batch at a time.
+//!
+//! One [`Planned`] value goes through the steps: expand the audiences, decide, count badges, queue, answer.
+mod answer;
+mod plan;
+
+use push_core::{
+    AppId, Cancel, Cancelled, Error, ErrorKind, Message, MessageId, Reason, Result, Stage, Submitted,
+    TraceEvent,
+};
+
+use self::plan::Planned;
+use crate::{decision::reasons, gateway::Inner};
+
+/// How many deliveries one call of the queue cancels.
+const CANCEL_PORTION: usize = 2_000;
+
+impl Inner {
+    /// Decides, counts badges, queues durably, and returns what it did with each message.
+    pub(crate) async fn submit(&self, app: &AppId, messages: &[Message]) -> Result<Vec<Submitted>> {
+        self.check_size(messages)?;
+        self.check_fields(app, messages).await?;
+        let now = self.clock.now();
+        let mut planned = Planned::new(app, messages, now, &self.settings.decision);
+        let audiences = self.expand(&planned).await?;
+        let tokens = self.canonical_tokens(&planned).await?;
+        planned.credentials = self.facts_of(app, &audiences, &tokens).await?;
+        let mut decisions = planned.decide(&audiences, &tokens);
+        self.leave_full_lanes(&planned, &mut decisions)?;
+        let badges = self.count_badges(&planned, &decisions).await?;
+        let deliveries = planned.deliveries(&decisions, badges);
+        let queued = self.enqueue(deliveries).await?;
+        Ok(self.answer(&planned, decisions, queued))
+    }
+
+    fn check_size(&self, messages: &[Message]) -> Result<()> {
+        let limits = &self.settings.limits;
+        let listed = |message: &Message| message.audience.listed().unwrap_or_default();
+        let receivers: usize = messages.iter().map(listed).sum();
+        if messages.len() > limits.messages || receivers > limits.receivers {
+            return Err(self.too_large());
+        }
+        Ok(())
+    }
+
+    fn too_large(&self) -> Error {
+        let limits = &self.settings.limits;
+        Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "one call takes at most {} messages with {} receivers together",
+                limits.messages, limits.receivers
+            ),
+        )
+        .advise("send the rest in another call; a message may be repeated with other receivers")
+    }
+
+    /// Cancels the deliveries of a message that are not sent yet, and fences off later ones (S84).
+    pub(crate) async fn recall(&self, app: &AppId, message: MessageId) -> Result<u64> {
+        self.cancel(app, &Cancel::Message(message), reasons::RECALLED)
+            .await
+    }
+
+    /// Cancels deliveries, a portion at a time, and records why.
+    pub(crate) async fn cancel(&self, app: &AppId, what: &Cancel, reason: Reason) -> Result<u64> {
+        let mut count = 0;
+        loop {
+            let cancelled = self.queue.cancel(app, what, CANCEL_PORTION).await?;
+            count += cancelled.len() as u64;
+            self.pipeline.record_cancelled(&cancelled, reason).await;
+            if cancelled.len() < CANCEL_PORTION {
+                return Ok(count);
+            }
+        }
+    }
+}
+
+/// The trace event of a delivery that was cancelled.
+pub(crate) fn cancelled_event(
+    cancelled: &Cancelled,
+    now: push_core::Timestamp,
+    reason: Reason,
+) -> TraceEvent {
+    let credential = &cancelled.lane.credential;
+    TraceEvent {
+        delivery: Some(cancelled.id),
+        user: cancelled.user.clone(),
+        device: cancelled.device.clone(),
+        certificate: Some(credential.certificate),
+        ..TraceEvent::new(
+            credential.app.clone(),
+            cancelled.message.clone(),
+            now,
+            Stage::Settled,
+        )
+        .because(&reason)
+    }
+}

@@ -1,0 +1,111 @@
+//! The faults of a configuration, reported together.
+use std::fmt;
+
+use push_core::{Error, ErrorKind, Result};
+
+/// Collects the faults of a configuration, each with its key, so that an operator corrects all in one go.
+///
+/// ```
+/// # use push_kit::{endpoint::Endpoint, faults::Faults};
+/// # fn f(app_id: &str, url: &str) -> push_core::Result<Endpoint> {
+/// let mut faults = Faults::new();
+/// faults.check(!app_id.is_empty(), "app_id", "is empty", "copy it from the console");
+/// let endpoint = faults.take("endpoint", Endpoint::new(url));
+/// faults.finish(endpoint)
+/// # }
+/// # assert_eq!(f("", "x").unwrap_err().to_string().matches("endpoint").count(), 1);
+/// ```
+#[derive(Debug, Default)]
+pub struct Faults(Vec<Error>);
+
+impl Faults {
+    /// No faults so far.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a fault of `key`: what is wrong, as in "is empty", and what to write instead.
+    pub fn add(
+        &mut self,
+        key: impl fmt::Display,
+        what: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        self.0
+            .push(Error::new(ErrorKind::Config, what).at(key).advise(advice));
+    }
+
+    /// Adds a fault unless `ok`.
+    pub fn check(
+        &mut self,
+        ok: bool,
+        key: impl fmt::Display,
+        what: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        if !ok {
+            self.add(key, what, advice);
+        }
+    }
+
+    /// Returns the value of `result`, or adds its error as a fault of `key`.
+    pub fn take<T>(&mut self, key: impl fmt::Display, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.0.push(error.at(key))).ok()
+    }
+
+    /// Returns `value` if there are no faults. It is `None` only if a part of it was at fault.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`]: the only fault as it is, or all of them in one message, in the order in which they were added.
+    pub fn finish<T>(mut self, value: Option<T>) -> Result<T> {
+        match (self.0.len(), value) {
+            (0, Some(value)) => Ok(value),
+            (0, None) => Err(Error::new(
+                ErrorKind::Internal,
+                "the configuration could not be read, and no fault was found",
+            )),
+            (1, _) => Err(self.0.remove(0)),
+            (many, _) => {
+                let list: Vec<_> = self.0.iter().map(|fault| format!("[{fault}]")).collect();
+                Err(Error::new(
+                    ErrorKind::Config,
+                    format!("{many} values are wrong: {}", list.join(" ")),
+                ))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_fault_is_reported_as_it_is() {
+        let mut faults = Faults::new();
+        faults.check(true, "a", "is empty", "fill it");
+        faults.check(false, "b", "is empty", "fill it");
+        let error = faults.finish(Some(())).unwrap_err();
+        assert_eq!(error.to_string(), "b: is empty; fill it");
+        assert_eq!(error.kind(), ErrorKind::Config);
+    }
+
+    #[test]
+    fn several_faults_are_reported_together_with_their_keys() {
+        let mut faults = Faults::new();
+        faults.add("a", "is empty", "fill it");
+        let value: Option<u8> = faults.take("b", Err(Error::new(ErrorKind::Config, "is odd")));
+        let error = faults.finish(value).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "2 values are wrong: [a: is empty; fill it] [b: is odd]"
+        );
+    }
+
+    #[test]
+    fn without_faults_there_is_a_value() {
+        let mut faults = Faults::new();
+        let value = faults.take("a", Ok(7));
+        assert_eq!(faults.finish(value).unwrap(), 7);
+    }
+}

@@ -1,0 +1,30 @@
+//! What providers share, so that each vendor's crate holds only what is particular to the vendor.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`access`] | caches the access token of a vendor's token service |
+//! | [`collapse`] | turns a collapse key into the number or the short word that a vendor wants |
+//! | [`endpoint`] | checks the URL of a vendor's service |
+//! | [`faults`] | collects the faults of a configuration and reports all at once |
+//! | [`form`] | writes `application/x-www-form-urlencoded` bodies |
+//! | [`health`] | turns the verdict on a trial request into a [`Health`](push_core::Health) |
+//! | [`intent`] | reads and writes Android's intent URIs |
+//! | [`overlay`] | checks vendor fields and lays them over a rendered payload |
+//! | [`payload`] | cuts texts until a payload fits |
+//! | [`quota`] | computes when a daily quota is reset |
+//! | [`scrub`] | removes secrets and message texts from a vendor's message |
+//! | [`verdict`] | classifies transport errors, foreign answers and unknown codes |
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod access;
+pub mod collapse;
+pub mod endpoint;
+pub mod faults;
+pub mod form;
+pub mod health;
+pub mod intent;
+pub mod overlay;
+pub mod payload;
+pub mod quota;
+pub mod scrub;
+pub mod verdict;

@@ -1,0 +1,88 @@
+//! Verdicts that are the same for every vendor.
+use http::{HeaderMap, StatusCode};
+use push_core::{Retry, Scope, Timestamp, VendorAnswer, Verdict, VerdictKind};
+use push_http::{HttpError, HttpErrorKind, Processed};
+
+/// The verdict on a push that got no whole answer: [`VerdictKind::Unavailable`] if the vendor certainly did not process it,
+/// [`VerdictKind::Unknown`] if it may have.
+///
+/// A request that cannot be written at all is [`VerdictKind::PayloadRefused`].
+pub fn unanswered(error: &HttpError) -> Verdict {
+    match (error.kind(), error.processed()) {
+        (HttpErrorKind::InvalidRequest, _) => {
+            Verdict::payload_refused("invalid-request", error.to_string())
+        }
+        (_, Processed::Never) => Verdict::unavailable(error.to_string()),
+        (_, Processed::Unknown) => Verdict::unknown(error.to_string()),
+    }
+}
+
+/// The verdict on a push when a request before it, for an access token for instance, got no whole answer: the push was not
+/// sent, whatever happened to that request.
+pub fn unprepared(what: &str, error: &HttpError) -> Verdict {
+    Verdict::unavailable(format!("{what}: {error}"))
+}
+
+/// The verdict on a push whose answer is not in the vendor's format: a proxy's page, an empty error body. The vendor did not
+/// send it, so it says nothing about token, payload or credential.
+pub fn not_the_vendors(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Verdict {
+    let answer = VendorAnswer::new(status.as_u16(), "")
+        .with_text("the answer is not in the vendor's format; check proxy and endpoint");
+    let verdict = Verdict::new(VerdictKind::Unavailable(Scope::Credential), answer);
+    with_retry_after(verdict, headers, now)
+}
+
+/// What a code that the provider does not know means: the status decides, and the outcome never costs a token or suspends a
+/// credential. The rule is that of [`VerdictKind`].
+pub const fn unknown_code(status: StatusCode) -> VerdictKind {
+    match status.as_u16() {
+        408 | 425 | 500.. => VerdictKind::Unavailable(Scope::Credential),
+        429 => VerdictKind::RateLimited(Scope::Credential),
+        _ => VerdictKind::TargetRefused,
+    }
+}
+
+/// Makes `Retry-After` the earliest time of the next attempt, if there is such a header and the verdict allows another
+/// attempt.
+#[must_use]
+pub fn with_retry_after(verdict: Verdict, headers: &HeaderMap, now: Timestamp) -> Verdict {
+    match (verdict.retry, Retry::from_headers(headers, now)) {
+        (Retry::Backoff, Some(retry)) => verdict.with_retry(retry),
+        _ => verdict,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::header;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+
+    proptest! {
+        #[test]
+        fn an_unknown_code_neither_costs_a_token_nor_suspends_the_credential(status in 100_u16..1000) {
+            let kind = unknown_code(StatusCode::from_u16(status).unwrap());
+            let is_safe = matches!(
+                kind,
+                VerdictKind::Unavailable(_) | VerdictKind::RateLimited(_) | VerdictKind::TargetRefused
+            );
+            prop_assert!(is_safe);
+        }
+    }
+
+    #[test]
+    fn retry_after_is_obeyed_only_where_another_attempt_makes_sense() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::RETRY_AFTER, "7".parse().unwrap());
+        let down = not_the_vendors(StatusCode::BAD_GATEWAY, &headers, NOW);
+        assert_eq!(down.retry, Retry::After(Duration::from_secs(7)));
+        assert_eq!(down.answer.status, Some(502));
+        let refused = Verdict::payload_refused("", "");
+        assert_eq!(with_retry_after(refused, &headers, NOW).retry, Retry::Never);
+    }
+}

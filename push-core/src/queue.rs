@@ -6,40 +6,59 @@ use crate::{
     Timestamp, UserId, async_trait,
 };
 
+/// The longest time for which [`Queue::lease`] holds a delivery and [`Queue::nack`] postpones one; a longer time is shortened to
+/// it. A delivery that waits longer than this, for another reason than its [`Delivery::due`], was put while the queue's
+/// clock was wrong.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+
 /// Deliveries on their way to providers.
 ///
 /// A delivery that [`Queue::put`] accepted is not lost by a crash or by an expired lease. It may be leased twice
 /// after a crash; its id is the same, so that vendors and phones can recognise it.
 ///
 /// Due times, leases and expiry are judged by the queue's own clock (for a database: the database's), never by the caller's, so
-/// that callers whose clocks differ cannot take each other's leases.
+/// that callers whose clocks differ cannot take each other's leases. When that clock is set back, a delivery that would then wait
+/// longer than [`LONGEST_WAIT`] is due at once, one that is leased after [`LONGEST_WAIT`]; [`Delivery::due`] still counts.
+///
+/// The content of deliveries with equal [`Content::id`](crate::Content::id), app and message is stored once: the first one put
+/// counts for all of them while one of them waits.
+///
+/// Stored data that cannot be read does not stop a lane: the queue removes such a delivery, logs it, and leases the others.
 #[async_trait]
 pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// Stores deliveries durably and returns, for each, what it did. One whose [`Delivery::due`] is `None` or past is due at
     /// once.
     ///
     /// One of the same app, message, address and channel as an earlier one is [`Put::Duplicate`], also after that
-    /// was acknowledged or cancelled, for as long as the queue remembers (at least a day by its own clock). One that an earlier
-    /// [`Queue::cancel`] concerns is [`Put::Fenced`].
+    /// was acknowledged or cancelled, for as long as the queue remembers the message: at least a day by its own clock after the
+    /// last put or recall of the message. Any other one that an earlier [`Queue::cancel`] concerns is [`Put::Fenced`], and is not
+    /// remembered.
     ///
     /// # Errors
     /// [`ErrorKind::Busy`](crate::ErrorKind::Busy) if the queue is full; none of the deliveries is stored then.
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<Vec<Put>>;
 
-    /// Leases up to `limit` due deliveries of `lane` for `hold`, the one due first before the others; of several due at the
-    /// same time, the one put first. A lease that is neither acknowledged nor returned by then is due again, and
-    /// the next lease of the delivery ends the old one. It may lease fewer than there are.
+    /// Leases up to `limit` due deliveries of `lane` for `hold` (at most [`LONGEST_WAIT`]), the one due first before the
+    /// others; of several due at the same time, the one put first. Deliveries that were returned together with one
+    /// [`BatchRef`] and due at the same time follow each other, at the place of the one put first. A lease that is neither
+    /// acknowledged nor returned by then is due again, and the next lease of the delivery ends the old one. It may lease fewer
+    /// than there are, but none only if none is due.
     async fn lease(&self, lane: &Lane, limit: usize, hold: Duration) -> Result<Vec<Lease>>;
 
     /// Ends leases: their deliveries are done. Returns how many were still held.
     async fn ack(&self, leases: Vec<LeaseId>) -> Result<u64>;
 
-    /// Returns leases, each due again after its time. Returns how many were still held.
+    /// Returns leases, each due again after its time (at most [`LONGEST_WAIT`]). Returns how many were still held.
     async fn nack(&self, returns: Vec<Return>) -> Result<u64>;
 
     /// Replaces leased deliveries by changed ones of the same id, atomically: the lease ends, and the changed delivery is due
-    /// at once in its own lane, with the attempts that it had. For a delivery whose device registered under another credential
-    /// meanwhile. Returns how many leases were still held; one that was not is left alone.
+    /// at once in its own lane, with the attempts that it had and without a batch. For a delivery whose device registered under
+    /// another credential meanwhile. Its new identity is remembered beside the old one. Returns how many
+    /// leases were still held; one that was not is left alone.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if a delivery has another id, app or message than the leased one;
+    /// nothing is replaced then.
     async fn replace(&self, replacements: Vec<(LeaseId, Delivery)>) -> Result<u64>;
 
     /// Makes every delivery of `credential` that waits for a later time due at once: the credential was repaired. Deliveries
@@ -48,7 +67,7 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
 
     /// Removes up to `limit` deliveries that are not done yet, leased or not, and returns which. A push that is with the vendor
     /// already cannot be stopped, but its lease ends. Fewer than `limit` means that there are no more; otherwise the caller
-    /// calls again.
+    /// calls again. A `limit` of 0 fences and removes nothing.
     ///
     /// The first call also fences: what was decided before and is put afterwards is [`Put::Fenced`] (see [`Cancel`]). Fence and
     /// removal are one transaction.
@@ -192,8 +211,8 @@ impl Return {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cancel {
-    /// Those of one message: it was recalled (S84). Fences every later delivery of the message for as long as the queue
-    /// remembers messages.
+    /// Those of one message: it was recalled (S84). Fences every later delivery of the message, which the queue need not have
+    /// seen before, for as long as it remembers the message.
     Message(MessageId),
     /// Those to one user's device (`slot`: to that slot only) that were decided before revision `before` of the device: it
     /// logged out, was kicked, or switched push off. Fences deliveries of an earlier revision for at least an hour, which

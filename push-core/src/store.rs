@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AppId, Audience, CertificateId, Channel, CredentialRef, Cursor, DeliveryId, DeviceId,
-    DeviceToken, Environment, Instance, MessageId, Page, Permission, Platform, Presence, Result,
-    Slot, Stage, Tag, Timestamp, TraceEvent, UserId, async_trait,
+    DeviceToken, Environment, Error, ErrorKind, Instance, MessageId, Page, Permission, Platform,
+    Presence, Result, Slot, Stage, Tag, Timestamp, TraceEvent, UserId, async_trait,
 };
 
 /// Everything the gateway must remember but its queue. A store plugin builds one.
@@ -17,9 +17,10 @@ use crate::{
 /// What belongs to one app is never read or changed through another: the same ids in two apps are different objects.
 ///
 /// # Errors
-/// Besides those named at each method, [`ErrorKind::Busy`](crate::ErrorKind::Busy) if a limit of the store is reached,
-/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the medium cannot be reached, and
-/// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if it cannot be read. A call that fails has changed nothing.
+/// Besides those named at each method, [`ErrorKind::Busy`] if a limit of the store is reached,
+/// [`ErrorKind::Unavailable`] if the medium cannot be reached, and
+/// [`ErrorKind::Corrupt`] if it cannot be read. A call that fails has changed nothing. Lists leave out single entries that are
+/// damaged: those never stop the others from being read.
 pub trait Store: RegistrationStore + CredentialStore + TraceStore {}
 
 impl<T: RegistrationStore + CredentialStore + TraceStore> Store for T {}
@@ -250,6 +251,15 @@ pub struct Device {
 }
 
 impl Device {
+    /// Returns the revision that follows `last`: the time `now` in microseconds, or `last + 1` if that is not later. Stores
+    /// use it, so that a revision neither repeats after a lost store nor goes back with the clock.
+    pub fn revision_after(last: u64, now: Timestamp) -> u64 {
+        let micros = u64::try_from(now.unix_millis())
+            .unwrap_or_default()
+            .saturating_mul(1000);
+        last.saturating_add(1).max(micros)
+    }
+
     /// A device without registrations that was seen at `at` in the foreground.
     pub fn new(device: DeviceId, at: Timestamp, revision: u64) -> Self {
         Self {
@@ -319,7 +329,8 @@ pub struct PresenceChange {
 pub struct PresenceSet {
     /// How often a device accepted a change, also one that it had already.
     pub accepted: u64,
-    /// The devices that are [`Presence::Offline`] by these changes. Their queued deliveries are to be cancelled.
+    /// The devices that are [`Presence::Offline`] by these changes, once for each change that made them so. Their queued
+    /// deliveries are to be cancelled.
     pub ended: Vec<Ended>,
 }
 
@@ -356,10 +367,17 @@ pub enum BadgeArithmetic {
 #[async_trait]
 pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     /// Stores what a device reports, in order, and returns what each registration did. Every registration is of the device
-    /// `owner`. A token registered again leaves quarantine. The facts are stored also without any registration.
+    /// `owner`. A token registered again leaves quarantine. A change of the facts counts as one of the first registration.
     ///
-    /// A device seen for the first time starts [`Presence::Online`] at the registration's time with a badge of 0; one that was
-    /// [`Presence::Offline`] or of another user does so again. Its revision grows.
+    /// A device seen for the first time starts [`Presence::Online`] at the first registration's time with a badge of 0; one that
+    /// was [`Presence::Offline`] or of another user does so again. Its revision grows.
+    ///
+    /// Without any registration only the facts are stored: a device that is not known yet starts online as of now by the
+    /// store's clock; presence, badge and revision of a known one stay; one of another user is not changed, because nothing
+    /// says that `owner` logged in after that user.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if a registration is not of the device `owner`.
     async fn register(
         &self,
         owner: &DeviceRef,
@@ -371,7 +389,7 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     /// there was none, or if the device is not `user`'s any more: then nothing changes, so that a late logout undoes nothing
     /// (S43, S47). Without a slot a device that is still the user's also becomes [`Presence::Offline`] as of now by the store's
     /// clock, so that a presence from before the logout cannot bring it back, and `Some` is returned if it was not already; it
-    /// stays known.
+    /// stays known. A repeated logout moves the time of its presence on, and changes nothing else.
     async fn unregister(&self, owner: &DeviceRef, slot: Option<Slot>) -> Result<Option<Ended>>;
 
     /// Returns each of `users`, in their order, with the devices that are currently theirs; without devices for a user who is
@@ -381,8 +399,15 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     /// Returns a page of the users that `audience` selects, of at most `limit` users, from `after` on. Every user
     /// who is selected before the first call and is not removed meanwhile comes exactly once, also across restarts.
     ///
-    /// For [`Audience::Users`] and [`Audience::Devices`] in their order, with only the devices that were asked for; a device
-    /// that belongs to nobody is left out. [`Audience::Tokens`] selects nobody: tokens need no registration.
+    /// - [`Audience::Everybody`] and [`Audience::Tags`]: users with at least one device, by id.
+    /// - [`Audience::Users`]: the listed users in their order, without devices for one who is not known.
+    /// - [`Audience::Devices`]: the users of the listed devices in their order, with only those devices; a device that is not
+    ///   known is left out. Here every device comes exactly once; a user whose devices come on several pages comes on each.
+    /// - [`Audience::Tokens`]: none, because tokens need no registration.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if `limit` is 0, if `after` does not come from a scan of such an
+    /// audience, or if [`TagExpr::check`](crate::TagExpr::check) refuses the condition.
     async fn scan(
         &self,
         app: &AppId,
@@ -399,7 +424,7 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
         slots: &[SlotRef],
     ) -> Result<Vec<Option<StoredRegistration>>>;
 
-    /// Returns, for each of `tokens`, the registration that holds it now.
+    /// Returns, for each of `tokens`, the registration that holds it now; the first by slot if one device has it in several.
     async fn holders(
         &self,
         app: &AppId,
@@ -432,15 +457,22 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     async fn release(&self, credential: &CredentialRef) -> Result<u64>;
 
     /// Applies presence changes, in order. Unknown devices are ignored, and a device of unknown platform is of none.
+    ///
+    /// A device that accepts [`Presence::Offline`] gets a new revision and is returned as ended, also if it was offline already:
+    /// a kick that is reported again after a failure still cancels and fences. Returning from offline gives a new revision, too.
     async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<PresenceSet>;
 
     /// Applies badge changes, in order, and returns each new number, at most [`u32::MAX`]; 0 for an unknown device.
     ///
-    /// Idempotent: a change of a message that changed this device's badge before, at least within a day by the store's clock,
-    /// changes nothing and returns the number that it led to then.
+    /// Idempotent: a change of a message that changed the badge of this user's device before, at least within a day by the
+    /// store's clock, changes nothing and returns the number that it led to then.
     async fn change_badges(&self, app: &AppId, changes: Vec<BadgeChange>) -> Result<Vec<u32>>;
 
-    /// Replaces the tags of `user`, which [`Audience::Tags`] selects by. A user without devices may have tags.
+    /// Replaces the tags of `user`, which [`Audience::Tags`] selects by. A user without devices may have tags. The same tag
+    /// twice is one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if there are more than [`Tag::MAX_PER_USER`].
     async fn set_tags(&self, app: &AppId, user: &UserId, tags: Vec<Tag>) -> Result<()>;
 
     /// Returns the tags of `user`, sorted.
@@ -493,7 +525,7 @@ pub trait CredentialStore: fmt::Debug + Send + Sync + 'static {
     /// from another system.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if the number is taken.
+    /// [`ErrorKind::Conflict`] if the number is taken, or was that of a removed credential.
     async fn add_credential(
         &self,
         id: Option<CertificateId>,
@@ -503,8 +535,8 @@ pub trait CredentialStore: fmt::Debug + Send + Sync + 'static {
     /// Replaces a credential's content, label and expiry in place; id, provider, channel and environment stay (S58).
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such credential,
-    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if provider, channel or environment differ.
+    /// [`ErrorKind::NotFound`] if there is no such credential,
+    /// [`ErrorKind::Conflict`] if provider, channel or environment differ.
     async fn rotate_credential(
         &self,
         id: CertificateId,
@@ -564,6 +596,23 @@ pub struct TraceQuery {
     pub until: Option<Timestamp>,
 }
 
+impl Mark {
+    /// Checks that the stage is one that a phone or a vendor reports.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] otherwise.
+    pub fn check(&self) -> Result<()> {
+        match self.stage {
+            Stage::Delivered | Stage::Shown | Stage::Clicked => Ok(()),
+            other => Err(Error::new(
+                ErrorKind::Invalid,
+                format!("the stage `{other}` cannot be recorded"),
+            )
+            .advise("record `delivered`, `shown` or `clicked`; append other events")),
+        }
+    }
+}
+
 impl TraceQuery {
     /// Every event of an app.
     pub fn all() -> Self {
@@ -607,6 +656,9 @@ pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
     /// message, user, device, channel and credential from those that the delivery has. A stage that the delivery has already, a
     /// delivery that is not known, or one that went to another device is not recorded. Atomic: the same mark recorded twice at
     /// the same time is one event.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if a mark has another stage than those of [`Mark::stage`].
     async fn record(&self, app: &AppId, marks: Vec<Mark>) -> Result<Vec<bool>>;
 
     /// Returns the events of one delivery, oldest first, with those of its message that concern no other delivery, user or
@@ -620,6 +672,9 @@ pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
 
     /// Returns a page of the events that `query` selects, newest first, of at most `limit` events, from `after` on. Events of
     /// one moment are in the reverse of the order they were appended.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if `limit` is 0, or `after` does not come from this method.
     async fn find(
         &self,
         app: &AppId,

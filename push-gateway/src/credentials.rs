@@ -217,7 +217,11 @@ impl Vault {
     }
 
     /// Replaces a credential's content; its id stays.
-    pub(crate) async fn rotate(&self, credential: &CredentialRef, upload: Upload) -> Result<StoredCredential> {
+    pub(crate) async fn rotate(
+        &self,
+        credential: &CredentialRef,
+        upload: Upload,
+    ) -> Result<StoredCredential> {
         let old = self.stored(credential).await?;
         if old.provider != upload.provider {
             return Err(Error::new(
@@ -242,7 +246,10 @@ impl Vault {
             .advise("rotate it with content for the same environment; the other environment has an id of its own"));
         }
         let new = self.sealed(&credential.app, &upload, capabilities)?;
-        let stored = self.store.rotate_credential(credential.certificate, new).await?;
+        let stored = self
+            .store
+            .rotate_credential(credential.certificate, new)
+            .await?;
         self.cache().remove(credential);
         Ok(stored)
     }
@@ -382,7 +389,12 @@ impl Vault {
     /// Which build of `credential` is the current one, if there is any.
     pub(crate) fn generation(&self, credential: &CredentialRef) -> Option<u64> {
         let cache = self.cache();
-        cache.get(credential)?.load.as_ref().ok().map(|it| it.generation)
+        cache
+            .get(credential)?
+            .load
+            .as_ref()
+            .ok()
+            .map(|it| it.generation)
     }
 
     /// What decisions must know of these credentials.

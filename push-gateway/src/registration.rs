@@ -279,7 +279,10 @@ fn check_facts(facts: &DeviceFacts) -> Result<()> {
         ("brand", brand),
         ("app_version", app_version),
     ] {
-        if text.as_ref().is_some_and(|text| text.len() > DeviceFacts::MAX_BYTES) {
+        if text
+            .as_ref()
+            .is_some_and(|text| text.len() > DeviceFacts::MAX_BYTES)
+        {
             return Err(Error::new(
                 ErrorKind::Invalid,
                 format!("`{member}` is longer than {} bytes", DeviceFacts::MAX_BYTES),

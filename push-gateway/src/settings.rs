@@ -73,7 +73,9 @@ impl Settings {
 fn is_origin(url: &str) -> bool {
     url.parse::<http::Uri>().is_ok_and(|uri| {
         uri.scheme_str() == Some("https")
-            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+            && uri
+                .authority()
+                .is_some_and(|authority| !authority.as_str().contains('@'))
             && uri.path() == "/"
             && uri.query().is_none()
     })

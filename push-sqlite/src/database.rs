@@ -69,6 +69,8 @@ pub struct Stats {
     pub commits: u64,
     /// Checkpoints beside them.
     pub checkpoints: u64,
+    /// How often the log was written to the disk for [`Database::write_synced`].
+    pub syncs: u64,
 }
 
 #[derive(Debug, Default)]
@@ -76,12 +78,17 @@ pub(crate) struct Counters {
     calls: AtomicU64,
     commits: AtomicU64,
     checkpoints: AtomicU64,
+    syncs: AtomicU64,
 }
 
 impl Counters {
     pub(crate) fn committed(&self, calls: usize) {
         self.calls.fetch_add(calls as u64, Ordering::Relaxed);
         self.commits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn synced(&self) {
+        self.syncs.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn checkpointed(&self) {
@@ -158,7 +165,20 @@ impl Database {
         rows: usize,
         work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
-        self.opened().await?.writer.call(rows, work).await
+        self.opened().await?.writer.call(rows, false, work).await
+    }
+
+    /// As [`Database::write`], and returns only when what it did survives the end of the machine, also if the file is not
+    /// [durable](Options::durable). Calls in one transaction share the write to the disk.
+    ///
+    /// # Errors
+    /// As [`Database::write`]; after [`ErrorKind::Unavailable`](push_core::ErrorKind::Unavailable) it may be done nevertheless.
+    pub async fn write_synced<T: Send + 'static>(
+        &self,
+        rows: usize,
+        work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+    ) -> Result<T> {
+        self.opened().await?.writer.call(rows, true, work).await
     }
 
     /// As [`Database::write`], but answers as soon as the operation waits its turn. A failure is only logged.
@@ -191,6 +211,7 @@ impl Database {
             calls: self.counters.calls.load(Ordering::Relaxed),
             commits: self.counters.commits.load(Ordering::Relaxed),
             checkpoints: self.counters.checkpoints.load(Ordering::Relaxed),
+            syncs: self.counters.syncs.load(Ordering::Relaxed),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The one thread that writes, and how calls share its transactions.
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
@@ -57,6 +57,7 @@ impl Writer {
                     path: options.path,
                     rows: options.group_rows.max(1),
                     delay: options.group_delay,
+                    durable: options.durable,
                     checkpoints,
                     counters,
                 };
@@ -76,14 +77,16 @@ impl Writer {
         })
     }
 
-    /// Sends an operation of so many rows, and answers when its transaction is committed. Waits for room first.
+    /// Sends an operation of about `rows` rows, and returns when its transaction is committed; with `synced` when it is also on
+    /// the disk. Waits for room first.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         rows: usize,
+        synced: bool,
         work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
-        self.send(rows, work, Some(answer)).await?;
+        self.send(rows, synced, work, Some(answer)).await?;
         answered.await.unwrap_or_else(|_| Err(stopped()))
     }
 
@@ -93,12 +96,13 @@ impl Writer {
         rows: usize,
         work: impl FnOnce(&Connection) -> Outcome<()> + Send + 'static,
     ) -> Result<()> {
-        self.send(rows, work, None).await
+        self.send(rows, false, work, None).await
     }
 
     async fn send<T: Send + 'static>(
         &self,
         rows: usize,
+        synced: bool,
         work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
         answer: Option<oneshot::Sender<Result<T>>>,
     ) -> Result<()> {
@@ -112,6 +116,7 @@ impl Writer {
             .map_err(|_| stopped())?;
         let call = Box::new(Work {
             rows: weight as usize,
+            synced,
             work: Some(work),
             result: None,
             awaited: answer.is_some(),
@@ -141,7 +146,9 @@ fn stopped() -> Error {
 /// An operation of any type.
 trait Call: Send {
     fn rows(&self) -> usize;
-    /// Whether anybody still waits for it.
+    /// Whether it must be on the disk when its caller gets the result, even if the file is not durable.
+    fn is_synced(&self) -> bool;
+    /// Whether a caller still waits for it.
     fn is_wanted(&self) -> bool;
     /// Runs it inside a transaction; answers whether it succeeded.
     fn run(&mut self, connection: &Connection, path: &Path) -> bool;
@@ -151,6 +158,7 @@ trait Call: Send {
 
 struct Work<F, T> {
     rows: usize,
+    synced: bool,
     work: Option<F>,
     result: Option<Result<T>>,
     awaited: bool,
@@ -165,6 +173,10 @@ where
 {
     fn rows(&self) -> usize {
         self.rows
+    }
+
+    fn is_synced(&self) -> bool {
+        self.synced
     }
 
     fn is_wanted(&self) -> bool {
@@ -211,6 +223,7 @@ struct Group {
     path: PathBuf,
     rows: usize,
     delay: Duration,
+    durable: bool,
     checkpoints: Arc<Checkpoints>,
     counters: Arc<Counters>,
 }
@@ -274,15 +287,37 @@ impl Group {
             };
             calls.extend(next);
         }
-        let committed = self.execute("COMMIT");
+        let mut committed = self.execute("COMMIT");
         if committed.is_err() {
             drop(self.execute("ROLLBACK"));
+        } else if !self.durable && calls.iter().any(|call| call.is_synced()) {
+            committed = self.sync_log();
         }
         self.finish(calls, committed);
         position
     }
 
-    /// Answers whether the transaction still stands.
+    /// Writes the log to the disk, which a commit to a file that is not durable leaves to the system.
+    fn sync_log(&self) -> Result<(), Failure> {
+        let log = file::log_path(&self.path);
+        let synced = OpenOptions::new()
+            .append(true)
+            .open(&log)
+            .and_then(|log| log.sync_data());
+        self.counters.synced();
+        synced.map_err(|source| {
+            Error::new(
+                ErrorKind::Unavailable,
+                "the log of the file cannot be written to the disk",
+            )
+            .at(log.display())
+            .advise("check the disk")
+            .because(source)
+            .into()
+        })
+    }
+
+    /// Returns `true` if the transaction still stands.
     fn run_in_savepoint(&self, call: &mut dyn Call) -> bool {
         if self.execute("SAVEPOINT one_call").is_err() {
             return false;

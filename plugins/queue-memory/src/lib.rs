@@ -1,7 +1,7 @@
 //! A queue that keeps everything in memory: for tests, demonstrations and trials.
 //!
-//! It keeps every promise of [`Queue`] but one: what it holds is gone when the process ends. It is bounded: beyond
-//! its limits [`Queue::put`] answers [`ErrorKind::Busy`].
+//! It keeps every promise of [`Queue`] but one: what it holds is lost when the process ends. It is bounded: beyond
+//! its limits [`Queue::put`] returns [`ErrorKind::Busy`].
 mod state;
 
 use std::{
@@ -11,15 +11,19 @@ use std::{
 };
 
 use push_core::{
-    AppId, BuildContext, Cancel, Clock, Delivery, Error, ErrorKind, Lane, LaneState, Lease,
-    LeaseId, Plugin, Put, Queue, QueueKind, Result, Return, Timestamp, async_trait,
+    AppId, BuildContext, Cancel, Cancelled, Clock, CredentialRef, Delivery, Error, ErrorKind, Lane,
+    LaneState, Lease, LeaseId, Plugin, Put, Queue, QueueKind, Result, Return, Timestamp,
+    async_trait,
 };
 use serde::Deserialize;
 
 use crate::state::State;
 
-/// How long a delivery is remembered after it was decided, so that it is not put twice.
+/// How long the deliveries of a message are remembered after one of them was put last, so that none is queued twice.
 pub const REMEMBER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a logout fences off deliveries of an earlier revision.
+pub const KEEP_FENCE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The limits of a [`MemoryQueue`].
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -27,7 +31,7 @@ pub const REMEMBER: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct MemoryQueueConfig {
     /// The most deliveries it holds.
     pub max_deliveries: usize,
-    /// The most deliveries it remembers for [`REMEMBER`], those it holds included.
+    /// The most deliveries it remembers for [`REMEMBER`], those it holds included; also the most messages and logouts.
     pub max_remembered: usize,
 }
 
@@ -57,14 +61,22 @@ impl MemoryQueue {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state and the time, read in this order, so that callers see the time grow.
+    fn state(&self) -> (MutexGuard<'_, State>, Timestamp) {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        state.tick(now);
+        (state, now)
     }
 }
 
 impl fmt::Debug for MemoryQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.state();
+        let state = self.lock();
         f.debug_struct("MemoryQueue")
             .field("deliveries", &state.len())
             .field("remembered", &state.remembered())
@@ -75,63 +87,77 @@ impl fmt::Debug for MemoryQueue {
 #[async_trait]
 impl Queue for MemoryQueue {
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<Vec<Put>> {
-        let now = self.clock.now();
-        let mut state = self.state();
+        let (mut state, now) = self.state();
         state.prune(now);
-        let full = |what: &str, has: usize, key: &str| {
-            Error::new(
-                ErrorKind::Busy,
-                format!("the queue {what} {has} deliveries"),
-            )
-            .at("queue/memory")
-            .advise(format!("try again later, or raise {key}"))
-        };
-        // A batch with duplicates in it is refused a little early; counting them first would cost every other batch.
+        // A call with duplicates in it is refused a little early; counting them first would slow down every other call.
         if state.len() + deliveries.len() > self.config.max_deliveries {
-            return Err(full("holds", state.len(), "max_deliveries"));
+            return Err(full("holds", state.len(), "deliveries", "max_deliveries"));
         }
         if state.remembered() + deliveries.len() > self.config.max_remembered {
-            return Err(full("remembers", state.remembered(), "max_remembered"));
+            return Err(full(
+                "remembers",
+                state.remembered(),
+                "deliveries",
+                "max_remembered",
+            ));
         }
         Ok(deliveries
             .into_iter()
-            .map(|it| state.put(it, now))
+            .map(|delivery| state.put(delivery, now))
             .collect())
     }
 
-    async fn lease(
-        &self,
-        lane: &Lane,
-        limit: usize,
-        now: Timestamp,
-        hold: Duration,
-    ) -> Result<Vec<Lease>> {
-        Ok(self.state().lease(lane, limit, now, hold))
+    async fn lease(&self, lane: &Lane, limit: usize, hold: Duration) -> Result<Vec<Lease>> {
+        let (mut state, now) = self.state();
+        Ok(state.lease(lane, limit, now, hold))
     }
 
     async fn ack(&self, leases: Vec<LeaseId>) -> Result<u64> {
-        let mut state = self.state();
-        let done = leases.into_iter().filter(|it| state.ack(*it));
+        let mut state = self.lock();
+        let done = leases.iter().filter(|lease| state.ack(lease));
         Ok(done.count() as u64)
     }
 
     async fn nack(&self, returns: Vec<Return>) -> Result<u64> {
-        let mut state = self.state();
-        let done = returns.into_iter().filter(|it| state.nack(*it));
-        Ok(done.count() as u64)
+        let (mut state, now) = self.state();
+        Ok(state.nack(&returns, now))
     }
 
-    async fn hasten(&self, lane: &Lane, now: Timestamp) -> Result<u64> {
-        Ok(self.state().hasten(lane, now))
+    async fn replace(&self, replacements: Vec<(LeaseId, Delivery)>) -> Result<u64> {
+        let (mut state, now) = self.state();
+        state.replace(replacements, now)
     }
 
-    async fn cancel(&self, app: &AppId, what: &Cancel) -> Result<Vec<Delivery>> {
-        Ok(self.state().cancel(app, what))
+    async fn hasten(&self, credential: &CredentialRef) -> Result<u64> {
+        let (mut state, now) = self.state();
+        Ok(state.hasten(credential, now))
+    }
+
+    async fn cancel(&self, app: &AppId, what: &Cancel, limit: usize) -> Result<Vec<Cancelled>> {
+        let (mut state, now) = self.state();
+        state.prune(now);
+        let fences = matches!(what, Cancel::Message(_) | Cancel::Device { .. });
+        if fences && state.fences() >= self.config.max_remembered {
+            return Err(full(
+                "remembers",
+                state.fences(),
+                "messages and logouts",
+                "max_remembered",
+            ));
+        }
+        state.cancel(app, what, limit, now)
     }
 
     async fn lanes(&self) -> Result<Vec<LaneState>> {
-        Ok(self.state().lanes())
+        let (state, now) = self.state();
+        Ok(state.lanes(now))
     }
+}
+
+fn full(does: &str, count: usize, of: &str, key: &str) -> Error {
+    Error::new(ErrorKind::Busy, format!("the queue {does} {count} {of}"))
+        .at("queue/memory")
+        .advise(format!("try again later, or raise {key}"))
 }
 
 /// Describes [`MemoryQueue`] to the linker and to the configuration.

@@ -1,49 +1,90 @@
-//! What the queue holds and remembers.
+//! The deliveries that the queue holds, and what it remembers of earlier ones.
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use push_core::{
-    AppId, Cancel, Delivery, DeviceId, Lane, LaneState, Lease, LeaseId, MessageId, Put, Return,
-    Slot, Timestamp, UserId,
+    Address, AppId, BatchRef, Cancel, Cancelled, Channel, Content, ContentId, CredentialRef,
+    Delivery, DeviceId, Error, ErrorKind, LONGEST_WAIT, Lane, LaneState, Lease, LeaseId, MessageId,
+    Put, Result, Return, Slot, Timestamp, UserId,
 };
 
-use crate::REMEMBER;
+use crate::{KEEP_FENCE, REMEMBER};
 
-/// How often the memory is searched for what may be forgotten.
-const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
+/// The clock was set back if it shows a time this much earlier than before.
+const STEP: Duration = Duration::from_secs(1);
 
-/// In which order deliveries were put.
+/// How often the queue looks for messages and fences that it need not remember.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+
+/// The order in which deliveries were put.
 type Order = u64;
+
+/// A place in a lane: when the delivery is due (a leased one: when its lease ends), its rank, and its own order. The rank is
+/// the order of the first delivery of the batch that it was returned with, or its own.
+type Position = (Timestamp, Order, Order);
 
 #[derive(Default)]
 pub(crate) struct State {
     rows: BTreeMap<Order, Row>,
-    /// The rows of each lane by when they are due: held ones when their lease ends.
-    lanes: BTreeMap<Lane, BTreeSet<(Timestamp, Order)>>,
+    lanes: BTreeMap<Lane, Waiting>,
+    by_user: HashMap<(AppId, UserId), BTreeSet<Order>>,
     leases: HashMap<LeaseId, Order>,
     seen: HashMap<(AppId, MessageId), Seen>,
+    fences: HashMap<FenceKey, Fence>,
     remembered: usize,
+    /// The latest time that the clock has shown since it was last set back.
+    latest: Timestamp,
     pruned_at: Timestamp,
-    newest: Timestamp,
     next_order: Order,
     next_lease: i64,
+}
+
+/// The deliveries of a lane, by position and by age.
+#[derive(Default)]
+struct Waiting {
+    positions: BTreeSet<Position>,
+    created: BTreeSet<(Timestamp, Order)>,
 }
 
 struct Row {
     delivery: Delivery,
     due: Timestamp,
+    rank: Order,
     lease: Option<LeaseId>,
     attempts: u32,
+    batch: Option<BatchRef>,
 }
 
-/// The deliveries of one message that were put.
+impl Row {
+    /// Whether it waits although its own due time does not demand that.
+    fn is_postponed(&self, now: Timestamp) -> bool {
+        self.lease.is_none()
+            && self.due > now
+            && self.delivery.due.is_none_or(|scheduled| scheduled <= now)
+    }
+}
+
+/// What is remembered of one message.
 #[derive(Default)]
 struct Seen {
+    /// When a delivery of it was put, or it was recalled, last.
     newest: Timestamp,
-    live: usize,
-    deliveries: HashSet<(UserId, DeviceId, Slot)>,
+    waiting: BTreeSet<Order>,
+    identities: HashSet<(Address, Channel)>,
+    contents: HashMap<ContentId, Weak<Content>>,
+    is_recalled: bool,
+}
+
+/// App, user, device, and the slot if the fence is for one slot only.
+type FenceKey = (AppId, UserId, DeviceId, Option<Slot>);
+
+/// Deliveries of an earlier revision than `before` are fenced off.
+struct Fence {
+    before: u64,
+    set_at: Timestamp,
 }
 
 impl State {
@@ -55,41 +96,83 @@ impl State {
         self.remembered
     }
 
-    pub(crate) fn put(&mut self, delivery: Delivery, now: Timestamp) -> Put {
-        let seen = self
-            .seen
-            .entry((delivery.app.clone(), delivery.message.clone()))
-            .or_default();
-        let key = (
-            delivery.user.clone(),
-            delivery.device.clone(),
-            delivery.slot,
-        );
-        if !seen.deliveries.insert(key) {
+    /// How many messages and logouts it remembers.
+    pub(crate) fn fences(&self) -> usize {
+        self.seen.len() + self.fences.len()
+    }
+
+    /// Notes the time. If the clock was set back, shortens the waits that were computed from the later time.
+    pub(crate) fn tick(&mut self, now: Timestamp) {
+        if now + STEP < self.latest {
+            self.latest = now;
+            let late: Vec<_> = self
+                .rows
+                .iter()
+                .filter(|(_, row)| {
+                    row.due > now + LONGEST_WAIT && (row.lease.is_some() || row.is_postponed(now))
+                })
+                .map(|(order, row)| (*order, row.lease.is_some()))
+                .collect();
+            for (order, is_leased) in late {
+                self.move_to(order, if is_leased { now + LONGEST_WAIT } else { now });
+            }
+            for fence in self.fences.values_mut() {
+                fence.set_at = fence.set_at.min(now);
+            }
+            for seen in self.seen.values_mut() {
+                seen.newest = seen.newest.min(now);
+            }
+            self.pruned_at = self.pruned_at.min(now);
+        }
+        self.latest = self.latest.max(now);
+    }
+
+    pub(crate) fn put(&mut self, mut delivery: Delivery, now: Timestamp) -> Put {
+        let is_fenced = self.is_fenced(&delivery);
+        let message = (delivery.app().clone(), delivery.message().clone());
+        if is_fenced && !self.seen.contains_key(&message) {
+            return Put::Fenced;
+        }
+        let seen = self.seen.entry(message).or_default();
+        seen.newest = seen.newest.max(now);
+        let identity = (delivery.to.clone(), delivery.channel.clone());
+        if seen.identities.contains(&identity) {
             return Put::Duplicate;
         }
-        seen.newest = seen.newest.max(delivery.created_at);
-        seen.live += 1;
+        if is_fenced || seen.is_recalled {
+            return Put::Fenced;
+        }
+        seen.identities.insert(identity);
         self.remembered += 1;
-        self.newest = self.newest.max(delivery.created_at);
-        // Decided in the future by another clock than ours, it is still due at once.
-        let due = delivery.created_at.min(now);
+        share(seen, &mut delivery);
         let order = self.next_order;
         self.next_order += 1;
-        self.lanes
-            .entry(delivery.lane())
-            .or_default()
-            .insert((due, order));
-        self.rows.insert(
-            order,
-            Row {
-                delivery,
-                due,
-                lease: None,
-                attempts: 0,
-            },
-        );
+        seen.waiting.insert(order);
+        let row = Row {
+            due: delivery.due.map_or(now, |due| due.max(now)),
+            delivery,
+            rank: order,
+            lease: None,
+            attempts: 0,
+            batch: None,
+        };
+        self.insert(order, row);
         Put::New
+    }
+
+    fn is_fenced(&self, delivery: &Delivery) -> bool {
+        let Address::Device {
+            user, device, slot, ..
+        } = &delivery.to
+        else {
+            return false;
+        };
+        [None, Some(*slot)].into_iter().any(|slot| {
+            let key = (delivery.app().clone(), user.clone(), device.clone(), slot);
+            self.fences
+                .get(&key)
+                .is_some_and(|fence| delivery.revision < fence.before)
+        })
     }
 
     pub(crate) fn lease(
@@ -99,156 +182,330 @@ impl State {
         now: Timestamp,
         hold: Duration,
     ) -> Vec<Lease> {
-        let Some(waiting) = self.lanes.get_mut(lane) else {
+        let Some(waiting) = self.lanes.get(lane) else {
             return Vec::new();
         };
-        let until = now + hold;
+        let until = now + hold.min(LONGEST_WAIT);
         let due: Vec<_> = waiting
-            .range(..=(now, Order::MAX))
+            .positions
+            .range(..=(now, Order::MAX, Order::MAX))
             .take(limit)
-            .copied()
+            .map(|(_, _, order)| *order)
             .collect();
         let mut leased = Vec::with_capacity(due.len());
-        for (due, order) in due {
+        for order in due {
+            self.move_to(order, until);
             let Some(row) = self.rows.get_mut(&order) else {
                 continue;
             };
-            waiting.remove(&(due, order));
-            waiting.insert((until, order));
             self.next_lease += 1;
-            let id = LeaseId(self.next_lease);
-            if let Some(old) = row.lease.replace(id) {
+            let id = LeaseId::from(self.next_lease);
+            if let Some(old) = row.lease.replace(id.clone()) {
                 self.leases.remove(&old);
             }
-            self.leases.insert(id, order);
-            row.due = until;
+            self.leases.insert(id.clone(), order);
             row.attempts = row.attempts.saturating_add(1);
-            leased.push(Lease {
-                id,
-                delivery: row.delivery.clone(),
-                attempt: row.attempts,
-            });
+            let lease = Lease::new(id, row.delivery.clone());
+            leased.push(lease.with_attempt(row.attempts).with_batch(row.batch));
         }
         leased
     }
 
-    pub(crate) fn ack(&mut self, lease: LeaseId) -> bool {
-        let order = self.leases.get(&lease).copied();
+    pub(crate) fn ack(&mut self, lease: &LeaseId) -> bool {
+        let order = self.leases.get(lease).copied();
         order.and_then(|order| self.remove(order)).is_some()
     }
 
-    pub(crate) fn nack(&mut self, back: Return) -> bool {
-        let Some(order) = self.leases.remove(&back.lease) else {
-            return false;
-        };
-        let Some(row) = self.rows.get_mut(&order) else {
-            return false;
-        };
-        row.lease = None;
-        if !back.attempted {
-            row.attempts = row.attempts.saturating_sub(1);
+    pub(crate) fn nack(&mut self, returns: &[Return], now: Timestamp) -> u64 {
+        // Of each batch and due time, the delivery that was put first.
+        let mut first: HashMap<(BatchRef, Duration), Order> = HashMap::new();
+        for back in returns {
+            if let (Some(order), Some(batch)) = (self.leases.get(&back.lease), back.batch) {
+                let after = back.after.min(LONGEST_WAIT);
+                let rank = first.entry((batch, after)).or_insert(*order);
+                *rank = (*rank).min(*order);
+            }
         }
-        let old = std::mem::replace(&mut row.due, back.due);
-        if let Some(waiting) = self.lanes.get_mut(&row.delivery.lane()) {
-            waiting.remove(&(old, order));
-            waiting.insert((back.due, order));
-        }
-        true
-    }
-
-    pub(crate) fn hasten(&mut self, lane: &Lane, now: Timestamp) -> u64 {
-        let Some(waiting) = self.lanes.get_mut(lane) else {
-            return 0;
-        };
-        let mut moved = 0;
-        let later: Vec<_> = waiting.iter().filter(|it| it.0 > now).copied().collect();
-        for (due, order) in later {
-            let Some(row) = self.rows.get_mut(&order).filter(|it| it.lease.is_none()) else {
+        let mut count = 0;
+        for back in returns {
+            let Some(order) = self.leases.remove(&back.lease) else {
                 continue;
             };
-            row.due = now;
-            waiting.remove(&(due, order));
-            waiting.insert((now, order));
-            moved += 1;
+            let after = back.after.min(LONGEST_WAIT);
+            self.move_to(order, now + after);
+            let rank = back.batch.map(|batch| first[&(batch, after)]);
+            self.rank(order, rank.unwrap_or(order));
+            let Some(row) = self.rows.get_mut(&order) else {
+                continue;
+            };
+            row.lease = None;
+            row.batch = back.batch;
+            if !back.attempted {
+                row.attempts = row.attempts.saturating_sub(1);
+            }
+            count += 1;
         }
-        moved
+        count
     }
 
-    pub(crate) fn cancel(&mut self, app: &AppId, what: &Cancel) -> Vec<Delivery> {
-        let most = match what {
-            Cancel::Expired(..) => Cancel::MOST_EXPIRED,
-            _ => usize::MAX,
-        };
-        let meant = |row: &Row| {
-            let it = &row.delivery;
-            it.app == *app
-                && match what {
-                    Cancel::Message(message) => it.message == *message,
-                    Cancel::Device(user, device) => it.user == *user && it.device == *device,
-                    Cancel::Expired(certificate, at) => {
-                        it.certificate == *certificate
-                            && row.lease.is_none()
-                            && it.notification.expires_at.is_some_and(|it| it <= *at)
-                    }
-                }
-        };
-        let orders: Vec<_> = self
-            .rows
+    pub(crate) fn replace(
+        &mut self,
+        replacements: Vec<(LeaseId, Delivery)>,
+        now: Timestamp,
+    ) -> Result<u64> {
+        for (lease, delivery) in &replacements {
+            let held = self
+                .leases
+                .get(lease)
+                .and_then(|order| self.rows.get(order));
+            if held.is_some_and(|row| {
+                row.delivery.id != delivery.id
+                    || row.delivery.app() != delivery.app()
+                    || row.delivery.message() != delivery.message()
+            }) {
+                return Err(Error::new(
+                    ErrorKind::Invalid,
+                    "a replacement has another id, app or message than the delivery it replaces",
+                )
+                .at("queue/memory"));
+            }
+        }
+        let mut count = 0;
+        for (lease, mut delivery) in replacements {
+            let Some(order) = self.leases.get(&lease).copied() else {
+                continue;
+            };
+            let Some(old) = self.remove(order) else {
+                continue;
+            };
+            let message = (delivery.app().clone(), delivery.message().clone());
+            let seen = self.seen.entry(message).or_default();
+            let identity = (delivery.to.clone(), delivery.channel.clone());
+            self.remembered += usize::from(seen.identities.insert(identity));
+            share(seen, &mut delivery);
+            seen.waiting.insert(order);
+            let row = Row {
+                delivery,
+                due: now,
+                rank: order,
+                lease: None,
+                attempts: old.attempts,
+                batch: None,
+            };
+            self.insert(order, row);
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    pub(crate) fn hasten(&mut self, credential: &CredentialRef, now: Timestamp) -> u64 {
+        let postponed: Vec<_> = self
+            .lanes
             .iter()
-            .filter(|(_, row)| meant(row))
-            .map(|(order, _)| *order)
-            .take(most)
+            .filter(|(lane, _)| lane.credential == *credential)
+            .flat_map(|(_, waiting)| &waiting.positions)
+            .map(|(_, _, order)| *order)
+            .filter(|order| {
+                self.rows
+                    .get(order)
+                    .is_some_and(|row| row.is_postponed(now))
+            })
             .collect();
+        for order in &postponed {
+            self.move_to(*order, now);
+        }
+        postponed.len() as u64
+    }
+
+    pub(crate) fn cancel(
+        &mut self,
+        app: &AppId,
+        what: &Cancel,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Cancelled>> {
+        let orders: Vec<_> = match what {
+            Cancel::Message(message) => {
+                let seen = self.seen.entry((app.clone(), message.clone())).or_default();
+                seen.newest = seen.newest.max(now);
+                seen.is_recalled = true;
+                seen.waiting.iter().take(limit).copied().collect()
+            }
+            Cancel::Device {
+                user,
+                device,
+                slot,
+                before,
+            } => {
+                let key = (app.clone(), user.clone(), device.clone(), *slot);
+                let fence = self.fences.entry(key).or_insert(Fence {
+                    before: *before,
+                    set_at: now,
+                });
+                fence.before = fence.before.max(*before);
+                fence.set_at = now;
+                self.of_user(app, user, limit, |row| {
+                    row.delivery.device() == Some(device)
+                        && slot.is_none_or(|slot| row.delivery.slot() == slot)
+                        && row.delivery.revision < *before
+                })
+            }
+            Cancel::Conversation {
+                user,
+                conversation,
+                until,
+            } => self.of_user(app, user, limit, |row| {
+                row.delivery.content.notification.thread == *conversation
+                    && row.delivery.created_at <= *until
+            }),
+            Cancel::Expired(credential) => self
+                .lanes
+                .iter()
+                .filter(|(lane, _)| lane.credential == *credential && credential.app == *app)
+                .flat_map(|(_, waiting)| &waiting.positions)
+                .map(|(_, _, order)| *order)
+                .filter(|order| {
+                    self.rows.get(order).is_some_and(|row| {
+                        row.lease.is_none()
+                            && row.delivery.expires_at().is_some_and(|end| end <= now)
+                    })
+                })
+                .take(limit)
+                .collect(),
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    "this queue does not know that kind of cancellation",
+                )
+                .at("queue/memory")
+                .advise("use a queue of the same version as the gateway"));
+            }
+        };
+        let removed = orders.into_iter().filter_map(|order| self.remove(order));
+        Ok(removed.map(|row| Cancelled::of(&row.delivery)).collect())
+    }
+
+    fn of_user(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        limit: usize,
+        is_meant: impl Fn(&Row) -> bool,
+    ) -> Vec<Order> {
+        let orders = self.by_user.get(&(app.clone(), user.clone()));
         orders
             .into_iter()
-            .filter_map(|it| self.remove(it))
-            .map(|it| it.delivery)
+            .flatten()
+            .filter(|order| self.rows.get(order).is_some_and(&is_meant))
+            .take(limit)
+            .copied()
             .collect()
     }
 
-    pub(crate) fn lanes(&self) -> Vec<LaneState> {
+    pub(crate) fn lanes(&self, now: Timestamp) -> Vec<LaneState> {
         self.lanes
             .iter()
             .filter_map(|(lane, waiting)| {
-                let (next_due, _) = *waiting.first()?;
-                Some(LaneState {
-                    lane: lane.clone(),
-                    depth: waiting.len() as u64,
-                    next_due,
-                })
+                let (due, ..) = *waiting.positions.first()?;
+                let (created, _) = *waiting.created.first()?;
+                Some(LaneState::new(
+                    lane.clone(),
+                    waiting.positions.len() as u64,
+                    due.since(now),
+                    now.since(created),
+                ))
             })
             .collect()
     }
 
+    /// Adds a row to everything but `seen`.
+    fn insert(&mut self, order: Order, row: Row) {
+        let waiting = self.lanes.entry(row.delivery.lane()).or_default();
+        waiting.positions.insert((row.due, row.rank, order));
+        waiting.created.insert((row.delivery.created_at, order));
+        if let Some(user) = row.delivery.user() {
+            let user = (row.delivery.app().clone(), user.clone());
+            self.by_user.entry(user).or_default().insert(order);
+        }
+        self.rows.insert(order, row);
+    }
+
     fn remove(&mut self, order: Order) -> Option<Row> {
         let row = self.rows.remove(&order)?;
-        if let Some(lease) = row.lease {
-            self.leases.remove(&lease);
+        if let Some(lease) = &row.lease {
+            self.leases.remove(lease);
         }
         let lane = row.delivery.lane();
         if let Some(waiting) = self.lanes.get_mut(&lane) {
-            waiting.remove(&(row.due, order));
-            if waiting.is_empty() {
+            waiting.positions.remove(&(row.due, row.rank, order));
+            waiting.created.remove(&(row.delivery.created_at, order));
+            if waiting.positions.is_empty() {
                 self.lanes.remove(&lane);
             }
         }
-        let message = (row.delivery.app.clone(), row.delivery.message.clone());
+        if let Some(user) = row.delivery.user() {
+            let user = (row.delivery.app().clone(), user.clone());
+            if let Some(orders) = self.by_user.get_mut(&user) {
+                orders.remove(&order);
+                if orders.is_empty() {
+                    self.by_user.remove(&user);
+                }
+            }
+        }
+        let message = (row.delivery.app().clone(), row.delivery.message().clone());
         if let Some(seen) = self.seen.get_mut(&message) {
-            seen.live -= 1;
+            seen.waiting.remove(&order);
+            if seen.waiting.is_empty() {
+                seen.contents.clear();
+            }
         }
         Some(row)
     }
 
-    /// Forgets messages whose deliveries are all done and older than [`REMEMBER`]: by the clock, and by the newest
-    /// delivery too, so that neither a clock set wrong nor one odd date forgets too early.
+    fn move_to(&mut self, order: Order, due: Timestamp) {
+        self.reposition(order, |row| row.due = due);
+    }
+
+    fn rank(&mut self, order: Order, rank: Order) {
+        self.reposition(order, |row| row.rank = rank);
+    }
+
+    fn reposition(&mut self, order: Order, change: impl FnOnce(&mut Row)) {
+        let Some(row) = self.rows.get_mut(&order) else {
+            return;
+        };
+        let old = (row.due, row.rank, order);
+        change(row);
+        let new = (row.due, row.rank, order);
+        if let Some(waiting) = self.lanes.get_mut(&row.delivery.lane()) {
+            waiting.positions.remove(&old);
+            waiting.positions.insert(new);
+        }
+    }
+
+    /// Forgets messages that have no delivery waiting and were put or recalled last more than [`REMEMBER`] ago, and fences
+    /// older than [`KEEP_FENCE`].
     pub(crate) fn prune(&mut self, now: Timestamp) {
-        let now = now.min(self.newest);
         if now.since(self.pruned_at) < PRUNE_EVERY {
             return;
         }
         self.pruned_at = now;
-        let before = now - REMEMBER;
-        self.seen.retain(|_, it| it.live > 0 || it.newest >= before);
-        self.remembered = self.seen.values().map(|it| it.deliveries.len()).sum();
+        self.seen
+            .retain(|_, seen| !seen.waiting.is_empty() || seen.newest >= now - REMEMBER);
+        self.fences
+            .retain(|_, fence| fence.set_at >= now - KEEP_FENCE);
+        self.remembered = self.seen.values().map(|seen| seen.identities.len()).sum();
+    }
+}
+
+/// Lets `delivery` share the content of the same id that other deliveries of its message wait with.
+fn share(seen: &mut Seen, delivery: &mut Delivery) {
+    let known = seen.contents.get(&delivery.content.id).map(Weak::upgrade);
+    match known.flatten() {
+        Some(content) if content.class == delivery.content.class => delivery.content = content,
+        _ => {
+            let content = Arc::downgrade(&delivery.content);
+            seen.contents.insert(delivery.content.id, content);
+        }
     }
 }

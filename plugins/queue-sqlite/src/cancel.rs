@@ -1,208 +1,447 @@
-//! Removing what is not to be sent any more, and hastening what waits. In portions, so that a message to millions does
-//! not keep the writer from everybody else's.
-use push_core::{AppId, Cancel, CertificateId, Delivery, Lane, Result, Timestamp};
+//! Removing deliveries that must not be sent any more. In portions, so that a message to millions does not keep the writer
+//! from other calls.
+use std::collections::HashMap;
+
+use push_core::{
+    AppId, Cancel, Cancelled, CertificateId, Class, CredentialRef, DeliveryId, DeviceId, Error,
+    ErrorKind, Lane, MessageId, Result, Slot, Timestamp, UserId,
+};
 use push_sqlite::{
-    Database, Outcome,
+    Outcome,
     rusqlite::{Connection, OptionalExtension, Row, params},
 };
+use serde::Deserialize;
+use uuid::Uuid;
 
 use crate::{
-    lease::lane_row,
-    row::{COLUMNS, Ending, Reading, Shared, Stored},
+    SqliteQueue,
+    identity::Identity,
+    put::revision,
+    row::{Ending, lane_rows},
+    walk::{EXPIRED, PORTION, Place},
 };
 
-/// The most rows of one transaction.
-pub(crate) const PORTION: usize = 2000;
-
-/// Where the search goes on: after this user, device and slot.
-type Cursor = (String, String, String);
-
-/// What one transaction removed, and where the next one goes on if there may be more.
-#[derive(Default)]
-struct Portion {
-    rows: Vec<(Stored, CertificateId)>,
-    shared: Shared,
-    next: Option<Cursor>,
-}
-
-pub(crate) async fn cancel(
-    database: &Database,
-    app: &AppId,
-    what: &Cancel,
-) -> Result<Vec<Delivery>> {
-    if let Cancel::Expired(certificate, at) = what {
-        let lane = Lane {
-            app: app.clone(),
-            certificate: *certificate,
-        };
-        return expire(database, &lane, *at).await;
-    }
-    let mut cancelled = Vec::new();
-    let mut after = Some(Cursor::default());
-    while let Some(cursor) = after {
-        let (within, what) = (app.clone(), what.clone());
-        let mut portion = database
-            .write(PORTION, move |db| cancel_some(db, &within, &what, &cursor))
-            .await?;
-        after = portion.next.take();
-        portion.read(app, &mut cancelled);
-    }
-    Ok(cancelled)
-}
-
-/// Searches beside the writer, and removes what was found unless somebody has leased it since.
-async fn expire(database: &Database, lane: &Lane, at: Timestamp) -> Result<Vec<Delivery>> {
-    let mut expired = Vec::new();
-    let mut after = Some((i64::MIN, 0));
-    while let Some((due, row)) = after
-        && expired.len() < Cancel::MOST_EXPIRED
-    {
-        let of = lane.clone();
-        let seen: Vec<(i64, i64)> = database
-            .read(move |db| {
-                let Some(lane) = lane_row(db, &of)? else {
-                    return Ok(Vec::new());
+impl SqliteQueue {
+    /// Removes up to `limit` deliveries that `what` concerns.
+    pub(crate) async fn remove(
+        &self,
+        app: &AppId,
+        what: &Cancel,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Cancelled>> {
+        match what {
+            Cancel::Message(message) => self.remove_message(app, message, limit, now).await,
+            Cancel::Device {
+                user,
+                device,
+                slot,
+                before,
+            } => {
+                let logout = Logout {
+                    app: app.clone(),
+                    user: user.clone(),
+                    device: device.clone(),
+                    slot: *slot,
+                    before: revision(*before),
                 };
-                Ok(db
-                    .prepare_cached(
-                        "SELECT due, id FROM delivery INDEXED BY delivery_by_due
-                         WHERE lane = ?1 AND (due, id) > (?2, ?3) AND lease IS NULL AND expires_at <= ?4
-                         ORDER BY due, id LIMIT ?5",
-                    )?
-                    .query_map(
-                        [lane, due, row, at.unix_millis(), PORTION as i64],
-                        |row| Ok((row.get(0)?, row.get(1)?)),
-                    )?
-                    .collect::<Result<_, _>>()?)
-            })
-            .await?;
-        after = seen.last().copied().filter(|_| seen.len() == PORTION);
-        let portion = database
-            .write(PORTION, move |db| {
-                let mut portion = Portion::default();
-                let rows = seen.iter().map(|(_, row)| *row);
-                let found = find(db, rows, "AND d.lease IS NULL")?;
-                portion.take(db, found)?;
-                Ok(portion)
-            })
-            .await?;
-        portion.read(&lane.app, &mut expired);
+                self.remove_device(&logout, limit, now).await
+            }
+            Cancel::Conversation {
+                user,
+                conversation,
+                until,
+            } => {
+                let read = Conversation {
+                    app: app.clone(),
+                    user: user.clone(),
+                    thread: conversation.clone(),
+                    until: *until,
+                };
+                self.remove_conversation(&read, limit).await
+            }
+            Cancel::Expired(credential) if credential.app == *app => {
+                self.remove_expired(credential, limit, now).await
+            }
+            Cancel::Expired(_) => Ok(Vec::new()),
+            _ => Err(Error::new(
+                ErrorKind::Unsupported,
+                "this queue does not know that kind of cancellation",
+            )
+            .at("queue/sqlite")
+            .advise("use a queue of the same version as the gateway")),
+        }
     }
-    Ok(expired)
+
+    async fn remove_message(
+        &self,
+        app: &AppId,
+        message: &MessageId,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Cancelled>> {
+        let mut removed = Vec::new();
+        loop {
+            let (app, message) = (app.clone(), message.clone());
+            let room = limit - removed.len();
+            let (some, is_last) = self
+                .database
+                .write(PORTION, move |db| recall(db, &app, &message, room, now))
+                .await?;
+            removed.extend(some);
+            if is_last || removed.len() >= limit {
+                return Ok(removed);
+            }
+        }
+    }
+
+    async fn remove_device(
+        &self,
+        logout: &Logout,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Cancelled>> {
+        let mut removed = Vec::new();
+        loop {
+            let logout = logout.clone();
+            let most = PORTION.min(limit - removed.len());
+            let (some, found) = self
+                .database
+                .write(PORTION, move |db| log_out(db, &logout, most, now))
+                .await?;
+            removed.extend(some);
+            if found < most || removed.len() >= limit {
+                return Ok(removed);
+            }
+        }
+    }
+
+    async fn remove_conversation(
+        &self,
+        conversation: &Conversation,
+        limit: usize,
+    ) -> Result<Vec<Cancelled>> {
+        let mut removed = Vec::new();
+        loop {
+            let conversation = conversation.clone();
+            let most = PORTION.min(limit - removed.len());
+            let rows = self
+                .database
+                .read(move |db| in_conversation(db, &conversation, most))
+                .await?;
+            let found = rows.len();
+            removed.extend(self.remove_rows(rows, "", most).await?);
+            if found < most || removed.len() >= limit {
+                return Ok(removed);
+            }
+        }
+    }
+
+    /// Searches beside the writer, and removes what was found unless it was leased since.
+    async fn remove_expired(
+        &self,
+        credential: &CredentialRef,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Cancelled>> {
+        let mut removed = Vec::new();
+        for lane in self.lanes_of(credential).await? {
+            let mut place = Some(Place::start(lane));
+            while let Some(here) = place
+                && removed.len() < limit
+            {
+                let step = self
+                    .database
+                    .read(move |db| here.step(db, EXPIRED, now))
+                    .await?;
+                place = step.next;
+                let room = limit - removed.len();
+                let is_cut = step.found.len() > room;
+                removed.extend(
+                    self.remove_rows(step.found, "AND d.lease IS NULL", room)
+                        .await?,
+                );
+                // Some of what was found was leased meanwhile: the rest of it is looked at again.
+                if is_cut && removed.len() < limit {
+                    place = Some(here);
+                }
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Removes up to `limit` of the `rows` that fulfil `condition`.
+    async fn remove_rows(
+        &self,
+        mut rows: Vec<i64>,
+        condition: &'static str,
+        limit: usize,
+    ) -> Result<Vec<Cancelled>> {
+        rows.truncate(limit);
+        let mut removed = Vec::new();
+        for portion in rows.chunks(PORTION) {
+            let portion = portion.to_vec();
+            let some = self
+                .database
+                .write(portion.len(), move |db| take(db, portion, condition))
+                .await?;
+            removed.extend(some);
+        }
+        Ok(removed)
+    }
+
+    /// The rows of the lanes of `credential`.
+    pub(crate) async fn lanes_of(&self, credential: &CredentialRef) -> Result<Vec<i64>> {
+        let credential = credential.clone();
+        self.database
+            .read(move |db| lane_rows(db, credential.app.as_str(), credential.certificate.get()))
+            .await
+    }
 }
 
-type Found = (Stored, i64, i64);
+/// Removes up to `most` deliveries of a message, and fences it. Returns `true` beside them if there are no more.
+fn recall(
+    db: &Connection,
+    app: &AppId,
+    message: &MessageId,
+    most: usize,
+    now: Timestamp,
+) -> Outcome<(Vec<Cancelled>, bool)> {
+    let now = now.unix_millis();
+    let known: Option<(i64, Option<Vec<u8>>)> = db
+        .prepare_cached(
+            "UPDATE message SET newest = max(newest, ?3), recalled = coalesce(recalled, x'')
+             WHERE app = ?1 AND message = ?2 RETURNING id, recalled",
+        )?
+        .query_row(params![app.as_str(), message.as_str(), now], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let Some((message_row, after)) = known else {
+        let row: i64 = db
+            .prepare_cached("UPDATE counter SET message = message + 1 RETURNING message - 1")?
+            .query_row([], |row| row.get(0))?;
+        db.prepare_cached("INSERT INTO message VALUES (?1, ?2, ?3, ?4, x'')")?
+            .execute(params![row, app.as_str(), message.as_str(), now])?;
+        return Ok((Vec::new(), true));
+    };
+    // The message is fenced, so nothing new is remembered before the place where the last call ended.
+    let seen: Vec<(Identity, i64)> = db
+        .prepare_cached(
+            "SELECT identity, delivery FROM seen WHERE message = ?1 AND identity > ?2 ORDER BY identity LIMIT ?3",
+        )?
+        .query_map(
+            params![message_row, after.unwrap_or_default(), PORTION as i64],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?
+        .collect::<Result<_, _>>()?;
+    let mut taking = Taking::new(db, "")?;
+    let mut reached = None;
+    let mut is_last = seen.len() < PORTION;
+    for (identity, row) in seen {
+        if taking.ending.count.unsigned_abs() as usize >= most {
+            is_last = false;
+            break;
+        }
+        taking.take(row)?;
+        reached = Some(identity);
+    }
+    let removed = taking.end()?;
+    if let Some(identity) = reached {
+        db.prepare_cached("UPDATE message SET recalled = ?2 WHERE id = ?1")?
+            .execute(params![message_row, identity])?;
+    }
+    Ok((removed, is_last))
+}
 
-fn find(db: &Connection, rows: impl Iterator<Item = i64>, condition: &str) -> Outcome<Vec<Found>> {
-    let mut select = db.prepare_cached(&format!(
-        "SELECT {COLUMNS}, d.lane, l.certificate FROM delivery d JOIN lane l ON l.id = d.lane
-         WHERE d.id = ?1 {condition}"
-    ))?;
+#[derive(Clone)]
+struct Logout {
+    app: AppId,
+    user: UserId,
+    device: DeviceId,
+    slot: Option<Slot>,
+    before: i64,
+}
+
+/// Removes up to `most` deliveries of a device, and fences it. Returns how many were found beside them.
+fn log_out(
+    db: &Connection,
+    logout: &Logout,
+    most: usize,
+    now: Timestamp,
+) -> Outcome<(Vec<Cancelled>, usize)> {
+    let (app, user) = (logout.app.as_str(), logout.user.as_str());
+    let device = logout.device.as_str();
+    let slot = logout.slot.map_or("", Slot::as_str);
+    db.prepare_cached(
+        "INSERT INTO fence VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO UPDATE SET before = max(before, excluded.before), set_at = excluded.set_at",
+    )?
+    .execute(params![
+        app,
+        user,
+        device,
+        slot,
+        logout.before,
+        now.unix_millis()
+    ])?;
+    let found: Vec<i64> = db
+        .prepare_cached(
+            "SELECT d.id FROM delivery d INDEXED BY delivery_by_device JOIN lane l ON l.id = d.lane
+             WHERE d.user = ?1 AND d.device = ?2 AND l.app = ?3 AND ?4 IN ('', d.slot) AND d.revision < ?5 LIMIT ?6",
+        )?
+        .query_map(
+            params![user, device, app, slot, logout.before, most as i64],
+            |row| row.get(0),
+        )?
+        .collect::<Result<_, _>>()?;
+    let count = found.len();
+    Ok((take(db, found, "")?, count))
+}
+
+#[derive(Clone)]
+struct Conversation {
+    app: AppId,
+    user: UserId,
+    thread: String,
+    until: Timestamp,
+}
+
+/// Up to `limit` deliveries to a user whose notification is of a conversation.
+fn in_conversation(
+    db: &Connection,
+    conversation: &Conversation,
+    limit: usize,
+) -> Outcome<Vec<i64>> {
+    let mut select = db.prepare_cached(
+        "SELECT d.id, d.content FROM delivery d INDEXED BY delivery_by_device JOIN lane l ON l.id = d.lane
+         WHERE d.user = ?1 AND l.app = ?2 AND d.created_at <= ?3",
+    )?;
+    let mut rows = select.query(params![
+        conversation.user.as_str(),
+        conversation.app.as_str(),
+        conversation.until.unix_millis()
+    ])?;
+    let mut known = HashMap::new();
     let mut found = Vec::new();
-    for row in rows {
-        found.extend(select.query_row([row], found_row).optional()?);
+    while let Some(row) = rows.next()?
+        && found.len() < limit
+    {
+        let (delivery, content) = (row.get(0)?, row.get(1)?);
+        let is_meant = match known.get(&content) {
+            Some(is_meant) => *is_meant,
+            None => {
+                let is_meant = thread(db, content)?.as_ref() == Some(&conversation.thread);
+                known.insert(content, is_meant);
+                is_meant
+            }
+        };
+        if is_meant {
+            found.push(delivery);
+        }
     }
     Ok(found)
 }
 
-impl Portion {
-    /// Removes the rows from the queue.
-    fn take(&mut self, db: &Connection, found: Vec<Found>) -> Outcome<()> {
-        let mut ending = Ending::default();
-        let mut delete =
-            db.prepare_cached("DELETE FROM delivery WHERE id = ?1 RETURNING notification")?;
-        for (it, lane, certificate) in found {
-            self.shared.read(db, &it)?;
-            let notification = delete.query_row([it.row], |row| row.get(0))?;
-            ending.add(lane, notification);
-            self.rows.push((it, CertificateId::new(certificate)?));
-        }
-        drop(delete);
-        ending.end(db)
+/// The thread of a content; `None` if it cannot be read, which a lease finds out.
+fn thread(db: &Connection, content: i64) -> Outcome<Option<String>> {
+    #[derive(Deserialize)]
+    struct Thread {
+        thread: String,
+    }
+    let mut select = db.prepare_cached("SELECT body FROM content WHERE id = ?1")?;
+    let mut rows = select.query([content])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let thread = row.get_ref(0)?.as_bytes().ok();
+    let thread = thread.and_then(|body| serde_json::from_slice::<Thread>(body).ok());
+    Ok(thread.map(|thread| thread.thread))
+}
+
+fn take(db: &Connection, rows: Vec<i64>, condition: &str) -> Outcome<Vec<Cancelled>> {
+    let mut taking = Taking::new(db, condition)?;
+    for row in rows {
+        taking.take(row)?;
+    }
+    taking.end()
+}
+
+/// Removes rows of `delivery`.
+struct Taking<'a> {
+    db: &'a Connection,
+    select: push_sqlite::rusqlite::CachedStatement<'a>,
+    delete: push_sqlite::rusqlite::CachedStatement<'a>,
+    ending: Ending,
+    removed: Vec<Cancelled>,
+}
+
+impl<'a> Taking<'a> {
+    fn new(db: &'a Connection, condition: &str) -> Outcome<Self> {
+        Ok(Self {
+            db,
+            select: db.prepare_cached(&format!(
+                "SELECT d.lane, d.content, d.uuid, m.message, d.user, d.device, l.app, l.certificate, l.class
+                 FROM delivery d JOIN lane l ON l.id = d.lane
+                 LEFT JOIN content c ON c.id = d.content LEFT JOIN message m ON m.id = c.message
+                 WHERE d.id = ?1 {condition}"
+            ))?,
+            delete: db.prepare_cached("DELETE FROM delivery WHERE id = ?1")?,
+            ending: Ending::default(),
+            removed: Vec::new(),
+        })
     }
 
-    /// Makes deliveries of the rows.
-    fn read(self, app: &AppId, deliveries: &mut Vec<Delivery>) {
-        let mut reading = Reading::new(self.shared);
-        for (it, certificate) in self.rows {
-            let lane = Lane {
-                app: app.clone(),
-                certificate,
-            };
-            match reading.delivery(&lane, it) {
-                Ok(delivery) => deliveries.push(delivery),
-                // It is gone from the queue, as was asked.
-                Err(error) => tracing::error!(%error, "a cancelled delivery cannot be read"),
-            }
+    /// Removes a row, if it is there and fulfils the condition.
+    fn take(&mut self, row: i64) -> Outcome<()> {
+        let found = self
+            .select
+            .query_row([row], |found| {
+                Ok((found.get(0)?, found.get(1)?, cancelled(found)))
+            })
+            .optional()?;
+        let Some((lane, content, cancelled)) = found else {
+            return Ok(());
+        };
+        self.delete.execute([row])?;
+        self.ending.add(lane, Some(content));
+        match cancelled {
+            Ok(cancelled) => self.removed.push(cancelled),
+            Err(error) => tracing::error!(
+                row,
+                ?error,
+                "a cancelled delivery is damaged; it was removed, and cannot be reported"
+            ),
         }
+        Ok(())
+    }
+
+    fn end(self) -> Outcome<Vec<Cancelled>> {
+        let Self {
+            db,
+            ending,
+            removed,
+            ..
+        } = self;
+        ending.end(db)?;
+        Ok(removed)
     }
 }
 
-fn cancel_some(db: &Connection, app: &AppId, what: &Cancel, after: &Cursor) -> Outcome<Portion> {
-    let mut portion = Portion::default();
-    let found = match what {
-        // Searched for beside the writer, by `expire`.
-        Cancel::Expired(..) => Vec::new(),
-        Cancel::Message(message) => {
-            let message: Option<i64> = db
-                .prepare_cached("SELECT id FROM message WHERE app = ?1 AND message = ?2")?
-                .query_row([app.as_str(), message.as_str()], |row| row.get(0))
-                .optional()?;
-            let Some(message) = message else {
-                return Ok(portion);
-            };
-            let seen: Vec<(Cursor, i64)> = db
-                .prepare_cached(
-                    "SELECT user, device, slot, delivery FROM seen
-                     WHERE message = ?1 AND (user, device, slot) > (?2, ?3, ?4)
-                     ORDER BY user, device, slot LIMIT ?5",
-                )?
-                .query_map(
-                    params![message, after.0, after.1, after.2, PORTION as i64],
-                    |row| Ok(((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?)),
-                )?
-                .collect::<Result<_, _>>()?;
-            if seen.len() == PORTION {
-                portion.next = seen.last().map(|(at, _)| at.clone());
-            }
-            find(db, seen.iter().map(|(_, row)| *row), "")?
-        }
-        Cancel::Device(user, device) => {
-            let found: Vec<_> = db
-                .prepare_cached(&format!(
-                    "SELECT {COLUMNS}, d.lane, l.certificate FROM delivery d INDEXED BY delivery_by_device JOIN lane l ON l.id = d.lane
-                     WHERE d.user = ?1 AND d.device = ?2 AND l.app = ?3 LIMIT ?4"
-                ))?
-                .query_map(
-                    params![user.as_str(), device.as_str(), app.as_str(), PORTION as i64],
-                    found_row,
-                )?
-                .collect::<Result<_, _>>()?;
-            if found.len() == PORTION {
-                portion.next = Some(Cursor::default());
-            }
-            found
-        }
-    };
-    portion.take(db, found)?;
-    Ok(portion)
-}
-
-fn found_row(row: &Row<'_>) -> push_sqlite::rusqlite::Result<Found> {
-    Ok((Stored::read(row)?, row.get(14)?, row.get(15)?))
-}
-
-/// Makes a portion of what waits in `lane` due; answers how many those were.
-pub(crate) fn hasten(db: &Connection, lane: &Lane, now: Timestamp) -> Outcome<u64> {
-    let Some(lane) = lane_row(db, lane)? else {
-        return Ok(0);
-    };
-    let moved = db
-        .prepare_cached(
-            "UPDATE delivery SET due = ?2 WHERE id IN (
-                 SELECT id FROM delivery INDEXED BY delivery_by_due
-                 WHERE lane = ?1 AND due > ?2 AND lease IS NULL LIMIT ?3)",
-        )?
-        .execute([lane, now.unix_millis(), PORTION as i64])?;
-    Ok(moved as u64)
+fn cancelled(row: &Row<'_>) -> Outcome<Cancelled> {
+    let user: Option<String> = row.get(4)?;
+    let device: Option<String> = row.get(5)?;
+    Ok(Cancelled::new(
+        DeliveryId::from_uuid(Uuid::from_bytes(row.get(2)?)),
+        MessageId::new(row.get::<_, String>(3)?)?,
+        user.map(UserId::new).transpose()?,
+        device.map(DeviceId::new).transpose()?,
+        Lane::new(
+            CredentialRef::new(
+                AppId::new(row.get::<_, String>(6)?)?,
+                CertificateId::new(row.get(7)?)?,
+            ),
+            Class::new(row.get::<_, String>(8)?)?,
+        ),
+    ))
 }

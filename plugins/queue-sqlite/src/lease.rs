@@ -1,30 +1,30 @@
-//! Leasing, acknowledging, giving back.
-use push_core::{AppId, CertificateId, Lane, LaneState, Lease, LeaseId, Result, Return, Timestamp};
+//! Leasing, acknowledging, returning.
+use std::{collections::HashMap, time::Duration};
+
+use push_core::{
+    AppId, BatchRef, CertificateId, Class, CredentialRef, LONGEST_WAIT, Lane, LaneState, Lease,
+    LeaseId, Return, Timestamp,
+};
 use push_sqlite::{
     Outcome,
-    rusqlite::{Connection, OptionalExtension, params},
+    rusqlite::{self, Connection, OptionalExtension, Row, params},
 };
 
-use crate::row::{COLUMNS, Ending, Reading, Shared, Stored};
+use crate::{
+    damaged::Damaged,
+    row::{COLUMNS, Contents, Ending, Reading, Stored, lane_row},
+};
 
-/// The most deliveries of one lease: what one call may keep the writer busy with.
+/// The most deliveries of one lease: it bounds how long one call keeps the writer busy.
 pub(crate) const MOST: usize = 2000;
 
-/// What was leased, not understood yet.
+/// What was leased, not checked yet.
+#[derive(Default)]
 pub(crate) struct Leased {
-    rows: Vec<Stored>,
-    shared: Shared,
+    rows: Vec<(i64, rusqlite::Result<Stored>)>,
+    contents: Contents,
     /// The first one's lease; the others follow.
     first: i64,
-}
-
-pub(crate) fn lane_row(db: &Connection, lane: &Lane) -> Outcome<Option<i64>> {
-    Ok(db
-        .prepare_cached("SELECT id FROM lane WHERE app = ?1 AND certificate = ?2")?
-        .query_row(params![lane.app.as_str(), lane.certificate.get()], |row| {
-            row.get(0)
-        })
-        .optional()?)
 }
 
 pub(crate) fn lease(
@@ -32,77 +32,79 @@ pub(crate) fn lease(
     lane: &Lane,
     limit: usize,
     now: Timestamp,
-    until: Timestamp,
+    hold: Duration,
 ) -> Outcome<Leased> {
-    let mut leased = Leased {
-        rows: Vec::new(),
-        shared: Shared::default(),
-        first: 0,
-    };
+    let mut leased = Leased::default();
     let Some(lane) = lane_row(db, lane)? else {
         return Ok(leased);
     };
     leased.rows = db
         .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM delivery d INDEXED BY delivery_by_due WHERE d.lane = ?1 AND d.due <= ?2 ORDER BY d.due, d.id LIMIT ?3"
+            "SELECT {COLUMNS} FROM delivery INDEXED BY delivery_by_due WHERE lane = ?1 AND due <= ?2 ORDER BY due, rank, id LIMIT ?3"
         ))?
-        .query_map(params![lane, now.unix_millis(), limit as i64], Stored::read)?
+        .query_map(params![lane, now.unix_millis(), limit as i64], |row| {
+            Ok((row.get(0)?, Stored::read(row)))
+        })?
         .collect::<Result<_, _>>()?;
     if leased.rows.is_empty() {
         return Ok(leased);
     }
     leased.first = db
-        .prepare_cached("UPDATE counter SET lease = lease + ?1 RETURNING lease - ?1")?
-        .query_row([leased.rows.len() as i64], |row| row.get(0))?;
+        .prepare_cached(
+            "UPDATE counter SET lease = lease + ?1, latest = max(latest, ?2) RETURNING lease - ?1",
+        )?
+        .query_row([leased.rows.len() as i64, now.unix_millis()], |row| {
+            row.get(0)
+        })?;
+    let until = now + hold.min(LONGEST_WAIT);
     let mut take = db.prepare_cached(
         "UPDATE delivery SET lease = ?2, due = ?3, attempts = attempts + 1 WHERE id = ?1",
     )?;
-    for (it, lease) in leased.rows.iter().zip(leased.first..) {
-        leased.shared.read(db, it)?;
-        take.execute([it.row, lease, until.unix_millis()])?;
+    for ((row, stored), lease) in leased.rows.iter().zip(leased.first..) {
+        if let Ok(stored) = stored {
+            leased.contents.read(db, stored)?;
+        }
+        take.execute([*row, lease, until.unix_millis()])?;
     }
     Ok(leased)
 }
 
-/// Makes leases of rows. One that cannot be read is left out and logged: it must not keep its lane from going on.
-///
-/// # Errors
-/// If none can be read.
-pub(crate) fn read(lane: &Lane, leased: Leased) -> Result<Vec<Lease>> {
-    let mut reading = Reading::new(leased.shared);
+/// Makes leases of rows, and returns those that cannot be read beside them.
+pub(crate) fn read(lane: &Lane, leased: Leased) -> (Vec<Lease>, Vec<Damaged>) {
+    let mut reading = Reading::new(lane, leased.contents);
     let mut leases = Vec::with_capacity(leased.rows.len());
-    let mut failed = None;
-    for (it, lease) in leased.rows.into_iter().zip(leased.first..) {
-        let row = it.row;
-        let attempt = u32::try_from(it.attempts + 1).unwrap_or(u32::MAX);
-        match reading.delivery(lane, it) {
-            Ok(delivery) => leases.push(Lease {
-                id: LeaseId(lease),
-                delivery,
-                attempt,
-            }),
-            Err(error) => {
-                tracing::error!(%error, row, "a queued delivery cannot be read and is skipped");
-                failed = Some(error);
-            }
+    let mut damaged = Vec::new();
+    for ((row, stored), lease) in leased.rows.into_iter().zip(leased.first..) {
+        let read = stored
+            .map_err(|source| format!("a column of a stored delivery cannot be read: {source}"))
+            .and_then(|stored| {
+                let delivery = reading.delivery(&stored);
+                let delivery = delivery.map_err(|error| error.message().to_owned())?;
+                Ok((stored, delivery))
+            });
+        match read {
+            Ok((stored, delivery)) => leases.push(
+                Lease::new(LeaseId::from(lease), delivery)
+                    .with_attempt(u32::try_from(stored.attempts + 1).unwrap_or(u32::MAX))
+                    .with_batch(stored.batch()),
+            ),
+            Err(reason) => damaged.push(Damaged { row, reason }),
         }
     }
-    match failed {
-        Some(error) if leases.is_empty() => Err(error),
-        _ => Ok(leases),
-    }
+    (leases, damaged)
 }
 
 pub(crate) fn ack(db: &Connection, leases: &[LeaseId]) -> Outcome<u64> {
     let mut ending = Ending::default();
-    let mut delete =
-        db.prepare_cached("DELETE FROM delivery INDEXED BY delivery_by_lease WHERE lease = ?1 RETURNING lane, notification")?;
-    for it in leases {
+    let mut delete = db.prepare_cached(
+        "DELETE FROM delivery INDEXED BY delivery_by_lease WHERE lease = ?1 RETURNING lane, content",
+    )?;
+    for lease in leases.iter().filter_map(LeaseId::number) {
         let done = delete
-            .query_row([it.0], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row([lease], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        if let Some((lane, notification)) = done {
-            ending.add(lane, notification);
+        if let Some((lane, content)) = done {
+            ending.add(lane, Some(content));
         }
     }
     let count = ending.count.unsigned_abs();
@@ -110,42 +112,86 @@ pub(crate) fn ack(db: &Connection, leases: &[LeaseId]) -> Outcome<u64> {
     Ok(count)
 }
 
-pub(crate) fn nack(db: &Connection, returns: &[Return]) -> Outcome<u64> {
+pub(crate) fn nack(db: &Connection, returns: &[Return], now: Timestamp) -> Outcome<u64> {
+    let ranks = ranks(db, returns)?;
     let mut give_back = db.prepare_cached(
-        "UPDATE delivery INDEXED BY delivery_by_lease SET lease = NULL, due = ?2, attempts = attempts - ?3 WHERE lease = ?1",
+        "UPDATE delivery INDEXED BY delivery_by_lease
+         SET lease = NULL, due = ?2, attempts = attempts - ?3, rank = coalesce(?4, id), batch = ?5, batch_size = ?6
+         WHERE lease = ?1",
     )?;
     let mut count = 0;
-    for it in returns {
-        let uncounted = i64::from(!it.attempted);
-        count += give_back.execute([it.lease.0, it.due.unix_millis(), uncounted])?;
+    for back in returns {
+        let Some(lease) = back.lease.number() else {
+            continue;
+        };
+        let after = back.after.min(LONGEST_WAIT);
+        let batch = back.batch;
+        count += give_back.execute(params![
+            lease,
+            (now + after).unix_millis(),
+            i64::from(!back.attempted),
+            batch.and_then(|batch| ranks.get(&(batch, after))),
+            batch.map(|batch| batch.id.as_uuid().into_bytes()),
+            batch.map(|batch| batch.size),
+        ])?;
     }
     Ok(count as u64)
 }
 
-pub(crate) fn lanes(db: &Connection) -> Outcome<Vec<LaneState>> {
+/// Of each batch and wait, the row that was put first: where all of them wait, next to each other.
+fn ranks(db: &Connection, returns: &[Return]) -> Outcome<HashMap<(BatchRef, Duration), i64>> {
+    let mut ranks = HashMap::new();
+    let mut select =
+        db.prepare_cached("SELECT id FROM delivery INDEXED BY delivery_by_lease WHERE lease = ?1")?;
+    for back in returns {
+        let (Some(batch), Some(lease)) = (back.batch, back.lease.number()) else {
+            continue;
+        };
+        let row: Option<i64> = select.query_row([lease], |row| row.get(0)).optional()?;
+        if let Some(row) = row {
+            let rank = ranks
+                .entry((batch, back.after.min(LONGEST_WAIT)))
+                .or_insert(row);
+            *rank = row.min(*rank);
+        }
+    }
+    Ok(ranks)
+}
+
+pub(crate) fn lanes(db: &Connection, now: Timestamp) -> Outcome<Vec<LaneState>> {
     let mut select = db.prepare_cached(
-        "SELECT app, certificate, depth, (SELECT min(due) FROM delivery INDEXED BY delivery_by_due WHERE lane = lane.id)
+        "SELECT app, certificate, class, depth,
+             (SELECT min(due) FROM delivery INDEXED BY delivery_by_due WHERE lane = lane.id),
+             (SELECT min(created_at) FROM delivery INDEXED BY delivery_by_age WHERE lane = lane.id)
          FROM lane WHERE depth > 0",
     )?;
-    let rows = select.query_map([], |row| {
-        Ok((
-            row.get::<_, String>(0)?,
-            row.get::<_, i64>(1)?,
-            row.get::<_, i64>(2)?,
-            row.get::<_, Option<i64>>(3)?,
-        ))
-    })?;
+    let mut rows = select.query([])?;
     let mut lanes = Vec::new();
-    for it in rows {
-        let (app, certificate, depth, due) = it?;
-        lanes.push(LaneState {
-            lane: Lane {
-                app: AppId::new(app)?,
-                certificate: CertificateId::new(certificate)?,
-            },
-            depth: depth.unsigned_abs(),
-            next_due: Timestamp::from_unix_millis(due.unwrap_or_default()),
-        });
+    while let Some(row) = rows.next()? {
+        match read_lane(row, now) {
+            Ok(lane) => lanes.extend(lane),
+            Err(error) => tracing::warn!(?error, "a stored lane cannot be read and is skipped"),
+        }
     }
     Ok(lanes)
+}
+
+fn read_lane(row: &Row<'_>, now: Timestamp) -> Outcome<Option<LaneState>> {
+    let lane = Lane::new(
+        CredentialRef::new(
+            AppId::new(row.get::<_, String>(0)?)?,
+            CertificateId::new(row.get(1)?)?,
+        ),
+        Class::new(row.get::<_, String>(2)?)?,
+    );
+    let depth: i64 = row.get(3)?;
+    let (Some(due), Some(created)) = (row.get(4)?, row.get(5)?) else {
+        return Ok(None);
+    };
+    Ok(Some(LaneState::new(
+        lane,
+        depth.unsigned_abs(),
+        Timestamp::from_unix_millis(due).since(now),
+        now.since(Timestamp::from_unix_millis(created)),
+    )))
 }

@@ -1,34 +1,47 @@
 //! A queue in an SQLite file: durable, for one machine.
 //!
-//! What [`Queue::put`] has answered is on the disk, and comes back after a crash of the process or the machine. Calls
+//! When [`Queue::put`] returns, the deliveries are on the disk, and survive a crash of the process or the machine. Calls
 //! that come together share one `fsync`, so that a busy queue writes some hundred deliveries at a time (see
-//! [`push_sqlite`]). The notification of a message is stored once for all deliveries that share it.
+//! [`push_sqlite`]). The content of a message is stored once for all deliveries that share it.
 //!
 //! One process has the file at a time, by a lock on `<path>.lock` beside it: a second one is refused. Therefore what the
 //! last process held when it ended, however it ended, is due at once when the file is opened again.
 //!
-//! The file holds device tokens and the texts of notifications as they are, because they are needed for sending; both
-//! are deleted when a delivery is done. It belongs to its owner alone (mode 0600): keep it on a disk that you trust.
+//! The file holds the texts of notifications and the tokens of [`Address::Token`](push_core::Address::Token) as they are,
+//! because they are needed for sending; both are deleted when a delivery is done. Only its owner may read it (mode 0600):
+//! keep it on a disk that you trust.
+//!
+//! A delivery that cannot be read is moved to the table `damaged`, without its token and text, and logged (see
+//! [`SqliteQueue::damaged`]); the others of its lane go on.
 mod cancel;
+mod clock;
+mod damaged;
+mod identity;
 mod lease;
 mod prune;
 mod put;
 mod row;
 mod schema;
+mod upgrade;
+mod walk;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use push_core::{
-    AppId, BuildContext, Cancel, Clock, Delivery, Error, ErrorKind, Lane, LaneState, Lease,
-    LeaseId, Plugin, Put, Queue, QueueKind, Result, Return, Timestamp, async_trait,
+    AppId, BuildContext, Cancel, Cancelled, Clock, CredentialRef, Delivery, Error, ErrorKind, Lane,
+    LaneState, Lease, LeaseId, Plugin, Put, Queue, QueueKind, Result, Return, async_trait,
 };
 use push_sqlite::{Database, Options, Stats};
 use serde::Deserialize;
+use tokio::sync::OnceCell;
 
-use crate::{prune::Pruning, schema::SCHEMA};
+use crate::{clock::Watch, prune::Pruning, put::Batch, schema::SCHEMA};
 
-/// How long a delivery is remembered after it was decided, so that it is not put twice.
+/// How long the deliveries of a message are remembered after one of them was put last, so that none is queued twice.
 pub const REMEMBER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a logout fences off deliveries of an earlier revision.
+pub const KEEP_FENCE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// How a [`SqliteQueue`] is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -77,6 +90,8 @@ pub struct SqliteQueue {
     clock: Arc<dyn Clock>,
     max_deliveries: i64,
     pruning: Arc<Pruning>,
+    watch: Watch,
+    upgraded: OnceCell<()>,
 }
 
 impl SqliteQueue {
@@ -111,6 +126,8 @@ impl SqliteQueue {
             clock: Arc::clone(&context.clock),
             max_deliveries: i64::try_from(config.max_deliveries).unwrap_or(i64::MAX),
             pruning: Arc::default(),
+            watch: Watch::default(),
+            upgraded: OnceCell::new(),
         })
     }
 
@@ -119,7 +136,31 @@ impl SqliteQueue {
     /// # Errors
     /// As [`Database::open`].
     pub async fn open(&self) -> Result<()> {
-        self.database.open().await
+        self.upgraded
+            .get_or_try_init(|| async {
+                let now = self.clock.now();
+                let latest = self
+                    .database
+                    .write(1, move |db| {
+                        upgrade::run(db, now)?;
+                        clock::latest(db)
+                    })
+                    .await?;
+                self.watch.set(latest);
+                Ok(())
+            })
+            .await
+            .copied()
+    }
+
+    /// Returns how many deliveries were found damaged since the file was made. The table `damaged` has the last 10,000.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn damaged(&self) -> Result<u64> {
+        self.open().await?;
+        let count = self.database.read(damaged::count).await?;
+        Ok(count.unsigned_abs())
     }
 
     /// How many calls shared how many transactions so far.
@@ -140,44 +181,55 @@ impl Queue for SqliteQueue {
         if deliveries.is_empty() {
             return Ok(Vec::new());
         }
-        let now = self.clock.now();
+        let batch = Batch::new(deliveries)?;
+        self.prune(self.now().await?).await?;
         let most = self.max_deliveries;
-        let batch = put::Batch::new(deliveries)?;
-        self.prune(now).await?;
+        let clock = Arc::clone(&self.clock);
         self.database
-            .write(batch.len(), move |it| put::put(it, &batch, now, most))
+            .write(batch.len(), move |db| {
+                put::put(db, &batch, clock.now(), most)
+            })
             .await
     }
 
-    async fn lease(
-        &self,
-        lane: &Lane,
-        limit: usize,
-        now: Timestamp,
-        hold: Duration,
-    ) -> Result<Vec<Lease>> {
+    async fn lease(&self, lane: &Lane, limit: usize, hold: Duration) -> Result<Vec<Lease>> {
         let limit = limit.min(lease::MOST);
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let lane = lane.clone();
-        let leased = {
-            let lane = lane.clone();
-            self.database
-                .write(limit, move |it| {
-                    lease::lease(it, &lane, limit, now, now + hold)
+        loop {
+            self.now().await?;
+            let clock = Arc::clone(&self.clock);
+            let within = lane.clone();
+            let leased = self
+                .database
+                .write(limit, move |db| {
+                    lease::lease(db, &within, limit, clock.now(), hold)
                 })
-                .await?
-        };
-        lease::read(&lane, leased)
+                .await?;
+            let (leases, damaged) = lease::read(lane, leased);
+            let has_damaged = !damaged.is_empty();
+            if has_damaged {
+                let clock = Arc::clone(&self.clock);
+                self.database
+                    .write(damaged.len(), move |db| {
+                        damaged::quarantine(db, &damaged, clock.now())
+                    })
+                    .await?;
+            }
+            if !leases.is_empty() || !has_damaged {
+                return Ok(leases);
+            }
+        }
     }
 
     async fn ack(&self, leases: Vec<LeaseId>) -> Result<u64> {
         if leases.is_empty() {
             return Ok(0);
         }
+        self.open().await?;
         self.database
-            .write(leases.len(), move |it| lease::ack(it, &leases))
+            .write(leases.len(), move |db| lease::ack(db, &leases))
             .await
     }
 
@@ -185,33 +237,43 @@ impl Queue for SqliteQueue {
         if returns.is_empty() {
             return Ok(0);
         }
+        self.now().await?;
+        let clock = Arc::clone(&self.clock);
         self.database
-            .write(returns.len(), move |it| lease::nack(it, &returns))
+            .write(returns.len(), move |db| {
+                lease::nack(db, &returns, clock.now())
+            })
             .await
     }
 
-    async fn hasten(&self, lane: &Lane, now: Timestamp) -> Result<u64> {
-        // In portions, so that a long lane does not keep the others waiting.
-        let mut moved = 0;
-        loop {
-            let lane = lane.clone();
-            let portion = self
-                .database
-                .write(cancel::PORTION, move |it| cancel::hasten(it, &lane, now))
-                .await?;
-            moved += portion;
-            if portion < cancel::PORTION as u64 {
-                return Ok(moved);
-            }
+    async fn replace(&self, replacements: Vec<(LeaseId, Delivery)>) -> Result<u64> {
+        if replacements.is_empty() {
+            return Ok(0);
         }
+        let (leases, deliveries): (Vec<_>, Vec<_>) = replacements.into_iter().unzip();
+        let batch = Batch::new(deliveries)?;
+        self.now().await?;
+        let clock = Arc::clone(&self.clock);
+        self.database
+            .write(batch.len(), move |db| {
+                put::replace(db, &leases, &batch, clock.now())
+            })
+            .await
     }
 
-    async fn cancel(&self, app: &AppId, what: &Cancel) -> Result<Vec<Delivery>> {
-        cancel::cancel(&self.database, app, what).await
+    async fn hasten(&self, credential: &CredentialRef) -> Result<u64> {
+        self.make_due(credential).await
+    }
+
+    async fn cancel(&self, app: &AppId, what: &Cancel, limit: usize) -> Result<Vec<Cancelled>> {
+        let now = self.now().await?;
+        self.prune(now).await?;
+        self.remove(app, what, limit, now).await
     }
 
     async fn lanes(&self) -> Result<Vec<LaneState>> {
-        self.database.read(lease::lanes).await
+        let now = self.now().await?;
+        self.database.read(move |db| lease::lanes(db, now)).await
     }
 }
 

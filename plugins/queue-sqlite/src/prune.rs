@@ -1,4 +1,4 @@
-//! Forgetting deliveries that were done long ago, a little at a time.
+//! Forgetting messages and logouts of long ago, a portion at a time.
 use std::{
     sync::{
         Arc,
@@ -13,26 +13,23 @@ use push_sqlite::{
     rusqlite::{Connection, params},
 };
 
-use crate::{REMEMBER, SqliteQueue};
+use crate::{KEEP_FENCE, REMEMBER, SqliteQueue, identity::Identity};
 
-/// How often the search starts from the oldest message again.
+/// How often the search begins again when it has found nothing.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// The most messages looked at, and the most deliveries forgotten, in one go.
-const MESSAGES: i64 = 200;
+/// The most messages and fences looked at, and about the most deliveries forgotten, in one step.
+const MESSAGES: usize = 200;
 const DELIVERIES: usize = 2000;
 
-/// Where the search is.
+/// When the next step is due; in the past while there is more to forget.
 #[derive(Debug, Default)]
 pub(crate) struct Pruning {
-    /// When the next go is due; in the past while a search is not through.
     next: AtomicI64,
-    /// The row of `message` after which it goes on.
-    after: AtomicI64,
 }
 
 impl SqliteQueue {
-    /// Asks the writer to forget a little, now and then.
+    /// Asks the writer to forget a portion if it is time.
     pub(crate) async fn prune(&self, now: Timestamp) -> Result<()> {
         let due = self.pruning.next.load(Ordering::Relaxed);
         let next = (now + EVERY).unix_millis();
@@ -49,7 +46,7 @@ impl SqliteQueue {
         let pruning = Arc::clone(&self.pruning);
         self.database
             .write_later(1, move |db| {
-                if pruning.go(db, now)? {
+                if step(db, now)? {
                     pruning.next.store(i64::MIN, Ordering::Relaxed);
                 }
                 Ok(())
@@ -58,83 +55,64 @@ impl SqliteQueue {
     }
 }
 
-impl Pruning {
-    /// Answers whether there may be more to forget.
-    fn go(&self, db: &Connection, now: Timestamp) -> Outcome<bool> {
-        // Neither a clock set wrong nor one odd date must forget too early.
-        let newest: i64 = db
-            .prepare_cached("SELECT newest FROM counter")?
-            .query_row([], |row| row.get(0))?;
-        let before = now.min(Timestamp::from_unix_millis(newest)) - REMEMBER;
-        let messages: Vec<(i64, i64)> = db
-            .prepare_cached("SELECT id, newest FROM message WHERE id > ?1 ORDER BY id LIMIT ?2")?
-            .query_map([self.after.load(Ordering::Relaxed), MESSAGES], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?
-            .collect::<Result<_, _>>()?;
-        let old = messages
-            .iter()
-            .filter(|(_, newest)| *newest < before.unix_millis());
-        let mut looked_at = 0;
-        let mut any = false;
-        for (message, _) in old {
-            any = true;
-            if looked_at >= DELIVERIES {
-                break;
-            }
-            let portion = forget(db, *message)?;
-            looked_at += portion.len;
-            if portion.is_last {
-                self.after.store(*message, Ordering::Relaxed);
-            }
-        }
-        // Messages come by date, more or less: where none is old, none after it is.
-        if !any {
-            self.after.store(0, Ordering::Relaxed);
-        }
-        Ok(any)
-    }
-}
-
-/// What was looked at of one message.
-struct Portion {
-    len: usize,
-    /// Whether to go on with the next message.
-    is_last: bool,
-}
-
-/// Forgets what is done among the first deliveries of a message, and the message with the last of them. One that still
-/// has to be sent keeps the rest until the next search.
-fn forget(db: &Connection, message: i64) -> Outcome<Portion> {
-    type Seen = (String, String, String, bool);
-    let seen: Vec<Seen> = db
+/// Returns `true` if there may be more to forget.
+fn step(db: &Connection, now: Timestamp) -> Outcome<bool> {
+    let messages: Vec<i64> = db
         .prepare_cached(
-            "SELECT user, device, slot, EXISTS (SELECT 1 FROM delivery d WHERE d.id = seen.delivery)
-             FROM seen WHERE message = ?1 LIMIT ?2",
+            "SELECT id FROM message INDEXED BY message_by_newest WHERE newest < ?1 ORDER BY newest LIMIT ?2",
         )?
-        .query_map([message, DELIVERIES as i64], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-        })?
+        .query_map(
+            params![(now - REMEMBER).unix_millis(), MESSAGES as i64],
+            |row| row.get(0),
+        )?
         .collect::<Result<_, _>>()?;
-    let mut delete = db.prepare_cached(
-        "DELETE FROM seen WHERE message = ?1 AND user = ?2 AND device = ?3 AND slot = ?4",
-    )?;
-    let mut waiting = false;
-    for (user, device, slot, waits) in &seen {
-        if *waits {
-            waiting = true;
-        } else {
-            delete.execute(params![message, user, device, slot])?;
+    let mut has_more = messages.len() == MESSAGES;
+    let mut looked_at = 0;
+    for message in messages {
+        if looked_at >= DELIVERIES {
+            has_more = true;
+            break;
         }
+        looked_at += forget(db, message, now)?;
     }
-    drop(delete);
-    let is_last = waiting || seen.len() < DELIVERIES;
-    if is_last && !waiting {
+    has_more |= looked_at >= DELIVERIES;
+    let fences = db
+        .prepare_cached(
+            "DELETE FROM fence WHERE (app, user, device, slot) IN (
+                 SELECT app, user, device, slot FROM fence INDEXED BY fence_by_time WHERE set_at < ?1 LIMIT ?2)",
+        )?
+        .execute(params![
+            (now - KEEP_FENCE).unix_millis(),
+            MESSAGES as i64
+        ])?;
+    db.prepare_cached("DELETE FROM lane WHERE depth <= 0")?
+        .execute([])?;
+    Ok(has_more || fences == MESSAGES)
+}
+
+/// Forgets a portion of the deliveries of a message, and the message with the last of them; returns how many rows it looked at.
+/// A message that still has a delivery to send is remembered for as long again.
+fn forget(db: &Connection, message: i64, now: Timestamp) -> Outcome<usize> {
+    let kept = db
+        .prepare_cached(
+            "UPDATE message SET newest = ?2 WHERE id = ?1
+             AND EXISTS (SELECT 1 FROM content INDEXED BY content_by_uuid WHERE message = ?1)",
+        )?
+        .execute([message, now.unix_millis()])?;
+    if kept > 0 {
+        return Ok(1);
+    }
+    let seen: Vec<Identity> = db
+        .prepare_cached("SELECT identity FROM seen WHERE message = ?1 LIMIT ?2")?
+        .query_map([message, DELIVERIES as i64], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut delete = db.prepare_cached("DELETE FROM seen WHERE message = ?1 AND identity = ?2")?;
+    for identity in &seen {
+        delete.execute(params![message, identity])?;
+    }
+    if seen.len() < DELIVERIES {
         db.prepare_cached("DELETE FROM message WHERE id = ?1")?
             .execute([message])?;
     }
-    Ok(Portion {
-        len: seen.len(),
-        is_last,
-    })
+    Ok(seen.len().max(1))
 }

@@ -1,130 +1,223 @@
-//! One app's devices and credentials. Apps cannot mix, because each has its own.
+//! One app's devices, tags and credentials. Apps cannot mix, because each has its own.
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use push_core::{
-    CertificateId, Channel, DeviceId, DeviceToken, Displaced, Platform, Presence, PresenceChange,
-    Registered, Registration, Slot, StoredCredential, StoredRegistration, Timestamp, UserId,
+    CertificateId, Channel, Device, DeviceFacts, DeviceId, DeviceRef, DeviceToken, Ended, Instance,
+    Presence, PresenceChange, PresenceSet, Registered, Registration, Slot, SlotRef,
+    StoredCredential, StoredRegistration, Tag, Timestamp, UserId,
 };
+
+/// The key of a registration within its device. Slots come in the order in which [`Slot`] declares them.
+type Key = (Slot, Channel, Instance);
 
 #[derive(Default)]
 pub(crate) struct App {
     pub(crate) devices: BTreeMap<DeviceId, DeviceRow>,
-    pub(crate) users: HashMap<UserId, BTreeSet<DeviceId>>,
+    pub(crate) users: BTreeMap<UserId, BTreeSet<DeviceId>>,
     pub(crate) tokens: HashMap<(Channel, DeviceToken), DeviceId>,
+    /// Sorted; users without tags are not in it.
+    pub(crate) tags: BTreeMap<UserId, Vec<Tag>>,
     pub(crate) credentials: BTreeMap<CertificateId, StoredCredential>,
+    /// The ids of removed credentials, which are not given again.
+    pub(crate) removed: BTreeSet<CertificateId>,
 }
 
 pub(crate) struct DeviceRow {
     pub(crate) user: UserId,
-    pub(crate) platform: Option<Platform>,
+    pub(crate) facts: DeviceFacts,
     pub(crate) presence: Presence,
     pub(crate) presence_at: Timestamp,
     pub(crate) badge: u32,
-    pub(crate) registrations: BTreeMap<Slot, StoredRegistration>,
+    pub(crate) revision: u64,
+    pub(crate) registrations: BTreeMap<Key, StoredRegistration>,
+}
+
+impl DeviceRow {
+    /// A device that is seen for the first time.
+    fn new(user: UserId, at: Timestamp) -> Self {
+        Self {
+            user,
+            facts: DeviceFacts::default(),
+            presence: Presence::Online,
+            presence_at: at,
+            badge: 0,
+            revision: 0,
+            registrations: BTreeMap::new(),
+        }
+    }
+
+    /// Moves the revision on, and returns the new one.
+    fn advance(&mut self, now: Timestamp) -> u64 {
+        self.revision = Device::revision_after(self.revision, now);
+        self.revision
+    }
+
+    fn as_device(&self, id: &DeviceId) -> Device {
+        let mut device = Device::new(id.clone(), self.presence_at, self.revision);
+        device.facts = self.facts.clone();
+        device.presence = self.presence;
+        device.badge = self.badge;
+        device.registrations = self.registrations.values().cloned().collect();
+        device
+    }
 }
 
 impl App {
     /// The device, if it is currently this user's.
     pub(crate) fn device_of(&mut self, user: &UserId, device: &DeviceId) -> Option<&mut DeviceRow> {
-        self.devices.get_mut(device).filter(|it| it.user == *user)
+        self.devices.get_mut(device).filter(|row| row.user == *user)
     }
 
-    pub(crate) fn register(&mut self, new: Registration) -> Registered {
-        let mut done = Registered::default();
-        let mut started = false;
-        if let Some(row) = self.devices.get_mut(&new.device) {
-            if row.user != new.user {
-                let former = std::mem::replace(&mut row.user, new.user.clone());
-                let lost = std::mem::take(&mut row.registrations);
-                if let Some(devices) = self.users.get_mut(&former) {
-                    devices.remove(&new.device);
-                    if devices.is_empty() {
-                        self.users.remove(&former);
-                    }
-                }
-                if !lost.is_empty() {
-                    done.displaced.push(Displaced {
-                        user: former,
-                        device: new.device.clone(),
-                    });
-                }
-                for it in lost.into_values() {
-                    self.tokens
-                        .remove(&(it.registration.channel, it.registration.token));
-                }
-                started = true;
-            }
-            started |= row.presence == Presence::Offline;
-        } else {
-            started = true;
+    /// The devices of a user, by id.
+    pub(crate) fn devices_of(&self, user: &UserId) -> Vec<Device> {
+        let ids = self.users.get(user).into_iter().flatten();
+        ids.filter_map(|id| Some(self.devices.get(id)?.as_device(id)))
+            .collect()
+    }
+
+    /// A device and whose it is.
+    pub(crate) fn device(&self, id: &DeviceId) -> Option<(&UserId, Device)> {
+        let row = self.devices.get(id)?;
+        Some((&row.user, row.as_device(id)))
+    }
+
+    pub(crate) fn register(
+        &mut self,
+        owner: &DeviceRef,
+        facts: &DeviceFacts,
+        registrations: Vec<Registration>,
+        now: Timestamp,
+    ) -> Vec<Registered> {
+        let Some(first) = registrations.first() else {
+            self.store_facts(owner, facts, now);
+            return Vec::new();
+        };
+        let (started, mut displaced) = self.take_device(owner, first.reported_at, now);
+        let row = self.devices.get_mut(&owner.device);
+        let mut news = row.is_some_and(|row| row.facts.update(facts)) || started;
+        registrations
+            .into_iter()
+            .map(|new| {
+                let mut displaced = std::mem::take(&mut displaced);
+                displaced.extend(self.take_token(&new, now));
+                let changed = self.put(new) | std::mem::take(&mut news);
+                Registered::new(changed, displaced)
+            })
+            .collect()
+    }
+
+    /// Stores facts that came without a registration.
+    fn store_facts(&mut self, owner: &DeviceRef, facts: &DeviceFacts, now: Timestamp) {
+        if !self.devices.contains_key(&owner.device) {
+            self.take_device(owner, now, now);
         }
-        done.displaced.extend(self.take_token(&new));
-        done.changed = started | self.put(new, started);
-        done
+        if let Some(row) = self.device_of(&owner.user, &owner.device) {
+            row.facts.update(facts);
+        }
     }
 
-    /// Takes the token away from another device that has it.
-    fn take_token(&mut self, new: &Registration) -> Option<Displaced> {
-        let key = (new.channel.clone(), new.token.clone());
-        let other = self
-            .tokens
-            .get(&key)
-            .filter(|it| **it != new.device)?
-            .clone();
-        self.tokens.remove(&key);
-        let row = self.devices.get_mut(&other)?;
-        row.registrations
-            .retain(|_, it| (&it.registration.channel, &it.registration.token) != (&key.0, &key.1));
-        Some(Displaced {
-            user: row.user.clone(),
-            device: other,
-        })
-    }
-
-    /// Puts the registration into its slot; answers whether it differs from what was there.
-    fn put(&mut self, new: Registration, started: bool) -> bool {
+    /// Makes the device the user's. Returns whether it starts online, and the former user if that lost a registration.
+    fn take_device(
+        &mut self,
+        owner: &DeviceRef,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> (bool, Vec<Ended>) {
+        let known = self.devices.contains_key(&owner.device);
         let row = self
             .devices
-            .entry(new.device.clone())
-            .or_insert_with(|| DeviceRow {
-                user: new.user.clone(),
-                platform: None,
-                presence: Presence::Online,
-                presence_at: new.told_at,
-                badge: 0,
-                registrations: BTreeMap::new(),
-            });
+            .entry(owner.device.clone())
+            .or_insert_with(|| DeviceRow::new(owner.user.clone(), at));
+        let revision = row.advance(now);
+        let former = std::mem::replace(&mut row.user, owner.user.clone());
+        let moved = former != owner.user;
+        let started = !known || moved || row.presence == Presence::Offline;
         if started {
             row.presence = Presence::Online;
-            row.presence_at = new.told_at;
+            row.presence_at = at;
             row.badge = 0;
         }
+        let lost = if moved {
+            std::mem::take(&mut row.registrations)
+        } else {
+            BTreeMap::new()
+        };
+        for stored in lost.values() {
+            let old = &stored.registration;
+            self.tokens
+                .remove(&(old.channel.clone(), old.token.clone()));
+        }
+        if moved && let Some(devices) = self.users.get_mut(&former) {
+            devices.remove(&owner.device);
+            if devices.is_empty() {
+                self.users.remove(&former);
+            }
+        }
         self.users
-            .entry(new.user.clone())
+            .entry(owner.user.clone())
             .or_default()
-            .insert(new.device.clone());
-        let old = row.registrations.insert(
-            new.slot,
-            StoredRegistration {
-                registration: new.clone(),
-                quarantine: None,
-            },
-        );
+            .insert(owner.device.clone());
+        let displaced = (!lost.is_empty()).then(|| Ended {
+            user: former,
+            device: owner.device.clone(),
+            slot: None,
+            revision,
+        });
+        (started, displaced.into_iter().collect())
+    }
+
+    /// Takes the token away from another device that has it, and returns the slots that lost it.
+    fn take_token(&mut self, new: &Registration, now: Timestamp) -> Vec<Ended> {
+        let key = (new.channel.clone(), new.token.clone());
+        let Some(other) = self.tokens.get(&key).filter(|other| **other != new.device) else {
+            return Vec::new();
+        };
+        let other = other.clone();
+        self.tokens.remove(&key);
+        let Some(row) = self.devices.get_mut(&other) else {
+            return Vec::new();
+        };
+        let lost = row.registrations.extract_if(.., |_, stored| {
+            (&stored.registration.channel, &stored.registration.token) == (&key.0, &key.1)
+        });
+        let slots: BTreeSet<Slot> = lost.map(|((slot, ..), _)| slot).collect();
+        let revision = row.advance(now);
+        let ended = slots.into_iter().map(|slot| Ended {
+            user: row.user.clone(),
+            device: other.clone(),
+            slot: Some(slot),
+            revision,
+        });
+        ended.collect()
+    }
+
+    /// Stores the registration. Returns `true` if it differs from the one that was there.
+    fn put(&mut self, new: Registration) -> bool {
+        let Some(row) = self.devices.get_mut(&new.device) else {
+            return false;
+        };
+        let token = (new.channel.clone(), new.token.clone());
+        let device = new.device.clone();
+        let key = (new.slot, new.channel.clone(), new.instance.clone());
+        let reported_at = new.reported_at;
+        let new = StoredRegistration {
+            registration: new,
+            quarantine: None,
+        };
+        let old = row.registrations.insert(key.clone(), new.clone());
         let changed = old.as_ref().is_none_or(|old| {
-            let same = Registration {
-                told_at: new.told_at,
-                ..old.registration.clone()
-            };
-            old.quarantine.is_some() || same != new
+            let mut same = old.clone();
+            same.registration.reported_at = reported_at;
+            same != new
         });
         if let Some(old) = old {
             self.drop_token(&old.registration);
         }
-        self.tokens.insert((new.channel, new.token), new.device);
+        self.tokens.insert(token, device);
         changed
     }
 
-    /// Takes registrations of a device away that `which` names; answers whether there were any.
+    /// Removes registrations of a device. Returns `true` if there were any.
     pub(crate) fn remove(
         &mut self,
         device: &DeviceId,
@@ -135,19 +228,19 @@ impl App {
         };
         let gone: Vec<_> = row
             .registrations
-            .extract_if(.., |_, it| which(it))
+            .extract_if(.., |_, stored| which(stored))
             .collect();
-        for (_, it) in &gone {
-            self.drop_token(&it.registration);
+        for (_, stored) in &gone {
+            self.drop_token(&stored.registration);
         }
         !gone.is_empty()
     }
 
-    /// Forgets whose token it is, unless another slot of the device has the same.
+    /// Forgets which device has the token, unless another registration of the device has it, too.
     fn drop_token(&mut self, old: &Registration) {
         let still = self.devices.get(&old.device).is_some_and(|row| {
-            row.registrations.values().any(|it| {
-                it.registration.channel == old.channel && it.registration.token == old.token
+            row.registrations.values().any(|stored| {
+                stored.registration.channel == old.channel && stored.registration.token == old.token
             })
         });
         if !still {
@@ -156,28 +249,87 @@ impl App {
         }
     }
 
-    pub(crate) fn set_presence(&mut self, change: &PresenceChange) -> u64 {
-        let Some(devices) = self.users.get(&change.user) else {
-            return 0;
-        };
-        let mut taken = 0;
-        for id in devices {
+    pub(crate) fn unregister(
+        &mut self,
+        owner: &DeviceRef,
+        slot: Option<Slot>,
+        now: Timestamp,
+    ) -> Option<Ended> {
+        self.device_of(&owner.user, &owner.device)?;
+        let removed = self.remove(&owner.device, |stored| {
+            slot.is_none_or(|slot| slot == stored.registration.slot)
+        });
+        let row = self.devices.get_mut(&owner.device)?;
+        let mut ended = removed;
+        if slot.is_none() {
+            ended |= row.presence != Presence::Offline;
+            row.presence = Presence::Offline;
+            row.presence_at = row.presence_at.max(now);
+        }
+        ended.then(|| Ended {
+            user: owner.user.clone(),
+            device: owner.device.clone(),
+            slot,
+            revision: row.advance(now),
+        })
+    }
+
+    pub(crate) fn resolve(&self, slot: &SlotRef) -> Option<StoredRegistration> {
+        let row = self
+            .devices
+            .get(&slot.device)
+            .filter(|row| row.user == slot.user)?;
+        let key = (slot.slot, slot.channel.clone(), slot.instance.clone());
+        row.registrations.get(&key).cloned()
+    }
+
+    pub(crate) fn holder(
+        &self,
+        channel: &Channel,
+        token: &DeviceToken,
+    ) -> Option<StoredRegistration> {
+        let device = self.tokens.get(&(channel.clone(), token.clone()))?;
+        let row = self.devices.get(device)?;
+        let mut all = row.registrations.values();
+        all.find(|stored| {
+            stored.registration.channel == *channel && stored.registration.token == *token
+        })
+        .cloned()
+    }
+
+    /// Applies one change, and adds to `set` what it did.
+    pub(crate) fn set_presence(
+        &mut self,
+        change: &PresenceChange,
+        now: Timestamp,
+        set: &mut PresenceSet,
+    ) {
+        for id in self.users.get(&change.user).into_iter().flatten() {
             let Some(row) = self.devices.get_mut(id) else {
                 continue;
             };
             let meant = match &change.device {
                 Some(device) => device == id,
-                None => change.platform.is_none() || change.platform == row.platform,
+                None => change.platform.is_none() || change.platform == row.facts.platform,
             };
             if !meant || change.at < row.presence_at {
                 continue;
             }
+            set.accepted += 1;
+            if change.presence == Presence::Offline {
+                set.ended.push(Ended {
+                    user: change.user.clone(),
+                    device: id.clone(),
+                    slot: None,
+                    revision: row.advance(now),
+                });
+            } else if row.presence == Presence::Offline {
+                row.advance(now);
+            }
             row.presence = change.presence;
             row.presence_at = change.at;
-            row.platform = change.platform.or(row.platform);
+            row.facts.platform = change.platform.or(row.facts.platform);
             row.badge = change.badge.unwrap_or(row.badge);
-            taken += 1;
         }
-        taken
     }
 }

@@ -1,6 +1,8 @@
 //! Credentials.
+use std::collections::BTreeSet;
+
 use push_core::{
-    AppId, CertificateId, CredentialStore, Error, ErrorKind, Lane, NewCredential, Result,
+    AppId, CertificateId, CredentialRef, CredentialStore, Error, ErrorKind, NewCredential, Result,
     StoredCredential, async_trait,
 };
 
@@ -30,6 +32,16 @@ impl CredentialStore for MemoryStore {
                     format!("app {} has a credential {id} already", credential.app),
                 )
                 .advise("rotate that one, or choose another number"));
+            }
+            Some(id) if app.removed.contains(&id) => {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!(
+                        "app {} had a credential {id}, which was removed",
+                        credential.app
+                    ),
+                )
+                .advise("choose another number: devices may still name the removed one"));
             }
             Some(id) => id,
             None => app.free_id()?,
@@ -94,30 +106,43 @@ impl CredentialStore for MemoryStore {
             .apps
             .iter()
             .filter(|(id, _)| app.is_none_or(|app| app == *id))
-            .flat_map(|(_, it)| it.credentials.values().cloned())
+            .flat_map(|(_, app)| app.credentials.values().cloned())
             .collect();
         found.sort_by(|a, b| (&a.app, a.id).cmp(&(&b.app, b.id)));
         Ok(found)
     }
 
-    async fn credential(&self, lane: &Lane) -> Result<Option<StoredCredential>> {
+    async fn credential(&self, credential: &CredentialRef) -> Result<Option<StoredCredential>> {
         let state = self.state();
-        let app = state.apps.get(&lane.app);
-        Ok(app.and_then(|app| app.credentials.get(&lane.certificate).cloned()))
+        let app = state.apps.get(&credential.app);
+        Ok(app.and_then(|app| app.credentials.get(&credential.certificate).cloned()))
+    }
+
+    async fn remove_credential(&self, credential: &CredentialRef) -> Result<bool> {
+        let mut state = self.state();
+        let Some(app) = state.apps.get_mut(&credential.app) else {
+            return Ok(false);
+        };
+        let removed = app.credentials.remove(&credential.certificate).is_some();
+        if removed {
+            app.removed.insert(credential.certificate);
+            state.credentials -= 1;
+        }
+        Ok(removed)
     }
 }
 
 impl App {
-    /// The number after the highest one; the lowest free one if there is none above.
+    /// The number after the highest one that was ever given; the lowest free one if there is none above.
     fn free_id(&self) -> Result<CertificateId> {
-        let after = self
-            .credentials
-            .last_key_value()
-            .map_or(1, |(last, _)| i64::from(*last) + 1);
+        let last = self.credentials.last_key_value().map(|(last, _)| *last);
+        let after = last
+            .max(self.removed.last().copied())
+            .map_or(1, |last| i64::from(last) + 1);
         CertificateId::new(after).or_else(|_| {
-            let gap = self
-                .credentials
-                .keys()
+            let taken: BTreeSet<_> = self.credentials.keys().chain(&self.removed).collect();
+            let gap = taken
+                .into_iter()
                 .zip(1_i64..)
                 .find(|(id, number)| i64::from(**id) != *number)
                 .map_or(after, |(_, number)| number);

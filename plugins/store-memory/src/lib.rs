@@ -1,7 +1,8 @@
 //! A store that keeps everything in memory: for tests, demonstrations and trials.
 //!
-//! It keeps every promise of [`Store`] but one: what it holds is gone when the process ends. It is bounded: beyond
-//! its limits it answers [`ErrorKind::Busy`](push_core::ErrorKind::Busy), and of traces it forgets the oldest.
+//! It does everything that [`Store`] documents but one thing: its data is gone when the process ends. It is bounded: beyond
+//! its limits calls fail with [`ErrorKind::Busy`](push_core::ErrorKind::Busy); of traces and badge changes it forgets the
+//! oldest.
 //!
 //! ```
 //! use push_store_memory::MemoryStore;
@@ -11,8 +12,10 @@
 //! let store = MemoryStore::new(Default::default(), &BuildContext::new(clock));
 //! ```
 mod app;
+mod badges;
 mod credentials;
 mod registrations;
+mod scan;
 mod traces;
 
 use std::{
@@ -24,18 +27,20 @@ use std::{
 use push_core::{AppId, BuildContext, Clock, Plugin, Result, Store, StoreKind};
 use serde::Deserialize;
 
-use crate::{app::App, traces::Traces};
+use crate::{app::App, badges::BadgeChanges, traces::Traces};
 
 /// The limits of a [`MemoryStore`].
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MemoryStoreConfig {
-    /// The most devices it knows, of all apps together.
+    /// The most devices it knows, and the most users that have tags, of all apps together.
     pub max_devices: usize,
     /// The most credentials it keeps, of all apps together.
     pub max_credentials: usize,
     /// The most trace events it keeps; beyond, the one appended first is forgotten.
     pub max_trace_events: usize,
+    /// The most badge changes it remembers; beyond, the oldest is forgotten even if it is not a day old.
+    pub max_badge_changes: usize,
 }
 
 impl Default for MemoryStoreConfig {
@@ -44,6 +49,7 @@ impl Default for MemoryStoreConfig {
             max_devices: 1_000_000,
             max_credentials: 10_000,
             max_trace_events: 1_000_000,
+            max_badge_changes: 1_000_000,
         }
     }
 }
@@ -59,7 +65,10 @@ pub struct MemoryStore {
 struct State {
     apps: HashMap<AppId, App>,
     devices: usize,
+    /// Users with tags.
+    tagged: usize,
     credentials: usize,
+    badges: BadgeChanges,
     traces: Traces,
 }
 
@@ -97,8 +106,7 @@ impl Plugin for MemoryStorePlugin {
     type Kind = StoreKind;
     type Config = MemoryStoreConfig;
     const NAME: &'static str = "memory";
-    const EXAMPLE: &'static str =
-        "max_devices = 1000000\nmax_credentials = 10000\nmax_trace_events = 1000000\n";
+    const EXAMPLE: &'static str = "max_devices = 1000000\nmax_credentials = 10000\nmax_trace_events = 1000000\nmax_badge_changes = 1000000\n";
 
     fn build(config: Self::Config, context: &BuildContext) -> Result<Arc<dyn Store>> {
         Ok(Arc::new(MemoryStore::new(config, context)))

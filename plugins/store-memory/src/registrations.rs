@@ -1,74 +1,94 @@
-//! Device registrations and presence.
+//! Device registrations, presence, badges and tags.
 use push_core::{
-    AppId, BadgeArithmetic, BadgeChange, Channel, Device, DeviceId, DeviceToken, Error, ErrorKind,
-    Lane, Presence, PresenceChange, Quarantine, Registered, Registration, RegistrationStore,
-    Result, Slot, StoredRegistration, Timestamp, UserId, async_trait,
+    AppId, Audience, BadgeArithmetic, BadgeChange, Channel, CredentialRef, Cursor, DeviceFacts,
+    DeviceRef, DeviceToken, Ended, Error, ErrorKind, Page, PresenceChange, PresenceSet, Quarantine,
+    Receiver, Registered, Registration, RegistrationStore, Result, Slot, SlotRef,
+    StoredRegistration, Tag, Timestamp, UserId, async_trait,
 };
 
-use crate::{MemoryStore, app::App};
+use crate::{MemoryStore, State, scan};
 
 #[async_trait]
 impl RegistrationStore for MemoryStore {
-    async fn register(&self, registrations: Vec<Registration>) -> Result<Vec<Registered>> {
-        let mut state = self.state();
-        let new: std::collections::HashSet<_> = registrations
-            .iter()
-            .filter(|it| {
-                let app = state.apps.get(&it.app);
-                app.is_none_or(|app| !app.devices.contains_key(&it.device))
-            })
-            .map(|it| (&it.app, &it.device))
-            .collect();
-        let devices = state.devices + new.len();
-        if devices > self.config.max_devices {
+    async fn register(
+        &self,
+        owner: &DeviceRef,
+        facts: &DeviceFacts,
+        registrations: Vec<Registration>,
+    ) -> Result<Vec<Registered>> {
+        if registrations.iter().any(|new| new.owner() != *owner) {
             return Err(Error::new(
-                ErrorKind::Busy,
-                format!(
-                    "the store knows {} devices, and {} more would be too many",
-                    state.devices,
-                    new.len()
-                ),
+                ErrorKind::Invalid,
+                "a registration is of another device than the call",
             )
-            .at("store/memory")
-            .advise("raise max_devices, or use a store that keeps its devices on disk"));
+            .advise("register each device in a call of its own"));
         }
-        state.devices = devices;
-        Ok(registrations
-            .into_iter()
-            .map(|it| state.apps.entry(it.app.clone()).or_default().register(it))
+        let now = self.clock.now();
+        let mut state = self.state();
+        let State { apps, devices, .. } = &mut *state;
+        let known = apps
+            .get(&owner.app)
+            .is_some_and(|app| app.devices.contains_key(&owner.device));
+        if !known && *devices >= self.config.max_devices {
+            return Err(full("devices", *devices, "max_devices"));
+        }
+        *devices += usize::from(!known);
+        let app = apps.entry(owner.app.clone()).or_default();
+        Ok(app.register(owner, facts, registrations, now))
+    }
+
+    async fn unregister(&self, owner: &DeviceRef, slot: Option<Slot>) -> Result<Option<Ended>> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let app = state.apps.get_mut(&owner.app);
+        Ok(app.and_then(|app| app.unregister(owner, slot, now)))
+    }
+
+    async fn receivers(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Receiver>> {
+        let state = self.state();
+        let app = state.apps.get(app);
+        let devices = |user| app.map(|app| app.devices_of(user)).unwrap_or_default();
+        Ok(users
+            .iter()
+            .map(|user| Receiver::new(user.clone(), devices(user)))
             .collect())
     }
 
-    async fn unregister(
+    async fn scan(
         &self,
         app: &AppId,
-        user: &UserId,
-        device: &DeviceId,
-        slot: Option<Slot>,
-    ) -> Result<bool> {
-        let now = self.clock.now();
-        let mut state = self.state();
-        let Some(app) = state.apps.get_mut(app) else {
-            return Ok(false);
-        };
-        let Some(row) = app.device_of(user, device) else {
-            return Ok(false);
-        };
-        if slot.is_none() {
-            row.presence = Presence::Offline;
-            row.presence_at = row.presence_at.max(now);
-        }
-        Ok(app.remove(device, |it| {
-            slot.is_none_or(|slot| slot == it.registration.slot)
-        }))
+        audience: &Audience,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Receiver>> {
+        let state = self.state();
+        scan::page(state.apps.get(app), audience, after.as_ref(), limit)
     }
 
-    async fn devices_of(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Vec<Device>>> {
+    async fn resolve(
+        &self,
+        app: &AppId,
+        slots: &[SlotRef],
+    ) -> Result<Vec<Option<StoredRegistration>>> {
         let state = self.state();
         let app = state.apps.get(app);
-        Ok(users
+        Ok(slots
             .iter()
-            .map(|user| app.map(|app| app.devices(user)).unwrap_or_default())
+            .map(|slot| app.and_then(|app| app.resolve(slot)))
+            .collect())
+    }
+
+    async fn holders(
+        &self,
+        app: &AppId,
+        channel: &Channel,
+        tokens: &[DeviceToken],
+    ) -> Result<Vec<Option<StoredRegistration>>> {
+        let state = self.state();
+        let app = state.apps.get(app);
+        Ok(tokens
+            .iter()
+            .map(|token| app.and_then(|app| app.holder(channel, token)))
             .collect())
     }
 
@@ -86,7 +106,7 @@ impl RegistrationStore for MemoryStore {
         let Some(device) = app.tokens.get(&(channel.clone(), token.clone())).cloned() else {
             return Ok(false);
         };
-        Ok(app.remove(&device, |it| meant(it, channel, token, dead_since)))
+        Ok(app.remove(&device, |stored| meant(stored, channel, token, dead_since)))
     }
 
     async fn quarantine(
@@ -98,17 +118,17 @@ impl RegistrationStore for MemoryStore {
         since: Timestamp,
     ) -> Result<bool> {
         let mut state = self.state();
-        let rows = state.apps.get_mut(app).and_then(|app| {
+        let row = state.apps.get_mut(app).and_then(|app| {
             let device = app.tokens.get(&(channel.clone(), token.clone()))?;
             app.devices.get_mut(device)
         });
         let mut done = false;
-        for it in rows
+        for stored in row
             .into_iter()
-            .flat_map(|it| it.registrations.values_mut())
+            .flat_map(|row| row.registrations.values_mut())
         {
-            if meant(it, channel, token, since) {
-                it.quarantine = Some(Quarantine {
+            if meant(stored, channel, token, since) {
+                stored.quarantine = Some(Quarantine {
                     reason: reason.to_owned(),
                     at: since,
                 });
@@ -118,49 +138,102 @@ impl RegistrationStore for MemoryStore {
         Ok(done)
     }
 
-    async fn release(&self, lane: &Lane) -> Result<u64> {
+    async fn release(&self, credential: &CredentialRef) -> Result<u64> {
         let mut state = self.state();
         let mut released = 0;
-        for it in state
+        for stored in state
             .apps
-            .get_mut(&lane.app)
+            .get_mut(&credential.app)
             .into_iter()
             .flat_map(|app| app.devices.values_mut())
-            .flat_map(|it| it.registrations.values_mut())
+            .flat_map(|row| row.registrations.values_mut())
         {
-            if it.registration.certificate == lane.certificate && it.quarantine.take().is_some() {
+            if stored.registration.certificate == credential.certificate
+                && stored.quarantine.take().is_some()
+            {
                 released += 1;
             }
         }
         Ok(released)
     }
 
-    async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<u64> {
+    async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<PresenceSet> {
+        let now = self.clock.now();
         let mut state = self.state();
-        Ok(state
-            .apps
-            .get_mut(app)
-            .map_or(0, |app| changes.iter().map(|it| app.set_presence(it)).sum()))
+        let mut set = PresenceSet::default();
+        if let Some(app) = state.apps.get_mut(app) {
+            for change in &changes {
+                app.set_presence(change, now, &mut set);
+            }
+        }
+        Ok(set)
     }
 
     async fn change_badges(&self, app: &AppId, changes: Vec<BadgeChange>) -> Result<Vec<u32>> {
+        let now = self.clock.now();
         let mut state = self.state();
-        let mut app = state.apps.get_mut(app);
-        Ok(changes
-            .into_iter()
-            .map(|it| {
-                let row = app
-                    .as_mut()
-                    .and_then(|app| app.device_of(&it.user, &it.device));
-                row.map_or(0, |row| {
-                    row.badge = match it.change {
-                        BadgeArithmetic::Set(number) => number,
-                        BadgeArithmetic::Add(more) => row.badge.saturating_add(more),
-                    };
-                    row.badge
-                })
-            })
-            .collect())
+        let State { apps, badges, .. } = &mut *state;
+        badges.prune(now, self.config.max_badge_changes);
+        let mut numbers = Vec::with_capacity(changes.len());
+        for it in changes {
+            let row = apps
+                .get_mut(app)
+                .and_then(|app| app.device_of(&it.user, &it.device));
+            let Some(row) = row else {
+                numbers.push(0);
+                continue;
+            };
+            let key = (app.clone(), it.message, it.user, it.device);
+            if let Some(number) = badges.find(&key) {
+                numbers.push(number);
+                continue;
+            }
+            row.badge = match it.change {
+                BadgeArithmetic::Set(number) => number,
+                BadgeArithmetic::Add(more) => row.badge.saturating_add(more),
+            };
+            badges.add(key, row.badge, now);
+            numbers.push(row.badge);
+        }
+        badges.prune(now, self.config.max_badge_changes);
+        Ok(numbers)
+    }
+
+    async fn set_tags(&self, app: &AppId, user: &UserId, mut tags: Vec<Tag>) -> Result<()> {
+        tags.sort_unstable();
+        tags.dedup();
+        if tags.len() > Tag::MAX_PER_USER {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!(
+                    "a user has at most {} tags, not {}",
+                    Tag::MAX_PER_USER,
+                    tags.len()
+                ),
+            ));
+        }
+        let mut state = self.state();
+        let State { apps, tagged, .. } = &mut *state;
+        if tags.is_empty() {
+            let app = apps.get_mut(app);
+            let had = app.is_some_and(|app| app.tags.remove(user).is_some());
+            *tagged -= usize::from(had);
+            return Ok(());
+        }
+        let known = apps.get(app).is_some_and(|app| app.tags.contains_key(user));
+        if !known && *tagged >= self.config.max_devices {
+            return Err(full("users with tags", *tagged, "max_devices"));
+        }
+        *tagged += usize::from(!known);
+        let app = apps.entry(app.clone()).or_default();
+        app.tags.insert(user.clone(), tags);
+        Ok(())
+    }
+
+    async fn tags(&self, app: &AppId, user: &UserId) -> Result<Vec<Tag>> {
+        let state = self.state();
+        let tags = state.apps.get(app).and_then(|app| app.tags.get(user));
+        Ok(tags.cloned().unwrap_or_default())
     }
 
     async fn count(&self, app: &AppId) -> Result<u64> {
@@ -168,40 +241,30 @@ impl RegistrationStore for MemoryStore {
         Ok(state.apps.get(app).map_or(0, |app| {
             app.devices
                 .values()
-                .map(|it| it.registrations.len() as u64)
+                .map(|row| row.registrations.len() as u64)
                 .sum()
         }))
     }
 }
 
-/// Whether it is this token, and was not told again after `since`.
+/// Whether it is this token, and was not registered again after `since`.
 fn meant(
-    it: &StoredRegistration,
+    stored: &StoredRegistration,
     channel: &Channel,
     token: &DeviceToken,
     since: Timestamp,
 ) -> bool {
-    let it = &it.registration;
-    it.channel == *channel && it.token == *token && it.told_at <= since
+    let it = &stored.registration;
+    it.channel == *channel && it.token == *token && it.reported_at <= since
 }
 
-impl App {
-    fn devices(&self, user: &UserId) -> Vec<Device> {
-        self.users
-            .get(user)
-            .into_iter()
-            .flatten()
-            .filter_map(|id| {
-                let row = self.devices.get(id)?;
-                Some(Device {
-                    device: id.clone(),
-                    platform: row.platform,
-                    presence: row.presence,
-                    presence_at: row.presence_at,
-                    badge: row.badge,
-                    registrations: row.registrations.values().cloned().collect(),
-                })
-            })
-            .collect()
-    }
+fn full(what: &str, has: usize, key: &str) -> Error {
+    Error::new(
+        ErrorKind::Busy,
+        format!("the store has {has} {what}, which is its limit"),
+    )
+    .at("store/memory")
+    .advise(format!(
+        "raise {key}, or use a store that keeps its data on disk"
+    ))
 }

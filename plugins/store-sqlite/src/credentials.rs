@@ -1,6 +1,8 @@
 //! Credentials.
+use std::sync::Arc;
+
 use push_core::{
-    AppId, CertificateId, Channel, CredentialStore, Environment, Error, ErrorKind, Lane,
+    AppId, CertificateId, Channel, CredentialRef, CredentialStore, Environment, Error, ErrorKind,
     NewCredential, Result, StoredCredential, Timestamp, async_trait,
 };
 use push_sqlite::{
@@ -38,22 +40,44 @@ impl CredentialStore for SqliteStore {
 
     async fn credentials(&self, app: Option<&AppId>) -> Result<Vec<StoredCredential>> {
         let app = app.cloned();
+        let damage = Arc::clone(&self.damage);
         self.main
             .read(move |db| {
                 let sql = format!(
                     "SELECT {COLUMNS} FROM credential WHERE ?1 IS NULL OR app = ?1 ORDER BY app, id"
                 );
                 let mut select = db.prepare_cached(&sql)?;
-                let rows = select.query_map([app.as_ref().map(AppId::as_str)], read)?;
-                Ok(rows.collect::<Result<_, _>>()?)
+                let mut rows = select.query([app.as_ref().map(AppId::as_str)])?;
+                let mut found = Vec::new();
+                while let Some(row) = rows.next()? {
+                    found.extend(damage.skip("credential", read(row))?);
+                }
+                Ok(found)
             })
             .await
     }
 
-    async fn credential(&self, lane: &Lane) -> Result<Option<StoredCredential>> {
-        let lane = lane.clone();
+    async fn credential(&self, credential: &CredentialRef) -> Result<Option<StoredCredential>> {
+        let credential = credential.clone();
         self.main
-            .read(move |db| find(db, &lane.app, lane.certificate))
+            .read(move |db| find(db, &credential.app, credential.certificate))
+            .await
+    }
+
+    async fn remove_credential(&self, credential: &CredentialRef) -> Result<bool> {
+        let credential = credential.clone();
+        self.main
+            .write(1, move |db| {
+                let key = params![credential.app.as_str(), credential.certificate.get()];
+                let removed = db
+                    .prepare_cached("DELETE FROM credential WHERE app = ?1 AND id = ?2")?
+                    .execute(key)?;
+                if removed > 0 {
+                    db.prepare_cached("INSERT INTO removed_credential (app, id) VALUES (?1, ?2)")?
+                        .execute(key)?;
+                }
+                Ok(removed > 0)
+            })
             .await
     }
 }
@@ -67,6 +91,17 @@ fn add(
         Some(id) => id,
         None => free_id(db, &new.app)?,
     };
+    let removed = db
+        .prepare_cached("SELECT 1 FROM removed_credential WHERE app = ?1 AND id = ?2")?
+        .exists(params![new.app.as_str(), id.get()])?;
+    if removed {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("app {} had a credential {id}, which was removed", new.app),
+        )
+        .advise("choose another number: devices may still name the removed one")
+        .into());
+    }
     let stored = StoredCredential {
         app: new.app,
         id,
@@ -148,19 +183,23 @@ fn rotate(db: &Connection, id: CertificateId, new: NewCredential) -> Outcome<Sto
     Ok(stored)
 }
 
-/// The number after the highest one; the lowest free one if there is none above.
+/// The number after the highest one that was ever given; the lowest free one if there is none above.
 fn free_id(db: &Connection, app: &AppId) -> Outcome<CertificateId> {
     let after: i64 = db
-        .prepare_cached("SELECT coalesce(max(id), 0) + 1 FROM credential WHERE app = ?1")?
+        .prepare_cached(
+            "SELECT 1 + max((SELECT coalesce(max(id), 0) FROM credential WHERE app = ?1),
+                            (SELECT coalesce(max(id), 0) FROM removed_credential WHERE app = ?1))",
+        )?
         .query_row([app.as_str()], |row| row.get(0))?;
     if let Ok(id) = CertificateId::new(after) {
         return Ok(id);
     }
     let gap: i64 = db
         .prepare_cached(
-            "SELECT min(free) FROM (
-                 SELECT 1 AS free UNION ALL SELECT id + 1 FROM credential WHERE app = ?1)
-             WHERE free NOT IN (SELECT id FROM credential WHERE app = ?1)",
+            "WITH taken (id) AS (
+                 SELECT id FROM credential WHERE app = ?1 UNION ALL SELECT id FROM removed_credential WHERE app = ?1)
+             SELECT min(free) FROM (SELECT 1 AS free UNION ALL SELECT id + 1 FROM taken)
+             WHERE free NOT IN (SELECT id FROM taken)",
         )?
         .query_row([app.as_str()], |row| row.get(0))?;
     Ok(CertificateId::new(gap)?)
@@ -178,7 +217,7 @@ fn find(db: &Connection, app: &AppId, id: CertificateId) -> Outcome<Option<Store
 fn read(row: &Row<'_>) -> rusqlite::Result<StoredCredential> {
     Ok(StoredCredential {
         app: parsed(row, 0, AppId::new)?,
-        id: CertificateId::new(row.get(1)?).map_err(|it| damaged(1, it))?,
+        id: CertificateId::new(row.get(1)?).map_err(|error| damaged(1, error))?,
         provider: row.get(2)?,
         channel: parsed(row, 3, Channel::new)?,
         environment: parsed_if_any(row, 4, |it: String| it.parse())?,

@@ -1,19 +1,26 @@
 //! A store in SQLite files: durable, for one machine.
 //!
-//! Registrations, presence, badges and credentials are in one file; what was answered is on the disk. Traces are in a
-//! second one beside it, so that their number never delays a login; the last of them may be missing after the machine
-//! (not the process) crashed. Calls that come together share one `fsync`, and searches run beside them (see
-//! [`push_sqlite`]).
+//! Registrations, presence, badges, tags and credentials are in one file; what a call returned is on the disk. Traces are in a
+//! second one beside it, so that their number never delays a login; the last events appended may be missing after the machine
+//! (not the process) crashed, but recorded marks are not. Calls that come together share one `fsync`, and searches run beside
+//! them (see [`push_sqlite`]).
 //!
 //! Several processes may have the files open at once: the command line adds a credential while the gateway runs.
 //!
+//! A row that cannot be read, because the file is damaged, is skipped, counted ([`SqliteStore::damaged_rows`]) and logged; it
+//! never stops the others from being read.
+//!
 //! Device tokens are stored as they are, because they are needed for sending. Credentials are stored as they come:
 //! sealed by the gateway, so that the file alone gives none away. The files belong to their owner alone (mode 0600).
+mod badges;
 mod credentials;
+mod devices;
 mod presence;
 mod registrations;
 mod row;
+mod scan;
 mod schema;
+mod tags;
 mod traces;
 
 use std::{
@@ -26,6 +33,8 @@ use std::{
 use push_core::{BuildContext, Clock, Error, ErrorKind, Plugin, Result, Store, StoreKind};
 use push_sqlite::{Database, Options, Stats};
 use serde::Deserialize;
+
+use crate::row::Damage;
 
 /// How a [`SqliteStore`] is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -88,10 +97,11 @@ impl SqliteStoreConfig {
 
 /// A store in SQLite files.
 pub struct SqliteStore {
-    /// Registrations, presence, badges, credentials.
+    /// Registrations, presence, badges, tags, credentials.
     main: Database,
     traces: Database,
     clock: Arc<dyn Clock>,
+    damage: Arc<Damage>,
 }
 
 impl SqliteStore {
@@ -137,6 +147,7 @@ impl SqliteStore {
                 },
             ),
             clock: Arc::clone(&context.clock),
+            damage: Arc::default(),
         })
     }
 
@@ -157,6 +168,11 @@ impl SqliteStore {
     /// The same of traces.
     pub fn trace_stats(&self) -> Stats {
         self.traces.stats()
+    }
+
+    /// How many rows of both files were skipped since the start because they cannot be read. A row counts each time.
+    pub fn damaged_rows(&self) -> u64 {
+        self.damage.count()
     }
 
     /// The file of registrations and credentials.

@@ -1,75 +1,124 @@
-//! Registrations.
+//! Registrations: storing and removing them.
+use std::sync::Arc;
+
 use push_core::{
-    AppId, BadgeChange, CertificateId, Channel, Device, DeviceId, DeviceToken, Displaced, Lane,
-    Presence, PresenceChange, Quarantine, Registered, Registration, RegistrationStore, Result,
-    Slot, StoredRegistration, Timestamp, UserId, async_trait,
+    AppId, Audience, BadgeChange, Channel, CredentialRef, Cursor, Device, DeviceFacts, DeviceId,
+    DeviceRef, DeviceToken, Ended, Error, ErrorKind, Page, Permission, Platform, Presence,
+    PresenceChange, PresenceSet, Receiver, Registered, Registration, RegistrationStore, Result,
+    Slot, SlotRef, StoredRegistration, Tag, Timestamp, UserId, async_trait,
 };
 use push_sqlite::{
     Outcome,
-    rusqlite::{Connection, OptionalExtension, Row, params},
+    rusqlite::{Connection, OptionalExtension, Params, params},
 };
 
 use crate::{
-    SqliteStore, presence,
-    row::{damaged, parsed, parsed_if_any, time},
+    SqliteStore, badges, devices, presence,
+    row::{Damage, parsed, revision},
+    scan, tags,
 };
 
 #[async_trait]
 impl RegistrationStore for SqliteStore {
-    async fn register(&self, registrations: Vec<Registration>) -> Result<Vec<Registered>> {
-        if registrations.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.main
-            .write(registrations.len(), move |db| {
-                registrations.iter().map(|it| register(db, it)).collect()
-            })
-            .await
-    }
-
-    async fn unregister(
+    async fn register(
         &self,
-        app: &AppId,
-        user: &UserId,
-        device: &DeviceId,
-        slot: Option<Slot>,
-    ) -> Result<bool> {
-        let now = self.clock.now().unix_millis();
-        let (app, user, device) = (app.clone(), user.clone(), device.clone());
+        owner: &DeviceRef,
+        facts: &DeviceFacts,
+        registrations: Vec<Registration>,
+    ) -> Result<Vec<Registered>> {
+        if registrations.iter().any(|new| new.owner() != *owner) {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "a registration is of another device than the call",
+            )
+            .advise("register each device in a call of its own"));
+        }
+        let report = Report {
+            owner: owner.clone(),
+            facts: facts.clone(),
+            now: self.clock.now(),
+            damage: Arc::clone(&self.damage),
+        };
         self.main
-            .write(1, move |db| {
-                let key = [app.as_str(), user.as_str(), device.as_str()];
-                if slot.is_none() {
-                    db.prepare_cached(
-                        "UPDATE device SET presence = ?4, presence_at = max(presence_at, ?5)
-                         WHERE app = ?1 AND user = ?2 AND device = ?3",
-                    )?
-                    .execute(params![
-                        key[0],
-                        key[1],
-                        key[2],
-                        Presence::Offline.as_str(),
-                        now
-                    ])?;
-                }
-                let gone = db
-                    .prepare_cached(
-                        "DELETE FROM registration
-                         WHERE app = ?1 AND user = ?2 AND device = ?3 AND (?4 IS NULL OR slot = ?4)",
-                    )?
-                    .execute(params![key[0], key[1], key[2], slot.map(Slot::as_str)])?;
-                Ok(gone > 0)
+            .write(registrations.len() + 1, move |db| {
+                report.store(db, &registrations)
             })
             .await
     }
 
-    async fn devices_of(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Vec<Device>>> {
+    async fn unregister(&self, owner: &DeviceRef, slot: Option<Slot>) -> Result<Option<Ended>> {
+        let now = self.clock.now();
+        let owner = owner.clone();
+        self.main
+            .write(1, move |db| unregister(db, owner, slot, now))
+            .await
+    }
+
+    async fn receivers(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Receiver>> {
         if users.is_empty() {
             return Ok(Vec::new());
         }
         let (app, users) = (app.clone(), users.to_vec());
+        let damage = Arc::clone(&self.damage);
         self.main
-            .read(move |db| users.iter().map(|it| devices_of(db, &app, it)).collect())
+            .read(move |db| {
+                users
+                    .into_iter()
+                    .map(|user| {
+                        let devices = devices::of_user(db, &damage, &app, &user)?;
+                        Ok(Receiver::new(user, devices))
+                    })
+                    .collect()
+            })
+            .await
+    }
+
+    async fn scan(
+        &self,
+        app: &AppId,
+        audience: &Audience,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Receiver>> {
+        let scan = scan::Scan::new(app, audience, after, limit)?;
+        let damage = Arc::clone(&self.damage);
+        self.main.read(move |db| scan.page(db, &damage)).await
+    }
+
+    async fn resolve(
+        &self,
+        app: &AppId,
+        slots: &[SlotRef],
+    ) -> Result<Vec<Option<StoredRegistration>>> {
+        if slots.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (app, slots) = (app.clone(), slots.to_vec());
+        let damage = Arc::clone(&self.damage);
+        self.main
+            .read(move |db| {
+                let of = |slot| devices::in_slot(db, &damage, &app, slot);
+                slots.iter().map(of).collect()
+            })
+            .await
+    }
+
+    async fn holders(
+        &self,
+        app: &AppId,
+        channel: &Channel,
+        tokens: &[DeviceToken],
+    ) -> Result<Vec<Option<StoredRegistration>>> {
+        if tokens.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (app, channel, tokens) = (app.clone(), channel.clone(), tokens.to_vec());
+        let damage = Arc::clone(&self.damage);
+        self.main
+            .read(move |db| {
+                let of = |token| devices::with_token(db, &damage, &app, &channel, token);
+                tokens.iter().map(of).collect()
+            })
             .await
     }
 
@@ -86,7 +135,7 @@ impl RegistrationStore for SqliteStore {
                 let gone = db
                     .prepare_cached(
                         "DELETE FROM registration INDEXED BY registration_by_token
-                         WHERE app = ?1 AND channel = ?2 AND token = ?3 AND told_at <= ?4",
+                         WHERE app = ?1 AND channel = ?2 AND token = ?3 AND reported_at <= ?4",
                     )?
                     .execute(params![
                         app.as_str(),
@@ -111,10 +160,10 @@ impl RegistrationStore for SqliteStore {
         let reason = reason.to_owned();
         self.main
             .write(1, move |db| {
-                let aside = db
+                let quarantined = db
                     .prepare_cached(
                         "UPDATE registration INDEXED BY registration_by_token SET quarantine_reason = ?4, quarantine_at = ?5
-                         WHERE app = ?1 AND channel = ?2 AND token = ?3 AND told_at <= ?5",
+                         WHERE app = ?1 AND channel = ?2 AND token = ?3 AND reported_at <= ?5",
                     )?
                     .execute(params![
                         app.as_str(),
@@ -123,38 +172,40 @@ impl RegistrationStore for SqliteStore {
                         reason,
                         since.unix_millis()
                     ])?;
-                Ok(aside > 0)
+                Ok(quarantined > 0)
             })
             .await
     }
 
-    async fn release(&self, lane: &Lane) -> Result<u64> {
-        let lane = lane.clone();
+    async fn release(&self, credential: &CredentialRef) -> Result<u64> {
+        let credential = credential.clone();
         self.main
             .write(1, move |db| {
                 let released = db
                     .prepare_cached(
-                        "UPDATE registration INDEXED BY registration_aside SET quarantine_reason = NULL, quarantine_at = NULL
+                        "UPDATE registration INDEXED BY registration_in_quarantine SET quarantine_reason = NULL, quarantine_at = NULL
                          WHERE app = ?1 AND certificate = ?2 AND quarantine_at IS NOT NULL",
                     )?
-                    .execute(params![lane.app.as_str(), lane.certificate.get()])?;
+                    .execute(params![credential.app.as_str(), credential.certificate.get()])?;
                 Ok(released as u64)
             })
             .await
     }
 
-    async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<u64> {
+    async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<PresenceSet> {
         if changes.is_empty() {
-            return Ok(0);
+            return Ok(PresenceSet::default());
         }
+        let now = self.clock.now();
         let app = app.clone();
+        let damage = Arc::clone(&self.damage);
         self.main
             .write(changes.len(), move |db| {
-                let mut taken = 0;
-                for it in &changes {
-                    taken += presence::set(db, &app, it)?;
+                let mut set = PresenceSet::default();
+                for change in &changes {
+                    presence::set(db, &damage, &app, change, now, &mut set)?;
                 }
-                Ok(taken)
+                Ok(set)
             })
             .await
     }
@@ -163,14 +214,28 @@ impl RegistrationStore for SqliteStore {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
+        let now = self.clock.now();
         let app = app.clone();
         self.main
             .write(changes.len(), move |db| {
-                changes
-                    .iter()
-                    .map(|it| presence::change_badge(db, &app, it))
-                    .collect()
+                badges::change(db, &app, &changes, now)
             })
+            .await
+    }
+
+    async fn set_tags(&self, app: &AppId, user: &UserId, tags: Vec<Tag>) -> Result<()> {
+        let tags = tags::checked(tags)?;
+        let (app, user) = (app.clone(), user.clone());
+        self.main
+            .write(tags.len() + 1, move |db| tags::set(db, &app, &user, &tags))
+            .await
+    }
+
+    async fn tags(&self, app: &AppId, user: &UserId) -> Result<Vec<Tag>> {
+        let (app, user) = (app.clone(), user.clone());
+        let damage = Arc::clone(&self.damage);
+        self.main
+            .read(move |db| tags::of_user(db, &damage, &app, &user))
             .await
     }
 
@@ -188,194 +253,339 @@ impl RegistrationStore for SqliteStore {
     }
 }
 
-fn register(db: &Connection, it: &Registration) -> Outcome<Registered> {
-    let mut done = Registered::default();
-    let started = take_device(db, it, &mut done)?;
-    take_token(db, it, &mut done)?;
-    let changed = db
-        .prepare_cached(
-            "SELECT 1 FROM registration WHERE app = ?1 AND user = ?2 AND device = ?3 AND slot = ?4
-             AND channel = ?5 AND certificate = ?6 AND environment = ?7 AND token = ?8 AND quarantine_at IS NULL",
-        )?
-        .query_row(
-            params![
-                it.app.as_str(),
-                it.user.as_str(),
-                it.device.as_str(),
-                it.slot.as_str(),
-                it.channel.as_str(),
-                it.certificate.get(),
-                it.environment.as_str(),
-                it.token.expose(),
-            ],
-            |_| Ok(()),
-        )
-        .optional()?
-        .is_none();
-    if changed {
-        db.prepare_cached(
-            "INSERT INTO registration VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, NULL)
-             ON CONFLICT DO UPDATE SET channel = ?5, certificate = ?6, environment = ?7, token = ?8, told_at = ?9,
-             quarantine_reason = NULL, quarantine_at = NULL",
-        )?
-        .execute(params![
-            it.app.as_str(),
-            it.user.as_str(),
-            it.device.as_str(),
-            it.slot.as_str(),
-            it.channel.as_str(),
-            it.certificate.get(),
-            it.environment.as_str(),
-            it.token.expose(),
-            it.told_at.unix_millis(),
-        ])?;
-    } else {
-        db.prepare_cached(
-            "UPDATE registration SET told_at = ?5 WHERE app = ?1 AND user = ?2 AND device = ?3 AND slot = ?4",
-        )?
-        .execute(params![
-            it.app.as_str(),
-            it.user.as_str(),
-            it.device.as_str(),
-            it.slot.as_str(),
-            it.told_at.unix_millis(),
-        ])?;
-    }
-    done.changed = started || changed;
-    Ok(done)
+/// The lowest revision that a change at `now` gives: [`Device::revision_after`] of the highest one before.
+pub(crate) fn revision_at(now: Timestamp) -> i64 {
+    i64::try_from(Device::revision_after(0, now)).unwrap_or(i64::MAX)
 }
 
-/// Makes the device the user's; answers whether it starts online.
-fn take_device(db: &Connection, it: &Registration, done: &mut Registered) -> Outcome<bool> {
-    let (app, user, device) = (it.app.as_str(), it.user.as_str(), it.device.as_str());
-    let found: Option<(String, String)> = db
-        .prepare_cached("SELECT user, presence FROM device INDEXED BY device_by_id WHERE app = ?1 AND device = ?2")?
-        .query_row([app, device], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let sql = match found {
-        Some((owner, presence)) if owner == user => {
-            if presence != Presence::Offline.as_str() {
-                return Ok(false);
-            }
-            "UPDATE device SET presence = ?4, presence_at = ?5, badge = 0
-             WHERE app = ?1 AND user = ?2 AND device = ?3"
+/// What a device reported.
+struct Report {
+    owner: DeviceRef,
+    facts: DeviceFacts,
+    now: Timestamp,
+    damage: Arc<Damage>,
+}
+
+/// What is known of the device before.
+struct Known {
+    user: String,
+    offline: bool,
+    facts: DeviceFacts,
+}
+
+impl Report {
+    fn store(&self, db: &Connection, registrations: &[Registration]) -> Outcome<Vec<Registered>> {
+        let known = self.known(db)?;
+        let Some(first) = registrations.first() else {
+            self.store_facts(db, known)?;
+            return Ok(Vec::new());
+        };
+        let (mut news, mut displaced) = self.take_device(db, known, first.reported_at)?;
+        registrations
+            .iter()
+            .map(|new| {
+                let mut displaced = std::mem::take(&mut displaced);
+                self.take_token(db, new, &mut displaced)?;
+                let changed = put(db, new)? | std::mem::take(&mut news);
+                Ok(Registered::new(changed, displaced))
+            })
+            .collect()
+    }
+
+    fn known(&self, db: &Connection) -> Outcome<Option<Known>> {
+        let mut select = db.prepare_cached(
+            "SELECT CAST(user AS BLOB), presence, platform, language, time_zone, permission, brand, app_version
+             FROM device INDEXED BY device_by_id WHERE app = ?1 AND device = ?2",
+        )?;
+        let key = [self.owner.app.as_str(), self.owner.device.as_str()];
+        let mut rows = select.query(key)?;
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        // A damaged row is repaired by what the device reports.
+        let user: Vec<u8> = row.get(0)?;
+        let presence = self.damage.skip("device", row.get::<_, String>(1))?;
+        let facts = self.damage.skip("device", devices::facts(row, 2))?;
+        Ok(Some(Known {
+            user: String::from_utf8(user).unwrap_or_default(),
+            offline: presence.is_none_or(|presence| presence == Presence::Offline.as_str()),
+            facts: facts.unwrap_or_default(),
+        }))
+    }
+
+    /// Stores facts that came without a registration.
+    fn store_facts(&self, db: &Connection, known: Option<Known>) -> Outcome<()> {
+        let Some(mut known) = known else {
+            return self.take_device(db, None, self.now).map(drop);
+        };
+        if known.user == self.owner.user.as_str() && known.facts.update(&self.facts) {
+            let facts = &known.facts;
+            db.prepare_cached(
+                "UPDATE device SET platform = ?4, language = ?5, time_zone = ?6, permission = ?7, brand = ?8, app_version = ?9
+                 WHERE app = ?1 AND user = ?2 AND device = ?3",
+            )?
+            .execute(params![
+                self.owner.app.as_str(),
+                self.owner.user.as_str(),
+                self.owner.device.as_str(),
+                facts.platform.map(Platform::as_str),
+                facts.language,
+                facts.time_zone,
+                facts.permission.map(Permission::as_str),
+                facts.brand,
+                facts.app_version,
+            ])?;
         }
-        Some((owner, _)) => {
-            let lost = db
-                .prepare_cached(
-                    "DELETE FROM registration WHERE app = ?1 AND user = ?2 AND device = ?3",
-                )?
-                .execute([app, &owner, device])?;
-            if lost > 0 {
-                done.displaced.push(Displaced {
-                    user: UserId::new(owner)?,
-                    device: it.device.clone(),
-                });
+        Ok(())
+    }
+
+    /// Makes the device the user's. Returns whether it starts online or its facts changed, and the former user if that lost a
+    /// registration.
+    fn take_device(
+        &self,
+        db: &Connection,
+        known: Option<Known>,
+        at: Timestamp,
+    ) -> Outcome<(bool, Vec<Ended>)> {
+        let app = self.owner.app.as_str();
+        let (user, device) = (self.owner.user.as_str(), self.owner.device.as_str());
+        let mut facts = DeviceFacts::default();
+        let (mut news, mut lost, mut former) = (true, 0, None);
+        // The table is clustered by user: a device that changes hands is a new row.
+        let sql = match known {
+            None => {
+                facts.update(&self.facts);
+                INSERT
             }
-            "UPDATE device INDEXED BY device_by_id SET user = ?2, presence = ?4, presence_at = ?5, badge = 0
-             WHERE app = ?1 AND device = ?3"
+            Some(known) => {
+                facts = known.facts;
+                let changed = facts.update(&self.facts);
+                if known.user != user {
+                    lost = db
+                        .prepare_cached(
+                            "DELETE FROM registration WHERE app = ?1 AND device = ?2 AND user =
+                             (SELECT user FROM device INDEXED BY device_by_id WHERE app = ?1 AND device = ?2)",
+                        )?
+                        .execute([app, device])?;
+                    former = Some(known.user);
+                    MOVE
+                } else if known.offline {
+                    START
+                } else {
+                    news = changed;
+                    REPORT
+                }
+            }
+        };
+        let revision: u64 = db.prepare_cached(sql)?.query_row(
+            params![
+                app,
+                user,
+                device,
+                Presence::Online.as_str(),
+                at.unix_millis(),
+                revision_at(self.now),
+                facts.platform.map(Platform::as_str),
+                facts.language,
+                facts.time_zone,
+                facts.permission.map(Permission::as_str),
+                facts.brand,
+                facts.app_version,
+            ],
+            |row| revision(row, 0),
+        )?;
+        // The id of a former user that cannot be read belongs to no delivery either.
+        let ended = former
+            .filter(|_| lost > 0)
+            .and_then(|former| UserId::new(former).ok())
+            .map(|user| Ended {
+                user,
+                device: self.owner.device.clone(),
+                slot: None,
+                revision,
+            });
+        Ok((news, ended.into_iter().collect()))
+    }
+
+    /// Takes the token away from other devices.
+    fn take_token(
+        &self,
+        db: &Connection,
+        new: &Registration,
+        displaced: &mut Vec<Ended>,
+    ) -> Outcome<()> {
+        let mut lost: Vec<(UserId, DeviceId, Slot)> = Vec::new();
+        {
+            let mut taken = db.prepare_cached(
+                "DELETE FROM registration INDEXED BY registration_by_token
+                 WHERE app = ?1 AND channel = ?2 AND token = ?3 AND device <> ?4
+                 RETURNING user, device, slot",
+            )?;
+            let mut rows = taken.query([
+                new.app.as_str(),
+                new.channel.as_str(),
+                new.token.expose(),
+                new.device.as_str(),
+            ])?;
+            while let Some(row) = rows.next()? {
+                let one = (|| {
+                    Ok((
+                        parsed(row, 0, UserId::new)?,
+                        parsed(row, 1, DeviceId::new)?,
+                        parsed(row, 2, |slot| slot.parse())?,
+                    ))
+                })();
+                lost.extend(self.damage.skip("registration", one)?);
+            }
         }
-        None => "INSERT INTO device VALUES (?1, ?2, ?3, NULL, ?4, ?5, 0)",
-    };
-    db.prepare_cached(sql)?.execute(params![
-        app,
-        user,
-        device,
-        Presence::Online.as_str(),
-        it.told_at.unix_millis()
-    ])?;
+        // Once for each slot, however many of its instances had the token.
+        lost.sort_unstable();
+        lost.dedup();
+        for devices in lost.chunk_by(|a, b| a.1 == b.1) {
+            let (user, device, _) = &devices[0];
+            let found = advance(db, &new.app, user, device, self.now)?;
+            let ended = devices.iter().map(|(user, device, slot)| Ended {
+                user: user.clone(),
+                device: device.clone(),
+                slot: Some(*slot),
+                revision: found,
+            });
+            displaced.extend(ended);
+        }
+        Ok(())
+    }
+}
+
+const INSERT: &str = "INSERT INTO device
+    (app, user, device, presence, presence_at, revision, platform, language, time_zone, permission, brand, app_version, badge)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0) RETURNING revision";
+
+const MOVE: &str = "UPDATE device INDEXED BY device_by_id SET user = ?2, presence = ?4, presence_at = ?5, badge = 0,
+    revision = max(revision + 1, ?6),
+    platform = ?7, language = ?8, time_zone = ?9, permission = ?10, brand = ?11, app_version = ?12
+    WHERE app = ?1 AND device = ?3 RETURNING revision";
+
+const START: &str = "UPDATE device SET presence = ?4, presence_at = ?5, badge = 0, revision = max(revision + 1, ?6),
+    platform = ?7, language = ?8, time_zone = ?9, permission = ?10, brand = ?11, app_version = ?12
+    WHERE app = ?1 AND user = ?2 AND device = ?3 RETURNING revision";
+
+// The parameters are those of the others, so two are not used.
+const REPORT: &str = "UPDATE device SET revision = max(revision + 1, ?6),
+    platform = ?7, language = ?8, time_zone = ?9, permission = ?10, brand = ?11, app_version = ?12
+    WHERE app = ?1 AND user = ?2 AND device = ?3 RETURNING revision";
+
+/// Stores the registration. Returns `true` if it differs from the one that was there.
+fn put(db: &Connection, new: &Registration) -> Outcome<bool> {
+    // The usual case, an app that reports the same token again, writes one number.
+    let same = db
+        .prepare_cached(
+            "UPDATE registration SET reported_at = ?11 WHERE app = ?1 AND user = ?2 AND device = ?3 AND slot = ?4
+             AND channel = ?5 AND instance = ?6 AND rank = ?7 AND certificate = ?8 AND environment = ?9 AND token = ?10
+             AND quarantine_at IS NULL",
+        )?
+        .execute(values(new))?;
+    if same > 0 {
+        return Ok(false);
+    }
+    db.prepare_cached(
+        "INSERT INTO registration (app, user, device, slot, channel, instance, rank, certificate, environment, token, reported_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         ON CONFLICT DO UPDATE SET rank = ?7, certificate = ?8, environment = ?9, token = ?10, reported_at = ?11,
+         quarantine_reason = NULL, quarantine_at = NULL",
+    )?
+    .execute(values(new))?;
     Ok(true)
 }
 
-/// Takes the token away from other devices.
-fn take_token(db: &Connection, it: &Registration, done: &mut Registered) -> Outcome<()> {
-    let mut taken = db.prepare_cached(
-        "DELETE FROM registration INDEXED BY registration_by_token
-         WHERE app = ?1 AND channel = ?2 AND token = ?3 AND device <> ?4
-         RETURNING user, device",
-    )?;
-    let lost = taken.query_map(
-        [
-            it.app.as_str(),
-            it.channel.as_str(),
-            it.token.expose(),
-            it.device.as_str(),
-        ],
-        |row| {
-            Ok(Displaced {
-                user: parsed(row, 0, UserId::new)?,
-                device: parsed(row, 1, DeviceId::new)?,
-            })
-        },
-    )?;
-    for it in lost {
-        let it = it?;
-        // Once, however many of its slots had the token.
-        if !done.displaced.contains(&it) {
-            done.displaced.push(it);
-        }
-    }
-    Ok(())
+fn values(new: &Registration) -> impl Params {
+    (
+        new.app.as_str(),
+        new.user.as_str(),
+        new.device.as_str(),
+        new.slot.as_str(),
+        new.channel.as_str(),
+        new.instance.as_str(),
+        new.rank,
+        new.certificate.get(),
+        new.environment.as_str(),
+        new.token.expose(),
+        new.reported_at.unix_millis(),
+    )
 }
 
-fn devices_of(db: &Connection, app: &AppId, user: &UserId) -> Outcome<Vec<Device>> {
-    let mut select = db.prepare_cached(
-        "SELECT d.device, d.platform, d.presence, d.presence_at, d.badge,
-         r.slot, r.channel, r.certificate, r.environment, r.token, r.told_at, r.quarantine_reason, r.quarantine_at
-         FROM device d LEFT JOIN registration r ON r.app = d.app AND r.user = d.user AND r.device = d.device
-         WHERE d.app = ?1 AND d.user = ?2 ORDER BY d.device",
-    )?;
-    let mut rows = select.query([app.as_str(), user.as_str()])?;
-    let mut devices: Vec<Device> = Vec::new();
-    while let Some(row) = rows.next()? {
-        let device: String = row.get(0)?;
-        if devices.last().is_none_or(|it| it.device.as_str() != device) {
-            devices.push(Device {
-                device: DeviceId::new(device)?,
-                platform: parsed_if_any(row, 1, |it: String| it.parse())?,
-                presence: parsed(row, 2, |it| it.parse())?,
-                presence_at: time(row, 3)?,
-                badge: row.get(4)?,
-                registrations: Vec::new(),
-            });
-        }
-        if let Some(device) = devices.last_mut()
-            && let Some(slot) = parsed_if_any(row, 5, |it: String| it.parse())?
-        {
-            let it = registration(row, slot, app, user, &device.device)?;
-            device.registrations.push(it);
-        }
-    }
-    for it in &mut devices {
-        it.registrations.sort_by_key(|it| it.registration.slot);
-    }
-    Ok(devices)
-}
-
-fn registration(
-    row: &Row<'_>,
-    slot: Slot,
+/// Moves a device's revision on, and returns the new one.
+fn advance(
+    db: &Connection,
     app: &AppId,
     user: &UserId,
     device: &DeviceId,
-) -> push_sqlite::rusqlite::Result<StoredRegistration> {
-    let reason: Option<String> = row.get(11)?;
-    let at: Option<i64> = row.get(12)?;
-    Ok(StoredRegistration {
-        registration: Registration {
-            app: app.clone(),
-            user: user.clone(),
-            device: device.clone(),
-            slot,
-            channel: parsed(row, 6, Channel::new)?,
-            certificate: CertificateId::new(row.get(7)?).map_err(|it| damaged(7, it))?,
-            environment: parsed(row, 8, |it| it.parse())?,
-            token: parsed(row, 9, DeviceToken::new)?,
-            told_at: time(row, 10)?,
-        },
-        quarantine: reason.zip(at).map(|(reason, at)| Quarantine {
-            reason,
-            at: Timestamp::from_unix_millis(at),
-        }),
-    })
+    now: Timestamp,
+) -> Outcome<u64> {
+    Ok(db
+        .prepare_cached(
+            "UPDATE device SET revision = max(revision + 1, ?4) WHERE app = ?1 AND user = ?2 AND device = ?3
+             RETURNING revision",
+        )?
+        .query_row(
+            params![
+                app.as_str(),
+                user.as_str(),
+                device.as_str(),
+                revision_at(now)
+            ],
+            |row| revision(row, 0),
+        )?)
+}
+
+fn unregister(
+    db: &Connection,
+    owner: DeviceRef,
+    slot: Option<Slot>,
+    now: Timestamp,
+) -> Outcome<Option<Ended>> {
+    let key = [
+        owner.app.as_str(),
+        owner.user.as_str(),
+        owner.device.as_str(),
+    ];
+    let offline: Option<bool> = db
+        .prepare_cached(
+            "SELECT presence = ?4 FROM device WHERE app = ?1 AND user = ?2 AND device = ?3",
+        )?
+        .query_row(
+            params![key[0], key[1], key[2], Presence::Offline.as_str()],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let Some(offline) = offline else {
+        return Ok(None);
+    };
+    let removed = db
+        .prepare_cached(
+            "DELETE FROM registration WHERE app = ?1 AND user = ?2 AND device = ?3 AND (?4 IS NULL OR slot = ?4)",
+        )?
+        .execute(params![key[0], key[1], key[2], slot.map(Slot::as_str)])?;
+    if slot.is_none() {
+        db.prepare_cached(
+            "UPDATE device SET presence = ?4, presence_at = max(presence_at, ?5)
+             WHERE app = ?1 AND user = ?2 AND device = ?3",
+        )?
+        .execute(params![
+            key[0],
+            key[1],
+            key[2],
+            Presence::Offline.as_str(),
+            now.unix_millis()
+        ])?;
+    }
+    if removed == 0 && (slot.is_some() || offline) {
+        return Ok(None);
+    }
+    let revision = advance(db, &owner.app, &owner.user, &owner.device, now)?;
+    Ok(Some(Ended {
+        user: owner.user,
+        device: owner.device,
+        slot,
+        revision,
+    }))
 }

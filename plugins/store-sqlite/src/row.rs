@@ -1,8 +1,13 @@
-//! Columns as values.
+//! Columns as values, and rows that are damaged.
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use push_core::{Error, Timestamp};
-use push_sqlite::rusqlite::{
-    self, Row,
-    types::{FromSql, Type},
+use push_sqlite::{
+    Outcome,
+    rusqlite::{
+        self, Row,
+        types::{FromSql, Type},
+    },
 };
 
 /// Reads a column and makes a value of it that checks itself.
@@ -32,6 +37,45 @@ pub(crate) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> 
     Ok(Timestamp::from_unix_millis(row.get(column)?))
 }
 
+/// A revision.
+pub(crate) fn revision(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)?.unsigned_abs())
+}
+
 pub(crate) fn damaged(column: usize, error: Error) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+}
+
+/// How many rows were skipped because they cannot be read.
+#[derive(Debug, Default)]
+pub(crate) struct Damage(AtomicU64);
+
+impl Damage {
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Returns `None` for a row whose values are damaged, so that it does not stop the others from being read. Every such row
+    /// is counted; the 1st, 2nd, 4th, 8th, … is logged, because the same row may be read for every push.
+    pub(crate) fn skip<T>(
+        &self,
+        table: &'static str,
+        row: rusqlite::Result<T>,
+    ) -> Outcome<Option<T>> {
+        let error = match row {
+            Ok(row) => return Ok(Some(row)),
+            Err(
+                error @ (rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::Utf8Error(..)
+                | rusqlite::Error::InvalidColumnType(..)),
+            ) => error,
+            Err(error) => return Err(error.into()),
+        };
+        let skipped = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        if skipped.is_power_of_two() {
+            tracing::warn!(table, skipped, %error, "a damaged row was skipped");
+        }
+        Ok(None)
+    }
 }

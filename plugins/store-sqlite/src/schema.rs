@@ -5,7 +5,7 @@ use push_sqlite::Schema;
 pub(crate) static MAIN: Schema = Schema {
     what: "store",
     application_id: 0x6f70_7374, // "opst"
-    migrations: &[MAIN_V1],
+    migrations: &[MAIN_V1, MAIN_V2],
     on_open: "",
 };
 
@@ -13,7 +13,7 @@ pub(crate) static MAIN: Schema = Schema {
 pub(crate) static TRACES: Schema = Schema {
     what: "trace store",
     application_id: 0x6f70_7472, // "optr"
-    migrations: &[TRACES_V1],
+    migrations: &[TRACES_V1, TRACES_V2],
     on_open: "",
 };
 
@@ -79,6 +79,79 @@ CREATE TABLE credential (
 ) STRICT;
 ";
 
+// Version 2: what devices report of themselves, revisions, several channels and instances in a slot, tags, removed
+// credentials, and which message changed which badge. Every device gets the time of the migration as its revision, in
+// microseconds as later ones are, so that it is higher than any that was given before.
+const MAIN_V2: &str = "
+ALTER TABLE device ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE device ADD COLUMN language TEXT;
+ALTER TABLE device ADD COLUMN time_zone TEXT;
+ALTER TABLE device ADD COLUMN permission TEXT;
+ALTER TABLE device ADD COLUMN brand TEXT;
+ALTER TABLE device ADD COLUMN app_version TEXT;
+UPDATE device SET revision = CAST(unixepoch('subsec') * 1000000 AS INTEGER);
+
+CREATE TABLE new_registration (
+    app TEXT NOT NULL,
+    user TEXT NOT NULL,
+    device TEXT NOT NULL,
+    slot TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    -- Empty for the only one.
+    instance TEXT NOT NULL,
+    rank INTEGER NOT NULL,
+    certificate INTEGER NOT NULL,
+    environment TEXT NOT NULL,
+    token TEXT NOT NULL,
+    reported_at INTEGER NOT NULL,
+    -- Set while the token is quarantined.
+    quarantine_reason TEXT,
+    quarantine_at INTEGER,
+    PRIMARY KEY (app, user, device, slot, channel, instance),
+    FOREIGN KEY (app, user, device) REFERENCES device (app, user, device)
+) STRICT, WITHOUT ROWID;
+INSERT INTO new_registration
+    SELECT app, user, device, slot, channel, '', 0, certificate, environment, token, told_at, quarantine_reason, quarantine_at
+    FROM registration;
+-- With its indexes and triggers. The tally stays right: the number of registrations does not change.
+DROP TABLE registration;
+ALTER TABLE new_registration RENAME TO registration;
+CREATE INDEX registration_by_token ON registration (app, channel, token);
+CREATE INDEX registration_in_quarantine ON registration (app, certificate) WHERE quarantine_at IS NOT NULL;
+CREATE TRIGGER registration_added AFTER INSERT ON registration BEGIN
+    INSERT INTO tally VALUES (new.app, 1) ON CONFLICT DO UPDATE SET registrations = registrations + 1;
+END;
+CREATE TRIGGER registration_removed AFTER DELETE ON registration BEGIN
+    UPDATE tally SET registrations = registrations - 1 WHERE app = old.app;
+END;
+
+CREATE TABLE tag (
+    app TEXT NOT NULL,
+    user TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    PRIMARY KEY (app, user, tag)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tag_by_name ON tag (app, tag, user);
+
+-- Which message changed which badge, and the number that it led to.
+CREATE TABLE badge_change (
+    -- Since 1970.
+    day INTEGER NOT NULL,
+    -- Fingerprints of app and message, and of app, user and device.
+    message INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    badge INTEGER NOT NULL,
+    PRIMARY KEY (day, message, device)
+) STRICT, WITHOUT ROWID;
+
+-- The ids of removed credentials, which are not given again.
+CREATE TABLE removed_credential (
+    app TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    PRIMARY KEY (app, id)
+) STRICT, WITHOUT ROWID;
+";
+
 const TRACES_V1: &str = "
 CREATE TABLE event (
     id INTEGER PRIMARY KEY,
@@ -99,4 +172,13 @@ CREATE TABLE event (
 CREATE INDEX event_by_message ON event (app, message, at);
 CREATE INDEX event_by_delivery ON event (delivery) WHERE delivery IS NOT NULL;
 CREATE INDEX event_without_delivery ON event (app, message, user) WHERE delivery IS NULL;
+";
+
+// Version 2: the fingerprint of the token, and searches by user, device and time. Events of one delivery and message come
+// together, so the indexes grow at few places at a time.
+const TRACES_V2: &str = "
+ALTER TABLE event ADD COLUMN token TEXT;
+CREATE INDEX event_by_user ON event (app, user, at) WHERE user IS NOT NULL;
+CREATE INDEX event_by_device ON event (app, device, at) WHERE device IS NOT NULL;
+CREATE INDEX event_by_time ON event (app, at);
 ";

@@ -97,12 +97,7 @@ impl Prepared<'_> {
         )
     }
 
-    fn notification(
-        &self,
-        app: &AppId,
-        push: &Push<'_>,
-        facts: &CredentialFacts,
-    ) -> Notification {
+    fn notification(&self, app: &AppId, push: &Push<'_>, facts: &CredentialFacts) -> Notification {
         let message = self.message;
         let settings = message.push.as_ref();
         let of_channel = settings.and_then(|push| push.overrides(&facts.channel));

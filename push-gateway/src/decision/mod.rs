@@ -313,10 +313,14 @@ pub fn decide<'a>(
     let (user, devices) = (&receiver.user, &receiver.devices);
     let sender = prepared.message.sender.as_ref();
     if sender.is_some_and(|sender| sender.user == *user) {
-        return decision.skips.push(Skip::user(user, reasons::SENDER_HIMSELF));
+        return decision
+            .skips
+            .push(Skip::user(user, reasons::SENDER_HIMSELF));
     }
     if devices.is_empty() {
-        return decision.skips.push(Skip::user(user, reasons::NEVER_REGISTERED));
+        return decision
+            .skips
+            .push(Skip::user(user, reasons::NEVER_REGISTERED));
     }
     let last_active = settings
         .last_active_device_only
@@ -354,7 +358,14 @@ pub fn decide_token<'a>(
     let outcome = usable(credentials, address.certificate_id).and_then(|facts| {
         fits(facts, address.slot, address.environment)?;
         let to = To::Token { place, address };
-        push(prepared, to, address.certificate_id, facts, address.slot, now)
+        push(
+            prepared,
+            to,
+            address.certificate_id,
+            facts,
+            address.slot,
+            now,
+        )
     });
     match outcome {
         Ok(push) => decision.pushes.push(push),
@@ -380,9 +391,12 @@ fn choose<'a>(
     if let Ok(push) = call {
         return Ok(push);
     }
-    best(device, Slot::Alert, |_| true, |stored| {
-        attempt(prepared, device, stored, credentials, now)
-    })
+    best(
+        device,
+        Slot::Alert,
+        |_| true,
+        |stored| attempt(prepared, device, stored, credentials, now),
+    )
 }
 
 /// The push to the first registration of `slot` that can be used, by rank and then by the latest (S125).
@@ -405,7 +419,10 @@ fn best<'a>(
         .collect();
     candidates.sort_by_key(|stored| {
         let registration = &stored.registration;
-        (registration.rank, std::cmp::Reverse(registration.reported_at))
+        (
+            registration.rank,
+            std::cmp::Reverse(registration.reported_at),
+        )
     });
     let mut first = None;
     for stored in candidates {
@@ -434,7 +451,14 @@ fn attempt<'a>(
         registration,
         revision: device.revision,
     };
-    push(prepared, to, registration.certificate, facts, registration.slot, now)
+    push(
+        prepared,
+        to,
+        registration.certificate,
+        facts,
+        registration.slot,
+        now,
+    )
 }
 
 /// The reason with this code, which a quarantined token has.
@@ -474,9 +498,7 @@ fn push<'a>(
     Ok(Push {
         to,
         certificate,
-        badge: prepared
-            .badge
-            .filter(|_| kind == NotificationKind::Alert),
+        badge: prepared.badge.filter(|_| kind == NotificationKind::Alert),
         kind,
         expires_at,
     })

@@ -94,6 +94,10 @@ mod tests {
         let other = policies.fields(&AppId::new("other").expect("an id"), &channel, None);
         assert_eq!(Value::Object(other), json!({"a":{"x":1,"y":1},"b":1,"c":1}));
         let elsewhere = Channel::known("elsewhere");
-        assert!(policies.fields(&AppId::new("im").expect("an id"), &elsewhere, None).is_empty());
+        assert!(
+            policies
+                .fields(&AppId::new("im").expect("an id"), &elsewhere, None)
+                .is_empty()
+        );
     }
 }

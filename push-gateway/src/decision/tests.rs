@@ -1,10 +1,10 @@
-use std::collections::BTreeMap;
-
 use push_core::{
-    ApnsInfo, BadgeMode, DeviceId, DeviceToken, Element, Group, GroupId, Interruption, MessageId,
-    MessageKind, OfflinePushInfo, Presence, Quarantine, Sender, Sound, StoredRegistration,
+    AppId, Audience, BadgeMode, Class, Delivery, DeviceToken, Element, Group, GroupId,
+    Interruption, MessageId, MessageKind, Notification, OfflinePushInfo, Presence, Quarantine,
+    Sender, Sound, TextUnit,
     payload::{ClickTarget, Payload, Profile},
 };
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -16,36 +16,40 @@ fn user(id: &str) -> UserId {
     UserId::new(id).expect("an id")
 }
 
-fn message() -> Message {
-    Message {
-        id: MessageId::new("m").expect("an id"),
-        kind: MessageKind::Chat,
-        sender: Some(Sender {
-            user: user("bob"),
-            nickname: "Bob".into(),
-            face_url: String::new(),
-        }),
-        group: None,
-        receivers: vec![user("alice")],
-        elements: vec![Element::Text { text: "hi".into() }],
-        push: None,
-        online_only: false,
-        sent_at: None,
+fn sender(nickname: &str) -> Sender {
+    Sender {
+        user: user("bob"),
+        nickname: nickname.into(),
+        face_url: String::new(),
     }
+}
+
+fn group(name: &str) -> Group {
+    Group {
+        id: GroupId::new("g1").expect("an id"),
+        name: name.into(),
+    }
+}
+
+fn message() -> Message {
+    let id = MessageId::new("m").expect("an id");
+    Message::new(id, Audience::user(user("alice")))
+        .with_sender(sender("Bob"))
+        .with_text("hi")
 }
 
 fn pushed(push: OfflinePushInfo) -> Message {
-    Message {
-        push: Some(push),
-        ..message()
-    }
+    message().with_push(push)
 }
 
-fn apns(apns: ApnsInfo) -> Message {
-    pushed(OfflinePushInfo {
-        apns,
-        ..OfflinePushInfo::default()
-    })
+/// A message with push settings as they are spelled in JSON.
+fn pushed_json(push: Value) -> Message {
+    pushed(serde_json::from_value(push).expect("push settings"))
+}
+
+/// With settings for the channel `apns`, in Tencent's spelling.
+fn apns(apns: Value) -> Message {
+    pushed_json(json!({ "apns": apns }))
 }
 
 fn custom(desc: &str) -> Element {
@@ -57,47 +61,73 @@ fn custom(desc: &str) -> Element {
 }
 
 fn registration(slot: Slot, channel: Channel, id: i64) -> StoredRegistration {
+    let owner = push_core::DeviceRef::new(
+        AppId::new("chat").expect("an id"),
+        user("alice"),
+        DeviceId::new("phone").expect("an id"),
+    );
     StoredRegistration {
-        registration: Registration {
-            app: AppId::new("chat").expect("an id"),
-            user: user("alice"),
-            device: DeviceId::new("phone").expect("an id"),
-            slot,
+        registration: Registration::new(
+            owner,
             channel,
-            certificate: CertificateId::new(id).expect("an id"),
-            environment: Environment::Production,
-            token: DeviceToken::new(format!("token-{id}")).expect("a token"),
-            told_at: NOW - DAY,
-        },
+            certificate(id),
+            Environment::Production,
+            DeviceToken::new(format!("token-{id}")).expect("a token"),
+            NOW - DAY,
+        )
+        .with_slot(slot),
         quarantine: None,
     }
 }
 
+fn certificate(id: i64) -> CertificateId {
+    CertificateId::new(id).expect("an id")
+}
+
+fn named(name: &str) -> Device {
+    let mut device = Device::new(DeviceId::new(name).expect("an id"), NOW - MINUTE, 7);
+    device.facts.platform = Some(Platform::Ios);
+    device.presence = Presence::Background;
+    device.registrations = vec![registration(Slot::Alert, Channel::APNS, 1)];
+    device
+}
+
 fn phone() -> Device {
-    Device {
-        device: DeviceId::new("phone").expect("an id"),
-        platform: Some(Platform::Ios),
-        presence: Presence::Background,
-        presence_at: NOW - MINUTE,
-        badge: 0,
-        registrations: vec![registration(Slot::Alert, Channel::APNS, 1)],
-    }
+    named("phone")
+}
+
+fn android() -> Device {
+    let mut device = named("android");
+    device.facts.platform = Some(Platform::Android);
+    device.registrations = vec![registration(Slot::Alert, Channel::FCM, 3)];
+    device
 }
 
 /// 1: APNs production alerts; 2: APNs production VoIP; 3: FCM; 4: APNs sandbox; 5: not compiled in.
 fn credentials() -> Credentials {
+    const KINDS: &[NotificationKind] = &[
+        NotificationKind::Alert,
+        NotificationKind::Background,
+        NotificationKind::Voip,
+    ];
     let facts = |channel, environment, slots| CredentialFacts {
         channel,
         environment,
         slots,
+        kinds: KINDS,
         max_ttl: Some(30 * DAY),
+        text: TextLimits::NONE,
+        needs_title: false,
+        badge: BadgeStyle::Set,
     };
     let production = Some(Environment::Production);
     let alert: &'static [Slot] = &[Slot::Alert];
+    let mut titled = facts(Channel::FCM, None, alert);
+    titled.needs_title = true;
     let all = [
         (1, Ok(facts(Channel::APNS, production, alert))),
         (2, Ok(facts(Channel::APNS, production, &[Slot::Voip]))),
-        (3, Ok(facts(Channel::FCM, None, alert))),
+        (3, Ok(titled)),
         (
             4,
             Ok(facts(Channel::APNS, Some(Environment::Sandbox), alert)),
@@ -105,25 +135,24 @@ fn credentials() -> Credentials {
         (5, Err(reasons::NO_PROVIDER)),
     ];
     all.into_iter()
-        .map(|(id, facts)| (CertificateId::new(id).expect("an id"), facts))
+        .map(|(id, facts)| (certificate(id), facts))
         .collect()
 }
 
-/// The notification that a device gets, or the code of the reason why it gets none.
-fn outcome_with(
+/// The delivery that a device gets, or the code of the reason why it gets none.
+fn delivery(
     message: &Message,
     device: &Device,
+    credentials: &Credentials,
     settings: &DecisionSettings,
-) -> Result<Notification, &'static str> {
-    let prepared = prepare(message, NOW, settings).map_err(|it| it.code)?;
-    let alice = user("alice");
-    let devices = [device.clone()];
+) -> Result<Delivery, &'static str> {
+    let prepared = prepare(message, NOW, settings).map_err(|reason| reason.code)?;
+    let receiver = Receiver::new(user("alice"), vec![device.clone()]);
     let mut decision = Decision::default();
     decide(
         &prepared,
-        &alice,
-        &devices,
-        &credentials(),
+        &receiver,
+        credentials,
         NOW,
         settings,
         &mut decision,
@@ -133,16 +162,29 @@ fn outcome_with(
         None => Err(decision.skips[0].reason.code),
         Some(push) => {
             let app = AppId::new("chat").expect("an id");
-            let badge = match push.badge {
-                Some(BadgeArithmetic::Set(number) | BadgeArithmetic::Add(number)) => {
-                    Badge::Set(number)
-                }
-                None => Badge::Leave,
+            let number = match push.badge {
+                Some(BadgeArithmetic::Set(number) | BadgeArithmetic::Add(number)) => Some(number),
+                None => None,
             };
-            let delivery = Notifications::new(&prepared).delivery(&app, push, badge, NOW);
-            Ok(Notification::clone(&delivery.notification))
+            let facts = credentials[&push.certificate].as_ref().expect("facts");
+            let badge = push.badge_of(facts, number);
+            Ok(Contents::new(&app, &prepared).delivery(push, facts, badge, NOW))
         }
     }
+}
+
+fn outcome_with(
+    message: &Message,
+    device: &Device,
+    settings: &DecisionSettings,
+) -> Result<Notification, &'static str> {
+    delivery(message, device, &credentials(), settings)
+        .map(|delivery| delivery.content.notification.clone())
+}
+
+fn badge(message: &Message) -> Result<Badge, &'static str> {
+    let settings = DecisionSettings::default();
+    delivery(message, &phone(), &credentials(), &settings).map(|delivery| delivery.badge)
 }
 
 fn outcome(message: &Message, device: &Device) -> Result<Notification, &'static str> {
@@ -161,10 +203,7 @@ fn body(message: &Message) -> String {
 #[test]
 fn elements_become_text_without_separators_in_the_chosen_language() {
     let mut all = message();
-    all.sender = Some(Sender {
-        nickname: String::new(),
-        ..all.sender.expect("a sender")
-    });
+    all.sender = Some(sender(""));
     all.elements = vec![
         Element::Text { text: "a".into() },
         Element::Image {},
@@ -191,17 +230,10 @@ fn elements_become_text_without_separators_in_the_chosen_language() {
 /// S89.
 #[test]
 fn the_text_says_who_wrote_it_and_where() {
-    let with = |nickname: &str, group: Option<&str>| {
+    let with = |nickname: &str, group_name: Option<&str>| {
         let mut it = message();
-        it.sender = Some(Sender {
-            user: user("bob"),
-            nickname: nickname.into(),
-            face_url: String::new(),
-        });
-        it.group = group.map(|name| Group {
-            id: GroupId::new("g").expect("an id"),
-            name: name.into(),
-        });
+        it.sender = Some(sender(nickname));
+        it.group = group_name.map(group);
         body(&it)
     };
     assert_eq!(with("Bob", None), "Bob:hi");
@@ -235,17 +267,12 @@ fn a_custom_message_without_desc_is_not_pushed() {
 /// S91.
 #[test]
 fn what_comes_with_the_message_beats_what_is_derived() {
-    let mut it = pushed(OfflinePushInfo {
-        title: "general".into(),
-        desc: "given".into(),
-        ext: r#"{"theirs":1}"#.into(),
-        apns: ApnsInfo {
-            title: "for Apple".into(),
-            sound: "bell.caf".into(),
-            ..ApnsInfo::default()
-        },
-        ..OfflinePushInfo::default()
-    });
+    let mut it = pushed_json(json!({
+        "title": "general",
+        "desc": "given",
+        "ext": r#"{"theirs":1}"#,
+        "apns": { "title": "for Apple", "sound": "bell.caf" },
+    }));
     it.elements = vec![custom("of the element")];
     let apple = sent(&it);
     assert_eq!(
@@ -254,9 +281,7 @@ fn what_comes_with_the_message_beats_what_is_derived() {
     );
     assert_eq!(apple.ext, r#"{"theirs":1}"#);
     assert_eq!(apple.sound, Sound::Named("bell.caf".into()));
-    let mut android = phone();
-    android.registrations = vec![registration(Slot::Alert, Channel::FCM, 3)];
-    let other = outcome(&it, &android).expect("a push");
+    let other = outcome(&it, &android()).expect("a push");
     assert_eq!(
         (other.title.as_str(), other.body.as_str()),
         ("general", "given")
@@ -312,7 +337,7 @@ fn the_badge_follows_set_then_add_then_mode() {
             ..OfflinePushInfo::default()
         });
         it.kind = kind;
-        outcome(&it, &phone()).map(|it| it.badge)
+        badge(&it)
     };
     let (chat, push) = (MessageKind::Chat, MessageKind::Push);
     let set = |number| Ok(Badge::Set(number));
@@ -337,22 +362,17 @@ fn the_badge_follows_set_then_add_then_mode() {
 /// S96.
 #[test]
 fn apples_settings_reach_the_notification() {
-    let it = sent(&apns(ApnsInfo {
-        subtitle: "sub".into(),
-        image: "https://example.org/a.png".into(),
-        interruption: Some(Interruption::TimeSensitive),
-        ..ApnsInfo::default()
-    }));
+    let it = sent(&apns(json!({
+        "subtitle": "sub",
+        "image": "https://example.org/a.png",
+        "interruption": "time-sensitive",
+    })));
     assert_eq!(it.subtitle, "sub");
     assert_eq!(it.image, "https://example.org/a.png");
     assert!(it.mutable, "an image needs the app's extension");
     assert_eq!(it.interruption, Some(Interruption::TimeSensitive));
     assert!(!sent(&message()).mutable);
-    let mutable = ApnsInfo {
-        mutable_content: true,
-        ..ApnsInfo::default()
-    };
-    assert!(sent(&apns(mutable)).mutable);
+    assert!(sent(&apns(json!({ "mutable_content": true }))).mutable);
     let always = DecisionSettings {
         mutable_content: true,
         ..DecisionSettings::default()
@@ -360,12 +380,9 @@ fn apples_settings_reach_the_notification() {
     let it = outcome_with(&message(), &phone(), &always).expect("a push");
     assert!(it.mutable);
 
-    let background = sent(&apns(ApnsInfo {
-        content_available: true,
-        ..ApnsInfo::default()
-    }));
-    assert_eq!(background.kind, NotificationKind::Background);
-    assert_eq!(background.badge, Badge::Leave);
+    let background = apns(json!({ "content_available": true }));
+    assert_eq!(sent(&background).kind, NotificationKind::Background);
+    assert_eq!(badge(&background), Ok(Badge::Leave));
 }
 
 /// S97.
@@ -377,11 +394,8 @@ fn the_names_of_sounds_mean_what_they_mean_in_the_sdk() {
         ("kIOSOfflinePushNoSound", Sound::Silent),
         ("bell.caf", Sound::Named("bell.caf".into())),
     ] {
-        let info = ApnsInfo {
-            sound: name.into(),
-            ..ApnsInfo::default()
-        };
-        assert_eq!(sent(&apns(info)).sound, sound, "{name}");
+        let message = apns(json!({ "sound": name }));
+        assert_eq!(sent(&message).sound, sound, "{name}");
     }
 }
 
@@ -394,19 +408,12 @@ fn the_gateway_writes_the_ext_that_opens_the_chat() {
             .expect("a target")
     };
     assert_eq!(target(&message()), ClickTarget::User(user("bob")));
-    let mut group = message();
-    group.group = Some(Group {
-        id: GroupId::new("g1").expect("an id"),
-        name: "Team".into(),
-    });
+    let in_group = message().with_group(group("Team"));
     assert_eq!(
-        target(&group),
+        target(&in_group),
         ClickTarget::Group(GroupId::new("g1").expect("an id"))
     );
-    let call = apns(ApnsInfo {
-        voip: true,
-        ..ApnsInfo::default()
-    });
+    let call = apns(json!({ "voip": true }));
     assert!(matches!(target(&call), ClickTarget::Call(_)));
 
     let mut long = message();
@@ -461,7 +468,7 @@ fn presence_decides_who_is_pushed_to() {
     let table = [
         (Online, seconds(0), ios, "online-in-foreground"),
         (Online, seconds(399), ios, "online-in-foreground"),
-        // The connection is gone and nobody said so.
+        // The connection is gone, and there was no report of it.
         (Online, seconds(400), ios, ""),
         (Online, 7 * DAY, ios, "push-online-too-long"),
         (Background, seconds(0), ios, ""),
@@ -489,8 +496,8 @@ fn presence_decides_who_is_pushed_to() {
         let mut device = phone();
         device.presence = presence;
         device.presence_at = NOW - ago;
-        device.platform = platform;
-        device.registrations[0].registration.told_at = NOW - 30 * DAY;
+        device.facts.platform = platform;
+        device.registrations[0].registration.reported_at = NOW - 30 * DAY;
         let code = outcome(&message(), &device).err().unwrap_or_default();
         assert_eq!(code, reason, "{presence} {ago:?} {platform:?}");
     }
@@ -501,10 +508,10 @@ fn presence_decides_who_is_pushed_to() {
     let mut device = phone();
     device.presence = PushOnline;
     device.presence_at = NOW - 20 * DAY;
-    device.registrations[0].registration.told_at = NOW - 30 * DAY;
+    device.registrations[0].registration.reported_at = NOW - 30 * DAY;
     assert!(outcome_with(&message(), &device, &longer).is_ok());
-    // The app was opened since, and told its token.
-    device.registrations[0].registration.told_at = NOW - DAY;
+    // The app was opened since, and registered its token.
+    device.registrations[0].registration.reported_at = NOW - DAY;
     assert!(outcome(&message(), &device).is_ok());
 }
 
@@ -562,10 +569,7 @@ fn every_fault_of_a_registration_has_its_own_reason() {
 /// S60.
 #[test]
 fn a_call_falls_back_to_an_alert_when_the_voip_token_is_of_no_use() {
-    let call = apns(ApnsInfo {
-        voip: true,
-        ..ApnsInfo::default()
-    });
+    let call = apns(json!({ "voip": true }));
     let mut device = phone();
     assert_eq!(
         outcome(&call, &device).map(|it| it.kind),
@@ -614,143 +618,270 @@ fn the_time_to_live_is_never_zero_by_accident_and_never_beyond_the_vendors() {
 #[test]
 fn a_collapse_key_is_bounded_and_vendor_fields_travel() {
     let with = |collapse: String| {
-        pushed(OfflinePushInfo {
-            collapse,
-            vendor: BTreeMap::from([(Channel::FCM, serde_json::json!({"a": 1}))]),
-            ..OfflinePushInfo::default()
-        })
+        pushed_json(json!({
+            "collapse": collapse,
+            "vendor": { "fcm": { "a": 1 }, "apns": { "b": 2 } },
+        }))
     };
     let notification = sent(&with("k".repeat(64)));
     assert_eq!(notification.collapse.len(), 64);
-    assert_eq!(notification.vendor[&Channel::FCM]["a"], 1);
+    assert_eq!(Value::Object(notification.vendor), json!({ "b": 2 }));
+    let other = outcome(&with(String::new()), &android()).expect("a push");
+    assert_eq!(Value::Object(other.vendor), json!({ "a": 1 }));
     assert_eq!(
         outcome(&with("k".repeat(65)), &phone()),
         Err("collapse-too-long")
     );
 }
 
-fn decide_all<'a>(
-    message: &'a Message,
-    who: &'a UserId,
-    devices: &'a [Device],
+/// What is decided for `devices` of `who`: the devices that get a push with its channel, and the codes for the others.
+fn decide_all(
+    message: &Message,
+    who: &str,
+    devices: Vec<Device>,
     settings: &DecisionSettings,
-) -> Decision<'a> {
+) -> (Vec<(String, String)>, Vec<(String, &'static str)>) {
     let prepared = prepare(message, NOW, settings).expect("pushable");
+    let receiver = Receiver::new(user(who), devices);
     let mut decision = Decision::default();
     decide(
         &prepared,
-        who,
-        devices,
+        &receiver,
         &credentials(),
         NOW,
         settings,
         &mut decision,
     );
-    decision
+    let pushes = decision.pushes.iter().map(|push| match push.to {
+        To::Device { registration, .. } => (
+            registration.device.to_string(),
+            registration.channel.to_string(),
+        ),
+        To::Token { .. } => panic!("no token was named"),
+    });
+    let skips = decision.skips.iter().map(|skip| {
+        let device = skip.device.as_ref().map(ToString::to_string);
+        (device.unwrap_or_default(), skip.reason.code)
+    });
+    (pushes.collect(), skips.collect())
 }
 
 /// S74.
 #[test]
 fn all_devices_are_pushed_to_or_only_the_last_active_one() {
-    let device = |name: &str, ago| Device {
-        device: DeviceId::new(name).expect("an id"),
-        presence_at: NOW - ago,
-        ..phone()
+    let device = |name: &str, ago| {
+        let mut device = named(name);
+        device.presence_at = NOW - ago;
+        device
     };
-    let devices = [
-        device("old", 3 * MINUTE),
-        device("new", MINUTE),
-        Device {
-            presence: Presence::Offline,
-            ..device("gone", Duration::ZERO)
-        },
-    ];
-    let (it, alice) = (message(), user("alice"));
-    let all = decide_all(&it, &alice, &devices, &DecisionSettings::default());
-    assert_eq!(all.pushes.len(), 2);
+    let mut gone = device("gone", Duration::ZERO);
+    gone.presence = Presence::Offline;
+    let devices = vec![device("old", 3 * MINUTE), device("new", MINUTE), gone];
+    let settings = DecisionSettings::default();
+    let (all, _) = decide_all(&message(), "alice", devices.clone(), &settings);
+    assert_eq!(all.len(), 2);
     let only = DecisionSettings {
         last_active_device_only: true,
         ..DecisionSettings::default()
     };
-    let one = decide_all(&it, &alice, &devices, &only);
-    assert_eq!(one.pushes.len(), 1);
-    let reasons: Vec<_> = one
-        .skips
-        .iter()
-        .map(|it| (it.device.expect("a device").device.as_str(), it.reason.code))
-        .collect();
+    let (one, skips) = decide_all(&message(), "alice", devices, &only);
+    assert_eq!(one.len(), 1);
     assert_eq!(
-        reasons,
-        [("old", "not-last-active-device"), ("gone", "logged-out")]
+        skips,
+        [
+            ("old".to_owned(), "not-last-active-device"),
+            ("gone".to_owned(), "logged-out")
+        ]
     );
 }
 
 /// S119.
 #[test]
 fn a_user_who_reads_on_the_desktop_is_still_pushed_to_on_the_phone() {
-    let desktop = Device {
-        device: DeviceId::new("desktop").expect("an id"),
-        platform: Some(Platform::Desktop),
-        presence: Presence::Online,
-        registrations: Vec::new(),
-        ..phone()
-    };
-    let devices = [desktop, phone()];
-    let (it, alice) = (message(), user("alice"));
-    let decision = decide_all(&it, &alice, &devices, &DecisionSettings::default());
-    assert_eq!(decision.pushes.len(), 1);
-    assert_eq!(decision.skips[0].reason.code, "online-in-foreground");
+    let mut desktop = named("desktop");
+    desktop.facts.platform = Some(Platform::Desktop);
+    desktop.presence = Presence::Online;
+    desktop.registrations.clear();
+    let settings = DecisionSettings::default();
+    let (pushes, skips) = decide_all(&message(), "alice", vec![desktop, phone()], &settings);
+    assert_eq!(pushes.len(), 1);
+    assert_eq!(skips[0].1, "online-in-foreground");
 }
 
-/// The sender, and the receivers that nobody knows.
 #[test]
-fn the_sender_and_strangers_get_nothing() {
-    let it = message();
-    let (bob, alice) = (user("bob"), user("alice"));
-    let phones = [phone()];
+fn the_sender_and_unknown_users_get_nothing() {
     let settings = DecisionSettings::default();
-    let himself = decide_all(&it, &bob, &phones, &settings);
-    assert_eq!(himself.skips[0].reason.code, "sender-himself");
-    let stranger = decide_all(&it, &alice, &[], &settings);
-    assert_eq!(stranger.skips[0].reason.code, "never-registered");
-    let mut nobody = message();
-    nobody.receivers.clear();
+    let (_, sender) = decide_all(&message(), "bob", vec![phone()], &settings);
+    assert_eq!(sender[0].1, "sender-himself");
+    let (_, stranger) = decide_all(&message(), "alice", Vec::new(), &settings);
+    assert_eq!(stranger[0].1, "never-registered");
+    let mut no_receiver = message();
+    no_receiver.audience = Audience::Users(Vec::new());
     assert_eq!(
-        prepare(&nobody, NOW, &settings).map(drop),
+        prepare(&no_receiver, NOW, &settings).map(drop),
         Err(reasons::NO_RECEIVERS)
     );
 }
 
-/// S125+.
+/// S125.
 #[test]
 fn each_device_is_reached_by_its_own_channel() {
-    let mut android = phone();
-    android.device = DeviceId::new("android").expect("an id");
-    android.platform = Some(Platform::Android);
-    android.registrations = vec![registration(Slot::Alert, Channel::FCM, 3)];
-    let devices = [phone(), android];
-    let (it, alice) = (message(), user("alice"));
-    let decision = decide_all(&it, &alice, &devices, &DecisionSettings::default());
-    let channels: Vec<_> = decision
-        .pushes
-        .iter()
-        .map(|it| it.registration.channel.as_str())
-        .collect();
+    let settings = DecisionSettings::default();
+    let (pushes, _) = decide_all(&message(), "alice", vec![phone(), android()], &settings);
+    let channels: Vec<&str> = pushes.iter().map(|(_, channel)| channel.as_str()).collect();
     assert_eq!(channels, ["apns", "fcm"]);
+}
+
+/// S125.
+#[test]
+fn the_channels_of_a_slot_are_tried_by_rank_and_then_by_the_latest() {
+    let settings = DecisionSettings::default();
+    let channel = |device: &Device| {
+        let (pushes, _) = decide_all(&message(), "alice", vec![device.clone()], &settings);
+        pushes.first().map(|(_, channel)| channel.clone())
+    };
+    let mut device = phone();
+    let mut second = registration(Slot::Alert, Channel::FCM, 3);
+    second.registration.reported_at = NOW;
+    device.registrations.push(second);
+    assert_eq!(channel(&device).as_deref(), Some("fcm"), "the latest");
+    device.registrations[1].registration.rank = 1;
+    assert_eq!(channel(&device).as_deref(), Some("apns"), "the first rank");
+    device.registrations[0].quarantine = Some(Quarantine {
+        reason: "token-suspect".into(),
+        at: NOW,
+    });
+    assert_eq!(channel(&device).as_deref(), Some("fcm"), "the next rank");
+}
+
+#[test]
+fn a_kind_that_the_vendor_does_not_have_is_skipped_with_its_reason() {
+    let mut credentials = credentials();
+    let Some(Ok(facts)) = credentials.get_mut(&certificate(1)) else {
+        panic!("it is there");
+    };
+    facts.kinds = &[NotificationKind::Alert];
+    let background = apns(json!({ "content_available": true }));
+    let settings = DecisionSettings::default();
+    assert_eq!(
+        delivery(&background, &phone(), &credentials, &settings).map(drop),
+        Err("kind-unsupported")
+    );
+}
+
+/// S99.
+#[test]
+fn text_is_cut_to_the_limits_of_the_vendor_that_shows_it() {
+    let mut credentials = credentials();
+    let Some(Ok(facts)) = credentials.get_mut(&certificate(1)) else {
+        panic!("it is there");
+    };
+    facts.text = TextLimits {
+        title: 4,
+        body: 5,
+        unit: TextUnit::Chars,
+    };
+    let long = pushed_json(json!({ "title": "字字字字字字", "desc": "abcdefgh" }));
+    let settings = DecisionSettings::default();
+    let short = delivery(&long, &phone(), &credentials, &settings).expect("a push");
+    let notification = &short.content.notification;
+    assert_eq!(notification.title, "字字字…");
+    assert_eq!(notification.body, "abcd…");
+    let whole = outcome(&long, &android()).expect("a push");
+    assert_eq!(whole.body, "abcdefgh");
+}
+
+#[test]
+fn a_number_alone_goes_to_vendors_that_can_show_it() {
+    let only_badge =
+        |set: u32| pushed_json(json!({ "badge_set": set })).with_kind(MessageKind::Push);
+    let without_text = |set| {
+        let mut message = only_badge(set);
+        message.elements.clear();
+        message
+    };
+    assert_eq!(badge(&without_text(0)), Ok(Badge::Set(0)));
+    assert_eq!(sent(&without_text(3)).body, "");
+    assert_eq!(outcome(&without_text(3), &android()), Err("empty-text"));
+}
+
+/// S110.
+#[test]
+fn every_push_has_a_collapse_key_that_follows_from_its_message() {
+    assert_eq!(sent(&message()).collapse, "m");
+    let mut long = message();
+    long.id = MessageId::new("m".repeat(100)).expect("an id");
+    let key = sent(&long).collapse;
+    assert_eq!(key.len(), 64);
+    assert_eq!(sent(&long).collapse, key);
+}
+
+#[test]
+fn equal_content_has_one_id_and_different_content_has_another() {
+    let settings = DecisionSettings::default();
+    let id = |message: &Message, device: &Device| {
+        let delivery = delivery(message, device, &credentials(), &settings);
+        delivery.expect("a push").content.id
+    };
+    assert_eq!(id(&message(), &phone()), id(&message(), &named("other")));
+    let other = message().with_text("more");
+    assert_ne!(id(&message(), &phone()), id(&other, &phone()));
+    let mut next = message();
+    next.id = MessageId::new("n").expect("an id");
+    assert_ne!(id(&message(), &phone()), id(&next, &phone()));
+}
+
+#[test]
+fn the_class_follows_from_the_message_unless_it_is_given() {
+    let class = |message: &Message| {
+        let settings = DecisionSettings::default();
+        let delivery = delivery(message, &phone(), &credentials(), &settings);
+        delivery.expect("a push").content.class.clone()
+    };
+    assert_eq!(class(&message()), Class::CHAT);
+    assert_eq!(class(&apns(json!({ "voip": true }))), Class::CALL);
+    let notice = pushed_json(json!({ "desc": "Sale" })).with_kind(MessageKind::Push);
+    assert_eq!(class(&notice), Class::NOTICE);
+    let own = message().with_class(Class::MARKETING);
+    assert_eq!(class(&own), Class::MARKETING);
+}
+
+/// S104: a caller that keeps tokens itself.
+#[test]
+fn a_token_is_pushed_to_without_registration_if_it_fits_its_credential() {
+    let outcome = |address: &TokenAddress| {
+        let settings = DecisionSettings::default();
+        let message = message();
+        let prepared = prepare(&message, NOW, &settings).expect("pushable");
+        let mut decision = Decision::default();
+        decide_token(&prepared, 4, address, &credentials(), NOW, &mut decision);
+        match decision.skips.first() {
+            Some(skip) => {
+                assert_eq!(skip.token, Some(4));
+                Err(skip.reason.code)
+            }
+            None => Ok(decision.pushes[0].certificate),
+        }
+    };
+    let token = || DeviceToken::new("ab").expect("a token");
+    let mut address = TokenAddress::new(certificate(1), token());
+    assert_eq!(outcome(&address), Ok(certificate(1)));
+    address.environment = Some(Environment::Sandbox);
+    assert_eq!(outcome(&address), Err("environment-mismatch"));
+    let unknown = TokenAddress::new(certificate(99), token());
+    assert_eq!(outcome(&unknown), Err("certificate-unknown"));
+    let mut voip = TokenAddress::new(certificate(1), token());
+    voip.slot = Slot::Voip;
+    assert_eq!(outcome(&voip), Err("slot-unsupported"));
 }
 
 #[test]
 fn a_title_is_found_for_vendors_that_need_one() {
-    let mut android = phone();
-    android.registrations = vec![registration(Slot::Alert, Channel::FCM, 3)];
+    let android = android();
     let title = |message: &Message| outcome(message, &android).map(|it| it.title);
     assert_eq!(title(&message()), Ok("Bob".to_owned()));
-    let mut group = message();
-    group.group = Some(Group {
-        id: GroupId::new("g").expect("an id"),
-        name: "Team".into(),
-    });
-    assert_eq!(title(&group), Ok("Team".to_owned()));
+    let in_group = message().with_group(group("Team"));
+    assert_eq!(title(&in_group), Ok("Team".to_owned()));
     assert_eq!(sent(&message()).title, "", "an iPhone shows the app's name");
 }
 

@@ -169,7 +169,10 @@ fn body(message: &Message, locale: Locale) -> String {
     if content.is_empty() {
         return content;
     }
-    let nickname = message.sender.as_ref().map_or("", |sender| &sender.nickname);
+    let nickname = message
+        .sender
+        .as_ref()
+        .map_or("", |sender| &sender.nickname);
     let group = message.group.as_ref().map_or("", |group| &group.name);
     let mut text = match (nickname, group) {
         ("", "") => content,

@@ -195,7 +195,10 @@ fn api_router() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(devices::register, devices::unregister_slot))
         .routes(routes!(devices::unregister))
         .routes(routes!(devices::presence))
-        .routes(routes!(receipts::post, receipts::get).layer(DefaultBodyLimit::max(receipts::MAX_BYTES)))
+        .routes(
+            routes!(receipts::post, receipts::get)
+                .layer(DefaultBodyLimit::max(receipts::MAX_BYTES)),
+        )
         .routes(routes!(devices::receipts).layer(DefaultBodyLimit::max(ReceiptsBody::MAX_BYTES)))
 }
 

@@ -229,7 +229,11 @@ mod tests {
 
     #[test]
     fn a_batch_of_one_has_the_id_of_its_delivery() {
-        let groups = group(members(1, &content(1)), &capabilities(9, Batching::Mixed), NOW);
+        let groups = group(
+            members(1, &content(1)),
+            &capabilities(9, Batching::Mixed),
+            NOW,
+        );
         let delivery = groups[0].members[0].lease.delivery.id;
         assert_eq!(groups[0].id.as_uuid(), delivery.as_uuid());
     }

@@ -142,7 +142,14 @@ mod tests {
     fn a_wait_that_lies_too_far_ahead_after_a_clock_step_ends() {
         let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60), 1);
         let mut evidence = Evidence::default();
-        evidence.back_off(reasons::RATE_LIMITED, "", NOW, NOW, Duration::ZERO, &backoff);
+        evidence.back_off(
+            reasons::RATE_LIMITED,
+            "",
+            NOW,
+            NOW,
+            Duration::ZERO,
+            &backoff,
+        );
         assert!(evidence.until(NOW).is_some());
         let earlier = NOW - Duration::from_secs(3 * 24 * 60 * 60);
         assert!(evidence.until(earlier).is_none());

@@ -212,7 +212,14 @@ impl Round<'_> {
             Err(unusable) => {
                 let now = shared.clock.now();
                 cell.control().due_now(now);
-                shared.suspend(cell, unusable.reason, &unusable.evidence, now, self.trial, None);
+                shared.suspend(
+                    cell,
+                    unusable.reason,
+                    &unusable.evidence,
+                    now,
+                    self.trial,
+                    None,
+                );
                 return Ok(());
             }
         };
@@ -241,7 +248,9 @@ impl Round<'_> {
             }
             return Ok(());
         }
-        let repeated = sendable.iter().filter(|sendable| sendable.lease.attempt > 1);
+        let repeated = sendable
+            .iter()
+            .filter(|sendable| sendable.lease.attempt > 1);
         shared.recorder.append(repeated.map(|sendable| TraceEvent {
             attempt: Some(sendable.lease.attempt),
             ..TraceEvent::of(&sendable.lease.delivery, now, Stage::Attempt)
@@ -393,7 +402,10 @@ impl Round<'_> {
         };
         let verdicts = Verdicts::new(batch.targets.len(), Arc::new(sink));
         let provider = Arc::clone(&loaded.provider);
-        let deadline = self.shared.clock.sleep(self.shared.settings.attempt_timeout);
+        let deadline = self
+            .shared
+            .clock
+            .sleep(self.shared.settings.attempt_timeout);
         flights.spawn(async move {
             tokio::select! {
                 () = provider.send(batch, verdicts) => {}

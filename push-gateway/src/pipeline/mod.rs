@@ -83,7 +83,14 @@ impl Shared {
         if news {
             let credential = &cell.credential.credential;
             self.metrics.alarm(&credential.app, cause.code);
-            tracing::error!(?credential, reason = cause.code, evidence, "{}; {}", cause.text, cause.advice);
+            tracing::error!(
+                ?credential,
+                reason = cause.code,
+                evidence,
+                "{}; {}",
+                cause.text,
+                cause.advice
+            );
         }
     }
 
@@ -258,7 +265,10 @@ impl Pipeline {
         let expired = Cancel::Expired(credential.clone());
         loop {
             let queue = &self.shared.queue;
-            let gone = match queue.cancel(&credential.app, &expired, EXPIRED_PORTION).await {
+            let gone = match queue
+                .cancel(&credential.app, &expired, EXPIRED_PORTION)
+                .await
+            {
                 Ok(gone) => gone,
                 Err(error) => {
                     tracing::warn!(?credential, %error, "expired deliveries could not be removed");

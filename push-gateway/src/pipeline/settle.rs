@@ -5,8 +5,8 @@ mod survey;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use push_core::{
-    BatchRef, Delivery, DeviceToken, Lease, LeaseId, Reason, Retry, Return, Scope, Stage, Timestamp,
-    TokenFault, TraceEvent, Verdict, VerdictKind,
+    BatchRef, Delivery, DeviceToken, Lease, LeaseId, Reason, Retry, Return, Scope, Stage,
+    Timestamp, TokenFault, TraceEvent, Verdict, VerdictKind,
 };
 use tokio::sync::mpsc;
 

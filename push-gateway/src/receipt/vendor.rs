@@ -46,18 +46,19 @@ impl Callbacks {
             credential.certificate,
             hex_text(self.tag(credential).as_ref())
         );
-        url.parse().map(Some).map_err(|source: http::uri::InvalidUri| {
-            Error::new(ErrorKind::Config, "the receipt address cannot be formed")
-                .because(source)
-                .advise("correct `public_url`")
-        })
+        url.parse()
+            .map(Some)
+            .map_err(|source: http::uri::InvalidUri| {
+                Error::new(ErrorKind::Config, "the receipt address cannot be formed")
+                    .because(source)
+                    .advise("correct `public_url`")
+            })
     }
 
     /// Whether `secret` is the one in the address of `credential`. Compared in constant time.
     pub(crate) fn is_secret_of(&self, credential: &CredentialRef, secret: &str) -> bool {
-        hex(secret).is_some_and(|tag| {
-            hmac::verify(&self.key, &Self::text(credential), &tag).is_ok()
-        })
+        hex(secret)
+            .is_some_and(|tag| hmac::verify(&self.key, &Self::text(credential), &tag).is_ok())
     }
 
     fn tag(&self, credential: &CredentialRef) -> hmac::Tag {

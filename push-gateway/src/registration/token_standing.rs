@@ -37,7 +37,9 @@ impl Gateway {
                 answer.forgotten.push(slot);
             } else if of_slot.iter().all(|stored| stored.quarantine.is_some()) {
                 // With one usable token, through any channel, the slot is all right.
-                let first = of_slot.first().and_then(|stored| stored.quarantine.as_ref());
+                let first = of_slot
+                    .first()
+                    .and_then(|stored| stored.quarantine.as_ref());
                 answer
                     .set_aside
                     .extend(first.map(|quarantine| quarantined(slot, &quarantine.reason)));

@@ -1,9 +1,7 @@
 //! The last step of a submission: recording and returning what was done with each message.
 use std::collections::HashMap;
 
-use push_core::{
-    Channel, DeliveryRef, Put, Skipped, Stage, Submitted, TraceEvent,
-};
+use push_core::{Channel, DeliveryRef, Put, Skipped, Stage, Submitted, TraceEvent};
 
 use super::plan::{Planned, Queued};
 use crate::{
@@ -25,10 +23,15 @@ impl Inner {
         let mut skips: HashMap<&'static str, u64> = HashMap::new();
         let mut channels: HashMap<Channel, u64> = HashMap::new();
         let prepared = planned.prepared.iter();
-        for (((message, prepared), decision), queued) in
-            planned.messages.iter().zip(prepared).zip(decisions).zip(queued)
+        for (((message, prepared), decision), queued) in planned
+            .messages
+            .iter()
+            .zip(prepared)
+            .zip(decisions)
+            .zip(queued)
         {
-            let event = |stage| TraceEvent::new(app.clone(), message.id.clone(), planned.now, stage);
+            let event =
+                |stage| TraceEvent::new(app.clone(), message.id.clone(), planned.now, stage);
             events.push(event(Stage::Accepted));
             let mut answer = Submitted::new(message.id.clone());
             let mut skip = |skip: Skip| {

@@ -5,8 +5,8 @@ mod answer;
 mod plan;
 
 use push_core::{
-    AppId, Cancel, Cancelled, Error, ErrorKind, Message, MessageId, Reason, Result, Stage, Submitted,
-    TraceEvent,
+    AppId, Cancel, Cancelled, Error, ErrorKind, Message, MessageId, Reason, Result, Stage,
+    Submitted, TraceEvent,
 };
 
 use self::plan::Planned;

@@ -246,8 +246,7 @@ impl Inner {
             let mut seen = HashSet::with_capacity(addresses.len());
             let mut canonical = Vec::with_capacity(addresses.len());
             for address in addresses {
-                let credential =
-                    CredentialRef::new(planned.app.clone(), address.certificate_id);
+                let credential = CredentialRef::new(planned.app.clone(), address.certificate_id);
                 let checked = match self.vault.load(&credential).await? {
                     Ok(loaded) => {
                         let slot = address.slot;
@@ -262,9 +261,7 @@ impl Inner {
                     Err(unusable) => Err(unusable.reason),
                 };
                 canonical.push(match checked {
-                    Ok(address) if !seen.insert(address.clone()) => {
-                        Err(reasons::DUPLICATE_MESSAGE)
-                    }
+                    Ok(address) if !seen.insert(address.clone()) => Err(reasons::DUPLICATE_MESSAGE),
                     checked => checked,
                 });
             }
@@ -392,10 +389,7 @@ impl Inner {
                 let providers = self.vault.providers_of(app, channel).await?;
                 for provider in providers {
                     provider.check_fields(&overrides.fields).map_err(|error| {
-                        error.at(format!(
-                            "message {}, channel {channel}",
-                            message.id
-                        ))
+                        error.at(format!("message {}, channel {channel}", message.id))
                     })?;
                 }
             }

@@ -2,9 +2,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
-use push_core::{
-    Delivery, Lease, LeaseId, Reason, Return, SlotRef, Stage, Timestamp, TraceEvent,
-};
+use push_core::{Delivery, Lease, LeaseId, Reason, Return, SlotRef, Stage, Timestamp, TraceEvent};
 
 use super::{Outcome, TokenAct};
 use crate::{
@@ -63,7 +61,8 @@ pub(super) async fn act(shared: &Shared, cell: &Cell, outcome: Outcome, now: Tim
 }
 
 fn first_channel(done: &[(LeaseId, Delivery, Reason)]) -> Option<push_core::Channel> {
-    done.first().map(|(_, delivery, _)| delivery.channel.clone())
+    done.first()
+        .map(|(_, delivery, _)| delivery.channel.clone())
 }
 
 /// Removes and quarantines tokens. Returns the delivery of each, the token that was tried, and the reason with which the
@@ -126,7 +125,10 @@ async fn renewed(
             let lease = lease.as_ref()?;
             // Bounded like everything that may repeat a push.
             let again = lease.attempt < shared.settings.max_attempts;
-            let alive = lease.delivery.expires_at().is_none_or(|at| at > shared.clock.now());
+            let alive = lease
+                .delivery
+                .expires_at()
+                .is_none_or(|at| at > shared.clock.now());
             Some((place, slot_of(&lease.delivery)?)).filter(|_| again && alive)
         })
         .collect();

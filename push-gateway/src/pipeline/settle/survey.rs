@@ -238,13 +238,7 @@ fn answers(items: &[Item]) -> impl Iterator<Item = (&Attempt, &Sendable, &Verdic
         })
 }
 
-fn back_off(
-    shared: &Shared,
-    cell: &Cell,
-    tally: &Tally<'_>,
-    now: Timestamp,
-    survey: &mut Survey,
-) {
+fn back_off(shared: &Shared, cell: &Cell, tally: &Tally<'_>, now: Timestamp, survey: &mut Survey) {
     let back_off = |evidence: &mut Evidence, trouble: &Trouble<'_>, limited: bool| {
         let answer = super::evidence(trouble.verdict);
         evidence.back_off(
@@ -258,10 +252,7 @@ fn back_off(
     };
     // A few failures among many answers are no outage.
     let is_outage = tally.silent > tally.answered;
-    let of_credential = [
-        (&tally.credential_limit, true),
-        (&tally.outage, false),
-    ];
+    let of_credential = [(&tally.credential_limit, true), (&tally.outage, false)];
     for (trouble, limited) in of_credential {
         if let Some(trouble) = trouble.as_ref().filter(|_| limited || is_outage) {
             let until = back_off(&mut cell.credential.state().evidence, trouble, limited);
@@ -281,13 +272,7 @@ fn back_off(
     }
 }
 
-fn suspend(
-    shared: &Shared,
-    cell: &Cell,
-    tally: &Tally<'_>,
-    now: Timestamp,
-    survey: &mut Survey,
-) {
+fn suspend(shared: &Shared, cell: &Cell, tally: &Tally<'_>, now: Timestamp, survey: &mut Survey) {
     if let Some(verdict) = tally.refused {
         // A credential that worked a moment ago is tried at once with another delivery: if that is accepted, the refused one
         // was to blame.

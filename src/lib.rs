@@ -21,6 +21,8 @@
 mod linked;
 
 // What only the program in `main.rs` uses, so that the lint above speaks of plugins alone.
+#[cfg(feature = "demo")]
+use push_testkit as _;
 #[cfg(feature = "cli")]
 use {
     ::http as _, aws_lc_rs as _, base64 as _, bytes as _, clap as _, clap_complete as _,

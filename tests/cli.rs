@@ -56,6 +56,7 @@ fn every_command_teaches_what_it_does() {
         "send",
         "trace",
         "ticket",
+        "simulate",
         "plugins",
         "completions",
     ] {

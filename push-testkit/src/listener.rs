@@ -35,9 +35,18 @@ pub const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::
 pub struct Listener {
     address: SocketAddr,
     counters: Arc<Counters>,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Stop>,
     cut: watch::Sender<u64>,
     task: JoinHandle<()>,
+}
+
+/// What connections are asked.
+#[derive(Clone, Copy, Default)]
+struct Stop {
+    /// Everything ends.
+    everything: bool,
+    /// How often the connections of that time were asked to finish.
+    rounds: u64,
 }
 
 #[derive(Default)]
@@ -63,14 +72,17 @@ impl Listener {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let counters = Arc::new(Counters::default());
-        let (stop, stopping) = watch::channel(false);
+        let (stop, stopping) = watch::channel(Stop::default());
         let (cut, cutting) = watch::channel(0);
         let task = tokio::spawn(serve(
             listener,
             tls.map(TlsAcceptor::from),
             Arc::new(handler),
             Arc::clone(&counters),
-            Stopping(stopping),
+            Stopping {
+                stop: stopping,
+                round: 0,
+            },
             cutting,
         ));
         Ok(Self {
@@ -97,14 +109,19 @@ impl Listener {
         self.counters.open.load(Ordering::Relaxed)
     }
 
-    /// Closes every connection at once and without a word, as a vendor's crash would; new ones are welcome.
+    /// Closes every connection at once and without a message, as a vendor's crash would. New ones are accepted.
     pub fn cut_connections(&self) {
-        self.cut.send_modify(|it| *it += 1);
+        self.cut.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Asks every connection to finish what it has begun and to close. New ones are accepted.
+    pub fn finish_connections(&self) {
+        self.stop.send_modify(|stop| stop.rounds += 1);
     }
 
     /// Closes the port, asks every connection to finish, and waits until all have.
     pub async fn stop(mut self) {
-        self.stop.send_replace(true);
+        self.stop.send_modify(|stop| stop.everything = true);
         // The task ends by itself; an error would only repeat a panic that has been printed.
         (&mut self.task).await.unwrap_or_default();
     }
@@ -140,7 +157,7 @@ async fn serve<H, F>(
     let mut tasks = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            () = stopping.wait() => break,
+            () = stopping.wait_for_the_end() => break,
             Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
             accepted = listener.accept() => accepted,
         };
@@ -152,7 +169,7 @@ async fn serve<H, F>(
         let number = counters.accepted.fetch_add(1, Ordering::Relaxed) + 1;
         let open = Open::new(&counters);
         let (tls, handler) = (tls.clone(), Arc::clone(&handler));
-        let (stopping, mut cutting) = (stopping.clone(), cutting.clone());
+        let (stopping, mut cutting) = (stopping.now(), cutting.clone());
         cutting.mark_unchanged();
         tasks.spawn(async move {
             let _open = open;
@@ -212,15 +229,46 @@ pub struct Peer {
     pub certificate: Option<CertificateDer<'static>>,
 }
 
-/// Tells a connection that its listener wants to stop.
-#[derive(Clone, Debug)]
-pub struct Stopping(watch::Receiver<bool>);
+/// Tells a connection that it should finish.
+#[derive(Clone)]
+pub struct Stopping {
+    stop: watch::Receiver<Stop>,
+    round: u64,
+}
 
 impl Stopping {
     /// Completes when the connection should finish what it has and close.
     pub async fn wait(&mut self) {
+        let round = self.round;
         // An error means that the listener is gone: that is a stop, too.
-        self.0.wait_for(|it| *it).await.map(drop).unwrap_or(());
+        self.stop
+            .wait_for(|stop| stop.everything || stop.rounds > round)
+            .await
+            .map(drop)
+            .unwrap_or(());
+    }
+
+    /// Completes when everything ends.
+    async fn wait_for_the_end(&mut self) {
+        self.stop
+            .wait_for(|stop| stop.everything)
+            .await
+            .map(drop)
+            .unwrap_or(());
+    }
+
+    /// For a connection that is accepted now: earlier rounds do not concern it.
+    fn now(&self) -> Self {
+        Self {
+            stop: self.stop.clone(),
+            round: self.stop.borrow().rounds,
+        }
+    }
+}
+
+impl fmt::Debug for Stopping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stopping")
     }
 }
 

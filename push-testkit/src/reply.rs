@@ -126,6 +126,22 @@ impl Reply {
         self
     }
 
+    /// Waits this long in addition to any wait that was set before.
+    #[must_use]
+    pub fn later(mut self, delay: Duration) -> Self {
+        self.delay = self.delay.saturating_add(delay);
+        self
+    }
+
+    /// Replaces the status. No effect where there is no answer.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        if let Act::Answer(answer) = &mut self.act {
+            answer.status = status;
+        }
+        self
+    }
+
     /// The status of the answer; `None` where there is none or it depends on the request.
     pub fn status(&self) -> Option<u16> {
         match &self.act {
@@ -199,45 +215,97 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// Replies that a test wants instead of a simulator's own. Clones share the same script.
+/// Outcomes that a test wants instead of a simulator's own. Clones share the same script.
 ///
 /// For each request the simulator asks [`Faults::take`] with a key of its choice (a device token, a path) and, if
-/// there is a reply, gives it. What was queued by [`Faults::next`] goes first, then what is set for the key, then what is set
-/// for everything.
-#[derive(Clone, Default)]
-pub struct Faults(Arc<Mutex<Script>>);
+/// there is an outcome, acts on it. What was queued by [`Faults::next`] goes first, then what is queued for the key, then what
+/// is set for the key, then what is set for everything.
+///
+/// An outcome is a [`Reply`], or a type of a simulator that needs more than a reply can say.
+pub struct Faults<R = Reply>(Arc<Mutex<Script<R>>>);
 
-#[derive(Default)]
-struct Script {
-    next: VecDeque<Reply>,
-    keys: HashMap<String, Reply>,
-    always: Option<Reply>,
+struct Script<R> {
+    next: VecDeque<(R, u64)>,
+    queued: HashMap<String, VecDeque<(R, u64)>>,
+    keys: HashMap<String, R>,
+    always: Option<R>,
 }
 
-impl Faults {
+impl<R> Default for Script<R> {
+    fn default() -> Self {
+        Self {
+            next: VecDeque::new(),
+            queued: HashMap::new(),
+            keys: HashMap::new(),
+            always: None,
+        }
+    }
+}
+
+impl<R> Default for Faults<R> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<R> Clone for Faults<R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// The first of `queue`, one time.
+fn pop<R: Clone>(queue: &mut VecDeque<(R, u64)>) -> Option<R> {
+    let (outcome, times) = queue.front_mut()?;
+    if *times > 1 {
+        *times -= 1;
+        return Some(outcome.clone());
+    }
+    queue.pop_front().map(|(outcome, _)| outcome)
+}
+
+impl<R: Clone> Faults<R> {
     /// No faults.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Answers the next request so, whatever it asks. Several queue up.
-    pub fn next(&self, reply: impl Into<Reply>) {
-        self.lock().next.push_back(reply.into());
+    pub fn next(&self, outcome: impl Into<R>) {
+        self.next_times(1, outcome);
+    }
+
+    /// Answers the next `times` requests so, whatever they ask.
+    pub fn next_times(&self, times: u64, outcome: impl Into<R>) {
+        if times > 0 {
+            self.lock().next.push_back((outcome.into(), times));
+        }
+    }
+
+    /// Answers the next `times` requests about `key` so. Several queue up.
+    pub fn times(&self, key: impl Into<String>, times: u64, outcome: impl Into<R>) {
+        if times > 0 {
+            let mut script = self.lock();
+            let queue = script.queued.entry(key.into()).or_default();
+            queue.push_back((outcome.into(), times));
+        }
     }
 
     /// Answers every request about `key` so, until [`Faults::heal`].
-    pub fn on(&self, key: impl Into<String>, reply: impl Into<Reply>) {
-        self.lock().keys.insert(key.into(), reply.into());
+    pub fn on(&self, key: impl Into<String>, outcome: impl Into<R>) {
+        self.lock().keys.insert(key.into(), outcome.into());
     }
 
     /// Answers every request so, until [`Faults::clear`].
-    pub fn always(&self, reply: impl Into<Reply>) {
-        self.lock().always = Some(reply.into());
+    pub fn always(&self, outcome: impl Into<R>) {
+        self.lock().always = Some(outcome.into());
     }
 
-    /// Forgets what was set for `key`.
+    /// Forgets what was set or queued for `key`.
     pub fn heal(&self, key: &str) {
-        self.lock().keys.remove(key);
+        let mut script = self.lock();
+        script.keys.remove(key);
+        script.queued.remove(key);
     }
 
     /// Forgets everything.
@@ -245,27 +313,46 @@ impl Faults {
         *self.lock() = Script::default();
     }
 
-    /// The reply for a request about `key`, if the script has one.
-    pub fn take(&self, key: &str) -> Option<Reply> {
+    /// The outcome of a request about `key`, if the script has one.
+    pub fn take(&self, key: &str) -> Option<R> {
         let mut script = self.lock();
-        script
-            .next
-            .pop_front()
-            .or_else(|| script.keys.get(key).cloned())
-            .or_else(|| script.always.clone())
+        if let Some(outcome) = pop(&mut script.next) {
+            return Some(outcome);
+        }
+        script.take_for(key).or_else(|| script.always.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Script> {
+    /// The outcome that the script has for `key` alone.
+    pub fn take_for(&self, key: &str) -> Option<R> {
+        self.lock().take_for(key)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Script<R>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Faults {
+impl<R: Clone> Script<R> {
+    fn take_for(&mut self, key: &str) -> Option<R> {
+        if let Some(queue) = self.queued.get_mut(key) {
+            let outcome = pop(queue);
+            if queue.is_empty() {
+                self.queued.remove(key);
+            }
+            if outcome.is_some() {
+                return outcome;
+            }
+        }
+        self.keys.get(key).cloned()
+    }
+}
+
+impl<R: Clone + fmt::Debug> fmt::Debug for Faults<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let script = self.lock();
         f.debug_struct("Faults")
             .field("next", &script.next)
-            .field("keys", &script.keys.len())
+            .field("keys", &(script.keys.len() + script.queued.len()))
             .field("always", &script.always)
             .finish()
     }

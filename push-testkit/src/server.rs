@@ -40,8 +40,10 @@ pub struct ServerOptions {
     pub address: SocketAddr,
     /// TLS; `None` for clear text (HTTP/1.1, or HTTP/2 with prior knowledge). Default: none.
     pub tls: Option<Arc<ServerConfig>>,
-    /// The largest request body, in bytes; a larger one gets 413. Default: 64 KiB.
+    /// The largest request body, in bytes. Default: 64 KiB.
     pub max_body: usize,
+    /// The answer to a larger one. Default: 413 without a body.
+    pub too_large: Option<Reply>,
     /// Streams a client may have open on one HTTP/2 connection. Default: 200.
     pub max_streams: u32,
     /// How many requests the log keeps. Default: 1,024.
@@ -56,6 +58,7 @@ impl Default for ServerOptions {
             address: LOOPBACK,
             tls: None,
             max_body: 64 * 1024,
+            too_large: None,
             max_streams: 200,
             log: 1024,
             clock: None,
@@ -112,6 +115,9 @@ impl HttpServer {
             handler,
             log: log.clone(),
             max_body: options.max_body,
+            too_large: options
+                .too_large
+                .unwrap_or_else(|| Reply::new(StatusCode::PAYLOAD_TOO_LARGE.as_u16())),
             max_streams: options.max_streams,
             clock: options.clock,
         });
@@ -148,6 +154,7 @@ struct Shared<H> {
     handler: H,
     log: Log,
     max_body: usize,
+    too_large: Reply,
     max_streams: u32,
     clock: Option<Arc<dyn Clock>>,
 }
@@ -177,7 +184,7 @@ where
                         shared.log.add(&request);
                         resolve(&shared, request).await
                     }
-                    Err(_) => Reply::new(StatusCode::PAYLOAD_TOO_LARGE.as_u16()),
+                    Err(_) => shared.too_large.clone(),
                 };
                 Ok::<_, Infallible>(answer(reply, &cut).await)
             }

@@ -50,8 +50,12 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Content {
     /// The provider, as in apns; `offline-push plugins` lists them
-    #[arg(long = "type", value_name = "PROVIDER")]
-    provider: String,
+    #[arg(
+        long = "type",
+        value_name = "PROVIDER",
+        required_unless_present = "from"
+    )]
+    provider: Option<String>,
     /// A key of the provider's configuration, as in --set topic=com.example.im
     #[arg(long = "set", value_name = "KEY=VALUE")]
     values: Vec<String>,
@@ -61,6 +65,9 @@ pub(crate) struct Content {
     /// A name for people
     #[arg(long, default_value = "")]
     label: String,
+    /// A JSON file with provider, config and label, as `offline-push simulate --write` writes
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["provider", "values", "files", "label"])]
+    from: Option<PathBuf>,
 }
 
 pub(crate) async fn run(command: Command, output: &mut Output) -> Result<ExitCode, Errors> {
@@ -114,6 +121,12 @@ async fn execute(command: Command, output: &mut Output) -> Result<ExitCode> {
 
 impl Content {
     fn body(&self) -> Result<Value> {
+        if let Some(file) = &self.from {
+            return serde_json::from_str(&read_text(file)?).map_err(|error| {
+                let what = format!("{} is not JSON", file.display());
+                Error::new(ErrorKind::Invalid, what).because(error)
+            });
+        }
         let mut config = Map::new();
         for pair in &self.values {
             let (key, value) = split(pair, "--set")?;
@@ -240,7 +253,8 @@ mod tests {
     #[test]
     fn keys_with_dots_become_tables_and_nothing_is_given_twice() {
         let content = |values: &[&str]| Content {
-            provider: "apns".into(),
+            provider: Some("apns".into()),
+            from: None,
             values: values.iter().map(|it| (*it).to_owned()).collect(),
             files: Vec::new(),
             label: String::new(),

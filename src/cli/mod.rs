@@ -12,6 +12,11 @@ mod remote;
 mod send;
 mod serve;
 mod settings;
+#[cfg(feature = "demo")]
+mod simulate;
+#[cfg(not(feature = "demo"))]
+#[path = "simulate_absent.rs"]
+mod simulate;
 mod ticket;
 mod trace;
 
@@ -69,6 +74,8 @@ enum Command {
     Trace(trace::Arguments),
     /// Issue a ticket with which a phone registers for a user
     Ticket(ticket::Arguments),
+    /// Run the vendors' simulators by themselves, with an HTTP API that installs phones and shows what arrived
+    Simulate(simulate::Arguments),
     /// List the plugins of this build, each with an example of its configuration
     Plugins(plugins::Arguments),
     /// Print a completion script for a shell
@@ -104,6 +111,7 @@ fn run(command: Command, registry: &Registry, output: &mut Output) -> Result<Exi
         Command::Send(arguments) => wait(send::run(arguments, output)),
         Command::Trace(arguments) => wait(trace::run(arguments, output)),
         Command::Ticket(arguments) => wait(ticket::run(arguments, output)),
+        Command::Simulate(arguments) => wait(simulate::run(arguments, output)),
         Command::Plugins(arguments) => plugins::run(&arguments, registry, output),
         Command::Completions { shell } => {
             let mut command = Arguments::command();

@@ -88,7 +88,7 @@ async fn start(
 }
 
 /// Completes when the operator or the system asks the program to stop.
-async fn stopped() {
+pub(super) async fn stopped() {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupt = signal(SignalKind::interrupt());
     let terminate = signal(SignalKind::terminate());

@@ -22,10 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let topic = arguments.next().unwrap_or("com.example.chat".into());
     let phones = arguments.next().map_or(Ok(1), |it| it.parse::<usize>())?;
 
-    let options = match port {
-        0 => Options::default(),
-        port => Options::default().with_ports_from(port),
-    };
+    let options = Options::default().with_port(port);
     let apple = Simulator::start(options.with_delay(Duration::from_millis(50))).await?;
     apple.register_key("ABC123DEFG", "DEF123GHIJ", &fixtures::apns_key(1))?;
     let output = Arc::new(Mutex::new(io::stdout()));

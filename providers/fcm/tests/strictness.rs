@@ -141,8 +141,61 @@ fn fcm_refuses_every_message_that_is_not_as_the_interface_says() {
                 "message.android.ttl",
             ),
             (
-                with(json!({"android": {"priority": "high"}})),
+                with(json!({"android": {"priority": "highest"}})),
                 "message.android.priority",
+            ),
+            (
+                with(json!({"android": {"priority": 2}})),
+                "message.android.priority",
+            ),
+            (
+                with(json!({"android": {"collapse_key": "a", "collapseKey": "b"}})),
+                "message.android.collapse_key",
+            ),
+            (
+                with(json!({"android": {"notification": {"color": "red"}}})),
+                "message.android.notification.color",
+            ),
+            (
+                with(json!({"android": {"notification": {"event_time": "now"}}})),
+                "message.android.notification.event_time",
+            ),
+            (
+                with(json!({"android": {"notification": {"id": 1}}})),
+                "message.android",
+            ),
+            (
+                with(json!({"fcm_options": {"analytics_label": "a b"}})),
+                "message.fcm_options.analytics_label",
+            ),
+            (
+                with(json!({"android": {"fcm_options": {"analytics_label": ""}}})),
+                "message.android.fcm_options.analytics_label",
+            ),
+            (
+                with(json!({"webpush": {"fcm_options": {"link": "http://a"}}})),
+                "message.webpush.fcm_options.link",
+            ),
+            (
+                with(json!({"android": {}, "android_v2": {"background_sync": {}}})),
+                "message.android_v2",
+            ),
+            (
+                with(json!({"android_v2": {"ttl": "1s"}})),
+                "message.android_v2",
+            ),
+            (
+                with(json!({"android_v2": {"priority": "HIGH", "background_sync": {}}})),
+                "message.android_v2",
+            ),
+            (json!({"message": {"topic": "a b"}}), "message.topic"),
+            (
+                json!({"message": {"condition": "'a' on topics"}}),
+                "message.condition",
+            ),
+            (
+                json!({"message": {"topic": "news", "data": {"x": "y".repeat(2048)}}}),
+                "message",
             ),
             (
                 with(json!({"notification": {"titel": "x"}})),
@@ -150,10 +203,18 @@ fn fcm_refuses_every_message_that_is_not_as_the_interface_says() {
             ),
             (with(json!({"notification": "x"})), "message.notification"),
             (
-                with(json!({"android": {"notification": {"notification_count": "3"}}})),
+                with(json!({"android": {"notification": {"notification_count": "3.5"}}})),
                 "message.android.notification.notification_count",
             ),
             (with(json!({"data": {"google.x": "1"}})), "message.data"),
+            (with(json!({"data": {"googlex": "1"}})), "message.data"),
+            (with(json!({"data": {"gcm": "1"}})), "message.data"),
+            (
+                with(json!({"data": {"gcm.notification.x": "1"}})),
+                "message.data",
+            ),
+            (with(json!({"data": {"from": "1"}})), "message.data"),
+            (with(json!({"data": {"message_type": "1"}})), "message.data"),
             (with(json!({"data": {"x": "y".repeat(4096)}})), "message"),
             (two, "message"),
             (json!({"message": {}}), "message"),
@@ -181,6 +242,99 @@ fn fcm_takes_what_the_interface_allows() {
         assert_eq!(raw(&scene.google, body).await.0, 200);
         assert_eq!(phone.arrivals()[0].collapse_key, "k");
         assert!(phone.screen().is_empty());
+    });
+}
+
+#[test]
+fn enumerations_are_read_in_any_case_and_as_numbers_and_a_number_may_be_text() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        for (priority, count) in [
+            (json!("high"), json!("3")),
+            (json!("High"), json!(3.0)),
+            (json!(1), json!(3)),
+        ] {
+            let body = json!({"message": {"token": phone.token(), "android": {
+                "priority": priority,
+                "notification": {
+                    "title": "a",
+                    "visibility": "private",
+                    "notification_count": count,
+                    "color": "#A0b1C2",
+                    "event_time": "2026-11-29T20:00:00.5Z",
+                },
+            }}});
+            assert_eq!(raw(&scene.google, body).await.0, 200);
+            let arrival = phone.arrivals().pop().unwrap();
+            assert!(arrival.high_priority, "{priority}");
+            assert_eq!(arrival.badge(), Some(3), "{count}");
+        }
+        let topics = json!({"message": {"condition": "'a' in topics && !('b' in topics)"}});
+        assert_eq!(raw(&scene.google, topics).await.0, 200);
+        let preview = json!({"message": {"token": phone.token(), "android_v2": {
+            "remote_notification": {"notification": {"title": "a", "id": 7}},
+        }}});
+        assert_eq!(raw(&scene.google, preview).await.0, 200);
+    });
+}
+
+#[test]
+fn data_for_android_replaces_the_data_for_all() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        let body = json!({"message": {
+            "token": phone.token(),
+            "data": {"ext": "for all", "more": "x"},
+            "android": {"data": {"own": "y"}},
+        }});
+        assert_eq!(raw(&scene.google, body).await.0, 200);
+        let data = &phone.arrivals()[0].data;
+        assert_eq!(json!(data), json!({"own": "y"}));
+    });
+}
+
+#[test]
+fn an_installation_id_reaches_its_phone_and_an_unknown_one_is_unregistered() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        let to = |fid: String| json!({"message": {"fid": fid, "data": {"ext": "1"}}});
+        assert_eq!(raw(&scene.google, to(phone.fid())).await.0, 200);
+        assert_eq!(phone.arrived(), 1);
+        for unknown in ["cAAAAAAAAAAAAAAAAAAAAA", "no installation id"] {
+            let (status, word, field) = raw(&scene.google, to(unknown.into())).await;
+            assert_eq!((status, word.as_str()), (404, "NOT_FOUND"), "{unknown}");
+            assert_eq!(field, "");
+        }
+        phone.uninstall();
+        assert_eq!(raw(&scene.google, to(phone.fid())).await.0, 404);
+    });
+}
+
+#[test]
+fn access_to_one_project_is_none_to_another_and_its_scheme_is_read_in_any_case() {
+    block_on(async {
+        let scene = Scene::new().await;
+        let phone = scene.google.install();
+        let (_, granted) = token(&scene.google, &assertion(0)).await;
+        let access = granted["access_token"].as_str().unwrap();
+        let body = json!({"message": {"token": phone.token()}}).to_string();
+        for (scheme, project, status) in [
+            ("bearer", PROJECT, 200),
+            ("BEARER", "100000000001", 200),
+            ("Bearer", "another-project", 403),
+        ] {
+            let bearer = format!("{scheme} {access}");
+            let headers = [
+                ("authorization", bearer.as_str()),
+                ("content-type", "application/json"),
+            ];
+            let path = format!("/v1/projects/{project}/messages:send");
+            let (answer, json) = post(&scene.google, &path, &headers, &body).await;
+            assert_eq!(answer, status, "{scheme} {project}: {json}");
+        }
     });
 }
 

@@ -56,7 +56,7 @@ impl SigningKey {
         })
     }
 
-    #[cfg(any(test, feature = "simulator"))]
+    #[cfg(test)]
     /// The public key as an uncompressed point of 65 bytes.
     pub(crate) fn public_key(&self) -> &[u8] {
         aws_lc_rs::signature::KeyPair::public_key(&self.pair).as_ref()

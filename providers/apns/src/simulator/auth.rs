@@ -1,22 +1,30 @@
 //! Credentials: provider tokens and certificates, and what a connection remembers of them.
-use std::{collections::HashSet, sync::Mutex, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, header::AUTHORIZATION};
 use push_core::{Environment, Timestamp};
+use push_testkit::simulator::bearer;
 use serde_json::Value;
 
 use super::{
-    World,
+    Key, World,
+    certificates::Issued,
     checks::{Refused, refuse},
+    kinds::is_topic_of,
     lock, read, write,
 };
-use crate::{certificate::CertificateFacts, push_type::PushType};
 
+// *Establishing a token-based connection to APNs*: the date lies within one hour of now, and a new token comes no more often
+// than every 20 minutes.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
+const MAX_AHEAD: Duration = Duration::from_secs(60 * 60);
 const MIN_BETWEEN: Duration = Duration::from_secs(20 * 60);
-const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
 /// Verified tokens that are remembered, for all connections together.
 const REMEMBERED: usize = 4096;
 
@@ -31,21 +39,21 @@ pub(super) struct Verified {
 /// Who is at the other end of a connection, and what it showed so far.
 #[derive(Debug, Default)]
 pub(super) struct Caller {
-    pub(super) certificate: Option<CertificateFacts>,
+    pub(super) certificate: Option<Arc<Issued>>,
     session: Mutex<Session>,
 }
 
 #[derive(Debug, Default)]
 struct Session {
-    /// Key and team that the connection is bound to.
+    /// Key and team of the first accepted token, to which the connection is bound.
     bound: Option<(String, String)>,
-    /// When the last new token was shown, and its date.
-    changed: Option<(Timestamp, Timestamp)>,
+    /// When the last new token of a key was shown, and its date.
+    changed: HashMap<String, (Timestamp, Timestamp)>,
     tokens: HashSet<String>,
 }
 
 impl Caller {
-    pub(super) fn new(certificate: Option<CertificateFacts>) -> Self {
+    pub(super) fn new(certificate: Option<Arc<Issued>>) -> Self {
         Self {
             certificate,
             session: Mutex::default(),
@@ -53,20 +61,24 @@ impl Caller {
     }
 }
 
-/// What an accepted credential may send to; empty: everything.
-pub(super) struct Allowed(Vec<String>);
+/// The topics that an accepted credential may send to.
+pub(super) enum Allowed {
+    /// A team-scoped key: every topic.
+    Everything,
+    /// A topic-specific key: these bundle ids, with the suffix of any push type.
+    Apps(Vec<String>),
+    /// A certificate: these topics and no other.
+    Topics(Arc<Issued>),
+}
 
 impl Allowed {
     pub(super) fn has(&self, topic: &str) -> bool {
-        self.0.is_empty() || self.0.iter().any(|it| it == topic || is_of(topic, it))
+        match self {
+            Self::Everything => true,
+            Self::Apps(apps) => apps.iter().any(|app| is_topic_of(topic, app)),
+            Self::Topics(issued) => issued.topics.iter().any(|allowed| allowed == topic),
+        }
     }
-}
-
-/// Whether `topic` is `bundle_id` with the suffix of a push type.
-fn is_of(topic: &str, bundle_id: &str) -> bool {
-    topic
-        .strip_prefix(bundle_id)
-        .is_some_and(|suffix| PushType::ALL.iter().any(|it| it.topic_suffix() == suffix))
 }
 
 /// Checks the credential.
@@ -77,43 +89,38 @@ pub(super) fn authenticate(
     headers: &HeaderMap,
 ) -> Result<Allowed, Refused> {
     let now = world.now();
-    if let Some(facts) = &caller.certificate {
-        if now < facts.valid_from || now > facts.valid_until {
+    if let Some(issued) = &caller.certificate {
+        if now < issued.valid.0 || now > issued.valid.1 {
             return Err(refuse(403, "BadCertificate"));
         }
-        if !facts.environments.contains(&environment) {
+        if !issued.environments.contains(&environment) {
             return Err(refuse(403, "BadCertificateEnvironment"));
         }
-        let topics = facts.topics.iter().map(|it| it.topic.clone()).collect();
-        return Ok(Allowed(topics));
+        return Ok(Allowed::Topics(Arc::clone(issued)));
     }
     let invalid = refuse(403, "InvalidProviderToken");
-    let header = headers
-        .get(AUTHORIZATION)
-        .ok_or(refuse(403, "MissingProviderToken"))?;
-    let token = header
-        .to_str()
-        .ok()
-        .and_then(|it| {
-            let (scheme, token) = it.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(token)
-        })
-        .ok_or(invalid)?;
+    if !headers.contains_key(AUTHORIZATION) {
+        return Err(refuse(403, "MissingProviderToken"));
+    }
+    let token = bearer(headers).ok_or(invalid)?;
     let verified = verify(world, token).ok_or(invalid)?;
     let mut session = lock(&caller.session);
-    if let Some((kid, team)) = &session.bound {
-        if *team != verified.team {
-            return Err(invalid);
-        }
-        if *kid != verified.kid {
-            return Err(refuse(403, "UnrelatedKeyIdInToken"));
-        }
-    }
     let topics = {
         let keys = read(&world.keys);
         let key = keys.get(&verified.kid).ok_or(invalid)?;
-        if key.environment.is_some_and(|it| it != environment) {
-            return Err(refuse(403, "BadEnvironmentKeyIdInToken"));
+        if let Some((kid, team)) = &session.bound {
+            if *team != verified.team {
+                return Err(invalid);
+            }
+            let first = keys.get(kid);
+            let related =
+                first.is_some_and(|first| are_related(first, key, &verified.kid, environment));
+            if *kid != verified.kid && !related {
+                return Err(refuse(403, "UnrelatedKeyIdInToken"));
+            }
+        }
+        if key.environment.is_some_and(|of| of != environment) {
+            return Err(refuse(403, "BadEnvironmentKeyInToken"));
         }
         key.topics.clone()
     };
@@ -124,9 +131,9 @@ pub(super) fn authenticate(
         return Err(refuse(403, "ExpiredProviderToken"));
     }
     if !session.tokens.contains(token) {
-        if let Some((at, issued)) = session.changed
-            && now.since(at) < MIN_BETWEEN
-            && verified.issued.since(issued) < MIN_BETWEEN
+        if let Some((at, issued)) = session.changed.get(&verified.kid)
+            && now.since(*at) < MIN_BETWEEN
+            && verified.issued.since(*issued) < MIN_BETWEEN
         {
             return Err(refuse(429, "TooManyProviderTokenUpdates"));
         }
@@ -134,10 +141,26 @@ pub(super) fn authenticate(
             session.tokens.clear();
         }
         session.tokens.insert(token.to_owned());
-        session.changed = Some((now, verified.issued));
-        session.bound = Some((verified.kid, verified.team));
+        let changed = (now, verified.issued);
+        session.changed.insert(verified.kid.clone(), changed);
+        session.bound.get_or_insert((verified.kid, verified.team));
     }
-    Ok(Allowed(topics))
+    Ok(if topics.is_empty() {
+        Allowed::Everything
+    } else {
+        Allowed::Apps(topics)
+    })
+}
+
+/// Whether a connection that showed `first` accepts `key`, whose id is `kid`: after a team-scoped key another one of the same
+/// environment, after a topic-specific key its one related key (*Establishing a token-based connection to APNs*).
+fn are_related(first: &Key, key: &Key, kid: &str, environment: Environment) -> bool {
+    let here = key.environment.is_none_or(|of| of == environment);
+    if first.topics.is_empty() {
+        here && key.topics.is_empty()
+    } else {
+        here && !key.topics.is_empty() && first.related.as_deref() == Some(kid)
+    }
 }
 
 fn verify(world: &World, token: &str) -> Option<Verified> {
@@ -166,7 +189,12 @@ fn check_signature(world: &World, token: &str) -> Option<Verified> {
     let claims: Value = serde_json::from_slice(&decode(claims)?).ok()?;
     let kid = header["kid"].as_str()?;
     let team = claims["iss"].as_str()?;
-    let issued = Timestamp::from_unix_seconds(claims["iat"].as_i64()?);
+    // RFC 7519 lets a NumericDate have a fraction, and clients that divide milliseconds send one.
+    let issued = claims["iat"]
+        .as_f64()
+        .filter(|seconds| (0.0..1e11).contains(seconds))?;
+    #[allow(clippy::cast_possible_truncation)]
+    let issued = Timestamp::from_unix_millis((issued * 1000.0) as i64);
     let signature = decode(signature)?;
     let keys = read(&world.keys);
     let key = keys.get(kid)?;

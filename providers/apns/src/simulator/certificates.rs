@@ -71,6 +71,10 @@ impl PushCertificate {
         self.0.key_pem()
     }
 
+    pub(super) fn der(&self) -> Vec<u8> {
+        self.0.chain_der().remove(0).to_vec()
+    }
+
     /// Both as the base64 of a `.p12` file; `legacy` encrypts it with RC2 of 40 bits, as old Keychains did.
     ///
     /// # Panics
@@ -111,7 +115,19 @@ impl fmt::Debug for PushCertificate {
     }
 }
 
-pub(super) fn issue(authority: &Authority, request: &CertificateRequest) -> PushCertificate {
+/// What the service knows of a certificate that it issued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Issued {
+    /// The topics it may send to, each as it is written there.
+    pub(super) topics: Vec<String>,
+    pub(super) environments: Vec<Environment>,
+    pub(super) valid: (Timestamp, Timestamp),
+}
+
+pub(super) fn issue(
+    authority: &Authority,
+    request: &CertificateRequest,
+) -> (PushCertificate, Issued) {
     let mut params = CertificateParams::default();
     let name = format!("Apple Push Services: {}", request.bundle_id);
     params.distinguished_name.push(DnType::CommonName, name);
@@ -133,21 +149,22 @@ pub(super) fn issue(authority: &Authority, request: &CertificateRequest) -> Push
         };
         extension(last, vec![0x05, 0x00]);
     }
+    let mut topics = vec![(request.bundle_id.clone(), "app")];
+    let also = request.also.iter();
+    topics.extend(also.map(|kind| (format!("{}.{kind}", request.bundle_id), *kind)));
     if !request.also.is_empty() {
-        let mut topics = vec![(request.bundle_id.clone(), "app")];
-        topics.extend(
-            request
-                .also
-                .iter()
-                .map(|kind| (format!("{}.{kind}", request.bundle_id), *kind)),
-        );
         extension(6, topic_list(&topics));
     }
     let epoch = date_time_ymd(1970, 1, 1);
     let at = |it: Timestamp| epoch + Duration::from_secs(it.unix_seconds().max(0).unsigned_abs());
     params.not_before = at(request.valid.0);
     params.not_after = at(request.valid.1);
-    PushCertificate(authority.issue(params))
+    let issued = Issued {
+        topics: topics.into_iter().map(|(topic, _)| topic).collect(),
+        environments: request.environments.clone(),
+        valid: request.valid,
+    };
+    (PushCertificate(authority.issue(params)), issued)
 }
 
 /// `SEQUENCE { UTF8String topic, SEQUENCE { UTF8String kind }, … }`

@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Method, Request};
 use push_core::{Environment, Timestamp};
-use push_testkit::Reply;
+use push_testkit::{Reply, simulator::random};
 use serde_json::{Value, json};
 
 use super::{
@@ -14,11 +14,13 @@ use super::{
     checks::{Refused, id_of, refuse},
     lock,
     phone::{self, Arrival, Keep},
-    random_bytes,
 };
 
 /// Channels of one app in one environment at most.
 const MAX_CHANNELS: usize = 10_000;
+
+/// The longest id, in characters. Apple says "too long" without a number; its own are 16.
+const MAX_ID: usize = 64;
 
 /// The longest that a channel keeps its last message.
 const MAX_KEPT: Duration = Duration::from_secs(8 * 60 * 60);
@@ -65,7 +67,7 @@ impl Channels {
     }
 
     fn of(&mut self, bundle_id: &str, id: &str) -> Result<&mut Channel, Refused> {
-        if STANDARD.decode(id).is_err() {
+        if id.len() > MAX_ID || STANDARD.decode(id).is_err() {
             return Err(refuse(400, "BadChannelId"));
         }
         self.0
@@ -95,12 +97,18 @@ fn answer(
     environment: Environment,
     request: &Request<Bytes>,
 ) -> Result<Reply, Refused> {
-    authenticate(world, environment, &Caller::default(), request.headers())?;
+    let allowed = authenticate(world, environment, &Caller::default(), request.headers())?;
     let path = request.uri().path();
+    if request.uri().query().is_some() {
+        return Err(refuse(404, "BadPath"));
+    }
     let (bundle_id, what) = path
         .strip_prefix("/1/apps/")
         .and_then(|it| it.split_once('/'))
         .ok_or(refuse(404, "BadPath"))?;
+    if !allowed.has(bundle_id) {
+        return Err(refuse(403, "TopicMismatch"));
+    }
     let mut channels = lock(&world.environment(environment).channels);
     let id = || {
         request
@@ -145,12 +153,20 @@ fn create(channels: &mut Channels, bundle_id: &str, body: &[u8]) -> Result<Reply
         return Err(refuse(400, "PayloadEmpty"));
     }
     let body: Value = serde_json::from_slice(body).map_err(|_| refuse(400, "BadRequestPayload"))?;
+    let known = ["message-storage-policy", "push-type"];
+    if body
+        .as_object()
+        .is_some_and(|body| body.keys().any(|key| !known.contains(&key.as_str())))
+    {
+        return Err(refuse(400, "BadRequestParams"));
+    }
     let keeps_last = match body["message-storage-policy"].as_u64() {
         Some(policy @ (0 | 1)) => policy == 1,
         _ => return Err(refuse(400, "BadRequestPayload")),
     };
     match body["push-type"].as_str() {
-        Some("LiveActivity") => {}
+        // Apple's table spells it `Liveactivity` in places.
+        Some(word) if word.eq_ignore_ascii_case("liveactivity") => {}
         Some(_) => return Err(refuse(400, "InvalidPushType")),
         None => return Err(refuse(400, "MissingPushType")),
     }
@@ -162,7 +178,7 @@ fn create(channels: &mut Channels, bundle_id: &str, body: &[u8]) -> Result<Reply
     if of_app >= MAX_CHANNELS {
         return Err(refuse(400, "CannotCreateChannelConfig"));
     }
-    let id = STANDARD.encode(random_bytes(12));
+    let id = STANDARD.encode(random::<12>());
     let reply = Reply::new(201).header("apns-channel-id", &id);
     channels.0.insert(
         id,

@@ -1,13 +1,11 @@
 //! What the service checks of a request, in which order, and what it answers.
 //!
-//! First the credential: that a request with a bad one to any token is answered with 403 is how everybody tests theirs.
-//! Then in the order of a mock server that is in wide use (`jchambers/pushy`): id, method, path, topic, collapse id,
-//! expiration, priority, push type, token, payload. Apple publishes no order. What Apple does not say, and what is decided
-//! here: a token dated more than five minutes ahead is invalid; a topic without the suffix of its push type is `BadTopic`;
-//! a payload that is no JSON object, or lacks what its push type needs, is `BadRequestPayload`.
-use std::{sync::Arc, sync::atomic::Ordering};
+//! First the credential: a bad one is answered with 403 whatever the token, which is how clients test theirs. Then in the
+//! order of a mock server in wide use (`jchambers/pushy`): id, method, path, topic, collapse id, expiration, push type,
+//! priority, token, payload. Apple publishes no order. A topic without the suffix of its push type is `BadTopic`.
+use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
-use http::{HeaderMap, HeaderValue, Method, Uri, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Method, Uri, header::COOKIE};
 use push_core::{Environment, Timestamp};
 use serde_json::Value;
 use uuid::Uuid;
@@ -15,16 +13,18 @@ use uuid::Uuid;
 use super::{
     Counted, World,
     auth::{Allowed, Caller, authenticate},
+    kinds::{ALERT, Kind, LIVE_ACTIVITY},
     lock,
     phone::{self, Arrival, Keep},
-    random_bytes,
 };
-use crate::{
-    push_type::PushType,
-    request::{MAX_COLLAPSE_ID, MAX_TTL, is_token},
-};
+use crate::push_type::PushType;
 
+// *Sending notification requests to APNs* and *Sending broadcast push notification requests to APNs*.
 const MAX_BROADCAST: usize = 5120;
+const MAX_COLLAPSE_ID: usize = 64;
+const MAX_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Hexadecimal digits of a token. Apple says that the size may change; those of Live Activities are the longest seen.
+const TOKEN: std::ops::RangeInclusive<usize> = 64..=512;
 
 /// A request that was read to its end.
 pub(super) struct Asked<'a> {
@@ -44,10 +44,9 @@ impl Asked<'_> {
     }
 
     fn has_duplicates(&self) -> bool {
-        self.headers.keys().any(|name| {
-            (name == AUTHORIZATION || name.as_str().starts_with("apns-"))
-                && self.headers.get_all(name).iter().nth(1).is_some()
-        })
+        self.headers
+            .keys()
+            .any(|name| name != COOKIE && self.headers.get_all(name).iter().nth(1).is_some())
     }
 }
 
@@ -81,26 +80,22 @@ pub(super) fn id_of(headers: &HeaderMap, name: &str) -> Result<Uuid, Refused> {
 }
 
 pub(super) fn random_id() -> Uuid {
-    let bytes = random_bytes(16).try_into().unwrap_or_default();
-    uuid::Builder::from_random_bytes(bytes).into_uuid()
+    uuid::Builder::from_random_bytes(push_testkit::simulator::random()).into_uuid()
 }
 
-/// The headers that devices and channels have in common.
-fn priority(asked: &Asked<'_>, push_type: PushType) -> Result<u8, Refused> {
-    let priority = match asked.header("apns-priority") {
-        None => push_type.priority(10),
-        Some(_) => match asked.text("apns-priority") {
-            Some("10") => 10,
-            Some("5") => 5,
-            Some("1") => 1,
-            _ => return Err(refuse(400, "BadPriority")),
-        },
-    };
-    if push_type.allows_priority(priority) {
-        Ok(priority)
-    } else {
-        Err(refuse(400, "BadPriority"))
+/// The priority, which is one of `allowed`; `usual` where none is named.
+fn priority(asked: &Asked<'_>, allowed: &[u8], usual: u8) -> Result<u8, Refused> {
+    if asked.header("apns-priority").is_none() {
+        return Ok(usual);
     }
+    match asked.text("apns-priority") {
+        Some("10") => Some(10),
+        Some("5") => Some(5),
+        Some("1") => Some(1),
+        _ => None,
+    }
+    .filter(|priority| allowed.contains(priority))
+    .ok_or(refuse(400, "BadPriority"))
 }
 
 fn expiration(asked: &Asked<'_>, now: Timestamp) -> Result<Keep, Refused> {
@@ -109,10 +104,10 @@ fn expiration(asked: &Asked<'_>, now: Timestamp) -> Result<Keep, Refused> {
     }
     let seconds = asked
         .text("apns-expiration")
-        .and_then(|it| it.parse::<i64>().ok())
-        .filter(|it| *it >= 0)
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|text| text.parse::<i64>().ok())
         .ok_or(refuse(400, "BadExpirationDate"))?;
-    let until = Timestamp::from_unix_seconds(seconds).min(now + MAX_TTL);
+    let until = Timestamp::from_unix_seconds(seconds).min(now + MAX_KEPT);
     Ok(if until <= now {
         Keep::Never
     } else {
@@ -144,6 +139,9 @@ pub(super) fn push(
         return Err(refuse(400, "DuplicateHeaders"));
     }
     let allowed = authenticate(world, environment, caller, asked.headers)?;
+    if asked.uri.query().is_some() {
+        return Err(refuse(404, "BadPath"));
+    }
     if let Some(bundle_id) = asked.uri.path().strip_prefix("/4/broadcasts/apps/") {
         return broadcast(world, environment, asked, bundle_id, &allowed);
     }
@@ -160,25 +158,25 @@ pub(super) fn push(
     let topic = topic(asked, caller)?;
     let collapse_id = collapse_id(asked)?;
     let keep = expiration(asked, now)?;
-    let push_type = match asked.header("apns-push-type") {
-        None => PushType::Alert,
+    let (kind, push_type) = match asked.header("apns-push-type") {
+        None => Kind::of_topic(&topic),
         Some(_) => asked
             .text("apns-push-type")
-            .and_then(PushType::from_header)
+            .and_then(Kind::named)
             .ok_or(refuse(400, "InvalidPushType"))?,
     };
-    let priority = priority(asked, push_type)?;
+    let priority = priority(asked, kind.priorities, kind.usual_priority())?;
     if push_type == PushType::Location && caller.certificate.is_some() {
         return Err(refuse(400, "InvalidPushType"));
     }
-    if !agrees(&topic, push_type) {
+    if !kind.agrees_with(&topic) {
         return Err(refuse(400, "BadTopic"));
     }
     if !allowed.has(&topic) {
         return Err(refuse(400, "TopicDisallowed"));
     }
     let phone = receiver(world, environment, token, &topic)?;
-    let payload = payload(asked.body, push_type.max_payload())?;
+    let payload = payload(asked.body, kind.max_payload)?;
     if !suits(&payload, push_type) {
         return Err(refuse(400, "BadRequestPayload"));
     }
@@ -207,7 +205,7 @@ fn topic(asked: &Asked<'_>, caller: &Caller) -> Result<String, Refused> {
         // A certificate for one topic says it by itself.
         let topics = caller.certificate.as_ref().map(|it| it.topics.as_slice());
         return match topics {
-            Some([only]) => Ok(only.topic.clone()),
+            Some([only]) => Ok(only.clone()),
             _ => Err(refuse(400, "MissingTopic")),
         };
     };
@@ -234,19 +232,6 @@ fn collapse_id(asked: &Asked<'_>) -> Result<Option<String>, Refused> {
     }
 }
 
-/// Whether the topic has the suffix of the push type, and no other's.
-fn agrees(topic: &str, push_type: PushType) -> bool {
-    let own = push_type.topic_suffix();
-    if own.is_empty() {
-        PushType::ALL
-            .iter()
-            .map(|it| it.topic_suffix())
-            .all(|it| it.is_empty() || !topic.ends_with(it))
-    } else {
-        topic.len() > own.len() && topic.ends_with(own)
-    }
-}
-
 /// The phone behind a token; none where every token is taken.
 fn receiver(
     world: &World,
@@ -255,7 +240,10 @@ fn receiver(
     topic: &str,
 ) -> Result<Option<Arc<phone::Inner>>, Refused> {
     let bad = refuse(400, "BadDeviceToken");
-    if !is_token(token) {
+    let is_token = TOKEN.contains(&token.len())
+        && token.len().is_multiple_of(2)
+        && token.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_token {
         return Err(bad);
     }
     let Some(device) = world.environment(environment).device(token) else {
@@ -290,14 +278,14 @@ fn suits(payload: &Value, push_type: PushType) -> bool {
                         has("alert")
                             && has("attributes")
                             && has("attributes-type")
-                            && has("content-state")
+                            && !(has("input-push-channel") && has("input-push-token"))
                     }
                     Some("update") => has("content-state"),
                     Some("end") => true,
                     _ => false,
                 }
         }
-        PushType::Widgets => aps["content-changed"] == true,
+        PushType::Widgets | PushType::Controls => aps["content-changed"] == true,
         _ => aps.is_object(),
     }
 }
@@ -319,8 +307,11 @@ fn broadcast(
         return Err(refuse(404, "BadPath"));
     }
     // A bundle id with a suffix is a topic, which a broadcast has not.
-    if !agrees(bundle_id, PushType::Alert) || !allowed.has(bundle_id) {
+    if !ALERT.agrees_with(bundle_id) {
         return Err(refuse(400, "TopicDisallowed"));
+    }
+    if !allowed.has(bundle_id) {
+        return Err(refuse(403, "TopicMismatch"));
     }
     if asked.header("apns-topic").is_some() {
         return Err(refuse(400, "BadRequestParams"));
@@ -331,11 +322,12 @@ fn broadcast(
     let channel = channel.to_str().map_err(|_| refuse(400, "BadChannelId"))?;
     match asked.text("apns-push-type") {
         None => return Err(refuse(400, "MissingPushType")),
-        Some("liveactivity") => {}
+        // Apple's table and its recipe for curl spell it `Liveactivity`, its samples in lower case.
+        Some(word) if word.eq_ignore_ascii_case(LIVE_ACTIVITY.word) => {}
         Some(_) => return Err(refuse(400, "InvalidPushType")),
     }
     // Unlike a device's, a channel's priority may be 1.
-    let priority = priority(asked, PushType::Alert)?;
+    let priority = priority(asked, ALERT.priorities, 10)?;
     if asked.header("apns-expiration").is_none() {
         return Err(refuse(400, "BadExpirationDate"));
     }

@@ -13,18 +13,35 @@
 //! # Ok(()) }
 //! ```
 //!
-//! What it does: HTTP/2 over TLS only; provider tokens checked to the last bit, with the age rules on a clock of your own;
-//! client certificates; one stream until a credential was accepted, then a thousand, fewer while a client errs; every
-//! header and payload rule; tokens bound to a topic and an environment; 410 with the moment; one stored push for each topic
-//! of an absent phone; broadcast channels. What is not known of the service is decided as in the tables of this module's
-//! source, and said there.
+//! What it does: HTTP/2 over TLS only, by ALPN or by the client's preface; provider tokens with their signatures and age
+//! rules, on a clock of your own; related keys; client certificates; one stream until a credential was accepted, then a
+//! thousand, fewer while a client errs; every header and payload rule; tokens bound to a topic and an environment; 410 with
+//! its timestamp; one stored push for each topic of an absent phone; broadcast channels.
+//!
+//! # What Apple does not document, and what the simulator does
+//!
+//! - The order of the checks: see `checks.rs`.
+//! - A device push whose body is no JSON object, or lacks what its push type needs: 400 `BadRequestPayload`, which Apple
+//!   lists for broadcasts only.
+//! - A header given twice: 400 `DuplicateHeaders` for every name but `cookie`, which HTTP/2 itself may split.
+//! - A push without `apns-push-type`: taken as the kind that its topic's suffix names, else as an alert.
+//! - A background push without `apns-priority`: taken as 5, although Apple's default is 10. With 10 it is refused.
+//! - A provider token dated more than an hour ahead, or of another team than the connection's: 403 `InvalidProviderToken`.
+//! - A second team-scoped key of the same environment on one connection: accepted, because Apple's list of unrelated keys
+//!   does not name it. The 20-minute rule counts for each key and connection by itself; the service may count wider.
+//! - A key of the other environment: 403 `BadEnvironmentKeyInToken`, as the service was seen to spell it; Apple's page has
+//!   `BadEnvironmentKeyIdInToken`.
+//! - How many pushes are stored for an absent phone: one for each topic. Two of Apple's pages differ.
+//! - When a connection is slowed down after errors: [`Options::slow_after`].
 mod auth;
 mod certificates;
 mod channels;
 mod checks;
+mod kinds;
 mod options;
 mod outcome;
 mod phone;
+mod running;
 mod server;
 mod tap;
 
@@ -33,24 +50,27 @@ use std::{
     fmt, io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
 
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use push_core::{Clock, Environment, Secret, Timestamp};
-use push_testkit::{Alpn, Authority, ClientAuth, Connection, HttpServer, Listener, ServerOptions};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use push_core::{Clock, Environment, Timestamp};
+use push_testkit::{
+    Alpn, Authority, ClientAuth, Connection, Faults, HttpServer, Listener, ServerOptions, counters,
+    simulator::Delay,
+};
+use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use uuid::Uuid;
 
-use self::{auth::Verified, channels::Channels, outcome::Script, server::Line};
+use self::{auth::Verified, certificates::Issued, channels::Channels, server::Line};
 pub use self::{
     certificates::{CertificateRequest, PushCertificate},
     options::Options,
     outcome::Outcome,
     phone::{Arrival, Phone},
 };
-use crate::token::SigningKey;
 
 /// Ids of requests that are counted one by one; more are counted in total only.
 const COUNTED_IDS: usize = 1 << 20;
@@ -68,8 +88,7 @@ impl Simulator {
     /// # Errors
     /// If an address cannot be bound.
     pub async fn start(options: Options) -> io::Result<Self> {
-        let addresses = [options.production, options.sandbox];
-        let channel_addresses = [options.production_channels, options.sandbox_channels];
+        let base = options.base.clone();
         let world = Arc::new(World::new(options));
         let identity = world.authority.server(&["localhost", "127.0.0.1"]);
         let tls = push_testkit::tls::server_config(
@@ -95,12 +114,12 @@ impl Simulator {
         };
         Ok(Self {
             listeners: [
-                listen(Environment::Production, addresses[0]).await?,
-                listen(Environment::Sandbox, addresses[1]).await?,
+                listen(Environment::Production, base.address_of(0)).await?,
+                listen(Environment::Sandbox, base.address_of(1)).await?,
             ],
             channels: [
-                manage(Environment::Production, channel_addresses[0]).await?,
-                manage(Environment::Sandbox, channel_addresses[1]).await?,
+                manage(Environment::Production, base.address_of(0)).await?,
+                manage(Environment::Sandbox, base.address_of(3)).await?,
             ],
             world,
         })
@@ -144,18 +163,37 @@ impl Simulator {
         environment: Option<Environment>,
         topics: &[&str],
     ) -> push_core::Result<()> {
-        let signing =
-            SigningKey::from_pem(&Secret::new(pem), key_id, team_id).map_err(|fault| {
-                push_core::Error::new(push_core::ErrorKind::Invalid, format!("the key {fault}"))
+        let pair = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes())
+            .ok()
+            .and_then(|der| {
+                let curve = &ECDSA_P256_SHA256_FIXED_SIGNING;
+                EcdsaKeyPair::from_pkcs8(curve, der.secret_pkcs8_der()).ok()
+            })
+            .ok_or_else(|| {
+                push_core::Error::new(
+                    push_core::ErrorKind::Invalid,
+                    format!("the key {key_id} is not a P-256 key in PKCS#8 PEM"),
+                )
             })?;
         let key = Key {
             team_id: team_id.to_owned(),
-            public: signing.public_key().to_vec(),
+            public: pair.public_key().as_ref().to_vec(),
             environment,
-            topics: topics.iter().map(|it| (*it).to_owned()).collect(),
+            topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
+            related: None,
         };
         write(&self.world.keys).insert(key_id.to_owned(), key);
         Ok(())
+    }
+
+    /// Makes two topic-specific keys related: a connection that showed one accepts the other. A key has one related key.
+    pub fn relate_keys(&self, one: &str, other: &str) {
+        let mut keys = write(&self.world.keys);
+        for (key, related) in [(one, other), (other, one)] {
+            if let Some(key) = keys.get_mut(key) {
+                key.related = Some(related.to_owned());
+            }
+        }
     }
 
     /// Makes the service forget a key, as when it is revoked.
@@ -166,7 +204,9 @@ impl Simulator {
 
     /// Issues a push certificate, as Apple would.
     pub fn issue_certificate(&self, request: &CertificateRequest) -> PushCertificate {
-        certificates::issue(&self.world.authority, request)
+        let (certificate, issued) = certificates::issue(&self.world.authority, request);
+        write(&self.world.issued).insert(certificate.der(), Arc::new(issued));
+        certificate
     }
 
     /// Puts an app on a new phone: a debug build for the sandbox, a released one for production.
@@ -177,30 +217,39 @@ impl Simulator {
         phone
     }
 
-    /// What becomes of every request to `token` from now on.
+    /// Scripts the outcome of every later request to `token`.
     pub fn on(&self, token: &str, outcome: Outcome) {
-        lock(&self.world.script).on(token, outcome, false);
+        self.world.faults.on(token, outcome);
     }
 
-    /// What becomes of the next request to `token`; several queue up.
+    /// Scripts the outcome of the next request to `token`; several queue up.
     pub fn once(&self, token: &str, outcome: Outcome) {
-        lock(&self.world.script).on(token, outcome, true);
+        self.world.faults.times(token, 1, outcome);
     }
 
-    /// What becomes of the next `times` requests, whomever they are for.
+    /// Scripts the outcome of the next `times` requests to any token.
     pub fn next(&self, times: usize, outcome: &Outcome) {
-        lock(&self.world.script).next(times, outcome);
+        self.world.faults.next_times(times as u64, outcome.clone());
     }
 
-    /// Forgets every outcome that was ordered.
+    /// Forgets every scripted outcome.
     pub fn heal(&self) {
-        lock(&self.world.script).clear();
+        self.world.faults.clear();
     }
 
-    /// How long every answer takes from now on.
+    /// The scripted outcomes, by token.
+    pub fn faults(&self) -> &Faults<Outcome> {
+        &self.world.faults
+    }
+
+    /// Changes how long every answer takes.
     pub fn set_delay(&self, delay: Duration) {
-        let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        self.world.delay.store(millis, Ordering::Relaxed);
+        self.world.delay.set(delay);
+    }
+
+    /// The time on the service's clock.
+    pub fn now(&self) -> Timestamp {
+        self.world.now()
     }
 
     /// How many streams a connection gets at its next accepted request.
@@ -222,15 +271,10 @@ impl Simulator {
 
     /// What happened so far.
     pub fn counters(&self) -> Counters {
-        let numbers = &self.world.numbers;
-        let counted = lock(&self.world.counted);
         Counters {
             connections: self.listeners.iter().map(Listener::accepted).sum(),
-            requests: numbers.requests.load(Ordering::Relaxed),
-            accepted: numbers.accepted.load(Ordering::Relaxed),
-            delivered: numbers.delivered.load(Ordering::Relaxed),
-            provider_tokens: counted.tokens.len(),
-            max_concurrent_streams: numbers.max_concurrent.load(Ordering::Relaxed),
+            provider_tokens: lock(&self.world.counted).tokens.len() as u64,
+            ..self.world.numbers.read()
         }
     }
 
@@ -272,22 +316,22 @@ impl fmt::Debug for Simulator {
     }
 }
 
-/// What happened since the start, in both environments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Connections that were accepted.
-    pub connections: u64,
-    /// Requests that were read.
-    pub requests: u64,
-    /// Requests that were answered with 200.
-    pub accepted: u64,
-    /// Pushes that were handed to a phone, or kept for it.
-    pub delivered: u64,
-    /// Different provider tokens that were shown.
-    pub provider_tokens: usize,
-    /// The most streams that were open on one connection.
-    pub max_concurrent_streams: u64,
+counters! {
+    /// What happened since the start, in both environments.
+    pub struct Counters of Numbers {
+        /// Connections that were accepted.
+        connections,
+        /// Requests that were read.
+        requests,
+        /// Requests that were answered with 200.
+        accepted,
+        /// Pushes that were handed to a phone, or kept for it.
+        delivered,
+        /// Different provider tokens that were shown.
+        provider_tokens,
+        /// The most streams that were open on one connection.
+        max_concurrent_streams,
+    }
 }
 
 const fn index(environment: Environment) -> usize {
@@ -300,16 +344,18 @@ const fn index(environment: Environment) -> usize {
 /// Everything that all connections share.
 struct World {
     clock: Arc<dyn Clock>,
-    authority: Authority,
-    delay: AtomicU64,
+    authority: Arc<Authority>,
+    delay: Delay,
     max_streams: AtomicU32,
     slow_after: u32,
     any_token: bool,
     keys: RwLock<HashMap<String, Key>>,
+    /// The certificates it issued, in DER, and what it wrote into them.
+    issued: RwLock<HashMap<Vec<u8>, Arc<Issued>>>,
     /// Tokens whose signature was found good.
     verified: RwLock<HashMap<String, Verified>>,
     environments: [EnvironmentState; 2],
-    script: Mutex<Script>,
+    faults: Faults<Outcome>,
     numbers: Numbers,
     counted: Mutex<Counted>,
 }
@@ -318,8 +364,10 @@ struct Key {
     team_id: String,
     public: Vec<u8>,
     environment: Option<Environment>,
-    /// Empty: all.
+    /// Empty: all topics of the team.
     topics: Vec<String>,
+    /// The id of the one related key of a topic-specific key.
+    related: Option<String>,
 }
 
 #[derive(Default)]
@@ -334,14 +382,6 @@ struct EnvironmentState {
 struct Device {
     topic: String,
     phone: Arc<phone::Inner>,
-}
-
-#[derive(Default)]
-struct Numbers {
-    requests: AtomicU64,
-    accepted: AtomicU64,
-    delivered: AtomicU64,
-    max_concurrent: AtomicU64,
 }
 
 #[derive(Default)]
@@ -362,16 +402,17 @@ impl Counted {
 impl World {
     fn new(options: Options) -> Self {
         Self {
-            clock: options.clock,
-            authority: Authority::new(),
-            delay: AtomicU64::new(u64::try_from(options.delay.as_millis()).unwrap_or(u64::MAX)),
+            authority: options.base.authority(),
+            delay: Delay::new(options.base.delay),
+            any_token: options.base.any_token,
+            clock: options.base.clock,
             max_streams: AtomicU32::new(options.max_streams),
             slow_after: options.slow_after,
-            any_token: options.any_token,
             keys: RwLock::default(),
+            issued: RwLock::default(),
             verified: RwLock::default(),
             environments: Default::default(),
-            script: Mutex::default(),
+            faults: Faults::new(),
             numbers: Numbers::default(),
             counted: Mutex::default(),
         }
@@ -379,10 +420,6 @@ impl World {
 
     fn environment(&self, environment: Environment) -> &EnvironmentState {
         &self.environments[index(environment)]
-    }
-
-    fn delay(&self) -> Duration {
-        Duration::from_millis(self.delay.load(Ordering::Relaxed))
     }
 
     fn now(&self) -> Timestamp {
@@ -418,17 +455,10 @@ fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn random_bytes(count: usize) -> Vec<u8> {
-    let mut bytes = vec![0; count];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .expect("the system has random numbers");
-    bytes
-}
-
-fn random_hex(bytes: usize) -> String {
-    random_bytes(bytes)
+/// `N` random bytes as hexadecimal digits.
+fn random_hex<const N: usize>() -> String {
+    push_testkit::simulator::random::<N>()
         .iter()
-        .map(|it| format!("{it:02x}"))
+        .map(|byte| format!("{byte:02x}"))
         .collect()
 }

@@ -1,8 +1,5 @@
 //! What a test wants instead of what the service would do.
-use std::{
-    collections::{HashMap, VecDeque},
-    time::Duration,
-};
+use std::time::Duration;
 
 use push_core::Timestamp;
 
@@ -110,44 +107,5 @@ impl Outcome {
     pub const fn after(mut self, delay: Duration) -> Self {
         self.after = delay;
         self
-    }
-}
-
-/// The outcomes that tests ordered.
-#[derive(Debug, Default)]
-pub(super) struct Script {
-    next: VecDeque<Outcome>,
-    tokens: HashMap<String, VecDeque<(Outcome, bool)>>,
-}
-
-impl Script {
-    pub(super) fn next(&mut self, times: usize, outcome: &Outcome) {
-        self.next
-            .extend(std::iter::repeat_n(outcome, times).cloned());
-    }
-
-    /// For every request to `token`, or for the next one only.
-    pub(super) fn on(&mut self, token: &str, outcome: Outcome, once: bool) {
-        let queue = self.tokens.entry(token.to_owned()).or_default();
-        if !once {
-            queue.retain(|(_, once)| *once);
-        }
-        queue.push_back((outcome, once));
-    }
-
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    pub(super) fn take(&mut self, token: &str) -> Option<Outcome> {
-        if let Some(outcome) = self.next.pop_front() {
-            return Some(outcome);
-        }
-        let queue = self.tokens.get_mut(token)?;
-        match queue.front() {
-            Some((_, true)) => queue.pop_front().map(|(outcome, _)| outcome),
-            Some((outcome, false)) => Some(outcome.clone()),
-            None => None,
-        }
     }
 }

@@ -1,20 +1,17 @@
 //! A phone with the app on it: what arrives, what its screen shows, and what the app gets when a person taps.
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use push_core::{Clock, Environment, Slot, Timestamp};
-use serde_json::Value;
-use tokio::sync::watch;
+use push_testkit::simulator::{Arrives, Inbox};
+use serde_json::{Value, json};
 
-use super::{World, random_hex};
+use super::{World, kinds::Kind, random_hex};
 use crate::push_type::PushType;
-
-/// How many arrivals a phone remembers.
-const REMEMBERED: usize = 1024;
 
 /// How long the service keeps a push that says nothing of it. Apple does not publish its own policy.
 const KEPT_BY_DEFAULT: Duration = Duration::from_secs(28 * 24 * 60 * 60);
@@ -31,20 +28,14 @@ pub(super) struct Inner {
     environment: Environment,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
-    arrived: watch::Sender<u64>,
+    pub(super) inbox: Inbox<Arrival>,
 }
 
 #[derive(Default)]
 struct State {
-    switched_off: bool,
     gone_since: Option<Timestamp>,
     /// Tokens by the suffix of their topic.
     tokens: HashMap<&'static str, String>,
-    /// One push is stored for each topic.
-    stored: HashMap<String, (Arrival, Timestamp)>,
-    arrivals: VecDeque<Arrival>,
-    screen: Vec<Arrival>,
-    badge: u32,
 }
 
 /// One push as the phone got it.
@@ -103,9 +94,32 @@ impl Arrival {
     pub fn ext(&self) -> Option<&str> {
         self.payload["ext"].as_str()
     }
+}
 
+impl Arrives for Arrival {
     fn is_shown(&self) -> bool {
         self.push_type == PushType::Alert && !self.payload["aps"]["alert"].is_null()
+    }
+
+    fn replaces(&self, earlier: &Self) -> bool {
+        self.collapse_id.is_some() && self.collapse_id == earlier.collapse_id
+    }
+
+    fn badge_after(&self, now: u32) -> u32 {
+        self.badge()
+            .map_or(now, |badge| u32::try_from(badge).unwrap_or(u32::MAX))
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "apns_id": self.apns_id,
+            "push_type": self.push_type,
+            "topic": self.topic,
+            "priority": self.priority,
+            "collapse_id": self.collapse_id,
+            "payload": self.payload,
+            "at": self.at.unix_millis(),
+        })
     }
 }
 
@@ -126,7 +140,7 @@ impl Phone {
             environment,
             clock: Arc::clone(&world.clock),
             state: Mutex::default(),
-            arrived: watch::Sender::new(0),
+            inbox: Inbox::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -160,17 +174,16 @@ impl Phone {
 
     /// The token for pushes of this kind. Kinds with the same topic share one; those of Live Activities are longer.
     pub fn token_for(&self, push_type: PushType) -> String {
-        let suffix = push_type.topic_suffix();
+        let suffix = Kind::of(push_type).suffix;
         let mut state = self.inner.lock();
         if let Some(token) = state.tokens.get(suffix) {
             return token.clone();
         }
-        let bytes = if push_type == PushType::LiveActivity {
-            80
+        let token = if push_type == PushType::LiveActivity {
+            random_hex::<80>()
         } else {
-            32
+            random_hex::<32>()
         };
-        let token = random_hex(bytes);
         state.tokens.insert(suffix, token.clone());
         drop(state);
         let topic = format!("{}{suffix}", self.inner.topic);
@@ -184,82 +197,63 @@ impl Phone {
 
     /// Everything that arrived, oldest first: the last 1,024.
     pub fn arrivals(&self) -> Vec<Arrival> {
-        self.inner.lock().arrivals.iter().cloned().collect()
+        self.inner.inbox.arrivals()
     }
 
     /// What the notification centre shows, oldest first: what a later push replaced (`apns-collapse-id`) or a person
     /// tapped is not there.
     pub fn screen(&self) -> Vec<Arrival> {
-        self.inner.lock().screen.clone()
+        self.inner.inbox.screen()
     }
 
     /// The number on the icon.
     pub fn badge(&self) -> u32 {
-        self.inner.lock().badge
+        self.inner.inbox.badge()
     }
 
     /// How many pushes arrived since the app was installed.
     pub fn arrived(&self) -> u64 {
-        *self.inner.arrived.borrow()
+        self.inner.inbox.arrived()
     }
 
     /// Completes when at least `count` pushes have arrived since the app was installed, and returns the last.
     pub async fn wait_for(&self, count: u64) -> Option<Arrival> {
-        let mut arrived = self.inner.arrived.subscribe();
-        // The sender lives in `self`.
-        arrived
-            .wait_for(|it| *it >= count)
-            .await
-            .map(drop)
-            .unwrap_or(());
-        self.inner.lock().arrivals.back().cloned()
+        self.inner.inbox.wait_for(count).await
     }
 
     /// A person taps `arrival`: it leaves the screen, and the app gets the whole payload (`userInfo`). `None` if it is not
     /// on the screen.
     pub fn tap(&self, arrival: &Arrival) -> Option<Value> {
-        let mut state = self.inner.lock();
-        let at = state
-            .screen
-            .iter()
-            .position(|it| it.apns_id == arrival.apns_id)?;
-        Some(state.screen.remove(at).payload)
+        let tapped = self
+            .inner
+            .inbox
+            .tap(|shown| shown.apns_id == arrival.apns_id)?;
+        Some(tapped.payload)
     }
 
     /// A person taps the newest notification on the screen. See [`Phone::tap`].
     pub fn tap_newest(&self) -> Option<Value> {
-        self.inner.lock().screen.pop().map(|it| it.payload)
+        self.inner.inbox.tap(|_| true).map(|tapped| tapped.payload)
     }
 
     /// Nothing arrives any more; the service keeps one push for each topic.
     pub fn switch_off(&self) {
-        self.inner.lock().switched_off = true;
+        self.inner.inbox.switch_off();
     }
 
     /// What the service kept, and whose time is not over, arrives.
     pub fn switch_on(&self) {
         let now = self.inner.clock.now();
-        let mut kept: Vec<_> = {
-            let mut state = self.inner.lock();
-            state.switched_off = false;
-            state.stored.drain().map(|(_, it)| it).collect()
-        };
-        kept.sort_by_key(|(arrival, _)| arrival.at);
-        for (arrival, until) in kept {
-            if until > now {
-                self.inner.show(Arrival { at: now, ..arrival });
-            }
+        for arrival in self.inner.inbox.switch_on(now) {
+            self.inner.inbox.receive(Arrival { at: now, ..arrival });
         }
     }
 
     /// The app is deleted: from now on the service answers 410 with this moment.
     pub fn uninstall(&self) {
         let now = self.inner.clock.now();
-        let mut state = self.inner.lock();
-        state.gone_since.get_or_insert(now);
-        state.screen.clear();
-        state.stored.clear();
-        state.badge = 0;
+        self.inner.lock().gone_since.get_or_insert(now);
+        self.inner.inbox.clear(false);
     }
 
     /// The app is installed again on the same phone: the old tokens stay dead, new ones are given on demand.
@@ -308,42 +302,18 @@ impl Inner {
 
     /// The service hands a push over, or keeps it while the phone is off.
     pub(super) fn deliver(&self, arrival: Arrival, keep: Keep) {
-        let mut state = self.lock();
-        if state.switched_off {
-            let until = match keep {
-                Keep::Never => return,
-                Keep::ByDefault => arrival.at + KEPT_BY_DEFAULT,
-                Keep::Until(at) => at,
-            };
-            state.stored.insert(arrival.topic.clone(), (arrival, until));
-            return;
+        if !self.inbox.is_off() {
+            return self.inbox.receive(arrival);
         }
-        drop(state);
-        self.show(arrival);
-    }
-
-    fn show(&self, arrival: Arrival) {
-        let mut state = self.lock();
-        if let Some(badge) = arrival.badge() {
-            state.badge = u32::try_from(badge).unwrap_or(u32::MAX);
-        }
-        if arrival.is_shown() {
-            if arrival.collapse_id.is_some() {
-                state
-                    .screen
-                    .retain(|it| it.collapse_id != arrival.collapse_id);
-            }
-            if state.screen.len() == REMEMBERED {
-                state.screen.remove(0);
-            }
-            state.screen.push(arrival.clone());
-        }
-        if state.arrivals.len() == REMEMBERED {
-            state.arrivals.pop_front();
-        }
-        state.arrivals.push_back(arrival);
-        drop(state);
-        self.arrived.send_modify(|it| *it += 1);
+        let until = match keep {
+            Keep::Never => return,
+            Keep::ByDefault => arrival.at + KEPT_BY_DEFAULT,
+            Keep::Until(at) => at,
+        };
+        let topic = arrival.topic.clone();
+        // One push is stored for each topic.
+        self.inbox
+            .keep(arrival, until, |stored| stored.topic == topic);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

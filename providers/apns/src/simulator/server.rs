@@ -23,9 +23,9 @@ use super::{
     checks::{self, Asked, Refused},
     lock,
     outcome::{Act, Outcome},
+    read,
     tap::{Tap, Voice},
 };
-use crate::certificate::CertificateFacts;
 
 /// What is read of a body at most; more is too large for any push.
 const MAX_BODY: usize = 16 * 1024;
@@ -102,13 +102,13 @@ pub(super) async fn serve(world: Arc<World>, environment: Environment, connectio
         peer,
         mut stopping,
     } = connection;
-    if peer.alpn.as_deref() != Some(b"h2") {
-        return;
-    }
-    let certificate = match peer.certificate.map(|it| CertificateFacts::read(&it)) {
+    // A client without ALPN may still speak HTTP/2: its preface says so. Whatever else it says ends the handshake below.
+    let certificate = match peer.certificate {
         None => None,
-        Some(Ok(facts)) => Some(facts),
-        Some(Err(_)) => return,
+        Some(der) => match read(&world.issued).get(&der[..]) {
+            None => return,
+            Some(issued) => Some(Arc::clone(issued)),
+        },
     };
     let limit = match &certificate {
         Some(_) => world.max_streams.load(Ordering::Relaxed),
@@ -213,9 +213,7 @@ impl Stage<'_> {
             return Admitted::Refuse;
         }
         let token = request.uri().path().trim_start_matches("/3/device/");
-        let outcome = lock(&self.world.script)
-            .take(token)
-            .unwrap_or(Outcome::as_usual());
+        let outcome = self.world.faults.take(token).unwrap_or(Outcome::as_usual());
         match &outcome.act {
             Act::GoAway { reason } => {
                 line.go_away(reason);
@@ -231,7 +229,7 @@ impl Stage<'_> {
         let active = line.active.fetch_add(1, Ordering::Relaxed) + 1;
         self.world
             .numbers
-            .max_concurrent
+            .max_concurrent_streams
             .fetch_max(active, Ordering::Relaxed);
         Admitted::Take(respond, outcome)
     }
@@ -262,7 +260,7 @@ impl Stage<'_> {
         if let Ok(id) = checks::id_of(&parts.headers, "apns-id") {
             Counted::count(&mut lock(&world.counted).ids, id);
         }
-        let delay = world.delay() + outcome.after;
+        let delay = world.delay.get() + outcome.after;
         let answer = match &outcome.act {
             Act::AsUsual => Some(self.judge(&parts, &body)),
             Act::Answer {

@@ -7,13 +7,14 @@ use crate::support::{
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request};
-use push_core::{Environment, Timestamp};
-use push_http::{Client, HttpClient, Processed, Protocols};
+use push_core::{Environment, Secret, Timestamp};
+use push_http::{Client, ClientCertificate, HttpClient, HttpConfig, Processed, Protocols};
 use push_provider_apns::{
     PushType,
-    simulator::{Options, Outcome, Phone},
+    simulator::{CertificateRequest, Options, Outcome, Phone},
 };
 use push_testkit::{block_on, fixtures, json, sample, until};
+use serde_json::Value;
 
 const PAYLOAD: &str = r#"{"aps":{"alert":"hi"}}"#;
 
@@ -61,6 +62,10 @@ fn every_request_that_breaks_a_rule_is_refused_with_its_reason() {
         }),
         (404, "BadPath", |it, apple| to(it, apple, "/2/device/00")),
         (404, "BadPath", |it, apple| to(it, apple, "/3/devices/00")),
+        (404, "BadPath", |it, _| {
+            let url = format!("{}?a=1", it.uri());
+            *it.uri_mut() = url.parse().expect("a URL");
+        }),
         (400, "MissingDeviceToken", |it, apple| {
             to(it, apple, "/3/device/")
         }),
@@ -100,6 +105,18 @@ fn every_request_that_breaks_a_rule_is_refused_with_its_reason() {
         }),
         (400, "BadExpirationDate", |it, _| {
             set(it, "apns-expiration", "soon")
+        }),
+        (400, "BadExpirationDate", |it, _| {
+            set(it, "apns-expiration", "+5")
+        }),
+        (400, "BadExpirationDate", |it, _| {
+            set(it, "apns-expiration", "1700000000.5")
+        }),
+        (400, "DuplicateHeaders", |it, _| {
+            for _ in 0..2 {
+                let json = HeaderValue::from_static("application/json");
+                it.headers_mut().append("content-type", json);
+            }
         }),
         (200, "", |it, _| set(it, "apns-priority", "1")),
         (400, "BadPriority", |it, _| set(it, "apns-priority", "7")),
@@ -185,7 +202,120 @@ fn a_call_may_be_larger_than_an_alert() {
     });
 }
 
+/// Sends `payload` to the phone's token for `push_type`, without an `apns-push-type` if `named` is false.
+async fn of_kind(apple: &Apple, push_type: PushType, payload: &str, named: bool) -> (u16, String) {
+    let phone = apple.service.install(TOPIC, Environment::Production);
+    let mut request = good(apple, &phone);
+    let path = format!("/3/device/{}", phone.token_for(push_type));
+    to(&mut request, apple, &path);
+    let topic = format!("{TOPIC}{}", push_type.topic_suffix());
+    set(&mut request, "apns-topic", &topic);
+    if named {
+        set(&mut request, "apns-push-type", push_type.as_str());
+    } else {
+        request.headers_mut().remove("apns-push-type");
+    }
+    *request.body_mut() = Bytes::from(payload.to_owned());
+    let response = client(apple).send(request).await.expect("an answer");
+    if response.status() == 200 {
+        assert_eq!(phone.arrivals()[0].push_type, push_type);
+    }
+    reason(&response)
+}
+
+#[test]
+fn a_push_without_a_type_is_of_the_kind_that_its_topic_names() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let ok = (200, String::new());
+        let voip = of_kind(&apple, PushType::Voip, PAYLOAD, false).await;
+        assert_eq!(voip, ok);
+        let talk = of_kind(&apple, PushType::PushToTalk, PAYLOAD, false).await;
+        assert_eq!(talk, ok);
+    });
+}
+
+#[test]
+fn widgets_and_controls_are_told_that_their_content_changed() {
+    block_on(async {
+        let apple = Apple::start().await;
+        for push_type in [PushType::Widgets, PushType::Controls] {
+            let changed = r#"{"aps":{"content-changed":true}}"#;
+            let good = of_kind(&apple, push_type, changed, true).await;
+            assert_eq!(good, (200, String::new()));
+            for payload in [r#"{"aps":{"content-changed":1}}"#, PAYLOAD] {
+                let bad = of_kind(&apple, push_type, payload, true).await;
+                assert_eq!(bad, (400, "BadRequestPayload".to_owned()), "{payload}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_live_activity_starts_with_what_apple_asks_for_and_one_way_to_update_it() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let start = json!({ "timestamp": 1, "event": "start", "alert": {"title": "a"}, "attributes-type": "T", "attributes": {} });
+        for (more, status) in [
+            (json!({}), 200),
+            (json!({ "input-push-token": 1 }), 200),
+            (
+                json!({ "input-push-channel": "c", "input-push-token": 1 }),
+                400,
+            ),
+            (json!({ "attributes-type": null }), 400),
+        ] {
+            let mut aps = start.clone();
+            for (key, value) in more.as_object().unwrap() {
+                aps[key] = value.clone();
+            }
+            let payload = json!({ "aps": aps }).to_string();
+            let answer = of_kind(&apple, PushType::LiveActivity, &payload, true).await;
+            assert_eq!(answer.0, status, "{payload}");
+        }
+    });
+}
+
 // ---- Provider tokens ----
+
+/// A provider token of the first key with this `iat`.
+fn token_dated(iat: &Value) -> String {
+    use aws_lc_rs::{
+        rand::SystemRandom,
+        signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
+    };
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
+    let pem = fixtures::apns_key(1);
+    let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).expect("PEM");
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.secret_pkcs8_der());
+    let part = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    let header = part(json!({ "alg": "ES256", "kid": KEY_ID }));
+    let signed = format!("{header}.{}", part(json!({ "iss": TEAM_ID, "iat": iat })));
+    let signature = key
+        .expect("a P-256 key")
+        .sign(&SystemRandom::new(), signed.as_bytes())
+        .expect("a signature");
+    format!("bearer {signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+#[test]
+fn the_date_of_a_provider_token_may_have_a_fraction_and_must_be_a_number() {
+    block_on(async {
+        let now = sample::NOW.unix_seconds();
+        for (iat, status) in [
+            (json!(now), 200),
+            (json!(now as f64 + 0.25), 200),
+            (json!(now.to_string()), 403),
+            (json!(-1), 403),
+            (json!(1e300), 403),
+            (Value::Null, 403),
+        ] {
+            let answer = with_token(&token_dated(&iat), sample::NOW).await;
+            assert_eq!(answer.0, status, "{iat}");
+        }
+    });
+}
 
 /// One service for each, so that no connection remembers another vector's token.
 async fn with_token(header: &str, at: Timestamp) -> (u16, String) {
@@ -229,8 +359,8 @@ fn a_provider_token_is_good_for_an_hour_and_not_before_its_time() {
             (0, 200, ""),
             (3600, 200, ""),
             (3601, 403, "ExpiredProviderToken"),
-            (-300, 200, ""),
-            (-301, 403, "InvalidProviderToken"),
+            (-3600, 200, ""),
+            (-3601, 403, "InvalidProviderToken"),
         ] {
             let at = Timestamp::from_unix_seconds(sample::NOW.unix_seconds() + seconds);
             assert_eq!(
@@ -242,16 +372,68 @@ fn a_provider_token_is_good_for_an_hour_and_not_before_its_time() {
     });
 }
 
+/// The answers to a token of the first key, of the second, and of the first again, on one connection.
+async fn two_keys(first: &[&str], second: &[&str], sandbox: bool, related: bool) -> [String; 3] {
+    let apple = Apple::start().await;
+    let service = &apple.service;
+    let environment = sandbox.then_some(Environment::Sandbox);
+    for (key, number, environment, topics) in [
+        (KEY_ID, 1, None, first),
+        ("KEY2TEST02", 2, environment, second),
+    ] {
+        let pem = fixtures::apns_key(number);
+        service
+            .register_key_for(key, TEAM_ID, &pem, environment, topics)
+            .expect("a key");
+    }
+    if related {
+        service.relate_keys(KEY_ID, "KEY2TEST02");
+    }
+    let phone = service.install(TOPIC, Environment::Production);
+    let client = client(&apple);
+    let mut answers = Vec::new();
+    for number in [1, 4, 1] {
+        let mut request = good(&apple, &phone);
+        set(&mut request, "authorization", &bearer(number));
+        answers.push(reason(&client.send(request).await.expect("an answer")).1);
+    }
+    answers.try_into().expect("three answers")
+}
+
 #[test]
-fn a_connection_belongs_to_one_key_and_one_team() {
+fn a_connection_takes_the_keys_that_are_related_to_its_first() {
+    block_on(async {
+        let unrelated = ["", "UnrelatedKeyIdInToken", ""];
+        let all = ["", "", ""];
+        let ours: &[&str] = &[TOPIC];
+        for (first, second, sandbox, related, expected) in [
+            (&[][..], &[][..], false, false, all),
+            (&[], &[], true, false, unrelated),
+            (&[], ours, false, false, unrelated),
+            (&[], ours, false, true, unrelated),
+            (ours, &[], false, false, unrelated),
+            (ours, ours, false, false, unrelated),
+            (ours, ours, false, true, all),
+            (ours, ours, true, true, unrelated),
+        ] {
+            let answers = two_keys(first, second, sandbox, related).await;
+            assert_eq!(
+                answers, expected,
+                "{first:?} {second:?} {sandbox} {related}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_new_connection_takes_another_key_and_a_revoked_key_is_invalid() {
     block_on(async {
         let apple = Apple::start().await;
-        for (key, team) in [("KEY2TEST02", TEAM_ID), ("OTHERTEAMS", "TEAM99TEST")] {
-            apple
-                .service
-                .register_key(key, team, &fixtures::apns_key(2))
-                .unwrap();
-        }
+        let pem = fixtures::apns_key(2);
+        apple
+            .service
+            .register_key_for("KEY2TEST02", TEAM_ID, &pem, None, &[TOPIC])
+            .unwrap();
         let phone = apple.service.install(TOPIC, Environment::Production);
         let client = client(&apple);
         let ask = async |header: String| {
@@ -261,12 +443,68 @@ fn a_connection_belongs_to_one_key_and_one_team() {
         };
         assert_eq!(ask(bearer(1)).await, "");
         assert_eq!(ask(bearer(4)).await, "UnrelatedKeyIdInToken");
-        assert_eq!(ask(bearer(1)).await, "");
-        // On a connection of its own it counts.
         client.retire_connections();
         assert_eq!(ask(bearer(4)).await, "");
         apple.service.revoke_key("KEY2TEST02");
         assert_eq!(ask(bearer(4)).await, "InvalidProviderToken");
+    });
+}
+
+#[test]
+fn a_key_for_some_topics_sends_to_no_other() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let pem = fixtures::apns_key(1);
+        apple
+            .service
+            .register_key_for(KEY_ID, TEAM_ID, &pem, None, &["com.example.other"])
+            .unwrap();
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let client = client(&apple);
+        let response = client.send(good(&apple, &phone)).await.unwrap();
+        assert_eq!(reason(&response), (400, "TopicDisallowed".to_owned()));
+        let mut request = good(&apple, &phone);
+        to(&mut request, &apple, &format!("/4/broadcasts/apps/{TOPIC}"));
+        let response = client.send(request).await.unwrap();
+        assert_eq!(reason(&response), (403, "TopicMismatch".to_owned()));
+        let channels = apple.service.channels_endpoint(Environment::Production);
+        let list = Request::get(format!("{channels}/1/apps/{TOPIC}/all-channels"))
+            .header("authorization", bearer(1))
+            .body(Bytes::new())
+            .unwrap();
+        let response = client.send(list).await.unwrap();
+        assert_eq!(reason(&response), (403, "TopicMismatch".to_owned()));
+    });
+}
+
+#[test]
+fn a_certificate_sends_to_the_topics_that_are_written_in_it() {
+    block_on(async {
+        let apple = Apple::start().await;
+        for (also, status) in [(None, 400), (Some("voip"), 200)] {
+            let mut wanted = CertificateRequest::new(TOPIC, &[Environment::Production]);
+            if let Some(kind) = also {
+                wanted = wanted.with(kind);
+            }
+            let certificate = apple.service.issue_certificate(&wanted);
+            let mut config = HttpConfig::default().with_protocols(Protocols::H2Only);
+            config.extra_ca_pem = Some(apple.service.ca_pem());
+            let (chain, key) = (certificate.certificate_pem(), certificate.key_pem());
+            let identity = ClientCertificate::from_pem(&chain, &Secret::new(key));
+            let config = config.with_client_certificate(identity.expect("a certificate"));
+            let client = Client::new(config, Arc::new(apple.clock.clone())).unwrap();
+            let phone = apple.service.install(TOPIC, Environment::Production);
+            let mut alert = good(&apple, &phone);
+            alert.headers_mut().remove("authorization");
+            assert_eq!(client.send(alert.clone()).await.unwrap().status(), 200);
+            let mut call = alert;
+            let path = format!("/3/device/{}", phone.token_for(PushType::Voip));
+            to(&mut call, &apple, &path);
+            set(&mut call, "apns-topic", &format!("{TOPIC}.voip"));
+            set(&mut call, "apns-push-type", "voip");
+            let answer = client.send(call).await.unwrap();
+            assert_eq!(answer.status(), status, "{also:?}");
+        }
     });
 }
 
@@ -280,7 +518,7 @@ fn a_key_of_one_environment_does_not_count_in_the_other() {
             .register_key_for(KEY_ID, TEAM_ID, &fixtures::apns_key(1), sandbox, &[])
             .unwrap();
         for (environment, word) in [
-            (Environment::Production, "BadEnvironmentKeyIdInToken"),
+            (Environment::Production, "BadEnvironmentKeyInToken"),
             (Environment::Sandbox, ""),
         ] {
             let phone = apple.service.install(TOPIC, environment);
@@ -339,6 +577,23 @@ fn nothing_but_http_2_is_spoken() {
     });
 }
 
+#[test]
+fn a_client_that_names_no_protocol_may_begin_http_2_with_its_preface() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let url = apple.service.endpoint(Environment::Production);
+        let (mut sender, connection) = handshake(url, apple.service.ca_pem(), &[]).await;
+        tokio::spawn(connection);
+        let (parts, body) = good(&apple, &phone).into_parts();
+        let (answer, mut stream) = sender
+            .send_request(Request::from_parts(parts, ()), false)
+            .unwrap();
+        stream.send_data(body, true).unwrap();
+        assert_eq!(answer.await.unwrap().status(), 200);
+    });
+}
+
 fn stream_limit(client: &Client) -> Option<u32> {
     client.stats().iter().find_map(|it| it.stream_limit)
 }
@@ -384,6 +639,7 @@ fn a_stream_above_the_limit_is_refused_and_the_others_go_on() {
         let (mut sender, connection) = handshake(
             apple.service.endpoint(Environment::Production),
             apple.service.ca_pem(),
+            &[b"h2"],
         )
         .await;
         tokio::spawn(connection);
@@ -411,6 +667,7 @@ fn a_stream_above_the_limit_is_refused_and_the_others_go_on() {
 async fn handshake(
     url: String,
     ca_pem: String,
+    alpn: &[&[u8]],
 ) -> (
     h2::client::SendRequest<Bytes>,
     h2::client::Connection<impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin, Bytes>,
@@ -427,7 +684,7 @@ async fn handshake(
         .expect("TLS 1.2 and 1.3")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    tls.alpn_protocols = vec![b"h2".to_vec()];
+    tls.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     let address = url.replace("https://localhost", "127.0.0.1");
     let tcp = tokio::net::TcpStream::connect(address)
         .await

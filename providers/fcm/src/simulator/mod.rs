@@ -1,8 +1,19 @@
 //! Google's side on 127.0.0.1: the token endpoint, FCM, and the phones behind it.
 //!
 //! It is as strict as the service where the service is known to be: it checks the assertion's signature, audience, dates and
-//! scope, refuses access tokens that expired, refuses every field that the interface does not have, and delivers only to
-//! tokens of an app that is installed. What it accepts can be seen on the [`Phone`], and tapped there.
+//! scope, refuses access tokens that expired and other projects, refuses every field that the interface does not have, and
+//! delivers only to tokens and installation ids (`fid`) of an app that is installed. What it accepts can be seen on the
+//! [`Phone`], and tapped there.
+//!
+//! # What Google does not document, and what the simulator does
+//!
+//! - `android.data` beside `message.data`: the phone gets `android.data` alone, the plain reading of "overrides".
+//! - A field given in both spellings (`collapseKey` and `collapse_key`): refused. A JSON key given twice: the last counts.
+//! - Reserved keys of `data`: both of Google's lists are refused, that is `from`, `message_type`, `gcm`, and what begins with
+//!   `google` or `gcm.notification.`.
+//! - An enumeration's number that has no name: refused.
+//! - A condition has five topics at most.
+//! - Messages to topics and conditions are checked and accepted, and reach no phone. Quotas are not counted.
 //!
 //! ```no_run
 //! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,12 +26,13 @@
 
 mod oauth;
 mod phone;
+mod rules;
+mod running;
 mod schema;
 
 use std::{
     collections::HashMap,
     fmt, io,
-    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -28,15 +40,14 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::rand;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{Method, Request, header};
 use push_core::Clock;
-use push_http::TokioClock;
 use push_testkit::{
-    Authority, Faults, HttpServer, LOOPBACK, Log, Reply, ServerOptions, fixtures, json,
+    Faults, Log, Reply, counters, fixtures, json,
     serde_json::Value,
+    simulator::{self, Service, bearer},
+    simulator_options,
 };
 
 use self::oauth::Accounts;
@@ -45,76 +56,52 @@ pub use self::phone::{Arrival, Phone, Tapped};
 /// The project whose messages are taken.
 pub const PROJECT: &str = "demo-project";
 
+/// The project's number, which the interface takes for its name.
+const PROJECT_NUMBER: &str = "100000000001";
+
+/// The largest body of a request, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
 /// How the service listens and behaves.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// Where it listens. Default: a free port of 127.0.0.1.
-    pub address: SocketAddr,
-    /// What dates are compared with and delays wait on. Default: real time.
-    pub clock: Arc<dyn Clock>,
-    /// How long every answer takes. Default: none.
-    pub delay: Duration,
+    /// What every simulator has.
+    pub base: simulator::Options,
     /// How long an access token is good. Default: 3,599 s, as Google's are.
     pub access: Duration,
-    /// Whether every well-formed token belongs to a phone that takes everything: for load. Default: false.
-    pub any_token: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
+        simulator::Options::default().into()
+    }
+}
+
+impl From<simulator::Options> for Options {
+    fn from(base: simulator::Options) -> Self {
         Self {
-            address: LOOPBACK,
-            clock: Arc::new(TokioClock),
-            delay: Duration::ZERO,
+            base,
             access: Duration::from_secs(3599),
-            any_token: false,
         }
     }
 }
 
+simulator_options!(Options);
+
 impl Options {
-    /// Compares dates with this clock, and waits on it.
-    #[must_use]
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Answers after this long.
-    #[must_use]
-    pub fn with_delay(mut self, delay: Duration) -> Self {
-        self.delay = delay;
-        self
-    }
-
-    /// Grants access tokens that are good for so long.
+    /// Grants access tokens that are good for this long.
     #[must_use]
     pub fn with_access(mut self, life: Duration) -> Self {
         self.access = life;
-        self
-    }
-
-    /// Delivers to every well-formed token.
-    #[must_use]
-    pub fn with_any_token(mut self) -> Self {
-        self.any_token = true;
-        self
-    }
-
-    /// Listens on this port of 127.0.0.1.
-    #[must_use]
-    pub fn with_port(mut self, port: u16) -> Self {
-        self.address = SocketAddr::new(LOOPBACK.ip(), port);
         self
     }
 }
 
 /// Google: token endpoint and FCM on one port. When it drops, everything closes.
 pub struct Simulator {
-    server: HttpServer,
+    service: Service,
     world: Arc<World>,
-    ca_pem: String,
 }
 
 /// What all connections and phones share.
@@ -122,37 +109,29 @@ struct World {
     clock: Arc<dyn Clock>,
     any_token: bool,
     accounts: Accounts,
+    /// By token and by installation id.
     phones: Mutex<HashMap<String, Phone>>,
     faults: Faults,
     numbers: Numbers,
-}
-
-#[derive(Default)]
-struct Numbers {
-    token_requests: AtomicU64,
-    granted: AtomicU64,
-    sends: AtomicU64,
-    accepted: AtomicU64,
-    dry_runs: AtomicU64,
     messages: AtomicU64,
 }
 
-/// What happened since the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Connections that were accepted.
-    pub connections: u64,
-    /// Requests to the token endpoint.
-    pub token_requests: u64,
-    /// Access tokens that were granted.
-    pub granted: u64,
-    /// Messages that were sent, dry runs included.
-    pub sends: u64,
-    /// Messages that were accepted, dry runs excluded.
-    pub accepted: u64,
-    /// Dry runs that were accepted.
-    pub dry_runs: u64,
+counters! {
+    /// What happened since the start.
+    pub struct Counters of Numbers {
+        /// Connections that were accepted.
+        connections,
+        /// Requests to the token endpoint.
+        token_requests,
+        /// Access tokens that were granted.
+        granted,
+        /// Messages that were sent, dry runs included.
+        sends,
+        /// Messages that were accepted, dry runs excluded.
+        accepted,
+        /// Dry runs that were accepted.
+        dry_runs,
+    }
 }
 
 impl Simulator {
@@ -161,45 +140,32 @@ impl Simulator {
     /// # Errors
     /// If the address cannot be bound.
     pub async fn start(options: Options) -> io::Result<Self> {
-        let authority = Authority::new();
-        let mut serving = ServerOptions::tls(&authority).with_clock(Arc::clone(&options.clock));
-        serving.address = options.address;
         let world = Arc::new(World {
             accounts: Accounts::new(options.access),
-            clock: options.clock,
-            any_token: options.any_token,
+            clock: Arc::clone(&options.base.clock),
+            any_token: options.base.any_token,
             phones: Mutex::default(),
             faults: Faults::new(),
             numbers: Numbers::default(),
+            messages: AtomicU64::new(0),
         });
-        let (google, delay) = (Arc::clone(&world), options.delay);
-        let server = HttpServer::start(serving, move |request| {
-            let reply = google.answer(&request);
-            async move {
-                if delay.is_zero() {
-                    reply
-                } else {
-                    reply.after(delay)
-                }
-            }
-        })
-        .await?;
-        world.accounts.listen_at(&server.url());
-        Ok(Self {
-            server,
-            world,
-            ca_pem: authority.pem(),
-        })
+        let google = Arc::clone(&world);
+        let service = options
+            .base
+            .serve(MAX_BODY, move |request| google.answer(request))
+            .await?;
+        world.accounts.listen_at(&service.server().url());
+        Ok(Self { service, world })
     }
 
     /// Where to send to: the value of `endpoint` in the provider's configuration.
     pub fn endpoint(&self) -> String {
-        self.server.url()
+        self.service.server().url()
     }
 
     /// The authority of the service's certificate, as PEM: the value of `http.extra_ca_pem`.
     pub fn ca_pem(&self) -> String {
-        self.ca_pem.clone()
+        self.service.ca_pem()
     }
 
     /// The key file of a service account that may send for [`PROJECT`]: the value of `service_account`.
@@ -211,7 +177,7 @@ impl Simulator {
             "private_key": fixtures::rsa_key(),
             "client_email": oauth::EMAIL,
             "client_id": "100000000000000000001",
-            "token_uri": format!("{}/token", self.server.url()),
+            "token_uri": format!("{}/token", self.service.server().url()),
         })
         .to_string()
     }
@@ -257,25 +223,19 @@ impl Simulator {
 
     /// Cuts every connection without a word.
     pub fn cut_connections(&self) {
-        self.server.listener().cut_connections();
+        self.service.disconnect(false);
     }
 
     /// The requests themselves.
     pub fn log(&self) -> &Log {
-        self.server.log()
+        self.service.server().log()
     }
 
     /// What happened so far.
     pub fn counters(&self) -> Counters {
-        let read = |it: &AtomicU64| it.load(Ordering::Relaxed);
-        let numbers = &self.world.numbers;
         Counters {
-            connections: self.server.listener().accepted(),
-            token_requests: read(&numbers.token_requests),
-            granted: read(&numbers.granted),
-            sends: read(&numbers.sends),
-            accepted: read(&numbers.accepted),
-            dry_runs: read(&numbers.dry_runs),
+            connections: self.service.server().listener().accepted(),
+            ..self.world.numbers.read()
         }
     }
 }
@@ -302,11 +262,7 @@ pub fn error(code: &str) -> Reply {
         "UNSPECIFIED_ERROR" => (500, "UNKNOWN"),
         _ => (400, "INVALID_ARGUMENT"),
     };
-    let detail = json!({
-        "@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError",
-        "errorCode": code,
-    });
-    failure(status, word, "scripted", &[detail])
+    failure(status, word, "scripted", &[fcm_error(code)])
 }
 
 /// An error of any Google interface (`google.rpc.Status`).
@@ -318,23 +274,27 @@ fn failure(status: u16, word: &str, message: &str, details: &[Value]) -> Reply {
     Reply::new(status).json(json!({ "error": error }))
 }
 
-/// An argument that FCM itself refuses.
+/// FCM's own detail of an error.
+fn fcm_error(code: &str) -> Value {
+    json!({
+        "@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError",
+        "errorCode": code,
+    })
+}
+
+/// An argument that FCM refuses, with the field that is wrong. As in Google's examples there is no `FcmError`.
 fn invalid(field: &str, message: &str) -> Reply {
-    failure(
-        400,
-        "INVALID_ARGUMENT",
-        message,
-        &[
-            json!({
-                "@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError",
-                "errorCode": "INVALID_ARGUMENT",
-            }),
-            json!({
-                "@type": "type.googleapis.com/google.rpc.BadRequest",
-                "fieldViolations": [{ "field": field, "description": message }],
-            }),
-        ],
-    )
+    let detail = json!({
+        "@type": "type.googleapis.com/google.rpc.BadRequest",
+        "fieldViolations": [{ "field": field, "description": message }],
+    });
+    failure(400, "INVALID_ARGUMENT", message, &[detail])
+}
+
+/// A registration that is not there any more, or never was.
+fn unregistered() -> Reply {
+    let message = "Requested entity was not found.";
+    failure(404, "NOT_FOUND", message, &[fcm_error("UNREGISTERED")])
 }
 
 impl World {
@@ -357,15 +317,25 @@ impl World {
             let value = request.headers().get(name);
             value.and_then(|it| it.to_str().ok()).unwrap_or_default()
         };
-        let path = format!("/v1/projects/{PROJECT}/messages:send");
-        if request.uri().path() != path || request.method() != Method::POST {
+        let project = request
+            .uri()
+            .path()
+            .strip_prefix("/v1/projects/")
+            .and_then(|rest| rest.strip_suffix("/messages:send"))
+            .filter(|project| !project.is_empty() && !project.contains('/'));
+        let (Some(project), &Method::POST) = (project, request.method()) else {
             let message = "Requested entity was not found.";
             return Err(failure(404, "NOT_FOUND", message, &[]));
-        }
-        let bearer = header(header::AUTHORIZATION).strip_prefix("Bearer ");
-        if !bearer.is_some_and(|it| self.accounts.admits(it, self.clock.now())) {
+        };
+        let access = bearer(request.headers());
+        if !access.is_some_and(|token| self.accounts.admits(token, self.clock.now())) {
             let message = "Request had invalid authentication credentials.";
             return Err(failure(401, "UNAUTHENTICATED", message, &[]));
+        }
+        if ![PROJECT, PROJECT_NUMBER].contains(&project) {
+            let message = "Permission 'cloudmessaging.messages.create' denied on resource, \
+                           or it may not exist.";
+            return Err(failure(403, "PERMISSION_DENIED", message, &[]));
         }
         if !header(header::CONTENT_TYPE).starts_with("application/json") {
             let message = "Invalid JSON payload received.";
@@ -373,21 +343,22 @@ impl World {
         }
         let body = schema::read(request.body())?;
         let message = &body["message"];
-        let token = message["token"].as_str().unwrap_or_default();
-        if let Some(reply) = self.faults.take(token) {
+        let text = |key: &str| message[key].as_str();
+        let target = text("token").or(text("fid")).unwrap_or_default();
+        if let Some(reply) = self.faults.take(target) {
             return Err(reply);
         }
-        let phone = if token.is_empty() {
-            None
-        } else {
-            self.find(token)?
+        let phone = match (text("token"), text("fid")) {
+            (Some(token), _) => self.find(token)?,
+            (None, Some(fid)) => self.find_installation(fid)?,
+            (None, None) => None,
         };
         if body["validate_only"] == true {
             self.numbers.dry_runs.fetch_add(1, Ordering::Relaxed);
             let name = format!("projects/{PROJECT}/messages/fake_message_id");
             return Ok(Reply::new(200).json(json!({ "name": name })));
         }
-        let number = self.numbers.messages.fetch_add(1, Ordering::Relaxed);
+        let number = self.messages.fetch_add(1, Ordering::Relaxed);
         let id = format!("0:{}%{number:016x}", self.clock.now().unix_millis() * 1000);
         if let Some(phone) = phone {
             phone.take(message, &id, self.clock.now());
@@ -408,28 +379,27 @@ impl World {
                 .bytes()
                 .all(|it| it.is_ascii_alphanumeric() || matches!(it, b':' | b'-' | b'_'));
         if !well_formed {
+            // As in Google's example: FCM's own detail, and no field.
             let words = "The registration token is not a valid FCM registration token";
-            return Err(invalid("message.token", words));
+            let detail = fcm_error("INVALID_ARGUMENT");
+            return Err(failure(400, "INVALID_ARGUMENT", words, &[detail]));
         }
         if self.any_token {
             return Ok(None);
         }
-        let detail = json!({
-            "@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError",
-            "errorCode": "UNREGISTERED",
-        });
-        let message = "Requested entity was not found.";
-        Err(failure(404, "NOT_FOUND", message, &[detail]))
+        Err(unregistered())
+    }
+
+    /// The phone of an installation id. Unlike a token, one that is malformed is unregistered, never an invalid argument.
+    fn find_installation(&self, fid: &str) -> Result<Option<Phone>, Reply> {
+        match self.phones().get(fid).cloned() {
+            Some(phone) => Ok(Some(phone)),
+            None if self.any_token && rules::is_fid(fid) => Ok(None),
+            None => Err(unregistered()),
+        }
     }
 
     fn phones(&self) -> MutexGuard<'_, HashMap<String, Phone>> {
         self.phones.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Text that cannot be guessed.
-fn random(bytes: usize) -> String {
-    let mut buffer = vec![0; bytes];
-    rand::fill(&mut buffer).expect("the system has randomness");
-    URL_SAFE_NO_PAD.encode(buffer)
 }

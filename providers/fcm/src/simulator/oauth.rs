@@ -1,20 +1,17 @@
 //! The token endpoint: a signed assertion for an access token (RFC 7523).
 use std::{
-    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{Method, Request, header};
-use percent_encoding::percent_decode_str;
 use push_core::Timestamp;
 use push_testkit::{
     Reply, fixtures, json,
     jwt::{Algorithm, Verifier},
+    simulator::{AccessTokens, form, random_text},
 };
-
-use super::random;
 
 /// The only account.
 pub(super) const EMAIL: &str = "push@demo-project.iam.gserviceaccount.com";
@@ -34,14 +31,13 @@ const SKEW: i64 = 60;
 pub(super) struct Accounts {
     verifier: Verifier,
     life: Duration,
+    granted: AccessTokens<()>,
     state: Mutex<State>,
 }
 
 struct State {
     audiences: Vec<String>,
     key_is_known: bool,
-    /// Access tokens, and when they expire.
-    granted: HashMap<String, Timestamp>,
 }
 
 impl Accounts {
@@ -49,10 +45,10 @@ impl Accounts {
         Self {
             verifier: Verifier::of_private_pem(Algorithm::Rs256, &fixtures::rsa_key()),
             life,
+            granted: AccessTokens::default(),
             state: Mutex::new(State {
                 audiences: vec!["https://oauth2.googleapis.com/token".to_owned()],
                 key_is_known: true,
-                granted: HashMap::new(),
             }),
         }
     }
@@ -67,15 +63,12 @@ impl Accounts {
     }
 
     pub(super) fn expire_access(&self) {
-        self.lock().granted.clear();
+        self.granted.forget();
     }
 
     /// Whether `token` was granted and is still good.
     pub(super) fn admits(&self, token: &str, now: Timestamp) -> bool {
-        self.lock()
-            .granted
-            .get(token)
-            .is_some_and(|until| now < *until)
+        self.granted.holder(token, now).is_ok()
     }
 
     pub(super) fn answer(&self, request: &Request<Bytes>, now: Timestamp) -> Reply {
@@ -99,7 +92,10 @@ impl Accounts {
         let bad = |error, words: &str| (400, error, words.to_owned());
         let kind = request.headers().get(header::CONTENT_TYPE);
         if request.method() != Method::POST
-            || kind.is_none_or(|it| it != "application/x-www-form-urlencoded")
+            || !kind.is_some_and(|kind| {
+                kind.as_bytes()
+                    .starts_with(b"application/x-www-form-urlencoded")
+            })
         {
             return Err(bad("invalid_request", "A form is posted here."));
         }
@@ -113,7 +109,7 @@ impl Accounts {
             .verifier
             .verify(field("assertion"))
             .map_err(|it| grant(&format!("Invalid JWT Signature: {it}")))?;
-        let mut state = self.lock();
+        let state = self.lock();
         if jwt.header["kid"] != KEY_ID || jwt.claims["iss"] != EMAIL || !state.key_is_known {
             return Err(grant("Invalid JWT Signature: account or key not found"));
         }
@@ -133,27 +129,12 @@ impl Accounts {
                 "Invalid OAuth scope or ID token audience provided.",
             ));
         }
-        state.granted.retain(|_, until| now < *until);
-        let token = format!("ya29.{}", random(24));
-        state.granted.insert(token.clone(), now + self.life);
+        let token = format!("ya29.{}", random_text(24));
+        self.granted.grant(&token, (), now, self.life);
         Ok(token)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn form(body: &[u8]) -> HashMap<String, String> {
-    let decode = |it: &str| {
-        percent_decode_str(&it.replace('+', " "))
-            .decode_utf8_lossy()
-            .into_owned()
-    };
-    std::str::from_utf8(body)
-        .unwrap_or_default()
-        .split('&')
-        .filter_map(|it| it.split_once('='))
-        .map(|(key, value)| (decode(key), decode(value)))
-        .collect()
 }

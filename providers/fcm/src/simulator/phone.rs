@@ -1,46 +1,33 @@
 //! The phone: what arrives, what is shown, and what the app gets when a person taps.
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use push_core::Timestamp;
-use push_testkit::serde_json::Value;
+use push_testkit::{
+    json,
+    serde_json::Value,
+    simulator::{Arrives, Inbox, random_text},
+};
 
-use super::{World, random, schema};
-
-/// Arrivals that a phone remembers.
-const KEPT: usize = 1024;
+use super::{PROJECT_NUMBER, World, rules};
 
 /// Messages that FCM keeps for an absent phone; with one more it drops them all.
 const WAITING: usize = 100;
 
-/// How long FCM keeps a message that names no time to live.
-const DEFAULT_TTL: Duration = crate::wire::MAX_TTL;
+/// How long FCM keeps a message that names no time to live: four weeks, which is also the longest (`AndroidConfig.ttl`).
+const DEFAULT_TTL: Duration = Duration::from_secs(28 * 24 * 60 * 60);
 
 /// A phone with the app on it. Clones are the same phone.
 #[derive(Clone)]
 pub struct Phone {
     token: String,
+    fid: String,
     world: Weak<World>,
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Default)]
-struct State {
-    off: bool,
-    waiting: Vec<Waiting>,
-    arrivals: VecDeque<Arrival>,
-    arrived: u64,
-    screen: Vec<Arrival>,
-    badge: u32,
-}
-
-struct Waiting {
-    arrival: Arrival,
-    until: Timestamp,
+    pub(super) inbox: Inbox<Arrival>,
 }
 
 /// One message as the phone got it. `Debug` shows its id only.
@@ -62,9 +49,11 @@ pub struct Arrival {
 impl Arrival {
     fn read(message: &Value, id: &str) -> Self {
         let android = &message["android"];
-        let mut data = text_map(&message["data"]);
-        // What is said for Android replaces what is said for all.
-        data.extend(text_map(&android["data"]));
+        // What is said for Android replaces what is said for all, as a whole.
+        let data = match &android["data"] {
+            Value::Null => text_map(&message["data"]),
+            own => text_map(own),
+        };
         let mut shown = message["notification"].as_object().cloned();
         if let Some(own) = android["notification"].as_object() {
             shown.get_or_insert_default().extend(own.clone());
@@ -78,28 +67,28 @@ impl Arrival {
         }
     }
 
-    fn shown(&self, key: &str) -> Option<&str> {
+    fn text_of(&self, key: &str) -> Option<&str> {
         self.notification.as_ref()?[key].as_str()
     }
 
     /// The first line.
     pub fn title(&self) -> Option<&str> {
-        self.shown("title")
+        self.text_of("title")
     }
 
     /// The text.
     pub fn body(&self) -> Option<&str> {
-        self.shown("body")
+        self.text_of("body")
     }
 
     /// What is heard: `default`, or a resource of the app; `None` for silence.
     pub fn sound(&self) -> Option<&str> {
-        self.shown("sound")
+        self.text_of("sound")
     }
 
     /// The notification channel of the app.
     pub fn channel_id(&self) -> Option<&str> {
-        self.shown("channel_id")
+        self.text_of("channel_id")
     }
 
     /// The number for the icon.
@@ -110,6 +99,31 @@ impl Arrival {
     /// The `ext` string in the data.
     pub fn ext(&self) -> Option<&str> {
         self.data.get("ext").map(String::as_str)
+    }
+}
+
+impl Arrives for Arrival {
+    fn is_shown(&self) -> bool {
+        self.notification.is_some()
+    }
+
+    fn replaces(&self, earlier: &Self) -> bool {
+        self.text_of("tag").is_some() && self.text_of("tag") == earlier.text_of("tag")
+    }
+
+    fn badge_after(&self, now: u32) -> u32 {
+        self.badge()
+            .map_or(now, |count| u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "id": self.id,
+            "high_priority": self.high_priority,
+            "collapse_key": self.collapse_key,
+            "notification": self.notification,
+            "data": self.data,
+        })
     }
 }
 
@@ -138,11 +152,17 @@ impl fmt::Debug for Tapped {
 impl Phone {
     pub(super) fn install(world: &Arc<World>) -> Self {
         let phone = Self {
-            token: format!("{}:APA91b{}", random(16), random(96)),
+            token: format!("{}:APA91b{}", random_text(16), random_text(96)),
+            // `[cdef]` and 21 characters more.
+            fid: format!("c{}", &random_text(16)[..21]),
             world: Arc::downgrade(world),
-            state: Arc::default(),
+            inbox: Inbox::default(),
         };
-        world.phones().insert(phone.token.clone(), phone.clone());
+        let mut phones = world.phones();
+        for key in [&phone.token, &phone.fid] {
+            phones.insert(key.clone(), phone.clone());
+        }
+        drop(phones);
         phone
     }
 
@@ -151,52 +171,63 @@ impl Phone {
         self.token.clone()
     }
 
+    /// The Firebase installation id.
+    pub fn fid(&self) -> String {
+        self.fid.clone()
+    }
+
     /// Everything that arrived, oldest first: the last 1,024.
     pub fn arrivals(&self) -> Vec<Arrival> {
-        self.lock().arrivals.iter().cloned().collect()
+        self.inbox.arrivals()
     }
 
     /// How many messages arrived since the app was installed.
     pub fn arrived(&self) -> u64 {
-        self.lock().arrived
+        self.inbox.arrived()
     }
 
     /// What the system shows, oldest first: what a later one replaced (`tag`) or a person tapped is not there.
     pub fn screen(&self) -> Vec<Arrival> {
-        self.lock().screen.clone()
+        self.inbox.screen()
     }
 
     /// The number on the icon.
     pub fn badge(&self) -> u32 {
-        self.lock().badge
+        self.inbox.badge()
     }
 
     /// A person taps `arrival`: it leaves the screen, and the app is started. `None` if it is not on the screen.
     pub fn tap(&self, arrival: &Arrival) -> Option<Tapped> {
-        let mut state = self.lock();
-        let at = state.screen.iter().position(|it| it == arrival)?;
-        let arrival = state.screen.remove(at);
-        let mut extras = arrival.data.clone();
-        extras.insert("google.message_id".into(), arrival.id.clone());
-        extras.insert("from".into(), "100000000001".into());
-        if !arrival.collapse_key.is_empty() {
-            extras.insert("collapse_key".into(), arrival.collapse_key.clone());
-        }
-        Some(Tapped {
-            action: arrival.shown("click_action").map(str::to_owned),
-            extras,
-        })
+        self.tap_on(|shown| shown == arrival)
     }
 
     /// A person taps the newest notification on the screen. See [`Phone::tap`].
     pub fn tap_newest(&self) -> Option<Tapped> {
-        let newest = self.lock().screen.last().cloned()?;
-        self.tap(&newest)
+        self.tap_on(|_| true)
+    }
+
+    fn tap_on(&self, which: impl Fn(&Arrival) -> bool) -> Option<Tapped> {
+        let arrival = self.inbox.tap(which)?;
+        let mut extras = arrival.data.clone();
+        extras.insert("google.message_id".into(), arrival.id.clone());
+        extras.insert("from".into(), PROJECT_NUMBER.into());
+        if !arrival.collapse_key.is_empty() {
+            extras.insert("collapse_key".into(), arrival.collapse_key.clone());
+        }
+        Some(Tapped {
+            action: arrival.text_of("click_action").map(str::to_owned),
+            extras,
+        })
+    }
+
+    /// Completes when at least `count` messages have arrived since the app was installed, and returns the last.
+    pub async fn wait_for(&self, count: u64) -> Option<Arrival> {
+        self.inbox.wait_for(count).await
     }
 
     /// Nothing arrives any more; the service keeps 100 messages for the phone, and with one more drops them all.
     pub fn switch_off(&self) {
-        self.lock().off = true;
+        self.inbox.switch_off();
     }
 
     /// What the service kept, and whose time is not over, arrives.
@@ -204,20 +235,17 @@ impl Phone {
         let Some(world) = self.world.upgrade() else {
             return;
         };
-        let now = world.clock.now();
-        let mut state = self.lock();
-        state.off = false;
-        for it in std::mem::take(&mut state.waiting) {
-            if now < it.until {
-                state.show(it.arrival);
-            }
+        for arrival in self.inbox.switch_on(world.clock.now()) {
+            self.inbox.receive(arrival);
         }
     }
 
     /// The app is deleted: from now on the service answers `UNREGISTERED`.
     pub fn uninstall(&self) {
         if let Some(world) = self.world.upgrade() {
-            world.phones().remove(&self.token);
+            let mut phones = world.phones();
+            phones.remove(&self.token);
+            phones.remove(&self.fid);
         }
     }
 
@@ -234,60 +262,27 @@ impl Phone {
     /// Takes a message that the service accepted.
     pub(super) fn take(&self, message: &Value, id: &str, now: Timestamp) {
         let arrival = Arrival::read(message, id);
-        let mut state = self.lock();
-        if !state.off {
-            return state.show(arrival);
+        if !self.inbox.is_off() {
+            return self.inbox.receive(arrival);
         }
         let ttl = message["android"]["ttl"]
             .as_str()
-            .and_then(schema::seconds)
+            .and_then(rules::seconds)
             .map_or(DEFAULT_TTL, Duration::from_secs_f64);
-        if !arrival.collapse_key.is_empty() {
-            let key = arrival.collapse_key.clone();
-            state.waiting.retain(|it| it.arrival.collapse_key != key);
-        }
-        if state.waiting.len() == WAITING {
-            return state.waiting.clear();
-        }
-        state.waiting.push(Waiting {
-            arrival,
-            until: now + ttl,
+        let key = arrival.collapse_key.clone();
+        self.inbox.keep(arrival, now + ttl, |kept| {
+            !key.is_empty() && kept.collapse_key == key
         });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn show(&mut self, arrival: Arrival) {
-        self.arrived += 1;
-        if let Some(count) = arrival.badge() {
-            self.badge = u32::try_from(count).unwrap_or(u32::MAX);
+        if self.inbox.kept() > WAITING {
+            self.inbox.drop_kept();
         }
-        if arrival.notification.is_some() {
-            if let Some(tag) = arrival.shown("tag") {
-                self.screen.retain(|it| it.shown("tag") != Some(tag));
-            }
-            if self.screen.len() == KEPT {
-                self.screen.remove(0);
-            }
-            self.screen.push(arrival.clone());
-        }
-        if self.arrivals.len() == KEPT {
-            self.arrivals.pop_front();
-        }
-        self.arrivals.push_back(arrival);
     }
 }
 
 impl fmt::Debug for Phone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.lock();
         f.debug_struct("Phone")
-            .field("arrived", &state.arrived)
-            .field("screen", &state.screen.len())
+            .field("arrived", &self.arrived())
             .finish_non_exhaustive()
     }
 }

@@ -4,8 +4,12 @@ use push_testkit::{
     serde_json::{self, Map, Value},
 };
 
-use super::{failure, invalid};
-use crate::wire::MAX_PAYLOAD;
+use super::{failure, invalid, rules};
+
+// The reference of `projects.messages` and *About FCM messages*.
+const MAX_PAYLOAD: usize = 4096;
+const MAX_PAYLOAD_TO_TOPICS: usize = 2048;
+const MAX_TTL: f64 = 28.0 * 24.0 * 3600.0;
 
 /// The type of a field.
 enum Type {
@@ -23,12 +27,18 @@ enum Type {
     DurationList,
     /// Any object.
     Struct,
+    /// One of these words, in any case, or its place among them: every admin SDK sends `high` for `HIGH`.
     Word(&'static [&'static str]),
+    /// `#rrggbb`.
+    Color,
+    /// RFC 3339.
+    Timestamp,
     Object(&'static [(&'static str, Self)]),
 }
 
 use Type::{
-    Bool, Duration, DurationList, Int, Object, Struct, Text, TextList, TextMap, Unit, Word,
+    Bool, Color, Duration, DurationList, Int, Object, Struct, Text, TextList, TextMap, Timestamp,
+    Unit, Word,
 };
 
 const REQUEST: &[(&str, Type)] = &[("validate_only", Bool), ("message", Object(MESSAGE))];
@@ -45,6 +55,7 @@ const MESSAGE: &[(&str, Type)] = &[
         Object(&[("title", Text), ("body", Text), ("image", Text)]),
     ),
     ("android", Object(ANDROID)),
+    ("android_v2", Object(ANDROID_V2)),
     (
         "apns",
         Object(&[
@@ -85,11 +96,32 @@ const ANDROID: &[(&str, Type)] = &[
     ("notification", Object(ANDROID_NOTIFICATION)),
 ];
 
+/// A preview of 2026.
+const ANDROID_V2: &[(&str, Type)] = &[
+    ("collapse_key", Text),
+    ("ttl", Duration),
+    ("restricted_package_name", Text),
+    ("data", TextMap),
+    ("direct_boot_ok", Bool),
+    ("bandwidth_constrained_ok", Bool),
+    ("restricted_satellite_ok", Bool),
+    ("fcm_options", Object(&[("analytics_label", Text)])),
+    (
+        "remote_notification",
+        Object(&[
+            ("notification", Object(ANDROID_NOTIFICATION)),
+            ("mutable_content", Bool),
+            ("use_as_v1_data_message", Bool),
+        ]),
+    ),
+    ("background_sync", Object(&[])),
+];
+
 const ANDROID_NOTIFICATION: &[(&str, Type)] = &[
     ("title", Text),
     ("body", Text),
     ("icon", Text),
-    ("color", Text),
+    ("color", Color),
     ("sound", Text),
     ("tag", Text),
     ("click_action", Text),
@@ -101,7 +133,7 @@ const ANDROID_NOTIFICATION: &[(&str, Type)] = &[
     ("image", Text),
     ("ticker", Text),
     ("sticky", Bool),
-    ("event_time", Text),
+    ("event_time", Timestamp),
     ("local_only", Bool),
     (
         "notification_priority",
@@ -139,6 +171,8 @@ const ANDROID_NOTIFICATION: &[(&str, Type)] = &[
         Word(&["VISIBILITY_UNSPECIFIED", "PRIVATE", "PUBLIC", "SECRET"]),
     ),
     ("notification_count", Int),
+    ("bypass_proxy_notification", Bool),
+    ("id", Int),
     (
         "proxy",
         Word(&["PROXY_UNSPECIFIED", "ALLOW", "DENY", "IF_PRIORITY_LOWERED"]),
@@ -215,41 +249,55 @@ fn object(
         }
         let value = match kind {
             Object(fields) => object(fields, value, &path, violations),
-            kind => {
-                leaf(kind, value, &path, violations);
-                value.clone()
-            }
+            kind => leaf(kind, value, &path, violations),
         };
-        out.insert(name, value);
+        if out.insert(name, value).is_some() {
+            violations.push(Violation {
+                description: format!("Invalid value at '{path}': the field is given twice"),
+                field: path,
+            });
+        }
     }
     out.into()
 }
 
-fn leaf(kind: &Type, value: &Value, at: &str, violations: &mut Vec<Violation>) {
+/// Checks a value and writes it as the service understands it: numbers given as text as numbers, words in capitals.
+fn leaf(kind: &Type, value: &Value, at: &str, violations: &mut Vec<Violation>) -> Value {
+    let text = |is_so: fn(&str) -> bool| value.as_str().is_some_and(is_so);
+    let mut understood = value.clone();
     let (fits, name) = match kind {
         Text => (value.is_string(), "TYPE_STRING"),
         Bool => (value.is_boolean(), "TYPE_BOOL"),
-        Int => (
-            value.as_i64().is_some_and(|it| i32::try_from(it).is_ok()),
-            "TYPE_INT32",
-        ),
+        Int => {
+            let number = int32(value);
+            understood = number.into();
+            (number.is_some(), "TYPE_INT32")
+        }
         Unit => (
             value.as_f64().is_some_and(|it| (0.0..=1.0).contains(&it)),
             "TYPE_FLOAT",
         ),
         Duration => (
-            value.as_str().is_some_and(|it| seconds(it).is_some()),
+            text(|text| rules::seconds(text).is_some()),
             "google.protobuf.Duration",
         ),
         Struct => (value.is_object(), "google.protobuf.Struct"),
-        Word(words) => (
-            value.as_str().is_some_and(|it| words.contains(&it)),
-            "TYPE_ENUM",
-        ),
+        Word(words) => {
+            let word = match value {
+                Value::String(text) => words.iter().find(|word| word.eq_ignore_ascii_case(text)),
+                other => other
+                    .as_u64()
+                    .and_then(|place| words.get(usize::try_from(place).ok()?)),
+            };
+            understood = word.copied().into();
+            (word.is_some(), "TYPE_ENUM")
+        }
+        Color => (text(rules::is_color), "a color as #rrggbb"),
+        Timestamp => (text(rules::is_timestamp), "google.protobuf.Timestamp"),
         TextList => (list(value, Value::is_string), "TYPE_STRING"),
         DurationList => (
             list(value, |it| {
-                it.as_str().is_some_and(|it| seconds(it).is_some())
+                it.as_str().is_some_and(|it| rules::seconds(it).is_some())
             }),
             "google.protobuf.Duration",
         ),
@@ -272,6 +320,19 @@ fn leaf(kind: &Type, value: &Value, at: &str, violations: &mut Vec<Violation>) {
     if !fits {
         violations.push(wrong(at, value, name));
     }
+    understood
+}
+
+/// A whole number of 32 bits, as protobuf's JSON takes it: `3`, `3.0` or `"3"`.
+fn int32(value: &Value) -> Option<i32> {
+    let number = match value {
+        Value::String(text) => text.parse().ok()?,
+        other => other.as_f64()?,
+    };
+    let whole =
+        number.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number);
+    #[allow(clippy::cast_possible_truncation)]
+    whole.then_some(number as i32)
 }
 
 fn list(value: &Value, fits: impl Fn(&Value) -> bool) -> bool {
@@ -297,16 +358,6 @@ fn snake(name: &str) -> String {
     out
 }
 
-/// The seconds of `3.5s`.
-pub(super) fn seconds(text: &str) -> Option<f64> {
-    let number = text.strip_suffix('s')?;
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let digits = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
-    (digits(whole) && digits(fraction) && fraction.len() <= 9)
-        .then(|| number.parse().ok())
-        .flatten()
-}
-
 /// What no schema can say.
 fn semantics(message: &Value) -> Result<(), Reply> {
     let targets = ["token", "topic", "condition", "fid"];
@@ -315,30 +366,88 @@ fn semantics(message: &Value) -> Result<(), Reply> {
         let words = "Exactly one of token, topic, condition or fid must be set";
         return Err(invalid("message", words));
     }
-    let android = &message["android"];
-    if let Some(ttl) = android["ttl"].as_str().and_then(seconds)
-        && ttl > 28.0 * 24.0 * 3600.0
+    let topics = match (message["topic"].as_str(), message["condition"].as_str()) {
+        (Some(topic), _) if !rules::is_topic(topic) => {
+            return Err(invalid("message.topic", "Malformed topic name"));
+        }
+        (_, Some(condition)) if rules::condition(condition).is_none() => {
+            return Err(invalid("message.condition", "Invalid condition expression"));
+        }
+        (topic, condition) => topic.is_some() || condition.is_some(),
+    };
+    let (android, preview) = (&message["android"], &message["android_v2"]);
+    if !preview.is_null() {
+        if !android.is_null() {
+            let words = "Only one of android and android_v2 may be set";
+            return Err(invalid("message.android_v2", words));
+        }
+        let kinds = ["remote_notification", "background_sync"];
+        if kinds
+            .iter()
+            .filter(|kind| preview.get(**kind).is_some())
+            .count()
+            != 1
+        {
+            let words = "Exactly one of remote_notification and background_sync must be set";
+            return Err(invalid("message.android_v2", words));
+        }
+    }
+    let shown_v2 = &preview["remote_notification"]["notification"];
+    for (at, config, shown) in [
+        ("android", android, &android["notification"]),
+        ("android_v2", preview, shown_v2),
+    ] {
+        if config["ttl"].as_str().and_then(rules::seconds) > Some(MAX_TTL) {
+            let words = "Invalid ttl: more than 28 days";
+            return Err(invalid(&format!("message.{at}.ttl"), words));
+        }
+        if shown["notification_count"]
+            .as_i64()
+            .is_some_and(|count| count < 0)
+        {
+            let field = "message.android.notification.notification_count";
+            return Err(invalid(field, "Invalid notification count: it is negative"));
+        }
+        // `id` is of the preview alone, `proxy` of the stable form alone.
+        let foreign = if at == "android" { "id" } else { "proxy" };
+        if shown.get(foreign).is_some() {
+            let words = format!("Unknown name \"{foreign}\": Cannot find field.");
+            return Err(invalid(&format!("message.{at}"), &words));
+        }
+    }
+    for at in ["", "android", "android_v2", "apns", "webpush"] {
+        let options = if at.is_empty() {
+            &message["fcm_options"]
+        } else {
+            &message[at]["fcm_options"]
+        };
+        if options["analytics_label"]
+            .as_str()
+            .is_some_and(|label| !rules::is_label(label))
+        {
+            let at = if at.is_empty() { "" } else { &format!("{at}.") };
+            let field = format!("message.{at}fcm_options.analytics_label");
+            return Err(invalid(&field, "Invalid analytics label"));
+        }
+    }
+    if message["webpush"]["fcm_options"]["link"]
+        .as_str()
+        .is_some_and(|link| !link.starts_with("https://"))
     {
         return Err(invalid(
-            "message.android.ttl",
-            "Invalid ttl: more than 28 days",
+            "message.webpush.fcm_options.link",
+            "The link is not https",
         ));
     }
-    if android["notification"]["notification_count"].as_i64() < Some(0)
-        && !android["notification"]["notification_count"].is_null()
-    {
-        let field = "message.android.notification.notification_count";
-        return Err(invalid(field, "Invalid notification count: it is negative"));
-    }
-    let data = [&message["data"], &android["data"]];
+    let data = [&message["data"], &android["data"], &preview["data"]];
     for key in data
         .iter()
         .filter_map(|it| it.as_object())
         .flat_map(Map::keys)
     {
         let reserved = matches!(key.as_str(), "from" | "message_type" | "gcm")
-            || key.starts_with("google.")
-            || key.starts_with("gcm.");
+            || key.starts_with("google")
+            || key.starts_with("gcm.notification.");
         if reserved {
             return Err(invalid(
                 "message.data",
@@ -346,9 +455,14 @@ fn semantics(message: &Value) -> Result<(), Reply> {
             ));
         }
     }
-    let shown = [&message["notification"], &android["notification"]];
+    let shown = [&message["notification"], &android["notification"], shown_v2];
     let size: usize = data.iter().chain(&shown).map(|it| bytes(it)).sum();
-    if size > MAX_PAYLOAD {
+    let largest = if topics {
+        MAX_PAYLOAD_TO_TOPICS
+    } else {
+        MAX_PAYLOAD
+    };
+    if size > largest {
         return Err(invalid("message", "Android message is too big"));
     }
     Ok(())

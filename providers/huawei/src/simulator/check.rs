@@ -1,7 +1,13 @@
 //! Whether a message is one that Huawei takes, field by field.
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
-use crate::{MAX_PAYLOAD, MAX_TOKENS, MAX_TTL};
+// The reference of the downlink message.
+const MAX_TOKENS: usize = 1000;
+/// Without the tokens, in bytes.
+const MAX_PAYLOAD: usize = 4096;
+pub(super) const MAX_TTL: Duration = Duration::from_secs(15 * 24 * 60 * 60);
 
 /// A code and Huawei's words for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,14 +122,16 @@ pub(super) fn check(body: &[u8], may_be_urgent: bool) -> Result<Accepted, Refusa
     only(&request, &["validate_only", "message", "review"])?;
     let validate_only = flag(&request, "validate_only")?.unwrap_or(false);
     let Some(Value::Object(mut message)) = request.remove("message") else {
-        return wrong_structure("message is missing");
+        // Its tokens are missing with it, and that is what Huawei complains of.
+        return no("80300010", "message is missing, and its tokens with it");
     };
     only(&message, MESSAGE_FIELDS)?;
     let tokens = tokens(&mut message, body.len())?;
     text(&message, "data")?;
     let android = object(&message, "android")?;
     if let Some(android) = android {
-        check_android(android, may_be_urgent)?;
+        let common = object(&message, "notification")?;
+        check_android(android, common, may_be_urgent)?;
     }
     let shows = android.is_some_and(|it| it.contains_key("notification"));
     if !shows && !message.contains_key("data") {
@@ -142,7 +150,7 @@ fn tokens(message: &mut Map<String, Value>, size: usize) -> Result<Vec<String>, 
         return wrong_structure("the simulator knows tokens, no topics");
     }
     let Some(list) = message.remove("token") else {
-        return no("80100001", "message.token is missing");
+        return no("80300010", "message.token is missing");
     };
     if size - list.to_string().len().min(size) > MAX_PAYLOAD {
         return no("80300008", "the message body is larger than 4096 bytes");
@@ -162,11 +170,24 @@ fn tokens(message: &mut Map<String, Value>, size: usize) -> Result<Vec<String>, 
         .collect();
     match tokens {
         Some(tokens) if !tokens.is_empty() => Ok(tokens),
-        _ => no("80100001", "message.token is empty or holds no text"),
+        Some(_) => no("80300010", "message.token is empty"),
+        None => no("80100001", "message.token holds what is no text"),
     }
 }
 
-fn check_android(android: &Map<String, Value>, may_be_urgent: bool) -> Result<(), Refusal> {
+/// The whole seconds of `86400s`; Huawei's own demo also takes a number alone and a fraction.
+pub(super) fn seconds(ttl: &str) -> Option<u64> {
+    let number = ttl.strip_suffix('s').unwrap_or(ttl);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    (digits(whole) && digits(fraction)).then(|| whole.parse().ok())?
+}
+
+fn check_android(
+    android: &Map<String, Value>,
+    common: Option<&Map<String, Value>>,
+    may_be_urgent: bool,
+) -> Result<(), Refusal> {
     only(android, ANDROID_FIELDS)?;
     for key in ["bi_tag", "receipt_id", "data"] {
         text(android, key)?;
@@ -188,11 +209,10 @@ fn check_android(android: &Map<String, Value>, may_be_urgent: bool) -> Result<()
         return no("80100001", "category is not known");
     }
     if let Some(ttl) = text(android, "ttl")? {
-        let seconds: Option<u64> = ttl.strip_suffix('s').and_then(|it| it.parse().ok());
-        match seconds {
+        match seconds(ttl) {
             None => return no("80100001", "ttl is not like 86400s"),
             Some(0) => return no("80100004", "ttl is over already"),
-            Some(it) if it > MAX_TTL.as_secs() => {
+            Some(seconds) if seconds > MAX_TTL.as_secs() => {
                 return no("80100001", "ttl is more than 15 days");
             }
             Some(_) => {}
@@ -202,15 +222,25 @@ fn check_android(android: &Map<String, Value>, may_be_urgent: bool) -> Result<()
         number(android, key, from, to)?;
     }
     match object(android, "notification")? {
-        Some(notification) => check_notification(notification),
+        Some(notification) => check_notification(notification, common),
         None => Ok(()),
     }
 }
 
-fn check_notification(it: &Map<String, Value>) -> Result<(), Refusal> {
+/// `common` is `message.notification`, whose texts count where Android's own are missing.
+fn check_notification(
+    it: &Map<String, Value>,
+    common: Option<&Map<String, Value>>,
+) -> Result<(), Refusal> {
     only(it, NOTIFICATION_FIELDS)?;
     for (key, localized) in [("title", "title_loc_key"), ("body", "body_loc_key")] {
-        let there = text(it, key)?.is_some_and(|it| !it.is_empty());
+        let common = match common {
+            Some(common) => text(common, key)?,
+            None => None,
+        };
+        let there = text(it, key)?
+            .or(common)
+            .is_some_and(|text| !text.is_empty());
         if !there && text(it, localized)?.is_none() {
             return wrong_structure(format!("notification.{key} is missing"));
         }
@@ -240,6 +270,30 @@ fn check_notification(it: &Map<String, Value>) -> Result<(), Refusal> {
         && !matches!(style.as_i64(), Some(0 | 1 | 3))
     {
         return wrong_structure("style is not 0, 1 or 3");
+    }
+    if it.get("style").and_then(Value::as_i64) == Some(1) {
+        for key in ["big_title", "big_body"] {
+            if text(it, key)?.is_none_or(str::is_empty) {
+                return wrong_structure(format!("style 1 needs notification.{key}"));
+            }
+        }
+    }
+    let is_color = |color: &str| {
+        color.strip_prefix('#').is_some_and(|digits| {
+            digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+        })
+    };
+    if text(it, "color")?.is_some_and(|color| !is_color(color)) {
+        return wrong_structure("color is not #RRGGBB");
+    }
+    if text(it, "profile_id")?.is_some_and(|id| id.len() > 64) {
+        return wrong_structure("profile_id is longer than 64");
+    }
+    for (key, most) in [("vibrate_config", 10), ("inbox_content", 5), ("buttons", 3)] {
+        let fits = |list: &Value| list.as_array().is_some_and(|list| list.len() <= most);
+        if it.get(key).is_some_and(|list| !fits(list)) {
+            return wrong_structure(format!("{key} is not a list of {most} at most"));
+        }
     }
     if let Some(badge) = object(it, "badge")? {
         only(badge, &["add_num", "set_num", "class"])?;

@@ -1,16 +1,17 @@
 //! An app on a phone: what arrived, what is on the screen, what a tap opens.
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use serde_json::Value;
+use push_testkit::simulator::{Arrives, Inbox};
+use serde_json::{Value, json};
 
 use super::{
+    check,
     device::{Device, Install},
     intent::Intent,
     service::{Service, device_token},
 };
-use crate::MAX_TTL;
 
-/// How long Huawei keeps a message that says nothing of it.
+/// How long Huawei keeps a message that names no time to live.
 const DEFAULT_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One app on one phone, reached by one token. Clones are the same phone.
@@ -18,6 +19,7 @@ const DEFAULT_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Phone {
     service: Arc<Service>,
     token: String,
+    pub(super) inbox: Inbox<Arrival>,
 }
 
 /// A push that arrived. `Debug` shows sizes, not text.
@@ -36,7 +38,7 @@ pub struct Arrival {
     pub badge: Option<u32>,
     /// What a later one with the same tag replaces; empty for none.
     pub tag: String,
-    /// `message.data`; empty if there was none.
+    /// `android.data`, else `message.data`; empty if there was neither.
     pub data: String,
     /// Whether it makes a sound.
     pub sounds: bool,
@@ -50,16 +52,19 @@ impl Arrival {
     pub(super) fn new(request_id: &str, message: &Value) -> Self {
         let android = &message["android"];
         let notification = &android["notification"];
-        let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
+        let common = &message["notification"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        // What is said for Android replaces what is said for all.
+        let first = |own: &Value, other: &Value| text(if own.is_null() { other } else { own });
         let number = |it: &Value| it.as_u64().and_then(|it| u32::try_from(it).ok());
         Self {
             number: 0,
             request_id: request_id.to_owned(),
-            title: text(&notification["title"]),
-            body: text(&notification["body"]),
+            title: first(&notification["title"], &common["title"]),
+            body: first(&notification["body"], &common["body"]),
             badge: number(&notification["badge"]["set_num"]),
             tag: text(&notification["tag"]),
-            data: text(&message["data"]),
+            data: first(&android["data"], &message["data"]),
             sounds: notification["importance"] != "LOW"
                 && (notification["default_sound"] == true || notification["sound"].is_string()),
             shown: notification.is_object(),
@@ -71,9 +76,9 @@ impl Arrival {
     pub(super) fn ttl(&self) -> Duration {
         self.android["ttl"]
             .as_str()
-            .and_then(|it| it.strip_suffix('s')?.parse().ok())
+            .and_then(check::seconds)
             .map_or(DEFAULT_TTL, Duration::from_secs)
-            .min(MAX_TTL)
+            .min(check::MAX_TTL)
     }
 
     /// -1: beside all others; 0: instead of all others; 1 to 100: instead of those with the same.
@@ -123,6 +128,40 @@ impl Arrival {
     }
 }
 
+impl Arrives for Arrival {
+    fn is_shown(&self) -> bool {
+        self.shown
+    }
+
+    fn replaces(&self, earlier: &Self) -> bool {
+        !self.tag.is_empty() && self.tag == earlier.tag
+    }
+
+    fn badge_after(&self, now: u32) -> u32 {
+        match (self.shown, self.badge, self.badge_add()) {
+            (false, ..) | (true, None, None) => now,
+            (true, Some(number), _) => number,
+            (true, None, Some(more)) => now.saturating_add(more),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "request_id": self.request_id,
+            "title": self.title,
+            "body": self.body,
+            "data": self.data,
+            "shown": self.shown,
+            "sounds": self.sounds,
+            "android": self.android,
+        })
+    }
+
+    fn set_number(&mut self, number: u64) {
+        self.number = number;
+    }
+}
+
 impl fmt::Debug for Arrival {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Arrival")
@@ -138,8 +177,12 @@ impl fmt::Debug for Arrival {
 
 impl Phone {
     pub(super) fn new(service: Arc<Service>, app_id: &str, token: String) -> Self {
-        service.install(app_id, &token);
-        Self { service, token }
+        let inbox = service.install(app_id, &token);
+        Self {
+            service,
+            token,
+            inbox,
+        }
     }
 
     /// Its token.
@@ -149,57 +192,44 @@ impl Phone {
 
     /// Everything that arrived, oldest first, shown or not: the last 1,024.
     pub fn arrivals(&self) -> Vec<Arrival> {
-        self.device(|it| it.arrivals.iter().cloned().collect())
+        self.inbox.arrivals()
     }
 
     /// How many pushes arrived since the app was installed.
     pub fn arrived(&self) -> u64 {
-        self.device(|it| it.arrived)
+        self.inbox.arrived()
     }
 
     /// Completes when at least `count` pushes have arrived since the app was installed, and returns the last.
     pub async fn wait_for(&self, count: u64) -> Option<Arrival> {
-        let mut arrivals = self.service.watch();
-        loop {
-            arrivals.mark_unchanged();
-            let (arrived, last) = self.device(|it| (it.arrived, it.arrivals.back().cloned()));
-            // The sender lives in the service, which lives in `self`.
-            if arrived >= count || arrivals.changed().await.is_err() {
-                return last;
-            }
-        }
+        self.inbox.wait_for(count).await
     }
 
     /// What is on the screen, oldest first: a later notification with the same tag has replaced an earlier one, and what
     /// was tapped is gone.
     pub fn screen(&self) -> Vec<Arrival> {
-        self.device(|it| it.screen.clone())
+        self.inbox.screen()
     }
 
     /// The number on the icon.
     pub fn badge(&self) -> u32 {
-        self.device(|it| it.badge)
+        self.inbox.badge()
     }
 
     /// Taps a notification, which goes from the screen. `None` if it is not there, or a click opens nothing.
     pub fn tap(&self, arrival: &Arrival) -> Option<Intent> {
-        self.device(|it| {
-            let at = it
-                .screen
-                .iter()
-                .position(|other| other.number == arrival.number)?;
-            it.screen.remove(at).click()
-        })
+        let shown = |shown: &Arrival| shown.number == arrival.number;
+        self.inbox.tap(shown)?.click()
     }
 
     /// Taps the newest notification on the screen. See [`Phone::tap`].
     pub fn tap_newest(&self) -> Option<Intent> {
-        self.device(|it| it.screen.pop()?.click())
+        self.inbox.tap(|_| true)?.click()
     }
 
     /// Nothing arrives any more; Huawei keeps up to 120 pushes for their time to live, by `collapse_key`.
     pub fn switch_off(&self) {
-        self.device(|it| it.switched_off = true);
+        self.inbox.switch_off();
     }
 
     /// What Huawei kept, and whose time is not over, arrives.

@@ -1,6 +1,6 @@
 //! Both services: access tokens, messages, and the phones behind them.
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -10,11 +10,12 @@ use aws_lc_rs::{constant_time, rand};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Method, Request, header};
-use percent_encoding::percent_decode;
 use push_core::{Clock, Secret, Timestamp};
-use push_testkit::{Faults, Reply};
+use push_testkit::{
+    Faults, Reply,
+    simulator::{AccessTokens, Inbox, NotGranted, Receipts, bearer, form},
+};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use super::{
     App, Options,
@@ -26,8 +27,8 @@ use super::{
 /// The path of the token service, and its key in [`super::Simulator::faults`].
 pub const TOKEN_KEY: &str = "/oauth2/v3/token";
 
-/// How many receipts wait to be posted.
-const RECEIPTS: usize = 100_000;
+/// The older path of the token service, which clients still use.
+const OLD_TOKEN_PATH: &str = "/oauth2/v2/token";
 
 /// What was counted since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,39 +49,34 @@ pub struct Counters {
     pub answers: BTreeMap<String, u64>,
 }
 
-struct AccessToken {
-    app_id: String,
-    expires_at: Timestamp,
+impl Counters {
+    /// The counters as a JSON object.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "token_requests": self.token_requests,
+            "tokens_issued": self.tokens_issued,
+            "send_requests": self.send_requests,
+            "accepted": self.accepted,
+            "illegal": self.illegal,
+            "validated": self.validated,
+            "answers": self.answers,
+        })
+    }
 }
 
 #[derive(Default)]
 struct State {
-    access: HashMap<String, AccessToken>,
     devices: HashMap<String, Device>,
-    receipts: VecDeque<Value>,
     burst: usize,
     burst_retry_after: Option<Duration>,
     counters: Counters,
     secrets: HashMap<String, Secret>,
 }
 
-impl State {
-    /// Puts receipts among those that are due.
-    fn owe(&mut self, app_id: &str, token: &str, receipts: Vec<(Arrival, i32)>, now: Timestamp) {
-        for (arrival, status) in receipts {
-            self.receipts.push_back(json!({
-                "biTag": arrival.android["bi_tag"].as_str().unwrap_or_default(),
-                "appid": app_id,
-                "token": token,
-                "status": status,
-                "timestamp": now.unix_millis(),
-                "requestId": arrival.request_id,
-            }));
-            if self.receipts.len() > RECEIPTS {
-                self.receipts.pop_front();
-            }
-        }
-    }
+/// An answer of the push service that is no refusal.
+enum Answer {
+    Code(&'static str, String),
+    Scripted(Reply),
 }
 
 pub(super) struct Service {
@@ -88,11 +84,12 @@ pub(super) struct Service {
     apps: Vec<App>,
     token_lifetime: Duration,
     codes_with_200: bool,
-    delay: Duration,
     any_token: bool,
     clock: Arc<dyn Clock>,
+    /// Each with the id of the app that it was granted to.
+    access: AccessTokens<String>,
+    pub(super) receipts: Receipts,
     state: Mutex<State>,
-    arrivals: watch::Sender<u64>,
 }
 
 impl Service {
@@ -107,20 +104,24 @@ impl Service {
             apps: options.apps,
             token_lifetime: options.token_lifetime,
             codes_with_200: options.codes_with_200,
-            delay: options.delay,
-            any_token: options.any_token,
-            clock: options.clock,
+            any_token: options.base.any_token,
+            clock: options.base.clock,
+            access: AccessTokens::default(),
+            receipts: Receipts::default(),
             state: Mutex::new(State {
                 secrets,
                 ..State::default()
             }),
-            arrivals: watch::Sender::new(0),
         }
     }
 
     /// The first app.
     pub(super) fn app(&self) -> &App {
         &self.apps[0]
+    }
+
+    pub(super) fn knows(&self, app_id: &str) -> bool {
+        self.apps.iter().any(|app| app.id == app_id)
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -138,25 +139,23 @@ impl Service {
     }
 
     pub(super) fn forget_access_tokens(&self) {
-        self.lock().access.clear();
+        self.access.forget();
     }
 
     pub(super) fn expire_access_tokens(&self) {
-        let now = self.now();
-        for token in self.lock().access.values_mut() {
-            token.expires_at = now;
-        }
+        self.access.expire(self.now());
     }
 
     pub(super) fn reset_secret(&self, app_id: &str, secret: Secret) {
         self.lock().secrets.insert(app_id.to_owned(), secret);
     }
 
-    pub(super) fn install(&self, app_id: &str, token: &str) {
+    pub(super) fn install(&self, app_id: &str, token: &str) -> Inbox<Arrival> {
         let mut state = self.lock();
         let device = state.devices.entry(token.to_owned()).or_default();
         app_id.clone_into(&mut device.app_id);
         device.install = Install::There;
+        device.inbox.clone()
     }
 
     pub(super) fn device<T: Default>(&self, token: &str, act: impl FnOnce(&mut Device) -> T) -> T {
@@ -171,43 +170,32 @@ impl Service {
         let now = self.now();
         let mut state = self.lock();
         if let Some(device) = state.devices.get_mut(token) {
-            let app_id = device.app_id.clone();
             let receipts = device.switch_on(now);
-            state.owe(&app_id, token, receipts, now);
-        }
-        drop(state);
-        self.arrivals.send_modify(|it| *it += 1);
-    }
-
-    /// Changes whenever a push arrives somewhere.
-    pub(super) fn watch(&self) -> watch::Receiver<u64> {
-        self.arrivals.subscribe()
-    }
-
-    pub(super) fn take_receipts(&self, most: usize) -> Vec<Value> {
-        let mut state = self.lock();
-        let count = most.min(state.receipts.len());
-        state.receipts.drain(..count).collect()
-    }
-
-    pub(super) fn put_back(&self, receipts: Vec<Value>) {
-        let mut state = self.lock();
-        for receipt in receipts.into_iter().rev() {
-            state.receipts.push_front(receipt);
+            self.owe(&device.app_id, token, receipts, now);
         }
     }
 
-    pub(super) fn receipts_due(&self) -> usize {
-        self.lock().receipts.len()
+    /// Adds receipts to those that wait to be posted.
+    fn owe(&self, app_id: &str, token: &str, receipts: Vec<(Arrival, i32)>, now: Timestamp) {
+        for (arrival, status) in receipts {
+            self.receipts.owe(json!({
+                "biTag": arrival.android["bi_tag"].as_str().unwrap_or_default(),
+                "appid": app_id,
+                "token": token,
+                "status": status,
+                "timestamp": now.unix_millis(),
+                "requestId": arrival.request_id,
+            }));
+        }
     }
 
     pub(super) fn answer(&self, request: &Request<Bytes>) -> Reply {
         let path = request.uri().path();
-        if path == TOKEN_KEY {
+        if path == TOKEN_KEY || path == OLD_TOKEN_PATH {
             self.lock().counters.token_requests += 1;
             return self
                 .faults
-                .take(TOKEN_KEY)
+                .take_for(TOKEN_KEY)
                 .unwrap_or_else(|| self.grant(request));
         }
         let Some(owner) = owner(path) else {
@@ -222,14 +210,13 @@ impl Service {
         }
         let request_id = random(12);
         let (status, code, msg) = match self.push(request, &owner, &request_id) {
-            Ok((code, msg)) => (200, code, msg),
+            Ok(Answer::Scripted(reply)) => return reply,
+            Ok(Answer::Code(code, msg)) => (200, code, msg),
             Err(Refusal { code, msg }) => (self.status(code), code, msg),
         };
         let answers = &mut self.lock().counters.answers;
         *answers.entry(code.to_owned()).or_default() += 1;
-        Reply::new(status)
-            .json(json!({"code": code, "msg": msg, "requestId": request_id}))
-            .after(self.delay)
+        Reply::new(status).json(json!({"code": code, "msg": msg, "requestId": request_id}))
     }
 
     /// The answer to one request of a burst.
@@ -244,48 +231,49 @@ impl Service {
     }
 
     fn status(&self, code: &str) -> u16 {
-        match code {
-            _ if self.codes_with_200 => 200,
-            "80200001" | "80200003" | "80300002" => 401,
-            // All tokens invalid is an answer, not a complaint.
-            "80300007" => 200,
-            _ => 400,
+        if self.codes_with_200 {
+            200
+        } else {
+            status_of(code)
         }
     }
 
     /// The token service: `grant_type=client_credentials`.
     fn grant(&self, request: &Request<Bytes>) -> Reply {
-        let refuse = |status: u16, error: u32, sub: u32, why: &str| {
-            Reply::new(status).json(json!({
-                "error": error, "sub_error": sub, "error_description": why,
+        // The account server's pages: 400 with error 1101, and a sub_error.
+        let refuse = |sub: u32, why: &str| {
+            Reply::new(400).json(json!({
+                "error": 1101, "sub_error": sub, "error_description": why,
             }))
         };
-        let form = content_type(request) == "application/x-www-form-urlencoded";
-        if request.method() != Method::POST || !form {
-            return refuse(400, 1101, 20001, "post a form");
+        if request.method() != Method::POST {
+            return Reply::new(405);
         }
-        let fields = form_fields(request.body());
+        let is_form = content_type(request).starts_with("application/x-www-form-urlencoded");
+        let fields = form(request.body());
         let field = |name: &str| fields.get(name).map_or("", String::as_str);
-        if field("grant_type") != "client_credentials" {
-            return refuse(400, 1101, 20001, "grant_type is not client_credentials");
+        if !is_form || field("grant_type") != "client_credentials" {
+            return refuse(20182, "grant_type is not client_credentials");
+        }
+        let id = field("client_id");
+        if !(1..=64).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+            return refuse(20002, "client_id is not 1 to 64 digits");
         }
         let mut state = self.lock();
-        let Some(secret) = state.secrets.get(field("client_id")) else {
-            return refuse(401, 1101, 20041, "client_id is not known");
+        let Some(secret) = state.secrets.get(id) else {
+            return refuse(12304, "client_id is not known");
         };
         let same = constant_time::verify_slices_are_equal(
             secret.expose().as_bytes(),
             field("client_secret").as_bytes(),
         );
         if same.is_err() {
-            return refuse(401, 1101, 20042, "client_secret is wrong");
+            return refuse(12304, "client_secret is wrong");
         }
         let token = random(48);
-        let expires_at = self.clock.now() + self.token_lifetime;
-        let app_id = field("client_id").to_owned();
         state.counters.tokens_issued += 1;
-        let access = AccessToken { app_id, expires_at };
-        state.access.insert(token.clone(), access);
+        let (now, life) = (self.clock.now(), self.token_lifetime);
+        self.access.grant(&token, id.to_owned(), now, life);
         // As the real service writes it: every slash escaped.
         let body = json!({
             "access_token": token,
@@ -302,31 +290,37 @@ impl Service {
         request: &Request<Bytes>,
         owner: &Owner<'_>,
         request_id: &str,
-    ) -> Result<(&'static str, String), Refusal> {
+    ) -> Result<Answer, Refusal> {
         let refuse = |code, msg: &str| Refusal {
             code,
             msg: msg.to_owned(),
         };
-        let mut state = self.lock();
-        let access = request
-            .headers()
-            .get(header::AUTHORIZATION)
-            .and_then(|it| it.to_str().ok()?.strip_prefix("Bearer "))
-            .and_then(|it| state.access.get(it))
+        let token = bearer(request.headers())
             .ok_or_else(|| refuse("80200001", "OAuth authentication error"))?;
-        if self.clock.now() >= access.expires_at {
-            return Err(refuse("80200003", "OAuth token expired"));
-        }
+        let app_id = self
+            .access
+            .holder(token, self.clock.now())
+            .map_err(|why| match why {
+                NotGranted::Expired => refuse("80200003", "OAuth token expired"),
+                NotGranted::Unknown => refuse("80200003", "OAuth token is damaged"),
+            })?;
         let app = self
             .apps
             .iter()
-            .find(|it| it.id == access.app_id)
-            .filter(|it| owner.is(it))
+            .find(|app| app.id == app_id)
+            .filter(|app| owner.is(app))
             .ok_or_else(|| refuse("80300002", "no permission to send messages to this app"))?;
         if !content_type(request).starts_with("application/json") {
             return Err(refuse("80100001", "content-type is not application/json"));
         }
         let accepted = check::check(request.body(), app.high_urgency)?;
+        let scripted = |token: &String| self.faults.take_for(token);
+        if !accepted.validate_only
+            && let Some(reply) = accepted.tokens.iter().find_map(scripted)
+        {
+            return Ok(Answer::Scripted(reply));
+        }
+        let mut state = self.lock();
         let state = &mut *state;
         let mut seen = HashSet::new();
         let tokens = accepted.tokens.iter().filter(|it| seen.insert(*it));
@@ -343,19 +337,18 @@ impl Service {
             for token in &alive {
                 if let Some(device) = state.devices.get_mut(*token) {
                     let receipts = device.take(arrival.clone(), now);
-                    state.owe(&app.id, token, receipts, now);
+                    self.owe(&app.id, token, receipts, now);
                 }
             }
-            self.arrivals.send_modify(|it| *it += 1);
         }
         match (alive.len(), illegal.len()) {
-            (_, 0) => Ok(("80000000", "Success".to_owned())),
-            (0, _) => Err(refuse("80300007", "All tokens are invalid")),
+            (_, 0) => Ok(Answer::Code("80000000", "Success".to_owned())),
+            (0, _) => Err(refuse("80300007", "All the tokens are invalid")),
             (success, failure) => {
                 let inner = json!({
                     "success": success, "failure": failure, "illegal_tokens": illegal,
                 });
-                Ok(("80100000", inner.to_string()))
+                Ok(Answer::Code("80100000", inner.to_string()))
             }
         }
     }
@@ -406,20 +399,25 @@ fn content_type(request: &Request<Bytes>) -> &str {
         .unwrap_or_default()
 }
 
-fn form_fields(body: &[u8]) -> HashMap<String, String> {
-    let decode = |it: &[u8]| {
-        let spaced: Vec<u8> = it
-            .iter()
-            .map(|it| if *it == b'+' { b' ' } else { *it })
-            .collect();
-        percent_decode(&spaced).decode_utf8_lossy().into_owned()
-    };
-    body.split(|it| *it == b'&')
-        .filter_map(|pair| {
-            let equals = pair.iter().position(|it| *it == b'=')?;
-            Some((decode(&pair[..equals]), decode(&pair[equals + 1..])))
-        })
-        .collect()
+/// The HTTP status of a code. Huawei documents 400 for parameters, 401 for authentication and 503 for flow control, and
+/// answers with 200 as well.
+fn status_of(code: &str) -> u16 {
+    match code {
+        "80200001" | "80200003" | "80200005" | "80300002" => 401,
+        // That all tokens are invalid is an answer.
+        "80000000" | "80100000" | "80300007" => 200,
+        "81000001" | "80600003" => 500,
+        _ => 400,
+    }
+}
+
+/// An answer of the push service with this code; `503` is flow control, which has none.
+pub(super) fn error(code: &str) -> Reply {
+    if code == "503" {
+        return Reply::new(503);
+    }
+    Reply::new(status_of(code))
+        .json(json!({"code": code, "msg": "scripted", "requestId": random(12)}))
 }
 
 /// A new phone's token, as long as the real ones.

@@ -91,7 +91,6 @@ fn while_the_token_service_is_down_a_token_that_still_holds_is_used() {
 fn an_expired_or_unknown_access_token_is_renewed_once_and_the_same_request_sent_again() {
     block_on(async {
         for options in [Options::default(), Options::default().with_codes_with_200()] {
-            let with_200 = options.codes_with_200;
             let stage = Stage::with(options).await;
             let phone = stage.huawei.install();
             stage.send(sample::notification(), &[&phone]).await;
@@ -108,15 +107,10 @@ fn an_expired_or_unknown_access_token_is_renewed_once_and_the_same_request_sent_
             };
             assert_eq!(refused.body, again.body);
 
-            // A reset secret takes the tokens with it: only a 401 says that it is worth another try.
+            // A reset secret takes the tokens with it, and Huawei calls them damaged: 80200003, whatever the status.
             stage.huawei.forget_access_tokens();
             let kinds = stage.send(sample::notification(), &[&phone]).await;
-            let expected = if with_200 {
-                VerdictKind::CredentialRefused
-            } else {
-                VerdictKind::Accepted
-            };
-            assert_eq!(kinds, [expected]);
+            assert_eq!(kinds, [VerdictKind::Accepted]);
         }
     });
 }

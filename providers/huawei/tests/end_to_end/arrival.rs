@@ -241,7 +241,7 @@ fn fields_for_huawei_are_merged_and_an_empty_category_leaves_the_configured_one(
             .android(with(json!({
                 "category": "",
                 "collapse_key": 7,
-                "notification": { "channel_id": "", "style": 1, "big_body": "more" },
+                "notification": { "channel_id": "", "style": 1, "big_title": "Ann", "big_body": "more" },
             })))
             .await;
         assert_eq!(android["category"], "IM");

@@ -2,15 +2,15 @@
 use std::sync::Arc;
 
 use push_core::{
-    AppId, Badge, Batch, BatchId, Class, Collected, Content, ContentId, DeliveryId, DeviceToken,
+    AppId, Batch, BatchId, Class, Collected, Content, ContentId, DeliveryId, DeviceToken,
     DynProvider, Environment, ManualClock, MessageId, Notification, Slot, Target, Timestamp,
-    Verdict, Verdicts,
+    UserId, Verdict, Verdicts,
 };
 
 /// When tests take place: 2023-11-14T22:13:20Z, the `iat` of most vectors.
 pub const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
 
-/// The text of [`notification`]'s title. Odd enough to be found wherever it leaks.
+/// The text of [`notification`]'s title. Unusual, so that it is found wherever it leaks.
 pub const TITLE: &str = "Ann Tester";
 
 /// The text of [`notification`]'s body.
@@ -18,6 +18,9 @@ pub const BODY: &str = "lunch at the blue door?";
 
 /// The `ext` of [`notification`]: a one-to-one chat with `ann`.
 pub const EXT: &str = r#"{"entity":{"version":1,"chatType":1,"action":1,"sender":"ann"}}"#;
+
+/// The collapse key of [`notification`].
+pub const COLLAPSE: &str = "chat-ann";
 
 /// A clock that stands at [`NOW`].
 pub fn clock() -> ManualClock {
@@ -31,29 +34,56 @@ pub fn notification() -> Notification {
         body: BODY.into(),
         ext: EXT.into(),
         thread: "ann".into(),
-        collapse: "message-1".into(),
+        collapse: COLLAPSE.into(),
         ..Notification::default()
     }
 }
 
-/// The number on the icon that [`batch`] sets.
-pub const BADGE: Badge = Badge::Set(3);
-
-/// `notification` as the content of a chat message.
+/// The notification of one chat message of the app `sample`.
 ///
 /// # Panics
 /// Never: the ids are constants.
 pub fn content(notification: Notification) -> Arc<Content> {
     Arc::new(Content::new(
         ContentId::new(NOW),
-        AppId::new("app").expect("an app id"),
+        AppId::new("sample").expect("an app id"),
         MessageId::new("message-1").expect("a message id"),
         Class::CHAT,
         notification,
     ))
 }
 
-/// A batch of `notification` with [`BADGE`] to these tokens, production, alerts.
+/// The user called `name`.
+///
+/// # Panics
+/// If `name` is no [`UserId`].
+pub fn user(name: &str) -> UserId {
+    UserId::new(name).expect("a user id")
+}
+
+/// A new delivery of `content` to `token`, which leaves the badge and names no receiver.
+///
+/// # Panics
+/// If `token` is no [`DeviceToken`].
+pub fn target(token: impl Into<String>, content: &Arc<Content>) -> Target {
+    Target::new(
+        DeliveryId::new(NOW),
+        DeviceToken::new(token).expect("a device token"),
+        Arc::clone(content),
+    )
+}
+
+/// A batch of `targets`: production, alerts.
+pub fn batch_of(targets: impl IntoIterator<Item = Target>) -> Batch {
+    Batch::new(
+        BatchId::new(NOW),
+        Environment::Production,
+        Slot::Alert,
+        targets.into_iter().collect(),
+    )
+}
+
+/// A batch of one content to these tokens: production, alerts, no badge, no receiver.
 ///
 /// # Panics
 /// If one is no [`DeviceToken`].
@@ -62,32 +92,25 @@ pub fn batch<T: Into<String>>(
     tokens: impl IntoIterator<Item = T>,
 ) -> Batch {
     let content = content(notification);
-    let targets = tokens
-        .into_iter()
-        .map(|token| {
-            let token = DeviceToken::new(token).expect("a device token");
-            Target::new(DeliveryId::new(NOW), token, Arc::clone(&content)).with_badge(BADGE)
-        })
-        .collect();
-    Batch::new(
-        BatchId::new(NOW),
-        Environment::Production,
-        Slot::Alert,
-        targets,
-    )
+    batch_of(tokens.into_iter().map(|token| target(token, &content)))
 }
 
-/// Sends `batch` and waits for every verdict, in the order of the targets.
+/// Sends `batch` and returns every verdict, in the order of the targets.
 ///
 /// # Panics
-/// If a target has no verdict.
+/// If a target has no verdict or several.
 pub async fn send(provider: &DynProvider, batch: Batch) -> Vec<Verdict> {
     let collected = Collected::new();
     let sink: Arc<Collected> = Arc::clone(&collected);
     let targets = batch.targets.len();
     provider.send(batch, Verdicts::new(targets, sink)).await;
+    assert_eq!(
+        collected.verdicts().len(),
+        targets,
+        "one verdict for each target"
+    );
     (0..targets)
-        .map(|it| collected.get(it).expect("every target has a verdict"))
+        .map(|position| collected.get(position).expect("every target has a verdict"))
         .collect()
 }
 

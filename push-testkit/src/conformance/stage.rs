@@ -1,13 +1,22 @@
 //! The vendor on loopback, and the provider that talks to it.
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
+use http::Uri;
 use push_core::{
-    Batch, BuildContext, Collected, DynProvider, ManualClock, RawConfig, Verdict, Verdicts,
+    Batch, BuildContext, Clock as _, Collected, DynProvider, ManualClock, RawConfig, Verdict,
+    VerdictKind, Verdicts,
 };
 use serde_json::Value;
 
-use super::Vendor;
-use crate::{Alpn, Authority, Faults, HttpServer, Reply, ServerOptions, sample};
+use super::{Sent, Shown, Vendor, vendor::Saved};
+use crate::{Alpn, Authority, Faults, HttpServer, Recorded, Reply, ServerOptions, sample};
+
+/// How long a provider may leave a failing token endpoint alone.
+pub(super) const PAUSE: Duration = Duration::from_secs(15 * 60);
 
 pub(super) struct Stage<'a> {
     pub(super) vendor: &'a Vendor,
@@ -18,6 +27,18 @@ pub(super) struct Stage<'a> {
     pub(super) sends: Faults,
     /// What the token endpoint answers instead of its usual.
     pub(super) auth: Faults,
+    /// What the first of two steps answers instead of its usual.
+    pub(super) step: Faults,
+    authority: Authority,
+    saved: Arc<Mutex<Saved>>,
+}
+
+/// How many requests there were so far.
+#[derive(Clone, Copy)]
+struct Counts {
+    sends: usize,
+    steps: usize,
+    fetches: usize,
 }
 
 impl<'a> Stage<'a> {
@@ -28,18 +49,28 @@ impl<'a> Stage<'a> {
 
     pub(super) async fn with(vendor: &'a Vendor, alpn: Alpn) -> Self {
         let authority = Authority::new();
-        let (sends, auth) = (Faults::new(), Faults::new());
-        let script = (sends.clone(), auth.clone());
+        let (sends, auth, step) = (Faults::new(), Faults::new(), Faults::new());
+        let script = (sends.clone(), auth.clone(), step.clone());
         let ok = vendor.ok_reply();
-        let granted = vendor.auth.clone();
+        let (granted, saving) = (vendor.auth.clone(), vendor.step.clone());
+        let saved: Arc<Mutex<Saved>> = Arc::default();
+        let saves = Arc::clone(&saved);
         let mut options = ServerOptions::tls_with(&authority, alpn);
         options.log = 8192;
         options.max_body = 4 * 1024 * 1024;
         let server = HttpServer::start(options, move |request| {
             let path = request.uri().path();
-            let reply = match &granted {
-                Some((auth, reply)) if auth == path => {
+            let reply = match (&granted, &saving) {
+                (Some((auth, reply)), _) if auth == path => {
                     script.1.take(path).unwrap_or_else(|| reply.clone())
+                }
+                (_, Some((step, reply))) if step == path => {
+                    script.2.take(path).unwrap_or_else(|| {
+                        let mut saves = lock(&saves);
+                        let id = format!("4{:023}", saves.len());
+                        saves.insert(id.clone(), recorded(&request));
+                        reply(&id)
+                    })
                 }
                 _ => script.0.take(path).unwrap_or_else(|| ok.clone()),
             };
@@ -60,14 +91,161 @@ impl<'a> Stage<'a> {
             provider,
             sends,
             auth,
+            step,
+            authority,
+            saved,
         }
     }
 
-    /// Sends the sample to one token, everything being answered with `reply`.
+    /// The same vendor, and a provider that knows nothing yet.
+    pub(super) fn rebuild(&mut self) {
+        let config = self
+            .vendor
+            .configured(&self.server.url(), &self.authority.pem());
+        self.provider = build(self.vendor, &config, &self.clock);
+    }
+
+    pub(super) fn token(&self, number: usize) -> String {
+        self.vendor.token_at(&self.server.url(), number)
+    }
+
+    pub(super) fn seen(&self, number: usize) -> String {
+        (self.vendor.seen_as)(&self.token(number))
+    }
+
+    /// Sends `batch` and returns every verdict.
+    ///
+    /// Fails if a target was sent to more than once: a provider does not retry, except after renewed authentication (S120).
+    pub(super) async fn send(&self, batch: Batch) -> Vec<Verdict> {
+        let before = self.counts();
+        let targets = batch.targets.len();
+        let verdicts = sample::send(&self.provider, batch).await;
+        self.check_counts(before, targets, &verdicts);
+        verdicts
+    }
+
+    /// Sends the sample to the token of this number.
+    pub(super) async fn send_to(&self, number: usize) -> Verdict {
+        let batch = sample::batch(sample::notification(), [self.token(number)]);
+        self.send(batch).await.remove(0)
+    }
+
+    /// Sends `batch`, which must be accepted, and returns what is shown.
+    pub(super) async fn shown(&self, batch: Batch) -> Vec<Shown> {
+        let before = self.sent().len();
+        for verdict in self.send(batch).await {
+            assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
+        }
+        self.shown_since(before)
+    }
+
+    /// Sends the sample to one token, every send being answered with `reply`.
     pub(super) async fn answered(&self, reply: &Reply) -> Verdict {
         self.sends.clear();
         self.sends.always(reply.clone());
-        sample::send_one(&self.provider, &(self.vendor.token)(0)).await
+        self.send_to(0).await
+    }
+
+    /// What is shown of the sends after the first `before`.
+    pub(super) fn shown_since(&self, before: usize) -> Vec<Shown> {
+        let read = self.vendor.read();
+        self.sent()[before..]
+            .iter()
+            .flat_map(|sent| read(sent))
+            .collect()
+    }
+
+    /// The requests to the vendor's send path: those that can make a phone ring.
+    pub(super) fn sent(&self) -> Vec<Sent> {
+        let saved = Arc::new(lock(&self.saved).clone());
+        let mut requests = self.server.log().requests();
+        requests.retain(|request| {
+            let path = request.uri.path();
+            !self.vendor.is_auth(path) && !self.vendor.is_step(path)
+        });
+        requests
+            .into_iter()
+            .map(|request| Sent::new(request, Arc::clone(&saved)))
+            .collect()
+    }
+
+    /// The vendor's answer to each request, if `dead` is dead (in the form of [`Vendor::seen_as`]) and all others are alive.
+    pub(super) fn partial(&self, dead: Vec<String>) -> Reply {
+        let (read, ok) = (self.vendor.read(), self.vendor.ok_reply());
+        let answer = self.vendor.partial.clone().expect("declare `partial`");
+        let saved = Arc::clone(&self.saved);
+        Reply::with(move |request| {
+            let sent = Sent::new(recorded(request), Arc::new(lock(&saved).clone()));
+            let tokens = read(&sent).into_iter().flat_map(|shown| shown.tokens);
+            let all: Vec<String> = tokens.collect();
+            let mut gone = all.clone();
+            gone.retain(|token| dead.contains(token));
+            if gone.is_empty() {
+                ok.clone()
+            } else {
+                answer(&all, &gone)
+            }
+        })
+    }
+
+    /// How often the token endpoint was asked.
+    pub(super) fn fetched(&self) -> usize {
+        self.counts().fetches
+    }
+
+    fn counts(&self) -> Counts {
+        let mut counts = Counts {
+            sends: 0,
+            steps: 0,
+            fetches: 0,
+        };
+        for request in self.server.log().requests() {
+            let path = request.uri.path();
+            if self.vendor.is_auth(path) {
+                counts.fetches += 1;
+            } else if self.vendor.is_step(path) {
+                counts.steps += 1;
+            } else {
+                counts.sends += 1;
+            }
+        }
+        counts
+    }
+
+    fn check_counts(&self, before: Counts, targets: usize, verdicts: &[Verdict]) {
+        let now = self.counts();
+        let renewed = self.vendor.access_expired.is_some()
+            && (now.fetches > before.fetches.max(1)
+                || verdicts
+                    .iter()
+                    .any(|verdict| verdict.kind == VerdictKind::CredentialRefused));
+        let most = if renewed { 2 } else { 1 };
+        let mut times: HashMap<String, usize> = HashMap::new();
+        for shown in self.shown_since(before.sends) {
+            for token in shown.tokens {
+                *times.entry(token).or_default() += 1;
+            }
+        }
+        assert!(
+            times.values().all(|times| *times <= most),
+            "a target was sent to {} times: only the pipeline retries",
+            times.values().max().unwrap_or(&0)
+        );
+        let sends = now.sends - before.sends;
+        assert!(
+            sends <= most * targets,
+            "{sends} requests for {targets} targets"
+        );
+        let steps = now.steps - before.steps;
+        assert!(
+            steps <= most * targets,
+            "{steps} first steps for {targets} targets"
+        );
+        assert!(
+            now.fetches - before.fetches <= 2,
+            "the token endpoint was asked {} times for one send",
+            now.fetches - before.fetches
+        );
     }
 
     /// Begins to send in a task of its own.
@@ -80,31 +258,69 @@ impl<'a> Stage<'a> {
         (task, collected)
     }
 
+    /// Sends the sample to the token of this number while the clock runs, for what is answered by silence.
+    pub(super) async fn send_while_time_passes(&self, number: usize) -> Verdict {
+        let before = self.counts();
+        let batch = sample::batch(sample::notification(), [self.token(number)]);
+        let (task, collected) = self.begin(batch);
+        self.let_time_pass(&task).await;
+        let verdict = collected.get(0).expect("there is a verdict");
+        self.check_counts(before, 1, std::slice::from_ref(&verdict));
+        verdict
+    }
+
     /// Waits until the vendor has read `count` sends.
     pub(super) async fn wait_for_sends(&self, count: usize) {
-        crate::until(|| self.vendor.sends(self.server.log()).len() >= count).await;
+        crate::until(|| self.sent().len() >= count).await;
     }
 
     /// Lets the clock run, an hour at most, until `task` is done.
     pub(super) async fn let_time_pass(&self, task: &tokio::task::JoinHandle<()>) {
-        for _ in 0..120 {
-            // Whoever waits for a socket or for another task gets a chance between two steps of the clock.
-            for _ in 0..50 {
-                if task.is_finished() {
-                    return;
-                }
-                tokio::task::yield_now().await;
+        let start = self.clock.now();
+        let mut heard = self.server.log().total();
+        let mut quiet = 0;
+        while self.clock.now().since(start) <= Duration::from_secs(60 * 60) {
+            if task.is_finished() {
+                return;
             }
-            self.clock.advance(Duration::from_secs(30));
+            tokio::task::yield_now().await;
+            // Whatever waits for a socket or for another task runs before the clock does.
+            let total = self.server.log().total();
+            quiet = if total == heard { quiet + 1 } else { 0 };
+            heard = total;
+            if quiet == 50 {
+                self.clock.advance(Duration::from_secs(30));
+                quiet = 0;
+            }
         }
         panic!("the send did not end within an hour of the clock");
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn recorded(request: &http::Request<bytes::Bytes>) -> Recorded {
+    Recorded {
+        method: request.method().clone(),
+        uri: request.uri().clone(),
+        headers: request.headers().clone(),
+        body: request.body().clone(),
+        connection: 0,
+    }
+}
+
+/// What every provider of the suite is built with: the vendor's receipts go to an address.
+pub(super) fn context(clock: &ManualClock) -> BuildContext {
+    let receipts = Uri::from_static("https://gateway.example/v1/vendor-receipts/0123456789abcdef");
+    BuildContext::new(Arc::new(clock.clone())).with_receipts(Some(receipts))
+}
+
 pub(super) fn build(vendor: &Vendor, config: &Value, clock: &ManualClock) -> DynProvider {
     vendor
         .descriptor
-        .build(raw(config), &BuildContext::new(Arc::new(clock.clone())))
+        .build(raw(config), &context(clock))
         .expect("the configuration of the suite builds a provider")
 }
 

@@ -1,12 +1,26 @@
 //! The credential, and the access that is granted for it.
-use push_core::{Acceptance, Retry, VerdictKind};
+use std::time::Duration;
 
-use crate::conformance::{Vendor, stage::Stage};
+use push_core::{Acceptance, ErrorKind, Retry, VerdictKind};
+
+use super::answers::obeys;
+use crate::conformance::{
+    Vendor,
+    stage::{PAUSE, Stage},
+};
 use crate::{Reply, block_on, sample, until};
 
-/// [`push_core::Provider::verify`] says yes when the vendor does, and an error when nobody speaks.
-pub fn verify_tells_a_good_credential_from_silence(vendor: &Vendor) {
+/// [`push_core::Provider::verify`] reports what the vendor says, and an error when there is no answer about the credential.
+pub fn verify_tells_a_good_credential_from_an_outage(vendor: &Vendor) {
     block_on(async {
+        if vendor.cannot_verify {
+            let stage = Stage::new(vendor).await;
+            let health = stage.provider.verify().await.expect("no question is asked");
+            assert_eq!(health.acceptance, Acceptance::CannotTell, "{health:?}");
+            assert!(!health.evidence.is_empty());
+            assert_eq!(stage.sent().len(), 0, "a user may be disturbed");
+            return;
+        }
         let good = match vendor.verify_accepted.as_slice() {
             [] => vec![vendor.ok_reply()],
             some => some.to_vec(),
@@ -15,13 +29,11 @@ pub fn verify_tells_a_good_credential_from_silence(vendor: &Vendor) {
             let stage = Stage::new(vendor).await;
             stage.sends.always(reply.clone());
             let health = stage.provider.verify().await.expect("the vendor answers");
-            assert!(
-                health.acceptance == Acceptance::Accepted,
-                "{reply:?} gives {health:?}"
-            );
+            let accepted = health.acceptance == Acceptance::Accepted;
+            assert!(accepted, "{reply:?} gives {health:?}");
             assert!(!health.evidence.is_empty());
-            assert!(stage.server.log().total() > 0, "nobody was asked");
-            assert!(!health.evidence.contains(&(vendor.token)(0)));
+            assert!(stage.server.log().total() > 0, "no server was asked");
+            assert!(!health.evidence.contains(&stage.token(0)));
         }
         for reply in &vendor.unavailable {
             let stage = Stage::new(vendor).await;
@@ -42,27 +54,28 @@ pub fn verify_reports_a_refused_credential(vendor: &Vendor) {
             (&vendor.auth_refused, true),
         ] {
             for reply in list {
+                if vendor.cannot_verify && !at_auth {
+                    continue;
+                }
                 let stage = Stage::new(vendor).await;
                 let script = if at_auth { &stage.auth } else { &stage.sends };
                 script.always(reply.clone());
                 let health = stage.provider.verify().await.expect("the vendor answers");
-                assert!(
-                    health.acceptance == Acceptance::Refused,
-                    "{reply:?} gives {health:?}"
-                );
+                let refused = health.acceptance == Acceptance::Refused;
+                assert!(refused, "{reply:?} gives {health:?}");
                 assert!(!health.evidence.is_empty());
             }
         }
     });
 }
 
-/// [`Vendor::auth`]: no thundering herd.
-pub fn one_access_token_serves_every_concurrent_send(vendor: &Vendor) {
+/// A hundred sends at once share one connection, one access token, and do not wait for each other.
+pub fn a_hundred_sends_at_once_are_all_accepted(vendor: &Vendor) {
     block_on(async {
         let stage = Stage::new(vendor).await;
         let tasks: Vec<_> = (0..100)
-            .map(|it| {
-                let token = (vendor.token)(it);
+            .map(|number| {
+                let token = stage.token(number);
                 stage.begin(sample::batch(sample::notification(), [token]))
             })
             .collect();
@@ -71,31 +84,73 @@ pub fn one_access_token_serves_every_concurrent_send(vendor: &Vendor) {
             let verdict = collected.get(0).expect("there is a verdict");
             assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
         }
-        assert_eq!(fetched(&stage), 1);
+        assert_eq!(stage.sent().len(), 100);
+        if vendor.auth.is_some() {
+            assert_eq!(stage.fetched(), 1, "one access token serves all");
+        }
     });
 }
 
-fn fetched(stage: &Stage<'_>) -> usize {
-    let mut requests = stage.server.log().requests();
-    requests.retain(|it| stage.vendor.is_auth(it.uri.path()));
-    requests.len()
+/// [`Vendor::access_lifetime`]: kept while it is valid, and renewed before it expires.
+pub fn an_access_token_is_renewed_by_its_age(vendor: &Vendor) {
+    let lifetime = vendor.access_lifetime.expect("declare `access_lifetime`");
+    block_on(async {
+        let stage = Stage::new(vendor).await;
+        let accepted = async |number: usize| {
+            let verdict = stage.send_to(number).await;
+            assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
+        };
+        accepted(0).await;
+        stage.clock.advance(lifetime / 4);
+        accepted(1).await;
+        assert_eq!(stage.fetched(), 1, "a young token was fetched again");
+        stage.clock.advance(lifetime - lifetime / 4);
+        accepted(2).await;
+        assert_eq!(stage.fetched(), 2, "an expired token was used");
+        stage.clock.advance(lifetime * 3);
+        accepted(3).await;
+        assert_eq!(stage.fetched(), 3, "an expired token was used");
+    });
 }
 
-/// [`Vendor::auth`]: whoever fetches the access token for all may be dropped.
-pub fn a_send_given_up_while_authenticating_does_not_block_the_next(vendor: &Vendor) {
+/// [`Vendor::signature`]: used again while it is young, and made anew before it expires.
+pub fn a_signature_is_renewed_by_its_age(vendor: &Vendor) {
+    let (lifetime, read) = vendor.signature.as_ref().expect("declare `signature`");
+    block_on(async {
+        let stage = Stage::new(vendor).await;
+        let signature = async |number: usize| {
+            let verdict = stage.send_to(number).await;
+            assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
+            read(stage.sent().last().expect("it was sent"))
+        };
+        let first = signature(0).await;
+        stage
+            .clock
+            .advance(Duration::from_secs(30).min(*lifetime / 8));
+        assert_eq!(signature(1).await, first, "signed for each request");
+        stage.clock.advance(*lifetime);
+        let second = signature(2).await;
+        assert_ne!(second, first, "an expired signature was used");
+        stage.clock.advance(*lifetime * 3);
+        assert_ne!(signature(3).await, second, "an expired signature was used");
+    });
+}
+
+/// [`Vendor::auth`]: the send that fetches the access token for all may be dropped.
+pub fn a_send_dropped_while_authenticating_does_not_block_the_next(vendor: &Vendor) {
     block_on(async {
         let stage = Stage::new(vendor).await;
         stage.auth.next(Reply::silence());
         let begin = |number: usize| {
-            let token = (vendor.token)(number);
+            let token = stage.token(number);
             stage.begin(sample::batch(sample::notification(), [token]))
         };
-        let (first, given_up) = begin(0);
-        until(|| fetched(&stage) == 1).await;
+        let (first, dropped) = begin(0);
+        until(|| stage.fetched() == 1).await;
         let (second, waited) = begin(1);
         tokio::task::yield_now().await;
         first.abort();
-        // It may ask again at once, or sit out the silent request until its deadline.
+        // It may ask again at once, or wait for the silent request until its deadline.
         stage.let_time_pass(&second).await;
         let verdict = waited.get(0).expect("there is a verdict");
         let fair = matches!(
@@ -103,17 +158,24 @@ pub fn a_send_given_up_while_authenticating_does_not_block_the_next(vendor: &Ven
             VerdictKind::Accepted | VerdictKind::Unavailable(_)
         );
         assert!(fair, "{verdict:?}");
-        assert_eq!(given_up.verdicts().len(), 1);
-        let next = sample::send_one(&stage.provider, &(vendor.token)(2)).await;
+        assert_eq!(dropped.verdicts().len(), 1);
+        stage.clock.advance(PAUSE);
+        let next = stage.send_to(2).await;
         assert_eq!(next.kind, VerdictKind::Accepted, "{next:?}");
     });
 }
 
-/// [`Vendor::auth`]: without access nothing is sent, and nothing is lost.
-pub fn a_token_endpoint_that_fails_costs_no_token(vendor: &Vendor) {
+/// [`Vendor::auth`]: without access nothing is sent, nothing is lost, and the credential is not accused.
+pub fn a_token_endpoint_that_fails_is_an_outage(vendor: &Vendor) {
     let failures = [
         Reply::new(500),
         Reply::new(503).body("<html>"),
+        Reply::new(502)
+            .header("content-type", "text/html")
+            .body("<html>"),
+        Reply::new(403)
+            .header("content-type", "text/html")
+            .body("<html>"),
         Reply::new(200),
         Reply::from((200, "{}")),
         Reply::from((200, "not json")),
@@ -123,26 +185,78 @@ pub fn a_token_endpoint_that_fails_costs_no_token(vendor: &Vendor) {
         )),
         Reply::new(200).body("{\"a\":1}").truncated(),
         Reply::reset(),
+        Reply::silence(),
     ];
     block_on(async {
         for reply in failures {
             let stage = Stage::new(vendor).await;
             stage.auth.always(reply.clone());
-            let verdict = sample::send_one(&stage.provider, &(vendor.token)(0)).await;
-            let safe = matches!(
-                verdict.kind,
-                VerdictKind::Unavailable(_) | VerdictKind::CredentialRefused
-            );
-            assert!(safe, "{reply:?} gives {verdict:?}");
+            let verdict = stage.send_while_time_passes(0).await;
+            let outage = matches!(verdict.kind, VerdictKind::Unavailable(_));
+            assert!(outage, "{reply:?} gives {verdict:?}");
             assert_ne!(verdict.retry, Retry::Never);
-            assert_eq!(vendor.sends(stage.server.log()).len(), 0);
+            assert_eq!(stage.sent().len(), 0);
             stage.auth.clear();
-            let next = sample::send_one(&stage.provider, &(vendor.token)(1)).await;
+            stage.clock.advance(PAUSE);
+            let next = stage.send_to(1).await;
             assert_eq!(
                 next.kind,
                 VerdictKind::Accepted,
                 "after {reply:?}: {next:?}"
             );
+        }
+    });
+}
+
+/// [`Vendor::auth`]: a limit of the token endpoint is a limit, or an outage, and says nothing about the credential.
+pub fn a_limit_of_the_token_endpoint_does_not_accuse_the_credential(vendor: &Vendor) {
+    let plain = [
+        Reply::from((429, "retry-after: 7", "")),
+        Reply::from((429, "", r#"{"error":"rate_limit_exceeded"}"#)),
+        Reply::from((503, "retry-after: 7", "")),
+    ];
+    block_on(async {
+        for reply in plain.iter().chain(&vendor.auth_limited) {
+            let stage = Stage::new(vendor).await;
+            stage.auth.always(reply.clone());
+            let verdict = stage.send_to(0).await;
+            let limited = matches!(
+                verdict.kind,
+                VerdictKind::RateLimited(_) | VerdictKind::Unavailable(_)
+            );
+            assert!(limited, "{reply:?} gives {verdict:?}");
+            obeys(reply, &verdict);
+            assert_eq!(stage.sent().len(), 0);
+            if !vendor.cannot_verify {
+                stage.clock.advance(PAUSE);
+                let error = stage.provider.verify().await;
+                let error = error.expect_err("a limit is no answer about the credential");
+                assert!(error.is_transient(), "{reply:?} gives {error}");
+            }
+        }
+    });
+}
+
+/// [`Vendor::auth`]: after a failure the token endpoint is left alone for a while, and then asked again.
+pub fn a_failing_token_endpoint_is_left_alone_for_a_while(vendor: &Vendor) {
+    block_on(async {
+        for reply in [Reply::new(500), Reply::reset()] {
+            let stage = Stage::new(vendor).await;
+            stage.auth.always(reply.clone());
+            for number in 0..20 {
+                let verdict = stage.send_to(number).await;
+                let outage = matches!(verdict.kind, VerdictKind::Unavailable(_));
+                assert!(outage, "{reply:?} gives {verdict:?}");
+            }
+            let fetched = stage.fetched();
+            assert!(
+                fetched <= 2,
+                "{reply:?}: asked {fetched} times for 20 sends at one moment"
+            );
+            stage.auth.clear();
+            stage.clock.advance(PAUSE);
+            let next = stage.send_to(20).await;
+            assert_eq!(next.kind, VerdictKind::Accepted, "{next:?}");
         }
     });
 }
@@ -153,33 +267,41 @@ pub fn a_credential_refused_by_the_token_endpoint_never_costs_a_token(vendor: &V
         for reply in &vendor.auth_refused {
             let stage = Stage::new(vendor).await;
             stage.auth.always(reply.clone());
-            let verdict = sample::send_one(&stage.provider, &(vendor.token)(0)).await;
+            let verdict = stage.send_to(0).await;
             assert_eq!(
                 verdict.kind,
                 VerdictKind::CredentialRefused,
                 "{reply:?} gives {verdict:?}"
             );
-            assert_eq!(vendor.sends(stage.server.log()).len(), 0);
+            assert_eq!(stage.sent().len(), 0);
         }
     });
 }
 
 /// [`Vendor::access_expired`] (S120)
 pub fn an_expired_access_token_is_renewed_once_and_the_request_sent_again(vendor: &Vendor) {
-    let expired = vendor.access_expired.clone().expect("it is there");
+    let expired = vendor.access_expired.clone().expect("it is declared");
+    let fetches = usize::from(vendor.auth.is_some());
     block_on(async {
         let stage = Stage::new(vendor).await;
         stage.sends.next(expired.clone());
-        let verdict = sample::send_one(&stage.provider, &(vendor.token)(0)).await;
+        let batch = sample::batch(sample::notification(), [stage.token(0)]);
+        let verdict = sample::send(&stage.provider, batch).await.remove(0);
         assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
-        assert_eq!(fetched(&stage), 2);
-        let sent = vendor.sends(stage.server.log());
-        assert_eq!(sent.len(), 2);
-        assert_eq!(sent[0].body, sent[1].body);
-        // It never helps: one more try, and then the operator's turn.
+        assert_eq!(stage.fetched(), 2 * fetches);
+        let shown = stage.shown_since(0);
+        assert_eq!(shown.len(), 2);
+        assert_eq!(shown[0], shown[1], "it is the same message");
+        // It never helps: one more try, and then the operator must act.
         let verdict = stage.answered(&expired).await;
         assert_eq!(verdict.kind, VerdictKind::CredentialRefused, "{verdict:?}");
-        assert_eq!(vendor.sends(stage.server.log()).len(), 4);
-        assert!(fetched(&stage) <= 3, "fetched {} times", fetched(&stage));
+        assert_eq!(stage.sent().len(), 4);
+        let fetched = stage.fetched();
+        assert!(fetched <= 3 * fetches, "fetched {fetched} times");
     });
+}
+
+/// A forged, damaged or empty receipt is refused and costs nothing; see [`Vendor::receipt`].
+pub(super) fn is_refusal(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Denied | ErrorKind::Invalid)
 }

@@ -1,84 +1,39 @@
-//! What the vendor answers, and what is made of it.
-use std::{collections::HashMap, time::Duration};
+//! What the vendor answers for one target, and the verdict that follows.
+use std::time::Duration;
 
 use push_core::{Retry, Verdict, VerdictKind};
 
 use crate::conformance::{Vendor, stage::Stage};
-use crate::{Recorded, Reply, block_on, sample};
+use crate::{Reply, block_on, sample};
 
-/// For 1, 2 and the most targets, over every protocol: each is accepted, and each token is on the wire exactly once.
-pub fn every_target_is_sent_once_and_has_one_verdict(vendor: &Vendor) {
-    for alpn in &vendor.protocols {
-        block_on(async {
-            let stage = Stage::with(vendor, *alpn).await;
-            let most = stage.provider.capabilities().max_batch;
-            let mut first = 0;
-            for targets in [1, 2.min(most), most] {
-                let tokens: Vec<String> = (first..first + targets)
-                    .map(|it| (vendor.token)(it))
-                    .collect();
-                first += targets;
-                let before = vendor.sends(stage.server.log()).len();
-                let batch = sample::batch(sample::notification(), tokens.clone());
-                for verdict in sample::send(&stage.provider, batch).await {
-                    assert_eq!(verdict.kind, VerdictKind::Accepted, "{alpn:?}: {verdict:?}");
-                    assert_eq!(verdict.retry, Retry::Never);
-                }
-                let sent = vendor.sends(stage.server.log());
-                once_each(vendor, &tokens, &sent[before..]);
-            }
-        });
-    }
-}
-
-fn once_each(vendor: &Vendor, tokens: &[String], requests: &[Recorded]) {
-    let mut seen: HashMap<String, usize> =
-        tokens.iter().map(|it| ((vendor.seen_as)(it), 0)).collect();
-    assert_eq!(seen.len(), tokens.len(), "the suite's tokens differ");
-    for request in requests {
-        let text = format!("{} {}", request.uri, String::from_utf8_lossy(&request.body));
-        for (token, times) in &mut seen {
-            *times += text.matches(token.as_str()).count();
-        }
-    }
-    let wrong: Vec<usize> = seen.into_values().filter(|it| *it != 1).collect();
-    assert!(
-        wrong.is_empty(),
-        "tokens on the wire not once but: {wrong:?}"
-    );
-}
-
-/// No target, no request.
-pub fn an_empty_batch_asks_nobody(vendor: &Vendor) {
+/// Answers one send with each of the replies. Afterwards the provider is as good as before: an answer about one token blocks
+/// no other.
+fn each<'a>(
+    list: impl IntoIterator<Item = &'a Reply>,
+    mut judge: impl FnMut(&Reply, &Verdict),
+    vendor: &Vendor,
+) {
     block_on(async {
-        let stage = Stage::new(vendor).await;
-        let nobody = sample::batch(sample::notification(), Vec::<String>::new());
-        assert!(sample::send(&stage.provider, nobody).await.is_empty());
-        assert_eq!(stage.server.log().total(), 0);
-    });
-}
-
-fn each(list: &[Reply], mut judge: impl FnMut(&Reply, &Verdict), vendor: &Vendor) {
-    assert!(!list.is_empty(), "the key has no answer in it");
-    block_on(async {
+        let mut replies = 0;
         for reply in list {
+            replies += 1;
             let stage = Stage::new(vendor).await;
             let verdict = stage.answered(reply).await;
             judge(reply, &verdict);
-            assert!(!format!("{verdict:?}").contains(&(vendor.token)(0)));
-            // The next one starts from a clean slate: an answer about one token blocks nobody else.
+            assert!(!format!("{verdict:?}").contains(&stage.token(0)));
             stage.sends.clear();
-            let next = sample::send_one(&stage.provider, &(vendor.token)(1)).await;
+            let next = stage.send_to(1).await;
             assert_eq!(
                 next.kind,
                 VerdictKind::Accepted,
                 "after {reply:?}: {next:?}"
             );
         }
+        assert!(replies > 0, "the key has no answer in it");
     });
 }
 
-fn costs_no_token(verdict: &Verdict) {
+pub(super) fn costs_no_token(verdict: &Verdict) {
     assert!(
         !matches!(
             verdict.kind,
@@ -98,14 +53,28 @@ pub fn a_dead_token_is_dead_and_never_tried_again(vendor: &Vendor) {
     each(&vendor.token_dead, judge, vendor);
 }
 
-/// [`Vendor::token_mismatch`]
-pub fn a_token_of_another_app_is_set_aside_and_not_dead(vendor: &Vendor) {
-    let judge = |reply: &Reply, verdict: &Verdict| {
-        let mismatch = matches!(verdict.kind, VerdictKind::TokenUnusable(_));
-        assert!(mismatch, "{reply:?} gives {verdict:?}");
-        assert_eq!(verdict.retry, Retry::Never);
-    };
-    each(&vendor.token_mismatch, judge, vendor);
+/// [`Vendor::token_unusable`]
+pub fn a_token_that_is_unusable_is_quarantined_and_not_dead(vendor: &Vendor) {
+    for (fault, reply) in &vendor.token_unusable {
+        let judge = |reply: &Reply, verdict: &Verdict| {
+            assert_eq!(
+                verdict.kind,
+                VerdictKind::TokenUnusable(*fault),
+                "{reply:?} gives {verdict:?}"
+            );
+            assert_eq!(verdict.retry, Retry::Never);
+        };
+        each([reply], judge, vendor);
+    }
+}
+
+/// [`Vendor::target_refused`]
+pub fn a_refusal_of_one_target_never_suspends_the_credential(vendor: &Vendor) {
+    each(
+        &vendor.target_refused,
+        is(VerdictKind::TargetRefused),
+        vendor,
+    );
 }
 
 /// [`Vendor::credential_refused`]
@@ -122,18 +91,22 @@ pub fn a_refused_credential_never_costs_a_token(vendor: &Vendor) {
 
 /// [`Vendor::payload_refused`]
 pub fn a_refused_payload_is_never_tried_again(vendor: &Vendor) {
-    let judge = |reply: &Reply, verdict: &Verdict| {
-        assert_eq!(
-            verdict.kind,
-            VerdictKind::PayloadRefused,
-            "{reply:?} gives {verdict:?}"
-        );
-        assert_eq!(verdict.retry, Retry::Never);
-    };
-    each(&vendor.payload_refused, judge, vendor);
+    each(
+        &vendor.payload_refused,
+        is(VerdictKind::PayloadRefused),
+        vendor,
+    );
 }
 
-fn obeys(reply: &Reply, verdict: &Verdict) {
+/// The verdict is this, and final.
+fn is(kind: VerdictKind) -> impl FnMut(&Reply, &Verdict) {
+    move |reply, verdict| {
+        assert_eq!(verdict.kind, kind, "{reply:?} gives {verdict:?}");
+        assert_eq!(verdict.retry, Retry::Never, "{reply:?} gives {verdict:?}");
+    }
+}
+
+pub(super) fn obeys(reply: &Reply, verdict: &Verdict) {
     let seconds = reply.header_value("retry-after").map(str::parse);
     if let Some(Ok(seconds)) = seconds {
         let after = Retry::After(Duration::from_secs(seconds));
@@ -145,31 +118,44 @@ fn obeys(reply: &Reply, verdict: &Verdict) {
 
 /// [`Vendor::rate_limited`]; also with a `retry-after` that makes no sense.
 pub fn a_limit_is_obeyed_for_as_long_as_the_vendor_says(vendor: &Vendor) {
-    let judge = |reply: &Reply, verdict: &Verdict| {
-        let limited = matches!(verdict.kind, VerdictKind::RateLimited(_));
-        assert!(limited, "{reply:?} gives {verdict:?}");
-        obeys(reply, verdict);
-    };
-    each(&vendor.rate_limited, judge, vendor);
-    let odd: Vec<Reply> = ["", "-5", "soon", "99999999999999999999"]
-        .iter()
-        .map(|value| {
-            vendor.rate_limited[0]
-                .clone()
-                .without_header("retry-after")
-                .header("retry-after", value)
-        })
-        .collect();
+    for (scope, reply) in &vendor.rate_limited {
+        let judge = |reply: &Reply, verdict: &Verdict| {
+            assert_eq!(
+                verdict.kind,
+                VerdictKind::RateLimited(*scope),
+                "{reply:?} gives {verdict:?}"
+            );
+            obeys(reply, verdict);
+        };
+        each([reply], judge, vendor);
+    }
+    let odd = [
+        "soon",
+        "-1",
+        "99999999999999999999",
+        "Fri, 99 Foo 2023 25:61:61 GMT",
+        "",
+    ]
+    .map(|value| {
+        limit(vendor)
+            .without_header("retry-after")
+            .header("retry-after", value)
+    });
     let judge = |reply: &Reply, verdict: &Verdict| {
         let limited = matches!(verdict.kind, VerdictKind::RateLimited(_));
         assert!(limited, "{reply:?} gives {verdict:?}");
         match verdict.retry {
             Retry::Backoff => {}
-            Retry::After(it) => assert!(it <= Retry::MAX_AFTER, "{verdict:?}"),
+            Retry::After(wait) => assert!(wait <= Retry::MAX_AFTER, "{verdict:?}"),
             _ => panic!("{reply:?} gives {verdict:?}"),
         }
     };
     each(&odd, judge, vendor);
+}
+
+fn limit(vendor: &Vendor) -> Reply {
+    let first = vendor.rate_limited.first();
+    first.expect("declare `rate_limited`").1.clone()
 }
 
 /// [`Vendor::retry_after_dates`]
@@ -177,11 +163,7 @@ pub fn a_date_in_retry_after_is_understood(vendor: &Vendor) {
     let wait = Duration::from_secs(120);
     let at = sample::NOW + wait;
     let at = std::time::UNIX_EPOCH + Duration::from_millis(at.unix_millis().unsigned_abs());
-    let reply = vendor
-        .rate_limited
-        .first()
-        .expect("`retry_after_dates` needs `rate_limited`")
-        .clone()
+    let reply = limit(vendor)
         .without_header("retry-after")
         .header("retry-after", &httpdate::fmt_http_date(at));
     let judge = |reply: &Reply, verdict: &Verdict| {
@@ -197,73 +179,147 @@ pub fn a_date_in_retry_after_is_understood(vendor: &Vendor) {
 /// [`Vendor::unavailable`]
 pub fn an_outage_passes_and_costs_no_token(vendor: &Vendor) {
     let judge = |reply: &Reply, verdict: &Verdict| {
-        assert!(
-            matches!(verdict.kind, VerdictKind::Unavailable(_)),
-            "{reply:?} gives {verdict:?}"
-        );
+        let unavailable = matches!(verdict.kind, VerdictKind::Unavailable(_));
+        assert!(unavailable, "{reply:?} gives {verdict:?}");
         obeys(reply, verdict);
     };
     each(&vendor.unavailable, judge, vendor);
 }
 
-/// [`Vendor::unknown`]
-pub fn an_answer_nobody_knows_is_kept_word_for_word_and_costs_no_token(vendor: &Vendor) {
-    let (reply, code) = vendor.unknown.clone().expect("`unknown` is there");
-    let judge = |reply: &Reply, verdict: &Verdict| {
-        costs_no_token(verdict);
-        assert_ne!(verdict.kind, VerdictKind::Accepted, "{reply:?}");
-        assert_eq!(verdict.answer.code, code, "{reply:?} gives {verdict:?}");
-        assert_eq!(verdict.answer.status, reply.status());
+/// [`Vendor::unknown`]: the rule of [`VerdictKind`] for codes that the provider does not know.
+pub fn an_unknown_code_is_kept_and_classified_by_its_status(vendor: &Vendor) {
+    let within = if vendor.fails_within_success() {
+        vec![200]
+    } else {
+        Vec::new()
     };
-    each(&[reply], judge, vendor);
+    let statuses = [
+        400, 401, 403, 404, 408, 409, 410, 418, 422, 425, 429, 500, 503,
+    ];
+    for status in statuses.into_iter().chain(within) {
+        if vendor.bare.contains(&status) {
+            continue;
+        }
+        let code = format!("98{status}98");
+        let judge = |reply: &Reply, verdict: &Verdict| {
+            let right = match status {
+                408 | 425 | 500 => matches!(verdict.kind, VerdictKind::Unavailable(_)),
+                // Some vendors document 503 as flow control.
+                503 => matches!(
+                    verdict.kind,
+                    VerdictKind::Unavailable(_) | VerdictKind::RateLimited(_)
+                ),
+                429 => matches!(verdict.kind, VerdictKind::RateLimited(_)),
+                _ => verdict.kind == VerdictKind::TargetRefused,
+            };
+            assert!(
+                right,
+                "status {status}, unknown code: {reply:?} gives {verdict:?}"
+            );
+            assert_eq!(verdict.answer.code, code, "{reply:?} gives {verdict:?}");
+            assert_eq!(verdict.answer.status, Some(status), "{reply:?}");
+        };
+        // The vendor may refuse the access token with this status, which is then renewed once.
+        each([&vendor.unknown_reply(status, &code)], judge, vendor);
+    }
 }
 
-/// Truncated, empty, non-JSON, huge and deeply nested bodies on 200, 400 and 500.
+/// HTML, plain text and nothing, with any status: a proxy, a captive portal or a load balancer answers, not the vendor.
+pub fn an_answer_of_another_server_is_an_outage(vendor: &Vendor) {
+    const PAGE: &str = "<html><body>502 Bad Gateway</body></html>";
+    block_on(async {
+        let stage = Stage::new(vendor).await;
+        // Where success has no body of its own, any 200 is success.
+        let bodiless = {
+            let verdict = stage.answered(&Reply::new(200)).await;
+            verdict.kind == VerdictKind::Accepted
+        };
+        let statuses = [400, 401, 403, 404, 410, 413, 429, 500, 502, 503, 504];
+        let success = (!bodiless).then_some(200);
+        for status in statuses.into_iter().chain(success) {
+            if vendor.bare.contains(&status) {
+                continue;
+            }
+            for body in [PAGE, "", "Bad Gateway"] {
+                for kind in ["text/html", "application/json"] {
+                    let reply = Reply::from((status, body)).header("content-type", kind);
+                    let verdict = stage.answered(&reply).await;
+                    let outage = match verdict.kind {
+                        VerdictKind::Unavailable(_) => true,
+                        // A proxy may limit, too.
+                        VerdictKind::RateLimited(_) => matches!(status, 429 | 503),
+                        _ => false,
+                    };
+                    assert!(outage, "{body:?} as {kind} in {reply:?} gives {verdict:?}");
+                    assert_ne!(verdict.retry, Retry::Never, "{reply:?} gives {verdict:?}");
+                }
+            }
+        }
+        // The vendor's own answer counts whatever it is labelled.
+        let labelled = vendor
+            .ok_reply()
+            .without_header("content-type")
+            .header("content-type", "text/html; charset=utf-8");
+        let verdict = stage.answered(&labelled).await;
+        assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
+    });
+}
+
+/// JSON of another form, huge and deeply nested bodies on 200, 400 and 500.
 pub fn a_body_that_cannot_be_read_costs_no_token(vendor: &Vendor) {
     let nested = "[".repeat(50_000);
     let bodies = [
-        "",
         "null",
         "[]",
         "\"\"",
         "0",
         "{",
         "{}",
-        "<html>502</html>",
         "\u{0}\u{feff}",
         r#"{"error":0,"code":{},"reason":[],"result":"x","data":7,"message":null}"#,
+        r#"{"error":{"code":"x","status":3,"details":{}},"code":[],"data":"x","result":{}}"#,
         nested.as_str(),
     ];
     block_on(async {
         let stage = Stage::new(vendor).await;
+        let bodiless = stage.answered(&Reply::new(200)).await.kind == VerdictKind::Accepted;
         for status in [200, 400, 500] {
             for body in bodies {
                 let whole = Reply::from((status, body));
                 let verdict = stage.answered(&whole).await;
                 costs_no_token(&verdict);
-                let ok = match status {
-                    200 => matches!(verdict.kind, VerdictKind::Accepted | VerdictKind::Unknown),
-                    500 => matches!(
-                        verdict.kind,
-                        VerdictKind::Unavailable(_) | VerdictKind::Unknown
-                    ),
-                    _ => verdict.kind != VerdictKind::Accepted,
+                let right = match (status, verdict.kind) {
+                    (200, VerdictKind::Accepted) => bodiless,
+                    (_, VerdictKind::Accepted | VerdictKind::CredentialRefused) => false,
+                    (500, kind) => {
+                        matches!(kind, VerdictKind::Unavailable(_) | VerdictKind::Unknown)
+                    }
+                    _ => true,
                 };
-                assert!(ok, "{whole:?} gives {verdict:?}");
+                assert!(right, "{body:.80} in {whole:?} gives {verdict:?}");
             }
-            let half = Reply::new(status).body("{\"name\":\"x\"}").truncated();
-            let verdict = stage.answered(&half).await;
-            costs_no_token(&verdict);
-            assert_ne!(
-                verdict.kind,
-                VerdictKind::Accepted,
-                "{half:?} gives {verdict:?}"
-            );
         }
         let invalid = Reply::new(500).body(&b"\xff\xfe{\"\xc3\x28\"}"[..]);
         costs_no_token(&stage.answered(&invalid).await);
         let huge = Reply::new(200).body(vec![b' '; 8 * 1024 * 1024]);
-        let verdict = stage.answered(&huge).await;
-        costs_no_token(&verdict);
+        costs_no_token(&stage.answered(&huge).await);
+    });
+}
+
+/// [`Vendor::step_refused`]
+pub fn what_the_first_step_refuses_is_not_sent(vendor: &Vendor) {
+    block_on(async {
+        for reply in &vendor.step_refused {
+            let stage = Stage::new(vendor).await;
+            stage.step.always(reply.clone());
+            let verdict = stage.send_to(0).await;
+            assert_eq!(
+                verdict.kind,
+                VerdictKind::PayloadRefused,
+                "{reply:?} gives {verdict:?}"
+            );
+            assert_eq!(verdict.retry, Retry::Never);
+            assert_eq!(stage.sent().len(), 0);
+        }
     });
 }

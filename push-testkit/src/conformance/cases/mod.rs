@@ -1,9 +1,16 @@
-//! The statements. Each fails with what the vendor said and what the provider made of it.
-
+//! One function for each statement about a provider.
 mod access;
 mod answers;
+mod batches;
 mod content;
+mod fields;
+mod noise;
 mod plugin;
+mod receipts;
+mod secrets;
 mod way;
 
-pub use self::{access::*, answers::*, content::*, plugin::*, way::*};
+pub use self::{
+    access::*, answers::*, batches::*, content::*, fields::*, noise::*, plugin::*, receipts::*,
+    secrets::*, way::*,
+};

@@ -1,91 +1,130 @@
 //! What happens on the way to the vendor.
-use push_core::{Retry, VerdictKind};
+use push_core::{Retry, Verdict, VerdictKind};
 
 use crate::conformance::{
     Vendor,
-    stage::{Stage, build},
+    stage::{PAUSE, Stage, build},
 };
 use crate::{Authority, Reply, block_on, sample, until};
 
-/// Nobody listens, from the beginning or any more.
+fn is_unavailable(verdict: &Verdict) {
+    let unavailable = matches!(verdict.kind, VerdictKind::Unavailable(_));
+    assert!(unavailable, "{verdict:?}");
+    assert_ne!(verdict.retry, Retry::Never);
+}
+
+/// No server listens, from the beginning or any more.
 pub fn a_vendor_that_cannot_be_reached_is_unavailable(vendor: &Vendor) {
     block_on(async {
         // Bound and not listening: the port is ours, and refuses.
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
         socket.bind(crate::LOOPBACK).expect("loopback can be bound");
         let port = socket.local_addr().expect("a bound socket").port();
-        let config = vendor.configured(
-            &format!("https://localhost:{port}"),
-            &Authority::new().pem(),
-        );
+        let url = format!("https://localhost:{port}");
+        let config = vendor.configured(&url, &Authority::new().pem());
         let provider = build(vendor, &config, &sample::clock());
-        let verdict = sample::send_one(&provider, &(vendor.token)(0)).await;
-        assert!(
-            matches!(verdict.kind, VerdictKind::Unavailable(_)),
-            "{verdict:?}"
-        );
-        assert_ne!(verdict.retry, Retry::Never);
-        let error = provider.verify().await.expect_err("nobody answers");
-        assert!(error.is_transient(), "{error}");
+        let verdict = sample::send_one(&provider, &vendor.token_at(&url, 0)).await;
+        is_unavailable(&verdict);
+        if !vendor.cannot_verify {
+            let error = provider.verify().await.expect_err("no server answers");
+            assert!(error.is_transient(), "{error}");
+        }
         // It was there, granted access, and went away.
+        let stage = Stage::new(vendor).await;
+        let tokens = [stage.token(0), stage.token(1)];
         let Stage {
             server, provider, ..
-        } = Stage::new(vendor).await;
-        let verdict = sample::send_one(&provider, &(vendor.token)(0)).await;
+        } = stage;
+        let verdict = sample::send_one(&provider, &tokens[0]).await;
         assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
         server.stop().await;
         for _ in 0..200 {
-            // The client sees for itself that its connection is gone.
+            // The client notices that its connection has ended.
             tokio::task::yield_now().await;
         }
-        let verdict = sample::send_one(&provider, &(vendor.token)(1)).await;
-        assert!(
-            matches!(verdict.kind, VerdictKind::Unavailable(_)),
-            "{verdict:?}"
-        );
-        assert_ne!(verdict.retry, Retry::Never);
+        is_unavailable(&sample::send_one(&provider, &tokens[1]).await);
     });
 }
 
-/// The vendor read the request, and was gone.
-pub fn a_connection_that_breaks_after_the_request_leaves_the_verdict_unknown(vendor: &Vendor) {
+/// The vendor read the request and closed the connection, before its answer or within it.
+pub fn an_answer_that_is_lost_leaves_the_verdict_unknown(vendor: &Vendor) {
     for alpn in &vendor.protocols {
         block_on(async {
-            let stage = Stage::with(vendor, *alpn).await;
-            let verdict = stage.answered(&Reply::reset()).await;
-            assert_eq!(verdict.kind, VerdictKind::Unknown, "{alpn:?}: {verdict:?}");
-            assert_ne!(verdict.retry, Retry::Never);
-            let sent = vendor.sends(stage.server.log()).len();
-            assert_eq!(
-                sent, 1,
-                "it was sent again, though it may have been delivered"
-            );
+            let half = Reply::new(200).body("{\"name\":\"x\"}").truncated();
+            for reply in [Reply::reset(), half] {
+                let stage = Stage::with(vendor, *alpn).await;
+                let verdict = stage.answered(&reply).await;
+                assert_eq!(
+                    verdict.kind,
+                    VerdictKind::Unknown,
+                    "{alpn:?}, {reply:?}: {verdict:?}"
+                );
+                assert_ne!(verdict.retry, Retry::Never);
+                let sent = stage.sent().len();
+                assert_eq!(
+                    sent, 1,
+                    "it was sent again, though it may have been delivered"
+                );
+            }
         });
     }
 }
 
-/// The vendor read the request, and says nothing.
+/// The vendor read the request, and does not answer.
 pub fn silence_ends_at_the_deadline_with_an_unknown_verdict(vendor: &Vendor) {
     block_on(async {
         let stage = Stage::new(vendor).await;
         stage.sends.always(Reply::silence());
-        let batch = sample::batch(sample::notification(), [(vendor.token)(0)]);
-        let (task, collected) = stage.begin(batch);
-        stage.wait_for_sends(1).await;
-        stage.let_time_pass(&task).await;
-        let verdict = collected.get(0).expect("there is a verdict");
+        let verdict = stage.send_while_time_passes(0).await;
         assert_eq!(verdict.kind, VerdictKind::Unknown, "{verdict:?}");
         assert_ne!(verdict.retry, Retry::Never);
     });
 }
 
+/// [`Vendor::step`]: if the first of two steps fails in any way, nothing was sent to a phone.
+pub fn a_first_step_that_fails_sends_nothing(vendor: &Vendor) {
+    let faults = [
+        Reply::reset(),
+        Reply::silence(),
+        Reply::new(500),
+        Reply::new(502)
+            .header("content-type", "text/html")
+            .body("<html>"),
+        Reply::new(200)
+            .header("content-type", "text/html")
+            .body("<html>"),
+        Reply::new(200),
+        Reply::from((200, "{}")),
+        Reply::new(200).body("{\"a\":1}").truncated(),
+    ];
+    block_on(async {
+        for reply in faults.iter().chain(&vendor.unavailable) {
+            let stage = Stage::new(vendor).await;
+            stage.step.always(reply.clone());
+            let verdict = stage.send_while_time_passes(0).await;
+            let unavailable = matches!(verdict.kind, VerdictKind::Unavailable(_));
+            assert!(unavailable, "{reply:?} to the first step: {verdict:?}");
+            assert_ne!(verdict.retry, Retry::Never);
+            assert_eq!(stage.sent().len(), 0);
+            stage.step.clear();
+            stage.clock.advance(PAUSE);
+            let next = stage.send_to(1).await;
+            assert_eq!(
+                next.kind,
+                VerdictKind::Accepted,
+                "after {reply:?}: {next:?}"
+            );
+        }
+    });
+}
+
 /// A send whose future drops: the targets are unknown, the provider goes on.
-pub fn a_send_given_up_midway_accounts_for_every_target_and_harms_no_other(vendor: &Vendor) {
+pub fn a_dropped_send_accounts_for_every_target_and_harms_no_other(vendor: &Vendor) {
     block_on(async {
         let stage = Stage::new(vendor).await;
         stage.sends.next(Reply::silence());
         let targets = 2.min(stage.provider.capabilities().max_batch);
-        let tokens = (0..targets).map(|it| (vendor.token)(it));
+        let tokens: Vec<_> = (0..targets).map(|number| stage.token(number)).collect();
         let (task, collected) = stage.begin(sample::batch(sample::notification(), tokens));
         stage.wait_for_sends(1).await;
         task.abort();
@@ -94,11 +133,11 @@ pub fn a_send_given_up_midway_accounts_for_every_target_and_harms_no_other(vendo
         let unknown = |at| {
             collected
                 .get(at)
-                .is_some_and(|it| it.kind == VerdictKind::Unknown)
+                .is_some_and(|verdict| verdict.kind == VerdictKind::Unknown)
         };
         assert!((0..targets).any(unknown), "{collected:?}");
         stage.sends.clear();
-        let next = sample::send_one(&stage.provider, &(vendor.token)(9)).await;
+        let next = stage.send_to(9).await;
         assert_eq!(next.kind, VerdictKind::Accepted, "{next:?}");
     });
 }

@@ -1,0 +1,108 @@
+//! Whether what is shown is what was to be sent.
+use std::collections::HashMap;
+
+use push_core::{Badge, Batch, NotificationKind, Target};
+use serde_json::Value;
+
+use super::{Shown, Vendor};
+
+/// Checks that each target of `batch` is shown exactly once, with its own content, badge and receiver.
+pub(super) fn fits(vendor: &Vendor, batch: &Batch, shown: &[Shown]) {
+    let mut open: HashMap<String, &Target> = batch
+        .targets
+        .iter()
+        .map(|target| ((vendor.seen_as)(target.token.expose()), target))
+        .collect();
+    assert_eq!(
+        open.len(),
+        batch.targets.len(),
+        "the suite's tokens differ in what is seen of them"
+    );
+    for message in shown {
+        let targets: Vec<&Target> = message
+            .tokens
+            .iter()
+            .map(|token| {
+                open.remove(token)
+                    .expect("each target is sent to once, and no other token")
+            })
+            .collect();
+        for target in &targets {
+            has_content(vendor, message, target);
+        }
+        has_receiver(message, &targets);
+        has_ids(batch, message, &targets);
+    }
+    assert!(open.is_empty(), "{} targets were not sent to", open.len());
+}
+
+fn has_content(vendor: &Vendor, shown: &Shown, target: &Target) {
+    let wanted = &target.content.notification;
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let (title, body) = match wanted.kind {
+        NotificationKind::Background => (None, None),
+        _ => (text(&wanted.title), text(&wanted.body)),
+    };
+    assert_eq!(shown.title, title, "the title of a target's own content");
+    assert_eq!(shown.body, body, "the text of a target's own content");
+    assert!(
+        same_ext(vendor, shown.ext.as_deref(), &wanted.ext),
+        "`ext` is {:?} and not {:?}",
+        shown.ext,
+        wanted.ext
+    );
+    assert_eq!(
+        shown.badge, target.badge,
+        "the target's own badge: 0 is sent as 0, and `Leave` is not sent"
+    );
+}
+
+pub(super) fn same_ext(vendor: &Vendor, shown: Option<&str>, wanted: &str) -> bool {
+    let shown = shown.unwrap_or_default();
+    if vendor.ext_split && !wanted.is_empty() {
+        let json = |text: &str| serde_json::from_str::<Value>(text).ok();
+        return json(shown).is_some_and(|value| Some(value) == json(wanted));
+    }
+    shown == wanted
+}
+
+fn has_receiver(shown: &Shown, targets: &[&Target]) {
+    let first = targets.first().and_then(|target| target.receiver.as_ref());
+    let common = first.filter(|user| {
+        targets
+            .iter()
+            .all(|target| target.receiver.as_ref() == Some(user))
+    });
+    assert_eq!(
+        shown.receiver.as_deref(),
+        common.map(push_core::UserId::as_str),
+        "the receiver that all targets of the message share"
+    );
+}
+
+fn has_ids(batch: &Batch, shown: &Shown, targets: &[&Target]) {
+    let Some(first) = targets.first() else {
+        panic!("a message without a token");
+    };
+    let first = first.delivery.to_string();
+    match shown.delivery.as_deref() {
+        Some(delivery) => assert_eq!(delivery, first, "the delivery's own id"),
+        None => assert!(targets.len() > 1, "a single target's message has its id"),
+    }
+    if let Some(tag) = shown.tag.as_deref() {
+        let of_batch = batch.targets.first().map(|it| it.delivery.to_string());
+        assert!(
+            tag == first || Some(tag) == of_batch.as_deref(),
+            "the receipts' tag is the id of the first delivery"
+        );
+    }
+}
+
+/// A badge that this style can send; `number` makes it differ.
+pub(super) fn badge(style: push_core::BadgeStyle, number: u32) -> Badge {
+    match style {
+        push_core::BadgeStyle::Set => Badge::Set(number),
+        push_core::BadgeStyle::CountUp if number > 0 => Badge::Add(number),
+        _ => Badge::Leave,
+    }
+}

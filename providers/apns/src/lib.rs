@@ -61,13 +61,6 @@ mod render;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 
-// The paths by which the simulator knows them.
-#[cfg(feature = "simulator")]
-use crate::{
-    auth::{certificate, token},
-    render::{push_type, request},
-};
-
 pub use crate::{
     auth::certificate::{CertificateFacts, CertificateTopic},
     config::ApnsConfig,

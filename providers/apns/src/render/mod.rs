@@ -3,7 +3,7 @@ mod aps;
 mod cache;
 mod fields;
 mod payload;
-pub(crate) mod push_type;
+mod push_type;
 pub(crate) mod request;
 
 use http::{HeaderName, HeaderValue};

@@ -1,7 +1,7 @@
-//! Whose token it is, what became of it, and that nobody sees it.
+//! Tokens of other environments and apps, dead tokens, and secrecy.
 use std::time::Duration;
 
-use push_core::{Environment, Mismatch, Retry, Scope, VerdictKind};
+use push_core::{Environment, Retry, Scope, TokenFault, VerdictKind};
 use push_provider_apns::simulator::Outcome;
 
 use push_testkit::{block_on, fixtures, sample};
@@ -20,16 +20,16 @@ fn a_token_of_the_other_environment_is_recognised_before_it_is_sent() {
         let verdict = sample::send(&dynamic(&provider), batch).await.remove(0);
         assert_eq!(
             verdict.kind,
-            VerdictKind::TokenMismatch(Mismatch::Environment)
+            VerdictKind::TokenUnusable(TokenFault::Environment)
         );
         assert!(verdict.answer.text.contains("sandbox environment"));
         assert_eq!(apple.service.counters().requests, 0);
     });
 }
 
-/// S57+: after the first `BadDeviceToken`, where the app told the wrong one.
+/// S57+: after the first `BadDeviceToken`, if the app registered the wrong environment.
 #[test]
-fn a_sandbox_token_told_as_production_is_set_aside_and_not_dead() {
+fn a_sandbox_token_registered_as_production_is_quarantined_and_not_dead() {
     block_on(async {
         let apple = Apple::start().await;
         let provider = apple.provider(Environment::Production);
@@ -37,7 +37,7 @@ fn a_sandbox_token_told_as_production_is_set_aside_and_not_dead() {
         let verdict = send_sample(&provider, &phone.token()).await;
         assert_eq!(
             verdict.kind,
-            VerdictKind::TokenMismatch(Mismatch::Environment)
+            VerdictKind::TokenUnusable(TokenFault::Environment)
         );
         assert_eq!(verdict.answer.code, "BadDeviceToken");
         assert!(verdict.answer.text.contains("environment"));
@@ -55,7 +55,7 @@ fn a_wrong_topic_never_costs_a_token() {
             .install("com.example.other", Environment::Production);
         let of_another_app = apple.provider(Environment::Production);
         let verdict = send_sample(&of_another_app, &phone.token()).await;
-        assert_eq!(verdict.kind, VerdictKind::TokenMismatch(Mismatch::App));
+        assert_eq!(verdict.kind, VerdictKind::TokenUnusable(TokenFault::App));
         assert_eq!(verdict.answer.code, "DeviceTokenNotForTopic");
 
         apple
@@ -74,7 +74,7 @@ fn a_wrong_topic_never_costs_a_token() {
     });
 }
 
-/// The vendor's moment is kept, for the pipeline to compare.
+/// The time that the vendor names is kept, for the pipeline to compare.
 #[test]
 fn a_token_of_a_deleted_app_is_dead_since_then() {
     block_on(async {
@@ -131,7 +131,7 @@ fn every_device_of_a_batch_gets_its_own_outcome() {
         ];
         let batch = sample::batch(sample::notification(), tokens);
         let verdicts = sample::send(&dynamic(&provider), batch).await;
-        let kinds: Vec<_> = verdicts.iter().map(|it| it.kind).collect();
+        let kinds: Vec<_> = verdicts.iter().map(|verdict| verdict.kind).collect();
         assert_eq!(
             kinds,
             [
@@ -139,12 +139,12 @@ fn every_device_of_a_batch_gets_its_own_outcome() {
                 VerdictKind::TokenDead {
                     since: Some(sample::NOW)
                 },
-                VerdictKind::TokenMismatch(Mismatch::Environment),
-                VerdictKind::TokenMismatch(Mismatch::App),
-                VerdictKind::Unavailable,
+                VerdictKind::TokenUnusable(TokenFault::Environment),
+                VerdictKind::TokenUnusable(TokenFault::App),
+                VerdictKind::Unavailable(Scope::Credential),
                 VerdictKind::RateLimited(Scope::Token),
                 VerdictKind::Unknown,
-                VerdictKind::TokenMismatch(Mismatch::App),
+                VerdictKind::TokenUnusable(TokenFault::App),
                 VerdictKind::Accepted,
             ]
         );

@@ -70,3 +70,25 @@ pub use crate::{
     ticket::{Ticket, TicketUse, Tickets},
     trace::Conclusion,
 };
+
+/// The entry point of the fuzz target `receipt_signature`.
+#[doc(hidden)]
+pub mod fuzz {
+    use push_core::{AppId, DeviceId, Result};
+
+    /// Whether `signature` is one of `device` for `body`, under keys derived from `master`.
+    ///
+    /// # Errors
+    /// Those of deriving the key.
+    pub fn is_signed(
+        master: &crate::MasterKey,
+        app: &AppId,
+        device: &DeviceId,
+        signature: &str,
+        body: &[u8],
+    ) -> Result<bool> {
+        let keys = crate::receipt::ReceiptKeys::new(master)?;
+        let signed = keys.check(app, device, signature)?;
+        Ok(signed.is_some_and(|digest| digest.is_of(body)))
+    }
+}

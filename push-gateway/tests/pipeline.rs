@@ -737,7 +737,7 @@ async fn a_resumed_credential_sends_at_once_what_waits_for_later() {
 
 /// S114: a word on a token that comes through an old credential says nothing of what the app has told since.
 #[tokio::test]
-async fn what_waited_for_a_wrong_credential_costs_no_token_that_was_told_for_the_right_one() {
+async fn a_wrong_credential_costs_no_token_registered_for_the_right_one() {
     for kind in [VerdictKind::TokenMismatch(Mismatch::App), DEAD] {
         let world = World::new(|_| {});
         let wrong = world.credential(json!({"build": "wrong"})).await;

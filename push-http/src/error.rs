@@ -23,7 +23,7 @@ pub enum HttpErrorKind {
     /// The operator's [`AddressPolicy`](push_core::AddressPolicy) does not permit the peer's address. Nothing was sent to
     /// it, so the error is the same whatever listens there.
     AddressDenied,
-    /// TLS failed: the peer's certificate, ours, or no version or cipher in common.
+    /// TLS failed: the peer's certificate, the client's, or no version or cipher in common.
     Tls,
     /// The proxy could not be reached, or refused to open a tunnel.
     Proxy,
@@ -218,7 +218,7 @@ impl HttpError {
 
     /// The status and headers of the response, if they arrived and its body did not, or not as a whole.
     ///
-    /// A vendor whose answer is complete in its status (APNs: 200) has then answered for good: the delivery is accepted,
+    /// A vendor whose answer is complete in its status (APNs: 200) has then answered: the delivery is accepted,
     /// and sending it again would show it twice.
     pub fn response_head(&self) -> Option<&Parts> {
         self.0.response.as_deref()

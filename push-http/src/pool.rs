@@ -3,14 +3,12 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
 };
 
-use futures_util::FutureExt;
-use push_core::Sleep;
 use tokio::{runtime::Handle, sync::oneshot};
 
 use crate::{
+    backoff::Backoff,
     connect::{self, Ready},
     connection::{Connection, Lease, Link, Owner, lock},
     error::{HttpError, HttpErrorKind},
@@ -18,9 +16,6 @@ use crate::{
     settings::{Settings, Target},
 };
 
-/// After the first failed connection attempt no other is made for this long; it doubles with each further one in a row.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-const MAX_BACKOFF: Duration = Duration::from_secs(10);
 /// Streams that a connection is expected to take before the first is open and shows the peer's limit.
 const USUAL_STREAM_LIMIT: usize = 100;
 /// The connection window that every peer starts with (RFC 9113 §6.9.2), in bytes.
@@ -69,9 +64,7 @@ struct State {
     /// Requests in the order in which they came.
     waiting: BTreeMap<u64, Waiting>,
     tickets: u64,
-    /// Connection attempts in a row that failed, and connections that ended without one answer.
-    failures: u32,
-    backoff: Option<Backoff>,
+    backoff: Backoff,
     /// The client was dropped, and connections that are still being opened are not needed any more.
     closed: bool,
     runtime: Option<Handle>,
@@ -83,28 +76,11 @@ struct Waiting {
     give: oneshot::Sender<Result<Lease, HttpError>>,
 }
 
-struct Backoff {
-    over: Sleep,
-    error: HttpError,
-}
-
 impl State {
     fn usable(&self) -> impl Iterator<Item = &Arc<Connection>> {
         self.connections
             .iter()
             .filter(|connection| connection.is_usable())
-    }
-
-    fn backing_off(&mut self) -> Option<&HttpError> {
-        // Nothing is woken when it ends: the next request that needs a connection checks it.
-        let backoff = self.backoff.as_mut()?;
-        match (&mut backoff.over).now_or_never() {
-            Some(()) => {
-                self.backoff = None;
-                None
-            }
-            None => self.backoff.as_ref().map(|backoff| &backoff.error),
-        }
     }
 }
 
@@ -184,7 +160,7 @@ impl Origin {
         let attempts = self.grow(&mut state);
         if state.connecting == 0
             && state.usable().next().is_none()
-            && let Some(error) = state.backing_off().cloned()
+            && let Some(error) = state.backoff.error().cloned()
         {
             for (_, waiting) in std::mem::take(&mut state.waiting) {
                 // A request that was dropped meanwhile needs no answer.
@@ -231,7 +207,7 @@ impl Origin {
     /// send other SETTINGS, and another connection would meet the same limit.
     fn may_grow(&self, state: &mut State) -> bool {
         state.usable().count() + state.connecting < self.settings.config.max_connections
-            && state.backing_off().is_none()
+            && state.backoff.error().is_none()
             && !state.closed
             && !state.usable().any(|connection| connection.is_blocked())
     }
@@ -315,17 +291,8 @@ impl Origin {
     fn back_off(&self, state: &mut State, free: u32, error: HttpError) {
         let error = error.at(&self.target);
         tracing::debug!(origin = %self.target, %error, "connection failed");
-        let doublings = state.failures.saturating_sub(free);
-        state.failures = state.failures.saturating_add(1);
-        if state.failures > free {
-            let length = FIRST_BACKOFF
-                .saturating_mul(1 << doublings.min(16))
-                .min(MAX_BACKOFF);
-            state.backoff = Some(Backoff {
-                over: self.settings.clock.sleep(length),
-                error,
-            });
-        }
+        let clock = self.settings.clock.as_ref();
+        state.backoff.fail(clock, free, error);
     }
 
     /// `connection` has ended, or will. If it brought no response, that counts like a failed attempt: a peer that accepts
@@ -441,7 +408,7 @@ impl Owner for Origin {
     }
 
     fn answered(&self) {
-        self.lock().failures = 0;
+        self.lock().backoff.succeed();
     }
 
     fn left(self: Arc<Self>, connection: &Connection, unused: usize) {
@@ -581,8 +548,8 @@ mod tests {
             origin: Some(Arc::clone(&origin)),
         });
         let mut state = origin.lock();
-        assert_eq!((state.connecting, state.failures), (0, 1));
-        let error = state.backing_off().expect("a pause");
+        assert_eq!(state.connecting, 0);
+        let error = state.backoff.error().expect("a pause");
         assert_eq!(error.kind(), HttpErrorKind::Connect);
         assert_eq!(error.message(), "the runtime was shut down");
     }

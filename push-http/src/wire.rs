@@ -505,7 +505,7 @@ mod tests {
     }
 
     #[test]
-    fn what_of_a_body_was_not_taken_is_given_back() {
+    fn the_part_of_a_body_that_was_not_taken_is_released() {
         let wire = Arc::new(Wire::new());
         wire.promise(100);
         assert_eq!(wire.room(), 65_435);
@@ -516,6 +516,6 @@ mod tests {
         drop(body);
         assert!(wire.nothing_promised());
         assert_eq!(wire.room(), 65_505);
-        assert!(wire.take_changed(), "who waits for room is looked after");
+        assert!(wire.take_changed(), "waiting requests are checked again");
     }
 }

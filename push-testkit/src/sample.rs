@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use push_core::{
-    AppId, Batch, BatchId, Class, Collected, Content, ContentId, DeliveryId, DeviceToken,
+    AppId, Badge, Batch, BatchId, Class, Collected, Content, ContentId, DeliveryId, DeviceToken,
     DynProvider, Environment, ManualClock, MessageId, Notification, Slot, Target, Timestamp,
     UserId, Verdict, Verdicts,
 };
@@ -19,8 +19,8 @@ pub const BODY: &str = "lunch at the blue door?";
 /// The `ext` of [`notification`]: a one-to-one chat with `ann`.
 pub const EXT: &str = r#"{"entity":{"version":1,"chatType":1,"action":1,"sender":"ann"}}"#;
 
-/// The collapse key of [`notification`].
-pub const COLLAPSE: &str = "chat-ann";
+/// The number on the icon that [`batch`] sets.
+pub const BADGE: Badge = Badge::Set(3);
 
 /// A clock that stands at [`NOW`].
 pub fn clock() -> ManualClock {
@@ -34,19 +34,19 @@ pub fn notification() -> Notification {
         body: BODY.into(),
         ext: EXT.into(),
         thread: "ann".into(),
-        collapse: COLLAPSE.into(),
+        collapse: "message-1".into(),
         ..Notification::default()
     }
 }
 
-/// The notification of one chat message of the app `sample`.
+/// The notification of one chat message of the app `app`.
 ///
 /// # Panics
 /// Never: the ids are constants.
 pub fn content(notification: Notification) -> Arc<Content> {
     Arc::new(Content::new(
         ContentId::new(NOW),
-        AppId::new("sample").expect("an app id"),
+        AppId::new("app").expect("an app id"),
         MessageId::new("message-1").expect("a message id"),
         Class::CHAT,
         notification,
@@ -83,7 +83,7 @@ pub fn batch_of(targets: impl IntoIterator<Item = Target>) -> Batch {
     )
 }
 
-/// A batch of one content to these tokens: production, alerts, no badge, no receiver.
+/// A batch of one content with [`BADGE`] to these tokens: production, alerts, no receiver.
 ///
 /// # Panics
 /// If one is no [`DeviceToken`].
@@ -92,7 +92,11 @@ pub fn batch<T: Into<String>>(
     tokens: impl IntoIterator<Item = T>,
 ) -> Batch {
     let content = content(notification);
-    batch_of(tokens.into_iter().map(|token| target(token, &content)))
+    batch_of(
+        tokens
+            .into_iter()
+            .map(|token| target(token, &content).with_badge(BADGE)),
+    )
 }
 
 /// Sends `batch` and returns every verdict, in the order of the targets.

@@ -5,7 +5,11 @@ use std::{
     path::Path,
 };
 
-use crate::{Failure, Result, source, table, workspace::Workspace};
+mod citations;
+
+use citations::{Citation, MOST_IN_ONE_COMMENT, ids, scan};
+
+use crate::{Failure, Result, table, workspace::Workspace};
 
 pub(crate) const HELP: &str = "\
 cargo xtask behaviour [--missing] [--complete] [--require LIST]
@@ -23,6 +27,8 @@ comment: its doc comment, or a comment in its body.
 
     /// S43+: the late logout belongs to the session before.
 
+One comment cites at most eight statements: a test that shows more shows none of them clearly.
+
 Only tests count: a comment on other code is documentation. In
 push-testkit, whose functions are what conformance tests call, every function is a test. In test files
 that are not Rust (under a folder `tests`), every line with a number counts.
@@ -31,35 +37,11 @@ that are not Rust (under a folder `tests`), every line with a number counts.
 --complete      fails unless exactly the statements on the page's line `Open: …` have no test, and each
                 tested statement that the page marks with **+** has a test that cites it as `S43+`
 --require LIST  fails if one of these has no test, as in S1-S49,S75
-Exit code 1 also if a test cites a number that no statement has, or as better what the page does not mark.
+Exit code 1 also if a test cites a number that no statement has, or as better what the page does not mark, and if one
+comment cites more than eight.
 ";
 
 const PAGE: &str = "docs/behaviour.md";
-
-/// Where the conformance suites are: there every function for others is a test, run for each plugin of its kind.
-const SUITES: &str = "push-testkit/src/";
-
-/// Test files that are not Rust, by ending.
-const OTHER_TESTS: &[&str] = &["c", "js", "kt", "mjs", "py", "sh", "swift", "ts"];
-
-/// Where a statement is cited.
-#[derive(Debug, PartialEq, Eq)]
-struct Citation {
-    statement: u32,
-    /// As `S43+`: the test would fail if we did as the product that this one follows.
-    is_better: bool,
-    path: String,
-    /// From 1.
-    line: usize,
-}
-
-/// What one file says of statements.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Cited {
-    by_tests: Vec<Citation>,
-    /// In a test file, but not by a test.
-    astray: Vec<Citation>,
-}
 
 pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     let (mut missing_only, mut complete, mut required) = (false, false, BTreeSet::new());
@@ -85,6 +67,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     let page = workspace.read(PAGE)?;
     let statements = statements(&page)?;
     let mut by_tests: BTreeMap<u32, Vec<Citation>> = BTreeMap::new();
+    let mut wrong = Vec::new();
     for path in workspace.files()? {
         // The tasks' own tests speak of made-up statements.
         if path.starts_with("xtask/") {
@@ -99,12 +82,18 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
                 it.path, it.line, it.statement
             );
         }
+        for (line, count) in cited.crowded {
+            wrong.push(format!(
+                "{path}:{line}: one comment cites {count} statements, {MOST_IN_ONE_COMMENT} are allowed; cite each \
+                 statement at the test that would fail without it"
+            ));
+        }
         for it in cited.by_tests {
             by_tests.entry(it.statement).or_default().push(it);
         }
     }
     print(&statements, &by_tests, missing_only);
-    let mut wrong = verdict(&statements, &by_tests, &required);
+    wrong.extend(verdict(&statements, &by_tests, &required));
     if complete {
         wrong.extend(differs(&statements, &by_tests, &open(&page)));
         wrong.extend(unshown(&statements, &by_tests));
@@ -305,105 +294,6 @@ fn statements(page: &str) -> Result<BTreeMap<u32, String>> {
     Ok(found)
 }
 
-/// What a file cites; none if it is no file for tests.
-fn scan(path: &str, text: &str) -> Option<Cited> {
-    let in_tests = path.starts_with("tests/") || path.contains("/tests/");
-    let ending = path.rsplit_once('.').map_or("", |(_, it)| it);
-    let citation = |(statement, is_better), line: usize| Citation {
-        statement,
-        is_better,
-        path: path.to_owned(),
-        line: line + 1,
-    };
-    let mut cited = Cited::default();
-    if ending == "rs" {
-        let layers = source::layers(text);
-        let comments: Vec<&str> = layers.comments.lines().collect();
-        let mut inside = BTreeSet::new();
-        let tests = if path.starts_with(SUITES) {
-            source::cases(text, &layers)
-        } else {
-            source::tests(text, &layers)
-        };
-        for test in tests {
-            let mut once = BTreeMap::new();
-            for line in test.lines {
-                inside.insert(line);
-                for (number, is_better) in ids(comments.get(line).copied().unwrap_or_default()) {
-                    *once.entry(number).or_default() |= is_better;
-                }
-            }
-            let all = once.into_iter().map(|it| citation(it, test.attribute));
-            cited.by_tests.extend(all);
-        }
-        if in_tests {
-            for (line, comment) in comments.iter().enumerate() {
-                // A file's own heading may tell what it is about.
-                if !inside.contains(&line) && !comment.trim_start().starts_with("//!") {
-                    cited
-                        .astray
-                        .extend(ids(comment).into_iter().map(|it| citation(it, line)));
-                }
-            }
-        }
-        return Some(cited);
-    }
-    if !in_tests || !OTHER_TESTS.contains(&ending) {
-        return None;
-    }
-    for (line, it) in text.lines().enumerate() {
-        cited
-            .by_tests
-            .extend(ids(it).into_iter().map(|it| citation(it, line)));
-    }
-    Some(cited)
-}
-
-/// The numbers in a text, and whether they are cited as better: `S7` and `S7+` are one, `S1-S3` and `S1–S3` are three.
-fn ids(text: &str) -> BTreeMap<u32, bool> {
-    let mut found: BTreeMap<u32, bool> = BTreeMap::new();
-    let mut from: Option<u32> = None;
-    let mut rest = text;
-    let mut before = ' ';
-    while let Some(letter) = rest.chars().next() {
-        if letter == 'S'
-            && !(before.is_alphanumeric() || before == '_')
-            && let Some((number, after)) = number(&rest[1..])
-        {
-            let first = from.take().unwrap_or(number);
-            for it in first.min(number)..=first.max(number) {
-                found.entry(it).or_default();
-            }
-            let is_better = after
-                .strip_prefix('+')
-                .is_some_and(|it| !it.starts_with(char::is_alphanumeric));
-            *found.entry(number).or_default() |= is_better;
-            let dash = after.strip_prefix(['-', '–']);
-            from = dash.is_some_and(|it| it.starts_with('S')).then_some(number);
-            before = ' ';
-            rest = match from {
-                Some(_) => dash.unwrap_or(after),
-                None => after,
-            };
-        } else {
-            from = None;
-            before = letter;
-            rest = &rest[letter.len_utf8()..];
-        }
-    }
-    found
-}
-
-/// One to three digits that end as a word does, and what follows.
-fn number(text: &str) -> Option<(u32, &str)> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, after) = text.split_at(digits);
-    if digits > 3 || after.starts_with(|it: char| it.is_alphanumeric() || it == '_') {
-        return None;
-    }
-    Some((number.parse().ok()?, after))
-}
-
 /// `S1-S49,S75`.
 fn parse_list(list: &str) -> Result<BTreeSet<u32>, String> {
     let mut all = BTreeSet::new();
@@ -423,30 +313,7 @@ fn parse_list(list: &str) -> Result<BTreeSet<u32>, String> {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use super::{
-        Citation, differs, ids, open, parse_list, ranges, scan, statements, unshown, verdict,
-    };
-
-    fn numbers(text: &str) -> Vec<u32> {
-        ids(text).into_keys().collect()
-    }
-
-    #[test]
-    fn a_plus_says_that_the_test_shows_where_we_are_better() {
-        let found: Vec<(u32, bool)> = ids("S7+, S8: S9 + S10+S11+x S12+").into_iter().collect();
-        assert_eq!(
-            found,
-            [
-                (7, true),
-                (8, false),
-                (9, false),
-                (10, false),
-                (11, false),
-                (12, true)
-            ]
-        );
-        assert!(ids("S7 and S7+, S7")[&7]);
-    }
+    use super::{Citation, differs, open, parse_list, ranges, statements, unshown, verdict};
 
     #[test]
     fn where_we_say_that_we_are_better_a_test_shows_it() {
@@ -474,63 +341,9 @@ mod tests {
     }
 
     #[test]
-    fn ids_and_ranges_are_found() {
-        assert_eq!(numbers("S7"), [7]);
-        assert_eq!(numbers("(S7), S9: text S128."), [7, 9, 128]);
-        assert_eq!(numbers("S1–S4 and S8-S9"), [1, 2, 3, 4, 8, 9]);
-        assert_eq!(numbers("S5-"), [5]);
-        assert_eq!(numbers("S5-x S2"), [2, 5]);
-        assert_eq!(numbers("S9-S7"), [7, 8, 9]);
-    }
-
-    #[test]
-    fn what_only_looks_like_an_id_is_none() {
-        assert_eq!(
-            numbers("ES256 RS256 SHA256 S3cret S12_x _S4 S1234 S3a AS1 s7 S"),
-            [0_u32; 0]
-        );
-    }
-
-    #[test]
     fn a_list_must_be_made_of_ids() {
         assert_eq!(parse_list("S1-S3, S9"), Ok(BTreeSet::from([1, 2, 3, 9])));
         assert!(parse_list("S1,seven").is_err());
-    }
-
-    #[test]
-    fn only_tests_cite() {
-        let text = "\
-//! About S1–S9.
-/// S10: documentation of a helper.
-fn helper() { \"S11\"; }
-/// S12 and S13, and S12 again.
-#[test]
-fn one() {
-    // S14
-    let x = \"S15\";
-}
-";
-        let inside = scan("push-core/src/a.rs", text).expect("a Rust file");
-        let told = |list: &[Citation]| -> Vec<(u32, usize)> {
-            list.iter().map(|it| (it.statement, it.line)).collect()
-        };
-        assert_eq!(told(&inside.by_tests), [(12, 5), (13, 5), (14, 5)]);
-        assert_eq!(told(&inside.astray), []);
-        let suite =
-            "/// S120 and more.\npub fn a_case(it: &Vendor) {\n}\n/// S121.\nfn helper() {}\n";
-        let suite = scan("push-testkit/src/conformance/cases.rs", suite).expect("a Rust file");
-        assert_eq!(told(&suite.by_tests), [(120, 2)]);
-        let beside = scan("push-core/tests/a.rs", text).expect("a Rust file");
-        assert_eq!(told(&beside.by_tests), told(&inside.by_tests));
-        assert_eq!(told(&beside.astray), [(10, 2)]);
-    }
-
-    #[test]
-    fn test_files_in_other_languages_cite_by_line() {
-        let told = scan("push-client/tests/web/a.mjs", "// S3\nx\n// S4").expect("a test file");
-        assert_eq!(told.by_tests.len(), 2);
-        assert!(scan("push-client/src/a.mjs", "// S3").is_none());
-        assert!(scan("push-client/tests/fixtures/a.json", "S3").is_none());
     }
 
     #[test]

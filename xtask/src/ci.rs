@@ -1,7 +1,7 @@
 //! What continuous integration runs, and the one command that runs all tests.
 
 use std::{
-    env, fs,
+    fs,
     io::Read,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -11,7 +11,8 @@ use std::{
 };
 
 use crate::{
-    Failure, Result, behaviour, bindings, matrix, new, run, table, tidy, workspace::Workspace,
+    Failure, Result, behaviour, bindings, manifest::Manifest, matrix, new, run, table, tidy, tools,
+    workspace::Workspace,
 };
 
 pub(crate) const HELP: &str = "\
@@ -22,6 +23,7 @@ one before it failed; a table at the end says which did and how long each took.
 
   tools      a compiler for C and C++, and Python (installed with apt-get where that can be done), rustfmt, clippy
   lock       Cargo.lock is complete
+  msrv       everything compiles with the oldest Rust that Cargo.toml promises (`rust-version`)
   format     cargo fmt --check
   xtask      lints and tests of these tasks
   tidy       cargo xtask tidy
@@ -33,7 +35,8 @@ one before it failed; a table at the end says which did and how long each took.
   new        a new crate of every kind, in a copy of the repository: its tests, lints and tidiness
   docs       the API documentation, warnings are errors
   examples   every example, built and run to its end
-  deny       licences and advisories, where cargo-deny is installed
+  deny       cargo-deny (installed if it is missing): advisories, bans, licences and sources. Where the advisory
+             database cannot be fetched, the rest is checked and the table says so
 ";
 
 pub(crate) const TEST_HELP: &str = "\
@@ -48,23 +51,45 @@ Arguments are handed on, as in `cargo xtask test -p push-core` or `cargo xtask t
 /// The longest that an example may run.
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
 
-type Step = (&'static str, fn(&Path) -> Result);
+/// A step of continuous integration.
+#[derive(Clone, Copy)]
+enum Step {
+    Whole(fn(&Path) -> Result),
+    /// It may pass with a part left unchecked, and then returns which part and why.
+    Partial(fn(&Path) -> Result<Option<String>>),
+}
 
-const STEPS: &[Step] = &[
-    ("tools", tools),
-    ("lock", lock),
-    ("format", format),
-    ("xtask", xtask),
-    ("tidy", |root| tidy::task(root, &[])),
-    ("bindings", |root| bindings::task(root, &["--check"])),
-    ("lint", lint),
-    ("test", |root| test(root, &[])),
-    ("behaviour", |root| behaviour::task(root, &["--complete"])),
-    ("matrix", |root| matrix::task(root, &[])),
-    ("new", new_crates),
-    ("docs", docs),
-    ("examples", examples),
-    ("deny", deny),
+impl Step {
+    fn run(self, root: &Path) -> Result<Option<String>> {
+        match self {
+            Self::Whole(step) => step(root).map(|()| None),
+            Self::Partial(step) => step(root),
+        }
+    }
+}
+
+const STEPS: &[(&str, Step)] = &[
+    ("tools", Step::Whole(tools)),
+    ("lock", Step::Whole(lock)),
+    ("msrv", Step::Partial(msrv)),
+    ("format", Step::Whole(format)),
+    ("xtask", Step::Whole(xtask)),
+    ("tidy", Step::Whole(|root| tidy::task(root, &[]))),
+    (
+        "bindings",
+        Step::Whole(|root| bindings::task(root, &["--check"])),
+    ),
+    ("lint", Step::Whole(lint)),
+    ("test", Step::Whole(|root| test(root, &[]))),
+    (
+        "behaviour",
+        Step::Whole(|root| behaviour::task(root, &["--complete"])),
+    ),
+    ("matrix", Step::Whole(|root| matrix::task(root, &[]))),
+    ("new", Step::Whole(new_crates)),
+    ("docs", Step::Whole(docs)),
+    ("examples", Step::Whole(examples)),
+    ("deny", Step::Partial(deny)),
 ];
 
 pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
@@ -87,20 +112,28 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
         }
         println!("\n=== {name}");
         let since = Instant::now();
-        let done = step(root);
-        if let Err(Failure::Task(words) | Failure::Usage(words)) = &done {
-            println!("error: {words}");
-            red.push(*name);
-        }
+        let (result, note) = match step.run(root) {
+            Ok(None) => ("ok", String::new()),
+            Ok(Some(unchecked)) => {
+                println!("warning: {unchecked}");
+                ("partly", unchecked)
+            }
+            Err(Failure::Task(words) | Failure::Usage(words)) => {
+                println!("error: {words}");
+                red.push(*name);
+                ("FAILED", String::new())
+            }
+        };
         rows.push(vec![
             (*name).to_owned(),
-            if done.is_ok() { "ok" } else { "FAILED" }.to_owned(),
+            result.to_owned(),
             format!("{:.1}", since.elapsed().as_secs_f64()),
+            note,
         ]);
     }
     println!(
         "\n{}\n{:.0} s in all",
-        table::columns(&["step", "result", "seconds"], &rows),
+        table::columns(&["step", "result", "seconds", "not checked"], &rows),
         started.elapsed().as_secs_f64()
     );
     if red.is_empty() {
@@ -115,7 +148,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
 
 /// Runs all tests.
 pub(crate) fn test(root: &Path, args: &[&str]) -> Result {
-    if let Err(Failure::Task(words) | Failure::Usage(words)) = programs() {
+    if let Err(Failure::Task(words) | Failure::Usage(words)) = tools::programs() {
         // Few tests need them, and those say so; the others are run in any case.
         println!("{words}");
     }
@@ -147,57 +180,8 @@ pub(crate) fn test(root: &Path, args: &[&str]) -> Result {
     tests.and(run::succeed(&mut command))
 }
 
-/// What tests and builds call: program, the package of apt-get that has it, and what for.
-fn needed(is_python_named: bool) -> Vec<(&'static str, &'static str, &'static str)> {
-    let mut needed = vec![
-        (
-            "cc",
-            "build-essential",
-            "SQLite and aws-lc are built with it",
-        ),
-        (
-            "c++",
-            "build-essential",
-            "the header for C has to be good C++ as well",
-        ),
-    ];
-    // Whoever names another Python has it.
-    if !is_python_named {
-        needed.push((
-            "python3",
-            "python3",
-            "a test drives the bindings from Python",
-        ));
-    }
-    needed
-}
-
-/// Installs what is missing of what tests and builds call.
-fn programs() -> Result {
-    for (program, package, purpose) in needed(env::var_os("PYTHON").is_some()) {
-        if run::is_installed(program) {
-            continue;
-        }
-        println!("there is no `{program}`: {purpose}");
-        for args in [&["update"][..], &["install", "--yes", package]] {
-            let mut command = Command::new("apt-get");
-            // A package may have questions, which nobody is there to answer.
-            command
-                .args(args)
-                .env("DEBIAN_FRONTEND", "noninteractive")
-                .stdin(Stdio::null());
-            run::succeed(&mut command).map_err(|_| {
-                format!(
-                    "no `{program}`, and apt-get could not install {package}: install it by hand"
-                )
-            })?;
-        }
-    }
-    Ok(())
-}
-
 fn tools(root: &Path) -> Result {
-    programs()?;
+    tools::programs()?;
     for tool in ["fmt", "clippy"] {
         let version = run::stdout_of(run::cargo(root).args([tool, "--version"]))?;
         print!("{version}");
@@ -211,7 +195,10 @@ fn lock(root: &Path) -> Result {
 
 fn format(root: &Path) -> Result {
     run::succeed(run::cargo(root).args(["fmt", "--all", "--check"]))?;
-    run::succeed(run::cargo(&root.join("xtask")).args(["fmt", "--check"]))
+    for other in ["xtask", "fuzz"] {
+        run::succeed(run::cargo(&root.join(other)).args(["fmt", "--check"]))?;
+    }
+    Ok(())
 }
 
 fn xtask(root: &Path) -> Result {
@@ -267,6 +254,8 @@ fn new_crates(root: &Path) -> Result {
     }
     let features = [
         "provider-sample-one",
+        "provider-sample-two",
+        "provider-sample-three",
         "ingress-sample",
         "login-sample",
         "queue-sample",
@@ -274,6 +263,10 @@ fn new_crates(root: &Path) -> Result {
     ];
     for feature in features {
         match feature.strip_prefix("provider-") {
+            Some("sample-two") => {
+                new::provider(copy, &["sample-two", "--auth", "sign", "--batch", "500"])?;
+            }
+            Some("sample-three") => new::provider(copy, &["sample-three", "--auth", "none"])?,
             Some(name) => new::provider(copy, &[name])?,
             None => new::plugin(copy, &[feature])?,
         }
@@ -314,12 +307,72 @@ pub(crate) fn target_dir(root: &Path) -> Result<PathBuf> {
         .ok_or_else(|| "`cargo metadata` names no target directory".into())
 }
 
-fn deny(root: &Path) -> Result {
-    if !run::is_installed("cargo-deny") {
-        println!("not checked: cargo-deny is not installed (`cargo install cargo-deny`)");
-        return Ok(());
+/// Checks with the toolchain that `rust-version` names. Every other step has checked that already if it is the active one.
+fn msrv(root: &Path) -> Result<Option<String>> {
+    let manifest = Manifest::read(&root.join("Cargo.toml"))?;
+    let oldest = manifest
+        .get("workspace.package", "rust-version")
+        .ok_or("Cargo.toml has no `rust-version` in [workspace.package]")?;
+    let active = run::stdout_of(run::cargo(root).arg("--version"))?;
+    if is_version(&active, oldest) {
+        println!("the active toolchain is Rust {oldest}: every other step checks it");
+        return Ok(None);
     }
-    run::succeed(run::cargo(root).args(["deny", "--all-features", "check"]))
+    let mut known = Command::new("rustup");
+    known.args(["run", oldest, "cargo", "--version"]);
+    if run::stdout_of(&mut known).is_err() {
+        let mut install = Command::new("rustup");
+        install.args(["toolchain", "install", "--profile=minimal", oldest]);
+        if run::succeed(&mut install).is_err() {
+            return Ok(Some(format!(
+                "Rust {oldest} is not installed: `rustup toolchain install {oldest}`"
+            )));
+        }
+    }
+    let mut check = Command::new("rustup");
+    check.current_dir(root).stdin(Stdio::null()).args([
+        "run",
+        oldest,
+        "cargo",
+        "check",
+        "--locked",
+        "--workspace",
+        "--all-features",
+        "--target-dir",
+    ]);
+    check.arg(target_dir(root)?.join("msrv"));
+    // They name the compiler that runs this task.
+    check.env_remove("RUSTC").env_remove("CARGO");
+    run::succeed(&mut check)?;
+    Ok(None)
+}
+
+/// Whether `cargo 1.95.0 (…)` is the version `1.95`, or `1.95.0`.
+fn is_version(printed: &str, version: &str) -> bool {
+    let full = printed.split_whitespace().nth(1).unwrap_or_default();
+    full.strip_prefix(version)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Everything that cargo-deny checks is an error, except what `deny.toml` names with a reason.
+fn deny(root: &Path) -> Result<Option<String>> {
+    tools::require(root, &tools::DENY)?;
+    let deny = || {
+        let mut command = run::cargo(root);
+        command.args(["deny", "--workspace", "--all-features"]);
+        command
+    };
+    let is_fetched = run::succeed(deny().args(["fetch", "db"])).is_ok();
+    let mut check = deny();
+    check.args(["check", "--hide-inclusion-graph"]);
+    if is_fetched {
+        run::succeed(&mut check)?;
+        return Ok(None);
+    }
+    run::succeed(check.args(["bans", "licenses", "sources"]))?;
+    Ok(Some(
+        "advisories: their database could not be fetched from github.com".to_owned(),
+    ))
 }
 
 fn examples(root: &Path) -> Result {
@@ -424,17 +477,7 @@ fn run_to_its_end(command: &mut Command, limit: Duration) -> Result {
 mod tests {
     use std::{path::Path, process::Command, time::Duration};
 
-    use super::{Failure, executables, needed, run_to_its_end, task};
-
-    #[test]
-    fn what_the_tests_call_is_looked_for_and_python_not_where_another_is_named() {
-        let programs = |is_python_named| {
-            let needed = needed(is_python_named);
-            needed.iter().map(|it| it.0).collect::<Vec<_>>()
-        };
-        assert_eq!(programs(false), ["cc", "c++", "python3"]);
-        assert_eq!(programs(true), ["cc", "c++"]);
-    }
+    use super::{Failure, executables, is_version, run_to_its_end, task};
 
     #[test]
     fn examples_are_found_among_the_messages() {
@@ -447,6 +490,15 @@ mod tests {
             .map(|(it, _)| it)
             .collect();
         assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_toolchain_is_recognised_by_the_version_it_prints() {
+        assert!(is_version("cargo 1.95.0 (f2d3ce0bd 2026-03-21)", "1.95"));
+        assert!(is_version("cargo 1.95.2 (f2d3ce0bd 2026-03-21)", "1.95"));
+        assert!(!is_version("cargo 1.950.0 (x)", "1.95"));
+        assert!(!is_version("cargo 1.96.0 (x)", "1.95"));
+        assert!(!is_version("", "1.95"));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod behaviour;
 mod bindings;
 mod ci;
+mod fuzz;
 mod generate;
 mod manifest;
 mod matrix;
@@ -18,6 +19,7 @@ mod size;
 mod source;
 mod table;
 mod tidy;
+mod tools;
 mod workspace;
 
 use std::{env, path::Path, process::ExitCode};
@@ -58,6 +60,7 @@ The tasks of offline-push.
     cargo xtask behaviour [OPTIONS]   which statement of docs/behaviour.md is tested, and where
     cargo xtask bindings [--check]    write the Swift, Kotlin and Python sources of push-bindings
     cargo xtask size [--check]        how many bytes the app half adds to an app on a phone
+    cargo xtask fuzz [TARGET...]      the fuzz targets of what comes from outside, for a bounded time
     cargo xtask test [FILTER...]      all tests, with cargo-nextest where it is installed, and the doctests
     cargo xtask ci [STEP...]          everything that continuous integration runs, timed
 
@@ -101,6 +104,7 @@ fn dispatch(args: &[&str]) -> Result {
         "behaviour" => (behaviour::HELP, behaviour::task),
         "bindings" => (bindings::HELP, bindings::task),
         "size" => (size::HELP, size::task),
+        "fuzz" => (fuzz::HELP, fuzz::task),
         "test" => (ci::TEST_HELP, ci::test),
         "ci" => (ci::HELP, ci::task),
         _ => return Err(Failure::Usage(format!("there is no command `{command}`"))),

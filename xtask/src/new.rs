@@ -12,17 +12,21 @@ use crate::{
 };
 
 pub(crate) const PROVIDER_HELP: &str = "\
-cargo xtask new-provider NAME
+cargo xtask new-provider NAME [--auth token|sign|none] [--batch N]
 
-Writes the folder providers/NAME with a provider for a vendor that takes JSON over HTTP: configuration, one
-request a token, the vendor's answers told apart, a check of the credential, and the conformance tests with
-the vendor's replies. Then wires it into the facade, as the feature `provider-NAME`. Nothing else is to edit:
+Writes the folder providers/NAME with a provider for a vendor that takes JSON over HTTP: configuration, authentication,
+request, the vendor's answers told apart, a check of the credential, a simulator of the vendor with limits of its own,
+and the conformance tests with the vendor's answers. Then wires it into the facade, as the feature `provider-NAME`.
+Nothing else is to edit:
 
     cargo xtask new-provider acme
     cargo test -p push-provider-acme
 
 NAME is lower-case letters, digits and single hyphens, and starts with a letter. It is the channel's name in
 configuration (`type = \"acme\"`) and in registrations.
+
+--auth says how requests are authenticated: `token` (the default) fetches an access token with id and secret, `sign` signs
+each request with the secret, `none` sends the secret itself. --batch is how many tokens one request takes; default: 1.
 ";
 
 pub(crate) const PLUGIN_HELP: &str = "\
@@ -45,27 +49,115 @@ The new crate compiles and passes the conformance tests of its kind:
 /// A file of a new crate: its path in the crate, and its text.
 type File = (PathBuf, String);
 
-const PROVIDER: &[(&str, &str)] = &[
-    ("Cargo.toml", include_str!("../templates/provider.toml")),
-    ("src/lib.rs", include_str!("../templates/provider.rs")),
-];
+macro_rules! provider_templates {
+    ($($path:literal = $file:literal;)*) => {
+        &[$(($path, include_str!(concat!("../templates/provider/", $file)))),*]
+    };
+}
+
+/// The files of a provider. A file whose text is empty after its conditions is not written.
+const PROVIDER: &[(&str, &str)] = provider_templates! {
+    "Cargo.toml" = "Cargo.toml";
+    "README.md" = "README.md";
+    "src/lib.rs" = "src_lib.rs";
+    "src/config.rs" = "src_config.rs";
+    "src/render.rs" = "src_render.rs";
+    "src/classify.rs" = "src_classify.rs";
+    "src/provider.rs" = "src_provider.rs";
+    "src/simulator/mod.rs" = "src_simulator_mod.rs";
+    "src/simulator/phone.rs" = "src_simulator_phone.rs";
+    "src/simulator/running.rs" = "src_simulator_running.rs";
+    "src/simulator/service.rs" = "src_simulator_service.rs";
+    "tests/conformance.rs" = "tests_conformance.rs";
+    "tests/simulator.rs" = "tests_simulator.rs";
+};
+const AUTH_TOKEN: &str = include_str!("../templates/provider/src_auth_token.rs");
+const AUTH_SIGN: &str = include_str!("../templates/provider/src_auth_sign.rs");
 const INGRESS: &[(&str, &str)] = &[
     ("Cargo.toml", include_str!("../templates/ingress.toml")),
     ("src/lib.rs", include_str!("../templates/ingress.rs")),
 ];
 
+/// How a vendor authenticates requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Auth {
+    #[default]
+    Token,
+    Sign,
+    None,
+}
+
+/// What is asked of a new provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shape {
+    auth: Auth,
+    batch: usize,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            auth: Auth::Token,
+            batch: 1,
+        }
+    }
+}
+
+impl Shape {
+    /// Whether `condition` of a template holds.
+    fn has(self, condition: &str) -> bool {
+        match condition {
+            "token" => self.auth == Auth::Token,
+            "sign" => self.auth == Auth::Sign,
+            "none" => self.auth == Auth::None,
+            "batch" => self.batch > 1,
+            "single" => self.batch == 1,
+            _ => false,
+        }
+    }
+}
+
+/// The name and the shape that a command line asks for.
+fn provider_args<'a>(args: &[&'a str]) -> Result<(&'a str, Shape)> {
+    let mut shape = Shape::default();
+    let mut name = None;
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        match *arg {
+            "--auth" => {
+                shape.auth = match rest.next().copied() {
+                    Some("token") => Auth::Token,
+                    Some("sign") => Auth::Sign,
+                    Some("none") => Auth::None,
+                    _ => return Err(usage("--auth wants token, sign or none")),
+                };
+            }
+            "--batch" => {
+                let batch = rest.next().and_then(|text| text.parse().ok());
+                shape.batch = batch
+                    .filter(|batch| (1..=10_000).contains(batch))
+                    .ok_or_else(|| usage("--batch wants a number from 1 to 10000"))?;
+            }
+            word if name.is_none() && !word.starts_with('-') => name = Some(word),
+            _ => return Err(usage("new-provider wants one name")),
+        }
+    }
+    let name = name.ok_or_else(|| usage("new-provider wants one name"))?;
+    Ok((name, shape))
+}
+
+fn usage(text: &str) -> Failure {
+    Failure::Usage(text.to_owned())
+}
+
 pub(crate) fn provider(root: &Path, args: &[&str]) -> Result {
-    let [name] = args else {
-        return Err(Failure::Usage("new-provider wants one name".to_owned()));
-    };
+    let (name, shape) = provider_args(args)?;
     names::check(name).map_err(Failure::Usage)?;
-    write(
-        root,
-        &Plugin {
-            kind: Kind::Provider,
-            name: (*name).to_owned(),
-        },
-    )
+    let plugin = Plugin {
+        kind: Kind::Provider,
+        name: name.to_owned(),
+    };
+    write(root, &plugin, shape)
 }
 
 pub(crate) fn plugin(root: &Path, args: &[&str]) -> Result {
@@ -80,10 +172,11 @@ pub(crate) fn plugin(root: &Path, args: &[&str]) -> Result {
             word.trim_start_matches("provider-")
         )));
     }
-    write(root, &Plugin::from_word(word).map_err(Failure::Usage)?)
+    let plugin = Plugin::from_word(word).map_err(Failure::Usage)?;
+    write(root, &plugin, Shape::default())
 }
 
-fn write(root: &Path, plugin: &Plugin) -> Result {
+fn write(root: &Path, plugin: &Plugin, shape: Shape) -> Result {
     let before = Workspace::at(root)?;
     let dir = root.join(plugin.folder());
     if dir.exists() {
@@ -99,7 +192,7 @@ fn write(root: &Path, plugin: &Plugin) -> Result {
         );
     }
     let type_ = names::pascal(&plugin.name);
-    if template(plugin.kind)
+    if template(plugin.kind, shape)
         .iter()
         .any(|(_, text)| words(text).any(|it| it == type_))
     {
@@ -112,7 +205,7 @@ fn write(root: &Path, plugin: &Plugin) -> Result {
     if let Some(it) = broken.first() {
         return Err(format!("{} has no place for generated text: {}", it.path, it.reason).into());
     }
-    let files = files(root, plugin)?;
+    let files = files(root, plugin, shape)?;
     for (path, text) in &files {
         let path = dir.join(path);
         let done = path
@@ -138,12 +231,18 @@ fn write(root: &Path, plugin: &Plugin) -> Result {
 }
 
 /// The files to fill in; none for a kind that starts as a copy of the crate called `model`.
-fn template(kind: Kind) -> &'static [(&'static str, &'static str)] {
-    match kind {
-        Kind::Provider => PROVIDER,
-        Kind::Ingress => INGRESS,
-        Kind::Login | Kind::Store | Kind::Queue => &[],
+fn template(kind: Kind, shape: Shape) -> Vec<(&'static str, &'static str)> {
+    let mut files = match kind {
+        Kind::Provider => PROVIDER.to_vec(),
+        Kind::Ingress => INGRESS.to_vec(),
+        Kind::Login | Kind::Store | Kind::Queue => Vec::new(),
+    };
+    match (kind, shape.auth) {
+        (Kind::Provider, Auth::Token) => files.push(("src/auth.rs", AUTH_TOKEN)),
+        (Kind::Provider, Auth::Sign) => files.push(("src/auth.rs", AUTH_SIGN)),
+        _ => {}
     }
+    files
 }
 
 /// The existing plugin that a new one of its kind starts as a copy of: the simplest that does all that is asked of the
@@ -159,14 +258,14 @@ fn model(kind: Kind) -> Plugin {
     }
 }
 
-fn files(root: &Path, plugin: &Plugin) -> Result<Vec<File>> {
-    let template = template(plugin.kind);
+fn files(root: &Path, plugin: &Plugin, shape: Shape) -> Result<Vec<File>> {
+    let template = template(plugin.kind, shape);
     if template.is_empty() {
         return copied(root, plugin);
     }
     Ok(template
         .iter()
-        .map(|(path, text)| (PathBuf::from(path), filled(text, plugin)))
+        .map(|(path, text)| (PathBuf::from(path), filled(text, plugin, shape)))
         .collect())
 }
 
@@ -175,11 +274,37 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|it: char| !(it.is_alphanumeric() || it == '_'))
 }
 
-/// A template with the plugin's names in it.
-fn filled(text: &str, plugin: &Plugin) -> String {
-    text.replace("{{name}}", &plugin.name)
+/// A template with the plugin's names in it, and without what its shape does not have.
+fn filled(text: &str, plugin: &Plugin, shape: Shape) -> String {
+    conditioned(text, shape)
+        .replace("{{name}}", &plugin.name)
         .replace("{{Name}}", &names::pascal(&plugin.name))
         .replace("{{package}}", &plugin.package())
+        .replace("{{ident}}", &plugin.ident())
+        .replace("{{batch}}", &shape.batch.to_string())
+}
+
+/// The lines whose conditions hold. A condition is a comment, `//% if token sign`, up to `//% end`: one of its words must hold.
+fn conditioned(text: &str, shape: Shape) -> String {
+    let mut kept = String::new();
+    let mut holds = true;
+    for line in text.lines() {
+        let comment = ["//%", "#%", "<!--%"]
+            .iter()
+            .find_map(|mark| line.trim_start().strip_prefix(mark));
+        match comment {
+            Some(words) => {
+                let mut words = words.trim_end_matches("-->").split_whitespace();
+                holds = words.next() != Some("if") || words.any(|word| shape.has(word));
+            }
+            None if holds => {
+                kept += line;
+                kept.push('\n');
+            }
+            None => {}
+        }
+    }
+    kept
 }
 
 /// The model under another name.
@@ -271,7 +396,7 @@ fn replaced_word(text: &str, old: &str, new: &str) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{filled, plugin, provider, renamed};
+    use super::{Auth, Shape, conditioned, filled, plugin, provider, provider_args, renamed};
     use crate::{
         Failure,
         workspace::{Kind, Plugin, fixture::Fixture},
@@ -304,11 +429,23 @@ name = \"offline-push\"
         let it = some();
         provider(&it.root, &["acme-one"]).expect("a new provider");
         let workspace = it.workspace();
+        for file in [
+            "Cargo.toml",
+            "src/lib.rs",
+            "src/auth.rs",
+            "src/simulator/service.rs",
+        ] {
+            let path = format!("providers/acme-one/{file}");
+            let text = workspace.read(&path).expect("a file");
+            assert!(
+                !text.contains("{{") && !text.contains('%'),
+                "{path}: {text}"
+            );
+        }
         let library = workspace
             .read("providers/acme-one/src/lib.rs")
             .expect("a library");
         assert!(library.contains("register_plugin!(AcmeOne);"), "{library}");
-        assert!(!library.contains("{{"), "{library}");
         let manifest = workspace.read("Cargo.toml").expect("the manifest");
         assert!(
             manifest.contains("provider-acme-one = [\"dep:push-provider-acme-one\"]"),
@@ -394,14 +531,44 @@ name = \"offline-push\"
     }
 
     #[test]
+    fn a_provider_is_shaped_as_it_is_asked_for() {
+        let (name, shape) = provider_args(&["acme", "--auth", "sign", "--batch", "500"])
+            .expect("a name and a shape");
+        let wanted = Shape {
+            auth: Auth::Sign,
+            batch: 500,
+        };
+        assert_eq!((name, shape), ("acme", wanted));
+        let text =
+            "a\n//% if token\nb\n//% end\n#% if sign none\nc\n#% end\n//% if batch\nd\n//% end\n";
+        assert_eq!(conditioned(text, wanted), "a\nc\nd\n");
+        assert_eq!(conditioned(text, Shape::default()), "a\nb\n");
+        for args in [
+            &["acme", "--auth"][..],
+            &["acme", "--auth", "magic"],
+            &["acme", "--batch", "0"],
+            &["acme", "--batch", "many"],
+            &["--batch", "2"],
+        ] {
+            assert!(
+                matches!(provider_args(args), Err(Failure::Usage(_))),
+                "{args:?}"
+            );
+        }
+        let it = some();
+        provider(&it.root, &["acme", "--auth", "none"]).expect("a new provider");
+        assert!(!it.root.join("providers/acme/src/auth.rs").exists());
+    }
+
+    #[test]
     fn templates_are_filled_whole() {
         let plugin = Plugin {
             kind: Kind::Login,
             name: "a-b".to_owned(),
         };
         assert_eq!(
-            filled("{{name}} {{Name}} {{package}}", &plugin),
-            "a-b AB push-login-a-b"
+            filled("{{name}} {{Name}} {{package}}", &plugin, Shape::default()),
+            "a-b AB push-login-a-b\n"
         );
         let model = Plugin {
             kind: Kind::Login,

@@ -148,6 +148,8 @@ pub(crate) enum Role {
     Bindings,
     /// What writes the sources of the bindings.
     Generator,
+    /// What plugins on SQLite share.
+    Sqlite,
     Testkit,
     Plugin(Plugin),
 }
@@ -204,6 +206,7 @@ impl Workspace {
             ("push-client", Role::Client),
             ("push-bindings", Role::Bindings),
             ("push-bindings/generate", Role::Generator),
+            ("push-sqlite", Role::Sqlite),
             ("push-testkit", Role::Testkit),
         ] {
             it.add(folder.to_owned(), role)?;
@@ -354,6 +357,7 @@ pub(crate) mod fixture {
                 "push-client",
                 "push-bindings",
                 "push-bindings/generate",
+                "push-sqlite",
                 "push-testkit",
             ] {
                 it.add(folder, &folder.replace('/', "-"), "");

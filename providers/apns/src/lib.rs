@@ -72,3 +72,14 @@ pub use crate::{
 };
 
 push_core::register_plugin!(Apns);
+
+/// The entry point of the fuzz target `apns_answer`.
+#[doc(hidden)]
+pub mod fuzz {
+    pub fn answer(
+        response: &http::Response<bytes::Bytes>,
+        _token: &push_core::DeviceToken,
+    ) -> push_core::Verdict {
+        crate::classify::classify(response, push_core::Timestamp::from_unix_millis(0)).0
+    }
+}

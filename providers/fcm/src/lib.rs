@@ -25,3 +25,15 @@ pub use crate::{
 };
 
 push_core::register_plugin!(Fcm);
+
+/// The entry point of the fuzz target `fcm_answer`.
+#[doc(hidden)]
+pub mod fuzz {
+    pub fn answer(
+        response: &http::Response<bytes::Bytes>,
+        token: &push_core::DeviceToken,
+    ) -> push_core::Verdict {
+        let now = push_core::Timestamp::from_unix_millis(0);
+        crate::classify::answered(response, Some(token), now)
+    }
+}

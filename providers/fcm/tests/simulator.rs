@@ -207,7 +207,7 @@ fn a_renewal_that_fails_disturbs_nobody_while_the_old_access_is_good() {
 
 /// S120+
 #[test]
-fn access_that_ended_early_is_renewed_once_for_a_whole_batch_and_every_message_sent_again() {
+fn access_that_ended_early_is_renewed_once_and_the_whole_batch_sent_again() {
     block_on(async {
         let scene = Scene::new().await;
         let phones: Vec<_> = (0..50).map(|_| scene.google.install()).collect();

@@ -51,3 +51,17 @@ pub const MAX_PAYLOAD: usize = 4096;
 pub const MAX_TTL: std::time::Duration = std::time::Duration::from_secs(1_296_000);
 
 push_core::register_plugin!(Huawei);
+
+/// The entry point of the fuzz target `huawei_answer`.
+#[doc(hidden)]
+pub mod fuzz {
+    pub fn answer(
+        response: &http::Response<bytes::Bytes>,
+        token: &push_core::DeviceToken,
+    ) -> push_core::Verdict {
+        let now = push_core::Timestamp::from_unix_millis(0);
+        crate::classify::Answer::read(response, now)
+            .outcome(&push_core::Notification::default(), &[token])
+            .verdict(token)
+    }
+}

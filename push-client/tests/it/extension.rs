@@ -141,7 +141,7 @@ fn nobody_else_can_read_the_key_or_what_waits() {
 
 /// A push may come before the app has ever registered with this version.
 #[test]
-fn what_cannot_be_signed_yet_waits_until_the_app_has_a_key_and_then_the_app_tells_it() {
+fn a_receipt_that_cannot_be_signed_yet_is_sent_once_the_app_has_a_key() {
     block_on(async {
         let phone = Phone::new().await;
         let done = phone.push(1).await;

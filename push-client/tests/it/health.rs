@@ -150,7 +150,7 @@ fn a_token_that_was_set_aside_is_told_with_the_reason_and_asked_for_once() {
 
 /// The credential was mended, and its tokens came back.
 #[test]
-fn a_token_that_is_set_aside_no_longer_is_without_the_warning_and_can_be_set_aside_again() {
+fn a_released_token_has_no_warning_and_can_be_quarantined_again() {
     block_on(async {
         let mut kit = logged_in().await;
         let why = Warning {

@@ -15,7 +15,9 @@ fn loopback_too() -> AddressPolicy {
 /// What a caller sees of a request to `url`, without the origin that it named itself.
 async fn seen(config: HttpConfig, url: &str) -> (HttpErrorKind, Processed, String, Option<String>) {
     let (client, _clock) = client(config);
-    let error = soon(client.send(post(url, "x"))).await.unwrap_err();
+    let error = soon(client.send(post(url, "x")))
+        .await
+        .expect_err("no response");
     (
         error.kind(),
         error.processed(),

@@ -99,7 +99,10 @@ pub(crate) struct ServerTls {
 
 impl ServerTls {
     pub(crate) fn alpn(mut self, protocols: &[&str]) -> Self {
-        self.alpn = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
+        self.alpn = protocols
+            .iter()
+            .map(|protocol| protocol.as_bytes().to_vec())
+            .collect();
         self
     }
 
@@ -143,7 +146,7 @@ impl ServerTls {
     }
 }
 
-/// The TLS handshake, or nothing if it fails: that is the client's to tell.
+/// Completes the TLS handshake, or returns nothing if it fails, which the client reports.
 pub(crate) async fn accept(acceptor: &TlsAcceptor, tcp: TcpStream) -> Option<TlsStream<TcpStream>> {
     acceptor.accept(tcp).await.ok()
 }

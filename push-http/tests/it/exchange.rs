@@ -36,12 +36,12 @@ fn a_client_is_built_outside_a_runtime_and_used_in_one_after_the_other() {
         // The first runtime took its connection with it.
         drop(runtime);
         assert_eq!(client.stats().len(), opened);
-        assert!(client.stats().iter().all(|it| it.connections == 0));
+        assert!(client.stats().iter().all(|stats| stats.connections == 0));
     }
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_refused_before_anything_is_sent() {
+async fn a_request_that_cannot_be_sent_is_refused_before_connecting() {
     let (client, _clock) = client(HttpConfig::default());
     for url in ["/3/device/0", "ftp://a/b", "https://user:pw@host/x"] {
         let request = http::Request::post(url).body(Bytes::new()).unwrap();
@@ -89,7 +89,10 @@ async fn authorization_is_never_put_into_an_hpack_table() {
     let second = seen.recv().await.unwrap();
     for block in [&first, &second] {
         // RFC 7541 §6.2.3: a literal that is never indexed, with the name of static entry 23 (15 + 8).
-        assert!(block.windows(2).any(|it| it == [0x1f, 8]), "{block:02x?}");
+        assert!(
+            block.windows(2).any(|pair| pair == [0x1f, 8]),
+            "{block:02x?}"
+        );
     }
     assert!(
         second.len() < first.len(),
@@ -98,7 +101,7 @@ async fn authorization_is_never_put_into_an_hpack_table() {
 }
 
 #[tokio::test]
-async fn an_answer_larger_than_allowed_resets_its_stream_and_spares_the_connection() {
+async fn a_response_larger_than_allowed_resets_only_its_stream() {
     let (resets, mut reset) = tokio::sync::mpsc::unbounded_channel();
     let server = Server::h2(move |_, mut peer| {
         let resets = resets.clone();
@@ -181,7 +184,7 @@ async fn an_answer_before_the_body_was_read_is_an_answer() {
 }
 
 #[tokio::test]
-async fn neither_the_client_nor_its_errors_show_headers_bodies_or_the_proxy_password() {
+async fn neither_client_nor_errors_show_headers_bodies_or_passwords() {
     let (client, _clock) = client(config(
         r#"{"proxy": "http://user:hunter2@127.0.0.1:1", "request_deadline": "5s"}"#,
     ));

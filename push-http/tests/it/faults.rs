@@ -33,7 +33,7 @@ async fn a_goaway_costs_nothing_and_doubles_nothing() {
             let open = peer.requests(10).await;
             let last = open[4].0;
             writer.go_away(last, NO_ERROR, b"").await;
-            for (stream, body) in open.iter().filter(|it| it.0 <= last) {
+            for (stream, body) in open.iter().filter(|(stream, _)| *stream <= last) {
                 processed.add(body);
                 writer.answer(*stream, 200, b"").await;
             }
@@ -43,7 +43,7 @@ async fn a_goaway_costs_nothing_and_doubles_nothing() {
     .await;
     let (client, _clock) = client(HttpConfig::default());
     let sends: Vec<_> = (0..10)
-        .map(|it| spawn(&client, &server.url(), it.to_string()))
+        .map(|number| spawn(&client, &server.url(), number.to_string()))
         .collect();
     for send in sends {
         assert_eq!(soon(send).await.unwrap().unwrap().status(), 200);
@@ -89,17 +89,17 @@ async fn a_goaway_in_two_steps_is_no_different() {
     .await;
     let (client, _clock) = client(HttpConfig::default());
     let sends: Vec<_> = (0..6)
-        .map(|it| spawn(&client, &server.url(), it.to_string()))
+        .map(|number| spawn(&client, &server.url(), number.to_string()))
         .collect();
     for send in sends {
         soon(send).await.unwrap().unwrap();
     }
     assert_eq!(ledger.total(), 6);
-    assert!((0..6).all(|it| ledger.count(&it.to_string()) == 1));
+    assert!((0..6).all(|number| ledger.count(&number.to_string()) == 1));
 }
 
 #[tokio::test]
-async fn what_the_peer_may_have_processed_before_it_went_away_is_unknown_and_not_sent_again() {
+async fn a_request_below_the_last_stream_of_a_goaway_is_unknown_and_not_resent() {
     let reason = br#"{"reason":"Shutdown"}"#;
     let server = Server::h2(move |number, mut peer| async move {
         assert_eq!(number, 0, "nothing is sent again");
@@ -209,7 +209,7 @@ async fn a_peer_that_always_goes_away_is_not_connected_to_over_and_over() {
 
 /// RFC 9113 §6.8: what is on a connection that is shut down gracefully is still answered, so nothing has failed yet.
 #[tokio::test]
-async fn graceful_goaways_before_the_first_answer_fail_nobody_who_waits() {
+async fn graceful_goaways_before_the_first_answer_fail_no_waiting_request() {
     let (go, _) = tokio::sync::broadcast::channel::<()>(1);
     let gate = go.clone();
     let server = Server::h2(move |number, mut peer| {
@@ -228,7 +228,7 @@ async fn graceful_goaways_before_the_first_answer_fail_nobody_who_waits() {
     .await;
     let (client, _clock) = client(HttpConfig::default());
     let sends: Vec<_> = (0..5)
-        .map(|it| spawn(&client, &server.url(), it.to_string()))
+        .map(|number| spawn(&client, &server.url(), number.to_string()))
         .collect();
     until("each has a connection", || server.connections() == 5).await;
     go.send(()).unwrap();
@@ -269,14 +269,14 @@ async fn goaways_under_load_lose_nothing_and_double_nothing() {
     .await;
     let (client, _clock) = client(config(r#"{"max_connections": 2}"#));
     let sends: Vec<_> = (0..PUSHES)
-        .map(|it| spawn(&client, &server.url(), it.to_string()))
+        .map(|number| spawn(&client, &server.url(), number.to_string()))
         .collect();
     for (it, send) in sends.into_iter().enumerate() {
         let response = soon(send).await.unwrap().unwrap();
         assert_eq!(response.body(), it.to_string().as_bytes());
     }
     assert_eq!(ledger.total(), PUSHES);
-    assert!((0..PUSHES).all(|it| ledger.count(&it.to_string()) == 1));
+    assert!((0..PUSHES).all(|number| ledger.count(&number.to_string()) == 1));
     assert!(server.connections() >= 10, "it went away often");
 }
 
@@ -384,7 +384,7 @@ async fn an_answer_that_breaks_off_is_unknown_even_if_the_peer_calls_it_refused(
 }
 
 #[tokio::test]
-async fn a_connection_that_is_cut_makes_what_was_on_it_unknown_and_the_rest_go_elsewhere() {
+async fn a_cut_connection_leaves_its_requests_unknown_and_resends_the_rest() {
     let ledger = Ledger::default();
     let processed = ledger.clone();
     let server = Server::h2(move |number, mut peer| {
@@ -406,7 +406,7 @@ async fn a_connection_that_is_cut_makes_what_was_on_it_unknown_and_the_rest_go_e
     .await;
     let (client, _clock) = client(config(r#"{"max_connections": 1}"#));
     let sends: Vec<_> = (0..8)
-        .map(|it| spawn(&client, &server.url(), it.to_string()))
+        .map(|number| spawn(&client, &server.url(), number.to_string()))
         .collect();
     let mut lost = 0;
     for send in sends {
@@ -421,11 +421,11 @@ async fn a_connection_that_is_cut_makes_what_was_on_it_unknown_and_the_rest_go_e
     }
     assert_eq!(lost, 3);
     assert_eq!(ledger.total(), 8);
-    assert!((0..8).all(|it| ledger.count(&it.to_string()) == 1));
+    assert!((0..8).all(|number| ledger.count(&number.to_string()) == 1));
 }
 
 #[tokio::test]
-async fn a_peer_that_breaks_the_rules_loses_the_connection_and_nothing_is_sent_again() {
+async fn a_protocol_violation_ends_the_connection_and_nothing_is_resent() {
     let server = Server::h2(|number, mut peer| async move {
         assert_eq!(number, 0, "nothing is sent again");
         peer.writer().stream_limit(100).await;
@@ -464,7 +464,7 @@ async fn a_peer_that_is_not_http2_is_named_as_such() {
 }
 
 #[tokio::test]
-async fn nobody_listening_fails_everybody_at_once_and_is_not_tried_again_before_its_time() {
+async fn a_failed_attempt_fails_all_waiting_requests_and_backs_off() {
     let attempts = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&attempts);
     let healthy = Arc::new(Mutex::new(false));
@@ -484,7 +484,7 @@ async fn nobody_listening_fails_everybody_at_once_and_is_not_tried_again_before_
     .await;
     let (client, clock) = client(HttpConfig::default());
     let sends: Vec<_> = (0..50)
-        .map(|it| spawn(&client, &server.url(), it.to_string()))
+        .map(|number| spawn(&client, &server.url(), number.to_string()))
         .collect();
     for send in sends {
         let error = soon(send).await.unwrap().unwrap_err();
@@ -509,7 +509,7 @@ async fn nobody_listening_fails_everybody_at_once_and_is_not_tried_again_before_
 }
 
 #[tokio::test]
-async fn a_failed_extra_connection_does_not_fail_those_who_wait_for_the_first() {
+async fn a_failed_extra_connection_does_not_fail_waiting_requests() {
     let server = Server::raw(move |number, stream| async move {
         if number == 0 {
             let mut peer = Peer::accept(stream).await.unwrap();
@@ -523,7 +523,7 @@ async fn a_failed_extra_connection_does_not_fail_those_who_wait_for_the_first() 
     .await;
     let (client, _clock) = client(HttpConfig::default());
     let sends: Vec<_> = (0..30)
-        .map(|it| spawn(&client, &server.url(), it.to_string()))
+        .map(|number| spawn(&client, &server.url(), number.to_string()))
         .collect();
     for send in sends {
         soon(send).await.unwrap().unwrap();
@@ -532,7 +532,7 @@ async fn a_failed_extra_connection_does_not_fail_those_who_wait_for_the_first() 
 }
 
 #[tokio::test]
-async fn who_waits_is_told_at_once_when_the_last_connection_goes_and_no_other_can_be_had() {
+async fn waiting_requests_fail_when_the_last_connection_ends_and_no_other_opens() {
     let (go, gone) = tokio::sync::oneshot::channel::<()>();
     let gone = Mutex::new(Some(gone));
     let server = Server::raw(move |number, stream| {
@@ -572,7 +572,7 @@ async fn who_waits_is_told_at_once_when_the_last_connection_goes_and_no_other_ca
 }
 
 #[tokio::test]
-async fn a_first_request_that_hangs_keeps_others_from_connecting_only_for_a_while() {
+async fn a_first_request_that_hangs_delays_other_connections_only_for_a_while() {
     let server = Server::h2(|number, mut peer| async move {
         peer.writer().stream_limit(1).await;
         if number == 0 {
@@ -586,7 +586,10 @@ async fn a_first_request_that_hangs_keeps_others_from_connecting_only_for_a_whil
     let (client, clock) = client(config(r#"{"connect_timeout": "3s"}"#));
     let hangs = spawn(&client, &server.url(), "hangs");
     until("it is on its way", || {
-        client.stats().first().is_some_and(|it| it.in_flight == 1)
+        client
+            .stats()
+            .first()
+            .is_some_and(|stats| stats.in_flight == 1)
     })
     .await;
     let other = spawn(&client, &server.url(), "other");

@@ -27,7 +27,7 @@ async fn request(tls: &mut TlsStream<TcpStream>) -> Option<(String, Vec<u8>)> {
         .to_ascii_lowercase()
         .split("content-length: ")
         .nth(1)
-        .and_then(|it| it.split("\r\n").next()?.parse().ok())
+        .and_then(|rest| rest.split("\r\n").next()?.parse().ok())
         .unwrap_or(0);
     let mut body = vec![0; length];
     tls.read_exact(&mut body).await.ok()?;
@@ -136,7 +136,7 @@ async fn requests_at_the_same_time_have_connections_of_their_own_up_to_the_limit
     })
     .await;
     let sends: Vec<_> = (0..40)
-        .map(|it| spawn(&client, &base, it.to_string()))
+        .map(|number| spawn(&client, &base, number.to_string()))
         .collect();
     for (it, send) in sends.into_iter().enumerate() {
         let response = soon(send).await.unwrap().unwrap();
@@ -165,7 +165,7 @@ async fn a_connection_closed_after_its_answer_costs_no_request() {
             .await
             .unwrap();
     }
-    assert!((0..20).all(|it| ledger.count(&it.to_string()) == 1));
+    assert!((0..20).all(|number| ledger.count(&number.to_string()) == 1));
     assert_eq!(server.connections(), 20);
 }
 

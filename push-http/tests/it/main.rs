@@ -1,9 +1,10 @@
-//! The client against peers that do, on purpose, everything a peer can do to a push.
+//! The client against peers that do, on purpose, everything that a peer can do to a push.
 mod addresses;
 mod batch;
 mod ca;
 mod exchange;
 mod faults;
+mod growth;
 mod http1;
 mod parsing;
 mod partial;

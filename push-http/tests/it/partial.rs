@@ -38,7 +38,7 @@ async fn after_head<F: Future<Output = ()> + Send>(
     let server = Server::h2(move |_, mut peer| async move {
         let writer = peer.writer();
         writer.stream_limit(10).await;
-        let (stream, _) = peer.request().await.unwrap();
+        let (stream, _) = peer.request().await.expect("a request");
         head_only(&writer, stream, "200").await;
         then(writer, stream).await;
         peer.ignore().await;
@@ -47,7 +47,7 @@ async fn after_head<F: Future<Output = ()> + Send>(
     let (client, _clock) = client(config(r#"{"max_response_bytes": 100}"#));
     let error = soon(client.send(post(&server.url(), "x")))
         .await
-        .unwrap_err();
+        .expect_err("no complete response");
     (error, server, client)
 }
 

@@ -76,7 +76,7 @@ async fn a_request_goes_through_a_proxy_with_user_and_password() {
 }
 
 #[tokio::test]
-async fn clear_text_http2_goes_through_a_proxy_too_and_without_a_user_none_is_sent() {
+async fn clear_text_http2_goes_through_a_proxy_without_a_user() {
     let (asked, mut asks) = tokio::sync::mpsc::unbounded_channel();
     let server = echo_server().await;
     let proxy = proxy("HTTP/1.0 200 ok\r\n\r\n", asked).await;
@@ -90,7 +90,7 @@ async fn clear_text_http2_goes_through_a_proxy_too_and_without_a_user_none_is_se
 }
 
 #[tokio::test]
-async fn what_a_proxy_refuses_is_the_proxys_fault_and_was_never_sent() {
+async fn a_refusal_of_the_proxy_is_a_proxy_error_and_was_never_sent() {
     let oversized: &'static str = Box::leak(format!("HTTP/1.1 200 {}", "x".repeat(10_000)).into());
     for (answer, expected) in [
         (

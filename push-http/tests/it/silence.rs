@@ -44,7 +44,7 @@ async fn a_request_has_a_deadline_while_it_waits_and_was_then_never_processed() 
         client
             .stats()
             .first()
-            .is_some_and(|it| it.connections == 1 && it.waiting == 1)
+            .is_some_and(|stats| stats.connections == 1 && stats.waiting == 1)
     })
     .await;
     clock.advance(5 * SECOND);
@@ -68,7 +68,10 @@ async fn a_peer_that_answers_pings_but_no_request_is_left_at_the_deadline() {
     let (client, clock) = client(config(r#"{"request_deadline": "5s"}"#));
     let send = spawn(&client, &server.url(), "x");
     until("it is on its way", || {
-        client.stats().first().is_some_and(|it| it.in_flight == 1)
+        client
+            .stats()
+            .first()
+            .is_some_and(|stats| stats.in_flight == 1)
     })
     .await;
     clock.advance(5 * SECOND);
@@ -115,7 +118,7 @@ async fn black_hole(mut peer: Peer) {
 }
 
 #[tokio::test]
-async fn a_connection_that_falls_silent_is_given_up_and_the_next_request_gets_another() {
+async fn a_silent_connection_is_closed_and_the_next_request_gets_another() {
     let (pings, mut pinged) = tokio::sync::mpsc::unbounded_channel();
     let server = Server::h2(move |number, mut peer| {
         let pings = pings.clone();
@@ -191,7 +194,10 @@ async fn a_slow_peer_that_answers_pings_is_kept() {
     ));
     let send = spawn(&client, &server.url(), "x");
     until("it is on its way", || {
-        client.stats().first().is_some_and(|it| it.in_flight == 1)
+        client
+            .stats()
+            .first()
+            .is_some_and(|stats| stats.in_flight == 1)
     })
     .await;
     for _ in 0..3 {
@@ -207,7 +213,7 @@ async fn a_slow_peer_that_answers_pings_is_kept() {
 }
 
 #[tokio::test]
-async fn the_first_request_after_a_silence_asks_at_once_whether_the_peer_is_there() {
+async fn the_first_request_after_a_silence_sends_a_ping_at_once() {
     let (pings, mut pinged) = tokio::sync::mpsc::unbounded_channel();
     let server = Server::h2(move |number, mut peer| {
         let pings = pings.clone();
@@ -236,7 +242,7 @@ async fn the_first_request_after_a_silence_asks_at_once_whether_the_peer_is_ther
         clock.advance(20 * SECOND);
         until_idle().await;
     }
-    assert!(pinged.try_recv().is_err(), "idle, so nobody asks");
+    assert!(pinged.try_recv().is_err(), "idle, so no PING is sent");
     let send = spawn(&client, &server.url(), "x");
     soon(pinged.recv()).await.unwrap();
     clock.advance(2 * SECOND);
@@ -292,10 +298,13 @@ async fn a_black_hole_is_left_after_one_interval_and_one_timeout() {
         r#"{"ping_interval": "1s", "ping_timeout": "1s", "request_deadline": "10m"}"#,
     ));
     let sends: Vec<_> = (0..10)
-        .map(|it| spawn(&client, &server.url(), it.to_string()))
+        .map(|number| spawn(&client, &server.url(), number.to_string()))
         .collect();
     until("all are on their way", || {
-        client.stats().first().is_some_and(|it| it.in_flight == 10)
+        client
+            .stats()
+            .first()
+            .is_some_and(|stats| stats.in_flight == 10)
     })
     .await;
     let mut seconds = 0;

@@ -156,7 +156,7 @@ pub(crate) enum Event {
     },
     /// A PING of the client's.
     Ping,
-    /// The client's answer to ours.
+    /// The client's answer to a PING of the peer.
     Pong,
     GoAway,
 }
@@ -274,7 +274,7 @@ impl Peer {
         Some((kind, flags, u32::from_be_bytes([d, e, f, g]), payload))
     }
 
-    /// What the client does next. Acknowledges SETTINGS, and PINGs and DATA if told so.
+    /// What the client does next. Acknowledges SETTINGS, and PINGs and DATA if configured.
     pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
             let (kind, flags, stream, payload) = self.frame().await?;
@@ -342,7 +342,7 @@ impl Peer {
         }
     }
 
-    /// Everything that the client has sent before it answers a PING of ours.
+    /// Everything that the client has sent before it answers a PING of the peer.
     pub(crate) async fn so_far(&mut self) -> Vec<Event> {
         self.writer().frame(PING, 0, 0, b"so far ?").await;
         let mut events = Vec::new();

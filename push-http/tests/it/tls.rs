@@ -54,7 +54,7 @@ async fn try_once(client: &Client, server: &Server, host: &str) -> Result<(), Ht
 }
 
 #[tokio::test]
-async fn an_authority_of_our_own_is_trusted_only_if_it_is_configured() {
+async fn a_private_authority_is_trusted_only_if_it_is_configured() {
     let ca = Ca::new();
     let (server, seen) = tls_server(ca.server("localhost")).await;
     let (trusts, _clock) = client(trusting(&ca));
@@ -98,7 +98,7 @@ async fn a_certificate_for_another_name_is_refused() {
 }
 
 #[tokio::test]
-async fn an_address_instead_of_a_name_works_if_the_certificate_bears_it() {
+async fn an_address_instead_of_a_name_works_if_the_certificate_has_it() {
     let ca = Ca::new();
     let (server, _) = tls_server(ca.server("127.0.0.1")).await;
     let (client, _clock) = client(trusting(&ca));
@@ -106,7 +106,7 @@ async fn an_address_instead_of_a_name_works_if_the_certificate_bears_it() {
 }
 
 #[tokio::test]
-async fn tls_1_2_is_spoken_with_those_who_know_nothing_newer() {
+async fn tls_1_2_is_used_with_peers_that_have_nothing_newer() {
     let ca = Ca::new();
     let (server, seen) = tls_server(ca.server("localhost").only(&rustls::version::TLS12)).await;
     let (client, _clock) = client(trusting(&ca));
@@ -115,7 +115,7 @@ async fn tls_1_2_is_spoken_with_those_who_know_nothing_newer() {
 }
 
 #[tokio::test]
-async fn the_real_host_name_goes_to_the_address_it_is_resolved_to_by_configuration() {
+async fn the_host_name_is_kept_where_http_resolve_gives_the_address() {
     let ca = Ca::new();
     let (server, seen) = tls_server(ca.server("api.push.apple.com")).await;
     let mut config = config(&format!(
@@ -136,7 +136,7 @@ async fn the_real_host_name_goes_to_the_address_it_is_resolved_to_by_configurati
 }
 
 #[tokio::test]
-async fn our_certificate_is_presented_to_whom_asks_for_it() {
+async fn the_client_certificate_is_presented_when_the_peer_asks_for_it() {
     let ca = Ca::new();
     let tls = ca.server("localhost").clients_of(&ca);
     let (server, seen) = tls_server(tls).await;
@@ -147,7 +147,7 @@ async fn our_certificate_is_presented_to_whom_asks_for_it() {
 }
 
 #[tokio::test]
-async fn a_peer_that_wants_another_certificate_than_ours_is_a_tls_error_that_says_so() {
+async fn a_refused_client_certificate_is_a_tls_error_that_says_so() {
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let ca = Ca::new();
         let tls = ca.server("localhost").clients_of(&ca).only(version);
@@ -182,7 +182,7 @@ fn a_certificate_without_its_key_is_refused_when_the_client_is_built() {
 }
 
 #[tokio::test]
-async fn a_peer_without_http2_is_an_error_that_says_so_where_nothing_else_will_do() {
+async fn a_peer_without_http2_is_an_error_where_http2_is_required() {
     let ca = Ca::new();
     // One refuses during the handshake, the other goes on without an answer to ALPN.
     for alpn in [&["http/1.1"] as &[_], &[]] {
@@ -197,7 +197,7 @@ async fn a_peer_without_http2_is_an_error_that_says_so_where_nothing_else_will_d
 }
 
 #[tokio::test]
-async fn http2_is_taken_where_both_would_do() {
+async fn http2_is_preferred_where_both_are_offered() {
     let ca = Ca::new();
     // The second peer likes HTTP/1.1 better, which is its choice only if it is offered.
     for (alpn, protocols) in [
@@ -228,7 +228,7 @@ fn assert_plain(error: &HttpError) {
         assert!(!text.contains(foreign), "{foreign}: {text}");
     }
     assert!(error.advice().is_some(), "no next step: {text}");
-    // The same goes for who converts it into the error of another operation.
+    // The same holds for the error of another operation that it is converted into.
     let converted = push_core::Error::from(error.clone()).to_string();
     assert!(converted.contains(error.message()), "{converted}");
 }
@@ -361,13 +361,14 @@ async fn a_peer_that_cannot_be_reached_is_reported_in_plain_words() {
         "{error}"
     );
     assert_plain(&error);
-    // RFC 2606: it never resolves, with or without a DNS server.
-    let error = soon(client.send(post("https://push.invalid", "x")))
+    // A label of 64 bytes cannot be asked for (RFC 1035 §2.3.4), so that no DNS server is reached.
+    let name = format!("{}.example", "a".repeat(64));
+    let error = soon(client.send(post(&format!("https://{name}"), "x")))
         .await
         .unwrap_err();
     assert_eq!(
         error.message(),
-        "the name push.invalid could not be resolved to an address"
+        format!("the name {name} could not be resolved to an address")
     );
     assert_plain(&error);
 }

@@ -1,10 +1,11 @@
 //! Whether what is shown is what was to be sent.
 use std::collections::HashMap;
 
-use push_core::{Badge, Batch, NotificationKind, Target};
+use push_core::{Badge, Batch, DynProvider, Notification, NotificationKind, Target, Verdict};
 use serde_json::Value;
 
 use super::{Shown, Vendor};
+use crate::sample;
 
 /// Checks that each target of `batch` is shown exactly once, with its own content, badge and receiver.
 pub(super) fn fits(vendor: &Vendor, batch: &Batch, shown: &[Shown]) {
@@ -105,4 +106,20 @@ pub(super) fn badge(style: push_core::BadgeStyle, number: u32) -> Badge {
         push_core::BadgeStyle::CountUp if number > 0 => Badge::Add(number),
         _ => Badge::Leave,
     }
+}
+
+/// A batch of one content that leaves the badge: what providers of every badge style can send.
+pub(super) fn plain<T: Into<String>>(
+    notification: Notification,
+    tokens: impl IntoIterator<Item = T>,
+) -> Batch {
+    let content = sample::content(notification);
+    let targets = tokens.into_iter();
+    sample::batch_of(targets.map(|token| sample::target(token, &content)))
+}
+
+/// Sends the sample to one token, without counting.
+pub(super) async fn send_one(provider: &DynProvider, token: &str) -> Verdict {
+    let batch = plain(sample::notification(), [token]);
+    sample::send(provider, batch).await.remove(0)
 }

@@ -84,7 +84,7 @@ macro_rules! provider_conformance {
             #[allow(unused_imports)]
             use super::*;
 
-            fn vendor() -> $crate::conformance::Vendor {
+            pub(super) fn vendor() -> $crate::conformance::Vendor {
                 $crate::conformance::Vendor::new::<$plugin>(&$descriptor)$(.$key($value))+
             }
 
@@ -112,6 +112,7 @@ macro_rules! __provider_cases {
             every_target_is_sent_once_with_its_own_content
             a_receiver_is_named_where_a_message_has_one
             an_empty_batch_sends_nothing
+            a_slow_request_delays_no_other_verdict
             a_repeated_batch_is_the_same_request
             what_is_too_large_is_refused_before_anything_is_sent
             text_is_cut_to_the_vendors_limit_between_characters
@@ -126,6 +127,7 @@ macro_rules! __provider_cases {
             fields_that_are_refused_are_not_sent
             vendor_fields_of_any_form_are_checked_without_a_runtime
             a_vendor_that_cannot_be_reached_is_unavailable
+            the_address_policy_of_the_gateway_is_obeyed
             an_answer_that_is_lost_leaves_the_verdict_unknown
             silence_ends_at_the_deadline_with_an_unknown_verdict
             a_dropped_send_accounts_for_every_target_and_harms_no_other

@@ -12,6 +12,7 @@ use push_core::{
 };
 use serde_json::Value;
 
+use super::check::plain;
 use super::{Sent, Shown, Vendor, vendor::Saved};
 use crate::{Alpn, Authority, Faults, HttpServer, Recorded, Reply, ServerOptions, sample};
 
@@ -99,10 +100,13 @@ impl<'a> Stage<'a> {
 
     /// The same vendor, and a provider that knows nothing yet.
     pub(super) fn rebuild(&mut self) {
-        let config = self
-            .vendor
-            .configured(&self.server.url(), &self.authority.pem());
-        self.provider = build(self.vendor, &config, &self.clock);
+        self.provider = build(self.vendor, &self.config(), &self.clock);
+    }
+
+    /// The configuration that reaches the vendor.
+    pub(super) fn config(&self) -> Value {
+        self.vendor
+            .configured(&self.server.url(), &self.authority.pem())
     }
 
     pub(super) fn token(&self, number: usize) -> String {
@@ -126,7 +130,7 @@ impl<'a> Stage<'a> {
 
     /// Sends the sample to the token of this number.
     pub(super) async fn send_to(&self, number: usize) -> Verdict {
-        let batch = sample::batch(sample::notification(), [self.token(number)]);
+        let batch = plain(sample::notification(), [self.token(number)]);
         self.send(batch).await.remove(0)
     }
 
@@ -261,8 +265,11 @@ impl<'a> Stage<'a> {
     /// Sends the sample to the token of this number while the clock runs, for what is answered by silence.
     pub(super) async fn send_while_time_passes(&self, number: usize) -> Verdict {
         let before = self.counts();
-        let batch = sample::batch(sample::notification(), [self.token(number)]);
+        let batch = plain(sample::notification(), [self.token(number)]);
+        let heard = self.server.log().total();
         let (task, collected) = self.begin(batch);
+        // The connection is made before the clock runs.
+        crate::until(|| task.is_finished() || self.server.log().total() > heard).await;
         self.let_time_pass(&task).await;
         let verdict = collected.get(0).expect("there is a verdict");
         self.check_counts(before, 1, std::slice::from_ref(&verdict));
@@ -288,7 +295,7 @@ impl<'a> Stage<'a> {
             let total = self.server.log().total();
             quiet = if total == heard { quiet + 1 } else { 0 };
             heard = total;
-            if quiet == 50 {
+            if quiet == 200 {
                 self.clock.advance(Duration::from_secs(30));
                 quiet = 0;
             }

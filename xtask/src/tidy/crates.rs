@@ -197,6 +197,7 @@ workspace = true
             "push-client",
             "push-bindings",
             "push-bindings/generate",
+            "push-sqlite",
             "push-testkit",
         ] {
             it.add(folder, &folder.replace('/', "-"), GOOD);

@@ -98,6 +98,14 @@ fn may_import(who: &Role, whom: &Role, optional: bool) -> Result<(), &'static st
         (Role::Http, Role::Core) | (Role::Testkit, Role::Core | Role::Http) => Ok(()),
         (Role::Http, _) => Err("push-http imports push-core alone"),
         (Role::Testkit, _) => Err("push-testkit imports push-core and push-http alone"),
+        (Role::Sqlite, Role::Core) => Ok(()),
+        (Role::Sqlite, _) => Err("push-sqlite imports push-core alone"),
+        (Role::Plugin(plugin), Role::Sqlite)
+            if matches!(plugin.kind, Kind::Store | Kind::Queue) =>
+        {
+            Ok(())
+        }
+        (Role::Plugin(_), Role::Sqlite) => Err("only stores and queues keep files"),
         (Role::Gateway | Role::Client | Role::Plugin(_), Role::Core | Role::Http) => Ok(()),
         (Role::Gateway | Role::Client, _) => {
             Err("the two halves import push-core and push-http alone, and no plugin by name")
@@ -216,6 +224,16 @@ mod tests {
             ),
             ("plugins/login-b", "push-login-b", ""),
             (
+                "push-sqlite",
+                "push-sqlite",
+                "[dependencies]\npush-core.workspace = true\n",
+            ),
+            (
+                "plugins/store-d",
+                "push-store-d",
+                "[dependencies]\npush-sqlite.workspace = true\n",
+            ),
+            (
                 "push-bindings/generate",
                 "push-bindings-generate",
                 "[dependencies]\npush-bindings = { path = \"..\" }\n",
@@ -243,6 +261,10 @@ mod tests {
             ("plugins/login-c", "push-login-c", "push-client"),
             ("plugins/login-c", "push-login-c", "offline-push"),
             ("push-testkit", "push-testkit", "push-gateway"),
+            ("push-sqlite", "push-sqlite", "push-http"),
+            ("push-gateway", "push-gateway", "push-sqlite"),
+            ("plugins/login-c", "push-login-c", "push-sqlite"),
+            ("providers/c", "push-provider-c", "push-sqlite"),
             ("push-bindings", "push-bindings", "push-gateway"),
             ("push-bindings", "push-bindings", "push-provider-a"),
             ("push-client", "push-client", "push-bindings"),

@@ -2,9 +2,11 @@
 
 mod book;
 mod crates;
+mod floor_plan;
 mod graph;
 mod imports;
 mod sources;
+mod vendors;
 
 use std::path::Path;
 
@@ -24,10 +26,12 @@ Checks, and prints every finding with its file and remedy:
   graph     push-core pulls in no HTTP client, TLS, database or runtime; the app half nothing of a server;
             one TLS stack in the product
   sources   no skipped, unfinished or sleeping code; features add items and change none; no path of one
-            machine; long files (a warning)
+            machine; test names of at most 80 characters; long files (a warning)
+  vendors   the shared crates name no vendor beyond the counts in xtask/vendor-words.txt, which only fall
+  floor     every vendor's crate has the same modules and exports its plugin and provider
   book      ARCHITECTURE.md names every crate
 
---fix writes the generated text first. Exit code 1 if anything is found.
+--fix first writes the generated text and lowers the counts of vendor names. Exit code 1 if anything is found.
 ";
 
 /// What was found.
@@ -72,7 +76,9 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     };
     let workspace = Workspace::at(root)?;
     if mend {
-        for path in generate::fix(&workspace)? {
+        let mut written = generate::fix(&workspace)?;
+        written.extend(vendors::fix(&workspace)?);
+        for path in written {
             println!("wrote {path}");
         }
     }
@@ -81,6 +87,8 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     generated(&workspace, &mut report)?;
     imports::check(&workspace, &mut report);
     sources::check(&workspace, &mut report)?;
+    vendors::check(&workspace, &mut report)?;
+    floor_plan::check(&workspace, &mut report)?;
     book::check(&workspace, &mut report);
     // A manifest that is not current makes cargo answer with a riddle; the finding above is the answer.
     match graph::check(&workspace, &mut report) {

@@ -1,10 +1,17 @@
 //! What no source file may hold.
 
 use super::Report;
-use crate::{Result, source::layers, workspace::Workspace};
+use crate::{
+    Result,
+    source::{layers, tests},
+    workspace::Workspace,
+};
 
 /// Files longer than this are asked whether they are still one thing.
 const LONG: usize = 600;
+
+/// The longest name of a test, in characters.
+const LONGEST_TEST_NAME: usize = 80;
 
 /// Code that is skipped, unfinished or waits for luck. Written in two halves, so that this file
 /// passes its own check.
@@ -71,6 +78,16 @@ pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
                 );
             }
         }
+        for (line, name) in long_test_names(&text) {
+            report.wrong(
+                format!("{path}:{line}"),
+                format!(
+                    "the test name `{name}` has {} characters, {LONGEST_TEST_NAME} are allowed",
+                    name.chars().count()
+                ),
+                "state one behaviour; move conditions and exceptions into the doc comment or a second test",
+            );
+        }
         for (line, word, remedy) in words(&text) {
             report.wrong(format!("{path}:{line}"), format!("`{word}`"), remedy);
         }
@@ -86,6 +103,26 @@ fn words(text: &str) -> Vec<(usize, String, &'static str)> {
             let word = format!("{first}{second}");
             if line.contains(&word) {
                 found.push((at + 1, word, *remedy));
+            }
+        }
+    }
+    found
+}
+
+fn long_test_names(text: &str) -> Vec<(usize, String)> {
+    let layers = layers(text);
+    let code: Vec<&str> = layers.code.lines().collect();
+    let mut found = Vec::new();
+    for test in tests(text, &layers) {
+        let declared = (test.attribute..test.lines.end)
+            .find_map(|line| Some((line + 1, code.get(line)?.split_once("fn ")?.1)));
+        if let Some((line, rest)) = declared {
+            let name: String = rest
+                .chars()
+                .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+                .collect();
+            if name.chars().count() > LONGEST_TEST_NAME {
+                found.push((line, name));
             }
         }
     }
@@ -163,7 +200,7 @@ fn homes(text: &str) -> Vec<(usize, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{HOMES, NOT_IN_CODE, conditions, homes, words};
+    use super::{HOMES, LONGEST_TEST_NAME, NOT_IN_CODE, conditions, homes, long_test_names, words};
 
     #[test]
     fn forbidden_words_are_found_in_code_alone() {
@@ -194,6 +231,15 @@ mod tests {
         ] {
             assert_eq!(conditions(bad), [1], "{bad}");
         }
+    }
+
+    #[test]
+    fn a_test_name_may_be_as_long_as_a_sentence_and_no_longer() {
+        let fits = "a".repeat(LONGEST_TEST_NAME);
+        let text = format!(
+            "#[test]\nfn {fits}() {{}}\n#[tokio::test]\n#[cfg(unix)]\nasync fn {fits}b() {{}}\nfn {fits}c() {{}}\n"
+        );
+        assert_eq!(long_test_names(&text), [(5, format!("{fits}b"))]);
     }
 
     #[test]

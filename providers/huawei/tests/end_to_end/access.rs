@@ -88,7 +88,7 @@ fn while_the_token_service_is_down_a_token_that_still_holds_is_used() {
 
 /// S120+
 #[test]
-fn an_expired_or_unknown_access_token_is_renewed_once_and_the_same_request_sent_again() {
+fn a_refused_access_token_is_renewed_once_and_the_same_request_sent_again() {
     block_on(async {
         for options in [Options::default(), Options::default().with_codes_with_200()] {
             let stage = Stage::with(options).await;

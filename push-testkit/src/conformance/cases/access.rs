@@ -6,6 +6,7 @@ use push_core::{Acceptance, ErrorKind, Retry, VerdictKind};
 use super::answers::obeys;
 use crate::conformance::{
     Vendor,
+    check::plain,
     stage::{PAUSE, Stage},
 };
 use crate::{Reply, block_on, sample, until};
@@ -76,7 +77,7 @@ pub fn a_hundred_sends_at_once_are_all_accepted(vendor: &Vendor) {
         let tasks: Vec<_> = (0..100)
             .map(|number| {
                 let token = stage.token(number);
-                stage.begin(sample::batch(sample::notification(), [token]))
+                stage.begin(plain(sample::notification(), [token]))
             })
             .collect();
         for (task, collected) in tasks {
@@ -143,7 +144,7 @@ pub fn a_send_dropped_while_authenticating_does_not_block_the_next(vendor: &Vend
         stage.auth.next(Reply::silence());
         let begin = |number: usize| {
             let token = stage.token(number);
-            stage.begin(sample::batch(sample::notification(), [token]))
+            stage.begin(plain(sample::notification(), [token]))
         };
         let (first, dropped) = begin(0);
         until(|| stage.fetched() == 1).await;
@@ -285,7 +286,7 @@ pub fn an_expired_access_token_is_renewed_once_and_the_request_sent_again(vendor
     block_on(async {
         let stage = Stage::new(vendor).await;
         stage.sends.next(expired.clone());
-        let batch = sample::batch(sample::notification(), [stage.token(0)]);
+        let batch = plain(sample::notification(), [stage.token(0)]);
         let verdict = sample::send(&stage.provider, batch).await.remove(0);
         assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
         assert_eq!(stage.fetched(), 2 * fetches);

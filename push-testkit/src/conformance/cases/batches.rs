@@ -5,10 +5,10 @@ use push_core::{Batch, Batching, Capabilities, Retry, Target, VerdictKind};
 
 use crate::conformance::{
     Vendor,
-    check::{badge, fits},
+    check::{badge, fits, plain},
     stage::Stage,
 };
-use crate::{Recorded, block_on, sample};
+use crate::{Recorded, Reply, block_on, sample};
 
 /// `count` targets from the token numbered `first`, as different as the provider's batching allows.
 fn targets(stage: &Stage<'_>, first: usize, count: usize) -> Vec<Target> {
@@ -101,7 +101,7 @@ pub fn a_receiver_is_named_where_a_message_has_one(vendor: &Vendor) {
 pub fn an_empty_batch_sends_nothing(vendor: &Vendor) {
     block_on(async {
         let stage = Stage::new(vendor).await;
-        let batch = sample::batch(sample::notification(), Vec::<String>::new());
+        let batch = plain(sample::notification(), Vec::<String>::new());
         assert!(stage.send(batch).await.is_empty());
         assert_eq!(stage.server.log().total(), 0);
     });
@@ -145,6 +145,35 @@ pub fn each_target_gets_the_verdict_of_its_own_token(vendor: &Vendor) {
                 assert_eq!(verdict.retry, Retry::Never, "{verdict:?}");
             }
         }
+    });
+}
+
+/// Where a batch makes several requests, the verdicts of those that are answered do not wait for one that is not.
+pub fn a_slow_request_delays_no_other_verdict(vendor: &Vendor) {
+    block_on(async {
+        let stage = Stage::new(vendor).await;
+        let most = stage.provider.capabilities().max_batch.min(6);
+        stage
+            .shown(sample::batch_of(targets(&stage, 0, most)))
+            .await;
+        let requests = stage.sent().len();
+        if requests < 2 {
+            return;
+        }
+        stage.sends.next(Reply::silence());
+        let (task, collected) = stage.begin(sample::batch_of(targets(&stage, most, most)));
+        for _ in 0..20_000 {
+            if collected.verdicts().len() + 1 >= requests {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let known = collected.verdicts().len();
+        assert!(
+            known + 1 >= requests,
+            "{known} verdicts of {requests} requests"
+        );
+        task.abort();
     });
 }
 

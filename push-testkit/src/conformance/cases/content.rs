@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::conformance::{
     Shown, Vendor,
-    check::{fits, same_ext},
+    check::{fits, plain, same_ext},
     stage::Stage,
 };
 use crate::{block_on, sample};
@@ -30,7 +30,7 @@ async fn shown_or_refused(
     notification: Notification,
 ) -> Option<Shown> {
     let before = stage.sent().len();
-    let batch = sample::batch(notification, [stage.token(number)]);
+    let batch = plain(notification, [stage.token(number)]);
     let verdict = stage.send(batch).await.remove(0);
     if verdict.kind == VerdictKind::PayloadRefused {
         assert_eq!(stage.sent().len(), before, "refused, but sent");
@@ -49,7 +49,7 @@ pub fn what_is_too_large_is_refused_before_anything_is_sent(vendor: &Vendor) {
         notification.ext = json!({ "entity": { "sender": "x".repeat(most) } }).to_string();
         let targets = 2.min(stage.provider.capabilities().max_batch);
         let tokens: Vec<_> = (0..targets).map(|number| stage.token(number)).collect();
-        for verdict in stage.send(sample::batch(notification, tokens)).await {
+        for verdict in stage.send(plain(notification, tokens)).await {
             assert_eq!(verdict.kind, VerdictKind::PayloadRefused, "{verdict:?}");
             assert_eq!(verdict.retry, Retry::Never);
             assert!(!verdict.answer.text.is_empty(), "it says why");
@@ -71,12 +71,17 @@ pub fn text_is_cut_to_the_vendors_limit_between_characters(vendor: &Vendor) {
                 let size = unit.count(cluster);
                 let unlimited = limit > can.max_payload;
                 let fitting = if unlimited { 20 } else { limit / size };
-                for (count, is_cut) in [(fitting, false), (fitting + 1, true), (limit, true)] {
-                    if (unlimited && is_cut) || fitting == 0 {
-                        continue;
-                    }
-                    let text = cluster.repeat(count);
-                    if text.len() > can.max_payload / 2 && !is_cut {
+                let mut texts = vec![(cluster.repeat(fitting), false)];
+                if !unlimited {
+                    texts.push((cluster.repeat(fitting + 1), true));
+                    // So that the limit falls on every place inside a cluster.
+                    texts.extend(
+                        (0..size)
+                            .map(|lead| ("a".repeat(lead) + &cluster.repeat(fitting + 1), true)),
+                    );
+                }
+                for (text, is_cut) in texts {
+                    if fitting == 0 || (text.len() > can.max_payload / 2 && !is_cut) {
                         continue;
                     }
                     let mut notification = sample::notification();
@@ -96,31 +101,40 @@ pub fn text_is_cut_to_the_vendors_limit_between_characters(vendor: &Vendor) {
                     };
                     let shown = if is_title { shown.title } else { shown.body };
                     let shown = shown.expect("the text is shown");
-                    if is_cut {
-                        whole(cluster, &shown);
-                        let units = unit.count(&shown);
-                        assert!(
-                            units <= limit,
-                            "{units} {unit:?} where {limit} are allowed: not cut"
-                        );
-                        // The cut costs a cluster and the ellipsis, in bytes the longest.
-                        assert!(
-                            units + size + unit.count("...") >= limit
-                                || text.len() > can.max_payload / 2,
-                            "{units} {unit:?} where {limit} are allowed: cut too short"
-                        );
-                    } else {
+                    if !is_cut {
                         assert_eq!(shown, text, "text within the limit of {limit} {unit:?}");
+                        continue;
                     }
+                    whole(cluster, &shown);
+                    let units = unit.count(&shown);
+                    assert!(
+                        units <= limit,
+                        "{units} {unit:?} where {limit} are allowed: not cut"
+                    );
+                    // A cut costs a part of a cluster and the ellipsis.
+                    assert!(
+                        units + size + unit.count("...") >= limit
+                            || text.len() > can.max_payload / 2,
+                        "{units} {unit:?} where {limit} are allowed: cut too short"
+                    );
                 }
             }
+        }
+        if !can.needs_title {
+            let mut notification = sample::notification();
+            notification.title.clear();
+            let shown = shown_or_refused(&stage, 0, notification).await;
+            let shown = shown.expect("a notification without a title is accepted");
+            assert_eq!(shown.title.unwrap_or_default(), "");
+            assert_eq!(shown.body.as_deref(), Some(sample::BODY));
         }
     });
 }
 
-/// `shown` is whole clusters, perhaps with an ellipsis behind.
+/// `shown` is whole clusters, perhaps with `a`s before them and an ellipsis behind.
 fn whole(cluster: &str, shown: &str) {
     let kept = shown.trim_end_matches('…').trim_end_matches("...");
+    let kept = kept.trim_start_matches('a');
     assert!(
         kept.replace(cluster, "").is_empty(),
         "text is cut inside a character: {shown:?} of {cluster:?}"
@@ -314,7 +328,7 @@ pub fn each_kind_of_push_is_sent_as_such_or_refused(vendor: &Vendor) {
             };
             let mut notification = sample::notification();
             notification.kind = kind;
-            let mut batch = sample::batch(notification, [stage.token(number)]);
+            let mut batch = plain(notification, [stage.token(number)]);
             batch.slot = slot;
             if !can.kinds.contains(&kind) || !can.slots.contains(&slot) {
                 refuses(&stage, batch).await;
@@ -328,7 +342,7 @@ pub fn each_kind_of_push_is_sent_as_such_or_refused(vendor: &Vendor) {
         }
         for slot in Slot::ALL {
             if !can.slots.contains(slot) {
-                let mut batch = sample::batch(sample::notification(), [stage.token(9)]);
+                let mut batch = plain(sample::notification(), [stage.token(9)]);
                 batch.slot = *slot;
                 refuses(&stage, batch).await;
             }
@@ -381,10 +395,10 @@ pub fn what_people_write_cannot_break_out_of_its_field(vendor: &Vendor) {
                 ..Notification::default()
             };
             // What is no header is refused and nothing else; what is no payload, too.
-            let good = sample::batch(notification.clone(), [stage.token(0)]);
+            let good = plain(notification.clone(), [stage.token(0)]);
             sample::send(&stage.provider, good).await;
             if DeviceToken::new(text()).is_ok() {
-                let odd = sample::batch(sample::notification(), [text()]);
+                let odd = plain(sample::notification(), [text()]);
                 let verdicts = sample::send(&stage.provider, odd).await;
                 assert_eq!(verdicts.len(), 1);
             }

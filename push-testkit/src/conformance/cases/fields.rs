@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::conformance::{
     Shown, Vendor,
+    check::plain,
     stage::{Stage, context, raw},
 };
 use crate::{Authority, block_on, sample};
@@ -88,7 +89,7 @@ pub fn a_vendor_field_never_changes_receiver_credential_or_click_data(vendor: &V
             let mut notification = sample::notification();
             notification.vendor.clone_from(fields);
             let before = stage.server.log().total();
-            let batch = sample::batch(notification, [stage.token(1)]);
+            let batch = plain(notification, [stage.token(1)]);
             let verdict = stage.send(batch).await.remove(0);
             assert_eq!(
                 verdict.kind,
@@ -177,7 +178,7 @@ pub fn fields_that_are_refused_are_not_sent(vendor: &Vendor) {
         let stage = Stage::new(vendor).await;
         let mut notification = sample::notification();
         notification.vendor.insert("any_field".to_owned(), json!(1));
-        let batch = sample::batch(notification, [stage.token(0)]);
+        let batch = plain(notification, [stage.token(0)]);
         let verdict = stage.send(batch).await.remove(0);
         assert_eq!(verdict.kind, VerdictKind::PayloadRefused, "{verdict:?}");
         assert_eq!(stage.server.log().total(), 0);

@@ -8,7 +8,7 @@ use std::{
 use push_core::VerdictKind;
 use serde_json::{Value, json};
 
-use crate::conformance::{Vendor, stage::Stage};
+use crate::conformance::{Vendor, check::plain, stage::Stage};
 use crate::{Reply, block_on, sample};
 
 /// Repeats a run: the seed that a failed test printed.
@@ -34,9 +34,7 @@ pub fn an_answer_of_any_bytes_gives_one_verdict_for_each_target(vendor: &Vendor)
             let reply = noise.reply(&bodies);
             stage.sends.always(reply);
             let tokens: Vec<_> = (0..1 + round % most).map(|at| stage.token(at)).collect();
-            stage
-                .send(sample::batch(sample::notification(), tokens))
-                .await;
+            stage.send(plain(sample::notification(), tokens)).await;
         }
         stage.sends.clear();
         let verdict = stage.send_to(0).await;

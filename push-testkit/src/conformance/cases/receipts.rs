@@ -6,7 +6,7 @@ use http::Request;
 use push_core::{ErrorKind, Late};
 
 use super::access::is_refusal;
-use crate::conformance::{Vendor, stage::Stage};
+use crate::conformance::{Vendor, check::plain, stage::Stage};
 use crate::{block_on, sample};
 
 /// [`Vendor::receipt`]: what was posted is read, with the tag of the request and the token in canonical form, and answered.
@@ -14,7 +14,7 @@ pub fn a_receipt_is_read_with_its_tag_and_token(vendor: &Vendor) {
     let posted = vendor.receipt.as_ref().expect("declare `receipt`");
     block_on(async {
         let stage = Stage::new(vendor).await;
-        let batch = sample::batch(sample::notification(), [stage.token(0)]);
+        let batch = plain(sample::notification(), [stage.token(0)]);
         let first = batch.targets[0].delivery;
         let shown = stage.shown(batch).await.remove(0);
         let tag = shown.tag.expect("`shown.tag`");
@@ -49,7 +49,7 @@ pub fn a_forged_receipt_is_refused(vendor: &Vendor) {
     let forged = vendor.receipt_forged.as_ref().expect("it is declared");
     block_on(async {
         let stage = Stage::new(vendor).await;
-        let batch = sample::batch(sample::notification(), [stage.token(0)]);
+        let batch = plain(sample::notification(), [stage.token(0)]);
         let tag = batch.targets[0].delivery.to_string();
         let requests = forged(&tag, &stage.token(0));
         assert!(!requests.is_empty(), "`receipt_forged` makes a receipt");
@@ -66,7 +66,7 @@ pub fn a_damaged_receipt_is_refused_without_harm(vendor: &Vendor) {
     let posted = vendor.receipt.as_ref().expect("declare `receipt`");
     block_on(async {
         let stage = Stage::new(vendor).await;
-        let tag = sample::batch(sample::notification(), [stage.token(0)]).targets[0].delivery;
+        let tag = plain(sample::notification(), [stage.token(0)]).targets[0].delivery;
         for (whole, _) in posted(&tag.to_string(), &stage.token(0)) {
             let length = whole.body().len();
             for body in [

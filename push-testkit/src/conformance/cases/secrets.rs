@@ -2,7 +2,11 @@
 use push_core::{VendorAnswer, Verdict};
 use serde_json::{Value, json};
 
-use crate::conformance::{Vendor, stage::Stage};
+use crate::conformance::{
+    Vendor,
+    check::{plain, send_one},
+    stage::Stage,
+};
 use crate::{Authority, Reply, block_on, sample};
 
 /// A vendor that repeats `text` in every field of its error message.
@@ -103,7 +107,7 @@ pub fn no_token_text_or_secret_shows(vendor: &Vendor) {
 /// Everything that is said about a send and a check that are answered so.
 async fn describe(stage: &Stage<'_>, reply: &Reply) -> String {
     stage.sends.always(reply.clone());
-    let batch = sample::batch(sample::notification(), [stage.token(0)]);
+    let batch = plain(sample::notification(), [stage.token(0)]);
     let verdict = sample::send(&stage.provider, batch).await.remove(0);
     let health = stage.provider.verify().await;
     let error = health.as_ref().err().map(ToString::to_string);
@@ -121,7 +125,7 @@ async fn at_auth(vendor: &Vendor, reply: &Reply) -> String {
     }
     let stage = Stage::new(vendor).await;
     stage.auth.always(reply.clone());
-    let verdict = sample::send_one(&stage.provider, &stage.token(0)).await;
+    let verdict = send_one(&stage.provider, &stage.token(0)).await;
     let mut said = words(&verdict);
     stage.clock.advance(crate::conformance::stage::PAUSE);
     let health = stage.provider.verify().await;

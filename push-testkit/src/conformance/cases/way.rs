@@ -1,9 +1,12 @@
 //! What happens on the way to the vendor.
-use push_core::{Retry, Verdict, VerdictKind};
+use push_core::{AddressPolicy, Retry, Verdict, VerdictKind};
+
+use super::answers::costs_no_token;
 
 use crate::conformance::{
     Vendor,
-    stage::{PAUSE, Stage, build},
+    check::{plain, send_one},
+    stage::{PAUSE, Stage, build, context, raw},
 };
 use crate::{Authority, Reply, block_on, sample, until};
 
@@ -23,7 +26,7 @@ pub fn a_vendor_that_cannot_be_reached_is_unavailable(vendor: &Vendor) {
         let url = format!("https://localhost:{port}");
         let config = vendor.configured(&url, &Authority::new().pem());
         let provider = build(vendor, &config, &sample::clock());
-        let verdict = sample::send_one(&provider, &vendor.token_at(&url, 0)).await;
+        let verdict = send_one(&provider, &vendor.token_at(&url, 0)).await;
         is_unavailable(&verdict);
         if !vendor.cannot_verify {
             let error = provider.verify().await.expect_err("no server answers");
@@ -35,14 +38,29 @@ pub fn a_vendor_that_cannot_be_reached_is_unavailable(vendor: &Vendor) {
         let Stage {
             server, provider, ..
         } = stage;
-        let verdict = sample::send_one(&provider, &tokens[0]).await;
+        let verdict = send_one(&provider, &tokens[0]).await;
         assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
         server.stop().await;
         for _ in 0..200 {
             // The client notices that its connection has ended.
             tokio::task::yield_now().await;
         }
-        is_unavailable(&sample::send_one(&provider, &tokens[1]).await);
+        is_unavailable(&send_one(&provider, &tokens[1]).await);
+    });
+}
+
+/// The gateway's address policy reaches the provider's client: with [`AddressPolicy::public_only`] nothing is sent to loopback.
+pub fn the_address_policy_of_the_gateway_is_obeyed(vendor: &Vendor) {
+    block_on(async {
+        let stage = Stage::new(vendor).await;
+        let context = context(&stage.clock).with_addresses(AddressPolicy::public_only());
+        let config = stage.config();
+        let provider = vendor.descriptor.build(raw(&config), &context);
+        let provider = provider.expect("names are resolved when something is sent");
+        let verdict = send_one(&provider, &stage.token(0)).await;
+        assert_ne!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
+        assert_eq!(stage.server.log().total(), 0, "a private address was reached");
+        costs_no_token(&verdict);
     });
 }
 
@@ -125,7 +143,7 @@ pub fn a_dropped_send_accounts_for_every_target_and_harms_no_other(vendor: &Vend
         stage.sends.next(Reply::silence());
         let targets = 2.min(stage.provider.capabilities().max_batch);
         let tokens: Vec<_> = (0..targets).map(|number| stage.token(number)).collect();
-        let (task, collected) = stage.begin(sample::batch(sample::notification(), tokens));
+        let (task, collected) = stage.begin(plain(sample::notification(), tokens));
         stage.wait_for_sends(1).await;
         task.abort();
         until(|| task.is_finished()).await;

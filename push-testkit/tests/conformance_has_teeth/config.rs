@@ -1,0 +1,44 @@
+//! What the vendor gave the app's owner.
+use push_core::{Error, ErrorKind, Result, Secret};
+use push_http::HttpConfig;
+use serde::Deserialize;
+
+use crate::fault::Fault;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) app_id: String,
+    pub(crate) app_secret: Secret,
+    pub(crate) endpoint: String,
+    #[serde(default)]
+    pub(crate) category: Option<String>,
+    #[serde(default)]
+    pub(crate) two_steps: bool,
+    #[serde(default)]
+    pub(crate) http: HttpConfig,
+    #[serde(default)]
+    pub(crate) broken: Option<Fault>,
+}
+
+impl Config {
+    /// Refuses what cannot work, with every key that is wrong.
+    pub(crate) fn check(&self) -> Result<()> {
+        let mut wrong = Vec::new();
+        if self.app_id.is_empty() || !self.app_id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            wrong.push("`app_id` is empty or has a space");
+        }
+        let secure = self.endpoint.starts_with("https://");
+        let loopback = self.endpoint.starts_with("http://localhost");
+        if !(secure || loopback || self.broken == Some(Fault::ClearText)) {
+            wrong.push("`endpoint` is not https://host");
+        }
+        if self.broken == Some(Fault::FaultsOneByOne) {
+            wrong.truncate(1);
+        }
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Config, wrong.join(", ")).advise("copy them from the console"))
+    }
+}

@@ -1,0 +1,95 @@
+//! Answer to verdict.
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use push_core::{Scope, Timestamp, TokenFault, Verdict, VerdictKind};
+use push_kit::{
+    scrub::vendor_answer,
+    verdict::{not_the_vendors, unknown_code, with_retry_after},
+};
+use serde::Deserialize;
+
+/// An answer in the vendor's format.
+pub(crate) struct Answer {
+//% if token
+    /// The access token has expired or was revoked.
+    pub(crate) wants_access: bool,
+//% end
+    verdict: Verdict,
+//% if batch
+    gone: Vec<String>,
+//% end
+}
+
+#[derive(Deserialize)]
+struct Body {
+    code: i64,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    request_id: String,
+//% if batch
+    #[serde(default)]
+    gone: Vec<String>,
+//% end
+}
+
+/// Reads `response`. Of `private` nothing remains in the verdict.
+///
+/// # Errors
+/// The verdict on every target, if the answer is not the vendor's: a proxy's page, for instance.
+pub(crate) fn read(
+    response: &Response<Bytes>,
+    private: &[&str],
+    now: Timestamp,
+) -> Result<Answer, Verdict> {
+    let (status, headers) = (response.status(), response.headers());
+    let Ok(body) = serde_json::from_slice::<Body>(response.body()) else {
+        return Err(not_the_vendors(status, headers, now));
+    };
+    let code = body.code.to_string();
+    let mut answer = vendor_answer(status, &code, &body.message, private);
+    answer = answer.with_request_id(push_kit::scrub::identifier(&body.request_id, private));
+    let verdict = Verdict::new(kind(status, body.code), answer);
+    Ok(Answer {
+//% if token
+        wants_access: body.code == 40101,
+//% end
+        verdict: with_retry_after(verdict, headers, now),
+//% if batch
+        gone: body.gone,
+//% end
+    })
+}
+
+/// What status and code together ask the pipeline to do. This table is the heart of a provider: take it from the vendor's
+/// page, and keep to what that says.
+const fn kind(status: StatusCode, code: i64) -> VerdictKind {
+    match (code, status.as_u16()) {
+        (0, 200) => VerdictKind::Accepted,
+        (40001, _) => VerdictKind::TokenDead { since: None },
+        (40002, _) => VerdictKind::TokenUnusable(TokenFault::App),
+        (40003, _) => VerdictKind::PayloadRefused,
+        (40100 | 40101, _) => VerdictKind::CredentialRefused,
+        (42900, _) => VerdictKind::RateLimited(Scope::Credential),
+        (50000..60000, _) => VerdictKind::Unavailable(Scope::Credential),
+        _ => unknown_code(status),
+    }
+}
+
+impl Answer {
+    /// The verdict on the whole request.
+    pub(crate) fn whole(self) -> Verdict {
+        self.verdict
+    }
+//% if batch
+
+    /// The verdict on the target with this token.
+    pub(crate) fn verdict(&self, token: &str) -> Verdict {
+        if self.gone.iter().any(|gone| gone == token) {
+            let kind = VerdictKind::TokenDead { since: None };
+            return Verdict::new(kind, self.verdict.answer.clone());
+        }
+        self.verdict.clone()
+    }
+//% end
+}

@@ -1,0 +1,110 @@
+//! The credential, and its checks.
+use http::Uri;
+//% if sign none
+use http::HeaderValue;
+//% end
+//% if token
+use push_core::{Result, Secret};
+//% end
+//% if sign none
+use push_core::{Error, ErrorKind, Result, Secret};
+//% end
+use push_http::HttpConfig;
+use push_kit::{endpoint::Endpoint, faults::Faults};
+use serde::Deserialize;
+
+/// What the vendor's console gave the app's owner.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct {{Name}}Config {
+    /// The app's id.
+    pub app_id: String,
+    /// The app's secret.
+    pub app_secret: Secret,
+    /// The vendor's `category` for messages that name none.
+    #[serde(default)]
+    pub category: Option<String>,
+    /// Where the vendor listens: scheme, host and perhaps port. Default: the vendor's own address.
+    #[serde(default = "endpoint")]
+    pub endpoint: String,
+    /// How to connect.
+    #[serde(default)]
+    pub http: HttpConfig,
+}
+
+fn endpoint() -> String {
+    "https://push.{{name}}.example".to_owned()
+}
+
+/// A configuration that was checked.
+pub(crate) struct Settings {
+//% if token
+    pub(crate) app_id: String,
+//% end
+//% if sign none
+    pub(crate) app_id: HeaderValue,
+//% end
+    pub(crate) app_secret: Secret,
+    pub(crate) category: Option<String>,
+    pub(crate) send: Uri,
+    pub(crate) check: Uri,
+//% if token
+    pub(crate) token: Uri,
+//% end
+}
+
+impl {{Name}}Config {
+    /// Checks every key and reports all faults at once.
+    ///
+    /// # Errors
+    /// [`push_core::ErrorKind::Config`], naming each key that is wrong and what to write there.
+    pub(crate) fn check(&self) -> Result<Settings> {
+        const COPY: &str = "copy it from the vendor's console";
+        let mut faults = Faults::new();
+        let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        faults.check(is_word(&self.app_id), "app_id", "is empty or has a space", COPY);
+        faults.check(
+            is_word(self.app_secret.expose()),
+            "app_secret",
+            "is empty or has a space",
+            COPY,
+        );
+        let uris = Endpoint::origin(&self.endpoint).and_then(|endpoint| {
+            Ok((
+                endpoint.join("/v1/messages")?,
+                endpoint.join("/v1/app")?,
+//% if token
+                endpoint.join("/v1/token")?,
+//% end
+            ))
+        });
+        let uris = faults.take("endpoint", uris);
+        let uris = faults.finish(uris)?;
+//% if token
+        let (send, check, token) = uris;
+//% end
+//% if sign none
+        let (send, check) = uris;
+//% end
+        Ok(Settings {
+//% if token
+            app_id: self.app_id.clone(),
+//% end
+//% if sign none
+            app_id: HeaderValue::try_from(&self.app_id).map_err(|_| {
+                Error::new(ErrorKind::Config, "cannot be sent in a header")
+                    .at("app_id")
+                    .advise(COPY)
+            })?,
+//% end
+            app_secret: self.app_secret.clone(),
+            category: self.category.clone(),
+            send,
+            check,
+//% if token
+            token,
+//% end
+        })
+    }
+}

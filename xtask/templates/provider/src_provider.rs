@@ -1,0 +1,233 @@
+//! The plugin, and the provider.
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+//% if token
+use http::{Method, Request, Uri, header};
+//% end
+//% if sign
+use http::{Method, Request, Uri, header};
+//% end
+//% if none
+use http::{HeaderValue, Method, Request, Uri, header};
+//% end
+use push_core::{
+    Batch, Batching, BuildContext, Capabilities, Channel, Clock, DeviceToken, DynProvider, Health,
+    Plugin, Provider, ProviderKind, Result, Slot, Verdict, Verdicts, async_trait,
+};
+use push_http::{Client, HttpClient};
+//% if token
+use push_kit::{access::AccessToken, health::health, token::trimmed, verdict};
+//% end
+//% if sign none
+use push_kit::{health::health, token::trimmed, verdict};
+//% end
+use serde_json::{Map, Value};
+
+//% if token sign
+use crate::auth::{self, Auth};
+//% end
+use crate::{
+    classify::{self, Answer},
+    config::{ {{Name}}Config, Settings},
+    render,
+};
+
+/// The plugin `provider/{{name}}`.
+#[derive(Debug)]
+pub struct {{Name}};
+
+impl Plugin for {{Name}} {
+    type Kind = ProviderKind;
+    type Config = {{Name}}Config;
+    const NAME: &'static str = "{{name}}";
+    const EXAMPLE: &'static str = "app_id = \"1001\"\napp_secret = \"from the vendor's console\"\n";
+
+    fn build(config: {{Name}}Config, context: &BuildContext) -> Result<DynProvider> {
+        let settings = config.check()?;
+        let http = config.http.with_addresses(context.addresses.clone());
+        let client = Client::new(http, Arc::clone(&context.clock))?;
+        let clock = Arc::clone(&context.clock);
+        Ok(Arc::new({{Name}}Provider::new(settings, Arc::new(client), clock)))
+    }
+}
+
+/// One credential at the vendor.
+pub struct {{Name}}Provider {
+    settings: Settings,
+    client: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+//% if token sign
+    auth: Auth,
+//% end
+    capabilities: Capabilities,
+}
+
+impl {{Name}}Provider {
+    fn new(settings: Settings, client: Arc<dyn HttpClient>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+//% if token
+            auth: auth::new(&settings, Arc::clone(&client), Arc::clone(&clock)),
+//% end
+//% if sign
+            auth: auth::new(&settings, Arc::clone(&clock)),
+//% end
+            settings,
+            client,
+            clock,
+            capabilities: Capabilities::new(Channel::known({{Name}}::NAME), render::MAX_PAYLOAD)
+                .with_batch(
+                    render::MAX_TOKENS,
+//% if batch
+                    Batching::Uniform,
+//% end
+//% if single
+                    Batching::Mixed,
+//% end
+                )
+                .with_collapse()
+                .with_ttl(render::MIN_TTL, render::MAX_TTL)
+                .with_text(render::TEXT),
+        }
+    }
+
+    async fn push(&self, batch: &Batch) -> Result<Answer, Verdict> {
+        let Some(content) = batch.content() else {
+            return Err(Verdict::payload_refused("empty", "a batch without targets"));
+        };
+        let kind = content.notification.kind;
+        if let Some(verdict) = verdict::unsupported(&self.capabilities, batch.slot, kind) {
+            return Err(verdict);
+        }
+        let category = self.settings.category.as_deref();
+        let body = render::body(batch, content, category, self.clock.now())?;
+        let shown = &content.notification;
+        let mut private = vec![shown.title.as_str(), shown.body.as_str(), shown.ext.as_str()];
+        private.extend(batch.targets.iter().map(|target| target.token.expose()));
+        self.post(Method::POST, &self.settings.send, body, private).await
+    }
+
+//% if token
+    /// Sends a request, with another access token if the first was refused for its age, once (S120). What is `private` does not
+    /// remain in the answer.
+    async fn post(
+        &self,
+        method: Method,
+        url: &Uri,
+        body: Bytes,
+        private: Vec<&str>,
+    ) -> Result<Answer, Verdict> {
+        let private = &private;
+        self.auth
+            .send(
+                |access| self.exchange(method.clone(), url, access, body.clone(), private),
+                |answer| answer.wants_access,
+            )
+            .await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        url: &Uri,
+        access: Arc<AccessToken>,
+        body: Bytes,
+        private: &[&str],
+    ) -> Result<Answer, Verdict> {
+        let request = Request::builder()
+            .method(method)
+            .uri(url.clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::AUTHORIZATION, access.bearer().clone())
+            .body(body)
+            .map_err(|_| Verdict::unavailable("the request cannot be built"))?;
+        let response = self.client.send(request).await;
+        let response = response.map_err(|error| verdict::unanswered(&error))?;
+        let mut private = private.to_vec();
+        private.extend([self.settings.app_secret.expose(), access.expose()]);
+        classify::read(&response, &private, self.clock.now())
+    }
+//% end
+//% if sign none
+    /// Sends a request. What is `private` does not remain in the answer.
+    async fn post(
+        &self,
+        method: Method,
+        url: &Uri,
+        body: Bytes,
+        mut private: Vec<&str>,
+    ) -> Result<Answer, Verdict> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(url.clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body)
+            .map_err(|_| Verdict::unavailable("the request cannot be built"))?;
+//% end
+//% if sign
+        request.headers_mut().extend(self.auth.headers());
+//% end
+//% if none
+        let secret = HeaderValue::try_from(self.settings.app_secret.expose());
+        let mut secret = secret.map_err(|_| Verdict::unavailable("`app_secret` cannot be sent"))?;
+        secret.set_sensitive(true);
+        let headers = request.headers_mut();
+        headers.insert("x-app-id", self.settings.app_id.clone());
+        headers.insert("x-app-secret", secret);
+//% end
+//% if sign none
+        let response = self.client.send(request).await;
+        let response = response.map_err(|error| verdict::unanswered(&error))?;
+        private.push(self.settings.app_secret.expose());
+        classify::read(&response, &private, self.clock.now())
+    }
+//% end
+}
+
+#[async_trait]
+impl Provider for {{Name}}Provider {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn send(&self, batch: Batch, verdicts: Verdicts) {
+        match self.push(&batch).await {
+//% if batch
+            Ok(answer) => verdicts.report_many(
+                batch
+                    .targets
+                    .iter()
+                    .map(|target| answer.verdict(target.token.expose()))
+                    .enumerate(),
+            ),
+//% end
+//% if single
+            Ok(answer) => verdicts.report_rest(&answer.whole()),
+//% end
+            Err(verdict) => verdicts.report_rest(&verdict),
+        }
+    }
+
+    async fn verify(&self) -> Result<Health> {
+        let check = &self.settings.check;
+        let answer = self.post(Method::GET, check, Bytes::new(), Vec::new()).await;
+        let verdict = answer.map_or_else(|verdict| verdict, Answer::whole);
+        health("{{Name}}", &verdict)
+    }
+
+    fn check_token(&self, _: Slot, token: &DeviceToken) -> Result<DeviceToken> {
+        trimmed(token)
+    }
+
+    fn check_fields(&self, fields: &Map<String, Value>) -> Result<()> {
+        render::OVERLAY.check(fields)
+    }
+}
+
+impl fmt::Debug for {{Name}}Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("{{Name}}Provider")
+            .field("url", &self.settings.send)
+            .finish_non_exhaustive()
+    }
+}

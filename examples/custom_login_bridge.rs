@@ -24,7 +24,7 @@ use offline_push::{
     Account, AppId, BuildContext, CertificateIds, Channel, Clock, LoginBridge, LogoutCause,
     QueueKind, RawConfig, SessionHandle, Slot, StoreKind, UserId, async_trait, certificate_id,
     client::{
-        Event, HttpGateway, MemoryState, Permission, Platform, PushClient, Responder, Token,
+        Event, HttpGateway, MemoryState, Permission, Phone, PushClient, Responder, Token,
         TokenAnswer,
     },
     gateway::{
@@ -88,7 +88,7 @@ impl LoginBridge for OwnLogin {
 #[derive(Debug)]
 struct Iphone;
 
-impl Platform for Iphone {
+impl Phone for Iphone {
     fn channel(&self) -> Channel {
         Channel::APNS
     }

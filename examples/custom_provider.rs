@@ -26,10 +26,10 @@ use std::{future::ready, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response, header};
 use offline_push::{
-    AppId, Batch, BuildContext, Capabilities, CertificateId, Channel, Clock, DeviceId, DynProvider,
-    Error, ErrorKind, Gateway as _, Health, Lane, Message, Plugin, Presence, PresenceChange,
-    Provider, ProviderKind, QueueKind, RawConfig, Scope, Secret, Slot, StoreKind, Target, UserId,
-    VendorAnswer, Verdict, VerdictKind, Verdicts,
+    Acceptance, AppId, Batch, BuildContext, Capabilities, CertificateId, Channel, Clock,
+    CredentialRef, DeviceId, DynProvider, Error, ErrorKind, Gateway as _, Health, Message, Plugin,
+    Presence, PresenceChange, Provider, ProviderKind, QueueKind, RawConfig, Scope, Secret, Slot,
+    StoreKind, Target, UserId, VendorAnswer, Verdict, VerdictKind, Verdicts,
     api::RegistrationBody,
     async_trait,
     gateway::{Gateway, MasterKey, Parts, Settings, Upload},
@@ -90,9 +90,9 @@ impl Provider for Acme {
         for (position, target) in batch.targets.iter().enumerate() {
             let message = json!({
                 "token": target.token.expose(),
-                "title": batch.notification.title,
-                "body": batch.notification.body,
-                "ext": batch.notification.ext, // names the chat that a click opens
+                "title": target.content.notification.title,
+                "body": target.content.notification.body,
+                "ext": target.content.notification.ext, // names the chat that a click opens
             });
             verdicts.report(position, self.push(&message, target).await);
         }
@@ -103,14 +103,8 @@ impl Provider for Acme {
         let status = self.client.send(request).await?.status();
         let evidence = format!("the vendor answered {status}");
         match status.as_u16() {
-            200 => Ok(Health {
-                accepted: true,
-                evidence,
-            }),
-            401 | 403 => Ok(Health {
-                accepted: false,
-                evidence,
-            }),
+            200 => Ok(Health::accepted(evidence)),
+            401 | 403 => Ok(Health::refused(evidence)),
             _ => Err(Error::new(ErrorKind::Unavailable, evidence)),
         }
     }
@@ -152,7 +146,7 @@ fn classify(response: &Response<Bytes>, target: &Target) -> Verdict {
         400 | 413 => VerdictKind::PayloadRefused,
         401 | 403 => VerdictKind::CredentialRefused,
         429 => VerdictKind::RateLimited(Scope::Credential),
-        500.. => VerdictKind::Unavailable,
+        500.. => VerdictKind::Unavailable(Scope::Credential),
         _ => VerdictKind::Unknown,
     };
     let words = String::from_utf8_lossy(response.body());
@@ -201,13 +195,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         config: json!({"secret": "s3cret", "endpoint": vendor.url()}),
     };
     gateway.add_credential(&app, upload).await?;
-    let lane = Lane {
-        app: app.clone(),
-        certificate,
-    };
-    let health = gateway.verify_credential(&lane).await?;
+    let credential = CredentialRef::new(app.clone(), certificate);
+    let health = gateway.verify_credential(&credential).await?;
     println!("the credential is accepted: {}", health.evidence);
-    assert!(health.accepted);
+    assert_eq!(health.acceptance, Acceptance::Accepted);
 
     // What the app half tells when alice logs in, and when she locks the screen.
     let (alice, device) = (UserId::new("alice")?, DeviceId::new("alice's phone")?);

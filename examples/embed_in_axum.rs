@@ -138,18 +138,18 @@ async fn story(url: &str, apple: &Simulator) -> Result<(), Box<dyn Error>> {
     let iphone = apple.install("com.example.im", Environment::Production);
     let phone = HttpGateway::new(&format!("{url}/push"), HttpConfig::default())?;
     let device = DeviceId::new("alice's phone")?;
-    let token = RegistrationBody {
-        channel: Channel::APNS,
-        certificate_id: CertificateId::new(31288)?,
-        environment: Environment::Production,
-        token: DeviceToken::new(iphone.token())?,
-        platform: None,
-    };
+    let token = RegistrationBody::new(
+        Channel::APNS,
+        CertificateId::new(31288)?,
+        Environment::Production,
+        DeviceToken::new(iphone.token())?,
+    );
     let registered = phone.register(&alice, &device, Slot::Alert, &token).await?;
     assert!(registered.changed && registered.warning.is_none());
     let locked = PresenceBody {
         presence: Presence::Background,
         at: TokioClock.now(),
+        now: None,
         unread: Some(0),
     };
     phone.presence(&alice, &device, &locked, &[]).await?;

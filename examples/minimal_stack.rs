@@ -78,13 +78,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // What the app half tells when alice logs in, and when she locks the screen.
     let (alice, device) = (UserId::new("alice")?, DeviceId::new("alice's phone")?);
-    let token = RegistrationBody {
-        channel: Channel::APNS,
-        certificate_id: certificate,
-        environment: Environment::Production,
-        token: DeviceToken::new(iphone.token())?,
-        platform: Some(Platform::Ios),
-    };
+    let mut token = RegistrationBody::new(
+        Channel::APNS,
+        certificate,
+        Environment::Production,
+        DeviceToken::new(iphone.token())?,
+    );
+    token.facts.platform = Some(Platform::Ios);
     let registered = gateway
         .register(&app, &alice, &device, Slot::Alert, token)
         .await

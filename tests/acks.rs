@@ -12,7 +12,7 @@ use offline_push::{
     Account, AppId, CertificateEntry, CertificateIds, Channel, DeliveryId, Environment, Secret,
     Slot, Stage, UserId,
     client::{
-        FileState, HttpGateway, NotificationExtension, Permission, Platform, PushClient, Responder,
+        FileState, HttpGateway, NotificationExtension, Permission, Phone, PushClient, Responder,
         Token, TokenAnswer, delivery_of,
     },
     gateway::{Settings, decision::DecisionSettings},
@@ -36,7 +36,7 @@ const APP: &str = "demo";
 #[derive(Debug)]
 struct Iphone(String);
 
-impl Platform for Iphone {
+impl Phone for Iphone {
     fn channel(&self) -> Channel {
         Channel::APNS
     }

@@ -223,7 +223,7 @@ impl Phone {
     }
 }
 
-impl push_client::Platform for Phone {
+impl push_client::Phone for Phone {
     fn channel(&self) -> Channel {
         self.channel.clone()
     }

@@ -8,7 +8,7 @@ use push_core::{
 };
 
 use crate::{
-    Event, GatewayApi, HostHooks, Platform, PushClient, Settings, StateStore, SystemClock,
+    Event, GatewayApi, HostHooks, Phone, PushClient, Settings, StateStore, SystemClock,
     outbox::SharedFolder,
     shared::{Named, Parts, Shared},
     state::{self, State},
@@ -18,7 +18,7 @@ use crate::{
 #[must_use = "a client does nothing until it is started"]
 #[derive(Debug)]
 pub struct Builder {
-    platform: Arc<dyn Platform>,
+    phone: Arc<dyn Phone>,
     gateway: Arc<dyn GatewayApi>,
     certificates: CertificateIds,
     routes: Vec<Named<dyn RouteHandler>>,
@@ -34,9 +34,9 @@ pub struct Builder {
 }
 
 impl Builder {
-    pub(crate) fn new(platform: Arc<dyn Platform>, gateway: Arc<dyn GatewayApi>) -> Self {
+    pub(crate) fn new(phone: Arc<dyn Phone>, gateway: Arc<dyn GatewayApi>) -> Self {
         Self {
-            platform,
+            phone,
             gateway,
             certificates: CertificateIds::default(),
             routes: Vec::new(),
@@ -195,8 +195,8 @@ impl Builder {
                 "call start() inside #[tokio::main], or from Runtime::block_on of a runtime that the app keeps",
             )
         })?;
-        let channel = self.platform.channel();
-        let slots = self.platform.slots();
+        let channel = self.phone.channel();
+        let slots = self.phone.slots();
         for slot in &slots {
             self.certificates.get(channel.as_str(), *slot)?;
         }
@@ -248,8 +248,8 @@ impl Builder {
         }
         let shared = Shared::new(
             Parts {
-                device_kind: self.platform.device_kind(),
-                platform: self.platform,
+                device_kind: self.phone.device_kind(),
+                phone: self.phone,
                 channel,
                 slots,
                 gateway: self.gateway,

@@ -6,8 +6,8 @@ use std::{
 };
 
 use push_core::{
-    DeliveryId, Timestamp,
-    api::DELIVERY_KEY,
+    DeliveryId, Timestamp, UserId,
+    api::{DELIVERY_KEY, RECEIVER_KEY},
     payload::{Payload, Shape},
 };
 use serde_json::Value;
@@ -26,16 +26,26 @@ pub enum Door {
 /// The delivery that `payload` belongs to, if it says so: the key `delivery` at the top level, or in the string `ext` where a
 /// vendor hands over nothing else.
 pub fn delivery_of(payload: &Payload) -> Option<DeliveryId> {
-    let top = payload.raw().get(DELIVERY_KEY).and_then(Value::as_str);
-    if let Some(id) = top {
-        return id.parse().ok();
+    text_of(payload, DELIVERY_KEY)?.parse().ok()
+}
+
+/// The user that `payload` is for, if it says so: the key `receiver`, in the same places as that of the delivery. A click on it
+/// never opens in another account's session.
+pub fn receiver_of(payload: &Payload) -> Option<UserId> {
+    UserId::new(text_of(payload, RECEIVER_KEY)?).ok()
+}
+
+fn text_of(payload: &Payload, key: &str) -> Option<String> {
+    let top = payload.raw().get(key).and_then(Value::as_str);
+    if let Some(text) = top {
+        return Some(text.to_owned());
     }
     if payload.shape() != Shape::Intent {
         return None;
     }
     let ext = payload.raw().get("ext")?.as_str()?;
     let ext: Value = serde_json::from_str(ext).ok()?;
-    ext.get(DELIVERY_KEY)?.as_str()?.parse().ok()
+    Some(ext.get(key)?.as_str()?.to_owned())
 }
 
 /// How many clicks are remembered.
@@ -171,6 +181,18 @@ mod tests {
             assert_eq!(delivery_of(&Payload::apns(nothing)), None);
         }
         assert_eq!(delivery_of(&Payload::intent("no json")), None);
+    }
+
+    #[test]
+    fn a_receiver_is_found_where_the_delivery_is() {
+        let alice = UserId::new("alice").ok();
+        let beside = Payload::apns(json!({"aps": {}, "ext": "{}", "receiver": "alice"}));
+        let inside = Payload::intent(json!({"entity": {}, "receiver": "alice"}).to_string());
+        assert_eq!(receiver_of(&beside), alice);
+        assert_eq!(receiver_of(&inside), alice);
+        for nothing in [json!({}), json!({"receiver": 7}), json!({"receiver": ""})] {
+            assert_eq!(receiver_of(&Payload::apns(nothing)), None);
+        }
     }
 
     // S32

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    Builder, Completed, Completion, Door, Event, GatewayApi, HostEvent, HostObserver, Platform,
+    Builder, Completed, Completion, Door, Event, GatewayApi, HostEvent, HostObserver, Phone,
     SlotState, Token, TokenError, session::ClientSession, shared::Shared,
 };
 
@@ -40,8 +40,8 @@ impl Drop for Handle {
 
 impl PushClient {
     /// A client from explicit parts: for static libraries, where nothing is linked by itself, and for tests.
-    pub fn builder(platform: Arc<dyn Platform>, gateway: Arc<dyn GatewayApi>) -> Builder {
-        Builder::new(platform, gateway)
+    pub fn builder(phone: Arc<dyn Phone>, gateway: Arc<dyn GatewayApi>) -> Builder {
+        Builder::new(phone, gateway)
     }
 
     /// A client from what the linker kept: the `certificate_id!`s, `route_handler!`s and `interceptor!`s of the app, and the
@@ -50,11 +50,11 @@ impl PushClient {
     /// # Errors
     /// If a certificate id is not a number that a credential has, or two things share a name.
     pub fn linked(
-        platform: Arc<dyn Platform>,
+        phone: Arc<dyn Phone>,
         gateway: Arc<dyn GatewayApi>,
         builtin: &[AnyDescriptor],
     ) -> Result<Builder> {
-        Builder::new(platform, gateway).linked(builtin)
+        Builder::new(phone, gateway).linked(builtin)
     }
 
     pub(crate) fn run(shared: Arc<Shared>, bridges: Vec<(String, Arc<dyn LoginBridge>)>) -> Self {
@@ -183,7 +183,7 @@ impl PushClient {
         shared.changed();
         shared.tell(Event::PushSwitched(on));
         if let Some(generation) = generation.filter(|_| on) {
-            shared.ask_platform(generation);
+            shared.ask_phone(generation);
         }
         shared.login_changed();
     }
@@ -233,7 +233,7 @@ impl PushClient {
     /// The number of unread messages: shown on the app's icon, and reported when the app goes to background (S65).
     pub fn set_unread(&self, unread: u32) {
         self.0.shared.state().unread = Some(unread);
-        self.0.shared.parts.platform.set_badge(unread);
+        self.0.shared.parts.phone.set_badge(unread);
     }
 
     /// Ends bridges and uploads, and waits until the state is saved. What is not told to the gateway yet is told after the next

@@ -3,8 +3,8 @@
 //!
 //! ```no_run
 //! # use std::sync::Arc;
-//! # use push_client::{FileState, GatewayApi, Platform, PushClient};
-//! # fn platform() -> Arc<dyn Platform> { unimplemented!() }
+//! # use push_client::{FileState, GatewayApi, Phone, PushClient};
+//! # fn phone() -> Arc<dyn Phone> { unimplemented!() }
 //! # fn gateway() -> Arc<dyn GatewayApi> { unimplemented!() }
 //! use push_core::{Click, Opened, RouteHandler, certificate_id, payload::ClickTarget, route_handler};
 //!
@@ -24,7 +24,7 @@
 //! route_handler!("chat", OpenChat);
 //!
 //! # async fn f() -> push_core::Result<()> {
-//! let client = PushClient::linked(platform(), gateway(), &[])?
+//! let client = PushClient::linked(phone(), gateway(), &[])?
 //!     .state(FileState::new("/path/in/the/app/push.json"))
 //!     .start()
 //!     .await?;
@@ -59,7 +59,7 @@ mod hooks;
 #[cfg(feature = "http")]
 mod http;
 mod outbox;
-mod platform;
+mod phone;
 mod receipts;
 mod router;
 mod session;
@@ -85,7 +85,7 @@ pub use crate::{
     gateway::{GatewayAddress, GatewayApi, GatewayError, GatewayErrorKind},
     handlers::{AnswerCall, Navigate, Process},
     hooks::{HostEvent, HostHooks, HostObserver},
-    platform::{Job, Permission, Platform, Responder, Token, TokenAnswer},
+    phone::{Job, Permission, Phone, Responder, Token, TokenAnswer},
     settings::Settings,
     store::{FileState, MemoryState, StateStore},
     token::{MAX_LOGIN_DATA_BYTES, SlotState, TokenError},

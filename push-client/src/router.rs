@@ -8,7 +8,7 @@ use push_core::{
 
 use crate::{
     Completed, Completion, Event,
-    click::{Door, delivery_of},
+    click::{Door, delivery_of, receiver_of},
     event::Dropped,
     shared::Shared,
     state::{AccountKey, Current, PendingClick},
@@ -56,14 +56,24 @@ impl Shared {
                 return Completed::NoData;
             }
         };
+        let receiver = receiver_of(&payload);
+        let click = PendingClick {
+            target: target.clone(),
+            payload,
+            owner: None,
+        };
         let (replaced, is_logged_in) = {
             let mut state = self.state();
-            let replaced = state.keep_click(PendingClick {
-                target: target.clone(),
-                payload,
-                owner: None,
-            });
-            (replaced, state.current.is_some())
+            let user = state.current.as_ref().map(|current| current.key().user);
+            if let (Some(receiver), Some(user)) = (&receiver, &user)
+                && receiver != user
+            {
+                // The chat is not this account's.
+                drop(state);
+                self.tell_dropped(click, Dropped::OtherAccount);
+                return Completed::NoData;
+            }
+            (state.keep_click(click), user.is_some())
         };
         if let Some(replaced) = replaced {
             self.changed();
@@ -136,8 +146,8 @@ impl Shared {
     pub(crate) fn spawn_flush(self: &Arc<Self>) {
         let shared = Arc::clone(self);
         self.parts.runtime.spawn(async move {
-            let platform = Arc::clone(&shared.parts.platform);
-            platform.on_main(Box::new(move || shared.flush()));
+            let phone = Arc::clone(&shared.parts.phone);
+            phone.on_main(Box::new(move || shared.flush()));
         });
     }
 
@@ -157,6 +167,12 @@ impl Shared {
             };
             (pending, key, state.ready_count)
         };
+        let receiver = receiver_of(&pending.payload);
+        if receiver.is_some_and(|receiver| receiver != key.user) {
+            self.changed();
+            self.tell_dropped(pending, Dropped::OtherAccount);
+            return;
+        }
         if self.open(&pending, &key) {
             // It need not come again.
             self.changed();

@@ -58,7 +58,7 @@ impl Session for ClientSession {
                 user,
                 by,
             });
-            shared.ask_platform(generation);
+            shared.ask_phone(generation);
             // Not in here: the app may still be busy with its login.
             shared.spawn_flush();
         }
@@ -88,7 +88,7 @@ impl Session for ClientSession {
         if let Some(dropped) = dropped {
             shared.tell_dropped(dropped, Dropped::LoggedOut);
         }
-        shared.parts.platform.set_badge(0);
+        shared.parts.phone.set_badge(0);
         drop(asking);
         shared.login_changed();
         Ok(())
@@ -144,7 +144,7 @@ impl Shared {
                 cause: LogoutCause::OtherAccount,
                 by,
             });
-            self.parts.platform.set_badge(0);
+            self.parts.phone.set_badge(0);
         }
         if let Some(dropped) = dropped {
             self.tell_dropped(dropped, Dropped::OtherAccount);
@@ -152,11 +152,11 @@ impl Shared {
     }
 
     /// Hook, then the extra channels, then permission and the alert token (S37).
-    pub(crate) fn ask_platform(self: &Arc<Self>, generation: Generation) {
+    pub(crate) fn ask_phone(self: &Arc<Self>, generation: Generation) {
         if !self.state().is_push_on {
             return;
         }
-        let platform = &self.parts.platform;
+        let platform = &self.parts.phone;
         platform.hook();
         let (alert, extra): (Vec<Slot>, Vec<Slot>) =
             self.parts.slots.iter().partition(|it| **it == Slot::Alert);
@@ -187,7 +187,7 @@ impl Shared {
             Some(Err(why)) => shared.no_token(slot, why, generation, attempt),
             None => shared.no_token(slot, "it did not answer".to_owned(), generation, attempt),
         });
-        self.parts.platform.request_token(slot, responder);
+        self.parts.phone.request_token(slot, responder);
     }
 
     /// The platform has no token: a person may be offline, and development environments are moody. Asks again, some times.

@@ -12,9 +12,7 @@ use tokio::{
     sync::{broadcast, watch},
 };
 
-use crate::{
-    Event, GatewayApi, Platform, Settings, StateStore, outbox::SharedFolder, state::State,
-};
+use crate::{Event, GatewayApi, Phone, Settings, StateStore, outbox::SharedFolder, state::State};
 
 /// How many events wait for a slow subscriber.
 const EVENTS: usize = 256;
@@ -28,7 +26,7 @@ pub(crate) struct Named<T: ?Sized> {
 
 /// Everything but the state that the client was built from.
 pub(crate) struct Parts {
-    pub(crate) platform: Arc<dyn Platform>,
+    pub(crate) phone: Arc<dyn Phone>,
     pub(crate) channel: Channel,
     pub(crate) slots: Vec<push_core::Slot>,
     pub(crate) device_kind: Option<push_core::Platform>,

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use push_client::{
     AnswerCall, Door, MemoryState, Navigate, Permission, Process, PushClient,
-    testing::{ScriptedGateway, ScriptedPlatform},
+    testing::{ScriptedGateway, ScriptedPhone},
 };
 use push_core::{
     Account, AppId, Environment, Handled, Opened, Secret, Slot, UserId, certificate_id,
@@ -57,7 +57,7 @@ interceptor!(
 #[test]
 fn one_line_each_makes_a_client() {
     block_on(async {
-        let phone = ScriptedPlatform::iphone(&[Slot::Alert, Slot::Voip])
+        let phone = ScriptedPhone::iphone(&[Slot::Alert, Slot::Voip])
             .permitting(Permission::Granted)
             .giving(Slot::Alert, "00fc13")
             .giving(Slot::Voip, "11fc13");

@@ -53,8 +53,16 @@ async fn a_shutdown_waits_for_answers_and_gives_the_rest_back() {
 
 #[tokio::test]
 async fn a_queue_that_fails_for_a_while_delays_and_loses_nothing() {
-    let queue = Fickle::new(memory_queue());
-    let world = World::with(|_| {}, Some(Arc::clone(&queue) as _));
+    let mut made = None;
+    let world = World::with(
+        |_| {},
+        |queue| {
+            let queue = Fickle::new(queue);
+            made = Some(Arc::clone(&queue));
+            queue
+        },
+    );
+    let queue = made.expect("it was made");
     let certificate = world.credential(json!({})).await;
     world.login("alice", certificate).await;
     let release = Arc::new(Notify::new());
@@ -95,7 +103,10 @@ async fn a_rotation_by_another_gateway_is_noticed() {
     let other = gateway(&world.clock, &world.store, &world.queue, Default::default());
     world.clock.advance(SECOND);
     other
-        .rotate_credential(&lane(certificate), world.upload(json!({"build": "new"})))
+        .rotate_credential(
+            &credential(certificate),
+            world.upload(json!({"build": "new"})),
+        )
         .await
         .unwrap();
     world.pass(2 * MINUTE).await;
@@ -146,9 +157,13 @@ async fn a_credential_whose_provider_is_not_compiled_in_is_reported() {
         .await
         .unwrap();
     assert_eq!(answer[0].skipped[0].reason, "credential-unusable");
-    let health = locked.verify_credential(&lane(certificate)).await.unwrap();
+    let health = locked
+        .verify_credential(&credential(certificate))
+        .await
+        .unwrap();
     assert!(
-        !health.accepted && health.evidence.contains("another master key"),
+        health.acceptance == push_core::Acceptance::Refused
+            && health.evidence.contains("another master key"),
         "{health:?}"
     );
 }

@@ -3,7 +3,7 @@ mod support;
 
 use std::{sync::Arc, time::Duration};
 
-use push_core::{Mismatch, Retry, Scope, Stage, VendorAnswer, Verdict, VerdictKind};
+use push_core::{Retry, Scope, Stage, TokenFault, VendorAnswer, Verdict, VerdictKind};
 use push_gateway::LaneStatus;
 use serde_json::json;
 use support::*;
@@ -33,7 +33,6 @@ async fn a_push_goes_through_and_its_trace_tells_every_stage() {
         [
             Stage::Accepted,
             Stage::Queued,
-            Stage::Attempt,
             Stage::Answered,
             Stage::Settled
         ]
@@ -47,7 +46,7 @@ async fn a_push_goes_through_and_its_trace_tells_every_stage() {
 
 /// S114+.
 #[tokio::test]
-async fn a_token_that_died_is_forgotten_unless_it_was_told_again_since() {
+async fn a_token_that_died_is_removed_unless_registered_again_since() {
     let world = World::new(|_| {});
     let certificate = world.credential(json!({})).await;
     world.login("alice", certificate).await;
@@ -79,7 +78,7 @@ async fn a_token_that_died_is_forgotten_unless_it_was_told_again_since() {
 
 /// S114: told again between the attempt and the answer.
 #[tokio::test]
-async fn a_token_told_again_while_the_vendor_thinks_survives_an_undated_death() {
+async fn a_token_registered_again_before_the_answer_survives_an_undated_death() {
     let world = World::new(|_| {});
     let certificate = world.credential(json!({})).await;
     world.login("alice", certificate).await;
@@ -151,8 +150,8 @@ async fn each_target_of_a_batch_has_its_own_end() {
     let dead = VerdictKind::TokenDead {
         since: Some(START + SECOND),
     };
-    let environment = VerdictKind::TokenMismatch(Mismatch::Environment);
-    let other_app = VerdictKind::TokenMismatch(Mismatch::App);
+    let environment = VerdictKind::TokenUnusable(TokenFault::Environment);
+    let other_app = VerdictKind::TokenUnusable(TokenFault::App);
     world
         .plan
         .script("b-token", [verdict(400, "BadDeviceToken", environment)]);
@@ -281,7 +280,10 @@ async fn a_refused_credential_waits_for_its_rotation_and_costs_nothing() {
 
     world
         .gateway
-        .rotate_credential(&lane(certificate), world.upload(json!({"build": "new"})))
+        .rotate_credential(
+            &credential(certificate),
+            world.upload(json!({"build": "new"})),
+        )
         .await
         .unwrap();
     world.calm().await;
@@ -302,7 +304,7 @@ async fn a_refused_credential_waits_for_its_rotation_and_costs_nothing() {
         .await
         .into_iter()
         .rev()
-        .find(|it| it.stage == Stage::Attempt);
+        .find(|it| it.stage == Stage::Answered);
     assert_eq!(last.unwrap().attempt, Some(1));
     for who in ["a", "b", "c"] {
         assert_eq!(world.stored(who).await, Some(None));
@@ -310,10 +312,10 @@ async fn a_refused_credential_waits_for_its_rotation_and_costs_nothing() {
 }
 
 #[tokio::test]
-async fn what_the_old_credential_was_told_does_not_count_against_the_new_one() {
+async fn answers_to_the_old_credential_do_not_count_against_the_new_one() {
     for kind in [
         VerdictKind::CredentialRefused,
-        VerdictKind::TokenMismatch(Mismatch::App),
+        VerdictKind::TokenUnusable(TokenFault::App),
         DEAD,
     ] {
         let world = World::new(|_| {});
@@ -327,7 +329,10 @@ async fn what_the_old_credential_was_told_does_not_count_against_the_new_one() {
         let delivery = world.text("a").await;
         world
             .gateway
-            .rotate_credential(&lane(certificate), world.upload(json!({"build": "new"})))
+            .rotate_credential(
+                &credential(certificate),
+                world.upload(json!({"build": "new"})),
+            )
             .await
             .unwrap();
         release.notify_one();
@@ -404,7 +409,7 @@ async fn a_credential_that_is_rate_limited_waits_as_a_whole() {
     world.plan.script("a-token", [Reply::Verdict(limited)]);
     let first = world.text("a").await;
     assert!(
-        matches!(world.status(certificate).await, LaneStatus::BackingOff { until } if until >= START + MINUTE)
+        matches!(world.status(certificate).await, LaneStatus::BackingOff { until, reason: "rate-limited", .. } if until >= START + MINUTE)
     );
     let second = world.text("b").await;
     assert_eq!(world.plan.count(), 1);
@@ -420,13 +425,11 @@ async fn a_credential_that_is_rate_limited_waits_as_a_whole() {
 }
 
 #[tokio::test]
-async fn attempts_are_bounded_and_counted() {
+async fn a_push_that_may_have_been_sent_is_repeated_a_bounded_number_of_times() {
     let world = World::new(|it| it.max_attempts = 4);
     let certificate = world.credential(json!({})).await;
     world.login("a", certificate).await;
-    world
-        .plan
-        .always(verdict(503, "ServiceUnavailable", VerdictKind::Unavailable));
+    world.plan.always(verdict(200, "?", VerdictKind::Unknown));
     let delivery = world.text("a").await;
     world.pass(60 * MINUTE).await;
     assert_eq!(
@@ -439,19 +442,50 @@ async fn attempts_are_bounded_and_counted() {
 }
 
 #[tokio::test]
-async fn a_vendor_that_was_never_reached_was_not_asked() {
-    let world = World::new(|it| it.max_attempts = 2);
+async fn a_push_that_was_certainly_not_sent_is_tried_until_its_life_ends() {
+    for down in [
+        Reply::Verdict(Verdict::unavailable("connection refused")),
+        verdict(500, "x", VerdictKind::Unavailable(Scope::Credential)),
+    ] {
+        let world = World::new(|it| it.max_attempts = 2);
+        let certificate = world.credential(json!({})).await;
+        world.login("a", certificate).await;
+        world.plan.script("a-token", vec![down; 6]);
+        let delivery = world.text("a").await;
+        world.pass(20 * MINUTE).await;
+        assert_eq!(
+            world.settled(delivery).await.as_deref(),
+            Some("vendor-accepted")
+        );
+        assert_eq!(world.plan.count(), 7);
+    }
+}
+
+/// A token that always fails must not slow the others down, nor use up its attempts while it waits.
+#[tokio::test]
+async fn a_token_that_always_fails_delays_only_its_own_deliveries() {
+    let world = World::new(|_| {});
     let certificate = world.credential(json!({})).await;
-    world.login("a", certificate).await;
-    let down = Reply::Verdict(Verdict::unavailable("connection refused"));
-    world.plan.script("a-token", vec![down; 6]);
-    let delivery = world.text("a").await;
-    world.pass(20 * MINUTE).await;
-    assert_eq!(
-        world.settled(delivery).await.as_deref(),
-        Some("vendor-accepted")
-    );
-    assert_eq!(world.plan.count(), 7);
+    world.login("bad", certificate).await;
+    for number in 0..20 {
+        world.login(&format!("good-{number}"), certificate).await;
+    }
+    let failing = verdict(500, "x", VerdictKind::Unavailable(Scope::Credential));
+    world.plan.script("bad-token", vec![failing; 1000]);
+    for _ in 0..3 {
+        world.text("bad").await;
+    }
+    assert_eq!(world.status(certificate).await, LaneStatus::Open);
+    for number in 0..20 {
+        let delivery = world.text(&format!("good-{number}")).await;
+        let end = world.settled(delivery).await;
+        assert_eq!(end.as_deref(), Some("vendor-accepted"), "without a wait");
+    }
+    let before = world.plan.count_of("bad-token");
+    world.pass(10 * MINUTE).await;
+    let tries = world.plan.count_of("bad-token") - before;
+    assert!((3..90).contains(&tries), "ever more rarely: {tries}");
+    assert_eq!(world.depth().await, 3);
 }
 
 #[tokio::test]
@@ -459,9 +493,11 @@ async fn the_time_to_live_ends_the_attempts() {
     let world = World::new(|_| {});
     let certificate = world.credential(json!({})).await;
     world.login("a", certificate).await;
-    world
-        .plan
-        .always(verdict(503, "ServiceUnavailable", VerdictKind::Unavailable));
+    world.plan.always(verdict(
+        503,
+        "ServiceUnavailable",
+        VerdictKind::Unavailable(Scope::Credential),
+    ));
     let answer = world.submit(with_ttl(message("x", &["a"]), 90)).await;
     world.calm().await;
     world.pass(10 * MINUTE).await;
@@ -530,9 +566,11 @@ async fn an_outage_is_met_with_few_attempts_and_recovers_to_full_speed() {
         world.login(who, certificate).await;
     }
     let names: Vec<&str> = people.iter().map(String::as_str).collect();
-    world
-        .plan
-        .always(verdict(503, "ServiceUnavailable", VerdictKind::Unavailable));
+    world.plan.always(verdict(
+        503,
+        "ServiceUnavailable",
+        VerdictKind::Unavailable(Scope::Credential),
+    ));
     world.submit(message("x", &names)).await;
     world.calm().await;
     let first = world.plan.count();
@@ -587,7 +625,7 @@ async fn when_most_tokens_die_the_credential_is_suspected_instead() {
     world.plan.always(accepted());
     world
         .gateway
-        .resume_credential(&lane(certificate))
+        .resume_credential(&credential(certificate))
         .await
         .unwrap();
     world.calm().await;
@@ -599,8 +637,8 @@ async fn when_most_tokens_die_the_credential_is_suspected_instead() {
 #[tokio::test]
 async fn no_fault_of_configuration_costs_a_token() {
     for kind in [
-        VerdictKind::TokenMismatch(Mismatch::App),
-        VerdictKind::TokenMismatch(Mismatch::Environment),
+        VerdictKind::TokenUnusable(TokenFault::App),
+        VerdictKind::TokenUnusable(TokenFault::Environment),
         VerdictKind::CredentialRefused,
         VerdictKind::PayloadRefused,
         DEAD,
@@ -625,7 +663,10 @@ async fn no_fault_of_configuration_costs_a_token() {
         }
         world
             .gateway
-            .rotate_credential(&lane(certificate), world.upload(json!({"build": "right"})))
+            .rotate_credential(
+                &credential(certificate),
+                world.upload(json!({"build": "right"})),
+            )
             .await
             .unwrap();
         world.calm().await;
@@ -694,7 +735,7 @@ async fn a_resumed_credential_begins_with_a_clean_record() {
         world.login(who, certificate).await;
     }
     let names: Vec<&str> = people.iter().map(String::as_str).collect();
-    let other_app = VerdictKind::TokenMismatch(Mismatch::App);
+    let other_app = VerdictKind::TokenUnusable(TokenFault::App);
     world.plan.always(verdict(400, "x", other_app));
     world.submit(message("x", &names[..15])).await;
     world.calm().await;
@@ -704,7 +745,7 @@ async fn a_resumed_credential_begins_with_a_clean_record() {
     );
     world
         .gateway
-        .resume_credential(&lane(certificate))
+        .resume_credential(&credential(certificate))
         .await
         .unwrap();
     world.text("p19").await;
@@ -727,7 +768,7 @@ async fn a_resumed_credential_sends_at_once_what_waits_for_later() {
     assert_eq!(world.settled(delivery).await, None);
     world
         .gateway
-        .resume_credential(&lane(certificate))
+        .resume_credential(&credential(certificate))
         .await
         .unwrap();
     world.calm().await;
@@ -735,15 +776,15 @@ async fn a_resumed_credential_sends_at_once_what_waits_for_later() {
     assert_eq!(end.as_deref(), Some("vendor-accepted"));
 }
 
-/// S114: a word on a token that comes through an old credential says nothing of what the app has told since.
+/// S114: a delivery follows its device to the credential that it registered under since.
 #[tokio::test]
-async fn a_wrong_credential_costs_no_token_registered_for_the_right_one() {
-    for kind in [VerdictKind::TokenMismatch(Mismatch::App), DEAD] {
+async fn what_waited_for_a_wrong_credential_is_sent_through_the_right_one() {
+    for kind in [VerdictKind::TokenUnusable(TokenFault::App), DEAD] {
         let world = World::new(|_| {});
         let wrong = world.credential(json!({"build": "wrong"})).await;
         let right = world.credential(json!({"build": "right"})).await;
         world.login("a", wrong).await;
-        let down = verdict(503, "x", VerdictKind::Unavailable);
+        let down = verdict(503, "x", VerdictKind::Unavailable(Scope::Credential));
         world.plan.build_always("wrong", down);
         let waiting = world.text("a").await;
         world.clock.advance(SECOND);
@@ -751,14 +792,17 @@ async fn a_wrong_credential_costs_no_token_registered_for_the_right_one() {
         world.clock.advance(SECOND);
         world.plan.build_always("wrong", verdict(400, "x", kind));
         world.pass(10 * MINUTE).await;
-        assert!(world.settled(waiting).await.is_some(), "{kind:?}");
+        let end = world.settled(waiting).await;
+        assert_eq!(end.as_deref(), Some("vendor-accepted"), "{kind:?}");
+        let last = world.plan.seen().pop().expect("it was sent");
+        assert_eq!((last.build.as_str(), last.delivery), ("right", waiting));
         assert_eq!(world.stored("a").await, Some(None), "{kind:?}");
     }
 }
 
 #[tokio::test]
 async fn what_was_under_way_when_a_credential_was_resumed_costs_no_token() {
-    for kind in [VerdictKind::TokenMismatch(Mismatch::App), DEAD] {
+    for kind in [VerdictKind::TokenUnusable(TokenFault::App), DEAD] {
         let world = World::new(|it| it.guard_min = 2);
         let certificate = world.credential(json!({})).await;
         let release = [Arc::new(Notify::new()), Arc::new(Notify::new())];
@@ -773,7 +817,7 @@ async fn what_was_under_way_when_a_credential_was_resumed_costs_no_token() {
         world.clock.advance(SECOND);
         world
             .gateway
-            .resume_credential(&lane(certificate))
+            .resume_credential(&credential(certificate))
             .await
             .unwrap();
         release.iter().for_each(|it| it.notify_one());
@@ -787,6 +831,123 @@ async fn what_was_under_way_when_a_credential_was_resumed_costs_no_token() {
     }
 }
 
+/// A push follows the token: replaced while it waited, or while the vendor refused the old one.
+#[tokio::test]
+async fn a_replaced_token_receives_the_push_under_the_same_id() {
+    let dead = VerdictKind::TokenDead {
+        since: Some(START + SECOND),
+    };
+    for kind in [
+        VerdictKind::Unavailable(Scope::Token),
+        dead,
+        VerdictKind::TokenUnusable(TokenFault::Environment),
+        VerdictKind::TokenUnusable(TokenFault::Muted),
+    ] {
+        let world = World::new(|_| {});
+        let certificate = world.credential(json!({})).await;
+        world.login("a", certificate).await;
+        let release = Arc::new(Notify::new());
+        let answer = Verdict::new(kind, VendorAnswer::new(410, "x"));
+        let held = Reply::Held(Arc::clone(&release), answer);
+        world.plan.script("a-token", [held]);
+        let delivery = world.text("a").await;
+        world
+            .register("a", "a-phone", "new-token", certificate)
+            .await;
+        world.background("a", "a-phone").await;
+        release.notify_one();
+        world.pass(MINUTE).await;
+        let end = world.settled(delivery).await;
+        assert_eq!(end.as_deref(), Some("vendor-accepted"), "{kind:?}");
+        let seen = world.plan.seen();
+        let sent: Vec<_> = seen
+            .iter()
+            .map(|it| (it.token.expose(), it.delivery))
+            .collect();
+        assert_eq!(sent, [("a-token", delivery), ("new-token", delivery)]);
+        assert_eq!(world.stored("a").await, Some(None), "{kind:?}");
+    }
+}
+
+/// A target whose answer accuses the credential, among others that are accepted.
+#[tokio::test]
+async fn one_target_that_accuses_the_credential_ends_alone() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({"max_batch": 1})).await;
+    world.login("poison", certificate).await;
+    for number in 0..30 {
+        world.login(&format!("good-{number}"), certificate).await;
+    }
+    world.text("good-0").await; // the credential has proved itself
+    let refused = verdict(401, "x", VerdictKind::CredentialRefused);
+    world.plan.script("poison-token", vec![refused; 100]);
+    let poisoned = world.text("poison").await;
+    for number in 1..30 {
+        let delivery = world.text(&format!("good-{number}")).await;
+        let end = world.settled(delivery).await;
+        assert_eq!(end.as_deref(), Some("vendor-accepted"), "without a wait");
+    }
+    world.pass(5 * MINUTE).await;
+    let end = world.settled(poisoned).await;
+    assert_eq!(end.as_deref(), Some("target-refused"));
+    assert_eq!(world.suspended(certificate).await, None);
+    assert!(world.plan.count_of("poison-token") <= 3);
+    assert_eq!(world.stored("poison").await, Some(None));
+}
+
+/// A quota for one class of messages leaves the others alone.
+#[tokio::test]
+async fn a_class_that_is_throttled_delays_no_other_class() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("a", certificate).await;
+    world.login("b", certificate).await;
+    let limited = Verdict::new(
+        VerdictKind::RateLimited(Scope::Class),
+        VendorAnswer::new(429, "daily quota"),
+    )
+    .with_retry(Retry::After(60 * MINUTE));
+    world.plan.script("a-token", [Reply::Verdict(limited)]);
+    let advert = |who: &str| message("sale", &[who]).with_class(push_core::Class::MARKETING);
+    world.submit(advert("a")).await;
+    world.calm().await;
+    let waits = world.submit(advert("b")).await.deliveries[0].id;
+    let chat = world.text("b").await;
+    let end = world.settled(chat).await;
+    assert_eq!(end.as_deref(), Some("vendor-accepted"));
+    assert_eq!(world.settled(waits).await, None);
+    assert!(matches!(
+        world.status(certificate).await,
+        LaneStatus::BackingOff { .. }
+    ));
+    world.pass(61 * MINUTE).await;
+    assert_eq!(world.depth().await, 0);
+}
+
+/// A batch without an answer is repeated as it was, under its id.
+#[tokio::test]
+async fn a_batch_with_unknown_outcome_is_sent_again_under_the_same_id() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({"uniform": true})).await;
+    for who in ["a", "b", "c"] {
+        world.login(who, certificate).await;
+        world.plan.script(
+            &format!("{who}-token"),
+            [verdict(200, "?", VerdictKind::Unknown)],
+        );
+    }
+    world.submit(message("x", &["a", "b", "c"])).await;
+    world.calm().await;
+    world.pass(MINUTE).await;
+    let seen = world.plan.seen();
+    assert_eq!(seen.len(), 6);
+    assert!(
+        seen.iter()
+            .all(|it| it.batch == 3 && it.batch_id == seen[0].batch_id)
+    );
+    assert_eq!(world.depth().await, 0);
+}
+
 /// What began before a credential was mended is told by order, and not by a clock that somebody may set back.
 #[tokio::test]
 async fn a_clock_that_is_set_back_hides_no_refusal() {
@@ -794,7 +955,7 @@ async fn a_clock_that_is_set_back_hides_no_refusal() {
     let certificate = world.credential(json!({})).await;
     world
         .gateway
-        .resume_credential(&lane(certificate))
+        .resume_credential(&credential(certificate))
         .await
         .unwrap();
     world.clock.jump_to(START - 60 * MINUTE);

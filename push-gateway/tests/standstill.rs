@@ -1,7 +1,7 @@
 //! Lanes that stand still: what waits in them must not be in the way of others.
 mod support;
 
-use push_core::{CertificateId, VerdictKind};
+use push_core::{CertificateId, ErrorKind, Gateway as _, VerdictKind};
 use serde_json::json;
 use support::{MINUTE, SECOND, World, message, verdict, with_ttl};
 
@@ -75,9 +75,15 @@ async fn a_lane_that_was_full_takes_more_when_it_has_room_again() {
     })
     .await;
     world.pass(2 * SECOND).await;
-    let refused = world.submit(message("no room", &["alice"])).await;
-    assert_eq!(refused.skipped[0].reason, "lane-full");
-    let lane = support::lane(broken);
+    let no_room = vec![message("no room", &["alice"])];
+    let refused = world.gateway.submit(&support::app(), no_room).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Busy);
+    assert!(
+        refused.to_string().contains("`chat` deliveries"),
+        "{refused}"
+    );
+    let lane = support::credential(broken);
     let mended = world.upload(json!({"build": "mended"}));
     world
         .gateway

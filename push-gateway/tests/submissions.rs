@@ -3,7 +3,7 @@ mod support;
 
 use std::sync::{Arc, atomic::Ordering};
 
-use push_core::{Gateway as _, Presence, Slot, Verdict, VerdictKind};
+use push_core::{Audience, Gateway as _, Presence, Scope, Slot, VerdictKind};
 use serde_json::json;
 use support::*;
 
@@ -13,9 +13,11 @@ async fn nothing_follows_a_logout_or_a_change_of_accounts() {
     let world = World::new(|_| {});
     let certificate = world.credential(json!({})).await;
     world.login("alice", certificate).await;
-    world
-        .plan
-        .always(verdict(503, "x", VerdictKind::Unavailable));
+    world.plan.always(verdict(
+        503,
+        "x",
+        VerdictKind::Unavailable(Scope::Credential),
+    ));
     let queued = world.text("alice").await;
     assert_eq!(world.plan.count(), 1);
 
@@ -34,9 +36,11 @@ async fn nothing_follows_a_logout_or_a_change_of_accounts() {
     assert_eq!(skipped.skipped[0].reason, "never-registered");
 
     world.background("dave", "alice-phone").await;
-    world
-        .plan
-        .always(verdict(503, "x", VerdictKind::Unavailable));
+    world.plan.always(verdict(
+        503,
+        "x",
+        VerdictKind::Unavailable(Scope::Credential),
+    ));
     let queued = world.text("dave").await;
     world
         .gateway
@@ -83,9 +87,11 @@ async fn who_is_kicked_gets_nothing_more() {
     let world = World::new(|_| {});
     let certificate = world.credential(json!({})).await;
     world.login("alice", certificate).await;
-    world
-        .plan
-        .always(verdict(503, "x", VerdictKind::Unavailable));
+    world.plan.always(verdict(
+        503,
+        "x",
+        VerdictKind::Unavailable(Scope::Credential),
+    ));
     let queued = world.text("alice").await;
     world
         .presence("alice", "alice-phone", Presence::Offline)
@@ -105,9 +111,11 @@ async fn a_recalled_message_is_not_sent_any_more() {
     let world = World::new(|_| {});
     let certificate = world.credential(json!({})).await;
     world.login("alice", certificate).await;
-    world
-        .plan
-        .always(verdict(503, "x", VerdictKind::Unavailable));
+    world.plan.always(verdict(
+        503,
+        "x",
+        VerdictKind::Unavailable(Scope::Credential),
+    ));
     let answer = world.submit(message("x", &["alice"])).await;
     world.calm().await;
     let cancelled = world.gateway.recall(&app(), &answer.message).await.unwrap();
@@ -132,8 +140,7 @@ async fn a_message_submitted_twice_is_pushed_and_counted_once() {
     assert!(second.deliveries.is_empty());
     assert_eq!(second.skipped[0].reason, "duplicate-message");
     // Twice in one call, and a receiver named twice.
-    let mut twice = message("y", &["alice", "alice"]);
-    twice.receivers.push(user("alice"));
+    let twice = message("y", &["alice", "alice", "alice"]);
     let both = world
         .gateway
         .submit(&app(), vec![twice.clone(), twice])
@@ -144,12 +151,7 @@ async fn a_message_submitted_twice_is_pushed_and_counted_once() {
     world.submit(message("z", &["alice"])).await;
     world.calm().await;
     assert_eq!(world.plan.count(), 3);
-    let badges: Vec<_> = world
-        .plan
-        .seen()
-        .iter()
-        .map(|it| it.notification.badge)
-        .collect();
+    let badges: Vec<_> = world.plan.seen().iter().map(|it| it.badge).collect();
     assert_eq!(
         badges,
         [1, 2, 3].map(push_core::Badge::Set),
@@ -192,12 +194,7 @@ async fn badges_count_on_from_what_the_app_went_to_background_with() {
     });
     world.submit(zero).await;
     world.calm().await;
-    let badges: Vec<_> = world
-        .plan
-        .seen()
-        .iter()
-        .map(|it| it.notification.badge)
-        .collect();
+    let badges: Vec<_> = world.plan.seen().iter().map(|it| it.badge).collect();
     use push_core::Badge::{Leave, Set};
     assert_eq!(badges, [Set(6), Set(7), Leave, Set(0)]);
 }
@@ -223,10 +220,7 @@ async fn a_call_goes_to_the_voip_token_and_without_one_as_an_alert() {
         .unwrap();
     let mut call = message("call", &["alice", "carol"]);
     call.push = Some(push_core::OfflinePushInfo {
-        apns: push_core::ApnsInfo {
-            voip: true,
-            ..Default::default()
-        },
+        call: true,
         ..Default::default()
     });
     let answer = world.submit(call).await;
@@ -245,45 +239,168 @@ async fn a_call_goes_to_the_voip_token_and_without_one_as_an_alert() {
     assert_eq!(find("carol-voip").slot, Slot::Voip);
 }
 
-/// A message that is being submitted while its receiver logs out: the logout waits for it, and then cancels it.
+/// A message that is being submitted while its receiver logs out, or while it is recalled.
 #[tokio::test]
-async fn a_logout_overtakes_the_submissions_that_began_before_it() {
-    let queue = Fickle::held(memory_queue());
-    let world = World::with(|_| {}, Some(Arc::clone(&queue) as _));
+async fn a_logout_or_recall_fences_off_submissions_under_way() {
+    for recall in [false, true] {
+        let mut held = None;
+        let world = World::with(
+            |_| {},
+            |queue| {
+                let queue = Fickle::held(queue);
+                held = Some(Arc::clone(&queue));
+                queue
+            },
+        );
+        let queue = held.expect("it was made");
+        let certificate = world.credential(json!({})).await;
+        world.login("alice", certificate).await;
+        let (gateway, it) = (world.gateway.clone(), message("x", &["alice"]));
+        let id = it.id.clone();
+        let submit = tokio::spawn(async move { gateway.submit(&app(), vec![it]).await });
+        world.calm().await;
+        assert!(!submit.is_finished());
+        if recall {
+            world.gateway.recall(&app(), &id).await.unwrap();
+        } else {
+            let (app, alice, phone) = (app(), user("alice"), device("alice-phone"));
+            let logout = world.gateway.unregister(&app, &alice, &phone, None);
+            assert!(logout.await.unwrap());
+        }
+        queue.gate.add_permits(1);
+        let answer = submit.await.unwrap().unwrap().remove(0);
+        assert!(answer.deliveries.is_empty());
+        assert_eq!(answer.skipped[0].reason, "overtaken");
+        world.calm().await;
+        assert_eq!(world.plan.count(), 0, "nothing follows");
+        assert_eq!(world.depth().await, 0);
+    }
+}
+
+/// S95: a caller that repeats a failed submission counts each message once.
+#[tokio::test]
+async fn a_repeated_submission_counts_once_on_the_badge() {
+    let mut made = None;
+    let world = World::with(
+        |_| {},
+        |queue| {
+            let queue = Fickle::new(queue);
+            made = Some(Arc::clone(&queue));
+            queue
+        },
+    );
+    let queue = made.expect("it was made");
     let certificate = world.credential(json!({})).await;
     world.login("alice", certificate).await;
-    // So that nothing is sent before the cancellation could be seen to work.
+    for number in 0..5 {
+        let it = message(&format!("m{number}"), &["alice"]);
+        queue.failures.store(2, Ordering::Relaxed);
+        for _ in 0..2 {
+            let failed = world.gateway.submit(&app(), vec![it.clone()]).await;
+            assert!(failed.is_err());
+        }
+        world.submit(it).await;
+        world.calm().await;
+    }
+    let badges: Vec<_> = world.plan.seen().iter().map(|it| it.badge).collect();
+    assert_eq!(badges, [1, 2, 3, 4, 5].map(push_core::Badge::Set));
+}
+
+/// S104: audiences that are not users.
+#[tokio::test]
+async fn devices_tokens_tags_and_everybody_can_be_addressed() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    for who in ["alice", "carol", "dave"] {
+        world.login(who, certificate).await;
+    }
+    let vip = || push_core::Tag::new("vip").unwrap();
     world
-        .plan
-        .always(Reply::Verdict(Verdict::unavailable("down")));
-    let gateway = world.gateway.clone();
-    let submit =
-        tokio::spawn(async move { gateway.submit(&app(), vec![message("x", &["alice"])]).await });
+        .gateway
+        .set_tags(&app(), &user("carol"), vec![vip()])
+        .await
+        .unwrap();
+    let to = |audience| {
+        let mut it = message("x", &[]);
+        it.audience = audience;
+        it
+    };
+    let reached = |answer: push_core::Submitted| {
+        let mut users: Vec<String> = answer
+            .deliveries
+            .into_iter()
+            .filter_map(|it| it.user.map(String::from))
+            .collect();
+        users.sort();
+        users
+    };
+    let devices = vec![device("dave-phone"), device("unknown")];
+    let answer = world.submit(to(Audience::Devices(devices))).await;
+    assert_eq!(answer.skipped[0].reason, "device-unknown");
+    assert_eq!(reached(answer), ["dave"]);
+    let tagged = Audience::Tags(push_core::TagExpr::Has(vip()));
+    assert_eq!(reached(world.submit(to(tagged)).await), ["carol"]);
+    let all = world.submit(to(Audience::Everybody)).await;
+    assert_eq!(reached(all), ["alice", "carol", "dave"]);
     world.calm().await;
-    let gateway = world.gateway.clone();
-    let logout = tokio::spawn(async move {
-        gateway
-            .unregister(&app(), &user("alice"), &device("alice-phone"), None)
-            .await
+    let before = world.plan.count();
+    let address = |text: &str| push_core::TokenAddress::new(certificate, token(text));
+    let tokens = Audience::Tokens(vec![address("t1"), address("t2"), address("t1")]);
+    let answer = world.submit(to(tokens)).await;
+    let places: Vec<_> = answer.deliveries.iter().map(|it| it.token).collect();
+    assert_eq!(places, [Some(0), Some(1)]);
+    assert_eq!(answer.skipped[0].reason, "duplicate-message");
+    assert_eq!(answer.skipped[0].token, Some(2));
+    world.calm().await;
+    let seen = world.plan.seen();
+    let sent: Vec<_> = seen[before..].iter().map(|it| it.token.expose()).collect();
+    assert_eq!(sent, ["t1", "t2"]);
+    assert!(seen[before..].iter().all(|it| it.receiver.is_none()));
+    assert_eq!(seen[0].receiver, Some(user("dave")));
+}
+
+/// A call must not wait behind a broadcast.
+#[tokio::test]
+async fn a_call_is_not_behind_a_broadcast() {
+    let world = World::new(|it| it.in_flight = 2);
+    let certificate = world.credential(json!({})).await;
+    for number in 0..10 {
+        world.login(&format!("u{number}"), certificate).await;
+    }
+    world.plan.always(Reply::Silence);
+    world.plan.script("u9-token", [accepted()]);
+    for number in 0..9 {
+        let advert = message("sale", &[&format!("u{number}")]);
+        world
+            .submit(advert.with_class(push_core::Class::MARKETING))
+            .await;
+    }
+    world.calm().await;
+    assert_eq!(world.plan.count(), 2);
+    let mut call = message("call", &["u9"]);
+    call.push = Some(push_core::OfflinePushInfo {
+        call: true,
+        ..Default::default()
     });
+    let answer = world.submit(call).await;
     world.calm().await;
-    assert!(!submit.is_finished() && !logout.is_finished());
-    queue.gate.add_permits(1);
-    world.calm().await;
-    assert_eq!(submit.await.unwrap().unwrap()[0].deliveries.len(), 1);
-    assert!(logout.await.unwrap().unwrap());
-    assert_eq!(
-        world.depth().await,
-        0,
-        "nothing is left for a phone that logged out"
-    );
+    let end = world.settled(answer.deliveries[0].id).await;
+    assert_eq!(end.as_deref(), Some("vendor-accepted"));
 }
 
 /// A submission that failed was not made: neither remembered as a duplicate nor lost.
 #[tokio::test]
 async fn a_submission_that_failed_can_be_repeated() {
-    let queue = Fickle::new(memory_queue());
-    let world = World::with(|_| {}, Some(Arc::clone(&queue) as _));
+    let mut made = None;
+    let world = World::with(
+        |_| {},
+        |queue| {
+            let queue = Fickle::new(queue);
+            made = Some(Arc::clone(&queue));
+            queue
+        },
+    );
+    let queue = made.expect("it was made");
     let certificate = world.credential(json!({})).await;
     world.login("alice", certificate).await;
     let it = message("x", &["alice"]);
@@ -305,7 +422,7 @@ async fn old_presence_is_ignored_and_a_clock_that_runs_ahead_shuts_nothing_out()
     let world = World::new(|_| {});
     let certificate = world.credential(json!({})).await;
     world.login("alice", certificate).await;
-    let tell = |presence, at| {
+    let report = |presence, at| {
         let gateway = world.gateway.clone();
         let change = push_core::PresenceChange {
             user: user("alice"),
@@ -317,13 +434,13 @@ async fn old_presence_is_ignored_and_a_clock_that_runs_ahead_shuts_nothing_out()
         };
         async move { gateway.set_presence(&app(), vec![change]).await.unwrap() }
     };
-    tell(Presence::Online, START - SECOND).await;
+    report(Presence::Online, START - SECOND).await;
     world.text("alice").await;
-    tell(Presence::Online, START + 60 * MINUTE).await;
+    report(Presence::Online, START + 60 * MINUTE).await;
     let skipped = world.submit(message("x", &["alice"])).await;
     assert_eq!(skipped.skipped[0].reason, "online-in-foreground");
     world.clock.advance(SECOND);
-    tell(Presence::Background, START + SECOND).await;
+    report(Presence::Background, START + SECOND).await;
     world.text("alice").await;
 }
 

@@ -71,6 +71,9 @@ async fn start(
     })?;
     let listening = listener.local_addr().map_or(settings.listen, |it| it);
     gateway.start();
+    for ingress in ingresses {
+        gateway.run_ingress(ingress);
+    }
     let good = output.paint(Style::Good, "listening");
     output.line(format!(
         "{good} on http://{listening}: {credentials} credential(s), {waiting} deliveries from before"

@@ -6,7 +6,7 @@ use offline_push::{
     Account, AppId, CertificateEntry, CertificateId, CertificateIds, Channel, Environment, Secret,
     Slot, UserId,
     client::{
-        Event, HttpGateway, MemoryState, Permission, Platform, PushClient, Responder, Token,
+        Event, HttpGateway, MemoryState, Permission, Phone, PushClient, Responder, Token,
         TokenAnswer,
     },
     gateway::{Settings, Upload},
@@ -169,7 +169,7 @@ pub(crate) fn certificate(id: i64, debug: bool) -> CertificateIds {
 #[derive(Debug)]
 pub(crate) struct Iphone(pub(crate) Result<String, &'static str>);
 
-impl Platform for Iphone {
+impl Phone for Iphone {
     fn channel(&self) -> Channel {
         Channel::APNS
     }

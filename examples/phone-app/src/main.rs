@@ -10,8 +10,7 @@ use std::{error::Error, sync::Arc};
 use offline_push::{
     Channel, Opened, Slot, certificate_id,
     client::{
-        FileState, HttpGateway, Navigate, Permission, Platform, PushClient, Responder, Token,
-        TokenAnswer,
+        FileState, HttpGateway, Navigate, Permission, PushClient, Responder, Token, TokenAnswer,
     },
     route_handler,
 };
@@ -30,7 +29,7 @@ route_handler!(
 #[derive(Debug)]
 struct Phone;
 
-impl Platform for Phone {
+impl offline_push::client::Phone for Phone {
     fn channel(&self) -> Channel {
         Channel::APNS
     }

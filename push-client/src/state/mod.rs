@@ -262,12 +262,12 @@ impl State {
         Some(
             certificates
                 .get(known.channel.as_str(), slot)
-                .map(|(certificate_id, environment)| RegistrationBody {
-                    channel: known.channel.clone(),
-                    certificate_id,
-                    environment,
-                    token: known.token.clone(),
-                    platform,
+                .map(|(certificate_id, environment)| {
+                    let (channel, token) = (known.channel.clone(), known.token.clone());
+                    let mut body =
+                        RegistrationBody::new(channel, certificate_id, environment, token);
+                    body.facts.platform = platform;
+                    body
                 }),
         )
     }
@@ -436,6 +436,7 @@ impl State {
             body: PresenceBody {
                 presence,
                 at,
+                now: None,
                 unread,
             },
             number,

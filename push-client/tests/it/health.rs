@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use push_client::{
     Event, SlotState, Token, TokenError,
-    testing::{PlatformCall, ScriptedPlatform},
+    testing::{PhoneCall, ScriptedPhone},
 };
 use push_core::{Slot, api::Warning};
 
@@ -13,12 +13,12 @@ fn requests(kit: &Kit, slot: Slot) -> usize {
     let calls = kit.phone.calls();
     let asked = calls
         .iter()
-        .filter(|it| **it == PlatformCall::RequestToken(slot));
+        .filter(|it| **it == PhoneCall::RequestToken(slot));
     asked.count()
 }
 
 async fn logged_in() -> Kit {
-    let phone = ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN);
+    let phone = ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN);
     let kit = Parts::with_phone(phone).start(|it| it).await;
     kit.log_in("alice").await;
     kit.uploaded("alice", &[Slot::Alert]).await;

@@ -162,7 +162,7 @@ fn what_was_heard_before_the_login_counts_after_it() {
         let app = Arc::new(Delegate::default());
         let hooks = Arc::new(HostHooks::new());
         hooks.install(Arc::clone(&app) as _);
-        let phone = push_client::testing::ScriptedPlatform::iphone(&[Slot::Alert]);
+        let phone = push_client::testing::ScriptedPhone::iphone(&[Slot::Alert]);
         let open = push_client::Navigate::new(|_, _| push_core::Opened::Done);
         let kit = Parts::with_phone(phone)
             .start(|it| it.hooks(Arc::clone(&hooks)).route("chat", open))

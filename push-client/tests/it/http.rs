@@ -46,13 +46,12 @@ fn device() -> DeviceId {
 }
 
 fn body() -> RegistrationBody {
-    RegistrationBody {
-        channel: Channel::APNS,
-        certificate_id: CertificateId::new(31287).expect("a good certificate id"),
-        environment: Environment::Sandbox,
-        token: DeviceToken::new(TOKEN).expect("a good token"),
-        platform: None,
-    }
+    RegistrationBody::new(
+        Channel::APNS,
+        CertificateId::new(31287).expect("a good certificate id"),
+        Environment::Sandbox,
+        DeviceToken::new(TOKEN).expect("a good token"),
+    )
 }
 
 #[test]
@@ -83,6 +82,7 @@ fn requests_have_the_paths_bodies_and_ticket_of_the_api() {
         let presence = PresenceBody {
             presence: Presence::Background,
             at: Timestamp::from_unix_millis(7),
+            now: None,
             unread: Some(3),
         };
         let slots = [Slot::Alert, Slot::LiveActivity];
@@ -185,6 +185,7 @@ fn answers_outside_2xx_are_understood_by_code_and_status() {
                     &PresenceBody {
                         presence: Presence::Online,
                         at: Timestamp::default(),
+                        now: None,
                         unread: None,
                     },
                     &[],
@@ -310,6 +311,7 @@ fn the_gateway_tells_which_tokens_are_not_well() {
         let presence = PresenceBody {
             presence: Presence::Online,
             at: Timestamp::default(),
+            now: None,
             unread: None,
         };
         let (alice, device) = (account("alice"), device());

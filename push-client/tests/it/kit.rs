@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 
 use push_client::{
     Builder, Event, GatewayError, GatewayErrorKind, MemoryState, Permission, PushClient,
-    testing::{Asked, ScriptedGateway, ScriptedPlatform},
+    testing::{Asked, ScriptedGateway, ScriptedPhone},
 };
 use push_core::{
     Account, AppId, CertificateEntry, CertificateIds, Generation, LogoutCause, ManualClock, Secret,
@@ -20,7 +20,7 @@ pub(crate) const VOIP_TOKEN: &str = "11fc13adff785122";
 
 pub(crate) struct Kit {
     pub(crate) client: PushClient,
-    pub(crate) phone: ScriptedPlatform,
+    pub(crate) phone: ScriptedPhone,
     pub(crate) gateway: ScriptedGateway,
     pub(crate) clock: ManualClock,
     pub(crate) state: Arc<MemoryState>,
@@ -29,7 +29,7 @@ pub(crate) struct Kit {
 
 /// What a client can be made of, before it starts.
 pub(crate) struct Parts {
-    pub(crate) phone: ScriptedPlatform,
+    pub(crate) phone: ScriptedPhone,
     pub(crate) gateway: ScriptedGateway,
     pub(crate) clock: ManualClock,
     pub(crate) state: Arc<MemoryState>,
@@ -39,7 +39,7 @@ impl Parts {
     /// An iPhone that says yes and gives both tokens at once.
     pub(crate) fn new() -> Self {
         Self {
-            phone: ScriptedPlatform::iphone(&[Slot::Alert, Slot::Voip])
+            phone: ScriptedPhone::iphone(&[Slot::Alert, Slot::Voip])
                 .permitting(Permission::Granted)
                 .giving(Slot::Alert, TOKEN)
                 .giving(Slot::Voip, VOIP_TOKEN),
@@ -49,7 +49,7 @@ impl Parts {
         }
     }
 
-    pub(crate) fn with_phone(phone: ScriptedPlatform) -> Self {
+    pub(crate) fn with_phone(phone: ScriptedPhone) -> Self {
         Self {
             phone,
             ..Self::new()

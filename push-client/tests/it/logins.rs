@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use push_client::{
     Event, GatewayError, GatewayErrorKind, Permission, SlotState,
-    testing::{Asked, PlatformCall, ScriptedPlatform},
+    testing::{Asked, PhoneCall, ScriptedPhone},
 };
 use push_core::{
     Account, Generation, LogoutCause, Secret, Slot,
@@ -44,10 +44,10 @@ fn a_login_asks_the_phone_in_the_order_of_the_original() {
         assert_eq!(
             kit.phone.calls(),
             [
-                PlatformCall::Hook,
-                PlatformCall::RequestToken(Slot::Voip),
-                PlatformCall::AskPermission,
-                PlatformCall::RequestToken(Slot::Alert),
+                PhoneCall::Hook,
+                PhoneCall::RequestToken(Slot::Voip),
+                PhoneCall::AskPermission,
+                PhoneCall::RequestToken(Slot::Alert),
             ]
         );
         kit.event("opened").await;
@@ -85,7 +85,7 @@ fn a_denied_permission_does_not_stop_the_token() {
             Some(Permission::Failed("no window".to_owned())),
             None,
         ] {
-            let phone = ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN);
+            let phone = ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN);
             let mut kit = Parts::with_phone(phone).start(|it| it).await;
             kit.log_in("alice").await;
             assert!(kit.phone.answer_permission(answer.clone()));
@@ -131,7 +131,7 @@ fn another_login_takes_the_device_over() {
 #[test]
 fn another_login_without_a_token_unbinds_the_first() {
     block_on(async {
-        let phone = ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN);
+        let phone = ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN);
         let mut kit = Parts::with_phone(phone).start(|it| it).await;
         kit.log_in("alice").await;
         kit.uploaded("alice", &[Slot::Alert]).await;
@@ -201,7 +201,7 @@ fn the_end_of_a_login_unbinds_the_device() {
             let asked = kit.gateway.asked();
             assert_eq!(asked.last(), Some(&Asked::Unregister(user("alice"), None)));
             assert!(
-                kit.phone.calls().contains(&PlatformCall::SetBadge(0)),
+                kit.phone.calls().contains(&PhoneCall::SetBadge(0)),
                 "the icon shows nothing of the account that left"
             );
         }
@@ -383,12 +383,15 @@ fn a_registration_says_channel_certificate_environment_and_token() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
         let (_, tokens) = kit.gateway.device(&kit.client.device()).unwrap();
-        let expected = |id, token: &str| RegistrationBody {
-            channel: push_core::Channel::APNS,
-            certificate_id: push_core::CertificateId::new(id).unwrap(),
-            environment: push_core::Environment::Sandbox,
-            token: push_core::DeviceToken::new(token).unwrap(),
-            platform: Some(push_core::Platform::Ios),
+        let expected = |id, token: &str| {
+            let mut body = RegistrationBody::new(
+                push_core::Channel::APNS,
+                push_core::CertificateId::new(id).unwrap(),
+                push_core::Environment::Sandbox,
+                push_core::DeviceToken::new(token).unwrap(),
+            );
+            body.facts.platform = Some(push_core::Platform::Ios);
+            body
         };
         assert_eq!(tokens[&Slot::Alert], expected(31287, TOKEN));
         assert_eq!(tokens[&Slot::Voip], expected(31290, crate::kit::VOIP_TOKEN));
@@ -454,7 +457,7 @@ fn a_bridge_that_does_not_return_cannot_keep_the_client_open() {
 fn a_late_refusal_never_keeps_the_next_account_from_uploading() {
     block_on(async {
         let parts =
-            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+            Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
         parts.gateway.hold(true);
         let kit = parts.start(|it| it).await;
         kit.log_in("alice").await;
@@ -481,9 +484,8 @@ fn a_late_refusal_of_an_old_ticket_never_keeps_the_new_one_from_uploading() {
             GatewayErrorKind::CertificateUnknown,
             GatewayErrorKind::TicketRefused,
         ] {
-            let parts = Parts::with_phone(
-                ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN),
-            );
+            let parts =
+                Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
             parts.gateway.hold(true);
             let kit = parts.start(|it| it).await;
             kit.log_in("alice").await;

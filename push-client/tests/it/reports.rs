@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use push_client::{
     Completion, Door, GatewayError, GatewayErrorKind, Settings,
-    testing::{Asked, PlatformCall},
+    testing::{Asked, PhoneCall},
 };
 use push_core::{
     DeliveryId, Presence, Receipt, ReceiptKind, Slot, Timestamp,
@@ -61,7 +61,7 @@ fn foreground_and_background_are_told_with_the_unread_count() {
                 (Presence::Background, Some(7)),
             ]
         );
-        assert!(kit.phone.calls().contains(&PlatformCall::SetBadge(5)));
+        assert!(kit.phone.calls().contains(&PhoneCall::SetBadge(5)));
         let Some(Asked::Presence(who, PresenceBody { at, .. })) = kit.gateway.asked().pop() else {
             panic!("the last was a presence");
         };

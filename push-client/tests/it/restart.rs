@@ -1,7 +1,7 @@
 //! What survives the end of the process.
 use std::sync::Arc;
 
-use push_client::{Door, Settings, testing::ScriptedPlatform};
+use push_client::{Door, Settings, testing::ScriptedPhone};
 use push_core::Slot;
 use serde_json::json;
 
@@ -22,7 +22,7 @@ fn the_device_keeps_its_id() {
 fn a_failed_upload_is_made_up_for_after_a_restart() {
     block_on(async {
         let parts =
-            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+            Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
         parts.gateway.set_down(Some(unavailable()));
         let kit = parts.start(|it| it).await;
         kit.log_in("alice").await;
@@ -345,7 +345,7 @@ fn an_upload_is_noted_on_disk_before_it_is_sent() {
     block_on(async {
         let (open, store) = slow();
         let parts =
-            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+            Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
         let kit = parts
             .start(|it| it.shared_state(Arc::clone(&store) as _))
             .await;
@@ -370,7 +370,7 @@ fn an_upload_that_waited_for_the_disk_is_not_sent_after_the_logout() {
     block_on(async {
         let (open, store) = slow();
         let parts =
-            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+            Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
         let kit = parts
             .start(|it| it.shared_state(Arc::clone(&store) as _))
             .await;

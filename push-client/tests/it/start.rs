@@ -1,7 +1,7 @@
 //! What a client says when it cannot start.
 use std::sync::Arc;
 
-use push_client::{Builder, MemoryState, Navigate, Process, PushClient, testing::ScriptedPlatform};
+use push_client::{Builder, MemoryState, Navigate, Process, PushClient, testing::ScriptedPhone};
 use push_core::{
     CertificateIds, Channel, Error, ErrorKind, Handled, Opened, Slot, payload::Payload,
 };
@@ -46,7 +46,7 @@ fn a_zero_certificate_id_is_an_error_that_names_its_line() {
 #[test]
 fn a_certificate_id_of_another_channel_does_not_count() {
     block_on(async {
-        let parts = Parts::with_phone(ScriptedPlatform::new(Channel::HUAWEI));
+        let parts = Parts::with_phone(ScriptedPhone::new(Channel::HUAWEI));
         let error = refused(parts.builder().without_bridge()).await;
         assert!(error.to_string().contains("huawei"), "{error}");
     });

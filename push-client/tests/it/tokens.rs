@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use push_client::{
     Event, GatewayError, GatewayErrorKind, Settings, SlotState, Token, TokenError,
-    testing::{Asked, PlatformCall, ScriptedPlatform},
+    testing::{Asked, PhoneCall, ScriptedPhone},
 };
 use push_core::{
     Secret, Slot,
@@ -19,7 +19,7 @@ fn text(token: &str) -> Token {
 }
 
 fn silent_phone() -> Parts {
-    Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]))
+    Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]))
 }
 
 /// S53: the login was first, the token comes when it comes.
@@ -146,7 +146,7 @@ fn a_token_is_remembered_while_logged_out() {
 fn a_failed_upload_is_repeated_with_growing_pauses() {
     block_on(async {
         let parts =
-            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+            Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
         parts.gateway.set_down(Some(unavailable()));
         let kit = parts.start(|it| it).await;
         kit.log_in("alice").await;
@@ -192,7 +192,7 @@ fn a_failed_upload_is_repeated_with_growing_pauses() {
 fn news_end_a_pause_early() {
     block_on(async {
         let parts =
-            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+            Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
         parts.gateway.set_down(Some(unavailable()));
         let kit = parts.start(|it| it).await;
         kit.log_in("alice").await;
@@ -208,7 +208,7 @@ fn news_end_a_pause_early() {
 fn a_gateway_that_asks_for_a_pause_gets_it() {
     block_on(async {
         let parts =
-            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+            Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
         parts.gateway.fail_next(GatewayError {
             retry_after: Some(Duration::from_secs(600)),
             ..GatewayError::new(GatewayErrorKind::TooFrequent, code::TOO_FREQUENT, "slowly")
@@ -333,7 +333,7 @@ fn push_stays_off_after_a_restart() {
 fn an_environment_mismatch_is_told_by_name() {
     block_on(async {
         let parts =
-            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+            Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
         let warning = Warning {
             code: code::ENVIRONMENT_MISMATCH.to_owned(),
             text: "credential 31287 is for production, the token is from the sandbox".to_owned(),
@@ -359,7 +359,7 @@ fn an_environment_mismatch_is_told_by_name() {
 fn a_certificate_that_the_gateway_does_not_know_is_not_tried_for_ever() {
     block_on(async {
         let parts =
-            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+            Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
         parts.gateway.fail_next(GatewayError::new(
             GatewayErrorKind::CertificateUnknown,
             code::CERTIFICATE_UNKNOWN,
@@ -384,7 +384,7 @@ fn a_certificate_that_the_gateway_does_not_know_is_not_tried_for_ever() {
 fn a_refused_ticket_stops_everything_until_there_is_another() {
     block_on(async {
         let parts =
-            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+            Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
         parts.gateway.fail_next(GatewayError::new(
             GatewayErrorKind::TicketRefused,
             code::TICKET_REFUSED,
@@ -458,7 +458,7 @@ fn a_phone_without_a_token_is_asked_again_some_times() {
             let calls = kit.phone.calls();
             calls
                 .iter()
-                .filter(|it| **it == PlatformCall::RequestToken(Slot::Alert))
+                .filter(|it| **it == PhoneCall::RequestToken(Slot::Alert))
                 .count()
         };
         for attempt in 1..=6 {
@@ -487,7 +487,7 @@ fn a_phone_without_a_token_is_asked_again_some_times() {
 fn a_logout_after_a_lost_answer_unbinds_nevertheless() {
     block_on(async {
         let parts =
-            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+            Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
         parts.gateway.fail_next(unavailable());
         let mut kit = parts.start(|it| it).await;
         let generation = kit.log_in("alice").await;
@@ -504,7 +504,7 @@ fn a_logout_after_a_lost_answer_unbinds_nevertheless() {
 fn a_new_login_does_not_wait_for_the_pause_of_the_one_before() {
     block_on(async {
         let parts =
-            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+            Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
         parts.gateway.fail_next(GatewayError {
             retry_after: Some(Duration::from_secs(600)),
             ..GatewayError::new(GatewayErrorKind::TooFrequent, code::TOO_FREQUENT, "slowly")
@@ -521,7 +521,7 @@ fn a_new_login_does_not_wait_for_the_pause_of_the_one_before() {
 fn a_refusal_of_the_old_ticket_says_nothing_of_the_new_one() {
     block_on(async {
         let parts =
-            Parts::with_phone(ScriptedPlatform::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+            Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
         parts.gateway.hold(true);
         parts.gateway.fail_next(GatewayError::new(
             GatewayErrorKind::TicketRefused,

@@ -1,7 +1,7 @@
 //! Compares client and reference.
 use std::collections::{BTreeMap, BTreeSet};
 
-use push_client::{SlotState, testing::PlatformCall};
+use push_client::{SlotState, testing::PhoneCall};
 use push_core::{AppId, Presence, Slot, UserId, api::RegistrationBody};
 
 use crate::{
@@ -30,7 +30,7 @@ impl Run {
         let questions = world.phone().calls();
         let asked = questions
             .iter()
-            .filter(|it| **it == PlatformCall::AskPermission);
+            .filter(|it| **it == PhoneCall::AskPermission);
         keep(models, "questions", asked.count() as u64, |it| it.asked)?;
         keep(models, "who is logged in", world.client().user(), |it| {
             it.session.as_ref().map(|it| it.who.user())

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use push_client::{Door, GatewayErrorKind, testing::PlatformCall};
+use push_client::{Door, GatewayErrorKind, testing::PhoneCall};
 use push_core::{AppId, CertificateId, Clock as _, Presence, Slot, UserId};
 
 use crate::{
@@ -456,13 +456,13 @@ impl Run {
             .any(|it| it.session.is_some() && it.is_on);
         for call in fresh {
             match call {
-                PlatformCall::Hook | PlatformCall::AskPermission if !may_ask => {
+                PhoneCall::Hook | PhoneCall::AskPermission if !may_ask => {
                     return Err(format!("the phone is asked for nothing: {call:?}"));
                 }
-                PlatformCall::RequestToken(_) if !may_ask => {
+                PhoneCall::RequestToken(_) if !may_ask => {
                     return Err("a token is asked for without a login".to_owned());
                 }
-                PlatformCall::RequestToken(slot) => {
+                PhoneCall::RequestToken(slot) => {
                     if let Some(number) = self.world.given(slot) {
                         self.has_token(slot, number);
                     }

@@ -8,7 +8,7 @@ use std::{
 use push_client::{
     Completed, Completion, Deferral, Door, GatewayError, GatewayErrorKind, MemoryState, Permission,
     Process, PushClient, SlotState, Token,
-    testing::{ScriptedGateway, ScriptedPlatform},
+    testing::{ScriptedGateway, ScriptedPhone},
 };
 use push_core::{
     AppId, CertificateEntry, CertificateIds, DeliveryId, Handled, ManualClock, Opened, Presence,
@@ -87,7 +87,7 @@ struct Callback {
 struct Alive {
     runtime: Runtime,
     client: PushClient,
-    phone: ScriptedPlatform,
+    phone: ScriptedPhone,
     system: Arc<System>,
     center: LoginCenter,
     manual: ManualLogin,
@@ -225,8 +225,8 @@ impl World {
             .max_blocking_threads(1)
             .build()
             .expect("a runtime can be made");
-        let phone = ScriptedPlatform::iphone(&[Slot::Alert, Slot::Voip])
-            .permitting(self.permission.clone());
+        let phone =
+            ScriptedPhone::iphone(&[Slot::Alert, Slot::Voip]).permitting(self.permission.clone());
         let system = Arc::new(System {
             accepts: Mutex::new(true),
             answer: Mutex::new(Answer::Yes),
@@ -296,7 +296,7 @@ impl World {
         &self.alive().client
     }
 
-    pub(crate) fn phone(&self) -> &ScriptedPlatform {
+    pub(crate) fn phone(&self) -> &ScriptedPhone {
         &self.alive().phone
     }
 

@@ -453,7 +453,7 @@ fn an_ext_that_is_no_object_is_refused_or_wrapped() {
         let wrapped = outcome_with(&with(ext), &phone(), &wrap)
             .expect("a push")
             .ext;
-        let object: serde_json::Value = serde_json::from_str(&wrapped).expect("JSON");
+        let object: Value = serde_json::from_str(&wrapped).expect("JSON");
         assert_eq!(object["ext"], ext);
     }
     assert_eq!(sent(&with("{}")).ext, "{}");

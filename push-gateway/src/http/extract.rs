@@ -48,23 +48,20 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|error| {
         let words = error.to_string();
-        let structural = ["missing field", "unknown field", "unknown variant", "EOF"];
-        let what = if structural.iter().any(|it| words.starts_with(it)) {
+        let words = words.split(" at line").next().unwrap_or_default();
+        // serde quotes the value that it did not expect; other texts are its own or those of the types, which quote nothing.
+        let what = if error.is_data() && words.starts_with("invalid ") {
+            "a value of a wrong type or form"
+        } else if error.is_data() || error.is_eof() {
             words
-                .split(" at line")
-                .next()
-                .unwrap_or_default()
-                .to_owned()
-        } else if error.is_data() {
-            "a value of a wrong type or form".to_owned()
         } else {
-            "this is not JSON".to_owned()
+            "this is not JSON"
         };
-        Problem::invalid(format!(
-            "{what}, at line {} column {} of the body",
-            error.line(),
-            error.column()
-        ))
+        // An error about an object as a whole has no place of its own.
+        Problem::invalid(match (error.line(), error.column()) {
+            (0, _) => what.to_owned(),
+            (line, column) => format!("{what}, at line {line} column {column} of the body"),
+        })
     })
 }
 

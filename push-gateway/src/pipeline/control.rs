@@ -156,7 +156,7 @@ mod tests {
     fn the_window_starts_small_after_trouble_and_doubles_with_every_acceptance() {
         let settings = PipelineSettings::default();
         let mut control = Control::new(&settings);
-        let mut limit = |control: &mut Control| {
+        let limit = |control: &mut Control| {
             control.due_now(NOW);
             match control.next(NOW, &Permit::Open, 0) {
                 Next::Lease { limit, .. } => limit,

@@ -2,7 +2,11 @@
 mod act;
 mod survey;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use push_core::{
     BatchRef, Delivery, DeviceToken, Lease, LeaseId, Reason, Retry, Return, Scope, Stage,
@@ -45,10 +49,29 @@ pub(super) async fn settle(
     while items.recv_many(&mut batch, BATCH).await > 0 {
         let landed = batch.iter().map(deliveries).sum();
         let now = shared.clock.now();
-        let outcome = judge_all(&shared, &cell, std::mem::take(&mut batch), now);
+        let items = merge(std::mem::take(&mut batch));
+        let outcome = judge_all(&shared, &cell, items, now);
         act::act(&shared, &cell, outcome, now).await;
         cell.landed(landed);
     }
+}
+
+/// Joins the verdicts of one attempt that were reported one by one.
+fn merge(items: Vec<Item>) -> Vec<Item> {
+    let mut merged: Vec<Item> = Vec::with_capacity(items.len());
+    let mut places: HashMap<*const Attempt, usize> = HashMap::new();
+    for item in items {
+        let Item::Answers(attempt, verdicts) = item else {
+            merged.push(item);
+            continue;
+        };
+        let place = *places.entry(Arc::as_ptr(&attempt)).or_insert(merged.len());
+        match merged.get_mut(place) {
+            Some(Item::Answers(_, known)) => known.extend(verdicts),
+            _ => merged.push(Item::Answers(attempt, verdicts)),
+        }
+    }
+    merged
 }
 
 /// How many leased deliveries an item ends.

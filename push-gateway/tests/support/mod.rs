@@ -12,12 +12,13 @@ use std::{
 };
 
 use push_core::{
-    AppId, Batch, BuildContext, Capabilities, CertificateId, Channel, DeliveryId, Descriptor,
-    DeviceId, DeviceToken, DynProvider, Element, Environment, Gateway as _, Health, Lane,
-    ManualClock, Message, MessageId, MessageKind, Notification, OfflinePushInfo, Platform, Plugin,
-    Presence, PresenceChange, Provider, ProviderKind, Queue, Registry, Result, Secret, Sender,
-    Slot, Store, Submitted, Timestamp, TraceEvent, UserId, VendorAnswer, Verdict, VerdictKind,
-    Verdicts, api::RegistrationBody, async_trait,
+    AppId, Audience, Badge, Batch, BatchId, Batching, BuildContext, Capabilities, CertificateId,
+    Channel, CredentialRef, DeliveryId, Descriptor, DeviceId, DeviceToken, DynProvider,
+    Environment, Gateway as _, Health, Lane, ManualClock, Message, MessageId, Notification,
+    NotificationKind, OfflinePushInfo, Platform, Plugin, Presence, PresenceChange, Provider,
+    ProviderKind, Queue, Registry, Result, Secret, Sender, Slot, Store, Submitted, Timestamp,
+    TraceEvent, UserId, VendorAnswer, Verdict, VerdictKind, Verdicts, api::RegistrationBody,
+    async_trait,
 };
 use push_gateway::{Gateway, LaneStatus, MasterKey, Parts, PipelineSettings, Settings, Upload};
 use push_queue_memory::MemoryQueue;
@@ -46,8 +47,11 @@ pub enum Reply {
 pub struct Seen {
     pub delivery: DeliveryId,
     pub token: DeviceToken,
-    pub notification: Arc<Notification>,
+    pub notification: Notification,
+    pub badge: Badge,
+    pub receiver: Option<UserId>,
     pub batch: usize,
+    pub batch_id: BatchId,
     pub slot: Slot,
     pub build: String,
 }
@@ -148,6 +152,8 @@ pub struct ScriptedConfig {
     #[serde(default = "hundred")]
     max_batch: usize,
     #[serde(default)]
+    uniform: bool,
+    #[serde(default)]
     voip: bool,
     #[serde(default)]
     build: String,
@@ -181,8 +187,17 @@ impl Plugin for ScriptedPlugin {
         } else {
             &[Slot::Alert]
         };
+        let batching = match config.uniform {
+            true => Batching::Uniform,
+            false => Batching::Mixed,
+        };
         let mut capabilities = Capabilities::new(config.channel, 4096)
-            .with_batch(config.max_batch)
+            .with_kinds(&[
+                NotificationKind::Alert,
+                NotificationKind::Background,
+                NotificationKind::Voip,
+            ])
+            .with_batch(config.max_batch, batching)
             .with_slots(slots);
         if let Some(environment) = config.environment {
             capabilities = capabilities.with_environment(environment);
@@ -191,7 +206,7 @@ impl Plugin for ScriptedPlugin {
             capabilities = capabilities.with_expiry(Timestamp::from_unix_seconds(at));
         }
         if let Some(ttl) = config.max_ttl {
-            capabilities = capabilities.with_ttl(Duration::from_secs(ttl));
+            capabilities = capabilities.with_ttl(Duration::ZERO, Duration::from_secs(ttl));
         }
         let _ = context;
         Ok(Arc::new(Scripted {
@@ -229,8 +244,11 @@ impl Provider for Scripted {
                 .push(Seen {
                     delivery: target.delivery,
                     token: target.token.clone(),
-                    notification: Arc::clone(&batch.notification),
+                    notification: target.content.notification.clone(),
+                    badge: target.badge,
+                    receiver: target.receiver.clone(),
                     batch: batch.targets.len(),
+                    batch_id: batch.id,
                     slot: batch.slot,
                     build: self.build.clone(),
                 });
@@ -257,10 +275,7 @@ impl Provider for Scripted {
             .lock()
             .expect("no test panics while holding it")
             .clone()
-            .unwrap_or(Health {
-                accepted: true,
-                evidence: "the script says so".into(),
-            }))
+            .unwrap_or_else(|| Health::accepted("the script says so")))
     }
 }
 
@@ -282,21 +297,15 @@ static NUMBER: AtomicU64 = AtomicU64::new(1);
 /// A message of `text` from `bob`.
 pub fn message(text: &str, to: &[&str]) -> Message {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    Message {
-        id: MessageId::new(format!("message-{number}")).expect("the fixture works"),
-        kind: MessageKind::Chat,
-        sender: Some(Sender {
+    let id = MessageId::new(format!("message-{number}")).expect("the fixture works");
+    let receivers = to.iter().map(|name| user(name)).collect();
+    Message::new(id, Audience::Users(receivers))
+        .with_sender(Sender {
             user: user("bob"),
             nickname: "Bob".into(),
             face_url: String::new(),
-        }),
-        group: None,
-        receivers: to.iter().map(|it| user(it)).collect(),
-        elements: vec![Element::Text { text: text.into() }],
-        push: None,
-        online_only: false,
-        sent_at: None,
-    }
+        })
+        .with_text(text)
 }
 
 pub fn with_ttl(mut message: Message, seconds: u32) -> Message {
@@ -319,16 +328,18 @@ pub struct World {
 impl World {
     /// A running gateway without any credential.
     pub fn new(change: impl FnOnce(&mut PipelineSettings)) -> Self {
-        Self::with(change, None)
+        Self::with(change, |queue| queue)
     }
 
-    /// As [`World::new`], over another queue.
-    pub fn with(change: impl FnOnce(&mut PipelineSettings), queue: Option<Arc<dyn Queue>>) -> Self {
+    /// As [`World::new`], with another queue around the one in memory.
+    pub fn with(
+        change: impl FnOnce(&mut PipelineSettings),
+        wrap: impl FnOnce(Arc<dyn Queue>) -> Arc<dyn Queue>,
+    ) -> Self {
         let clock = ManualClock::new(START);
         let context = BuildContext::new(Arc::new(clock.clone()));
         let store = Arc::new(MemoryStore::new(Default::default(), &context));
-        let queue =
-            queue.unwrap_or_else(|| Arc::new(MemoryQueue::new(Default::default(), &context)));
+        let queue = wrap(Arc::new(MemoryQueue::new(Default::default(), &context)));
         let mut settings = Settings::default();
         settings.pipeline.seed = Some(7);
         change(&mut settings.pipeline);
@@ -475,18 +486,18 @@ impl World {
         assert!(settled.clone().count() <= 1, "settled twice: {trace:?}");
         settled
             .max_by_key(|it| it.at)
-            .and_then(|it| it.reason.clone())
+            .and_then(|it| it.reason.as_deref().map(str::to_owned))
     }
 
-    /// Whether the store has the token of `who`, and why it is set aside if it is.
+    /// Whether the store has the token of `who`, and why it is quarantined if it is.
     pub async fn stored(&self, who: &str) -> Option<Option<String>> {
         use push_core::RegistrationStore as _;
         let devices = self
             .store
-            .devices_of(&app(), &[user(who)])
+            .receivers(&app(), &[user(who)])
             .await
             .expect("the fixture works");
-        let registration = devices.first()?.first()?.registrations.first()?;
+        let registration = devices.first()?.devices.first()?.registrations.first()?;
         Some(registration.quarantine.as_ref().map(|it| it.reason.clone()))
     }
 
@@ -536,20 +547,18 @@ pub fn gateway(
 }
 
 pub fn registration(text: &str, certificate: CertificateId) -> RegistrationBody {
-    RegistrationBody {
-        channel: Channel::APNS,
-        certificate_id: certificate,
-        environment: Environment::Production,
-        token: token(text),
-        platform: Some(Platform::Ios),
-    }
+    let mut body = RegistrationBody::new(
+        Channel::APNS,
+        certificate,
+        Environment::Production,
+        token(text),
+    );
+    body.facts.platform = Some(Platform::Ios);
+    body
 }
 
-pub fn lane(id: CertificateId) -> Lane {
-    Lane {
-        app: app(),
-        certificate: id,
-    }
+pub fn credential(id: CertificateId) -> CredentialRef {
+    CredentialRef::new(app(), id)
 }
 
 /// A queue whose calls can be held up, or made to fail.
@@ -608,11 +617,10 @@ impl Queue for Fickle {
         &self,
         lane: &Lane,
         limit: usize,
-        now: Timestamp,
         hold: Duration,
     ) -> Result<Vec<push_core::Lease>> {
         self.trouble()?;
-        self.inner.lease(lane, limit, now, hold).await
+        self.inner.lease(lane, limit, hold).await
     }
     async fn ack(&self, leases: Vec<push_core::LeaseId>) -> Result<u64> {
         self.trouble()?;
@@ -622,23 +630,25 @@ impl Queue for Fickle {
         self.trouble()?;
         self.inner.nack(returns).await
     }
-    async fn hasten(&self, lane: &Lane, now: Timestamp) -> Result<u64> {
-        self.inner.hasten(lane, now).await
+    async fn replace(
+        &self,
+        replacements: Vec<(push_core::LeaseId, push_core::Delivery)>,
+    ) -> Result<u64> {
+        self.trouble()?;
+        self.inner.replace(replacements).await
+    }
+    async fn hasten(&self, credential: &CredentialRef) -> Result<u64> {
+        self.inner.hasten(credential).await
     }
     async fn cancel(
         &self,
         app: &AppId,
         what: &push_core::Cancel,
-    ) -> Result<Vec<push_core::Delivery>> {
-        self.inner.cancel(app, what).await
+        limit: usize,
+    ) -> Result<Vec<push_core::Cancelled>> {
+        self.inner.cancel(app, what, limit).await
     }
     async fn lanes(&self) -> Result<Vec<push_core::LaneState>> {
         self.inner.lanes().await
     }
-}
-
-/// A memory queue with a clock of its own, which it only reads to forget.
-pub fn memory_queue() -> Arc<dyn Queue> {
-    let context = BuildContext::new(Arc::new(ManualClock::new(START)));
-    Arc::new(MemoryQueue::new(Default::default(), &context))
 }

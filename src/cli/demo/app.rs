@@ -3,10 +3,9 @@ use std::{path::Path, sync::Arc};
 
 use offline_push::{
     Account, AppId, CertificateEntry, CertificateIds, Channel, Click, Handled, Interceptor, Opened,
-    Platform as PlatformKind, Result, RouteHandler, Secret, Slot, UserId, certificate_id,
+    Platform, Result, RouteHandler, Secret, Slot, UserId, certificate_id,
     client::{
-        Event, HttpGateway, MemoryState, Permission, Platform, PushClient, Responder, Token,
-        TokenAnswer,
+        Event, HttpGateway, MemoryState, Permission, PushClient, Responder, Token, TokenAnswer,
     },
     http::HttpConfig,
     interceptor,
@@ -58,15 +57,15 @@ interceptor!("open order", OpenOrder);
 #[derive(Debug)]
 pub(super) struct Phone {
     pub(super) channel: Channel,
-    pub(super) kind: PlatformKind,
+    pub(super) kind: Platform,
     pub(super) token: String,
 }
 
-impl Platform for Phone {
+impl offline_push::client::Phone for Phone {
     fn channel(&self) -> Channel {
         self.channel.clone()
     }
-    fn device_kind(&self) -> Option<PlatformKind> {
+    fn device_kind(&self) -> Option<Platform> {
         Some(self.kind)
     }
     fn ask_permission(&self, answer: Responder<Permission>) {

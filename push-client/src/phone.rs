@@ -4,11 +4,11 @@ use std::fmt;
 use push_core::{Channel, DeviceToken, Slot};
 
 /// The phone's operating system, as far as push needs it: implemented once for each kind of phone, and by
-/// [`ScriptedPlatform`](crate::testing::ScriptedPlatform) for tests.
+/// [`ScriptedPhone`](crate::testing::ScriptedPhone) for tests.
 ///
 /// Methods return at once; what takes time is answered through a [`Responder`], from any thread, even before the method
 /// returns. Nothing is asked before the first login (S36).
-pub trait Platform: fmt::Debug + Send + Sync + 'static {
+pub trait Phone: fmt::Debug + Send + Sync + 'static {
     /// The vendor's way to this phone. Called once, by [`Builder::start`](crate::Builder::start).
     fn channel(&self) -> Channel;
 

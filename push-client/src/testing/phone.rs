@@ -6,32 +6,32 @@ use std::{
 
 use push_core::{Channel, Slot};
 
-use crate::{Job, Permission, Platform, Responder, Token, TokenAnswer};
+use crate::{Job, Permission, Phone, Responder, Token, TokenAnswer};
 
 /// What the client asked of the platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PlatformCall {
-    /// [`Platform::hook`].
+pub enum PhoneCall {
+    /// [`Phone::hook`].
     Hook,
-    /// [`Platform::ask_permission`].
+    /// [`Phone::ask_permission`].
     AskPermission,
-    /// [`Platform::request_token`].
+    /// [`Phone::request_token`].
     RequestToken(Slot),
-    /// [`Platform::set_badge`].
+    /// [`Phone::set_badge`].
     SetBadge(u32),
 }
 
 /// A platform that remembers what it was asked, and answers as told: at once if an answer is prepared, otherwise when
-/// [`ScriptedPlatform::answer_permission`] or [`ScriptedPlatform::answer_token`] is called. Clones are the same phone.
+/// [`ScriptedPhone::answer_permission`] or [`ScriptedPhone::answer_token`] is called. Clones are the same phone.
 #[derive(Clone, Debug)]
-pub struct ScriptedPlatform(Arc<Mutex<Inner>>);
+pub struct ScriptedPhone(Arc<Mutex<Inner>>);
 
 #[derive(Debug)]
 struct Inner {
     channel: Channel,
     slots: Vec<Slot>,
     kind: Option<push_core::Platform>,
-    calls: Vec<PlatformCall>,
+    calls: Vec<PhoneCall>,
     permission: Option<Permission>,
     tokens: BTreeMap<Slot, TokenAnswer>,
     asked_permission: Vec<Responder<Permission>>,
@@ -48,7 +48,7 @@ impl std::fmt::Debug for Held {
     }
 }
 
-impl ScriptedPlatform {
+impl ScriptedPhone {
     /// A phone of `channel` with alert tokens, that answers nothing by itself.
     pub fn new(channel: Channel) -> Self {
         Self(Arc::new(Mutex::new(Inner {
@@ -92,12 +92,12 @@ impl ScriptedPlatform {
         self.lock().tokens.insert(slot, answer);
     }
 
-    /// Keeps every request for a token of `slot` open from now on, until [`ScriptedPlatform::answer_token`].
+    /// Keeps every request for a token of `slot` open from now on, until [`ScriptedPhone::answer_token`].
     pub fn give_later(&self, slot: Slot) {
         self.lock().tokens.remove(&slot);
     }
 
-    /// Keeps what is to run on the main thread until [`ScriptedPlatform::run_main`].
+    /// Keeps what is to run on the main thread until [`ScriptedPhone::run_main`].
     pub fn hold_main(&self) {
         self.lock().holds_main = true;
     }
@@ -143,7 +143,7 @@ impl ScriptedPlatform {
     }
 
     /// Everything that was asked so far, in order.
-    pub fn calls(&self) -> Vec<PlatformCall> {
+    pub fn calls(&self) -> Vec<PhoneCall> {
         self.lock().calls.clone()
     }
 
@@ -153,7 +153,7 @@ impl ScriptedPlatform {
 }
 
 // Answers are given without the lock: whoever hears them may call back.
-impl Platform for ScriptedPlatform {
+impl Phone for ScriptedPhone {
     fn channel(&self) -> Channel {
         self.lock().channel.clone()
     }
@@ -167,12 +167,12 @@ impl Platform for ScriptedPlatform {
     }
 
     fn hook(&self) {
-        self.lock().calls.push(PlatformCall::Hook);
+        self.lock().calls.push(PhoneCall::Hook);
     }
 
     fn ask_permission(&self, answer: Responder<Permission>) {
         let mut inner = self.lock();
-        inner.calls.push(PlatformCall::AskPermission);
+        inner.calls.push(PhoneCall::AskPermission);
         match inner.permission.clone() {
             None => inner.asked_permission.push(answer),
             Some(permission) => {
@@ -184,7 +184,7 @@ impl Platform for ScriptedPlatform {
 
     fn request_token(&self, slot: Slot, answer: Responder<TokenAnswer>) {
         let mut inner = self.lock();
-        inner.calls.push(PlatformCall::RequestToken(slot));
+        inner.calls.push(PhoneCall::RequestToken(slot));
         match inner.tokens.get(&slot).cloned() {
             None => inner.asked_tokens.push((slot, answer)),
             Some(token) => {
@@ -195,7 +195,7 @@ impl Platform for ScriptedPlatform {
     }
 
     fn set_badge(&self, badge: u32) {
-        self.lock().calls.push(PlatformCall::SetBadge(badge));
+        self.lock().calls.push(PhoneCall::SetBadge(badge));
     }
 
     fn on_main(&self, job: Job) {

@@ -266,18 +266,28 @@ mod tests {
 
     #[test]
     fn blocks_of_other_kinds_are_skipped() {
-        let parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+        let parameters =
+            "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
         let certificate = "-----BEGIN CERTIFICATE----- AAEC -----END CERTIFICATE-----";
         let text = format!("Bag Attributes\n{parameters}{certificate}{}", pem("\n"));
         assert_eq!(private_key(&text).unwrap().expose().len(), 138);
         assert_eq!(certificates(&text), Ok(vec![vec![0, 1, 2]]));
         assert_eq!(certificates(&pem("\n")), Ok(Vec::new()));
-        assert_eq!(certificates("-----BEGIN CERTIFICATE-----\nAA"), Err(PemFault::Unfinished));
+        assert_eq!(
+            certificates("-----BEGIN CERTIFICATE-----\nAA"),
+            Err(PemFault::Unfinished)
+        );
     }
 
     #[test]
     fn a_binary_file_is_read_from_base64_in_any_number_of_lines() {
-        for text in ["MAECAw==", "MAEC\r\nAw==\n", " MAECAw ", "\"MAEC\\nAw==\"", "\u{feff}MAECAw=="] {
+        for text in [
+            "MAECAw==",
+            "MAEC\r\nAw==\n",
+            " MAECAw ",
+            "\"MAEC\\nAw==\"",
+            "\u{feff}MAECAw==",
+        ] {
             assert_eq!(binary(text).unwrap().expose(), [0x30, 1, 2, 3], "{text:?}");
         }
         assert!(binary("%%%").is_none());

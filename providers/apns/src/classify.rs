@@ -148,6 +148,9 @@ fn explanation(reason: &str) -> &'static str {
     }
 }
 
+/// The longest reason, in bytes. Apple's longest has 27.
+const MAX_REASON: usize = 48;
+
 struct Body {
     reason: String,
     /// Milliseconds since 1970, with a 410.
@@ -155,16 +158,26 @@ struct Body {
 }
 
 impl Body {
-    /// Reads a body in Apple's format: an object with a `reason` that is not empty. An odd `timestamp` (text, a fraction, out
-    /// of range) is read as far as it can be and never hides the reason.
+    /// Reads a body in Apple's format: an object whose `reason` is a word. An odd `timestamp` (text, a fraction, out of range) is
+    /// read as far as it can be and never hides the reason.
     fn read(bytes: &[u8]) -> Option<Self> {
         let body: Value = serde_json::from_slice(bytes).ok()?;
-        let reason = body.get("reason")?.as_str().filter(|reason| !reason.is_empty())?;
+        let reason = body.get("reason")?.as_str()?;
+        if !is_word(reason) && class_of(reason).is_none() {
+            return None;
+        }
         Some(Self {
             reason: reason.to_owned(),
             timestamp: body.get("timestamp").and_then(millis),
         })
     }
+}
+
+/// Returns `true` if `reason` has the form of Apple's reasons. A sentence comes from another server, and may repeat what must
+/// not be shown.
+fn is_word(reason: &str) -> bool {
+    (1..=MAX_REASON).contains(&reason.len())
+        && reason.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 fn millis(timestamp: &Value) -> Option<Timestamp> {
@@ -202,7 +215,8 @@ pub(crate) fn classify(
     if status == StatusCode::OK && is_apples(headers) && response.body().is_empty() {
         return (accepted(headers), Action::None);
     }
-    let body = Body::read(response.body()).filter(|_| !status.is_success() && !status.is_redirection());
+    let body =
+        Body::read(response.body()).filter(|_| !status.is_success() && !status.is_redirection());
     let Some(body) = body else {
         return (not_the_vendors(status, headers, now), Action::None);
     };
@@ -403,20 +417,68 @@ mod tests {
             (400, "PayloadEmpty", PayloadRefused, Never, Nothing),
             (400, "TopicDisallowed", CredentialRefused, Backoff, Nothing),
             (403, "BadCertificate", CredentialRefused, Backoff, Nothing),
-            (403, "BadCertificateEnvironment", CredentialRefused, Backoff, Nothing),
-            (403, "ExpiredProviderToken", of_credential, twenty, RenewToken),
+            (
+                403,
+                "BadCertificateEnvironment",
+                CredentialRefused,
+                Backoff,
+                Nothing,
+            ),
+            (
+                403,
+                "ExpiredProviderToken",
+                of_credential,
+                twenty,
+                RenewToken,
+            ),
             (403, "Forbidden", CredentialRefused, Backoff, Nothing),
-            (403, "InvalidProviderToken", CredentialRefused, Backoff, CheckTokenDate),
-            (403, "MissingProviderToken", CredentialRefused, Backoff, Nothing),
-            (403, "UnrelatedKeyIdInToken", CredentialRefused, Backoff, Reconnect),
-            (403, "BadEnvironmentKeyIdInToken", CredentialRefused, Backoff, Nothing),
-            (403, "BadEnvironmentKeyInToken", CredentialRefused, Backoff, Nothing),
+            (
+                403,
+                "InvalidProviderToken",
+                CredentialRefused,
+                Backoff,
+                CheckTokenDate,
+            ),
+            (
+                403,
+                "MissingProviderToken",
+                CredentialRefused,
+                Backoff,
+                Nothing,
+            ),
+            (
+                403,
+                "UnrelatedKeyIdInToken",
+                CredentialRefused,
+                Backoff,
+                Reconnect,
+            ),
+            (
+                403,
+                "BadEnvironmentKeyIdInToken",
+                CredentialRefused,
+                Backoff,
+                Nothing,
+            ),
+            (
+                403,
+                "BadEnvironmentKeyInToken",
+                CredentialRefused,
+                Backoff,
+                Nothing,
+            ),
             (404, "BadPath", PayloadRefused, Never, Nothing),
             (405, "MethodNotAllowed", PayloadRefused, Never, Nothing),
             (410, "ExpiredToken", dead, Never, Nothing),
             (410, "Unregistered", dead, Never, Nothing),
             (413, "PayloadTooLarge", PayloadRefused, Never, Nothing),
-            (429, "TooManyProviderTokenUpdates", of_credential, twenty, Nothing),
+            (
+                429,
+                "TooManyProviderTokenUpdates",
+                of_credential,
+                twenty,
+                Nothing,
+            ),
             (429, "TooManyRequests", of_token, Backoff, Nothing),
             (500, "InternalServerError", down, Backoff, Nothing),
             (503, "ServiceUnavailable", down, Backoff, Nothing),
@@ -430,7 +492,13 @@ mod tests {
             (400, "BadRequestParams", PayloadRefused, Never, Nothing),
             (400, "BadRequestPayload", PayloadRefused, Never, Nothing),
             (400, "MissingPushType", PayloadRefused, Never, Nothing),
-            (400, "CannotCreateChannelConfig", PayloadRefused, Never, Nothing),
+            (
+                400,
+                "CannotCreateChannelConfig",
+                PayloadRefused,
+                Never,
+                Nothing,
+            ),
         ];
         assert_eq!(table.len(), REASONS.len(), "the table has every reason");
         for (status, word, kind, retry, action) in table {
@@ -504,14 +572,20 @@ mod tests {
         ] {
             let body = format!(r#"{{"reason":"Unregistered","timestamp":{timestamp}}}"#);
             let verdict = answer(410, &body).0;
-            assert_eq!(verdict.kind, VerdictKind::TokenDead { since }, "{timestamp}");
+            assert_eq!(
+                verdict.kind,
+                VerdictKind::TokenDead { since },
+                "{timestamp}"
+            );
             assert_eq!(verdict.answer.code, "Unregistered");
         }
     }
 
     #[test]
     fn an_unknown_reason_is_kept_and_costs_neither_token_nor_credential() {
-        for status in [400, 401, 403, 404, 409, 410, 413, 418, 422, 429, 500, 502, 599] {
+        for status in [
+            400, 401, 403, 404, 409, 410, 413, 418, 422, 429, 500, 502, 599,
+        ] {
             let body = r#"{"reason":"InventedTomorrow","timestamp":1454948015990}"#;
             let (verdict, action) = answer(status, body);
             assert_eq!(verdict.answer.code, "InventedTomorrow");
@@ -528,13 +602,16 @@ mod tests {
     #[test]
     fn an_answer_that_is_not_apples_settles_nothing_whatever_its_status() {
         let down = VerdictKind::Unavailable(Scope::Credential);
-        for status in [200, 204, 302, 400, 401, 403, 404, 407, 410, 413, 421, 429, 500, 503] {
+        for status in [
+            200, 204, 302, 400, 401, 403, 404, 407, 410, 413, 421, 429, 500, 503,
+        ] {
             for body in [
                 "<html>proxy</html>",
                 "{}",
                 "[]",
                 r#"{"reason":""}"#,
                 r#"{"reason":7}"#,
+                r#"{"reason":"the request was blocked"}"#,
                 r#"{"error":"denied"}"#,
                 r#""Unregistered""#,
                 "Unregistered",

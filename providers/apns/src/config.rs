@@ -228,10 +228,11 @@ impl ApnsConfig {
         if named.is_empty() || named.contains(&own) {
             return Ok(own);
         }
-        Err(
-            fault(format!("is {own}, but the certificate is for {} only", named[0]))
-                .advise("remove it, or use the other environment's certificate"),
-        )
+        Err(fault(format!(
+            "is {own}, but the certificate is for {} only",
+            named[0]
+        ))
+        .advise("remove it, or use the other environment's certificate"))
     }
 }
 
@@ -264,8 +265,10 @@ fn check_topic(topic: &str, team_id: Option<&str>) -> Result<()> {
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
     if !is_bundle_id {
-        return Err(fault("is not a bundle id, which has letters, digits, dots and hyphens")
-            .advise("write the app's bundle id, as in com.example.chat"));
+        return Err(
+            fault("is not a bundle id, which has letters, digits, dots and hyphens")
+                .advise("write the app's bundle id, as in com.example.chat"),
+        );
     }
     let suffix = PushType::ALL
         .iter()

@@ -40,7 +40,7 @@
 //! | `wakes_app` | `aps.content-available` |
 //! | `interruption` | `aps.interruption-level` |
 //! | `ext`, `image` | keys beside `aps` |
-//! | the delivery's id | `delivery` beside `aps` of an alert with text, for receipts |
+//! | the delivery's id | `delivery` beside `aps`, for receipts, unless only the number on the icon changes |
 //! | the target's receiver | `receiver` beside `aps`, so that a click opens in that user's session |
 //! | `priority` | `apns-priority` 10, 5 or 1, as the push type allows |
 //! | `collapse` | `apns-collapse-id`; the message's id if it is empty |
@@ -76,10 +76,13 @@ push_core::register_plugin!(Apns);
 /// The entry point of the fuzz target `apns_answer`.
 #[doc(hidden)]
 pub mod fuzz {
-    pub fn answer(
-        response: &http::Response<bytes::Bytes>,
-        _token: &push_core::DeviceToken,
-    ) -> push_core::Verdict {
-        crate::classify::classify(response, push_core::Timestamp::from_unix_millis(0)).0
+    use push_core::{DeviceToken, Timestamp, Verdict};
+
+    use crate::classify::{TopicOrigin, classify};
+
+    /// Classifies an answer to a push with the credential's own topic.
+    pub fn answer(response: &http::Response<bytes::Bytes>, _: &DeviceToken) -> Verdict {
+        let now = Timestamp::from_unix_millis(0);
+        classify(response, TopicOrigin::Credential, now).0
     }
 }

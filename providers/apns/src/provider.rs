@@ -26,7 +26,7 @@ use crate::{
     classify::{Action, TopicOrigin, classify, classify_error, stale},
     config::{ApnsConfig, Checked},
     render::{
-        Cache, Context, MAX_TTL, Path, PushType, Refusal, Rendered, number,
+        Cache, Context, MAX_TTL, MIN_TTL, Path, PushType, Refusal, Rendered, number,
         request::{APNS_ID, canonical},
     },
 };
@@ -279,7 +279,7 @@ fn capabilities(auth: &Auth, environment: Environment) -> Capabilities {
         .with_batch(MAX_BATCH, Batching::Mixed)
         .with_environment(environment)
         .with_collapse()
-        .with_ttl(std::time::Duration::ZERO, MAX_TTL);
+        .with_ttl(MIN_TTL, MAX_TTL);
     let Some(facts) = auth.certificate() else {
         return capabilities
             .with_kinds(&[Alert, Background, Voip, LiveActivity])
@@ -288,9 +288,7 @@ fn capabilities(auth: &Auth, environment: Environment) -> Capabilities {
     let has = |kind: &str| facts.topics.iter().any(|topic| topic.kind == kind);
     // Apple takes ActivityKit pushes with keys only.
     let capabilities = match (facts.topics.is_empty() || has("app"), has("voip")) {
-        (false, true) => capabilities
-            .with_kinds(&[Voip])
-            .with_slots(&[Slot::Voip]),
+        (false, true) => capabilities.with_kinds(&[Voip]).with_slots(&[Slot::Voip]),
         (_, true) => capabilities
             .with_kinds(&[Alert, Background, Voip])
             .with_slots(&[Slot::Alert, Slot::Voip]),
@@ -326,9 +324,9 @@ impl Provider for ApnsProvider {
         let mut refused = Vec::new();
         for (position, target) in batch.targets.iter().enumerate() {
             let rendered = self.rendered(target, batch.slot);
-            match rendered.and_then(|rendered| {
-                Ok((self.item(position, target, &rendered, now)?, rendered))
-            }) {
+            match rendered
+                .and_then(|rendered| Ok((self.item(position, target, &rendered, now)?, rendered)))
+            {
                 Ok((item, rendered)) => {
                     items.push(item);
                     sent.push(Some(rendered));
@@ -364,9 +362,8 @@ impl Provider for ApnsProvider {
             if !is_first_done {
                 is_first_done = first.as_mut().poll(context).is_ready();
             }
-            let due = std::mem::take(
-                &mut *to_repeat.lock().unwrap_or_else(PoisonError::into_inner),
-            );
+            let due =
+                std::mem::take(&mut *to_repeat.lock().unwrap_or_else(PoisonError::into_inner));
             for (position, target, rendered, verdict, action) in due {
                 let bearer = bearer.as_ref();
                 repeated.push(async move {
@@ -404,7 +401,8 @@ impl Provider for ApnsProvider {
             },
         ));
         let target = Target::new(DeliveryId::new(now), DeviceToken::new(NO_PHONE)?, content);
-        let internal = |refusal: Refusal| Error::new(ErrorKind::Internal, refusal.text).at("verify");
+        let internal =
+            |refusal: Refusal| Error::new(ErrorKind::Internal, refusal.text).at("verify");
         let mut rendered =
             Rendered::new(&target.content, slot, false, self.context()).map_err(internal)?;
         // Whatever topic is asked with, the question is whether the credential may send to it.
@@ -446,13 +444,16 @@ impl ApnsProvider {
     }
 
     fn health(&self, verdict: &Verdict) -> Result<Health> {
-        let service = self.origin.authority().map_or("APNs", |authority| authority.as_str());
+        let service = self
+            .origin
+            .authority()
+            .map_or("APNs", |authority| authority.as_str());
         let VendorAnswer { code, text, .. } = &*verdict.answer;
         match verdict.kind {
             // It is refused for its date, and no other can be had yet.
-            VerdictKind::RateLimited(_) if code == "ExpiredProviderToken" => {
-                Ok(Health::refused(format!("{service} refused the credential: {code}, {text}")))
-            }
+            VerdictKind::RateLimited(_) if code == "ExpiredProviderToken" => Ok(Health::refused(
+                format!("{service} refused the credential: {code}, {text}"),
+            )),
             // A reason that this version does not know says nothing of the credential.
             VerdictKind::TargetRefused => Err(Error::new(
                 ErrorKind::Unavailable,

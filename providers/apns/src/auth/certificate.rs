@@ -258,7 +258,10 @@ impl Identity {
             }
         }
         if !is_readable {
-            return Err("has a private key of a kind that is not supported; Apple's are RSA of 2048 bits".into());
+            return Err(
+                "has a private key of a kind that is not supported; Apple's are RSA of 2048 bits"
+                    .into(),
+            );
         }
         if found.is_empty() {
             return Err("does not belong to the private key; export both together".into());
@@ -281,7 +284,10 @@ impl Identity {
                 }
             }
             None => {
-                let apps: BTreeSet<_> = found.iter().filter_map(|(facts, ..)| facts.bundle_id()).collect();
+                let apps: BTreeSet<_> = found
+                    .iter()
+                    .filter_map(|(facts, ..)| facts.bundle_id())
+                    .collect();
                 if apps.len() > 1 {
                     let apps: Vec<_> = apps.into_iter().collect();
                     return Err(format!(
@@ -368,9 +374,8 @@ fn without_line_break(password: &str) -> &str {
 }
 
 fn is_of_key(certificate: &[u8], public: &[u8]) -> bool {
-    X509Certificate::from_der(certificate).is_ok_and(|(_, certificate)| {
-        certificate.public_key().subject_public_key.data == public
-    })
+    X509Certificate::from_der(certificate)
+        .is_ok_and(|(_, certificate)| certificate.public_key().subject_public_key.data == public)
 }
 
 /// Returns the public half of a private key in DER, in the form of a certificate's `subjectPublicKey`.

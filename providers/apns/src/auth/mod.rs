@@ -29,7 +29,9 @@ impl Auth {
     pub(crate) fn fault(&self, now: Timestamp) -> Option<&'static str> {
         let facts = self.certificate()?;
         if now > facts.valid_until {
-            Some("the certificate has expired: upload the renewed one under the same certificate id")
+            Some(
+                "the certificate has expired: upload the renewed one under the same certificate id",
+            )
         } else if now < facts.valid_from {
             Some("the certificate is not valid yet: check this machine's clock")
         } else {

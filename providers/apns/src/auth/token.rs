@@ -14,7 +14,6 @@ use http::HeaderValue;
 use push_core::{Clock, Secret, Timestamp};
 use push_kit::pem::{self, PemFault};
 
-
 /// A token is replaced when it is this old. Apple refuses one older than an hour.
 pub(crate) const RENEW_AFTER: Duration = Duration::from_secs(50 * 60);
 

@@ -43,7 +43,11 @@ impl Cache {
         // Rendered outside the lock: two sends may do it twice, neither waits.
         let rendered = Arc::new(Rendered::new(content, slot, has_badge, context)?);
         let mut entries = self.lock();
-        if entries.rendered.insert(key, Arc::clone(&rendered)).is_none() {
+        if entries
+            .rendered
+            .insert(key, Arc::clone(&rendered))
+            .is_none()
+        {
             entries.order.push_back(key);
             if entries.order.len() > CAPACITY
                 && let Some(oldest) = entries.order.pop_front()

@@ -85,7 +85,10 @@ impl VendorFields {
                 "`{name}` belongs to the credential or the registration: a message cannot change who receives it or as whom it is sent"
             )));
         }
-        if let Some(name) = fields.keys().find(|name| !Self::NAMES.contains(&name.as_str())) {
+        if let Some(name) = fields
+            .keys()
+            .find(|name| !Self::NAMES.contains(&name.as_str()))
+        {
             return Err(wrong(format!(
                 "`{name}` is unknown; the fields are {}",
                 Self::NAMES.join(", ")
@@ -110,7 +113,9 @@ impl VendorFields {
             if !push_type.is_for_messages() {
                 return Err(Refusal::new(
                     "InvalidPushType",
-                    format!("`push-type` {word} changes the receiver: the token's slot decides whether a push is a call or a Live Activity's change"),
+                    format!(
+                        "`push-type` {word} changes the receiver: the token's slot decides whether a push is a call or a Live Activity's change"
+                    ),
                 ));
             }
             if push_type == PushType::Location && by_certificate {
@@ -125,7 +130,9 @@ impl VendorFields {
         {
             return Err(Refusal::new(
                 "BadPriority",
-                format!("`priority` {priority} is not allowed: it is 10, 5 or 1, and 5 for a background push"),
+                format!(
+                    "`priority` {priority} is not allowed: it is 10, 5 or 1, and 5 for a background push"
+                ),
             ));
         }
         if let Some(id) = &self.collapse_id {
@@ -151,7 +158,11 @@ impl VendorFields {
                 .map_err(|_| wrong(format!("`aps.{key}` has a value of the wrong type")))?;
             check_ranges(&aps)?;
         }
-        match self.payload.keys().find(|key| PROTECTED_KEYS.contains(&key.as_str())) {
+        match self
+            .payload
+            .keys()
+            .find(|key| PROTECTED_KEYS.contains(&key.as_str()))
+        {
             Some(key) => Err(wrong(format!(
                 "`payload` may not hold `{key}`: the gateway writes it itself"
             ))),
@@ -211,8 +222,14 @@ mod tests {
     #[test]
     fn a_field_of_the_wrong_type_is_refused_by_name_and_without_its_value() {
         for (fields, name) in [
-            (json!({ "aps": { "badge": "a secret \"quoted\" text" } }), "`aps.badge`"),
-            (json!({ "aps": { "content-available": "secret" } }), "`aps.content-available`"),
+            (
+                json!({ "aps": { "badge": "a secret \"quoted\" text" } }),
+                "`aps.badge`",
+            ),
+            (
+                json!({ "aps": { "content-available": "secret" } }),
+                "`aps.content-available`",
+            ),
             (json!({ "aps": "secret" }), "`aps`"),
             (json!({ "payload": ["secret"] }), "`payload`"),
             (json!({ "priority": "secret" }), "`priority`"),
@@ -235,8 +252,17 @@ mod tests {
     #[test]
     fn a_message_cannot_change_the_receiver_or_the_credential() {
         for name in [
-            "topic", "apns-topic", "environment", "authorization", "Authorization", "token", "endpoint",
-            "headers", "ext", "receiver", "delivery",
+            "topic",
+            "apns-topic",
+            "environment",
+            "authorization",
+            "Authorization",
+            "token",
+            "endpoint",
+            "headers",
+            "ext",
+            "receiver",
+            "delivery",
         ] {
             let text = refusal(&json!({ name: "com.example.other" })).text;
             assert!(text.contains(&format!("`{name}` belongs to")), "{text}");
@@ -244,7 +270,11 @@ mod tests {
         for word in ["voip", "liveactivity", "Liveactivity", "mdm"] {
             let refusal = refusal(&json!({ "push-type": word }));
             assert_eq!(refusal.code, "InvalidPushType");
-            assert!(refusal.text.contains("changes the receiver"), "{}", refusal.text);
+            assert!(
+                refusal.text.contains("changes the receiver"),
+                "{}",
+                refusal.text
+            );
         }
         for key in ["aps", "ext", "delivery", "receiver"] {
             let text = refusal(&json!({ "payload": { key: "x" } })).text;

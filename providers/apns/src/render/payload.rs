@@ -29,7 +29,7 @@ pub(super) struct Payload {
     beside_members: String,
     /// Whether a target's badge is added: the push can carry one, and the vendor fields set none.
     takes_badge: bool,
-    /// Whether the target's delivery is named: only what a person sees is reported on.
+    /// Whether the target's delivery is named: the app runs or a person sees it, so that it can be reported on.
     names_delivery: bool,
     /// Whether the time of a Live Activity's change is added.
     is_dated: bool,
@@ -61,7 +61,13 @@ impl Payload {
             aps_members: members(&aps)?,
             beside_members: members(&beside(notification, fields))?,
             takes_badge,
-            names_delivery: push_type == PushType::Alert && aps.alert.is_some(),
+            names_delivery: match push_type {
+                PushType::Alert => {
+                    aps.alert.is_some() || aps.sound.is_some() || aps.content_available
+                }
+                PushType::Background | PushType::Voip => true,
+                _ => false,
+            },
             is_dated: push_type == PushType::LiveActivity && aps.timestamp.is_none(),
             aps,
         })
@@ -77,7 +83,10 @@ impl Payload {
     pub(super) fn body(&self, target: &Target) -> Result<Bytes, Refusal> {
         let max = self.push_type.max_payload();
         let front = self.front(target);
-        let receiver = target.receiver.as_ref().map(|user| json!(user.as_str()).to_string());
+        let receiver = target
+            .receiver
+            .as_ref()
+            .map(|user| json!(user.as_str()).to_string());
         let receiver = receiver.as_deref();
         let delivery = self.names_delivery.then_some(target.delivery);
         let body = self.write(&front, &self.aps_members, receiver, delivery);
@@ -132,7 +141,8 @@ impl Payload {
         receiver: Option<&str>,
         delivery: Option<DeliveryId>,
     ) -> String {
-        let mut body = String::with_capacity(front.len() + aps.len() + self.beside_members.len() + 256);
+        let mut body =
+            String::with_capacity(front.len() + aps.len() + self.beside_members.len() + 256);
         body.push_str(r#"{"aps":{"#);
         body.push_str(front);
         if !front.is_empty() && !aps.is_empty() {
@@ -166,7 +176,10 @@ fn made_at(delivery: DeliveryId) -> Timestamp {
 
 fn shows_text(notification: &Notification, fields: &VendorFields, push_type: PushType) -> bool {
     push_type == PushType::Alert
-        && (fields.aps.get("alert").is_some_and(|alert| !alert.is_null())
+        && (fields
+            .aps
+            .get("alert")
+            .is_some_and(|alert| !alert.is_null())
             || (notification.kind != push_core::NotificationKind::Background
                 && texts(notification).is_some()))
 }
@@ -292,7 +305,10 @@ fn overlaid(aps: Aps, over: &Map<String, Value>) -> Result<Aps, Refusal> {
     }
     merge(&mut under, over);
     Aps::deserialize(Value::Object(under)).map_err(|_| {
-        Refusal::new("BadVendorFields", "`aps` does not fit the notification that it is laid over")
+        Refusal::new(
+            "BadVendorFields",
+            "`aps` does not fit the notification that it is laid over",
+        )
     })
 }
 
@@ -311,7 +327,10 @@ fn beside(notification: &Notification, fields: &VendorFields) -> Map<String, Val
 fn object(value: &impl Serialize) -> Result<Map<String, Value>, Refusal> {
     match serde_json::to_value(value) {
         Ok(Value::Object(object)) => Ok(object),
-        _ => Err(Refusal::new("BadVendorFields", "the payload cannot be written as JSON")),
+        _ => Err(Refusal::new(
+            "BadVendorFields",
+            "the payload cannot be written as JSON",
+        )),
     }
 }
 
@@ -346,9 +365,7 @@ fn check(aps: &Aps, push_type: PushType) -> Result<(), Refusal> {
     }
     match aps.event {
         Some(Event::Start)
-            if aps.alert.is_none()
-                || aps.attributes.is_none()
-                || aps.attributes_type.is_none() =>
+            if aps.alert.is_none() || aps.attributes.is_none() || aps.attributes_type.is_none() =>
         {
             wrong("starts a Live Activity and needs alert, attributes-type and attributes")
         }
@@ -475,7 +492,8 @@ mod tests {
         let alert = bytes(&notification, PushType::Alert, &target).unwrap();
         assert_eq!(alert.len(), 4096);
         let call = bytes(&notification, PushType::Voip, &target).unwrap();
-        assert_eq!(call.len(), r#"{"aps":{"alert":""}}"#.len() + 5000);
+        let frame = r#"{"aps":{"alert":""},"delivery":""}"#.len() + 36;
+        assert_eq!(call.len(), frame + 5000);
     }
 
     #[test]
@@ -556,9 +574,10 @@ mod tests {
         let json = bytes(&notification, PushType::Alert, &target(Badge::Set(2))).unwrap();
         let payload: Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(
-            payload,
-            json!({ "aps": { "content-available": 1, "badge": 2 }, "ext": "{}" })
+            payload["aps"],
+            json!({ "content-available": 1, "badge": 2 })
         );
+        assert_eq!(payload["ext"], "{}");
     }
 
     #[test]
@@ -653,7 +672,8 @@ mod tests {
         let payload = rendered(&end, PushType::LiveActivity).unwrap();
         assert_eq!(payload["aps"]["timestamp"], sample::NOW.unix_seconds());
         // Apple requires three keys of a start; the state is not among them.
-        let start = with(json!({ "aps": { "event": "start", "attributes-type": "M", "attributes": {} } }));
+        let start =
+            with(json!({ "aps": { "event": "start", "attributes-type": "M", "attributes": {} } }));
         assert!(rendered(&start, PushType::LiveActivity).is_ok());
     }
 

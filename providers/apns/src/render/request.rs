@@ -2,7 +2,9 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, uri::PathAndQuery};
-use push_core::{Content, DeviceToken, Error, ErrorKind, Notification, Priority, Result, Timestamp};
+use push_core::{
+    Content, DeviceToken, Error, ErrorKind, Notification, Priority, Result, Timestamp,
+};
 
 use super::{PushType, Refusal, VendorFields, payload::Payload};
 
@@ -12,6 +14,9 @@ const APNS_PUSH_TYPE: HeaderName = HeaderName::from_static("apns-push-type");
 const APNS_PRIORITY: HeaderName = HeaderName::from_static("apns-priority");
 const APNS_EXPIRATION: HeaderName = HeaderName::from_static("apns-expiration");
 const APNS_COLLAPSE_ID: HeaderName = HeaderName::from_static("apns-collapse-id");
+
+/// The shortest time to live: the header has whole seconds.
+pub(crate) const MIN_TTL: Duration = Duration::from_secs(1);
 
 /// The longest time for which Apple stores a push.
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -77,8 +82,14 @@ pub(super) fn headers(
     payload: &Payload,
     bundle_id: &str,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, Refusal> {
-    let topic = HeaderValue::try_from(format!("{bundle_id}{}", push_type.topic_suffix()))
-        .map_err(|_| Refusal::new("BadTopic", "the topic has a character that no header may have"))?;
+    let topic = HeaderValue::try_from(format!("{bundle_id}{}", push_type.topic_suffix())).map_err(
+        |_| {
+            Refusal::new(
+                "BadTopic",
+                "the topic has a character that no header may have",
+            )
+        },
+    )?;
     Ok(vec![
         (APNS_PUSH_TYPE, HeaderValue::from_static(push_type.as_str())),
         (APNS_TOPIC, topic),
@@ -191,7 +202,7 @@ impl Expiration {
     /// Returns the header `apns-expiration`, if one is sent.
     ///
     /// # Errors
-    /// The time is over.
+    /// The time was over before now; a push that expires now gets [`MIN_TTL`].
     pub(super) fn header(
         self,
         now: Timestamp,
@@ -199,14 +210,14 @@ impl Expiration {
         let seconds = match self {
             Self::Default => return Ok(None),
             Self::Once => 0,
-            Self::At(at) if at <= now => {
+            Self::At(at) if at < now => {
                 return Err(Refusal::new(
                     "BadExpirationDate",
                     "it expired before it was sent",
                 ));
             }
             // Rounded up to a whole second, so that it is never over already.
-            Self::At(at) => (at.unix_millis().saturating_add(999) / 1000)
+            Self::At(at) => (at.max(now + MIN_TTL).unix_millis().saturating_add(999) / 1000)
                 .min((now + MAX_TTL).unix_seconds()),
         };
         let mut value = HeaderValue::from(seconds);
@@ -227,7 +238,10 @@ mod tests {
         assert_eq!(canonical("0a").unwrap(), "0a");
         assert_eq!(canonical(&"ab".repeat(100)).unwrap().len(), 200);
         let path = Path::of(&DeviceToken::new(token).unwrap()).unwrap();
-        assert_eq!(path.0.as_str(), format!("/3/device/{}", token.to_lowercase()));
+        assert_eq!(
+            path.0.as_str(),
+            format!("/3/device/{}", token.to_lowercase())
+        );
     }
 
     #[test]
@@ -242,7 +256,10 @@ mod tests {
                 "the description of a token",
             ),
             ("4f1c0a9b e27d8336", "has blanks"),
-            ("TxwKm+J9gzZa0ZCM/nSyATxm1eqRj0ewI3rU5sFZgPs=", "no hexadecimal digits"),
+            (
+                "TxwKm+J9gzZa0ZCM/nSyATxm1eqRj0ewI3rU5sFZgPs=",
+                "no hexadecimal digits",
+            ),
             ("0x4f1c", "no hexadecimal digits"),
             ("4f1", "an odd number"),
             (&"ab".repeat(101), "longer than 200"),

@@ -65,7 +65,10 @@ push_testkit::provider_conformance! {
         shown.expires_at = sent
             .header("apns-expiration")
             .map(|at| Timestamp::from_unix_seconds(at.parse().expect("seconds")));
-        shown.collapse = sent.header("apns-collapse-id").map(str::to_owned);
+        // Any bytes, of which `header` reads only ASCII.
+        shown.collapse = sent.headers.get("apns-collapse-id").map(|id| {
+            String::from_utf8_lossy(id.as_bytes()).into_owned()
+        });
         shown.dedup = sent.header("apns-id").map(str::to_owned);
         shown
     },

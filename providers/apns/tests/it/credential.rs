@@ -155,17 +155,27 @@ fn what_apple_says_of_a_credential_never_costs_a_token() {
         let verdict = send_sample(&provider, &phone.token()).await;
         assert_eq!(verdict.kind, VerdictKind::RateLimited(Scope::Credential));
         assert_eq!(verdict.retry, Retry::After(minutes(20)));
-        // An unrelated key leaves the connection for good.
-        apple.service.once(
-            &phone.token(),
-            Outcome::answer(403, "UnrelatedKeyIdInToken"),
-        );
+    });
+}
+
+/// Apple binds a connection to the key that it first saw: a new connection is what its documentation advises.
+#[test]
+fn a_connection_of_an_unrelated_key_is_replaced_and_the_request_sent_again() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        send_sample(&provider, &phone.token()).await;
         let before = apple.service.counters().connections;
-        let verdict = send_sample(&provider, &phone.token()).await;
-        assert_eq!(verdict.kind, VerdictKind::CredentialRefused);
+        let unrelated = Outcome::answer(403, "UnrelatedKeyIdInToken");
+        apple.service.once(&phone.token(), unrelated.clone());
         let verdict = send_sample(&provider, &phone.token()).await;
         assert_eq!(verdict.kind, VerdictKind::Accepted);
         assert_eq!(apple.service.counters().connections, before + 1);
+        // On the new connection it is the credential's fault.
+        apple.service.on(&phone.token(), unrelated);
+        let verdict = send_sample(&provider, &phone.token()).await;
+        assert_eq!(verdict.kind, VerdictKind::CredentialRefused);
     });
 }
 
@@ -200,10 +210,9 @@ fn verify_says_whether_apple_accepts_the_credential() {
             let health = provider.verify().await.unwrap();
             assert_eq!(health.acceptance, Acceptance::Refused);
             assert!(health.evidence.contains(word), "{health:?}");
-            assert!(
-                health.evidence.contains("do not belong together"),
-                "{health:?}"
-            );
+            for cause in ["do not belong together", "revoked", "clock"] {
+                assert!(health.evidence.contains(cause), "{health:?}");
+            }
         }
 
         apple

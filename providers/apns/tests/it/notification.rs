@@ -2,8 +2,8 @@
 use std::time::Duration;
 
 use push_core::{
-    Badge, Environment, Interruption, Notification, NotificationKind, Priority,
-    Retry, Slot, Sound, Timestamp, TokenFault, VerdictKind,
+    Badge, Environment, Interruption, Notification, NotificationKind, Priority, Retry, Slot, Sound,
+    Timestamp, TokenFault, VerdictKind,
 };
 use push_provider_apns::PushType;
 
@@ -181,7 +181,8 @@ fn kind_and_slot_choose_the_push_type() {
                 kind,
                 ..sample::notification()
             };
-            let mut batch = sample::batch(notification, [phone.token_of(slot)]);
+            let target = sample::target(phone.token_of(slot), &sample::content(notification));
+            let mut batch = sample::batch_of([target]);
             batch.slot = slot;
             let verdict = sample::send(&dynamic(&provider), batch).await.remove(0);
             assert_eq!(verdict.kind, VerdictKind::Accepted, "{kind:?} {verdict:?}");
@@ -226,21 +227,19 @@ fn a_senders_own_fields_are_laid_over_the_notification() {
         let provider = apple.provider(Environment::Production);
         let phone = apple.service.install(TOPIC, Environment::Production);
         let mut notification = sample::notification();
-        notification.vendor = object(
-            json!({
-                "priority": 1,
-                "collapse-id": "中".repeat(21),
-                "aps": {
-                    "alert": { "loc-key": "NEW_MESSAGE", "loc-args": ["Ann"] },
-                    "category": "MESSAGE",
-                    "relevance-score": 0.5,
-                    "target-content-id": "chat",
-                    "filter-criteria": "work",
-                    "invented-tomorrow": [1, 2],
-                },
-                "payload": { "conversation": { "id": 42 } },
-            }),
-        );
+        notification.vendor = object(json!({
+            "priority": 1,
+            "collapse-id": "中".repeat(21),
+            "aps": {
+                "alert": { "loc-key": "NEW_MESSAGE", "loc-args": ["Ann"] },
+                "category": "MESSAGE",
+                "relevance-score": 0.5,
+                "target-content-id": "chat",
+                "filter-criteria": "work",
+                "invented-tomorrow": [1, 2],
+            },
+            "payload": { "conversation": { "id": 42 } },
+        }));
         let verdict = send(&provider, &phone.token(), notification).await;
         assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
         let arrival = phone.wait_for(1).await.unwrap();
@@ -251,6 +250,7 @@ fn a_senders_own_fields_are_laid_over_the_notification() {
             json!({
                 "aps": {
                     "alert": { "title": sample::TITLE, "loc-key": "NEW_MESSAGE", "loc-args": ["Ann"] },
+                    "badge": 3,
                     "sound": "default",
                     "thread-id": "ann",
                     "category": "MESSAGE",
@@ -268,7 +268,7 @@ fn a_senders_own_fields_are_laid_over_the_notification() {
 }
 
 #[test]
-fn only_an_alert_with_text_names_its_delivery() {
+fn a_push_names_its_delivery_if_it_is_seen_or_wakes_the_app() {
     block_on(async {
         let apple = Apple::start().await;
         let provider = apple.provider(Environment::Production);
@@ -281,10 +281,12 @@ fn only_an_alert_with_text_names_its_delivery() {
             kind: NotificationKind::Background,
             ..sample::notification()
         };
+        let number = Notification::default();
         for (notification, named) in [
             (sample::notification(), true),
             (long, true),
-            (silent, false),
+            (silent, true),
+            (number, false),
         ] {
             let verdict = send(&provider, &phone.token(), notification).await;
             assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
@@ -292,7 +294,120 @@ fn only_an_alert_with_text_names_its_delivery() {
             let delivery = arrival.payload["delivery"].as_str();
             assert_eq!(delivery, named.then_some(arrival.apns_id.as_str()));
         }
-        assert_eq!(phone.arrived(), 3);
+        assert_eq!(phone.arrived(), 4);
+    });
+}
+
+/// S124+: the messages were read elsewhere, and the number on the icon must go.
+#[test]
+fn a_number_alone_changes_the_icon_and_nothing_else_is_seen_or_heard() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        send(&provider, &phone.token(), sample::notification()).await;
+        assert_eq!(phone.badge(), 3);
+        let number = Notification {
+            title: String::new(),
+            body: String::new(),
+            ext: String::new(),
+            ..sample::notification()
+        };
+        let verdict = send_with(&provider, &phone.token(), number, Badge::Set(0)).await;
+        assert_eq!(verdict.kind, VerdictKind::Accepted);
+        let arrival = phone.wait_for(2).await.unwrap();
+        assert_eq!(arrival.payload, json!({ "aps": { "badge": 0 } }));
+        assert_eq!(arrival.push_type, PushType::Alert);
+        assert_eq!(arrival.priority, 5);
+        assert_eq!(phone.badge(), 0);
+    });
+}
+
+#[test]
+fn a_push_that_wakes_the_app_can_set_the_number_too() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let wake = Notification {
+            kind: NotificationKind::Background,
+            ..sample::notification()
+        };
+        let verdict = send_with(&provider, &phone.token(), wake, Badge::Set(0)).await;
+        assert_eq!(verdict.kind, VerdictKind::Accepted);
+        let arrival = phone.wait_for(1).await.unwrap();
+        assert_eq!(arrival.push_type, PushType::Alert);
+        assert_eq!(arrival.priority, 5);
+        assert_eq!(
+            arrival.payload["aps"],
+            json!({ "badge": 0, "content-available": 1 })
+        );
+    });
+}
+
+/// S110: a push without a collapse id could not be replaced later.
+#[test]
+fn every_push_has_a_collapse_id() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let notification = Notification {
+            collapse: String::new(),
+            ..sample::notification()
+        };
+        send(&provider, &phone.token(), notification).await;
+        let arrival = phone.wait_for(1).await.unwrap();
+        assert_eq!(arrival.collapse_id.as_deref(), Some("message-1"));
+    });
+}
+
+#[test]
+fn targets_of_one_batch_get_their_own_content_badge_and_receiver() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let contents = ["first", "second"].map(|body| {
+            sample::content(Notification {
+                body: body.into(),
+                ..sample::notification()
+            })
+        });
+        let phones: Vec<_> = (0..6)
+            .map(|_| apple.service.install(TOPIC, Environment::Production))
+            .collect();
+        let targets = phones.iter().enumerate().map(|(number, phone)| {
+            sample::target(phone.token(), &contents[number % 2])
+                .with_badge(Badge::Set(u32::try_from(number).unwrap()))
+                .with_receiver(Some(sample::user(&format!("user-{number}"))))
+        });
+        let batch = sample::batch_of(targets);
+        for verdict in sample::send(&dynamic(&provider), batch).await {
+            assert_eq!(verdict.kind, VerdictKind::Accepted);
+        }
+        for (number, phone) in phones.iter().enumerate() {
+            let arrival = phone.wait_for(1).await.unwrap();
+            assert_eq!(arrival.body(), Some(["first", "second"][number % 2]));
+            assert_eq!(arrival.badge(), Some(number as u64));
+            assert_eq!(arrival.payload["receiver"], format!("user-{number}"));
+        }
+    });
+}
+
+/// The push type is the message's: what Apple answers to it says nothing of the token.
+#[test]
+fn a_push_type_that_does_not_suit_the_token_costs_neither_token_nor_credential() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let mut notification = sample::notification();
+        notification.vendor = object(json!({ "push-type": "widgets" }));
+        let verdict = send(&provider, &phone.token(), notification).await;
+        assert_eq!(verdict.kind, VerdictKind::PayloadRefused, "{verdict:?}");
+        assert!(verdict.answer.text.contains("push-type"));
+        let verdict = send_sample(&provider, &phone.token()).await;
+        assert_eq!(verdict.kind, VerdictKind::Accepted);
     });
 }
 
@@ -322,7 +437,10 @@ fn what_apple_would_refuse_is_refused_without_a_request() {
                 "BadPriority",
                 with(json!({ "push-type": "background", "priority": 10 })),
             ),
-            ("BadVendorFields", with(json!({ "topic": "com.example.other" }))),
+            (
+                "BadVendorFields",
+                with(json!({ "topic": "com.example.other" })),
+            ),
             ("InvalidPushType", with(json!({ "push-type": "mdm" }))),
             ("BadExpirationDate", with(json!({ "expiration": 5 }))),
             ("InvalidPushType", with(json!({ "push-type": "voip" }))),
@@ -354,7 +472,7 @@ fn what_apple_would_refuse_is_refused_without_a_request() {
             (
                 "BadExpirationDate",
                 Notification {
-                    expires_at: Some(sample::NOW),
+                    expires_at: Some(sample::NOW - Duration::from_millis(1)),
                     ..sample::notification()
                 },
             ),

@@ -1,7 +1,9 @@
 //! Tokens of other environments and apps, dead tokens, and secrecy.
 use std::time::Duration;
 
-use push_core::{Environment, Retry, Scope, TokenFault, VerdictKind};
+use push_core::{
+    DeviceToken, Environment, ErrorKind, Provider, Retry, Scope, Slot, TokenFault, VerdictKind,
+};
 use push_provider_apns::simulator::Outcome;
 
 use push_testkit::{block_on, fixtures, sample};
@@ -204,6 +206,46 @@ fn neither_token_nor_key_nor_text_is_ever_shown() {
         shown += &format!("{phone:?} {:?}", phone.arrivals());
         for secret in [&token, "MIGHAgEA", sample::BODY, sample::TITLE, "eyJ"] {
             assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
+    });
+}
+
+/// Apple's tokens are hexadecimal numbers: two spellings of one must not become two registrations.
+#[test]
+fn letter_case_does_not_make_another_token() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let checked =
+            |token: &str| provider.check_token(Slot::Alert, &DeviceToken::new(token).unwrap());
+        let lower = checked(&phone.token().to_lowercase()).unwrap();
+        let upper = checked(&phone.token().to_uppercase()).unwrap();
+        assert_eq!(lower, upper);
+        // A registration from before the check is sent to under the same name.
+        let verdict = send_sample(&provider, &phone.token().to_uppercase()).await;
+        assert_eq!(verdict.kind, VerdictKind::Accepted);
+        assert_eq!(phone.arrived(), 1);
+    });
+}
+
+#[test]
+fn the_description_of_a_token_is_refused_in_words_about_its_form() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        for token in [
+            "{length = 32, bytes = 0x4f1c0a9b e27d8336 5ad1908c fe74b201 ... c15980fb }",
+            "<4f1c0a9b e27d8336 5ad1908c fe74b201 3c66d5ea 918f47b0 237ad4e6 c15980fb>",
+        ] {
+            let token = DeviceToken::new(token).unwrap();
+            let error = provider.check_token(Slot::Alert, &token).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            let text = error.to_string();
+            assert!(text.contains("is the description of a token"), "{text}");
+            for misleading in ["topic", "environment", "another app", "4f1c"] {
+                assert!(!text.contains(misleading), "{text}");
+            }
         }
     });
 }

@@ -14,7 +14,7 @@ async fn shown_with(stage: &Stage<'_>, fields: &Map<String, Value>) -> (Shown, S
     let mut notification = sample::notification();
     let plain = sample::content(notification.clone());
     notification.vendor.clone_from(fields);
-    let target = sample::target(stage.token(0), &plain).with_receiver(Some(sample::user("ann")));
+    let target = sample::target(stage.token(0), &plain).with_receiver(Some(sample::user("receiver-1")));
     let mut overlaid = target.clone();
     overlaid.content = sample::content(notification);
     let mut one = sample::batch_of([target]);

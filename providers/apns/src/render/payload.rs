@@ -443,6 +443,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         /// S98+: the texts are cut between grapheme clusters, and nothing else ever is.
         #[test]
         fn a_payload_fits_and_its_ext_is_whole(title in text(), subtitle in text(), body in text(), ext in "[a-z{}\":\\\\]{0,2500}") {

@@ -98,7 +98,7 @@ fn every_field_of_a_notification_has_its_place() {
             subtitle: String::new(),
             ..notification
         };
-        send(&provider, &phone.token(), named).await;
+        send_with(&provider, &phone.token(), named, Badge::Leave).await;
         let arrival = phone.wait_for(2).await.unwrap();
         let aps = &arrival.payload["aps"];
         assert_eq!(aps["alert"], sample::BODY, "one text alone is a string");

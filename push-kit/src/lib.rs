@@ -11,6 +11,7 @@
 //! | [`intent`] | reads and writes Android's intent URIs |
 //! | [`overlay`] | checks vendor fields and lays them over a rendered payload |
 //! | [`payload`] | cuts texts until a payload fits |
+//! | [`pem`] | reads keys and certificates as people paste them |
 //! | [`quota`] | computes when a daily quota is reset |
 //! | [`scrub`] | removes secrets and message texts from a vendor's message |
 //! | [`token`] | trims device tokens |
@@ -26,6 +27,7 @@ pub mod health;
 pub mod intent;
 pub mod overlay;
 pub mod payload;
+pub mod pem;
 pub mod quota;
 pub mod scrub;
 pub mod token;

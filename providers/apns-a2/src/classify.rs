@@ -1,12 +1,12 @@
-//! What `a2` says of a push, as a verdict.
+//! Maps the outcomes that `a2` reports to verdicts.
 use a2::{Error as A2Error, ErrorReason, Response};
 use push_core::{
-    Error, ErrorKind, Health, Mismatch, Result, Retry, Scope, Timestamp, VendorAnswer, Verdict,
+    Error, ErrorKind, Health, Result, Retry, Scope, Timestamp, TokenFault, VendorAnswer, Verdict,
     VerdictKind,
 };
 
-/// After too many tokens Apple wants peace for so long.
-const TOKEN_PEACE: std::time::Duration = std::time::Duration::from_secs(20 * 60);
+/// How long Apple asks clients to wait after too many provider tokens.
+const BETWEEN_TOKENS: std::time::Duration = std::time::Duration::from_secs(20 * 60);
 
 pub(crate) fn classify(outcome: Result<Response, A2Error>) -> Verdict {
     match outcome {
@@ -26,7 +26,7 @@ pub(crate) fn classify(outcome: Result<Response, A2Error>) -> Verdict {
         Err(A2Error::RequestTimeout(seconds)) => {
             Verdict::unknown(format!("no answer within {seconds} s"))
         }
-        // `a2` does not say whether the request was written, so nobody can.
+        // `a2` does not say whether the request was written.
         Err(_) => Verdict::unknown("the connection to APNs failed"),
     }
 }
@@ -34,13 +34,10 @@ pub(crate) fn classify(outcome: Result<Response, A2Error>) -> Verdict {
 fn refused(response: &Response) -> Verdict {
     let status = response.code;
     let Some(body) = &response.error else {
-        // `a2` drops the text of a reason it does not know; a 410 is dead all the same.
+        // `a2` drops a body that it cannot read: a reason that it does not know, or the page of a proxy. That costs nothing.
         let kind = match status {
-            410 => VerdictKind::TokenDead { since: None },
-            429 => VerdictKind::RateLimited(Scope::Token),
-            401 | 403 => VerdictKind::CredentialRefused,
-            500.. => VerdictKind::Unavailable,
-            _ => VerdictKind::PayloadRefused,
+            429 => VerdictKind::RateLimited(Scope::Credential),
+            _ => VerdictKind::Unavailable(Scope::Credential),
         };
         return Verdict::new(kind, VendorAnswer::new(status, "(reason unknown to a2)"));
     };
@@ -49,11 +46,11 @@ fn refused(response: &Response) -> Verdict {
         R::Unregistered => VerdictKind::TokenDead {
             since: body
                 .timestamp
-                .and_then(|it| i64::try_from(it).ok())
+                .and_then(|millis| i64::try_from(millis).ok())
                 .map(Timestamp::from_unix_millis),
         },
-        R::BadDeviceToken => VerdictKind::TokenMismatch(Mismatch::Environment),
-        R::DeviceTokenNotForTopic => VerdictKind::TokenMismatch(Mismatch::App),
+        R::BadDeviceToken => VerdictKind::TokenUnusable(TokenFault::Environment),
+        R::DeviceTokenNotForTopic => VerdictKind::TokenUnusable(TokenFault::App),
         R::TopicDisallowed
         | R::BadCertificate
         | R::BadCertificateEnvironment
@@ -66,7 +63,7 @@ fn refused(response: &Response) -> Verdict {
         }
         R::TooManyRequests => VerdictKind::RateLimited(Scope::Token),
         R::IdleTimeout | R::InternalServerError | R::ServiceUnavailable | R::Shutdown => {
-            VerdictKind::Unavailable
+            VerdictKind::Unavailable(Scope::Credential)
         }
         _ => VerdictKind::PayloadRefused,
     };
@@ -74,30 +71,28 @@ fn refused(response: &Response) -> Verdict {
         .with_request_id(response.apns_id.as_deref().unwrap_or_default());
     let verdict = Verdict::new(kind, answer);
     match body.reason {
-        R::TooManyProviderTokenUpdates => verdict.with_retry(Retry::After(TOKEN_PEACE)),
+        R::TooManyProviderTokenUpdates => verdict.with_retry(Retry::After(BETWEEN_TOKENS)),
         _ => verdict,
     }
 }
 
-/// What the answer to a push to nobody says of the credential.
+/// Returns what the answer to a push to a token that no phone has says of the credential.
 pub(crate) fn health(outcome: Result<Response, A2Error>) -> Result<Health> {
     let verdict = classify(outcome);
     let code = &verdict.answer.code;
     match verdict.kind {
-        VerdictKind::Accepted | VerdictKind::TokenMismatch(_) | VerdictKind::TokenDead { .. } => {
-            Ok(Health {
-                accepted: true,
-                evidence: format!("APNs took the credential and refused only the token: {code}"),
-            })
+        VerdictKind::Accepted | VerdictKind::TokenUnusable(_) | VerdictKind::TokenDead { .. } => {
+            Ok(Health::accepted(format!(
+                "APNs accepted the credential and refused only the token: {code}"
+            )))
         }
-        VerdictKind::CredentialRefused => Ok(Health {
-            accepted: false,
-            evidence: format!("APNs refused the credential: {code}"),
-        }),
+        VerdictKind::CredentialRefused => Ok(Health::refused(format!(
+            "APNs refused the credential: {code}"
+        ))),
         _ => Err(Error::new(
             ErrorKind::Unavailable,
             format!(
-                "APNs gave no word on the credential: {code} {}",
+                "APNs could not be asked about the credential: {code} {}",
                 verdict.answer.text
             ),
         )),
@@ -107,6 +102,7 @@ pub(crate) fn health(outcome: Result<Response, A2Error>) -> Result<Health> {
 #[cfg(test)]
 mod tests {
     use a2::response::ErrorBody;
+    use push_core::Acceptance;
 
     use super::*;
 
@@ -122,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_token_is_dead_since_apple_says_so() {
+    fn a_token_is_dead_since_the_time_that_apple_names() {
         let verdict = answer(410, Some(ErrorReason::Unregistered));
         let since = Some(Timestamp::from_unix_millis(1_454_948_015_990));
         assert_eq!(verdict.kind, VerdictKind::TokenDead { since });
@@ -130,20 +126,20 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_that_a2_does_not_know_is_judged_by_its_status() {
+    fn an_answer_that_a2_cannot_read_costs_neither_token_nor_credential() {
         for (status, kind) in [
-            (410, VerdictKind::TokenDead { since: None }),
-            (403, VerdictKind::CredentialRefused),
-            (429, VerdictKind::RateLimited(Scope::Token)),
-            (503, VerdictKind::Unavailable),
-            (400, VerdictKind::PayloadRefused),
+            (410, VerdictKind::Unavailable(Scope::Credential)),
+            (403, VerdictKind::Unavailable(Scope::Credential)),
+            (429, VerdictKind::RateLimited(Scope::Credential)),
+            (503, VerdictKind::Unavailable(Scope::Credential)),
+            (400, VerdictKind::Unavailable(Scope::Credential)),
         ] {
             assert_eq!(answer(status, None).kind, kind, "{status}");
         }
     }
 
     #[test]
-    fn no_mistake_of_ours_kills_a_token() {
+    fn a_wrong_credential_never_costs_a_token() {
         for (status, reason) in [
             (400, ErrorReason::BadDeviceToken),
             (400, ErrorReason::DeviceTokenNotForTopic),
@@ -178,11 +174,14 @@ mod tests {
                 code,
             })))
         };
-        assert!(health(400, ErrorReason::BadDeviceToken).unwrap().accepted);
-        assert!(
-            !health(403, ErrorReason::InvalidProviderToken)
-                .unwrap()
-                .accepted
+        let acceptance = |code, reason| health(code, reason).unwrap().acceptance;
+        assert_eq!(
+            acceptance(400, ErrorReason::BadDeviceToken),
+            Acceptance::Accepted
+        );
+        assert_eq!(
+            acceptance(403, ErrorReason::InvalidProviderToken),
+            Acceptance::Refused
         );
         assert!(health(503, ErrorReason::ServiceUnavailable).is_err());
     }

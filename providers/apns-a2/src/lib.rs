@@ -1,13 +1,18 @@
-//! APNs through the `a2` crate: a second engine for people who come from it, off by default.
+//! APNs through the `a2` crate: a second engine for people who come from it. It is part of no default and no named stack.
 //!
-//! `provider-apns` is the engine to use. The limits of this one, and what follows from each, are in the crate's README;
-//! where one bites, a comment here says so.
+//! `provider-apns` is the engine to use. `a2` brings a second TLS stack: rustls 0.22 with `ring` and rustls-webpki 0.102, which
+//! has open security advisories. The other limits, and what follows from each, are in the crate's README.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod classify;
 mod payload;
 
-use std::{fmt, io::Cursor, sync::OnceLock, time::Duration};
+use std::{
+    fmt,
+    io::Cursor,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use a2::{
     Client, ClientConfig, CollapseId, Endpoint, NotificationOptions, Priority as A2Priority,
@@ -15,9 +20,9 @@ use a2::{
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use push_core::{
-    Batch, BuildContext, Capabilities, Channel, DynProvider, Environment, Error, ErrorKind, Health,
-    Notification, NotificationKind, Plugin, Priority, Provider, ProviderKind, Result, Secret, Slot,
-    Verdict, Verdicts, async_trait, register_plugin,
+    Batch, Batching, BuildContext, Capabilities, Channel, DeviceToken, DynProvider, Environment,
+    Error, ErrorKind, Health, Notification, NotificationKind, Plugin, Priority, Provider,
+    ProviderKind, Result, Secret, Slot, Target, Verdict, Verdicts, async_trait, register_plugin,
 };
 use serde::Deserialize;
 
@@ -83,24 +88,29 @@ environment = "production"
         }
         let provider = Engine {
             capabilities: Capabilities::new(Channel::APNS, 4096)
-                .with_batch(100)
+                .with_kinds(&[
+                    NotificationKind::Alert,
+                    NotificationKind::Background,
+                    NotificationKind::Voip,
+                ])
+                .with_batch(100, Batching::Mixed)
                 .with_slots(&[Slot::Alert, Slot::Voip])
                 .with_environment(config.environment)
                 .with_collapse()
-                .with_ttl(MAX_TTL),
+                .with_ttl(Duration::from_secs(1), MAX_TTL),
             config,
             client: OnceLock::new(),
         };
-        // Signs nothing and connects nowhere, but says now that the key is no key.
+        // Neither signs nor connects, but fails if the key cannot be read.
         provider.connect()?;
-        Ok(std::sync::Arc::new(provider))
+        Ok(Arc::new(provider))
     }
 }
 
 struct Engine {
     config: Config,
     capabilities: Capabilities,
-    /// Made at the first send: `a2` wants a runtime for its pool.
+    /// Built at the first send, because the pool of `a2` needs a runtime.
     client: OnceLock<Client>,
 }
 
@@ -140,10 +150,49 @@ impl Engine {
         Ok(self.client.get_or_init(|| client))
     }
 
+    async fn send_one(&self, client: &Client, target: &Target, slot: Slot) -> Verdict {
+        let notification = &target.content.notification;
+        let json = match payload::render(target, self.capabilities.max_payload) {
+            Ok(json) => json,
+            Err(verdict) => return verdict,
+        };
+        let id = target.delivery.to_string();
+        // Every push has a collapse id, because one without cannot be replaced later (S110).
+        let collapse = match notification.collapse.as_str() {
+            "" => CollapseId::new(&id),
+            key => CollapseId::new(key),
+        };
+        let Ok(collapse) = collapse else {
+            return Verdict::payload_refused(
+                "BadCollapseId",
+                "the collapse key is longer than 64 bytes",
+            );
+        };
+        let topic = self.topic(notification, slot);
+        let options = NotificationOptions {
+            apns_id: Some(&id),
+            apns_push_type: Some(push_type(notification, slot)),
+            apns_expiration: notification
+                .expires_at
+                .map(|at| at.unix_seconds().max(1).unsigned_abs()),
+            apns_priority: Some(priority(notification)),
+            apns_topic: Some(&topic),
+            apns_collapse_id: Some(collapse),
+        };
+        let payload = Rendered {
+            json: &json,
+            token: target.token.expose(),
+            options,
+        };
+        let mut verdict = classify::classify(client.send(payload).await);
+        let answer = Arc::unwrap_or_clone(verdict.answer);
+        verdict.answer = Arc::new(answer.without(&target.token));
+        verdict
+    }
+
     fn topic(&self, notification: &Notification, slot: Slot) -> String {
         match push_type(notification, slot) {
             PushType::Voip => format!("{}.voip", self.config.topic),
-            PushType::LiveActivity => format!("{}.push-type.liveactivity", self.config.topic),
             _ => self.config.topic.clone(),
         }
     }
@@ -152,7 +201,6 @@ impl Engine {
 fn push_type(notification: &Notification, slot: Slot) -> PushType {
     match (notification.kind, slot) {
         (NotificationKind::Voip, Slot::Voip) => PushType::Voip,
-        (NotificationKind::LiveActivity, _) => PushType::LiveActivity,
         (NotificationKind::Background, _) => PushType::Background,
         _ => PushType::Alert,
     }
@@ -178,58 +226,29 @@ impl Provider for Engine {
             Ok(client) => client,
             Err(error) => return verdicts.report_rest(&Verdict::unavailable(error.to_string())),
         };
-        let notification = &*batch.notification;
-        let json = match payload::render(notification, self.capabilities.max_payload) {
-            Ok(json) => json,
-            Err(verdict) => return verdicts.report_rest(&verdict),
-        };
-        let collapse = match notification.collapse.as_str() {
-            "" => None,
-            id => match CollapseId::new(id) {
-                Ok(id) => Some(id),
-                Err(_) => {
-                    return verdicts.report_rest(&Verdict::payload_refused(
-                        "BadCollapseId",
-                        "the collapse key is longer than 64 bytes",
-                    ));
-                }
-            },
-        };
-        let topic = self.topic(notification, batch.slot);
-        let ids: Vec<String> = batch
-            .targets
-            .iter()
-            .map(|it| it.delivery.to_string())
-            .collect();
         let mut sending: FuturesUnordered<_> = batch
             .targets
             .iter()
             .enumerate()
-            .map(|(position, target)| {
-                let options = NotificationOptions {
-                    apns_id: Some(&ids[position]),
-                    apns_push_type: Some(push_type(notification, batch.slot)),
-                    apns_expiration: notification
-                        .expires_at
-                        .map(|it| it.unix_seconds().max(1).unsigned_abs()),
-                    apns_priority: Some(priority(notification)),
-                    apns_topic: Some(&topic),
-                    apns_collapse_id: collapse.as_ref().map(|it| CollapseId { value: it.value }),
-                };
-                let payload = Rendered {
-                    json: &json,
-                    token: target.token.expose(),
-                    options,
-                };
-                async move { (position, client.send(payload).await) }
+            .map(|(position, target)| async move {
+                (position, self.send_one(client, target, batch.slot).await)
             })
             .collect();
-        while let Some((position, outcome)) = sending.next().await {
-            let token = &batch.targets[position].token;
-            let mut verdict = classify::classify(outcome);
-            verdict.answer = verdict.answer.without(token);
+        while let Some((position, verdict)) = sending.next().await {
             verdicts.report(position, verdict);
         }
+    }
+
+    fn check_token(&self, _: Slot, token: &DeviceToken) -> Result<DeviceToken> {
+        let digits = token.expose();
+        if digits.len().is_multiple_of(2) && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return DeviceToken::new(digits.to_ascii_lowercase());
+        }
+        Err(Error::new(
+            ErrorKind::Invalid,
+            "a token of APNs is an even number of hexadecimal digits, and this is not",
+        )
+        .advise("write each byte of the `Data` that iOS hands over as two hexadecimal digits"))
     }
 
     async fn verify(&self) -> Result<Health> {

@@ -1,10 +1,13 @@
-//! The payload, rendered by ourselves: `a2`'s own types know neither threads, interruption levels nor top-level strings.
+//! Renders the payload, because the types of `a2` have no threads, interruption levels or top-level strings.
 use a2::{NotificationOptions, request::payload::PayloadLike};
-use push_core::{Badge, Interruption, Notification, NotificationKind, Sound, Verdict};
+use push_core::{
+    Badge, Interruption, NotificationKind, Sound, Target, Verdict,
+    api::{DELIVERY_KEY, RECEIVER_KEY},
+};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-/// A finished payload in `a2`'s clothes.
+/// A rendered payload, in the form that `a2` sends.
 #[derive(Serialize)]
 pub(crate) struct Rendered<'a> {
     #[serde(skip)]
@@ -34,8 +37,15 @@ impl PayloadLike for Rendered<'_> {
     }
 }
 
-/// The payload of `notification` as JSON, or why there is none. Nothing is shortened: that is `provider-apns`'s art.
-pub(crate) fn render(notification: &Notification, max_bytes: usize) -> Result<String, Verdict> {
+/// Returns the payload for `target` as JSON, or why there is none. Texts are not cut; `provider-apns` does that.
+pub(crate) fn render(target: &Target, max_bytes: usize) -> Result<String, Verdict> {
+    let notification = &target.content.notification;
+    if let Some(field) = notification.vendor.keys().next() {
+        return Err(Verdict::payload_refused(
+            "BadVendorFields",
+            format!("this engine takes no vendor fields, but there is `{field}`"),
+        ));
+    }
     let mut aps = Map::new();
     if notification.kind == NotificationKind::Background {
         aps.insert("content-available".into(), json!(1));
@@ -50,8 +60,10 @@ pub(crate) fn render(notification: &Notification, max_bytes: usize) -> Result<St
                 alert.insert(key.into(), json!(text));
             }
         }
-        aps.insert("alert".into(), Value::Object(alert));
-        if let Badge::Set(number) = notification.badge {
+        if !alert.is_empty() {
+            aps.insert("alert".into(), Value::Object(alert));
+        }
+        if let Badge::Set(number) = target.badge {
             aps.insert("badge".into(), json!(number));
         }
         match &notification.sound {
@@ -84,6 +96,10 @@ pub(crate) fn render(notification: &Notification, max_bytes: usize) -> Result<St
         if !text.is_empty() {
             payload.insert(key.into(), json!(text));
         }
+    }
+    payload.insert(DELIVERY_KEY.into(), json!(target.delivery.to_string()));
+    if let Some(receiver) = &target.receiver {
+        payload.insert(RECEIVER_KEY.into(), json!(receiver.as_str()));
     }
     let json = Value::Object(payload).to_string();
     if json.len() > max_bytes {

@@ -1,12 +1,12 @@
-//! What can be said of the engine without Apple: it cannot be pointed at anybody else.
+//! What can be tested of the engine without Apple, because it can be pointed at no other server.
 use std::sync::Arc;
 
 use push_core::{
-    Badge, BuildContext, Collected, ErrorKind, ManualClock, Notification, Plugin, RawConfig, Slot,
+    BuildContext, Collected, Environment, ErrorKind, ManualClock, Notification, Plugin, RawConfig,
     Timestamp, VerdictKind, Verdicts,
 };
 use push_provider_apns_a2::{ApnsA2, PLUGIN};
-use push_testkit::fixtures;
+use push_testkit::{fixtures, sample};
 
 fn context() -> BuildContext {
     BuildContext::new(Arc::new(ManualClock::new(Timestamp::from_unix_seconds(
@@ -59,21 +59,13 @@ async fn what_apple_would_refuse_is_refused_before_it_is_sent() {
         (
             Notification {
                 collapse: "a".repeat(65),
-                badge: Badge::Set(0),
                 ..Notification::default()
             },
             "BadCollapseId",
         ),
     ] {
-        let batch = push_core::Batch {
-            notification: Arc::new(notification),
-            environment: push_core::Environment::Sandbox,
-            slot: Slot::Alert,
-            targets: vec![push_core::Target {
-                delivery: push_core::DeliveryId::new(Timestamp::from_unix_seconds(1)),
-                token: push_core::DeviceToken::new("aa").unwrap(),
-            }],
-        };
+        let mut batch = sample::batch(notification, ["aa"]);
+        batch.environment = Environment::Sandbox;
         let seen = Collected::new();
         provider
             .send(batch, Verdicts::new(1, Arc::clone(&seen) as _))

@@ -1,42 +1,64 @@
-//! What an answer of Apple's means: status and reason in, verdict out.
+//! Maps Apple's answers to verdicts.
 //!
-//! The reasons are those of "Handling notification responses from APNs" and "Sending broadcast push notification
-//! requests"; one that nobody knows yet is kept word for word and judged by its status.
+//! The reasons are those of "Handling notification responses from APNs" and "Sending broadcast push notification requests
+//! to APNs". A reason that is not in the table is kept verbatim and classified by its status; an answer that is not in
+//! Apple's format comes from the path to Apple and settles nothing.
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
-use push_core::{Mismatch, Retry, Scope, Timestamp, VendorAnswer, Verdict, VerdictKind};
-use push_http::{HttpError, HttpErrorKind, Processed};
-use serde::Deserialize;
+use push_core::{Retry, Scope, Timestamp, TokenFault, VendorAnswer, Verdict, VerdictKind};
+use push_http::HttpError;
+use push_kit::verdict::{not_the_vendors, unanswered, unknown_code, with_retry_after};
+use serde_json::Value;
 
-use crate::token::MIN_BETWEEN;
+use crate::auth::MIN_BETWEEN;
 
-/// What an answer asks of the provider before anybody hears of it.
+/// What the provider does before it reports the verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Nothing: the verdict stands.
     None,
-    /// Another provider token, and the same request again.
+    /// Sends the same request again with another provider token.
     RenewToken,
-    /// The token is invalid, for which the date in it may be the reason.
+    /// The provider token is invalid: renews it if its date is the reason.
     CheckTokenDate,
-    /// The same request again on another connection.
+    /// Sends the same request again.
     Resend,
+    /// Sends the same request again on another connection.
+    Reconnect,
+}
+
+/// Where the topic of a request comes from: it decides whom a refused topic or token concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TopicOrigin {
+    /// The credential's own topic.
+    Credential,
+    /// The credential's topic with the suffix that the token's slot asks for.
+    Slot,
+    /// The credential's topic with the suffix of a push type that the message asks for.
+    Message,
 }
 
 /// What a reason means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
-    /// The caller's fault: the same bytes never pass.
+    /// The same bytes are never accepted.
     Request,
-    /// Of the other environment, or no token at all.
+    /// The topic is malformed, or the credential does not cover it.
+    Topic,
+    /// The token is of the other environment, or no token at all.
     OtherEnvironment,
-    /// Of another app.
+    /// The token is of another app.
     OtherApp,
-    /// Gone from the phone.
+    /// The app was removed from the phone, or the token expired.
     Dead,
+    /// The credential is refused.
     Credential,
+    /// The action is forbidden to the credential.
+    Forbidden,
+    /// The connection belongs to another key.
+    OtherKey,
     StaleToken,
     InvalidToken,
     TooManyTokens,
@@ -45,14 +67,15 @@ enum Class {
     Down,
 }
 
-/// Every documented reason. `BadEnvironmentKeyInToken` is not documented but seen.
+/// Every documented reason. `BadEnvironmentKeyInToken` is undocumented but observed; `Service Unavailable` is how Apple's
+/// table of broadcast errors spells `ServiceUnavailable`.
 const REASONS: &[(&str, Class)] = &[
     ("BadCollapseId", Class::Request),
     ("BadDeviceToken", Class::OtherEnvironment),
     ("BadExpirationDate", Class::Request),
     ("BadMessageId", Class::Request),
     ("BadPriority", Class::Request),
-    ("BadTopic", Class::Request),
+    ("BadTopic", Class::Topic),
     ("DeviceTokenNotForTopic", Class::OtherApp),
     ("DuplicateHeaders", Class::Request),
     ("IdleTimeout", Class::Idle),
@@ -60,14 +83,14 @@ const REASONS: &[(&str, Class)] = &[
     ("MissingDeviceToken", Class::Request),
     ("MissingTopic", Class::Request),
     ("PayloadEmpty", Class::Request),
-    ("TopicDisallowed", Class::Credential),
+    ("TopicDisallowed", Class::Topic),
     ("BadCertificate", Class::Credential),
     ("BadCertificateEnvironment", Class::Credential),
     ("ExpiredProviderToken", Class::StaleToken),
-    ("Forbidden", Class::Credential),
+    ("Forbidden", Class::Forbidden),
     ("InvalidProviderToken", Class::InvalidToken),
     ("MissingProviderToken", Class::Credential),
-    ("UnrelatedKeyIdInToken", Class::Credential),
+    ("UnrelatedKeyIdInToken", Class::OtherKey),
     ("BadEnvironmentKeyIdInToken", Class::Credential),
     ("BadEnvironmentKeyInToken", Class::Credential),
     ("BadPath", Class::Request),
@@ -79,10 +102,11 @@ const REASONS: &[(&str, Class)] = &[
     ("TooManyRequests", Class::TooManyRequests),
     ("InternalServerError", Class::Down),
     ("ServiceUnavailable", Class::Down),
+    ("Service Unavailable", Class::Down),
     ("Shutdown", Class::Down),
-    // Broadcast channels.
-    ("FeatureNotEnabled", Class::Credential),
-    ("TopicMismatch", Class::Credential),
+    // Broadcast channels. The provider sends no broadcasts, so these concern one request at most.
+    ("FeatureNotEnabled", Class::Request),
+    ("TopicMismatch", Class::Topic),
     ("MissingChannelId", Class::Request),
     ("BadChannelId", Class::Request),
     ("ChannelNotRegistered", Class::Request),
@@ -92,47 +116,138 @@ const REASONS: &[(&str, Class)] = &[
     ("CannotCreateChannelConfig", Class::Request),
 ];
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+/// What `reason` means and what to do about it, in a clause; empty if the reason says enough.
+fn explanation(reason: &str) -> &'static str {
+    match reason {
+        "BadDeviceToken" => {
+            "the token is of the other environment, or not one of Apple's: debug builds have sandbox tokens, released apps and TestFlight production tokens"
+        }
+        "DeviceTokenNotForTopic" => "the token belongs to another app than the topic",
+        "InvalidProviderToken" => {
+            "`key`, `key_id` and `team_id` do not belong together, the key was revoked, or this machine's clock is wrong"
+        }
+        "ExpiredProviderToken" => "the provider token is too old: check this machine's clock",
+        "MissingProviderToken" => {
+            "the request arrived without the credential: check for a proxy that removes headers or terminates TLS"
+        }
+        "BadTopic" => "the topic is malformed: `topic` is the app's bundle id without a suffix",
+        "TopicDisallowed" | "TopicMismatch" => {
+            "the key or certificate does not cover the topic: check `topic`, and the topics of a topic-specific key"
+        }
+        "BadCertificateEnvironment" | "BadEnvironmentKeyIdInToken" | "BadEnvironmentKeyInToken" => {
+            "the credential is for the other environment"
+        }
+        "BadCertificate" => "the certificate was revoked, has expired, or is not for push",
+        "UnrelatedKeyIdInToken" => {
+            "the connection was first used with another key that this one is not related to"
+        }
+        "Forbidden" => {
+            "the account may not send: check the developer account for agreements to accept"
+        }
+        _ => "",
+    }
+}
+
+/// The longest reason, in bytes. Apple's longest has 27.
+const MAX_REASON: usize = 48;
+
 struct Body {
     reason: String,
-    timestamp: Option<i64>,
+    /// Milliseconds since 1970, with a 410.
+    timestamp: Option<Timestamp>,
 }
 
 impl Body {
+    /// Reads a body in Apple's format: an object whose `reason` is a word. An odd `timestamp` (text, a fraction, out of range) is
+    /// read as far as it can be and never hides the reason.
     fn read(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+        let body: Value = serde_json::from_slice(bytes).ok()?;
+        let reason = body.get("reason")?.as_str()?;
+        if !is_word(reason) && class_of(reason).is_none() {
+            return None;
+        }
+        Some(Self {
+            reason: reason.to_owned(),
+            timestamp: body.get("timestamp").and_then(millis),
+        })
     }
 }
 
-/// The verdict on one request from its answer. `now` dates what the answer may not date later than now.
-pub(crate) fn classify(response: &Response<Bytes>, now: Timestamp) -> (Verdict, Action) {
+/// Returns `true` if `reason` has the form of Apple's reasons. A sentence comes from another server, and may repeat what must
+/// not be shown.
+fn is_word(reason: &str) -> bool {
+    (1..=MAX_REASON).contains(&reason.len())
+        && reason.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+fn millis(timestamp: &Value) -> Option<Timestamp> {
+    let millis = match timestamp {
+        Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
+        Value::String(text) => {
+            let text = text.trim();
+            text.parse().ok().or_else(|| whole(text.parse().ok()?))
+        }
+        _ => None,
+    };
+    millis
+        .filter(|millis| *millis > 0)
+        .map(Timestamp::from_unix_millis)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the range is checked, and a fraction of a millisecond is dropped"
+)]
+fn whole(number: f64) -> Option<i64> {
+    // 2^53: every whole number up to here is exact.
+    (0.0..9_007_199_254_740_992.0)
+        .contains(&number)
+        .then_some(number as i64)
+}
+
+/// Classifies the answer to one request. `now` is the latest time at which a token can have died.
+pub(crate) fn classify(
+    response: &Response<Bytes>,
+    topic: TopicOrigin,
+    now: Timestamp,
+) -> (Verdict, Action) {
     let (status, headers) = (response.status(), response.headers());
-    let answer = |code: &str| {
-        let answer = VendorAnswer::new(status.as_u16(), code);
-        // The sandbox's own id finds the push in Apple's console.
-        let id = ["apns-unique-id", "apns-id", "apns-request-id"]
-            .into_iter()
-            .find_map(|it| headers.get(it)?.to_str().ok());
-        answer.with_request_id(id.unwrap_or_default())
-    };
-    if status == StatusCode::OK {
-        return (Verdict::accepted(answer("")), Action::None);
+    if status == StatusCode::OK && is_apples(headers) && response.body().is_empty() {
+        return (accepted(headers), Action::None);
     }
-    let Some(body) = Body::read(response.body()) else {
-        let answer = answer("")
-            .with_text("the answer is not Apple's: a proxy or another server may have given it");
-        return (by_status(status, None, answer, headers, now), Action::None);
+    let body =
+        Body::read(response.body()).filter(|_| !status.is_success() && !status.is_redirection());
+    let Some(body) = body else {
+        return (not_the_vendors(status, headers, now), Action::None);
     };
-    let answer = answer(&body.reason);
-    let since = body
-        .timestamp
-        .filter(|it| *it > 0)
-        .map(|it| Timestamp::from_unix_millis(it).min(now));
+    let answer = answer(status, headers, &body.reason).with_text(explanation(&body.reason));
     match class_of(&body.reason) {
-        Some(class) => of_class(class, since, answer, headers, now),
-        None => (by_status(status, since, answer, headers, now), Action::None),
+        Some(class) => {
+            let since = body.timestamp.map(|at| at.min(now));
+            of_class(class, topic, since, answer, headers, now)
+        }
+        None => {
+            let verdict = Verdict::new(unknown_code(status), answer);
+            (with_retry_after(verdict, headers, now), Action::None)
+        }
     }
+}
+
+fn accepted(headers: &HeaderMap) -> Verdict {
+    Verdict::accepted(answer(StatusCode::OK, headers, ""))
+}
+
+fn answer(status: StatusCode, headers: &HeaderMap, code: &str) -> VendorAnswer {
+    // The sandbox's own id finds the push in Apple's console.
+    let id = ["apns-unique-id", "apns-id", "apns-request-id"]
+        .into_iter()
+        .find_map(|name| headers.get(name)?.to_str().ok());
+    VendorAnswer::new(status.as_u16(), code).with_request_id(id.unwrap_or_default())
+}
+
+/// Returns `true` if the answer has the header that Apple's answers have. A captive portal's 200 does not.
+fn is_apples(headers: &HeaderMap) -> bool {
+    headers.contains_key("apns-id")
 }
 
 fn class_of(reason: &str) -> Option<Class> {
@@ -143,127 +258,108 @@ fn class_of(reason: &str) -> Option<Class> {
 
 fn of_class(
     class: Class,
+    topic: TopicOrigin,
     since: Option<Timestamp>,
     answer: VendorAnswer,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> (Verdict, Action) {
-    let plain = |kind, answer| (Verdict::new(kind, answer), Action::None);
-    match class {
-        Class::Request => plain(VerdictKind::PayloadRefused, answer),
-        Class::OtherEnvironment => plain(
-            VerdictKind::TokenMismatch(Mismatch::Environment),
-            answer.with_text(
-                "the token is of the other environment, or none of Apple's: debug builds have sandbox tokens, released apps and TestFlight production tokens",
-            ),
+    let by_message = topic == TopicOrigin::Message;
+    let (kind, action) = match class {
+        // Apple judged the token by a topic that the message chose: that says nothing of token or credential.
+        Class::OtherEnvironment
+        | Class::OtherApp
+        | Class::Dead
+        | Class::Topic
+        | Class::Forbidden
+            if by_message =>
+        {
+            let answer = answer.with_text(
+                "Apple refused the token or the topic under the push type that the message asks for: check the message's `push-type`",
+            );
+            let verdict = Verdict::new(VerdictKind::PayloadRefused, answer);
+            return (verdict, Action::None);
+        }
+        Class::Request => (VerdictKind::PayloadRefused, Action::None),
+        // The credential may well cover the app's alerts: nothing follows for other targets.
+        Class::Topic if topic == TopicOrigin::Slot => (VerdictKind::TargetRefused, Action::None),
+        Class::Topic | Class::Credential | Class::Forbidden => {
+            (VerdictKind::CredentialRefused, Action::None)
+        }
+        Class::OtherKey => (VerdictKind::CredentialRefused, Action::Reconnect),
+        Class::OtherEnvironment => (
+            VerdictKind::TokenUnusable(TokenFault::Environment),
+            Action::None,
         ),
-        Class::OtherApp => plain(
-            VerdictKind::TokenMismatch(Mismatch::App),
-            answer.with_text("the token belongs to another app than the topic"),
-        ),
-        Class::Dead => plain(VerdictKind::TokenDead { since }, answer),
-        Class::Credential => plain(VerdictKind::CredentialRefused, answer),
-        Class::StaleToken => (stale(answer, MIN_BETWEEN), Action::RenewToken),
-        Class::InvalidToken => (
-            Verdict::new(VerdictKind::CredentialRefused, answer),
-            Action::CheckTokenDate,
-        ),
+        Class::OtherApp => (VerdictKind::TokenUnusable(TokenFault::App), Action::None),
+        Class::Dead => (VerdictKind::TokenDead { since }, Action::None),
+        Class::StaleToken => return (stale(answer, MIN_BETWEEN), Action::RenewToken),
+        Class::InvalidToken => (VerdictKind::CredentialRefused, Action::CheckTokenDate),
         Class::TooManyTokens => {
             let wait = match Retry::from_headers(headers, now) {
                 Some(Retry::After(wait)) => wait.max(MIN_BETWEEN),
                 _ => MIN_BETWEEN,
             };
             let verdict = Verdict::new(VerdictKind::RateLimited(Scope::Credential), answer);
-            (verdict.with_retry(Retry::After(wait)), Action::None)
+            return (verdict.with_retry(Retry::After(wait)), Action::None);
         }
-        Class::TooManyRequests => (
-            with_retry_after(
-                Verdict::new(VerdictKind::RateLimited(Scope::Token), answer),
-                headers,
-                now,
-            ),
-            Action::None,
-        ),
-        Class::Idle => (
-            Verdict::new(VerdictKind::Unavailable, answer),
-            Action::Resend,
-        ),
-        Class::Down => (
-            with_retry_after(Verdict::new(VerdictKind::Unavailable, answer), headers, now),
-            Action::None,
-        ),
+        Class::TooManyRequests => (VerdictKind::RateLimited(Scope::Token), Action::None),
+        Class::Idle => (VerdictKind::Unavailable(Scope::Credential), Action::Resend),
+        Class::Down => (VerdictKind::Unavailable(Scope::Credential), Action::None),
+    };
+    let verdict = Verdict::new(kind, answer);
+    match kind {
+        VerdictKind::RateLimited(_) | VerdictKind::Unavailable(_) => {
+            (with_retry_after(verdict, headers, now), action)
+        }
+        _ => (verdict, action),
     }
 }
 
-/// The provider token is too old, and another cannot be had before `wait` is over.
+/// The verdict if Apple considers the provider token too old and no other can be signed before `wait` has passed.
 pub(crate) fn stale(answer: VendorAnswer, wait: Duration) -> Verdict {
     Verdict::new(
         VerdictKind::RateLimited(Scope::Credential),
         answer.with_text(
-            "Apple calls the provider token too old, and wants 20 minutes between two of them: check this machine's clock",
+            "Apple considers the provider token too old and allows a new one every 20 minutes: check this machine's clock",
         ),
     )
     .with_retry(Retry::After(wait))
 }
 
-/// A reason that nobody knows yet, or none. Conservative: a token dies only of a 410 that says since when.
-fn by_status(
-    status: StatusCode,
-    since: Option<Timestamp>,
-    answer: VendorAnswer,
-    headers: &HeaderMap,
-    now: Timestamp,
-) -> Verdict {
-    let kind = match status.as_u16() {
-        410 if since.is_some() => VerdictKind::TokenDead { since },
-        401 | 403 => VerdictKind::CredentialRefused,
-        407 | 408 | 500..=599 => VerdictKind::Unavailable,
-        429 => VerdictKind::RateLimited(Scope::Token),
-        400..=499 => VerdictKind::PayloadRefused,
-        _ => VerdictKind::Unknown,
-    };
-    with_retry_after(Verdict::new(kind, answer), headers, now)
-}
-
-fn with_retry_after(verdict: Verdict, headers: &HeaderMap, now: Timestamp) -> Verdict {
-    // Apple does not document the header; whoever sends it means it.
-    match Retry::from_headers(headers, now) {
-        Some(retry) if verdict.retry == Retry::Backoff => verdict.with_retry(retry),
-        _ => verdict,
-    }
-}
-
-/// The verdict on a request that got no answer.
+/// Classifies a request that got no whole answer.
 pub(crate) fn classify_error(error: &HttpError) -> Verdict {
-    let answer = VendorAnswer::none(error.to_string());
-    // Apple's last words on a connection (GOAWAY) have the vocabulary of its answers.
-    let words = error
-        .go_away()
-        .and_then(|it| Body::read(it.debug_data()))
-        .map(|it| it.reason);
-    if let Some(reason) = words {
-        let mut answer = answer.clone();
-        answer.code = VendorAnswer::new(0, &reason).code;
-        match class_of(&reason) {
-            Some(Class::Credential | Class::InvalidToken) => {
-                return Verdict::new(VerdictKind::CredentialRefused, answer);
-            }
-            Some(Class::TooManyTokens) => {
-                return Verdict::new(VerdictKind::RateLimited(Scope::Credential), answer)
-                    .with_retry(Retry::After(MIN_BETWEEN));
-            }
-            _ => {}
+    if let Some(head) = error.response_head() {
+        // Apple answers with a status and no body, so a stream that does not end changes nothing about it.
+        if head.status == StatusCode::OK && is_apples(&head.headers) {
+            return accepted(&head.headers);
         }
-        return Verdict::new(by_processed(error), answer);
+        // Whatever a refusal's body would have said, the push was not accepted.
+        if head.status.is_client_error() || head.status.is_server_error() {
+            return Verdict::unavailable(error.to_string());
+        }
     }
-    Verdict::new(by_processed(error), answer)
-}
-
-fn by_processed(error: &HttpError) -> VerdictKind {
-    match (error.kind(), error.processed()) {
-        (HttpErrorKind::InvalidRequest, _) => VerdictKind::PayloadRefused,
-        (_, Processed::Never) => VerdictKind::Unavailable,
-        (_, Processed::Unknown) => VerdictKind::Unknown,
+    let verdict = unanswered(error);
+    // Apple's GOAWAY names its reason in the vocabulary of the answers.
+    let reason = error
+        .go_away()
+        .and_then(|frame| Body::read(frame.debug_data()))
+        .map(|body| body.reason);
+    let Some(reason) = reason else {
+        return verdict;
+    };
+    let mut answer = VendorAnswer::none(error.to_string());
+    answer.code = VendorAnswer::new(0, &reason).code;
+    match class_of(&reason) {
+        Some(Class::Credential | Class::Forbidden | Class::InvalidToken) => {
+            let answer = answer.with_text(explanation(&reason));
+            Verdict::new(VerdictKind::CredentialRefused, answer)
+        }
+        Some(Class::TooManyTokens) => {
+            Verdict::new(VerdictKind::RateLimited(Scope::Credential), answer)
+                .with_retry(Retry::After(MIN_BETWEEN))
+        }
+        _ => Verdict::new(verdict.kind, answer),
     }
 }
 
@@ -274,29 +370,35 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
     const DEAD_SINCE: Timestamp = Timestamp::from_unix_millis(1_454_948_015_990);
 
-    fn answer(status: u16, body: &str) -> (Verdict, Action) {
+    fn answer_to(topic: TopicOrigin, status: u16, body: &str) -> (Verdict, Action) {
         let response = Response::builder()
             .status(status)
+            .header("apns-id", "a")
             .body(Bytes::copy_from_slice(body.as_bytes()))
             .unwrap();
-        classify(&response, NOW)
+        classify(&response, topic, NOW)
+    }
+
+    fn answer(status: u16, body: &str) -> (Verdict, Action) {
+        answer_to(TopicOrigin::Credential, status, body)
     }
 
     fn reason(status: u16, reason: &str) -> (Verdict, Action) {
         answer(status, &format!(r#"{{"reason":"{reason}"}}"#))
     }
 
-    /// Apple's whole list, with the status of each, and what must become of the delivery.
+    /// Apple's whole list, with the status of each, and what becomes of the delivery.
     #[test]
     fn every_documented_reason_has_its_verdict() {
-        use Action::{CheckTokenDate, None as Nothing, RenewToken, Resend};
+        use Action::{CheckTokenDate, None as Nothing, Reconnect, RenewToken, Resend};
         use Retry::{After, Backoff, Never};
         use VerdictKind::{
-            CredentialRefused, PayloadRefused, RateLimited, TokenDead, TokenMismatch, Unavailable,
+            CredentialRefused, PayloadRefused, RateLimited, TokenDead, TokenUnusable, Unavailable,
         };
-        let environment = TokenMismatch(Mismatch::Environment);
-        let app = TokenMismatch(Mismatch::App);
+        let environment = TokenUnusable(TokenFault::Environment);
+        let app = TokenUnusable(TokenFault::App);
         let dead = TokenDead { since: None };
+        let down = Unavailable(Scope::Credential);
         let twenty = After(Duration::from_secs(1200));
         let (of_token, of_credential) = (RateLimited(Scope::Token), RateLimited(Scope::Credential));
         let table = [
@@ -305,10 +407,10 @@ mod tests {
             (400, "BadExpirationDate", PayloadRefused, Never, Nothing),
             (400, "BadMessageId", PayloadRefused, Never, Nothing),
             (400, "BadPriority", PayloadRefused, Never, Nothing),
-            (400, "BadTopic", PayloadRefused, Never, Nothing),
+            (400, "BadTopic", CredentialRefused, Backoff, Nothing),
             (400, "DeviceTokenNotForTopic", app, Never, Nothing),
             (400, "DuplicateHeaders", PayloadRefused, Never, Nothing),
-            (400, "IdleTimeout", Unavailable, Backoff, Resend),
+            (400, "IdleTimeout", down, Backoff, Resend),
             (400, "InvalidPushType", PayloadRefused, Never, Nothing),
             (400, "MissingDeviceToken", PayloadRefused, Never, Nothing),
             (400, "MissingTopic", PayloadRefused, Never, Nothing),
@@ -349,7 +451,7 @@ mod tests {
                 "UnrelatedKeyIdInToken",
                 CredentialRefused,
                 Backoff,
-                Nothing,
+                Reconnect,
             ),
             (
                 403,
@@ -378,16 +480,11 @@ mod tests {
                 Nothing,
             ),
             (429, "TooManyRequests", of_token, Backoff, Nothing),
-            (500, "InternalServerError", Unavailable, Backoff, Nothing),
-            (503, "ServiceUnavailable", Unavailable, Backoff, Nothing),
-            (503, "Shutdown", Unavailable, Backoff, Nothing),
-            (
-                400,
-                "FeatureNotEnabled",
-                CredentialRefused,
-                Backoff,
-                Nothing,
-            ),
+            (500, "InternalServerError", down, Backoff, Nothing),
+            (503, "ServiceUnavailable", down, Backoff, Nothing),
+            (503, "Service Unavailable", down, Backoff, Nothing),
+            (503, "Shutdown", down, Backoff, Nothing),
+            (400, "FeatureNotEnabled", PayloadRefused, Never, Nothing),
             (403, "TopicMismatch", CredentialRefused, Backoff, Nothing),
             (400, "MissingChannelId", PayloadRefused, Never, Nothing),
             (400, "BadChannelId", PayloadRefused, Never, Nothing),
@@ -415,8 +512,38 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_token_is_dead_since_the_moment_that_apple_names() {
-        for word in ["Unregistered", "ExpiredToken", "NotInventedYet"] {
+    fn a_topic_of_one_slot_that_is_refused_does_not_concern_the_credential() {
+        for word in ["TopicDisallowed", "TopicMismatch", "BadTopic"] {
+            let body = format!(r#"{{"reason":"{word}"}}"#);
+            let (verdict, _) = answer_to(TopicOrigin::Slot, 400, &body);
+            assert_eq!(verdict.kind, VerdictKind::TargetRefused, "{word}");
+            assert!(verdict.answer.text.contains("topic"), "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_push_type_that_the_message_chose_never_counts_against_token_or_credential() {
+        for (status, word) in [
+            (400, "BadDeviceToken"),
+            (400, "DeviceTokenNotForTopic"),
+            (400, "TopicDisallowed"),
+            (400, "BadTopic"),
+            (403, "TopicMismatch"),
+            (403, "Forbidden"),
+            (410, "Unregistered"),
+            (410, "ExpiredToken"),
+        ] {
+            let body = format!(r#"{{"reason":"{word}","timestamp":1454948015990}}"#);
+            let (verdict, _) = answer_to(TopicOrigin::Message, status, &body);
+            assert_eq!(verdict.kind, VerdictKind::PayloadRefused, "{word}");
+            assert_eq!(verdict.answer.code, word);
+            assert!(verdict.answer.text.contains("`push-type`"), "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_dead_since_the_time_that_apple_names() {
+        for word in ["Unregistered", "ExpiredToken"] {
             let body = format!(r#"{{"reason":"{word}","timestamp":1454948015990}}"#);
             let kind = VerdictKind::TokenDead {
                 since: Some(DEAD_SINCE),
@@ -426,53 +553,110 @@ mod tests {
     }
 
     #[test]
-    fn a_token_never_dies_in_the_future() {
-        let body = r#"{"reason":"Unregistered","timestamp":99999999999999}"#;
-        let kind = VerdictKind::TokenDead { since: Some(NOW) };
-        assert_eq!(answer(410, body).0.kind, kind);
-    }
-
-    #[test]
-    fn a_reason_that_nobody_knows_is_kept_and_costs_no_token() {
-        for status in [
-            400, 401, 403, 404, 409, 410, 413, 418, 429, 500, 502, 599, 300, 204,
+    fn an_odd_timestamp_does_not_hide_the_reason() {
+        for (timestamp, since) in [
+            (r#""1454948015990""#, Some(DEAD_SINCE)),
+            ("1454948015990.25", Some(DEAD_SINCE)),
+            ("1.45494801599e12", Some(DEAD_SINCE)),
+            (r#"" 1454948015990.0 ""#, Some(DEAD_SINCE)),
+            (r#""2016-02-08T16:13:35Z""#, None),
+            ("-5", None),
+            ("0", None),
+            ("1e300", None),
+            (r#""NaN""#, None),
+            ("true", None),
+            ("null", None),
+            ("{}", None),
+            ("99999999999999999999999", None),
+            ("99999999999999", Some(NOW)),
         ] {
-            let (verdict, action) = reason(status, "InventedTomorrow");
-            assert_eq!(verdict.answer.code, "InventedTomorrow");
-            assert!(
-                !matches!(
-                    verdict.kind,
-                    VerdictKind::TokenDead { .. } | VerdictKind::Accepted
-                ),
-                "{status}"
+            let body = format!(r#"{{"reason":"Unregistered","timestamp":{timestamp}}}"#);
+            let verdict = answer(410, &body).0;
+            assert_eq!(
+                verdict.kind,
+                VerdictKind::TokenDead { since },
+                "{timestamp}"
             );
-            assert_eq!(action, Action::None);
+            assert_eq!(verdict.answer.code, "Unregistered");
         }
-        assert_eq!(reason(403, "X").0.kind, VerdictKind::CredentialRefused);
-        assert_eq!(reason(502, "X").0.kind, VerdictKind::Unavailable);
-        assert_eq!(reason(422, "X").0.kind, VerdictKind::PayloadRefused);
-        assert_eq!(reason(204, "X").0.kind, VerdictKind::Unknown);
     }
 
     #[test]
-    fn an_answer_that_is_not_apples_is_judged_by_its_status() {
-        let (verdict, _) = answer(403, "<html>proxy</html>");
-        assert_eq!(verdict.kind, VerdictKind::CredentialRefused);
-        assert!(verdict.answer.text.contains("not Apple's"));
-        assert!(!verdict.answer.text.contains("html"));
-        assert_eq!(answer(410, "").0.kind, VerdictKind::PayloadRefused);
-        assert_eq!(answer(503, "").0.kind, VerdictKind::Unavailable);
+    fn an_unknown_reason_is_kept_and_costs_neither_token_nor_credential() {
+        for status in [
+            400, 401, 403, 404, 409, 410, 413, 418, 422, 429, 500, 502, 599,
+        ] {
+            let body = r#"{"reason":"InventedTomorrow","timestamp":1454948015990}"#;
+            let (verdict, action) = answer(status, body);
+            assert_eq!(verdict.answer.code, "InventedTomorrow");
+            assert_eq!(action, Action::None);
+            let kind = match status {
+                429 => VerdictKind::RateLimited(Scope::Credential),
+                500.. => VerdictKind::Unavailable(Scope::Credential),
+                _ => VerdictKind::TargetRefused,
+            };
+            assert_eq!(verdict.kind, kind, "{status}");
+        }
     }
 
     #[test]
-    fn the_vendors_wish_to_wait_is_honoured_in_both_forms() {
+    fn an_answer_that_is_not_apples_settles_nothing_whatever_its_status() {
+        let down = VerdictKind::Unavailable(Scope::Credential);
+        for status in [
+            200, 204, 302, 400, 401, 403, 404, 407, 410, 413, 421, 429, 500, 503,
+        ] {
+            for body in [
+                "<html>proxy</html>",
+                "{}",
+                "[]",
+                r#"{"reason":""}"#,
+                r#"{"reason":7}"#,
+                r#"{"reason":"the request was blocked"}"#,
+                r#"{"error":"denied"}"#,
+                r#""Unregistered""#,
+                "Unregistered",
+            ] {
+                let (verdict, action) = answer(status, body);
+                assert_eq!(verdict.kind, down, "{status} {body}");
+                assert_eq!(verdict.retry, Retry::Backoff);
+                assert_eq!(action, Action::None);
+                assert!(!verdict.answer.text.contains("proxy</html>"));
+                assert!(verdict.answer.text.contains("format"), "{verdict:?}");
+            }
+            if status != 200 {
+                assert_eq!(answer(status, "").0.kind, down, "{status}");
+            }
+        }
+        // A success that has a reason is none of Apple's either.
+        assert_eq!(reason(200, "Unregistered").0.kind, down);
+        assert_eq!(reason(302, "Unregistered").0.kind, down);
+    }
+
+    #[test]
+    fn a_success_without_apples_header_is_not_apples() {
+        let captive_portal = Response::builder().status(200).body(Bytes::new()).unwrap();
+        let (verdict, _) = classify(&captive_portal, TopicOrigin::Credential, NOW);
+        assert_eq!(verdict.kind, VerdictKind::Unavailable(Scope::Credential));
+        assert_eq!(answer(200, "").0.kind, VerdictKind::Accepted);
+    }
+
+    #[test]
+    fn an_invalid_provider_token_may_be_the_fault_of_the_clock() {
+        let text = reason(403, "InvalidProviderToken").0.answer.text.clone();
+        for word in ["`key_id`", "`team_id`", "revoked", "clock"] {
+            assert!(text.contains(word), "{text}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_honoured_in_both_forms() {
         let with = |value: &str, word: &str| {
             let response = Response::builder()
                 .status(503)
                 .header("retry-after", value)
                 .body(Bytes::from(format!(r#"{{"reason":"{word}"}}"#)))
                 .unwrap();
-            classify(&response, NOW).0.retry
+            classify(&response, TopicOrigin::Credential, NOW).0.retry
         };
         let after = |seconds| Retry::After(Duration::from_secs(seconds));
         assert_eq!(with("120", "ServiceUnavailable"), after(120));
@@ -496,7 +680,7 @@ mod tests {
             .header("apns-unique-id", "b")
             .body(Bytes::new())
             .unwrap();
-        let (verdict, _) = classify(&response, NOW);
+        let (verdict, _) = classify(&response, TopicOrigin::Credential, NOW);
         assert_eq!(verdict.kind, VerdictKind::Accepted);
         assert_eq!(verdict.answer.request_id, "b");
     }

@@ -1,21 +1,27 @@
-//! What an operator writes to send with a key or a certificate of theirs.
+//! The configuration of a credential, and what is checked of it without asking Apple.
 use std::sync::Arc;
 
-use http::{Uri, uri::Authority, uri::Scheme};
-use push_core::{Clock, Environment, Error, ErrorKind, Result, Secret};
-use push_http::{HttpConfig, Protocols};
+use http::Uri;
+use push_core::{BuildContext, Environment, Error, ErrorKind, Result, Secret};
+use push_http::{Client, HttpConfig, Protocols};
+use push_kit::{endpoint::Endpoint, faults::Faults};
 use serde::Deserialize;
 
 use crate::{
-    certificate::{CertificateFacts, Identity},
-    token::{SigningKey, TokenSource},
+    auth::{
+        Auth,
+        certificate::{CertificateFacts, Identity},
+        token::{SigningKey, TokenSource},
+    },
+    render::PushType,
 };
 
-/// How to reach Apple, and as whom: with a key (`key`, `key_id`, `team_id`) or with a certificate (`certificate`).
+/// A credential of Apple's: a key (`key`, `key_id`, `team_id`) or a certificate (`certificate`), for one app and environment.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ApnsConfig {
-    /// The PEM text of the `.p8` file; or, beside a `certificate` in PEM, of that certificate's private key.
+    /// The text of the `.p8` file; or, with a `certificate` in PEM, the PEM text of that certificate's private key. Lost or
+    /// escaped line breaks do not matter.
     pub key: Option<Secret>,
     /// The key's id, 10 letters and digits: in the file's name, `AuthKey_<key id>.p8`.
     pub key_id: Option<String>,
@@ -23,155 +29,130 @@ pub struct ApnsConfig {
     pub team_id: Option<String>,
     /// A certificate with its private key: the base64 of a `.p12` file, or PEM text. Secret, because it holds the key.
     pub certificate: Option<Secret>,
-    /// The password of the `.p12` file.
+    /// The password of the `.p12` file. One line break at its end is ignored.
     pub password: Option<Secret>,
-    /// The app's bundle id, without a suffix. A certificate says it by itself.
+    /// The app's bundle id, without a suffix and without the team id. Optional with a certificate, which names it.
     pub topic: Option<String>,
-    /// `sandbox` for debug builds, `production` for released apps and TestFlight. Some certificates say it by themselves.
-    pub environment: Option<Environment>,
-    /// Where to send to instead of Apple's host, as in `https://api.push.apple.com:2197` or `https://127.0.0.1:9443`.
+    /// `sandbox` (or `development`) for debug builds, `production` for released apps and TestFlight. Optional with a
+    /// certificate for one environment only.
+    pub environment: Option<String>,
+    /// An address to use instead of Apple's host, for instance `https://api.push.apple.com:2197`.
     pub endpoint: Option<String>,
     /// How to connect.
     pub http: HttpConfig,
 }
 
-/// As whom requests are sent.
-#[derive(Debug)]
-pub(crate) enum Auth {
-    Token(TokenSource),
-    Certificate(CertificateFacts),
-}
-
-/// A configuration that was found to be good.
+/// A configuration without faults.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) auth: Auth,
     pub(crate) topic: String,
     pub(crate) environment: Environment,
-    pub(crate) scheme: Scheme,
-    pub(crate) authority: Authority,
-    pub(crate) http: HttpConfig,
-}
-
-/// Collects everything that is wrong, so that an operator corrects it in one go.
-#[derive(Default)]
-struct Faults(Vec<String>);
-
-impl Faults {
-    fn add(&mut self, fault: impl Into<String>) {
-        self.0.push(fault.into());
-    }
-
-    fn keep<T>(&mut self, result: Result<T, String>) -> Option<T> {
-        result.map_err(|fault| self.add(fault)).ok()
-    }
-
-    fn into_error(self) -> Error {
-        Error::new(ErrorKind::Config, self.0.join("; "))
-    }
+    /// Scheme, host and port.
+    pub(crate) origin: Uri,
+    pub(crate) client: Client,
 }
 
 impl ApnsConfig {
     /// Checks everything that can be checked without asking Apple.
-    pub(crate) fn check(mut self, clock: &Arc<dyn Clock>) -> Result<Checked> {
-        let mut faults = Faults::default();
-        let http = std::mem::take(&mut self.http).with_protocols(Protocols::H2Only);
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], with every fault.
+    pub(crate) fn check(mut self, context: &BuildContext) -> Result<Checked> {
+        let mut faults = Faults::new();
+        let http = std::mem::take(&mut self.http)
+            .with_protocols(Protocols::H2Only)
+            .with_addresses(context.addresses.clone());
+        for value in [&mut self.key_id, &mut self.team_id, &mut self.topic] {
+            // Copied from a web page, often with blanks around it.
+            *value = value
+                .take()
+                .map(|text| text.trim().to_owned())
+                .filter(|text| !text.is_empty());
+        }
         let by_certificate = self.certificate.is_some();
         let (auth, http) = match self.certificate.take() {
             Some(certificate) => self.certificate_auth(&certificate, http, &mut faults),
-            None => (self.token_auth(clock, &mut faults), http),
+            None => (self.token_auth(context, &mut faults), http),
         };
-        let facts = match &auth {
-            Some(Auth::Certificate(facts)) => Some(facts),
-            _ => None,
-        };
-        // A certificate that cannot be read says neither topic nor environment: one fault is enough for it.
-        let readable = auth.is_some() || !by_certificate;
-        let topic = if readable || self.topic.is_some() {
-            self.topic_of(facts, &mut faults)
-        } else {
-            None
-        };
-        let environment = if readable || self.environment.is_some() {
-            self.environment_of(facts, &mut faults)
-        } else {
-            None
-        };
+        let facts = auth.as_ref().and_then(Auth::certificate);
+        // A certificate that cannot be read names neither topic nor environment: one fault is enough for it.
+        let is_readable = auth.is_some() || !by_certificate;
+        let topic = (is_readable || self.topic.is_some())
+            .then(|| faults.take("topic", self.topic_of(facts)))
+            .flatten();
+        let environment = (is_readable || self.environment.is_some())
+            .then(|| faults.take("environment", self.environment_of(facts)))
+            .flatten();
         let origin = match &self.endpoint {
-            Some(endpoint) => faults.keep(origin(endpoint)),
-            None => environment.map(|it| {
-                let host = match it {
-                    Environment::Sandbox => "api.sandbox.push.apple.com",
-                    Environment::Production => "api.push.apple.com",
-                };
-                (Scheme::HTTPS, Authority::from_static(host))
+            Some(endpoint) => faults
+                .take("endpoint", Endpoint::origin(endpoint.trim()))
+                .map(|endpoint| endpoint.uri().clone()),
+            None => environment.map(|environment| {
+                Uri::from_static(match environment {
+                    Environment::Sandbox => "https://api.sandbox.push.apple.com",
+                    Environment::Production => "https://api.push.apple.com",
+                })
             }),
         };
-        match (auth, topic, environment, origin) {
-            (Some(auth), Some(topic), Some(environment), Some((scheme, authority)))
-                if faults.0.is_empty() =>
-            {
-                Ok(Checked {
+        let client = faults.take("http", Client::new(http, Arc::clone(&context.clock)));
+        let checked = match (auth, topic, environment, origin, client) {
+            (Some(auth), Some(topic), Some(environment), Some(origin), Some(client)) => {
+                Some(Checked {
                     auth,
                     topic,
                     environment,
-                    scheme,
-                    authority,
-                    http,
+                    origin,
+                    client,
                 })
             }
-            _ => Err(faults.into_error()),
-        }
+            _ => None,
+        };
+        faults.finish(checked)
     }
 
-    fn token_auth(&self, clock: &Arc<dyn Clock>, faults: &mut Faults) -> Option<Auth> {
+    fn token_auth(&self, context: &BuildContext, faults: &mut Faults) -> Option<Auth> {
         if self.key.is_none() && self.key_id.is_none() && self.team_id.is_none() {
-            faults.add("there is no credential: set key, key_id and team_id of a .p8 key, or certificate and password of a .p12 file");
+            faults.add(
+                "key",
+                "is missing, and there is no certificate either",
+                "set key, key_id and team_id of a .p8 key, or certificate and password of a .p12 file",
+            );
             return None;
         }
-        if self.password.is_some() {
-            faults.add("`password` belongs to a .p12 `certificate`: a .p8 key has none");
-        }
-        let mut id = |name: &str, value: &Option<String>, place: &str| match value.as_deref() {
-            Some(id) if id.len() == 10 && id.bytes().all(|it| it.is_ascii_alphanumeric()) => {
-                Some(id.to_owned())
-            }
-            Some(id) => {
-                faults.add(format!(
-                    "`{name}` has 10 letters and digits, not {}: it is {place}",
-                    id.chars().count()
-                ));
-                None
-            }
-            None => {
-                faults.add(format!("`{name}` is missing: it is {place}"));
-                None
-            }
-        };
-        let key_id = id(
-            "key_id",
-            &self.key_id,
-            "in the name of the file, AuthKey_<key id>.p8",
+        faults.check(
+            self.password.is_none(),
+            "password",
+            "belongs to a .p12 certificate, and a .p8 key has none",
+            "remove it",
         );
-        let team_id = id(
+        let key_id = faults.take(
+            "key_id",
+            id(
+                self.key_id.as_deref(),
+                "it is in the name of the file, AuthKey_<key id>.p8",
+            ),
+        );
+        let team_id = faults.take(
             "team_id",
-            &self.team_id,
-            "in the membership details of the developer account",
+            id(
+                self.team_id.as_deref(),
+                "it is in the membership details of the developer account",
+            ),
         );
         let Some(key) = &self.key else {
-            faults.add("`key` is missing: it is the text of the .p8 file");
+            faults.add("key", "is missing", "set it to the text of the .p8 file");
             return None;
         };
-        // The key is read even where an id is wrong, to say everything at once.
+        // The key is read even if an id is wrong, to report every fault at once.
         let signing = SigningKey::from_pem(
             key,
             key_id.as_deref().unwrap_or_default(),
             team_id.as_deref().unwrap_or_default(),
-        )
-        .map_err(|fault| format!("`key` {fault}"));
-        let signing = faults.keep(signing)?;
+        );
+        let signing = faults.take("key", signing.map_err(fault))?;
         (key_id.is_some() && team_id.is_some())
-            .then(|| Auth::Token(TokenSource::new(signing, Arc::clone(clock))))
+            .then(|| Auth::Token(TokenSource::new(signing, Arc::clone(&context.clock))))
     }
 
     fn certificate_auth(
@@ -180,12 +161,19 @@ impl ApnsConfig {
         http: HttpConfig,
         faults: &mut Faults,
     ) -> (Option<Auth>, HttpConfig) {
-        if self.key_id.is_some() || self.team_id.is_some() {
-            faults.add("`certificate` and `key_id` or `team_id` exclude each other: keep the certificate, or the .p8 key with its two ids");
-        }
-        let identity = Identity::read(certificate, self.key.as_ref(), self.password.as_ref())
-            .map_err(|fault| format!("`certificate` {fault}"));
-        match faults.keep(identity) {
+        faults.check(
+            self.key_id.is_none() && self.team_id.is_none(),
+            "certificate",
+            "and key_id or team_id exclude each other",
+            "keep the certificate, or the .p8 key with its two ids",
+        );
+        let identity = Identity::read(
+            certificate,
+            self.key.as_ref(),
+            self.password.as_ref(),
+            self.topic.as_deref(),
+        );
+        match faults.take("certificate", identity.map_err(fault)) {
             Some(Identity { facts, client }) => (
                 Some(Auth::Certificate(facts)),
                 http.with_client_certificate(client),
@@ -194,80 +182,115 @@ impl ApnsConfig {
         }
     }
 
-    fn topic_of(&self, facts: Option<&CertificateFacts>, faults: &mut Faults) -> Option<String> {
-        let own = self.topic.as_deref().filter(|it| !it.is_empty());
-        if let Some(topic) = own
-            && !topic
-                .bytes()
-                .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'-' | b'_'))
-        {
-            faults.add("`topic` is the app's bundle id, as in com.example.chat: letters, digits, dots and hyphens");
-            return None;
-        }
-        match (own, facts) {
-            (Some(topic), Some(facts))
-                if !facts.topics.is_empty()
-                    && facts.bundle_id() != Some(topic)
-                    && !facts.has_topic(topic) =>
+    fn topic_of(&self, facts: Option<&CertificateFacts>) -> Result<String> {
+        let of_certificate = facts.and_then(CertificateFacts::bundle_id);
+        let Some(topic) = self.topic.as_deref() else {
+            return of_certificate.map(str::to_owned).ok_or_else(|| {
+                fault("is missing").advise("set it to the app's bundle id, as in com.example.chat")
+            });
+        };
+        if of_certificate != Some(topic) {
+            check_topic(topic, self.team_id.as_deref())?;
+            if let Some(facts) = facts
+                && !facts.topics.is_empty()
+                && !facts.has_topic(topic)
             {
-                let has: Vec<_> = facts.topics.iter().map(|it| it.topic.as_str()).collect();
-                faults.add(format!(
-                    "`topic` is {topic}, but the certificate is for {}: leave `topic` out, or use the other app's certificate",
-                    has.join(", ")
-                ));
-                None
-            }
-            (Some(topic), _) => Some(topic.to_owned()),
-            (None, Some(facts)) => match facts.bundle_id() {
-                Some(topic) => Some(topic.to_owned()),
-                None => {
-                    faults.add("`topic` is missing, and the certificate does not say it: set it to the app's bundle id");
-                    None
-                }
-            },
-            (None, None) => {
-                faults.add("`topic` is missing: it is the app's bundle id, as in com.example.chat");
-                None
+                let named: Vec<_> = facts
+                    .topics
+                    .iter()
+                    .map(|topic| topic.topic.as_str())
+                    .collect();
+                return Err(fault(format!(
+                    "is {topic}, but the certificate is for {}",
+                    named.join(", ")
+                ))
+                .advise("remove it, or use the other app's certificate"));
             }
         }
+        Ok(topic.to_owned())
     }
 
-    fn environment_of(
-        &self,
-        facts: Option<&CertificateFacts>,
-        faults: &mut Faults,
-    ) -> Option<Environment> {
-        let said = facts.map_or(&[][..], |it| &it.environments);
-        match (self.environment, said) {
-            (Some(own), said) if !said.is_empty() && !said.contains(&own) => {
-                faults.add(format!(
-                    "`environment` is {own}, but the certificate is for {} only",
-                    said[0]
-                ));
-                None
-            }
-            (Some(own), _) => Some(own),
-            (None, [only]) => Some(*only),
-            (None, _) => {
-                faults.add("`environment` is missing: sandbox for debug builds, production for released apps and TestFlight");
-                None
-            }
+    fn environment_of(&self, facts: Option<&CertificateFacts>) -> Result<Environment> {
+        let named = facts.map_or(&[][..], |facts| &facts.environments);
+        let own = self.environment.as_deref().map(str::trim);
+        let Some(own) = own.filter(|word| !word.is_empty()) else {
+            return match named {
+                [only] => Ok(*only),
+                _ => Err(fault("is missing").advise(ENVIRONMENTS)),
+            };
+        };
+        // In the words of this project, of Apple and of other gateways.
+        let own = match own.to_ascii_lowercase().as_str() {
+            "sandbox" | "development" | "dev" | "debug" => Environment::Sandbox,
+            "production" | "prod" | "release" => Environment::Production,
+            _ => return Err(fault("is not one of the two of Apple").advise(ENVIRONMENTS)),
+        };
+        if named.is_empty() || named.contains(&own) {
+            return Ok(own);
         }
+        Err(fault(format!(
+            "is {own}, but the certificate is for {} only",
+            named[0]
+        ))
+        .advise("remove it, or use the other environment's certificate"))
     }
 }
 
-fn origin(endpoint: &str) -> Result<(Scheme, Authority), String> {
-    let wrong = || {
-        "`endpoint` is a URL without a path, as in https://api.push.apple.com:2197; leave it out to send to Apple".to_owned()
-    };
-    let parts = endpoint.parse::<Uri>().map_err(|_| wrong())?.into_parts();
-    let path = parts.path_and_query.as_ref().map_or("/", |it| it.as_str());
-    match (parts.scheme, parts.authority) {
-        (Some(scheme), Some(authority))
-            if path == "/" && (scheme == Scheme::HTTPS || scheme == Scheme::HTTP) =>
-        {
-            Ok((scheme, authority))
+const ENVIRONMENTS: &str =
+    "write \"sandbox\" for debug builds, \"production\" for released apps and TestFlight";
+
+fn fault(what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Config, what)
+}
+
+/// Checks the id of a key or a team.
+fn id(id: Option<&str>, place: &str) -> Result<String> {
+    let what = match id {
+        None => "is missing".to_owned(),
+        Some(id) if id.chars().count() != 10 => format!(
+            "has {} characters, and Apple's have 10 letters and digits",
+            id.chars().count()
+        ),
+        Some(id) if id.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            return Ok(id.to_owned());
         }
-        _ => Err(wrong()),
+        Some(_) => "has a character that is no letter or digit".to_owned(),
+    };
+    Err(fault(what).advise(place))
+}
+
+/// Checks that `topic` can be a bundle id.
+fn check_topic(topic: &str, team_id: Option<&str>) -> Result<()> {
+    let is_bundle_id = topic
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    if !is_bundle_id {
+        return Err(
+            fault("is not a bundle id, which has letters, digits, dots and hyphens")
+                .advise("write the app's bundle id, as in com.example.chat"),
+        );
     }
+    let suffix = PushType::ALL
+        .iter()
+        .map(|push_type| push_type.topic_suffix())
+        .find(|suffix| !suffix.is_empty() && topic.ends_with(suffix));
+    if let Some(suffix) = suffix {
+        return Err(fault(format!(
+            "ends in {suffix}, and the gateway adds the suffix of each push type itself"
+        ))
+        .advise(format!("write the bundle id without {suffix}")));
+    }
+    let Some((first, rest)) = topic.split_once('.') else {
+        return Ok(());
+    };
+    let is_team_id = Some(first) == team_id
+        || (first.len() == 10
+            && first
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()));
+    if is_team_id {
+        return Err(fault("begins with a team id")
+            .advise(format!("write the bundle id alone, which is {rest}")));
+    }
+    Ok(())
 }

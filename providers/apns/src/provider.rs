@@ -1,35 +1,41 @@
 //! The provider: one credential, one environment, one app.
-use std::sync::Arc;
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::Poll,
+};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use http::{
-    Response,
-    uri::{Authority, Scheme},
-};
+use http::{HeaderMap, HeaderValue, Method, Response, Uri, header::AUTHORIZATION};
 use push_core::{
-    Batch, BuildContext, Capabilities, Channel, Clock, DeliveryId, DeviceToken, DynProvider,
-    Environment, Error, ErrorKind, Health, Mismatch, Notification, NotificationKind, Plugin,
-    Provider, ProviderKind, Result, Slot, Target, Timestamp, VendorAnswer, Verdict, VerdictKind,
-    Verdicts, async_trait,
+    AppId, Batch, Batching, BuildContext, Capabilities, Channel, Class, Clock, Content, ContentId,
+    DeliveryId, DeviceToken, DynProvider, Environment, Error, ErrorKind, Health, MessageId,
+    Notification, NotificationKind, Plugin, Provider, ProviderKind, Result, Slot, Target,
+    Timestamp, TokenFault, VendorAnswer, Verdict, VerdictKind, Verdicts, async_trait,
 };
-use push_http::{Client, HttpClient};
-use serde_json::json;
+use push_http::{Client, Head, HttpClient, HttpError, Item};
+use serde_json::{Map, Value};
 
 use crate::{
-    classify::{Action, classify, classify_error, stale},
-    config::{ApnsConfig, Auth, Checked},
-    push_type::PushType,
-    request::{Context, MAX_TTL, Prepared},
-    token::{Bearer, Renewed, SigningFailed},
+    auth::{
+        Auth,
+        token::{Bearer, Renewed, SigningFailed},
+    },
+    classify::{Action, TopicOrigin, classify, classify_error, stale},
+    config::{ApnsConfig, Checked},
+    render::{
+        Cache, Context, MAX_TTL, MIN_TTL, Path, PushType, Refusal, Rendered, number,
+        request::{APNS_ID, canonical},
+    },
 };
 
-/// Targets in one batch at most. Their requests all run at the same time on one task; more than this would only wait for
-/// each other, on a connection that Apple gives about a thousand streams.
+/// The most targets in one batch. Their requests share a connection, on which Apple allows about a thousand streams.
 const MAX_BATCH: usize = 500;
 
-/// No phone has it: every digit is zero.
-const NOBODY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// A token that no phone has: every digit is zero.
+const NO_PHONE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The plugin `provider/apns`.
 #[derive(Debug)]
@@ -42,218 +48,255 @@ impl Plugin for Apns {
     const EXAMPLE: &'static str = include_str!("example.toml");
 
     fn build(config: ApnsConfig, context: &BuildContext) -> Result<DynProvider> {
-        ApnsProvider::new(config, context).map(|it| Arc::new(it) as DynProvider)
+        ApnsProvider::new(config, context).map(|provider| Arc::new(provider) as DynProvider)
     }
 }
 
-/// Sends to Apple's service as one key or certificate, to one environment, for one app.
+/// Sends to Apple's service with one key or certificate, to one environment, for one app.
 ///
-/// A provider has connections of its own, and with a key one provider token that all of them share, so that neither a key
-/// nor an environment ever meets another's connection. Two providers with the same key sign a token each: Apple counts
-/// tokens by connection.
+/// A provider has connections of its own, and with a key one provider token for all of them, so that no connection ever sees
+/// two keys or environments. Two providers with the same key sign a token each: Apple counts tokens by connection.
 #[derive(Debug)]
 pub struct ApnsProvider {
     auth: Auth,
     topic: String,
-    scheme: Scheme,
-    authority: Authority,
+    origin: Uri,
     environment: Environment,
     capabilities: Capabilities,
-    client: Client,
+    client: Arc<dyn HttpClient>,
+    /// The same client, if it is the pool and not one that the caller brought.
+    pool: Option<Client>,
     clock: Arc<dyn Clock>,
+    rendered: Cache,
 }
 
 impl ApnsProvider {
-    /// Checks `config` and keeps it. Nothing is touched before the first send.
+    /// Checks `config` and builds the provider. Uses no network before the first send.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`], with everything that is wrong.
+    /// [`ErrorKind::Config`], with every fault.
     pub fn new(config: ApnsConfig, context: &BuildContext) -> Result<Self> {
         let Checked {
             auth,
             topic,
             environment,
-            scheme,
-            authority,
-            http,
-        } = config.check(&context.clock)?;
-        let client = Client::new(http, Arc::clone(&context.clock)).map_err(|it| it.at("http"))?;
+            origin,
+            client,
+        } = config.check(context)?;
         Ok(Self {
-            capabilities: capabilities(&auth, environment, &topic),
+            capabilities: capabilities(&auth, environment),
             auth,
             topic,
-            scheme,
-            authority,
+            origin,
             environment,
-            client,
+            client: Arc::new(client.clone()),
+            pool: Some(client),
             clock: Arc::clone(&context.clock),
+            rendered: Cache::default(),
         })
     }
 
-    /// What Apple wrote into the certificate, if this sends with one.
-    pub fn certificate(&self) -> Option<&crate::CertificateFacts> {
-        match &self.auth {
-            Auth::Certificate(facts) => Some(facts),
-            Auth::Token(_) => None,
+    /// Sends through `client` instead of a pool of the provider's own. A certificate must be part of `client` then.
+    #[must_use]
+    pub fn with_client(mut self, client: Arc<dyn HttpClient>) -> Self {
+        self.client = client;
+        self.pool = None;
+        self
+    }
+
+    /// Returns what Apple wrote into the certificate, if the provider authenticates with one.
+    pub const fn certificate(&self) -> Option<&crate::CertificateFacts> {
+        self.auth.certificate()
+    }
+
+    /// Returns the state of the connections; empty with a client of the caller's.
+    pub fn connections(&self) -> Vec<push_http::OriginStats> {
+        self.pool.as_ref().map(Client::stats).unwrap_or_default()
+    }
+
+    const fn context(&self) -> Context<'_> {
+        Context {
+            topic: self.topic.as_str(),
+            by_certificate: self.auth.certificate().is_some(),
         }
     }
 
-    /// The connections and requests of this moment.
-    pub fn connections(&self) -> Vec<push_http::OriginStats> {
-        self.client.stats()
-    }
-
-    /// One verdict for the whole batch, where it is known without a request.
-    fn refuse_all(&self, batch: &Batch, now: Timestamp) -> Option<Verdict> {
-        if batch.environment != self.environment {
+    /// Returns the one verdict on all targets, if it is known without a request.
+    fn refuse_all(&self, environment: Environment, now: Timestamp) -> Option<Verdict> {
+        if environment != self.environment {
             let text = format!(
-                "the token is of the {} environment, the credential of {}: register the device with the certificate id of its own build",
-                batch.environment, self.environment
+                "the token is of the {environment} environment, the credential of {}: register the device with the certificate id of its own build",
+                self.environment
             );
-            let kind = VerdictKind::TokenMismatch(Mismatch::Environment);
+            let kind = VerdictKind::TokenUnusable(TokenFault::Environment);
             return Some(Verdict::new(kind, VendorAnswer::none(text)));
         }
-        if let Auth::Certificate(facts) = &self.auth {
-            let text = if now > facts.valid_until {
-                "the certificate has expired: upload the renewed one under the same certificate id"
-            } else if now < facts.valid_from {
-                "the certificate is not valid yet: check this machine's clock"
-            } else {
-                return None;
-            };
-            return Some(Verdict::new(
-                VerdictKind::CredentialRefused,
-                VendorAnswer::none(text),
-            ));
-        }
-        None
+        let fault = self.auth.fault(now)?;
+        Some(Verdict::new(
+            VerdictKind::CredentialRefused,
+            VendorAnswer::none(fault),
+        ))
     }
 
-    fn prepare(
-        &self,
-        notification: &Notification,
-        slot: Slot,
-        dated: Timestamp,
-        now: Timestamp,
-    ) -> Result<Prepared, Verdict> {
-        let context = Context {
-            topic: &self.topic,
-            by_certificate: matches!(self.auth, Auth::Certificate(_)),
-            now,
-        };
-        Prepared::new(notification, slot, dated, context)
-            .map_err(|refusal| Verdict::payload_refused(refusal.code, refusal.text))
-    }
-
-    fn bearer(&self) -> Result<Option<Bearer>, SigningFailed> {
+    fn bearer(&self) -> Result<Option<Bearer>, Verdict> {
         match &self.auth {
-            Auth::Token(source) => source.bearer().map(Some),
+            Auth::Token(source) => source.bearer().map(Some).map_err(not_signed),
             Auth::Certificate(_) => Ok(None),
         }
     }
 
-    /// Sends to one token, and once more where Apple certainly did not take it and another attempt can help at once.
-    async fn deliver(
-        &self,
-        prepared: &Prepared,
-        delivery: DeliveryId,
-        token: &DeviceToken,
-    ) -> Verdict {
-        self.exchange(prepared, delivery, token)
-            .await
-            .unwrap_or_else(|SigningFailed| {
-                Verdict::unavailable("the provider token could not be signed")
-            })
+    /// Returns what all requests with this provider token have in common.
+    fn head(&self, bearer: Option<&Bearer>) -> Result<Arc<Head>, Verdict> {
+        let authorization = bearer.map(|bearer| (AUTHORIZATION, bearer.header.clone()));
+        let headers: HeaderMap = authorization.into_iter().collect();
+        Head::new(Method::POST, &self.origin, headers)
+            .map(Arc::new)
+            .map_err(|error| classify_error(&error))
     }
 
-    async fn exchange(
+    /// Returns the request to one target, as far as it differs from the others.
+    fn item(
         &self,
-        prepared: &Prepared,
-        delivery: DeliveryId,
-        token: &DeviceToken,
-    ) -> Result<Verdict, SigningFailed> {
-        let bearer = self.bearer()?;
-        let (verdict, action) = self.once(prepared, delivery, token, bearer.as_ref()).await;
-        let bearer = match (action, &self.auth, bearer) {
-            (Action::Resend, _, bearer) => bearer,
-            (Action::RenewToken | Action::CheckTokenDate, Auth::Token(source), Some(refused)) => {
-                if action == Action::CheckTokenDate && !source.is_from_the_future(&refused) {
-                    return Ok(verdict);
-                }
-                match source.after_refusal(&refused)? {
-                    Renewed::Again(bearer) => Some(bearer),
-                    Renewed::TooEarly(wait) => return Ok(stale(verdict.answer, wait)),
-                }
-            }
-            _ => return Ok(verdict),
-        };
-        Ok(self
-            .once(prepared, delivery, token, bearer.as_ref())
-            .await
-            .0)
+        position: usize,
+        target: &Target,
+        rendered: &Rendered,
+        now: Timestamp,
+    ) -> Result<Item, Verdict> {
+        let path = Path::of(&target.token).ok_or_else(not_a_token)?.0;
+        let mut headers = rendered.headers(now).map_err(refused)?;
+        if let Ok(mut id) = HeaderValue::try_from(target.delivery.to_string()) {
+            // HPACK then does not index it: it differs each time, and would displace what repeats.
+            id.set_sensitive(true);
+            headers.push((APNS_ID, id));
+        }
+        Ok(Item {
+            position,
+            path,
+            headers,
+            body: rendered.body(target).map_err(refused)?,
+        })
     }
 
-    /// One request and its answer.
-    async fn once(
+    fn rendered(&self, target: &Target, slot: Slot) -> Result<Arc<Rendered>, Verdict> {
+        let has_badge = number(target.badge).is_some();
+        self.rendered
+            .get(&target.content, slot, has_badge, self.context())
+            .map_err(refused)
+    }
+
+    fn judge(
         &self,
-        prepared: &Prepared,
-        delivery: DeliveryId,
+        answer: Result<Response<Bytes>, HttpError>,
+        topic: TopicOrigin,
         token: &DeviceToken,
-        bearer: Option<&Bearer>,
     ) -> (Verdict, Action) {
-        let authorization = bearer.map(|it| it.header.clone());
-        let origin = (&self.scheme, &self.authority);
-        let Some(request) = prepared.request(origin, token, delivery, authorization) else {
-            return (not_a_token(), Action::None);
-        };
-        let (verdict, action) = match self.client.send(request).await {
-            Ok(response) => self.judge(&response),
+        let (mut verdict, action) = match answer {
+            Ok(response) => {
+                let (verdict, action) = classify(&response, topic, self.clock.now());
+                // A proxy or a simulator without client certificates cannot be answered by a newer token.
+                let action = match self.auth {
+                    Auth::Certificate(_)
+                        if matches!(action, Action::RenewToken | Action::CheckTokenDate) =>
+                    {
+                        Action::None
+                    }
+                    _ => action,
+                };
+                (verdict, action)
+            }
             Err(error) => (classify_error(&error), Action::None),
         };
-        let answer = verdict.answer.without(token);
-        (Verdict { answer, ..verdict }, action)
-    }
-
-    fn judge(&self, response: &Response<Bytes>) -> (Verdict, Action) {
-        let (verdict, action) = classify(response, self.clock.now());
-        if verdict.answer.code == "UnrelatedKeyIdInToken" {
-            // The connection is bound to another key for good; a new one is not.
-            self.client.retire_connections();
+        if verdict.kind != VerdictKind::Accepted {
+            let answer = Arc::unwrap_or_clone(verdict.answer);
+            verdict.answer = Arc::new(answer.without(token));
         }
         (verdict, action)
     }
+
+    /// Sends to one target again, if Apple certainly did not accept the push and another attempt can help at once; otherwise
+    /// returns `first`, the verdict on the first attempt.
+    async fn again(
+        &self,
+        target: &Target,
+        rendered: &Rendered,
+        bearer: Option<&Bearer>,
+        first: Verdict,
+        action: Action,
+    ) -> Verdict {
+        let renewed = match (action, &self.auth, bearer) {
+            (Action::RenewToken | Action::CheckTokenDate, Auth::Token(source), Some(refused)) => {
+                if action == Action::CheckTokenDate && !source.is_from_the_future(refused) {
+                    return first;
+                }
+                match source.after_refusal(refused) {
+                    Ok(Renewed::Again(bearer)) => Some(bearer),
+                    Ok(Renewed::TooEarly(wait)) => {
+                        return stale(Arc::unwrap_or_clone(first.answer), wait);
+                    }
+                    Err(error) => return not_signed(error),
+                }
+            }
+            (Action::Reconnect, ..) => {
+                if let Some(pool) = &self.pool {
+                    pool.retire_connections();
+                }
+                bearer.cloned()
+            }
+            _ => bearer.cloned(),
+        };
+        let request = self.head(renewed.as_ref()).and_then(|head| {
+            let item = self.item(0, target, rendered, self.clock.now())?;
+            Ok(head.whole(&item))
+        });
+        match request {
+            Ok(request) => {
+                let answer = self.client.send(request).await;
+                self.judge(answer, rendered.topic, &target.token).0
+            }
+            Err(verdict) => verdict,
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> Verdict {
+    Verdict::payload_refused(refusal.code, refusal.text)
+}
+
+fn not_signed(SigningFailed: SigningFailed) -> Verdict {
+    Verdict::unavailable("the provider token could not be signed")
 }
 
 fn not_a_token() -> Verdict {
     let answer = VendorAnswer::none(
-        "this is not a token of Apple's, which has an even number of hexadecimal digits: another channel's token may be registered here",
+        "this is not a token of Apple's, which has an even number of hexadecimal digits: check what the app registers",
     );
-    Verdict::new(VerdictKind::TokenMismatch(Mismatch::App), answer)
+    Verdict::new(VerdictKind::TokenUnusable(TokenFault::App), answer)
 }
 
-fn capabilities(auth: &Auth, environment: Environment, topic: &str) -> Capabilities {
-    const ALL: &[Slot] = &[Slot::Alert, Slot::Voip, Slot::LiveActivity];
+fn capabilities(auth: &Auth, environment: Environment) -> Capabilities {
+    use NotificationKind::{Alert, Background, LiveActivity, Voip};
     let capabilities = Capabilities::new(Channel::APNS, PushType::Alert.max_payload())
-        .with_batch(MAX_BATCH)
+        .with_batch(MAX_BATCH, Batching::Mixed)
         .with_environment(environment)
         .with_collapse()
-        .with_ttl(MAX_TTL);
-    match auth {
-        Auth::Token(_) => capabilities.with_slots(ALL),
-        Auth::Certificate(facts) => {
-            let voip = topic.ends_with(".voip") || facts.topics.iter().any(|it| it.kind == "voip");
-            let app = facts.topics.is_empty() || facts.topics.iter().any(|it| it.kind == "app");
-            // ActivityKit pushes are for keys only.
-            let slots: &'static [Slot] = match (app, voip) {
-                (false, true) => &[Slot::Voip],
-                (_, true) => &[Slot::Alert, Slot::Voip],
-                (_, false) => &[Slot::Alert],
-            };
-            capabilities
-                .with_slots(slots)
-                .with_expiry(facts.valid_until)
-        }
-    }
+        .with_ttl(MIN_TTL, MAX_TTL);
+    let Some(facts) = auth.certificate() else {
+        return capabilities
+            .with_kinds(&[Alert, Background, Voip, LiveActivity])
+            .with_slots(&[Slot::Alert, Slot::Voip, Slot::LiveActivity]);
+    };
+    let has = |kind: &str| facts.topics.iter().any(|topic| topic.kind == kind);
+    // Apple takes ActivityKit pushes with keys only.
+    let capabilities = match (facts.topics.is_empty() || has("app"), has("voip")) {
+        (false, true) => capabilities.with_kinds(&[Voip]).with_slots(&[Slot::Voip]),
+        (_, true) => capabilities
+            .with_kinds(&[Alert, Background, Voip])
+            .with_slots(&[Slot::Alert, Slot::Voip]),
+        (_, false) => capabilities
+            .with_kinds(&[Alert, Background])
+            .with_slots(&[Slot::Alert]),
+    };
+    capabilities.with_expiry(facts.valid_until)
 }
 
 #[async_trait]
@@ -264,149 +307,160 @@ impl Provider for ApnsProvider {
 
     async fn send(&self, batch: Batch, verdicts: Verdicts) {
         let now = self.clock.now();
-        if let Some(verdict) = self.refuse_all(&batch, now) {
+        if let Some(verdict) = self.refuse_all(batch.environment, now) {
             verdicts.report_rest(&verdict);
             return;
         }
-        let prepared = match self.prepare(&batch.notification, batch.slot, made_at(&batch), now) {
-            Ok(prepared) => prepared,
-            Err(verdict) => {
-                verdicts.report_rest(&verdict);
+        let bearer = match self.bearer() {
+            Ok(bearer) => bearer,
+            Err(verdict) => return verdicts.report_rest(&verdict),
+        };
+        let head = match self.head(bearer.as_ref()) {
+            Ok(head) => head,
+            Err(verdict) => return verdicts.report_rest(&verdict),
+        };
+        let mut items = Vec::with_capacity(batch.targets.len());
+        let mut sent = Vec::with_capacity(batch.targets.len());
+        let mut refused = Vec::new();
+        for (position, target) in batch.targets.iter().enumerate() {
+            let rendered = self.rendered(target, batch.slot);
+            match rendered
+                .and_then(|rendered| Ok((self.item(position, target, &rendered, now)?, rendered)))
+            {
+                Ok((item, rendered)) => {
+                    items.push(item);
+                    sent.push(Some(rendered));
+                }
+                Err(verdict) => {
+                    refused.push((position, verdict));
+                    sent.push(None);
+                }
+            }
+        }
+        verdicts.report_many(refused);
+
+        // Repeated at once, while the others are still on their way: a slow target delays no other.
+        let to_repeat = Mutex::new(Vec::new());
+        let answers = |position: usize, answer: Result<Response<Bytes>, HttpError>| {
+            let (Some(target), Some(Some(rendered))) =
+                (batch.targets.get(position), sent.get(position))
+            else {
                 return;
+            };
+            match self.judge(answer, rendered.topic, &target.token) {
+                (verdict, Action::None) => verdicts.report(position, verdict),
+                (verdict, action) => to_repeat
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push((position, target, rendered, verdict, action)),
             }
         };
-        let prepared = &prepared;
-        let mut running: FuturesUnordered<_> = batch
-            .targets
-            .iter()
-            .enumerate()
-            .map(|(position, Target { delivery, token })| async move {
-                (position, self.deliver(prepared, *delivery, token).await)
-            })
-            .collect();
-        while let Some((position, verdict)) = running.next().await {
-            verdicts.report(position, verdict);
-        }
+        let mut first = pin!(self.client.send_many(head, items, &answers));
+        let mut is_first_done = false;
+        let mut repeated = FuturesUnordered::new();
+        poll_fn(|context| {
+            if !is_first_done {
+                is_first_done = first.as_mut().poll(context).is_ready();
+            }
+            let due =
+                std::mem::take(&mut *to_repeat.lock().unwrap_or_else(PoisonError::into_inner));
+            for (position, target, rendered, verdict, action) in due {
+                let bearer = bearer.as_ref();
+                repeated.push(async move {
+                    let verdict = self.again(target, rendered, bearer, verdict, action).await;
+                    (position, verdict)
+                });
+            }
+            loop {
+                match repeated.poll_next_unpin(context) {
+                    Poll::Ready(Some((position, verdict))) => verdicts.report(position, verdict),
+                    Poll::Ready(None) if is_first_done => return Poll::Ready(()),
+                    Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await;
     }
 
-    /// Sends a background push to a token that no phone has: Apple checks the credential and the topic before it finds
-    /// that out.
+    /// Sends a push that shows nothing to a token that no phone has: Apple checks credential and topic before the token.
     async fn verify(&self) -> Result<Health> {
         let now = self.clock.now();
-        let slot = self
-            .capabilities
-            .slots
-            .first()
-            .copied()
-            .unwrap_or(Slot::Alert);
-        let probe = Batch {
-            notification: Arc::new(probe(slot)),
-            environment: self.environment,
-            slot,
-            targets: Vec::new(),
+        if let Some(verdict) = self.refuse_all(self.environment, now) {
+            return Ok(Health::refused(verdict.answer.text.clone()));
+        }
+        let slots = self.capabilities.slots;
+        let slot = slots.first().copied().unwrap_or(Slot::Alert);
+        let content = Arc::new(Content::new(
+            ContentId::new(now),
+            AppId::new("verify")?,
+            MessageId::new("verify")?,
+            Class::default(),
+            Notification {
+                kind: NotificationKind::Background,
+                ..Notification::default()
+            },
+        ));
+        let target = Target::new(DeliveryId::new(now), DeviceToken::new(NO_PHONE)?, content);
+        let internal =
+            |refusal: Refusal| Error::new(ErrorKind::Internal, refusal.text).at("verify");
+        let mut rendered =
+            Rendered::new(&target.content, slot, false, self.context()).map_err(internal)?;
+        // Whatever topic is asked with, the question is whether the credential may send to it.
+        rendered.topic = TopicOrigin::Credential;
+        let verdict = self.ask(&target, &rendered, now).await;
+        self.health(&verdict)
+    }
+
+    fn check_token(&self, _: Slot, token: &DeviceToken) -> Result<DeviceToken> {
+        DeviceToken::new(canonical(token.expose())?)
+    }
+
+    fn check_fields(&self, fields: &Map<String, Value>) -> Result<()> {
+        let by_certificate = self.auth.certificate().is_some();
+        crate::VendorFields::read(fields, by_certificate)?;
+        Ok(())
+    }
+}
+
+impl ApnsProvider {
+    /// Sends to one target, twice if the first attempt asks for it.
+    async fn ask(&self, target: &Target, rendered: &Rendered, now: Timestamp) -> Verdict {
+        let request = self.bearer().and_then(|bearer| {
+            let head = self.head(bearer.as_ref())?;
+            Ok((head.whole(&self.item(0, target, rendered, now)?), bearer))
+        });
+        let (request, bearer) = match request {
+            Ok(request) => request,
+            Err(verdict) => return verdict,
         };
-        if let Some(verdict) = self.refuse_all(&probe, now) {
-            return Ok(refused(&verdict));
-        }
-        let internal = |text: &str| Error::new(ErrorKind::Internal, text).at("verify");
-        let prepared = self
-            .prepare(&probe.notification, slot, now, now)
-            .map_err(|verdict| internal(&verdict.answer.text))?;
-        let token = DeviceToken::new(NOBODY)?;
-        let verdict = self.deliver(&prepared, DeliveryId::new(now), &token).await;
-        match verdict.kind {
-            VerdictKind::CredentialRefused => Ok(refused(&verdict)),
-            VerdictKind::RateLimited(_) if verdict.answer.status == Some(403) => {
-                Ok(refused(&verdict))
+        let answer = self.client.send(request).await;
+        match self.judge(answer, rendered.topic, &target.token) {
+            (verdict, Action::None) => verdict,
+            (verdict, action) => {
+                self.again(target, rendered, bearer.as_ref(), verdict, action)
+                    .await
             }
-            VerdictKind::Accepted
-            | VerdictKind::TokenMismatch(_)
-            | VerdictKind::TokenDead { .. } => Ok(Health {
-                accepted: true,
-                evidence: format!(
-                    "{} accepts the credential for {}: it answered a push to a token that no phone has with {} {}",
-                    self.authority,
-                    self.topic,
-                    verdict.answer.status.unwrap_or_default(),
-                    verdict.answer.code
-                ),
-            }),
-            _ => Err(Error::new(
+        }
+    }
+
+    fn health(&self, verdict: &Verdict) -> Result<Health> {
+        let service = self
+            .origin
+            .authority()
+            .map_or("APNs", |authority| authority.as_str());
+        let VendorAnswer { code, text, .. } = &*verdict.answer;
+        match verdict.kind {
+            // It is refused for its date, and no other can be had yet.
+            VerdictKind::RateLimited(_) if code == "ExpiredProviderToken" => Ok(Health::refused(
+                format!("{service} refused the credential: {code}, {text}"),
+            )),
+            // A reason that this version does not know says nothing of the credential.
+            VerdictKind::TargetRefused => Err(Error::new(
                 ErrorKind::Unavailable,
-                format!(
-                    "Apple could not be asked ({} {} {})",
-                    verdict.kind.as_str(),
-                    verdict.answer.code,
-                    verdict.answer.text
-                ),
+                format!("{service} gave an answer of unknown meaning: {code}"),
             )
-            .at(&self.authority)
-            .advise("try again later")),
+            .advise("send a push to a phone to see whether the credential works")),
+            _ => push_kit::health::health(service, verdict),
         }
     }
-}
-
-fn refused(verdict: &Verdict) -> Health {
-    let VendorAnswer {
-        status, code, text, ..
-    } = &verdict.answer;
-    let advice = match code.as_str() {
-        "InvalidProviderToken" => {
-            "key_id, team_id and key do not belong together, or the key was revoked"
-        }
-        "ExpiredProviderToken" => "this machine's clock is wrong",
-        "TopicDisallowed" => "the topic is not one of this team's or this certificate's apps",
-        "BadCertificateEnvironment" | "BadEnvironmentKeyIdInToken" | "BadEnvironmentKeyInToken" => {
-            "the credential is for the other environment"
-        }
-        "BadCertificate" => "the certificate was revoked or is not one for push",
-        "Forbidden" => {
-            "the account may not send: look into the developer account for agreements to accept"
-        }
-        _ => "",
-    };
-    let words = [
-        status.map(|it| it.to_string()).unwrap_or_default(),
-        code.clone(),
-        advice.to_owned(),
-        text.clone(),
-    ];
-    let words: Vec<_> = words.into_iter().filter(|it| !it.is_empty()).collect();
-    Health {
-        accepted: false,
-        evidence: format!("refused: {}", words.join(", ")),
-    }
-}
-
-/// What disturbs nobody even if the token belonged to a phone.
-fn probe(slot: Slot) -> Notification {
-    let mut notification = Notification {
-        kind: NotificationKind::Background,
-        ..Notification::default()
-    };
-    if slot == Slot::Voip {
-        let fields = json!({ "push-type": "voip", "expiration": 0 });
-        notification.vendor.insert(Channel::APNS, fields);
-    }
-    notification
-}
-
-/// When the notification was made: the earliest of the deliveries' ids, which carry their date (RFC 9562 §5.7) and stay
-/// the same on a retry.
-fn made_at(batch: &Batch) -> Timestamp {
-    batch
-        .targets
-        .iter()
-        .filter_map(|it| it.delivery.as_uuid().get_timestamp())
-        .map(|it| {
-            let (seconds, nanos) = it.to_unix();
-            Timestamp::from_unix_millis(
-                i64::try_from(seconds)
-                    .unwrap_or(i64::MAX)
-                    .saturating_mul(1000)
-                    .saturating_add(i64::from(nanos / 1_000_000)),
-            )
-        })
-        .min()
-        .unwrap_or_default()
 }

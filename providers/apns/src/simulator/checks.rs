@@ -17,7 +17,7 @@ use super::{
     lock,
     phone::{self, Arrival, Keep},
 };
-use crate::push_type::PushType;
+use crate::PushType;
 
 // *Sending notification requests to APNs* and *Sending broadcast push notification requests to APNs*.
 const MAX_BROADCAST: usize = 5120;

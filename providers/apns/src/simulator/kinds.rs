@@ -1,6 +1,6 @@
 //! What Apple says of each kind of push: *Sending notification requests to APNs*, and for topics that page's table of
 //! `apns-push-type`. Written down a second time on purpose: the provider's own table is tested against it.
-use crate::push_type::PushType;
+use crate::PushType;
 
 /// A kind of push, as the service knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use push_testkit::simulator::{Arrives, Inbox};
 use serde_json::{Value, json};
 
 use super::{World, kinds::Kind, random_hex};
-use crate::push_type::PushType;
+use crate::PushType;
 
 /// How long the service keeps a push that says nothing of it. Apple does not publish its own policy.
 const KEPT_BY_DEFAULT: Duration = Duration::from_secs(28 * 24 * 60 * 60);
@@ -166,9 +166,9 @@ impl Phone {
     /// The token for what a gateway calls a slot.
     pub fn token_of(&self, slot: Slot) -> String {
         self.token_for(match slot {
-            Slot::Alert => PushType::Alert,
             Slot::Voip => PushType::Voip,
             Slot::LiveActivity => PushType::LiveActivity,
+            _ => PushType::Alert,
         })
     }
 

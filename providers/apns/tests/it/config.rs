@@ -60,22 +60,24 @@ fn fixture(name: &str) -> String {
 }
 
 #[test]
-fn everything_that_is_wrong_is_said_at_once() {
+fn every_fault_is_reported_at_once() {
     let text = fault(&json!({
         "key": rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap().serialize_pem(),
         "key_id": "short",
         "password": "pass word",
         "topic": "com example",
         "endpoint": "api.push.apple.com/3/device",
+        "http": { "max_connections": 0 },
     }));
     for part in [
-        "`key` is not an EC key on the curve P-256",
-        "`key_id` has 10 letters and digits, not 5",
-        "`team_id` is missing",
-        "`password` belongs to a .p12",
-        "`topic` is the app's bundle id",
-        "`environment` is missing",
-        "`endpoint` is a URL without a path",
+        "key: is not an EC key on the curve P-256",
+        "key_id: has 5 characters, and Apple's have 10 letters and digits",
+        "team_id: is missing",
+        "password: belongs to a .p12",
+        "topic: is not a bundle id",
+        "environment: is missing",
+        "endpoint: is not a URL",
+        "http: ",
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
@@ -88,12 +90,12 @@ fn what_is_missing_or_contradicts_is_named() {
         config.as_object_mut().unwrap().remove(name);
         fault(&config)
     };
-    assert!(without("key").contains("`key` is missing"));
+    assert!(without("key").contains("key: is missing"));
     assert!(without("key_id").contains("AuthKey_<key id>.p8"));
     assert!(without("team_id").contains("membership details"));
     assert!(without("topic").contains("com.example.chat"));
-    assert!(without("environment").contains("sandbox for debug builds"));
-    assert!(fault(&json!({})).contains("there is no credential"));
+    assert!(without("environment").contains("\"sandbox\" for debug builds"));
+    assert!(fault(&json!({})).contains("there is no certificate either"));
     let mut both = key();
     both["certificate"] = json!(fixture("openssl3.p12"));
     both["password"] = json!("secret");
@@ -101,9 +103,6 @@ fn what_is_missing_or_contradicts_is_named() {
     let mut http = key();
     http["http"] = json!({ "max_connections": 0 });
     assert!(fault(&http).contains("http.max_connections"));
-    let mut environment = key();
-    environment["environment"] = json!("debug");
-    assert!(fault(&environment).contains("environment"));
 }
 
 #[test]
@@ -206,7 +205,7 @@ fn topic_and_environment_come_from_the_certificate_where_it_says_them() {
     }
     let both = certificate(&CertificateRequest::new(TOPIC, Environment::ALL));
     let text = fault(&json!({ "certificate": both.p12("x", false), "password": "x" }));
-    assert!(text.contains("`environment` is missing"), "{text}");
+    assert!(text.contains("environment: is missing"), "{text}");
 }
 
 #[test]
@@ -268,4 +267,175 @@ fn the_configuration_shows_no_secret() {
             assert!(!shown.contains(secret), "{shown}");
         }
     }
+}
+
+fn text_fixture(name: &str) -> String {
+    let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).expect("a fixture")
+}
+
+/// Files that editors and shells changed, and keys that went through environment variables.
+#[test]
+fn a_key_is_read_however_its_line_breaks_were_lost() {
+    let pem = fixtures::apns_key(1);
+    for text in [
+        text_fixture("p8-bom-crlf.p8"),
+        text_fixture("p8-one-line.txt"),
+        pem.replace('\n', ""),
+        pem.replace('\n', "\\n"),
+        pem.replace('\n', "\\\\n"),
+        pem.replace('\n', "\n    "),
+        format!("\"{}\"", pem.replace('\n', "\\n")),
+    ] {
+        let mut config = key();
+        config["key"] = json!(text);
+        build(config);
+    }
+}
+
+#[test]
+fn a_key_that_is_cut_off_is_named_as_such() {
+    let mut config = key();
+    let pem = fixtures::apns_key(1);
+    config["key"] = json!(pem[..pem.len() - 40]);
+    let text = fault(&config);
+    assert!(text.contains("key: is cut off"), "{text}");
+    config["key"] = json!("AuthKey_ABC123DEFG.p8");
+    let text = fault(&config);
+    assert!(text.contains("is not the text of a .p8 file"), "{text}");
+}
+
+/// `echo secret > password.txt` ends the file with a line break.
+#[test]
+fn a_line_break_at_the_end_of_a_password_is_ignored() {
+    for password in [
+        text_fixture("p12-password.txt"),
+        "secret\r\n".to_owned(),
+        "secret".to_owned(),
+    ] {
+        let provider = build(json!({ "certificate": fixture("push.p12"), "password": password }));
+        assert_eq!(
+            provider.certificate().unwrap().bundle_id(),
+            Some("com.example.im")
+        );
+    }
+    let text = fault(&json!({ "certificate": fixture("push.p12"), "password": "secret\n\n" }));
+    assert!(text.contains("the password is not the one"), "{text}");
+}
+
+#[test]
+fn a_certificate_that_is_not_for_push_is_refused_by_its_name() {
+    let text = fault(&json!({
+        "certificate": text_fixture("distribution-certificate.pem"),
+        "environment": "production",
+    }));
+    assert!(
+        text.contains("certificate: is not a push certificate"),
+        "{text}"
+    );
+    assert!(text.contains("iPhone Distribution"), "{text}");
+    assert!(text.contains("Apple Push Services:"), "{text}");
+    assert!(!text.contains("topic"), "{text}");
+}
+
+#[test]
+fn of_several_certificates_the_push_certificate_of_the_topic_is_taken() {
+    let chat = certificate(&CertificateRequest::new(TOPIC, &[Environment::Production]));
+    let mail = certificate(&CertificateRequest::new(
+        "com.example.mail",
+        &[Environment::Production],
+    ));
+    let signing = text_fixture("distribution-certificate.pem");
+    let of = |parts: &[String]| json!({ "certificate": parts.concat() });
+    let pem = |push: &PushCertificate| push.certificate_pem() + &push.key_pem();
+    let provider = build(of(&[signing.clone(), pem(&chat)]));
+    assert_eq!(provider.certificate().unwrap().bundle_id(), Some(TOPIC));
+    let mut both = of(&[pem(&mail), signing, pem(&chat)]);
+    let text = fault(&both);
+    assert!(
+        text.contains("several apps (com.example.chat, com.example.mail)"),
+        "{text}"
+    );
+    both["topic"] = json!(TOPIC);
+    assert_eq!(build(both).certificate().unwrap().bundle_id(), Some(TOPIC));
+}
+
+#[test]
+fn of_two_certificates_of_one_app_the_one_that_is_valid_longer_is_taken() {
+    let until = |minutes: u32| {
+        let end = sample::NOW + crate::support::minutes(minutes);
+        certificate(
+            &CertificateRequest::new(TOPIC, &[Environment::Production]).valid(sample::NOW, end),
+        )
+    };
+    let (old, new) = (until(60), until(600));
+    for parts in [[&old, &new], [&new, &old]] {
+        let text: String = parts
+            .iter()
+            .map(|push| push.certificate_pem() + &push.key_pem())
+            .collect();
+        let facts = build(json!({ "certificate": text }))
+            .certificate()
+            .unwrap()
+            .clone();
+        assert_eq!(
+            facts.valid_until,
+            sample::NOW + crate::support::minutes(600)
+        );
+    }
+}
+
+#[test]
+fn a_topic_is_the_bundle_id_alone() {
+    for (topic, words) in [
+        ("com.example.im.voip", "write the bundle id without .voip"),
+        (
+            "com.example.im.push-type.liveactivity",
+            "without .push-type.liveactivity",
+        ),
+        ("com.example.im.complication", "without .complication"),
+        ("DEF123GHIJ.com.example.im", "which is com.example.im"),
+        ("ZYX987WVUT.com.example.im", "which is com.example.im"),
+        ("com example", "is not a bundle id"),
+    ] {
+        let mut config = key();
+        config["topic"] = json!(topic);
+        let text = fault(&config);
+        assert!(text.contains("topic: "), "{text}");
+        assert!(text.contains(words), "{text}");
+    }
+    for topic in [
+        "com.example.im",
+        "com.example.voip-chat",
+        " com.example.im\n",
+    ] {
+        let mut config = key();
+        config["topic"] = json!(topic);
+        build(config);
+    }
+}
+
+#[test]
+fn an_environment_is_known_by_the_names_that_others_use() {
+    for (word, environment) in [
+        ("sandbox", Environment::Sandbox),
+        ("development", Environment::Sandbox),
+        ("Development", Environment::Sandbox),
+        ("dev", Environment::Sandbox),
+        ("production", Environment::Production),
+        ("prod", Environment::Production),
+        ("PRODUCTION\n", Environment::Production),
+    ] {
+        let mut config = key();
+        config["environment"] = json!(word);
+        assert_eq!(build(config).capabilities().environment, Some(environment));
+    }
+    let mut config = key();
+    config["environment"] = json!("staging");
+    let text = fault(&config);
+    assert!(
+        text.contains("\"sandbox\"") && text.contains("\"production\""),
+        "{text}"
+    );
+    assert!(!text.contains("variant"), "{text}");
 }

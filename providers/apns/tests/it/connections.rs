@@ -1,7 +1,7 @@
 //! Streams, silence, GOAWAY: what is sent again, and what never is.
 use std::{sync::Arc, time::Duration};
 
-use push_core::{Collected, Environment, VerdictKind, Verdicts};
+use push_core::{Collected, Environment, Scope, VerdictKind, Verdicts};
 use push_http::TokioClock;
 use push_provider_apns::simulator::{Options, Outcome};
 
@@ -66,7 +66,7 @@ fn a_connection_that_apple_leaves_mid_flight_loses_nothing_and_repeats_nothing()
             match verdict.kind {
                 VerdictKind::Accepted => assert_eq!(times(position), 1),
                 // A connection that had not brought one answer yet: certainly not sent, and to be tried again.
-                VerdictKind::Unavailable => {
+                VerdictKind::Unavailable(_) => {
                     assert_eq!(times(position), 0);
                     rest.targets.push(target.clone());
                 }
@@ -157,7 +157,7 @@ fn an_idle_timeout_is_sent_again_once() {
         assert_eq!(verdict.kind, VerdictKind::Accepted);
         apple.service.next(2, &Outcome::answer(400, "IdleTimeout"));
         let verdict = send_sample(&provider, &phone.token()).await;
-        assert_eq!(verdict.kind, VerdictKind::Unavailable);
+        assert_eq!(verdict.kind, VerdictKind::Unavailable(Scope::Credential));
         assert_eq!(apple.service.counters().requests, 4);
     });
 }
@@ -170,7 +170,7 @@ fn the_words_of_a_goaway_are_understood() {
         let phone = apple.service.install(TOPIC, Environment::Production);
         for (reason, kind) in [
             ("BadCertificate", VerdictKind::CredentialRefused),
-            ("Shutdown", VerdictKind::Unavailable),
+            ("Shutdown", VerdictKind::Unavailable(Scope::Credential)),
         ] {
             apple.service.next(10, &Outcome::go_away(reason));
             let verdict = send_sample(&provider, &phone.token()).await;

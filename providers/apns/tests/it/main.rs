@@ -5,6 +5,7 @@ mod conformance;
 mod connections;
 mod credential;
 mod notification;
+mod path;
 mod service;
 mod support;
 mod tokens;

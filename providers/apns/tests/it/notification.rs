@@ -2,14 +2,14 @@
 use std::time::Duration;
 
 use push_core::{
-    Badge, Channel, Environment, Interruption, Mismatch, Notification, NotificationKind, Priority,
-    Retry, Slot, Sound, Timestamp, VerdictKind,
+    Badge, Environment, Interruption, Notification, NotificationKind, Priority, Retry, Slot, Sound,
+    Timestamp, TokenFault, VerdictKind,
 };
 use push_provider_apns::PushType;
 
 use push_testkit::{block_on, json, sample};
 
-use crate::support::{Apple, TOPIC, dynamic, minutes, send, send_sample};
+use crate::support::{Apple, TOPIC, dynamic, minutes, object, send, send_sample, send_with};
 
 /// S2: `ext` is a string at the top level, beside `aps`, and comes back whole from a tap.
 #[test]
@@ -18,7 +18,11 @@ fn a_push_arrives_as_it_was_meant() {
         let apple = Apple::start().await;
         let provider = apple.provider(Environment::Production);
         let phone = apple.service.install(TOPIC, Environment::Production);
-        let batch = sample::batch(sample::notification(), [phone.token()]);
+        let content = sample::content(sample::notification());
+        let target = sample::target(phone.token(), &content)
+            .with_badge(Badge::Set(3))
+            .with_receiver(Some(sample::user("ann")));
+        let batch = sample::batch_of([target]);
         let delivery = batch.targets[0].delivery;
         let verdict = sample::send(&dynamic(&provider), batch).await.remove(0);
         assert_eq!(verdict.kind, VerdictKind::Accepted);
@@ -39,6 +43,8 @@ fn a_push_arrives_as_it_was_meant() {
 
         let user_info = phone.tap(&arrival).unwrap();
         assert_eq!(user_info["ext"], sample::EXT);
+        assert_eq!(user_info["receiver"], "ann");
+        assert_eq!(user_info["delivery"], delivery.to_string());
         assert!(user_info["aps"]["ext"].is_null());
         assert!(phone.screen().is_empty());
     });
@@ -55,7 +61,6 @@ fn every_field_of_a_notification_has_its_place() {
             subtitle: "in the garden".into(),
             mutable: true,
             wakes_app: true,
-            badge: Badge::Set(0),
             sound: Sound::Silent,
             image: "https://example.com/a.png".into(),
             interruption: Some(Interruption::TimeSensitive),
@@ -63,7 +68,8 @@ fn every_field_of_a_notification_has_its_place() {
             collapse: "chat-ann".into(),
             ..sample::notification()
         };
-        let verdict = send(&provider, &phone.token(), notification.clone()).await;
+        let zero = Badge::Set(0);
+        let verdict = send_with(&provider, &phone.token(), notification.clone(), zero).await;
         assert_eq!(verdict.kind, VerdictKind::Accepted);
         let arrival = phone.wait_for(1).await.unwrap();
         assert_eq!(
@@ -90,10 +96,9 @@ fn every_field_of_a_notification_has_its_place() {
             interruption: Some(Interruption::Critical),
             title: String::new(),
             subtitle: String::new(),
-            badge: Badge::Leave,
             ..notification
         };
-        send(&provider, &phone.token(), named).await;
+        send_with(&provider, &phone.token(), named, Badge::Leave).await;
         let arrival = phone.wait_for(2).await.unwrap();
         let aps = &arrival.payload["aps"];
         assert_eq!(aps["alert"], sample::BODY, "one text alone is a string");
@@ -113,20 +118,19 @@ fn every_push_type_reaches_its_own_token_under_its_own_topic() {
         let apple = Apple::start().await;
         let provider = apple.provider(Environment::Production);
         let phone = apple.service.install(TOPIC, Environment::Production);
-        for (count, push_type) in PushType::ALL.iter().enumerate() {
+        // The receiver of a push for device management is not the app.
+        let of_apps = PushType::ALL
+            .iter()
+            .filter(|push_type| **push_type != PushType::Mdm);
+        for (count, push_type) in of_apps.enumerate() {
             let mut notification = sample::notification();
-            let mut fields = json!({ "push-type": push_type.as_str() });
-            match push_type {
+            notification.vendor = object(match push_type {
                 PushType::LiveActivity => {
-                    fields["aps"] = json!({ "event": "update", "content-state": { "goals": 3 } });
+                    json!({ "aps": { "event": "update", "content-state": { "goals": 3 } } })
                 }
-                PushType::Mdm => {
-                    fields["payload"] = json!({ "mdm": "magic" });
-                    notification.ext.clear();
-                }
-                _ => {}
-            }
-            notification.vendor.insert(Channel::APNS, fields);
+                PushType::Voip => json!({}),
+                _ => json!({ "push-type": push_type.as_str() }),
+            });
             let mut batch = sample::batch(notification, [phone.token_for(*push_type)]);
             batch.slot = match push_type {
                 PushType::Voip => Slot::Voip,
@@ -177,7 +181,8 @@ fn kind_and_slot_choose_the_push_type() {
                 kind,
                 ..sample::notification()
             };
-            let mut batch = sample::batch(notification, [phone.token_of(slot)]);
+            let target = sample::target(phone.token_of(slot), &sample::content(notification));
+            let mut batch = sample::batch_of([target]);
             batch.slot = slot;
             let verdict = sample::send(&dynamic(&provider), batch).await.remove(0);
             assert_eq!(verdict.kind, VerdictKind::Accepted, "{kind:?} {verdict:?}");
@@ -198,10 +203,7 @@ fn a_live_activitys_change_is_dated_by_its_delivery_and_not_by_the_retry() {
             kind: NotificationKind::LiveActivity,
             ..Notification::default()
         };
-        notification.vendor.insert(
-            Channel::APNS,
-            json!({ "aps": { "content-state": { "step": 2 } } }),
-        );
+        notification.vendor = object(json!({ "aps": { "content-state": { "step": 2 } } }));
         let mut batch = sample::batch(notification, [phone.token_of(Slot::LiveActivity)]);
         batch.slot = Slot::LiveActivity;
         sample::send(&dynamic(&provider), batch.clone()).await;
@@ -225,22 +227,19 @@ fn a_senders_own_fields_are_laid_over_the_notification() {
         let provider = apple.provider(Environment::Production);
         let phone = apple.service.install(TOPIC, Environment::Production);
         let mut notification = sample::notification();
-        notification.vendor.insert(
-            Channel::APNS,
-            json!({
-                "priority": 1,
-                "collapse-id": "中".repeat(21),
-                "aps": {
-                    "alert": { "loc-key": "NEW_MESSAGE", "loc-args": ["Ann"] },
-                    "category": "MESSAGE",
-                    "relevance-score": 0.5,
-                    "target-content-id": "chat",
-                    "filter-criteria": "work",
-                    "invented-tomorrow": [1, 2],
-                },
-                "payload": { "conversation": { "id": 42 } },
-            }),
-        );
+        notification.vendor = object(json!({
+            "priority": 1,
+            "collapse-id": "中".repeat(21),
+            "aps": {
+                "alert": { "loc-key": "NEW_MESSAGE", "loc-args": ["Ann"] },
+                "category": "MESSAGE",
+                "relevance-score": 0.5,
+                "target-content-id": "chat",
+                "filter-criteria": "work",
+                "invented-tomorrow": [1, 2],
+            },
+            "payload": { "conversation": { "id": 42 } },
+        }));
         let verdict = send(&provider, &phone.token(), notification).await;
         assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
         let arrival = phone.wait_for(1).await.unwrap();
@@ -269,7 +268,7 @@ fn a_senders_own_fields_are_laid_over_the_notification() {
 }
 
 #[test]
-fn only_an_alert_names_its_delivery_and_only_where_it_costs_no_text() {
+fn a_push_names_its_delivery_if_it_is_seen_or_wakes_the_app() {
     block_on(async {
         let apple = Apple::start().await;
         let provider = apple.provider(Environment::Production);
@@ -282,10 +281,12 @@ fn only_an_alert_names_its_delivery_and_only_where_it_costs_no_text() {
             kind: NotificationKind::Background,
             ..sample::notification()
         };
+        let number = Notification::default();
         for (notification, named) in [
             (sample::notification(), true),
-            (long, false),
-            (silent, false),
+            (long, true),
+            (silent, true),
+            (number, false),
         ] {
             let verdict = send(&provider, &phone.token(), notification).await;
             assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
@@ -293,7 +294,120 @@ fn only_an_alert_names_its_delivery_and_only_where_it_costs_no_text() {
             let delivery = arrival.payload["delivery"].as_str();
             assert_eq!(delivery, named.then_some(arrival.apns_id.as_str()));
         }
-        assert_eq!(phone.arrived(), 3);
+        assert_eq!(phone.arrived(), 4);
+    });
+}
+
+/// S124+: the messages were read elsewhere, and the number on the icon must go.
+#[test]
+fn a_number_alone_changes_the_icon_and_nothing_else_is_seen_or_heard() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        send(&provider, &phone.token(), sample::notification()).await;
+        assert_eq!(phone.badge(), 3);
+        let number = Notification {
+            title: String::new(),
+            body: String::new(),
+            ext: String::new(),
+            ..sample::notification()
+        };
+        let verdict = send_with(&provider, &phone.token(), number, Badge::Set(0)).await;
+        assert_eq!(verdict.kind, VerdictKind::Accepted);
+        let arrival = phone.wait_for(2).await.unwrap();
+        assert_eq!(arrival.payload, json!({ "aps": { "badge": 0 } }));
+        assert_eq!(arrival.push_type, PushType::Alert);
+        assert_eq!(arrival.priority, 5);
+        assert_eq!(phone.badge(), 0);
+    });
+}
+
+#[test]
+fn a_push_that_wakes_the_app_can_set_the_number_too() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let wake = Notification {
+            kind: NotificationKind::Background,
+            ..sample::notification()
+        };
+        let verdict = send_with(&provider, &phone.token(), wake, Badge::Set(0)).await;
+        assert_eq!(verdict.kind, VerdictKind::Accepted);
+        let arrival = phone.wait_for(1).await.unwrap();
+        assert_eq!(arrival.push_type, PushType::Alert);
+        assert_eq!(arrival.priority, 5);
+        assert_eq!(
+            arrival.payload["aps"],
+            json!({ "badge": 0, "content-available": 1 })
+        );
+    });
+}
+
+/// S110: a push without a collapse id could not be replaced later.
+#[test]
+fn every_push_has_a_collapse_id() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let notification = Notification {
+            collapse: String::new(),
+            ..sample::notification()
+        };
+        send(&provider, &phone.token(), notification).await;
+        let arrival = phone.wait_for(1).await.unwrap();
+        assert_eq!(arrival.collapse_id.as_deref(), Some("message-1"));
+    });
+}
+
+#[test]
+fn targets_of_one_batch_get_their_own_content_badge_and_receiver() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let contents = ["first", "second"].map(|body| {
+            sample::content(Notification {
+                body: body.into(),
+                ..sample::notification()
+            })
+        });
+        let phones: Vec<_> = (0..6)
+            .map(|_| apple.service.install(TOPIC, Environment::Production))
+            .collect();
+        let targets = phones.iter().enumerate().map(|(number, phone)| {
+            sample::target(phone.token(), &contents[number % 2])
+                .with_badge(Badge::Set(u32::try_from(number).unwrap()))
+                .with_receiver(Some(sample::user(&format!("user-{number}"))))
+        });
+        let batch = sample::batch_of(targets);
+        for verdict in sample::send(&dynamic(&provider), batch).await {
+            assert_eq!(verdict.kind, VerdictKind::Accepted);
+        }
+        for (number, phone) in phones.iter().enumerate() {
+            let arrival = phone.wait_for(1).await.unwrap();
+            assert_eq!(arrival.body(), Some(["first", "second"][number % 2]));
+            assert_eq!(arrival.badge(), Some(number as u64));
+            assert_eq!(arrival.payload["receiver"], format!("user-{number}"));
+        }
+    });
+}
+
+/// The push type is the message's: what Apple answers to it says nothing of the token.
+#[test]
+fn a_push_type_that_does_not_suit_the_token_costs_neither_token_nor_credential() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let mut notification = sample::notification();
+        notification.vendor = object(json!({ "push-type": "widgets" }));
+        let verdict = send(&provider, &phone.token(), notification).await;
+        assert_eq!(verdict.kind, VerdictKind::PayloadRefused, "{verdict:?}");
+        assert!(verdict.answer.text.contains("push-type"));
+        let verdict = send_sample(&provider, &phone.token()).await;
+        assert_eq!(verdict.kind, VerdictKind::Accepted);
     });
 }
 
@@ -305,7 +419,7 @@ fn what_apple_would_refuse_is_refused_without_a_request() {
         let phone = apple.service.install(TOPIC, Environment::Production);
         let with = |fields: serde_json::Value| {
             let mut notification = sample::notification();
-            notification.vendor.insert(Channel::APNS, fields);
+            notification.vendor = object(fields);
             notification
         };
         let table = [
@@ -323,7 +437,11 @@ fn what_apple_would_refuse_is_refused_without_a_request() {
                 "BadPriority",
                 with(json!({ "push-type": "background", "priority": 10 })),
             ),
-            ("BadTopic", with(json!({ "topic": "a\nb" }))),
+            (
+                "BadVendorFields",
+                with(json!({ "topic": "com.example.other" })),
+            ),
+            ("InvalidPushType", with(json!({ "push-type": "mdm" }))),
             ("BadExpirationDate", with(json!({ "expiration": 5 }))),
             ("InvalidPushType", with(json!({ "push-type": "voip" }))),
             (
@@ -354,7 +472,7 @@ fn what_apple_would_refuse_is_refused_without_a_request() {
             (
                 "BadExpirationDate",
                 Notification {
-                    expires_at: Some(sample::NOW),
+                    expires_at: Some(sample::NOW - Duration::from_millis(1)),
                     ..sample::notification()
                 },
             ),
@@ -380,7 +498,7 @@ fn what_apple_would_refuse_is_refused_without_a_request() {
 }
 
 #[test]
-fn a_token_of_another_channel_is_set_aside_without_a_request() {
+fn a_token_of_another_channel_is_quarantined_without_a_request() {
     block_on(async {
         let apple = Apple::start().await;
         let provider = apple.provider(Environment::Production);
@@ -388,7 +506,7 @@ fn a_token_of_another_channel_is_set_aside_without_a_request() {
             let verdict = send_sample(&provider, token).await;
             assert_eq!(
                 verdict.kind,
-                VerdictKind::TokenMismatch(Mismatch::App),
+                VerdictKind::TokenUnusable(TokenFault::App),
                 "{token}"
             );
         }
@@ -406,7 +524,7 @@ fn a_push_expires_when_it_should_and_never_in_1970() {
             expires_at: Some(sample::NOW + at),
             ..sample::notification()
         };
-        // Kept without a word about it, and until the moment that is asked for.
+        // Kept by default, and until the time that is asked for.
         for (notification, wait, arrives) in [
             (sample::notification(), minutes(60 * 24), true),
             (until(minutes(10)), minutes(9), true),
@@ -425,7 +543,7 @@ fn a_push_expires_when_it_should_and_never_in_1970() {
             phone.switch_on();
             assert_eq!(phone.arrived() - before, u64::from(arrives), "{wait:?}");
         }
-        // A call is not kept: nobody wants to hear it later.
+        // A call is not kept: it is pointless later.
         apple.clock.jump_to(sample::NOW);
         phone.switch_off();
         let mut call = sample::batch(sample::notification(), [phone.token_of(Slot::Voip)]);

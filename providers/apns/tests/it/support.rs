@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use push_core::{
-    BuildContext, Clock, DynProvider, Environment, ManualClock, Notification, Verdict,
+    Badge, BuildContext, Clock, DynProvider, Environment, ManualClock, Notification, Verdict,
 };
 use push_http::{Client, HttpConfig, Protocols};
 use push_provider_apns::{
@@ -13,7 +13,7 @@ use push_provider_apns::{
     simulator::{Options, Simulator},
 };
 use push_testkit::{fixtures, json, sample};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
@@ -88,6 +88,27 @@ pub(crate) async fn send(provider: &Arc<ApnsProvider>, token: &str, it: Notifica
     sample::send(&provider, sample::batch(it, [token]))
         .await
         .remove(0)
+}
+
+/// Sends one notification that sets the number on the icon.
+pub(crate) async fn send_with(
+    provider: &Arc<ApnsProvider>,
+    token: &str,
+    notification: Notification,
+    badge: Badge,
+) -> Verdict {
+    let target = sample::target(token, &sample::content(notification)).with_badge(badge);
+    sample::send(&dynamic(provider), sample::batch_of([target]))
+        .await
+        .remove(0)
+}
+
+/// The fields of a JSON object.
+pub(crate) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        other => panic!("{other} is an object"),
+    }
 }
 
 pub(crate) async fn send_sample(provider: &Arc<ApnsProvider>, token: &str) -> Verdict {

@@ -1,7 +1,9 @@
-//! Whose token it is, what became of it, and that nobody sees it.
+//! Tokens of other environments and apps, dead tokens, and secrecy.
 use std::time::Duration;
 
-use push_core::{Environment, Mismatch, Retry, Scope, VerdictKind};
+use push_core::{
+    DeviceToken, Environment, ErrorKind, Provider, Retry, Scope, Slot, TokenFault, VerdictKind,
+};
 use push_provider_apns::simulator::Outcome;
 
 use push_testkit::{block_on, fixtures, sample};
@@ -20,16 +22,16 @@ fn a_token_of_the_other_environment_is_recognised_before_it_is_sent() {
         let verdict = sample::send(&dynamic(&provider), batch).await.remove(0);
         assert_eq!(
             verdict.kind,
-            VerdictKind::TokenMismatch(Mismatch::Environment)
+            VerdictKind::TokenUnusable(TokenFault::Environment)
         );
         assert!(verdict.answer.text.contains("sandbox environment"));
         assert_eq!(apple.service.counters().requests, 0);
     });
 }
 
-/// S57+: after the first `BadDeviceToken`, where the app told the wrong one.
+/// S57+: after the first `BadDeviceToken`, if the app registered the wrong environment.
 #[test]
-fn a_sandbox_token_told_as_production_is_set_aside_and_not_dead() {
+fn a_sandbox_token_registered_as_production_is_quarantined_and_not_dead() {
     block_on(async {
         let apple = Apple::start().await;
         let provider = apple.provider(Environment::Production);
@@ -37,7 +39,7 @@ fn a_sandbox_token_told_as_production_is_set_aside_and_not_dead() {
         let verdict = send_sample(&provider, &phone.token()).await;
         assert_eq!(
             verdict.kind,
-            VerdictKind::TokenMismatch(Mismatch::Environment)
+            VerdictKind::TokenUnusable(TokenFault::Environment)
         );
         assert_eq!(verdict.answer.code, "BadDeviceToken");
         assert!(verdict.answer.text.contains("environment"));
@@ -55,7 +57,7 @@ fn a_wrong_topic_never_costs_a_token() {
             .install("com.example.other", Environment::Production);
         let of_another_app = apple.provider(Environment::Production);
         let verdict = send_sample(&of_another_app, &phone.token()).await;
-        assert_eq!(verdict.kind, VerdictKind::TokenMismatch(Mismatch::App));
+        assert_eq!(verdict.kind, VerdictKind::TokenUnusable(TokenFault::App));
         assert_eq!(verdict.answer.code, "DeviceTokenNotForTopic");
 
         apple
@@ -74,7 +76,7 @@ fn a_wrong_topic_never_costs_a_token() {
     });
 }
 
-/// The vendor's moment is kept, for the pipeline to compare.
+/// The time that the vendor names is kept, for the pipeline to compare.
 #[test]
 fn a_token_of_a_deleted_app_is_dead_since_then() {
     block_on(async {
@@ -131,7 +133,7 @@ fn every_device_of_a_batch_gets_its_own_outcome() {
         ];
         let batch = sample::batch(sample::notification(), tokens);
         let verdicts = sample::send(&dynamic(&provider), batch).await;
-        let kinds: Vec<_> = verdicts.iter().map(|it| it.kind).collect();
+        let kinds: Vec<_> = verdicts.iter().map(|verdict| verdict.kind).collect();
         assert_eq!(
             kinds,
             [
@@ -139,12 +141,12 @@ fn every_device_of_a_batch_gets_its_own_outcome() {
                 VerdictKind::TokenDead {
                     since: Some(sample::NOW)
                 },
-                VerdictKind::TokenMismatch(Mismatch::Environment),
-                VerdictKind::TokenMismatch(Mismatch::App),
-                VerdictKind::Unavailable,
+                VerdictKind::TokenUnusable(TokenFault::Environment),
+                VerdictKind::TokenUnusable(TokenFault::App),
+                VerdictKind::Unavailable(Scope::Credential),
                 VerdictKind::RateLimited(Scope::Token),
                 VerdictKind::Unknown,
-                VerdictKind::TokenMismatch(Mismatch::App),
+                VerdictKind::TokenUnusable(TokenFault::App),
                 VerdictKind::Accepted,
             ]
         );
@@ -204,6 +206,46 @@ fn neither_token_nor_key_nor_text_is_ever_shown() {
         shown += &format!("{phone:?} {:?}", phone.arrivals());
         for secret in [&token, "MIGHAgEA", sample::BODY, sample::TITLE, "eyJ"] {
             assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
+    });
+}
+
+/// Apple's tokens are hexadecimal numbers: two spellings of one must not become two registrations.
+#[test]
+fn letter_case_does_not_make_another_token() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let phone = apple.service.install(TOPIC, Environment::Production);
+        let checked =
+            |token: &str| provider.check_token(Slot::Alert, &DeviceToken::new(token).unwrap());
+        let lower = checked(&phone.token().to_lowercase()).unwrap();
+        let upper = checked(&phone.token().to_uppercase()).unwrap();
+        assert_eq!(lower, upper);
+        // A registration from before the check is sent to under the same name.
+        let verdict = send_sample(&provider, &phone.token().to_uppercase()).await;
+        assert_eq!(verdict.kind, VerdictKind::Accepted);
+        assert_eq!(phone.arrived(), 1);
+    });
+}
+
+#[test]
+fn the_description_of_a_token_is_refused_in_words_about_its_form() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        for token in [
+            "{length = 32, bytes = 0x4f1c0a9b e27d8336 5ad1908c fe74b201 ... c15980fb }",
+            "<4f1c0a9b e27d8336 5ad1908c fe74b201 3c66d5ea 918f47b0 237ad4e6 c15980fb>",
+        ] {
+            let token = DeviceToken::new(token).unwrap();
+            let error = provider.check_token(Slot::Alert, &token).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            let text = error.to_string();
+            assert!(text.contains("is the description of a token"), "{text}");
+            for misleading in ["topic", "environment", "another app", "4f1c"] {
+                assert!(!text.contains(misleading), "{text}");
+            }
         }
     });
 }

@@ -1,4 +1,4 @@
-//! The provider token: a JWT signed with ES256, one for all connections of a key, renewed as rarely as Apple wants it.
+//! The provider token: a JWT signed with ES256, one for all connections of a key, renewed as rarely as Apple asks.
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
@@ -12,7 +12,7 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::HeaderValue;
 use push_core::{Clock, Secret, Timestamp};
-use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
+use push_kit::pem::{self, PemFault};
 
 /// A token is replaced when it is this old. Apple refuses one older than an hour.
 pub(crate) const RENEW_AFTER: Duration = Duration::from_secs(50 * 60);
@@ -20,7 +20,7 @@ pub(crate) const RENEW_AFTER: Duration = Duration::from_secs(50 * 60);
 /// Apple refuses a connection that shows new tokens more often than this.
 pub(crate) const MIN_BETWEEN: Duration = Duration::from_secs(20 * 60);
 
-/// The private key of a `.p8` file, with the names that Apple knows it by. `Debug` shows nothing of the key.
+/// The private key of a `.p8` file, with key id and team id. `Debug` shows nothing of the key.
 pub(crate) struct SigningKey {
     pair: EcdsaKeyPair,
     key_id: String,
@@ -28,8 +28,7 @@ pub(crate) struct SigningKey {
 }
 
 impl SigningKey {
-    /// Reads the PEM text of a `.p8` file (PKCS#8; SEC 1 is read too). Line breaks may be written as `\n`, as they
-    /// are where a file was squeezed into an environment variable.
+    /// Reads the text of a `.p8` file (PKCS#8; SEC 1 is read too), in every form that [`pem::private_key`] takes.
     ///
     /// # Errors
     /// What is wrong with the text, as the end of the sentence "the key …".
@@ -38,20 +37,17 @@ impl SigningKey {
         key_id: &str,
         team_id: &str,
     ) -> Result<Self, &'static str> {
-        let text = Secret::new(pem.expose().replace("\\n", "\n"));
-        if text.expose().contains("ENCRYPTED PRIVATE KEY") {
-            return Err("is encrypted; give the .p8 file as Apple's site handed it out");
-        }
-        let der = PrivateKeyDer::from_pem_slice(text.expose().as_bytes()).map_err(
-            |_| "is not PEM; give the whole .p8 file, from BEGIN PRIVATE KEY to END PRIVATE KEY",
-        )?;
-        let pair = EcdsaKeyPair::from_private_key_der(
-            &ECDSA_P256_SHA256_FIXED_SIGNING,
-            der.secret_der(),
-        )
-        .map_err(|_| {
-            "is not an EC key on the curve P-256; give the .p8 file that Apple's site handed out for APNs"
+        let der = pem::private_key(pem.expose()).map_err(|fault| match fault {
+            PemFault::Encrypted => "is encrypted; use the .p8 file as Apple's site provided it",
+            PemFault::Unfinished => "is cut off: the line -----END PRIVATE KEY----- is missing; use the whole .p8 file",
+            PemFault::Damaged => "is damaged: the text between BEGIN PRIVATE KEY and END PRIVATE KEY is not base64; use the whole .p8 file",
+            _ => "is not the text of a .p8 file; use the whole file, from BEGIN PRIVATE KEY to END PRIVATE KEY",
         })?;
+        let pair =
+            EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, der.expose())
+                .map_err(|_| {
+                    "is not an EC key on the curve P-256; use the .p8 file that Apple's site provided for APNs"
+                })?;
         Ok(Self {
             pair,
             key_id: key_id.to_owned(),
@@ -66,7 +62,7 @@ impl SigningKey {
     }
 
     /// Signs a token dated `issued`: header, claims and signature (r‖s, RFC 7518 §3.4), in base64url without padding.
-    /// `None` if the cryptographic library fails, for which it has no reason once the key is read.
+    /// `None` if the cryptographic library fails, which it does not once the key is read.
     pub(crate) fn sign(&self, issued: Timestamp) -> Option<String> {
         // Key and team ids are letters and digits (checked in the configuration): nothing to escape.
         let header = format!(r#"{{"alg":"ES256","kid":"{}"}}"#, self.key_id);
@@ -116,9 +112,9 @@ impl fmt::Debug for Bearer {
 /// What to do after Apple refused a token as too old.
 #[derive(Debug)]
 pub(crate) enum Renewed {
-    /// Another token is there: send the same request again with it.
+    /// Send the same request again with this token.
     Again(Bearer),
-    /// It is too early for another one, by this long.
+    /// No other token may be signed for this long.
     TooEarly(Duration),
 }
 
@@ -128,8 +124,8 @@ pub(crate) struct SigningFailed;
 
 /// The one token of a key, shared by everything that sends with it.
 ///
-/// Signing takes tens of microseconds and happens under the lock: however many sends find the token too old at the same
-/// moment, one token is signed.
+/// Signing takes tens of microseconds and happens under the lock: when many sends find the token too old at the same time,
+/// one token is signed.
 #[derive(Debug)]
 pub(crate) struct TokenSource {
     key: SigningKey,
@@ -146,7 +142,7 @@ impl TokenSource {
         }
     }
 
-    /// The token to send with now.
+    /// Returns the token to send with now.
     pub(crate) fn bearer(&self) -> Result<Bearer, SigningFailed> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
@@ -156,8 +152,8 @@ impl TokenSource {
         }
     }
 
-    /// Apple refused `refused` for its date. Gives the token that others have renewed meanwhile, or renews it, unless
-    /// the last one is too young for that.
+    /// Returns a token to use after Apple refused `refused` for its date: the one that another send has signed since, or a
+    /// new one, unless the last one is too young to be replaced.
     pub(crate) fn after_refusal(&self, refused: &Bearer) -> Result<Renewed, SigningFailed> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
@@ -173,7 +169,8 @@ impl TokenSource {
         self.renew(&mut current, now).map(Renewed::Again)
     }
 
-    /// Whether `bearer` is dated in the future: the clock was set back since. Apple calls that an invalid token.
+    /// Returns `true` if `bearer` is dated in the future because the clock was set back since. Apple considers such a token
+    /// invalid.
     pub(crate) fn is_from_the_future(&self, bearer: &Bearer) -> bool {
         bearer.issued > self.clock.now()
     }
@@ -192,8 +189,8 @@ impl TokenSource {
     }
 }
 
-/// Whether a token issued at `issued` must be replaced. The wall clock may have jumped: one dated ahead of the clock by
-/// as much as Apple wants between two tokens was made by a clock that was wrong, and would be kept for far too long.
+/// Returns `true` if a token issued at `issued` must be replaced. The wall clock may have jumped: a token dated further ahead
+/// than Apple's interval between two tokens was dated by a wrong clock, and would be kept for far too long.
 fn is_stale(issued: Timestamp, now: Timestamp) -> bool {
     now.since(issued) >= RENEW_AFTER || issued.since(now) >= MIN_BETWEEN
 }
@@ -214,7 +211,7 @@ mod tests {
 
     use super::*;
 
-    const VECTORS: &str = include_str!("../tests/fixtures/vectors.json");
+    const VECTORS: &str = include_str!("../../tests/fixtures/vectors.json");
     const START: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
 
     fn vectors() -> Value {
@@ -243,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn every_vector_verifies_and_ours_has_its_header_and_claims() {
+    fn every_vector_verifies_and_a_signed_token_has_its_header_and_claims() {
         let vectors = vectors();
         let tokens = vectors["jwt"].as_array().unwrap();
         assert_eq!(tokens.len(), 6);
@@ -316,7 +313,7 @@ mod tests {
                     .collect();
                 tasks
                     .into_iter()
-                    .map(|it| it.join().unwrap())
+                    .map(|thread| thread.join().unwrap())
                     .collect::<BTreeSet<_>>()
             });
             assert_eq!(seen.len(), 1, "round {round}");
@@ -372,9 +369,9 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_apple_did_not_hand_out_is_named_as_such() {
+    fn a_key_that_is_not_one_of_apples_is_refused_with_the_cause() {
         let wrong = |pem: &str| SigningKey::from_pem(&Secret::new(pem), "A", "B").unwrap_err();
-        assert!(wrong("nonsense").starts_with("is not PEM"));
+        assert!(wrong("nonsense").starts_with("is not the text of a .p8 file"));
         assert!(
             wrong(
                 "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"
@@ -385,12 +382,6 @@ mod tests {
         assert!(wrong(&p384.serialize_pem()).starts_with("is not an EC key on the curve P-256"));
         let rsa_like = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
         assert!(wrong(&rsa_like.serialize_pem()).starts_with("is not an EC key"));
-    }
-
-    #[test]
-    fn a_key_squeezed_into_one_line_reads() {
-        let pem = vectors()["key1"].as_str().unwrap().replace('\n', "\\n");
-        SigningKey::from_pem(&Secret::new(pem), "A", "B").unwrap();
     }
 
     #[test]

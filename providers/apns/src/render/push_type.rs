@@ -1,18 +1,20 @@
-//! The kinds of push that Apple knows, and what each asks for.
+//! Apple's push types, and what each requires.
 use push_core::{NotificationKind, Slot};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 macro_rules! push_types {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $suffix:literal;)*) => {
-        /// A kind of push: the value of `apns-push-type`, which must agree with the payload and decides the topic.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        /// A push type: the value of `apns-push-type`, which must agree with the payload and decides the topic.
+        ///
+        /// Reads words in any letter case: Apple's own tables spell `Liveactivity`.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
         #[non_exhaustive]
         pub enum PushType {
             $($(#[$doc])* #[serde(rename = $word)] $name,)*
         }
 
         impl PushType {
-            /// Every kind.
+            /// Every push type.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// The value of the header `apns-push-type`.
@@ -20,7 +22,7 @@ macro_rules! push_types {
                 match self { $(Self::$name => $word,)* }
             }
 
-            /// What follows the bundle id in the topic.
+            /// The suffix of the topic, after the bundle id; empty if it has none.
             pub const fn topic_suffix(self) -> &'static str {
                 match self { $(Self::$name => $suffix,)* }
             }
@@ -40,13 +42,13 @@ push_types! {
     Complication = "complication", ".complication";
     /// A change in a file provider (PushKit).
     FileProvider = "fileprovider", ".pushkit.fileprovider";
-    /// Wakes the device management; the topic is the `UID` of the MDM certificate.
+    /// Wakes the device management client; the topic is the `UID` of the MDM certificate.
     Mdm = "mdm", "";
     /// A change of a Live Activity.
     LiveActivity = "liveactivity", ".push-type.liveactivity";
     /// Asks for the location; with token authentication only.
     Location = "location", ".location-query";
-    /// Somebody begins to speak (Push to Talk).
+    /// A person begins to speak (Push to Talk).
     PushToTalk = "pushtotalk", ".voip-ptt";
     /// Reloads widgets.
     Widgets = "widgets", ".push-type.widgets";
@@ -54,10 +56,20 @@ push_types! {
     Controls = "controls", ".push-type.controls";
 }
 
+impl<'de> Deserialize<'de> for PushType {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(from)?;
+        Self::from_header(&word).ok_or_else(|| serde::de::Error::custom("no push type of Apple's"))
+    }
+}
+
 impl PushType {
-    /// The kind that a header's value names.
+    /// Returns the push type that a header's value names, in any letter case.
     pub fn from_header(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|it| it.as_str() == word)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|push_type| push_type.as_str().eq_ignore_ascii_case(word))
     }
 
     /// The largest payload, in bytes.
@@ -68,28 +80,26 @@ impl PushType {
         }
     }
 
-    /// What is usual for a notification of `kind` to a token of `slot`. The token decides where it is of one kind only:
-    /// a call to a device without a VoIP token is an alert (S60).
-    pub(crate) const fn usual(kind: NotificationKind, slot: Slot) -> Self {
+    /// Returns the usual push type of a notification of `kind` to a token of `slot`. The slot decides if its tokens take one
+    /// type only: a call to a device without a VoIP token is an alert (S60). A background push cannot carry a number for the
+    /// icon, so one that does is sent as an alert that wakes the app and shows nothing.
+    pub(crate) const fn usual(kind: NotificationKind, slot: Slot, has_badge: bool) -> Self {
         match (slot, kind) {
             (Slot::Voip, _) => Self::Voip,
             (Slot::LiveActivity, _) => Self::LiveActivity,
-            (Slot::Alert, NotificationKind::Background) => Self::Background,
-            (Slot::Alert, _) => Self::Alert,
+            (_, NotificationKind::Background) if !has_badge => Self::Background,
+            _ => Self::Alert,
         }
     }
 
-    /// Whether a token of `slot` can take it.
-    pub(crate) const fn suits(self, slot: Slot) -> bool {
-        match slot {
-            Slot::Voip => matches!(self, Self::Voip),
-            Slot::LiveActivity => matches!(self, Self::LiveActivity),
-            Slot::Alert => !matches!(self, Self::Voip | Self::LiveActivity),
-        }
+    /// Returns `true` if a message may ask for this type. Calls and Live Activities have slots of their own, and device
+    /// management belongs to another receiver than the app.
+    pub(crate) const fn is_for_messages(self) -> bool {
+        !matches!(self, Self::Voip | Self::LiveActivity | Self::Mdm)
     }
 
-    /// The highest of Apple's priorities that is not above `wanted` (10, 5 or 1) and that this kind allows; its lowest if
-    /// all are above.
+    /// Returns the highest of Apple's priorities (10, 5, 1) that is not above `wanted` and that this type allows; its lowest
+    /// if all are above.
     pub(crate) const fn priority(self, wanted: u8) -> u8 {
         match self {
             Self::Background => 5,
@@ -99,7 +109,7 @@ impl PushType {
         }
     }
 
-    /// Whether `priority` is allowed.
+    /// Returns `true` if `priority` is allowed.
     pub(crate) const fn allows_priority(self, priority: u8) -> bool {
         match self {
             Self::Background => priority == 5,

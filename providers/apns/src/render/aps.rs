@@ -6,7 +6,7 @@ use push_core::Interruption;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-/// The dictionary `aps`, every key that Apple defines. What is `None`, empty or `false` is left out.
+/// The dictionary `aps`, with every key that Apple defines. What is `None`, empty or `false` is left out.
 ///
 /// `Debug` names the keys that are set, never their values.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Aps {
     /// What is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alert: Option<Alert>,
-    /// The number on the icon; 0 takes it away.
+    /// The number on the icon; 0 removes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub badge: Option<u32>,
     /// What is heard.
@@ -33,7 +33,7 @@ pub struct Aps {
     /// Lets a service extension change the notification. On the wire `1`.
     #[serde(with = "flag", skip_serializing_if = "is_false")]
     pub mutable_content: bool,
-    /// The window that is brought forward.
+    /// The window that comes to the front.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_content_id: Option<String>,
     /// How much it may interrupt.
@@ -42,13 +42,13 @@ pub struct Aps {
     /// Sorts the app's notifications in the summary, 0 to 1; of a Live Activity any number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relevance_score: Option<f64>,
-    /// What a focus filter is asked.
+    /// The criteria that a focus filter evaluates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter_criteria: Option<String>,
     /// The values for the placeholders of a website's URL (Safari).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url_args: Option<Vec<String>>,
-    /// Reloads widgets.
+    /// Reloads widgets and controls.
     #[serde(skip_serializing_if = "is_false")]
     pub content_changed: bool,
     /// When a Live Activity's change was made, in seconds since 1970; an older one than the last shown is ignored.
@@ -63,7 +63,7 @@ pub struct Aps {
     /// When the Live Activity counts as outdated, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stale_date: Option<i64>,
-    /// When the ended Live Activity is taken away, in seconds since 1970; in the past: at once.
+    /// When the ended Live Activity is removed, in seconds since 1970; in the past: at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dismissal_date: Option<i64>,
     /// The type of the attributes of the Live Activity that starts.
@@ -83,45 +83,6 @@ pub struct Aps {
     pub other: Map<String, Value>,
 }
 
-impl Aps {
-    /// `self` with everything that `over` sets; of the alert, field by field.
-    pub(crate) fn overlaid(self, over: &Self) -> Self {
-        macro_rules! either {
-            ($($field:ident),*) => { Self {
-                alert: match (self.alert, &over.alert) {
-                    (Some(under), Some(Alert::Fields(over))) => Some(under.overlaid(over)),
-                    (under, over) => over.clone().or(under),
-                },
-                content_available: self.content_available || over.content_available,
-                mutable_content: self.mutable_content || over.mutable_content,
-                content_changed: self.content_changed || over.content_changed,
-                input_push_token: self.input_push_token || over.input_push_token,
-                other: over.other.clone(),
-                $($field: over.$field.clone().or(self.$field),)*
-            } };
-        }
-        either!(
-            badge,
-            sound,
-            thread_id,
-            category,
-            target_content_id,
-            interruption_level,
-            relevance_score,
-            filter_criteria,
-            url_args,
-            timestamp,
-            event,
-            content_state,
-            stale_date,
-            dismissal_date,
-            attributes_type,
-            attributes,
-            input_push_channel
-        )
-    }
-}
-
 impl fmt::Debug for Aps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match serde_json::to_value(self) {
@@ -139,38 +100,6 @@ pub enum Alert {
     Body(String),
     /// Field by field.
     Fields(Box<AlertFields>),
-}
-
-impl Alert {
-    /// `self` with everything that `over` sets.
-    fn overlaid(self, over: &AlertFields) -> Self {
-        let under = match self {
-            Self::Fields(fields) => *fields,
-            Self::Body(body) => AlertFields {
-                body: Some(Text::Plain(body)),
-                ..AlertFields::default()
-            },
-        };
-        // A key for localised text replaces the plain text that it stands for.
-        let plain = |over_key: &Option<String>, over: &Option<Text>, under: Option<Text>| {
-            over.clone()
-                .or_else(|| under.filter(|_| over_key.is_none()))
-        };
-        Self::Fields(Box::new(AlertFields {
-            title: plain(&over.title_loc_key, &over.title, under.title),
-            subtitle: plain(&over.subtitle_loc_key, &over.subtitle, under.subtitle),
-            body: plain(&over.loc_key, &over.body, under.body),
-            title_loc_key: over.title_loc_key.clone().or(under.title_loc_key),
-            title_loc_args: over.title_loc_args.clone().or(under.title_loc_args),
-            subtitle_loc_key: over.subtitle_loc_key.clone().or(under.subtitle_loc_key),
-            subtitle_loc_args: over.subtitle_loc_args.clone().or(under.subtitle_loc_args),
-            loc_key: over.loc_key.clone().or(under.loc_key),
-            loc_args: over.loc_args.clone().or(under.loc_args),
-            launch_image: over.launch_image.clone().or(under.launch_image),
-            sound: over.sound.clone().or(under.sound),
-            other: over.other.clone(),
-        }))
-    }
 }
 
 impl fmt::Debug for Alert {
@@ -207,7 +136,7 @@ pub struct AlertFields {
     /// What replaces the subtitle's placeholders.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subtitle_loc_args: Option<Vec<String>>,
-    /// The key of the text.
+    /// The key of the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loc_key: Option<String>,
     /// What replaces the text's placeholders.
@@ -216,7 +145,7 @@ pub struct AlertFields {
     /// The picture shown while the app starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launch_image: Option<String>,
-    /// What is heard with a change of a Live Activity; any other push has [`Aps::sound`].
+    /// The sound of a Live Activity's change; any other push has [`Aps::sound`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sound: Option<String>,
     /// What Apple defined after this was written, passed on as it is.
@@ -262,11 +191,11 @@ impl fmt::Debug for Text {
 pub enum Sound {
     /// A file in the app with its suffix, or `default`.
     Named(String),
-    /// A sound that the mute switch does not stop.
+    /// A sound that the mute switch does not silence.
     Critical(CriticalSound),
 }
 
-/// A sound that the mute switch does not stop; needs Apple's permission.
+/// A sound that the mute switch does not silence; needs Apple's permission.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CriticalSound {

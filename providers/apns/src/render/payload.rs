@@ -1,0 +1,705 @@
+//! The JSON of a push: rendered once for a content, completed for each target.
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use push_core::{
+    DeliveryId, Interruption, Notification, Target, Timestamp,
+    api::{DELIVERY_KEY, RECEIVER_KEY},
+};
+use push_kit::{overlay::merge, payload::fit};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Alert, AlertFields, Aps, CriticalSound, Event, PushType, Refusal, Sound, Text, VendorFields,
+    number,
+};
+
+/// The texts that are cut, the first one first.
+const TEXTS: [&str; 4] = ["/alert", "/alert/body", "/alert/subtitle", "/alert/title"];
+
+/// A payload without what differs by target.
+#[derive(Debug)]
+pub(super) struct Payload {
+    push_type: PushType,
+    aps: Aps,
+    /// The members of `aps` as JSON, without braces.
+    aps_members: String,
+    /// The members beside `aps` as JSON, without braces.
+    beside_members: String,
+    /// Whether a target's badge is added: the push can carry one, and the vendor fields set none.
+    takes_badge: bool,
+    /// Whether the target's delivery is named: the app runs or a person sees it, so that it can be reported on.
+    names_delivery: bool,
+    /// Whether the time of a Live Activity's change is added.
+    is_dated: bool,
+}
+
+impl Payload {
+    /// Renders `notification`, with `fields` laid over it.
+    pub(super) fn new(
+        notification: &Notification,
+        fields: &VendorFields,
+        push_type: PushType,
+        has_badge: bool,
+    ) -> Result<Self, Refusal> {
+        let is_silent = has_badge && !shows_text(notification, fields, push_type);
+        let mut aps = overlaid(usual(notification, push_type, is_silent), &fields.aps)?;
+        if push_type == PushType::LiveActivity {
+            aps.event = aps.event.or(Some(Event::Update));
+        }
+        check(&aps, push_type)?;
+        let takes_badge = push_type == PushType::Alert && aps.badge.is_none();
+        if push_type == PushType::Alert && aps == Aps::default() && !has_badge {
+            return Err(Refusal::new(
+                "PayloadEmpty",
+                "the notification has neither text nor sound nor a number for the icon: nothing would be seen",
+            ));
+        }
+        Ok(Self {
+            push_type,
+            aps_members: members(&aps)?,
+            beside_members: members(&beside(notification, fields))?,
+            takes_badge,
+            names_delivery: match push_type {
+                PushType::Alert => {
+                    aps.alert.is_some() || aps.sound.is_some() || aps.content_available
+                }
+                PushType::Background | PushType::Voip => true,
+                _ => false,
+            },
+            is_dated: push_type == PushType::LiveActivity && aps.timestamp.is_none(),
+            aps,
+        })
+    }
+
+    /// Returns `true` if nothing is shown or heard, but for the number on the icon.
+    pub(super) fn is_silent(&self) -> bool {
+        self.push_type == PushType::Alert && self.aps.alert.is_none() && self.aps.sound.is_none()
+    }
+
+    /// Returns the body for `target`. Texts are cut, first the body, then subtitle and title, if it would be too large;
+    /// nothing else ever is. The delivery, which is needed for receipts only, is left out if it does not fit even so.
+    pub(super) fn body(&self, target: &Target) -> Result<Bytes, Refusal> {
+        let max = self.push_type.max_payload();
+        let front = self.front(target);
+        let receiver = target
+            .receiver
+            .as_ref()
+            .map(|user| json!(user.as_str()).to_string());
+        let receiver = receiver.as_deref();
+        let delivery = self.names_delivery.then_some(target.delivery);
+        let body = self.write(&front, &self.aps_members, receiver, delivery);
+        if body.len() <= max {
+            return Ok(body.into());
+        }
+        let mut aps = Value::Object(object(&self.aps)?);
+        let excess = body.len() - max;
+        let room = self.aps_members.len().saturating_sub(excess);
+        // If even that does not suffice, what follows says so.
+        let _ = fit(&mut aps, room, &TEXTS, |aps| {
+            aps.to_string().len() - "{}".len()
+        });
+        let aps = members(&aps)?;
+        let mut bytes = 0;
+        for delivery in [delivery, None] {
+            let body = self.write(&front, &aps, receiver, delivery);
+            if body.len() <= max {
+                return Ok(body.into());
+            }
+            bytes = body.len();
+        }
+        Err(Refusal::new(
+            "PayloadTooLarge",
+            format!(
+                "the payload has {bytes} bytes even without its texts, and a push of type {} may have {max}; make ext and the other fields smaller",
+                self.push_type.as_str(),
+            ),
+        ))
+    }
+
+    /// Returns the members of `aps` that differ by target.
+    fn front(&self, target: &Target) -> String {
+        let mut front = String::new();
+        if self.takes_badge
+            && let Some(number) = number(target.badge)
+        {
+            let _ = write!(front, r#""badge":{number}"#);
+        }
+        if self.is_dated {
+            // The time of the delivery and not of the attempt: a repeated change is not a newer one.
+            let seconds = made_at(target.delivery).unix_seconds();
+            let _ = write!(front, r#""timestamp":{seconds}"#);
+        }
+        front
+    }
+
+    fn write(
+        &self,
+        front: &str,
+        aps: &str,
+        receiver: Option<&str>,
+        delivery: Option<DeliveryId>,
+    ) -> String {
+        let mut body =
+            String::with_capacity(front.len() + aps.len() + self.beside_members.len() + 256);
+        body.push_str(r#"{"aps":{"#);
+        body.push_str(front);
+        if !front.is_empty() && !aps.is_empty() {
+            body.push(',');
+        }
+        body.push_str(aps);
+        body.push('}');
+        if !self.beside_members.is_empty() {
+            body.push(',');
+            body.push_str(&self.beside_members);
+        }
+        if let Some(delivery) = delivery {
+            let _ = write!(body, r#","{DELIVERY_KEY}":"{delivery}""#);
+        }
+        if let Some(receiver) = receiver {
+            let _ = write!(body, r#","{RECEIVER_KEY}":{receiver}"#);
+        }
+        body.push('}');
+        body
+    }
+}
+
+/// Returns when the delivery was made, which its id says (RFC 9562 §5.7).
+fn made_at(delivery: DeliveryId) -> Timestamp {
+    let Some(time) = delivery.as_uuid().get_timestamp() else {
+        return Timestamp::default();
+    };
+    let (seconds, _) = time.to_unix();
+    Timestamp::from_unix_seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1000))
+}
+
+fn shows_text(notification: &Notification, fields: &VendorFields, push_type: PushType) -> bool {
+    push_type == PushType::Alert
+        && (fields
+            .aps
+            .get("alert")
+            .is_some_and(|alert| !alert.is_null())
+            || (notification.kind != push_core::NotificationKind::Background
+                && texts(notification).is_some()))
+}
+
+/// Returns what a notification means in Apple's format. `is_silent`: it sets the number on the icon and nothing else.
+fn usual(notification: &Notification, push_type: PushType, is_silent: bool) -> Aps {
+    match push_type {
+        PushType::Alert if is_silent => Aps {
+            content_available: notification.wakes_app
+                || notification.kind == push_core::NotificationKind::Background,
+            ..Aps::default()
+        },
+        PushType::Alert => alert(notification),
+        PushType::Background => Aps {
+            content_available: true,
+            ..Aps::default()
+        },
+        PushType::Voip => Aps {
+            alert: texts(notification),
+            ..Aps::default()
+        },
+        PushType::LiveActivity => Aps {
+            alert: texts(notification).map(|alert| with_sound(alert, notification)),
+            ..Aps::default()
+        },
+        // WidgetKit takes no other key, and reloads nothing without this one.
+        PushType::Widgets | PushType::Controls => Aps {
+            content_changed: true,
+            ..Aps::default()
+        },
+        _ => Aps::default(),
+    }
+}
+
+fn alert(notification: &Notification) -> Aps {
+    let critical = notification.interruption == Some(Interruption::Critical);
+    let sound = sound_name(notification).map(|name| {
+        if critical {
+            Sound::Critical(CriticalSound {
+                critical: true,
+                name,
+                volume: Some(1.0),
+            })
+        } else {
+            Sound::Named(name)
+        }
+    });
+    Aps {
+        alert: texts(notification),
+        sound,
+        thread_id: some(&notification.thread),
+        content_available: notification.wakes_app,
+        // Without a service extension the picture is not loaded.
+        mutable_content: notification.mutable || !notification.image.is_empty(),
+        interruption_level: notification.interruption.map(Into::into),
+        ..Aps::default()
+    }
+}
+
+fn sound_name(notification: &Notification) -> Option<String> {
+    match &notification.sound {
+        push_core::Sound::Silent => None,
+        push_core::Sound::Default => Some("default".to_owned()),
+        push_core::Sound::Named(name) => Some(name.clone()),
+    }
+}
+
+fn texts(notification: &Notification) -> Option<Alert> {
+    let text = |text: &str| some(text).map(Text::Plain);
+    let (title, subtitle) = (text(&notification.title), text(&notification.subtitle));
+    match (title, subtitle, some(&notification.body)) {
+        (None, None, None) => None,
+        (None, None, Some(body)) => Some(Alert::Body(body)),
+        (title, subtitle, body) => Some(Alert::Fields(Box::new(AlertFields {
+            title,
+            subtitle,
+            body: body.map(Text::Plain),
+            ..AlertFields::default()
+        }))),
+    }
+}
+
+/// A Live Activity's sound stands inside the alert.
+fn with_sound(alert: Alert, notification: &Notification) -> Alert {
+    let mut fields = match alert {
+        Alert::Fields(fields) => fields,
+        Alert::Body(body) => Box::new(AlertFields {
+            body: Some(Text::Plain(body)),
+            ..AlertFields::default()
+        }),
+    };
+    fields.sound = sound_name(notification);
+    Alert::Fields(fields)
+}
+
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Lays `over` over `aps`: objects are merged key by key, everything else is replaced, and `null` removes.
+fn overlaid(aps: Aps, over: &Map<String, Value>) -> Result<Aps, Refusal> {
+    if over.is_empty() {
+        return Ok(aps);
+    }
+    let mut under = object(&aps)?;
+    if let (Some(alert), Some(Value::Object(over))) = (under.get_mut("alert"), over.get("alert")) {
+        // A text alone is short for an alert with a body.
+        if alert.is_string() {
+            *alert = json!({ "body": alert.take() });
+        }
+        // A key for localised text stands for the plain text and replaces it.
+        for (key, plain) in [
+            ("loc-key", "body"),
+            ("title-loc-key", "title"),
+            ("subtitle-loc-key", "subtitle"),
+        ] {
+            if over.contains_key(key)
+                && let Some(alert) = alert.as_object_mut()
+            {
+                alert.remove(plain);
+            }
+        }
+    }
+    merge(&mut under, over);
+    Aps::deserialize(Value::Object(under)).map_err(|_| {
+        Refusal::new(
+            "BadVendorFields",
+            "`aps` does not fit the notification that it is laid over",
+        )
+    })
+}
+
+/// Returns what stands beside `aps`: `ext` as a string (S2), `image`, and the vendor fields' own keys.
+fn beside(notification: &Notification, fields: &VendorFields) -> Map<String, Value> {
+    let mut beside = Map::new();
+    for (key, text) in [("ext", &notification.ext), ("image", &notification.image)] {
+        if !text.is_empty() {
+            beside.insert(key.to_owned(), Value::String(text.clone()));
+        }
+    }
+    merge(&mut beside, &fields.payload);
+    beside
+}
+
+fn object(value: &impl Serialize) -> Result<Map<String, Value>, Refusal> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(object)) => Ok(object),
+        _ => Err(Refusal::new(
+            "BadVendorFields",
+            "the payload cannot be written as JSON",
+        )),
+    }
+}
+
+/// Returns the members of an object as JSON, without its braces.
+fn members(value: &impl Serialize) -> Result<String, Refusal> {
+    let json = serde_json::to_string(value)
+        .ok()
+        .and_then(|json| Some(json.strip_prefix('{')?.strip_suffix('}')?.to_owned()));
+    json.ok_or_else(|| Refusal::new("BadVendorFields", "the payload cannot be written as JSON"))
+}
+
+/// Refuses what Apple would refuse, or accept and not deliver, for its contents.
+fn check(aps: &Aps, push_type: PushType) -> Result<(), Refusal> {
+    let wrong = |text: &str| Err(Refusal::new("BadVendorFields", format!("`aps` {text}")));
+    if push_type == PushType::Background
+        && (aps.alert.is_some() || aps.badge.is_some() || aps.sound.is_some())
+    {
+        return wrong(
+            "of a background push may not hold alert, badge or sound: send it as an alert that wakes the app",
+        );
+    }
+    if push_type != PushType::LiveActivity {
+        return match aps.relevance_score {
+            Some(score) if !(0.0..=1.0).contains(&score) => {
+                wrong("holds a relevance-score outside 0 to 1")
+            }
+            _ => Ok(()),
+        };
+    }
+    if aps.input_push_channel.is_some() && aps.input_push_token {
+        return wrong("holds both input-push-channel and input-push-token: keep one");
+    }
+    match aps.event {
+        Some(Event::Start)
+            if aps.alert.is_none() || aps.attributes.is_none() || aps.attributes_type.is_none() =>
+        {
+            wrong("starts a Live Activity and needs alert, attributes-type and attributes")
+        }
+        Some(Event::Update) | None if aps.content_state.is_none() => {
+            wrong("changes a Live Activity and needs content-state")
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use push_core::{Badge, NotificationKind, UserId};
+    use push_kit::payload::json_len;
+    use push_testkit::sample;
+
+    use super::*;
+
+    fn target(badge: Badge) -> Target {
+        let batch = sample::batch(Notification::default(), ["aa"]);
+        let target = batch.targets.into_iter().next().expect("one target");
+        target.with_badge(badge)
+    }
+
+    fn bytes(
+        notification: &Notification,
+        push_type: PushType,
+        target: &Target,
+    ) -> Result<Bytes, Refusal> {
+        let fields = VendorFields::read(&notification.vendor, false)?;
+        let has_badge = number(target.badge).is_some();
+        let payload = Payload::new(notification, &fields, push_type, has_badge)?;
+        let bytes = payload.body(target)?;
+        assert!(bytes.len() <= push_type.max_payload());
+        Ok(bytes)
+    }
+
+    fn rendered(notification: &Notification, push_type: PushType) -> Result<Value, Refusal> {
+        let bytes = bytes(notification, push_type, &target(Badge::Leave))?;
+        let mut payload: Value = serde_json::from_slice(&bytes).expect("a payload is JSON");
+        let keys = payload.as_object_mut().expect("an object");
+        keys.remove(DELIVERY_KEY);
+        Ok(payload)
+    }
+
+    fn with(fields: Value) -> Notification {
+        let Value::Object(vendor) = fields else {
+            panic!("the fields are an object");
+        };
+        Notification {
+            title: "Ann".into(),
+            body: "hello".into(),
+            vendor,
+            ..Notification::default()
+        }
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            "[a-z ]{1,80}",
+            "[一-龥]{1,60}",
+            "[\"\\\\\n\u{1}]{1,10}",
+            Just("👨‍👩‍👧‍👦".repeat(5)),
+            Just("🇨🇳👍🏽é".repeat(5)),
+        ];
+        prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    fn is_cut(text: &str, original: &str) -> bool {
+        text == original
+            || text
+                .strip_suffix('…')
+                .is_some_and(|kept| original.starts_with(kept))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// S98+: the texts are cut between grapheme clusters, and nothing else ever is.
+        #[test]
+        fn a_payload_fits_and_its_ext_is_whole(title in text(), subtitle in text(), body in text(), ext in "[a-z{}\":\\\\]{0,2500}") {
+            let notification = Notification {
+                title: title.clone(),
+                subtitle: subtitle.clone(),
+                body: body.clone(),
+                ext: ext.clone(),
+                ..Notification::default()
+            };
+            let target = target(Badge::Set(7)).with_receiver(Some(UserId::new("ann \"quoted\"").unwrap()));
+            let payload: Value = match bytes(&notification, PushType::Alert, &target) {
+                Ok(bytes) => serde_json::from_slice(&bytes).unwrap(),
+                Err(refusal) => {
+                    // Only an ext that leaves no room at all.
+                    prop_assert_eq!(refusal.code, "PayloadTooLarge");
+                    prop_assert!(serde_json::to_string(&ext).unwrap().len() > 3900);
+                    return Ok(());
+                }
+            };
+            prop_assert_eq!(payload["aps"]["badge"].as_u64(), Some(7));
+            prop_assert_eq!(payload["receiver"].as_str(), Some("ann \"quoted\""));
+            if !ext.is_empty() {
+                prop_assert_eq!(payload["ext"].as_str(), Some(ext.as_str()));
+            }
+            let alert = &payload["aps"]["alert"];
+            let shown = |key: &str| alert[key].as_str().unwrap_or_default();
+            let shown_body = alert.as_str().unwrap_or_else(|| shown("body"));
+            prop_assert!(is_cut(shown_body, &body));
+            prop_assert!(is_cut(shown("subtitle"), &subtitle));
+            prop_assert!(is_cut(shown("title"), &title));
+            // The title is cut only when nothing is left of the body, and the subtitle before the title.
+            if shown("title") != title && !body.is_empty() {
+                prop_assert!(shown_body == "…" || json_len(&body) <= 3);
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_is_cut_to_the_last_byte_that_fits() {
+        let notification = Notification {
+            body: "x".repeat(5000),
+            sound: push_core::Sound::Silent,
+            ..Notification::default()
+        };
+        let target = target(Badge::Leave);
+        let alert = bytes(&notification, PushType::Alert, &target).unwrap();
+        assert_eq!(alert.len(), 4096);
+        let call = bytes(&notification, PushType::Voip, &target).unwrap();
+        let frame = r#"{"aps":{"alert":""},"delivery":""}"#.len() + 36;
+        assert_eq!(call.len(), frame + 5000);
+    }
+
+    #[test]
+    fn an_ext_that_leaves_no_room_for_the_delivery_is_sent_without_it() {
+        let notification = Notification {
+            body: "x".into(),
+            ext: "e".repeat(4020),
+            sound: push_core::Sound::Silent,
+            ..Notification::default()
+        };
+        let json = bytes(&notification, PushType::Alert, &target(Badge::Leave)).unwrap();
+        let payload: Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(payload["ext"].as_str().unwrap().len(), 4020);
+        assert!(payload["delivery"].is_null());
+    }
+
+    #[test]
+    fn one_rendering_serves_targets_with_different_badges_and_receivers() {
+        let notification = with(json!({}));
+        let fields = VendorFields::default();
+        let payload = Payload::new(&notification, &fields, PushType::Alert, true).unwrap();
+        for (number, user) in [(0, "ann"), (7, "bob"), (u32::MAX, "乙")] {
+            let target = target(Badge::Set(number)).with_receiver(Some(UserId::new(user).unwrap()));
+            let body: Value = serde_json::from_slice(&payload.body(&target).unwrap()).unwrap();
+            assert_eq!(
+                body,
+                json!({
+                    "aps": {
+                        "alert": { "title": "Ann", "body": "hello" },
+                        "sound": "default",
+                        "badge": number,
+                    },
+                    "delivery": target.delivery.to_string(),
+                    "receiver": user,
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn a_number_alone_is_a_silent_push_that_sets_the_number() {
+        let notification = Notification {
+            thread: "chat".into(),
+            mutable: true,
+            ..Notification::default()
+        };
+        let json = bytes(&notification, PushType::Alert, &target(Badge::Set(0))).unwrap();
+        assert_eq!(json, r#"{"aps":{"badge":0}}"#.as_bytes());
+        let fields = VendorFields::default();
+        let payload = Payload::new(&notification, &fields, PushType::Alert, true).unwrap();
+        assert!(payload.is_silent());
+    }
+
+    #[test]
+    fn a_push_without_anything_is_refused() {
+        let nothing = Notification {
+            sound: push_core::Sound::Silent,
+            ..Notification::default()
+        };
+        let refusal = rendered(&nothing, PushType::Alert).unwrap_err();
+        assert_eq!(refusal.code, "PayloadEmpty");
+    }
+
+    #[test]
+    fn a_background_push_shows_nothing_and_keeps_its_data() {
+        let notification = Notification {
+            kind: NotificationKind::Background,
+            title: "Ann".into(),
+            ext: "{}".into(),
+            ..Notification::default()
+        };
+        let payload = rendered(&notification, PushType::Background).unwrap();
+        assert_eq!(
+            payload,
+            json!({ "aps": { "content-available": 1 }, "ext": "{}" })
+        );
+        // With a number it is an alert of which only the number is seen.
+        let json = bytes(&notification, PushType::Alert, &target(Badge::Set(2))).unwrap();
+        let payload: Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(
+            payload["aps"],
+            json!({ "content-available": 1, "badge": 2 })
+        );
+        assert_eq!(payload["ext"], "{}");
+    }
+
+    #[test]
+    fn a_message_changes_what_it_names_and_nothing_else() {
+        let notification = Notification {
+            mutable: true,
+            ..with(json!({
+                "aps": {
+                    "alert": { "loc-key": "NEW", "loc-args": ["Ann"] },
+                    "badge": 9,
+                    "sound": null,
+                    "mutable-content": 0,
+                },
+                "payload": { "image": "https://example.com/b.png", "more": { "a": 1 } },
+            }))
+        };
+        let json = bytes(&notification, PushType::Alert, &target(Badge::Set(2))).unwrap();
+        let mut payload: Value = serde_json::from_slice(&json).unwrap();
+        payload.as_object_mut().unwrap().remove(DELIVERY_KEY);
+        assert_eq!(
+            payload,
+            json!({
+                "aps": {
+                    "alert": { "title": "Ann", "loc-key": "NEW", "loc-args": ["Ann"] },
+                    "badge": 9,
+                },
+                "image": "https://example.com/b.png",
+                "more": { "a": 1 },
+            })
+        );
+        // A body alone, which is rendered as a string, is replaced by a key as well.
+        let alone = Notification {
+            title: String::new(),
+            ..with(json!({ "aps": { "alert": { "loc-key": "NEW" } } }))
+        };
+        let payload = rendered(&alone, PushType::Alert).unwrap();
+        assert_eq!(payload["aps"]["alert"], json!({ "loc-key": "NEW" }));
+    }
+
+    #[test]
+    fn widgets_and_controls_are_reloaded_by_content_changed() {
+        for push_type in [PushType::Widgets, PushType::Controls] {
+            let payload = rendered(&with(json!({})), push_type).unwrap();
+            assert_eq!(payload, json!({ "aps": { "content-changed": true } }));
+        }
+    }
+
+    #[test]
+    fn a_live_activity_has_all_its_keys() {
+        let keys = json!({
+            "timestamp": 1_700_000_001,
+            "event": "start",
+            "content-state": { "goals": [1, 2] },
+            "stale-date": 1_700_000_100,
+            "dismissal-date": 1_700_000_200,
+            "attributes-type": "Match",
+            "attributes": { "home": "A" },
+            "input-push-token": 1,
+            "relevance-score": 75.0,
+            "alert": { "title": { "loc-key": "GOAL", "loc-args": ["A"] } },
+        });
+        let payload = rendered(
+            &with(json!({ "aps": keys.clone() })),
+            PushType::LiveActivity,
+        )
+        .unwrap();
+        let mut wanted = keys;
+        // Its sound is part of the alert; the body of the notification stays if only the title is replaced.
+        wanted["alert"]["body"] = json!("hello");
+        wanted["alert"]["sound"] = json!("default");
+        assert_eq!(payload["aps"], wanted);
+    }
+
+    #[test]
+    fn a_live_activity_without_what_it_needs_is_refused() {
+        for (aps, word) in [
+            (json!({}), "content-state"),
+            (
+                json!({ "event": "start", "content-state": {} }),
+                "attributes-type",
+            ),
+            (
+                json!({ "content-state": {}, "input-push-token": 1, "input-push-channel": "x" }),
+                "keep one",
+            ),
+        ] {
+            let refusal =
+                rendered(&with(json!({ "aps": aps })), PushType::LiveActivity).unwrap_err();
+            assert!(refusal.text.contains(word), "{}", refusal.text);
+        }
+        let end = with(json!({ "aps": { "event": "end" } }));
+        let payload = rendered(&end, PushType::LiveActivity).unwrap();
+        assert_eq!(payload["aps"]["timestamp"], sample::NOW.unix_seconds());
+        // Apple requires three keys of a start; the state is not among them.
+        let start =
+            with(json!({ "aps": { "event": "start", "attributes-type": "M", "attributes": {} } }));
+        assert!(rendered(&start, PushType::LiveActivity).is_ok());
+    }
+
+    #[test]
+    fn every_key_of_aps_survives_reading_and_writing() {
+        let keys = json!({
+            "alert": {
+                "title": "t", "subtitle": "s", "body": "b", "launch-image": "i",
+                "title-loc-key": "tk", "title-loc-args": ["1"], "subtitle-loc-key": "sk",
+                "subtitle-loc-args": ["2"], "loc-key": "k", "loc-args": ["3"], "summary-arg": "later",
+            },
+            "badge": 0, "sound": { "critical": 1, "name": "x.caf", "volume": 0.5 }, "thread-id": "t",
+            "category": "c", "content-available": 1, "mutable-content": 1, "target-content-id": "w",
+            "interruption-level": "passive", "relevance-score": 0.25, "filter-criteria": "f",
+            "url-args": ["a", "b"], "content-changed": true, "timestamp": 1, "event": "end",
+            "content-state": { "a": null }, "stale-date": 2, "dismissal-date": 3, "attributes-type": "T",
+            "attributes": {}, "input-push-channel": "c", "input-push-token": 1, "later": { "x": 1 },
+        });
+        let aps: Aps = serde_json::from_value(keys.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&aps).unwrap(), keys);
+        let shown = format!("{aps:?} {:?}", aps.alert);
+        assert!(
+            shown.contains("thread-id") && !shown.contains("x.caf"),
+            "{shown}"
+        );
+    }
+}

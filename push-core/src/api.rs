@@ -33,7 +33,7 @@ pub const RECEIVER_KEY: &str = "receiver";
 /// [`receipts_to_sign`] under the bytes of the [`ReceiptKey`]; both in 64 lower-case hexadecimal digits.
 ///
 /// Because the digest is signed and not the body, a gateway knows from the head alone whether to read on. There is no time or
-/// number in it: the same receipts told again change nothing.
+/// number in it: the same receipts sent again change nothing.
 pub const RECEIPT_SIGNATURE: &str = "receipt-signature";
 
 /// What the tag of [`RECEIPT_SIGNATURE`] is computed of: what the request is, for which device of which app, and the digest of
@@ -132,7 +132,7 @@ pub struct PresenceBody {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PresenceAnswer {
     /// Slots whose token the gateway has no longer: the vendor called it dead. The app half asks the phone for a new one, and
-    /// tells it even if it is the old one.
+    /// registers it even if it is the old one.
     #[serde(default)]
     pub forgotten: Vec<Slot>,
     /// Slots whose token is kept but not pushed to, and why, with the code of a [`Reason`](crate::Reason): another environment
@@ -195,7 +195,7 @@ fn about_blank() -> String {
     "about:blank".to_owned()
 }
 
-/// The codes that the app half acts upon. The gateway may send others; those are told to the app as they are.
+/// The codes that the app half acts upon. The gateway may send others; those are passed to the app as they are.
 pub mod code {
     /// A warning: the token's environment and the credential's differ (S57).
     pub const ENVIRONMENT_MISMATCH: &str = "environment-mismatch";

@@ -14,7 +14,7 @@ use crate::{
 pub enum Audience {
     /// Users, on all their devices.
     Users(Vec<UserId>),
-    /// Devices, whoever is logged in on them.
+    /// Devices, whichever user is logged in on them.
     Devices(Vec<DeviceId>),
     /// Tokens that the caller keeps itself. They need no registration; presence and badge arithmetic do not apply.
     Tokens(Vec<TokenAddress>),
@@ -215,6 +215,7 @@ mod tests {
         words.iter().map(|word| Tag::new(*word).unwrap()).collect()
     }
 
+    /// S108.
     #[test]
     fn an_expression_selects_by_and_or_and_not() {
         let expression: TagExpr = serde_json::from_str(

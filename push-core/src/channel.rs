@@ -199,7 +199,7 @@ word_enum! {
         Online = "online",
         /// Connected, the app in background: push (S64).
         Background = "background",
-        /// The connection is gone, but nobody logged out: push.
+        /// The connection is gone without a logout: push.
         PushOnline = "push-online",
         /// Logged out, kicked, or away for too long: no push (S63).
         Offline = "offline",

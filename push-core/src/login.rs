@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{AppId, Result, UserId, async_trait};
 
-/// A plugin that observes a login system, or is told by hand, and keeps the session's push registration in step.
+/// A plugin that observes a login system, or is called by hand, and keeps the session's push registration in step.
 #[async_trait]
 pub trait LoginBridge: fmt::Debug + Send + Sync + 'static {
     /// Observes until the session closes, and reports every login and logout to it in the order in which they happened.
@@ -54,7 +54,7 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// If the account's credential cannot be one, or the session is closed. Another account that was registered is not any
-    /// more: somebody else uses the device now (S42).
+    /// more: another user has the device now (S42).
     async fn register(&self, account: Account, by: &'static str) -> Result<Generation>;
 
     /// The login of `generation` has ended. Anything but the current generation is ignored (S43).
@@ -65,8 +65,8 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
         by: &'static str,
     ) -> Result<()>;
 
-    /// The login system knows that nobody is logged in: who still was when the last process of the app ended is not any more.
-    /// Ignored if somebody is registered.
+    /// The login system knows that no user is logged in: a user who was when the last process of the app ended is not any more.
+    /// Ignored if a user is registered.
     async fn nobody(&self, _by: &'static str) -> Result<()> {
         Ok(())
     }

@@ -12,12 +12,12 @@ use crate::{Error, ErrorKind, Result};
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes over `text`.
+    /// Makes a secret of `text`.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The secret itself. Whoever calls this answers for where it goes.
+    /// The secret itself. The caller must keep it out of logs and errors.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -35,8 +35,8 @@ impl From<String> for Secret {
     }
 }
 
-/// What a device signs its receipts with: the gateway hands it out with a registration and can compute it again, so nobody
-/// stores it but the phone. Text of 16 to 256 printable ASCII characters that means nothing to the phone; its bytes are the key.
+/// The key with which a device signs its receipts. The gateway returns it with a registration and can compute it again, so only
+/// the phone stores it. Text of 16 to 256 printable ASCII characters that means nothing to the phone; its bytes are the key.
 ///
 /// `Debug` prints nothing of it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ impl From<String> for Secret {
 pub struct ReceiptKey(Secret);
 
 impl ReceiptKey {
-    /// Checks and takes over `key`.
+    /// Checks `key`.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] if it is shorter than 16 bytes, longer than 256, or has a character that is not printable ASCII.
@@ -98,7 +98,7 @@ impl DeviceToken {
     /// The longest token any channel uses, in bytes (a Web Push subscription).
     pub const MAX_BYTES: usize = 4096;
 
-    /// Checks and takes over `token`.
+    /// Checks `token`.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] if it is empty, too long, or has a character that is not printable ASCII.

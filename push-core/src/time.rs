@@ -85,7 +85,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn sleep(&self, duration: Duration) -> Sleep;
 }
 
-/// A clock that stands still until a test moves it. Clones share the same time.
+/// A clock that does not move until a test moves it. Clones share the same time.
 #[derive(Clone)]
 pub struct ManualClock {
     state: Arc<Mutex<ManualState>>,

@@ -218,7 +218,7 @@ impl VendorAnswer {
             if field.contains(token) {
                 *field = field.replace(token, "…");
             }
-            // A few characters in common are chance, and tell nothing.
+            // A few characters in common are chance and reveal nothing.
             let cut = (8..token.len()).rev();
             if let Some(length) = cut
                 .into_iter()

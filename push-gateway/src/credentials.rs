@@ -30,7 +30,7 @@ const VERIFY_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Upload {
     /// The provider plugin it is for, as in `apns`.
     pub provider: String,
-    /// The provider's configuration, as its plugin documents it. Files are read by whoever uploads: a key that ends in
+    /// The provider's configuration, as its plugin documents it. The uploader reads files: a key that ends in
     /// `_file` is refused here.
     pub config: Value,
     /// The id to take; `None` for a free one.

@@ -226,7 +226,7 @@ impl Gateway {
         .await
     }
 
-    /// Replaces a credential's content. Its id stays (S58); tokens that were set aside come back, and deliveries that wait
+    /// Replaces a credential's content. Its id stays (S58); quarantined tokens are released, and deliveries that wait
     /// go at once.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
-//! The server half of offline push: who is logged in where, who gets a push, what it says, and what became of it.
+//! The server half of offline push: who is logged in where, who gets a push, what it says, and what happened to it.
 //!
 //! ```text
-//! messages → decision → queue → lanes (one for each credential) → vendors → verdicts → settle → traces
+//! messages → decision → queue → lanes (one for each credential and class) → vendors → verdicts → settle → traces
 //! ```
 //!
 //! [`Gateway`] puts it together from a [`Store`](push_core::Store), a [`Queue`](push_core::Queue) and the providers of a
@@ -42,9 +42,9 @@
 //!   every attempt.
 //! - After a logout, a change of accounts or a kick has been answered, nothing more is sent to that device for that user,
 //!   but what a vendor has already.
-//! - No fault of configuration costs a token: tokens are forgotten only on a vendor's word that a working credential was
-//!   given, and only if the app has not told them again since.
-//! - Whoever gets no push gets a [`Reason`](push_core::Reason) with a stable code and advice: [`decision::reasons`].
+//! - No fault of configuration costs a token: tokens are removed only if the vendor calls them dead to a working credential,
+//!   and only if the app has not registered them again since.
+//! - Every receiver and device without a push has a [`Reason`](push_core::Reason) with a stable code and advice: [`decision::reasons`].
 
 mod credentials;
 pub mod decision;

@@ -107,7 +107,7 @@ impl Gateway {
         .await
     }
 
-    /// The user's devices, and whether a plain text message from somebody else would be pushed to each now (S112).
+    /// The user's devices, and whether a plain text message from another user would be pushed to each now (S112).
     ///
     /// # Errors
     /// Those of the store.

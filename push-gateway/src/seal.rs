@@ -58,7 +58,7 @@ impl MasterKey {
         Ok(Secret::new(STANDARD.encode(*bytes)))
     }
 
-    /// HKDF-SHA256 (RFC 5869) with `label` as info: keys of different purposes tell nothing of each other.
+    /// HKDF-SHA256 (RFC 5869) with `label` as info: keys of different purposes are independent.
     fn derive<const N: usize>(&self, label: &str) -> Result<Zeroizing<[u8; N]>> {
         struct Length(usize);
         impl KeyType for Length {

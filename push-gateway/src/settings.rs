@@ -117,7 +117,7 @@ pub struct PipelineSettings {
     pub guard_min: usize,
     /// The share of refused tokens from which on the credential is suspected instead; 0.8.
     pub guard_share: f64,
-    /// How often the queue is asked for lanes that nobody announced: other gateways' deliveries, expired leases; 30 s.
+    /// How often the queue is asked for lanes that were not announced: other gateways' deliveries, expired leases; 30 s.
     #[serde(with = "push_http::duration")]
     pub sweep: Duration,
     /// How long a shutdown waits for answers; 10 s.

@@ -306,7 +306,7 @@ async fn a_repeated_submission_counts_once_on_the_badge() {
     assert_eq!(badges, [1, 2, 3, 4, 5].map(push_core::Badge::Set));
 }
 
-/// S104: audiences that are not users.
+/// Audiences that are not users.
 #[tokio::test]
 async fn devices_tokens_tags_and_everybody_can_be_addressed() {
     let world = World::new(|_| {});
@@ -461,4 +461,51 @@ async fn every_push_carries_an_end_within_what_the_vendor_keeps() {
         .map(|it| it.notification.expires_at.unwrap())
         .collect();
     assert_eq!(ends, [START + 60 * MINUTE, START + 7 * 24 * 60 * MINUTE]);
+}
+
+/// A token's letter case, or anything else that does not matter, makes no second token.
+#[tokio::test]
+async fn tokens_are_kept_in_their_vendors_canonical_form() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    // The same phone, for another user, in other letters.
+    world
+        .register("dave", "dave-phone", "ALICE-TOKEN", certificate)
+        .await;
+    let skipped = world.submit(message("x", &["alice"])).await;
+    assert_eq!(skipped.skipped[0].reason, "no-token");
+    let refused = world
+        .gateway
+        .register(
+            &app(),
+            &user("alice"),
+            &device("alice-phone"),
+            Slot::Alert,
+            registration("not a token", certificate),
+        )
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("no blank"), "{refused}");
+}
+
+/// A message must not speak for the credential.
+#[tokio::test]
+async fn vendor_fields_that_the_provider_refuses_are_refused_at_submission() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    let with = |fields: serde_json::Value| {
+        let push = serde_json::from_value(json!({ "vendor": { "apns": fields } })).unwrap();
+        vec![message("x", &["alice"]).with_push(push)]
+    };
+    let error = world
+        .gateway
+        .submit(&app(), with(json!({ "topic": "other.app" })))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), push_core::ErrorKind::Invalid);
+    assert!(error.to_string().contains("channel apns"), "{error}");
+    let good = world.gateway.submit(&app(), with(json!({ "a": 1 }))).await;
+    assert_eq!(good.unwrap()[0].deliveries.len(), 1);
 }

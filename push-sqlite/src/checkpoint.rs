@@ -50,7 +50,7 @@ impl Checkpoints {
         self.wanted.swap(false, Ordering::Relaxed)
     }
 
-    /// Copies what can be copied without waiting for anybody; answers how many pages the log has, and how many are left.
+    /// Copies what can be copied without waiting, and returns how many pages the log has and how many of them are left.
     pub(crate) fn run(&self, connection: &Connection) -> (i64, i64) {
         let done = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
             Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))

@@ -28,7 +28,7 @@ pub struct Options {
     pub path: PathBuf,
     /// How many threads read.
     pub readers: usize,
-    /// A transaction is committed when its calls have so many rows.
+    /// A transaction is committed when its calls have this many rows.
     pub group_rows: usize,
     /// How long a transaction waits for calls that are expected to come. A lone call does not wait.
     pub group_delay: Duration,
@@ -122,7 +122,7 @@ impl Database {
         }
     }
 
-    /// Opens the file, and creates or migrates it. Whoever does not call this leaves it to the first operation.
+    /// Opens the file, and creates or migrates it. Without this call the first operation does so.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`](push_core::ErrorKind::Unavailable) if it cannot be read or written,
@@ -153,7 +153,7 @@ impl Database {
             .await
     }
 
-    /// Runs an operation of about `rows` rows in a transaction that it shares with others, and answers when that is
+    /// Runs an operation of about `rows` rows in a transaction that it shares with others, and returns when that is
     /// committed. What it does is undone if it fails. If the caller goes away before its turn, it does not run.
     ///
     /// It must use its connection for statements only: no transaction, no pragma.
@@ -181,7 +181,7 @@ impl Database {
         self.opened().await?.writer.call(rows, true, work).await
     }
 
-    /// As [`Database::write`], but answers as soon as the operation waits its turn. A failure is only logged.
+    /// As [`Database::write`], but returns as soon as the operation is in the queue of the writer. A failure is only logged.
     ///
     /// # Errors
     /// Those of [`Database::open`].

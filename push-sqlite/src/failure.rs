@@ -1,4 +1,4 @@
-//! What can go wrong with a file, in words for whoever operates it.
+//! What can go wrong with a file, in words for operators.
 use std::path::Path;
 
 use push_core::{Error, ErrorKind};
@@ -76,7 +76,7 @@ fn by_code(code: ErrorCode) -> Words {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (
             ErrorKind::Busy,
             "another program holds the file",
-            "try again when it is done",
+            "try again when the other program has finished",
         ),
         ErrorCode::DiskFull => (
             ErrorKind::Unavailable,

@@ -90,7 +90,7 @@ impl Writer {
         answered.await.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// Sends an operation, and answers when it waits its turn.
+    /// Sends an operation, and returns when it is in the queue.
     pub(crate) async fn call_later(
         &self,
         rows: usize,
@@ -150,7 +150,7 @@ trait Call: Send {
     fn is_synced(&self) -> bool;
     /// Whether a caller still waits for it.
     fn is_wanted(&self) -> bool;
-    /// Runs it inside a transaction; answers whether it succeeded.
+    /// Runs it inside a transaction. Returns `true` if it succeeded.
     fn run(&mut self, connection: &Connection, path: &Path) -> bool;
     /// Tells the caller, now that its transaction is committed, or why it is not.
     fn finish(self: Box<Self>, committed: Result<()>);
@@ -206,7 +206,9 @@ where
             // A caller who has gone is no error.
             (Some(answer), result) => drop(answer.send(result)),
             (None, Ok(_)) => {}
-            (None, Err(error)) => tracing::warn!(%error, "what nobody waits for was not written"),
+            (None, Err(error)) => {
+                tracing::warn!(%error, "an operation that no caller waits for was not written")
+            }
         }
     }
 }
@@ -255,7 +257,7 @@ impl Group {
         drop(lock);
     }
 
-    /// Runs `first` and what comes with it in one transaction; answers how many calls that were.
+    /// Runs `first` and the calls that come with it in one transaction, and returns how many they were.
     fn commit_together(&self, first: Box<dyn Call>, expected: usize) -> usize {
         let mut calls = vec![first];
         if let Err(source) = self.execute("BEGIN IMMEDIATE") {

@@ -132,7 +132,7 @@ fn a_file_that_is_something_else_is_refused_and_not_touched() {
         assert!(error.to_string().contains("drawer.db"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), content);
     }
-    // Somebody else's database, with and without a mark.
+    // A database of another program, with and without a mark.
     for mark in [0, 0x1234_5678] {
         fs::remove_file(&path).unwrap();
         let other = Connection::open(&path).unwrap();

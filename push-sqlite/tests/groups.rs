@@ -49,7 +49,7 @@ async fn occupy(database: &Arc<Database>) -> mpsc::Sender<()> {
     let (started, begun) = tokio::sync::oneshot::channel();
     database
         .write_later(1, move |_| {
-            started.send(()).expect("somebody waits for it");
+            started.send(()).expect("the test waits for it");
             for () in wait {}
             Ok(())
         })
@@ -174,7 +174,7 @@ fn a_call_that_fails_takes_none_of_its_neighbours_with_it() {
 }
 
 #[test]
-fn when_the_whole_transaction_is_lost_everybody_hears_it_and_the_next_one_works() {
+fn a_lost_transaction_fails_all_its_calls_and_the_next_one_works() {
     let place = Place::new();
     let database = database(&place, |_| {});
     block_on(async {
@@ -215,7 +215,7 @@ fn what_is_not_answered_cannot_be_seen() {
         database
             .write_later(1, move |db| {
                 db.execute("INSERT INTO thing (id) VALUES (2)", [])?;
-                started.send(()).expect("somebody waits for it");
+                started.send(()).expect("the test waits for it");
                 for () in wait {}
                 Ok(())
             })
@@ -322,5 +322,58 @@ fn a_search_cannot_write() {
             assert_eq!(error.kind(), ErrorKind::Internal);
         }
         assert_eq!(ids(&database).await, [0_i64; 0]);
+    });
+}
+
+#[test]
+fn only_calls_that_ask_for_it_sync_a_file_that_is_not_durable() {
+    let place = Place::new();
+    let database = database(&place, |options| options.durable = false);
+    let insert = |id: i64| {
+        let database = Arc::clone(&database);
+        async move {
+            let done = database.write_synced(1, move |db| {
+                Ok(db.execute("INSERT INTO thing (id) VALUES (?1)", [id])?)
+            });
+            done.await.expect("writes")
+        }
+    };
+    block_on(async {
+        put(&database, 1).await.unwrap();
+        assert_eq!(database.stats().syncs, 0);
+        assert_eq!(insert(2).await, 1);
+        assert_eq!(database.stats().syncs, 1);
+        // Calls that share a transaction share the write to the disk.
+        let go_on = occupy(&database).await;
+        let calls: Vec<_> = (3..13).map(|id| tokio::spawn(insert(id))).collect();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        drop(go_on);
+        for call in calls {
+            call.await.unwrap();
+        }
+        let syncs = database.stats().syncs;
+        assert!(syncs < 11, "{syncs} syncs for 11 calls");
+        assert_eq!(ids(&database).await, (1..13).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_log_that_cannot_be_synced_is_reported() {
+    let place = Place::new();
+    let database = database(&place, |options| options.durable = false);
+    block_on(async {
+        put(&database, 1).await.unwrap();
+        // SQLite keeps the file open, so only the path is gone.
+        std::fs::remove_file(place.path("drawer.db-wal")).unwrap();
+        let error = database
+            .write_synced(1, |db| {
+                Ok(db.execute("INSERT INTO thing (id) VALUES (2)", [])?)
+            })
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.to_string().contains("drawer.db-wal"), "{error}");
     });
 }

@@ -5,17 +5,28 @@ use push_core::{ManualClock, Store};
 
 use crate::place::{self, Place};
 
+mod badges;
 mod credentials;
+mod devices;
+mod displacing;
 mod fixtures;
+mod logout;
+mod lookups;
+mod marks;
 mod presence;
 mod registrations;
+mod scanning;
+mod searching;
 mod tokens;
 mod traces;
 
 /// The cases by name, for the macro.
 #[doc(hidden)]
 pub mod cases {
-    pub use super::{credentials::*, presence::*, registrations::*, tokens::*, traces::*};
+    pub use super::{
+        badges::*, credentials::*, devices::*, displacing::*, logout::*, lookups::*, marks::*,
+        presence::*, registrations::*, scanning::*, searching::*, tokens::*, traces::*,
+    };
 }
 
 /// An empty store, and the clock it was built with.
@@ -30,7 +41,7 @@ pub struct StoreKit {
 /// Runs one case against the store that `make` builds.
 ///
 /// # Panics
-/// If the store breaks the contract, or does not come to an end.
+/// If the store breaks the contract, or the case does not end.
 pub fn check<F: Future<Output = ()>>(
     make: impl FnOnce(&Place) -> Arc<dyn Store>,
     case: impl FnOnce(StoreKit) -> F,
@@ -55,52 +66,92 @@ macro_rules! store_conformance {
     ($make:expr) => {
         $crate::store_conformance! { @each ($make)
             // Registrations.
-            a_token_that_was_told_is_found_with_its_user
+            a_registered_token_is_found_with_its_user
             only_news_count_as_a_change
-            a_new_token_of_a_device_replaces_the_old_one
-            a_device_belongs_to_the_user_who_logged_in_last
-            a_device_that_nobody_was_registered_on_displaces_nobody
-            a_token_told_for_another_device_is_taken_from_the_first
-            a_token_moves_within_one_call_too
-            two_devices_can_exchange_their_tokens
-            a_reinstalled_app_takes_its_token_from_its_former_self
+            a_new_token_replaces_the_old_one_of_its_key
+            each_slot_has_a_token_of_its_own
+            a_slot_has_a_token_for_each_channel_and_instance
             the_same_token_of_another_channel_is_another_token
             one_token_can_fill_two_slots_of_a_device
-            each_slot_has_a_token_of_its_own
-            a_slot_is_unregistered_alone
-            unregistering_takes_all_tokens_away_and_can_be_repeated
-            a_late_logout_of_a_former_user_changes_nothing
-            a_dead_token_is_forgotten_and_its_device_stays_known
-            a_token_told_again_after_it_died_is_kept
-            forgetting_what_is_not_there_does_nothing
-            a_token_set_aside_is_kept
-            a_token_told_again_leaves_quarantine
-            a_token_told_again_since_is_not_set_aside
-            a_new_token_is_not_in_the_quarantine_of_the_old_one
-            a_mended_credential_gets_its_tokens_back
-            devices_are_answered_in_the_order_of_the_users
+            a_registration_of_another_device_than_the_call_is_refused
             registrations_are_counted
             the_registrations_of_two_apps_never_mix
             tokens_are_stored_as_they_are
-            any_number_of_registrations_can_be_told_at_once
+            any_number_of_registrations_can_be_stored_at_once
+            // Devices that change hands, and tokens that move.
+            a_device_belongs_to_the_user_who_logged_in_last
+            a_device_without_registrations_displaces_no_user
+            a_token_registered_for_another_device_leaves_only_its_slot
+            a_token_that_leaves_two_slots_ends_each_once
+            one_login_can_displace_a_user_and_another_device
+            two_devices_can_exchange_their_tokens
+            a_reinstalled_app_takes_its_token_from_its_former_self
             many_logins_on_one_device_leave_it_with_one_user
-            a_token_told_from_many_devices_stays_with_one
-            // Presence and badges.
+            a_token_registered_from_many_devices_stays_with_one
+            // Logouts.
+            a_slot_is_unregistered_alone
+            unregistering_removes_all_tokens_and_can_be_repeated
+            a_logout_ends_a_device_that_was_kicked_or_has_no_token
+            a_late_logout_of_a_former_user_changes_nothing
+            // Dead and quarantined tokens.
+            a_dead_token_is_forgotten_and_its_device_stays_known
+            a_token_registered_again_after_it_died_is_kept
+            forgetting_what_is_not_there_does_nothing
+            a_quarantined_token_is_kept
+            a_token_registered_again_leaves_quarantine
+            a_token_registered_again_since_is_not_quarantined
+            a_new_token_is_not_in_the_quarantine_of_the_old_one
+            a_repaired_credential_gets_its_tokens_back
+            a_token_in_several_slots_is_handled_in_all_of_them
+            // Facts and revisions.
+            facts_are_stored_and_absent_ones_stay
+            a_change_of_facts_counts_with_the_first_registration
+            facts_without_a_registration_change_only_facts
+            a_revision_grows_whenever_push_ends_or_begins
+            a_revision_follows_the_clock_and_never_goes_back
+            no_revision_is_given_twice
+            // Reading users, slots and tokens.
+            receivers_are_returned_in_the_order_of_the_users
+            a_slot_resolves_to_the_token_that_it_has_now
+            a_token_is_found_with_the_device_that_holds_it
+            of_two_slots_with_a_token_the_first_is_its_holder
+            // Tags and audiences.
+            tags_are_replaced_and_returned_sorted
+            a_user_with_too_many_tags_is_refused
+            everybody_comes_once_in_the_order_of_ids
+            users_without_a_token_are_everybody_too
+            everybody_comes_once_while_others_register
+            listed_users_come_once_in_their_order
+            listed_devices_come_with_their_users
+            tokens_select_no_user
+            tags_select_users_who_have_a_device
+            any_condition_selects_what_it_says
+            a_few_among_many_users_are_found
+            a_scan_that_cannot_be_right_is_refused
+            // Presence.
             a_device_starts_online_without_a_badge
-            a_device_in_background_stays_there_when_its_token_is_told_again
+            a_device_in_background_stays_there_when_it_registers_again
             a_device_that_was_offline_starts_online_again
             a_device_of_another_user_starts_online_again
-            presence_is_told_for_one_device
-            presence_is_told_for_a_platform_or_for_all
+            presence_is_set_for_one_device
+            presence_is_set_for_a_platform_or_for_all
+            a_device_that_goes_offline_is_ended
+            a_repeated_kick_ends_the_device_again
             presence_older_than_what_is_known_is_ignored
             presence_of_unknown_devices_is_ignored
             presence_from_before_a_logout_does_not_undo_it
+            the_presence_of_two_apps_never_mixes
+            // Badges.
             the_unread_count_is_the_base_of_the_badge
             badges_are_set_and_added_to_in_order
             a_badge_never_wraps_around
             an_unknown_device_has_no_badge
-            badges_added_at_once_all_count
-            presence_and_badges_of_two_apps_never_mix
+            a_message_changes_a_badge_once
+            one_message_changes_the_badge_of_each_device
+            a_badge_change_is_remembered_for_a_day
+            badges_changed_at_once_all_count
+            a_message_submitted_many_times_at_once_counts_once
+            repeated_badge_changes_lead_where_single_ones_do
             // Credentials.
             credentials_without_a_number_get_different_ones
             a_credential_can_keep_a_number_from_elsewhere
@@ -113,9 +164,11 @@ macro_rules! store_conformance {
             sealed_bytes_come_back_as_they_were
             the_credentials_of_two_apps_never_mix
             credentials_added_at_once_get_different_numbers
+            a_removed_credential_is_gone_and_its_registrations_stay
+            the_number_of_a_removed_credential_is_never_given_again
             // Traces.
             the_trace_of_a_message_has_all_its_events
-            a_trace_is_told_oldest_first
+            a_trace_is_returned_oldest_first
             events_of_one_moment_stay_in_their_order
             the_trace_of_a_delivery_leaves_the_others_out
             everything_in_an_event_comes_back
@@ -124,6 +177,18 @@ macro_rules! store_conformance {
             a_trace_has_an_end
             the_traces_of_two_apps_never_mix
             events_appended_at_once_are_all_there
+            // Marks.
+            a_mark_takes_what_is_known_of_its_delivery
+            a_stage_is_recorded_once
+            marks_of_unknown_deliveries_and_other_devices_are_not_recorded
+            only_stages_of_the_phone_can_be_recorded
+            marks_recorded_at_once_are_new_once
+            // Searches of traces.
+            events_are_found_newest_first
+            events_are_found_by_whatever_is_asked_for
+            new_events_do_not_disturb_the_pages_of_a_search
+            a_few_among_many_events_are_found
+            a_search_that_cannot_be_right_is_refused
         }
     };
     (@each ($make:expr) $($case:ident)*) => {$(
@@ -140,9 +205,17 @@ mod tests {
     fn every_case_is_in_the_macro() {
         let list = include_str!("store.rs");
         for source in [
+            include_str!("store/badges.rs"),
             include_str!("store/credentials.rs"),
+            include_str!("store/devices.rs"),
+            include_str!("store/displacing.rs"),
+            include_str!("store/logout.rs"),
+            include_str!("store/lookups.rs"),
+            include_str!("store/marks.rs"),
             include_str!("store/presence.rs"),
             include_str!("store/registrations.rs"),
+            include_str!("store/scanning.rs"),
+            include_str!("store/searching.rs"),
             include_str!("store/tokens.rs"),
             include_str!("store/traces.rs"),
         ] {
@@ -152,7 +225,7 @@ mod tests {
                 };
                 let name = rest.split('(').next().unwrap();
                 assert!(
-                    list.lines().any(|it| it.trim() == name),
+                    list.lines().any(|line| line.trim() == name),
                     "{name} is not in store_conformance!"
                 );
             }

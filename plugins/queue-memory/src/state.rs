@@ -105,16 +105,20 @@ impl State {
     pub(crate) fn tick(&mut self, now: Timestamp) {
         if now + STEP < self.latest {
             self.latest = now;
+            let latest = now + LONGEST_WAIT;
             let late: Vec<_> = self
                 .rows
                 .iter()
-                .filter(|(_, row)| {
-                    row.due > now + LONGEST_WAIT && (row.lease.is_some() || row.is_postponed(now))
-                })
-                .map(|(order, row)| (*order, row.lease.is_some()))
+                .filter(|(_, row)| row.due > latest)
+                .map(
+                    |(order, row)| match (row.lease.is_some(), row.delivery.due) {
+                        (true, _) => (*order, latest),
+                        (false, scheduled) => (*order, scheduled.map_or(now, |due| due.max(now))),
+                    },
+                )
                 .collect();
-            for (order, is_leased) in late {
-                self.move_to(order, if is_leased { now + LONGEST_WAIT } else { now });
+            for (order, due) in late {
+                self.move_to(order, due);
             }
             for fence in self.fences.values_mut() {
                 fence.set_at = fence.set_at.min(now);

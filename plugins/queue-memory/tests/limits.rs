@@ -1,9 +1,11 @@
-//! The queue in memory is bounded, says so, and forgets in time.
+//! The queue in memory is bounded, reports it, and forgets in time.
 use std::time::Duration;
 
-use push_core::{Delivery, ErrorKind, Put, Queue, RawConfig};
+use push_core::{AppId, Cancel, ErrorKind, MessageId, Put, Queue, RawConfig, UserId};
 use push_queue_memory::{MemoryQueue, MemoryQueueConfig, REMEMBER};
-use push_testkit::{Place, block_on, json, queue::delivery, sample::NOW};
+use push_testkit::{Place, block_on, json, queue::delivery};
+
+const HOLD: Duration = Duration::from_secs(30);
 
 fn queue(place: &Place, max_deliveries: usize, max_remembered: usize) -> MemoryQueue {
     let config = MemoryQueueConfig {
@@ -31,47 +33,53 @@ fn a_full_queue_refuses_the_whole_call() {
 }
 
 #[test]
-fn what_was_done_a_day_ago_is_forgotten_and_makes_room() {
+fn a_message_done_a_day_ago_is_forgotten_and_makes_room() {
     let place = Place::new();
     let queue = queue(&place, 10, 2);
     block_on(async {
-        queue
-            .put(vec![delivery("m1", "alice"), delivery("m2", "alice")])
-            .await
-            .unwrap();
+        let both = vec![delivery("m1", "alice"), delivery("m2", "alice")];
+        queue.put(both).await.unwrap();
         let lane = delivery("m1", "alice").lane();
-        let hold = Duration::from_secs(30);
-        let leased = queue.lease(&lane, 1, NOW, hold).await.unwrap();
-        queue.ack(vec![leased[0].id]).await.unwrap();
-        let later = NOW + REMEMBER + Duration::from_secs(3600);
-        let new = || Delivery {
-            created_at: later,
-            ..delivery("m3", "alice")
-        };
-        let error = queue.put(vec![new()]).await.unwrap_err();
+        let leased = queue.lease(&lane, 1, HOLD).await.unwrap();
+        queue.ack(vec![leased[0].id.clone()]).await.unwrap();
+        place.clock.advance(REMEMBER);
+        let error = queue.put(vec![delivery("m3", "alice")]).await.unwrap_err();
         assert!(error.to_string().contains("max_remembered"), "{error}");
         assert!(error.is_transient());
-        // By the clock alone it is not forgotten: the deliveries' own dates must agree.
-        place.clock.jump_to(later);
-        queue.put(vec![new()]).await.unwrap_err();
-        let queue = self::queue(&place, 10, 3);
-        for (of, day) in [("m1", NOW), ("m2", NOW), ("m3", later)] {
-            let it = Delivery {
-                created_at: day,
-                ..delivery(of, "alice")
-            };
-            queue.put(vec![it]).await.unwrap();
-        }
-        let leased = queue.lease(&lane, 1, later, hold).await.unwrap();
-        assert_eq!(leased[0].delivery.message.as_str(), "m1");
-        queue.ack(vec![leased[0].id]).await.unwrap();
-        // m1 is done and old, so there is room; m2 is old, but not done.
-        let again = |of| Delivery {
-            created_at: later,
-            ..delivery(of, "alice")
+        place.clock.advance(Duration::from_secs(60));
+        // m1 is done and old, so there is room; m2 is old, but waits.
+        let done = queue.put(vec![delivery("m3", "alice")]).await.unwrap();
+        assert_eq!(done, [Put::New]);
+        queue.put(vec![delivery("m4", "alice")]).await.unwrap_err();
+        let leased = queue.lease(&lane, 10, HOLD).await.unwrap();
+        assert_eq!(leased.len(), 2);
+    });
+}
+
+#[test]
+fn recalls_and_logouts_are_bounded_and_forgotten() {
+    let place = Place::new();
+    let queue = queue(&place, 10, 2);
+    let app = AppId::new("im").unwrap();
+    block_on(async {
+        let recall = |of: &str| Cancel::Message(MessageId::new(of).unwrap());
+        let logout = Cancel::Device {
+            user: UserId::new("alice").unwrap(),
+            device: delivery("m", "alice").device().unwrap().clone(),
+            slot: None,
+            before: 5,
         };
-        assert_eq!(queue.put(vec![again("m4")]).await.unwrap(), [Put::New]);
-        queue.put(vec![again("m2")]).await.unwrap_err();
+        queue.cancel(&app, &recall("m1"), 10).await.unwrap();
+        queue.cancel(&app, &logout, 10).await.unwrap();
+        let error = queue.cancel(&app, &recall("m2"), 10).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        assert!(error.to_string().contains("max_remembered"), "{error}");
+        let put = queue.put(vec![delivery("m1", "bob")]).await.unwrap();
+        assert_eq!(put, [Put::Fenced]);
+        place.clock.advance(REMEMBER + Duration::from_secs(60));
+        queue.cancel(&app, &recall("m2"), 10).await.unwrap();
+        let put = queue.put(vec![delivery("m1", "alice")]).await.unwrap();
+        assert_eq!(put, [Put::New]);
     });
 }
 

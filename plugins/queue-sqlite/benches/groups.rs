@@ -7,9 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use push_core::{Delivery, Notification, Queue};
+use push_core::{Delivery, Queue};
 use push_queue_sqlite::{SqliteQueue, SqliteQueueConfig};
-use push_testkit::{Place, queue::delivery, sample};
+use push_testkit::{
+    Place,
+    queue::{delivery, delivery_with},
+    sample,
+};
 
 const HOLD: Duration = Duration::from_secs(3600);
 
@@ -18,23 +22,24 @@ fn queue(place: &Place) -> SqliteQueue {
     SqliteQueue::new(config, &place.context()).expect("a right configuration")
 }
 
-/// One-to-one messages: each delivery has a message and a text of its own.
+/// One-to-one messages: each delivery has a message and a content of its own.
 fn chats(from: usize, count: usize) -> Vec<Delivery> {
     (from..from + count)
-        .map(|it| Delivery {
-            notification: Arc::new(sample::notification()),
-            ..delivery(&format!("message-{it:08x}"), &format!("user-{it:08x}"))
+        .map(|number| {
+            let of = format!("message-{number:08x}");
+            delivery_with(&of, &format!("user-{number:08x}"), sample::notification())
         })
         .collect()
 }
 
 /// One message to many.
 fn broadcast(count: usize) -> Vec<Delivery> {
-    let shared: Arc<Notification> = Arc::new(sample::notification());
+    let first = delivery_with("broadcast", "user", sample::notification());
     (0..count)
-        .map(|it| Delivery {
-            notification: Arc::clone(&shared),
-            ..delivery("broadcast", &format!("user-{it:08x}"))
+        .map(|number| {
+            let mut one = delivery("broadcast", &format!("user-{number:08x}"));
+            one.content = Arc::clone(&first.content);
+            one
         })
         .collect()
 }
@@ -64,15 +69,16 @@ fn main() {
         let (put, done) = block_on(async {
             queue.open().await.expect("opens");
             let begin = Instant::now();
-            for it in deliveries.chunks(group) {
-                queue.put(it.to_vec()).await.expect("puts");
+            for chunk in deliveries.chunks(group) {
+                queue.put(chunk.to_vec()).await.expect("puts");
             }
             let put = begin.elapsed();
             let begin = Instant::now();
             let lane = deliveries[0].lane();
             loop {
-                let leased = queue.lease(&lane, group, sample::NOW, HOLD).await;
-                let ids: Vec<_> = leased.expect("leases").iter().map(|it| it.id).collect();
+                let leased = queue.lease(&lane, group, HOLD).await;
+                let leased = leased.expect("leases").into_iter();
+                let ids: Vec<_> = leased.map(|lease| lease.id).collect();
                 if ids.is_empty() {
                     break;
                 }
@@ -103,14 +109,14 @@ fn main() {
             .map(|caller| {
                 let queue = Arc::clone(&queue);
                 tokio::spawn(async move {
-                    for it in chats(caller * 100, 100) {
-                        queue.put(vec![it]).await.expect("puts");
+                    for chat in chats(caller * 100, 100) {
+                        queue.put(vec![chat]).await.expect("puts");
                     }
                 })
             })
             .collect();
-        for it in callers {
-            it.await.expect("no caller panics");
+        for caller in callers {
+            caller.await.expect("no caller panics");
         }
         begin.elapsed()
     });
@@ -127,8 +133,8 @@ fn main() {
     let took = block_on(async {
         queue.open().await.expect("opens");
         let begin = Instant::now();
-        for it in deliveries.chunks(1000) {
-            queue.put(it.to_vec()).await.expect("puts");
+        for chunk in deliveries.chunks(1000) {
+            queue.put(chunk.to_vec()).await.expect("puts");
         }
         begin.elapsed()
     });

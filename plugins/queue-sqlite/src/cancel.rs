@@ -287,7 +287,7 @@ fn log_out(
     ])?;
     let found: Vec<i64> = db
         .prepare_cached(
-            "SELECT d.id FROM delivery d INDEXED BY delivery_by_device JOIN lane l ON l.id = d.lane
+            "SELECT d.id FROM delivery d INDEXED BY delivery_by_user JOIN lane l ON l.id = d.lane
              WHERE d.user = ?1 AND d.device = ?2 AND l.app = ?3 AND ?4 IN ('', d.slot) AND d.revision < ?5 LIMIT ?6",
         )?
         .query_map(
@@ -314,7 +314,7 @@ fn in_conversation(
     limit: usize,
 ) -> Outcome<Vec<i64>> {
     let mut select = db.prepare_cached(
-        "SELECT d.id, d.content FROM delivery d INDEXED BY delivery_by_device JOIN lane l ON l.id = d.lane
+        "SELECT d.id, d.content FROM delivery d INDEXED BY delivery_by_user JOIN lane l ON l.id = d.lane
          WHERE d.user = ?1 AND l.app = ?2 AND d.created_at <= ?3",
     )?;
     let mut rows = select.query(params![

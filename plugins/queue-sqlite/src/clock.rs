@@ -159,8 +159,7 @@ impl SqliteQueue {
 fn shorten(db: &Connection, row: i64, now: Timestamp) -> Outcome<usize> {
     Ok(db
         .prepare_cached(
-            "UPDATE delivery SET due = iif(lease IS NULL, ?2, ?3)
-             WHERE id = ?1 AND due > ?3 AND (lease IS NOT NULL OR scheduled IS NULL OR scheduled <= ?2)",
+            "UPDATE delivery SET due = iif(lease IS NULL, max(coalesce(scheduled, ?2), ?2), ?3) WHERE id = ?1 AND due > ?3",
         )?
         .execute([
             row,

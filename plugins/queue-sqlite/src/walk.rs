@@ -12,7 +12,7 @@ pub(crate) const PORTION: usize = 2000;
 pub(crate) const POSTPONED: &str =
     "lease IS NULL AND due > ?6 AND (scheduled IS NULL OR scheduled <= ?6)";
 /// Waits longer than the queue lets anything wait, if the search began after that time.
-pub(crate) const LATE: &str = "lease IS NOT NULL OR scheduled IS NULL OR scheduled <= ?6";
+pub(crate) const LATE: &str = "lease IS NOT NULL OR due > max(coalesce(scheduled, ?6), ?6)";
 /// Has expired, and is not leased.
 pub(crate) const EXPIRED: &str =
     "lease IS NULL AND (SELECT expires_at FROM content WHERE id = d.content) <= ?6";

@@ -1,10 +1,11 @@
-//! The store in memory is bounded, and says so.
+//! The store in memory is bounded, and its errors name the limit.
 use std::sync::Arc;
 
 use push_core::{
-    AppId, CertificateId, Channel, CredentialStore, DeviceId, DeviceToken, Environment, ErrorKind,
-    MessageId, NewCredential, RawConfig, Registration, RegistrationStore, Slot, Stage, TraceEvent,
-    TraceStore, UserId,
+    AppId, BadgeArithmetic, BadgeChange, CertificateId, Channel, CredentialStore, DeviceFacts,
+    DeviceId, DeviceRef, DeviceToken, Environment, ErrorKind, MessageId, NewCredential, RawConfig,
+    Registered, Registration, RegistrationStore, Result, Stage, Tag, TraceEvent, TraceStore,
+    UserId,
 };
 use push_store_memory::{MemoryStore, MemoryStoreConfig};
 use push_testkit::{Place, block_on, sample::NOW};
@@ -15,6 +16,7 @@ fn store(place: &Place) -> MemoryStore {
             max_devices: 2,
             max_credentials: 1,
             max_trace_events: 3,
+            max_badge_changes: 2,
         },
         &place.context(),
     )
@@ -24,18 +26,27 @@ fn app() -> AppId {
     AppId::new("im").expect("an app id")
 }
 
-fn registration(device: &str, token: &str) -> Registration {
-    Registration {
-        app: app(),
-        user: UserId::new("alice").expect("a user id"),
-        device: DeviceId::new(device).expect("a device id"),
-        slot: Slot::Alert,
-        channel: Channel::APNS,
-        certificate: CertificateId::new(1).expect("a certificate id"),
-        environment: Environment::Sandbox,
-        token: DeviceToken::new(token).expect("a device token"),
-        told_at: NOW,
-    }
+fn user(id: &str) -> UserId {
+    UserId::new(id).expect("a user id")
+}
+
+fn device(id: &str) -> DeviceId {
+    DeviceId::new(id).expect("a device id")
+}
+
+async fn register(store: &MemoryStore, on: &str, with: &str) -> Result<Vec<Registered>> {
+    let owner = DeviceRef::new(app(), user("alice"), device(on));
+    let registration = Registration::new(
+        owner.clone(),
+        Channel::APNS,
+        CertificateId::new(1).expect("a certificate id"),
+        Environment::Sandbox,
+        DeviceToken::new(with).expect("a device token"),
+        NOW,
+    );
+    store
+        .register(&owner, &DeviceFacts::default(), vec![registration])
+        .await
 }
 
 #[test]
@@ -43,29 +54,59 @@ fn a_device_too_many_is_refused_and_changes_nothing() {
     let place = Place::new();
     let store = store(&place);
     block_on(async {
-        store.register(vec![registration("a", "1")]).await.unwrap();
-        let error = store
-            .register(vec![
-                registration("a", "2"),
-                registration("b", "3"),
-                registration("c", "4"),
-            ])
-            .await
-            .unwrap_err();
+        register(&store, "a", "1").await.unwrap();
+        register(&store, "b", "2").await.unwrap();
+        // It would take a's token.
+        let error = register(&store, "c", "1").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Busy);
         assert!(error.to_string().contains("max_devices"), "{error}");
-        assert_eq!(store.count(&app()).await.unwrap(), 1);
-        let again = store
-            .register(vec![registration("a", "1")])
-            .await
-            .unwrap()
-            .remove(0);
+        assert_eq!(store.count(&app()).await.unwrap(), 2);
+        let again = register(&store, "a", "1").await.unwrap().remove(0);
         assert!(!again.changed, "the refused call took token 1 away");
-        // The same new device twice is one device.
-        store
-            .register(vec![registration("b", "3"), registration("b", "5")])
-            .await
-            .unwrap();
+        let new = register(&store, "b", "3").await.unwrap().remove(0);
+        assert!(new.changed, "known devices register as before");
+    });
+}
+
+#[test]
+fn a_user_with_tags_too_many_is_refused() {
+    let place = Place::new();
+    let store = store(&place);
+    block_on(async {
+        let tag = |word| Tag::new(word).expect("a tag");
+        let set = async |of: &str, tags| store.set_tags(&app(), &user(of), tags).await;
+        set("alice", vec![tag("a")]).await.unwrap();
+        set("alice", vec![tag("b")]).await.unwrap();
+        set("bob", vec![tag("a")]).await.unwrap();
+        let error = set("carol", vec![tag("a")]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        assert_eq!(store.tags(&app(), &user("carol")).await.unwrap(), []);
+        for _ in 0..2 {
+            set("bob", Vec::new()).await.unwrap();
+        }
+        set("carol", vec![tag("a")]).await.unwrap();
+        set("bob", vec![tag("a")]).await.unwrap_err();
+    });
+}
+
+#[test]
+fn of_too_many_badge_changes_the_oldest_is_forgotten() {
+    let place = Place::new();
+    let store = store(&place);
+    block_on(async {
+        register(&store, "a", "1").await.unwrap();
+        let add = async |by: &str| {
+            let one = BadgeChange {
+                message: MessageId::new(by).expect("a message id"),
+                user: user("alice"),
+                device: device("a"),
+                change: BadgeArithmetic::Add(1),
+            };
+            store.change_badges(&app(), vec![one]).await.unwrap()[0]
+        };
+        for (by, number) in [("m1", 1), ("m2", 2), ("m3", 3), ("m2", 2), ("m1", 4)] {
+            assert_eq!(add(by).await, number, "{by}");
+        }
     });
 }
 
@@ -92,7 +133,7 @@ fn a_credential_too_many_is_refused() {
 }
 
 #[test]
-fn of_too_many_events_the_first_are_forgotten() {
+fn of_too_many_events_the_first_is_forgotten() {
     let place = Place::new();
     let store = store(&place);
     let message = MessageId::new("m1").expect("a message id");
@@ -101,7 +142,7 @@ fn of_too_many_events_the_first_are_forgotten() {
         let all = Stage::ALL.iter().copied().map(event).collect();
         store.append(all).await.unwrap();
         let left = store.trace_of_message(&app(), &message).await.unwrap();
-        let left: Vec<_> = left.iter().map(|it| it.stage).collect();
+        let left: Vec<_> = left.iter().map(|event| event.stage).collect();
         assert_eq!(left, Stage::ALL[Stage::ALL.len() - 3..]);
     });
 }
@@ -111,8 +152,7 @@ fn the_plugin_reads_its_example_and_refuses_unknown_keys() {
     let place = Place::new();
     let descriptor = &push_store_memory::PLUGIN;
     assert_eq!(descriptor.any().id(), "store/memory");
-    let example =
-        push_testkit::json!({"max_devices": 2, "max_credentials": 2, "max_trace_events": 2});
+    let example = push_testkit::json!({"max_devices": 2, "max_credentials": 2, "max_trace_events": 2, "max_badge_changes": 2});
     for key in example.as_object().unwrap().keys() {
         assert!(descriptor.example.contains(&format!("{key} = ")));
     }

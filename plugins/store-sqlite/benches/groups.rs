@@ -2,12 +2,16 @@
 //!
 //! Numbers of one machine mean little on another; the ratios are what to look at.
 #![allow(clippy::print_stdout)]
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use push_core::{
-    AppId, BadgeArithmetic, BadgeChange, CertificateId, Channel, DeliveryId, DeviceId, DeviceToken,
-    Environment, MessageId, Registration, RegistrationStore, Slot, Stage, TraceEvent, TraceStore,
-    UserId,
+    AppId, Audience, BadgeArithmetic, BadgeChange, CertificateId, Channel, DeliveryId, DeviceFacts,
+    DeviceId, DeviceRef, DeviceToken, Environment, Mark, MessageId, Registration,
+    RegistrationStore, Stage, TraceEvent, TraceStore, UserId,
 };
 use push_store_sqlite::{SqliteStore, SqliteStoreConfig};
 use push_testkit::{Place, sample::NOW};
@@ -31,17 +35,32 @@ fn device(number: usize) -> DeviceId {
     DeviceId::new(format!("device-{:08x}", scattered(number))).expect("a device id")
 }
 
-fn registration(number: usize) -> Registration {
-    Registration {
-        app: app(),
-        user: user(number),
-        device: device(number),
-        slot: Slot::Alert,
-        channel: Channel::APNS,
-        certificate: CertificateId::new(1).expect("a certificate id"),
-        environment: Environment::Production,
-        token: DeviceToken::new(format!("{:064x}", scattered(number))).expect("a device token"),
-        told_at: NOW,
+async fn register(store: &SqliteStore, number: usize) {
+    let owner = DeviceRef::new(app(), user(number), device(number));
+    let registration = Registration::new(
+        owner.clone(),
+        Channel::APNS,
+        CertificateId::new(1).expect("a certificate id"),
+        Environment::Production,
+        DeviceToken::new(format!("{:064x}", scattered(number))).expect("a device token"),
+        NOW,
+    );
+    store
+        .register(&owner, &DeviceFacts::default(), vec![registration])
+        .await
+        .expect("registers");
+}
+
+/// Registers devices, as many at once as `at_once`.
+async fn register_all(store: &Arc<SqliteStore>, numbers: Range<usize>, at_once: usize) {
+    for first in numbers.clone().step_by(at_once) {
+        let calls = (first..numbers.end.min(first + at_once)).map(|number| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move { register(&store, number).await })
+        });
+        for call in calls.collect::<Vec<_>>() {
+            call.await.expect("does not panic");
+        }
     }
 }
 
@@ -66,44 +85,78 @@ fn main() {
     let place = Place::new();
     let config = SqliteStoreConfig::new(place.path("store.db"));
     let store = SqliteStore::new(config, &place.context()).expect("a right configuration");
+    let store = Arc::new(store);
     block_on(async {
         store.open().await.expect("opens");
         let mut from = 0;
-        for (group, rows) in [(1, 2_000), (100, 48_000), (1000, 50_000)] {
+        for (at_once, rows) in [(1, 2_000), (100, 48_000), (1000, 50_000), (1000, DEVICES)] {
             let begin = Instant::now();
-            for first in (from..from + rows).step_by(group) {
-                let batch = (first..first + group).map(registration).collect();
-                store.register(batch).await.expect("registers");
-            }
+            // Every device once, and then all of them again with the token that they have.
+            let what = if from < DEVICES {
+                "login"
+            } else {
+                "login again"
+            };
+            register_all(&store, from..from + rows, at_once).await;
             from += rows;
-            let what = format!("login, {group} in a call");
+            let what = format!("{what}, {at_once} at once");
             report(&what, rows, begin.elapsed(), &mut base);
         }
         for group in [1, 500] {
             let begin = Instant::now();
             for first in (0..50_000).step_by(group) {
                 let users: Vec<_> = (first..first + group).map(user).collect();
-                let found = store.devices_of(&app(), &users).await.expect("searches");
-                assert_eq!(found.iter().flatten().count(), group);
+                let found = store.receivers(&app(), &users).await.expect("searches");
+                let devices = found.iter().flat_map(|receiver| &receiver.devices);
+                assert_eq!(devices.count(), group);
             }
             let what = format!("search, {group} users in a call");
             report(&what, 50_000, begin.elapsed(), &mut base);
         }
         let begin = Instant::now();
-        for first in (0..50_000).step_by(500) {
-            let changes = (first..first + 500).map(|it| BadgeChange {
-                user: user(it),
-                device: device(it),
-                change: BadgeArithmetic::Add(1),
-            });
-            let changes = changes.collect();
-            store.change_badges(&app(), changes).await.expect("adds");
+        let (mut found, mut after) = (0, None);
+        loop {
+            let page = store.scan(&app(), &Audience::Everybody, after, 500).await;
+            let page = page.expect("scans");
+            found += page.items.len();
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
         }
-        report("badge, 500 in a call", 50_000, begin.elapsed(), &mut base);
+        assert_eq!(found, DEVICES);
+        report(
+            "scan, 500 users in a page",
+            DEVICES,
+            begin.elapsed(),
+            &mut base,
+        );
+        // One message to 500 users, 500 messages to one each, and those again.
+        for (what, messages, repeats) in [
+            ("badge, a message to 500", 1, 1),
+            ("badge, 500 messages in a call", 500, 1),
+            ("the same badges again", 500, 0),
+        ] {
+            let begin = Instant::now();
+            for first in (0..50_000).step_by(500) {
+                let changes = (first..first + 500).map(|number| BadgeChange {
+                    message: MessageId::new(format!("{messages}-{first}-{}", number % messages))
+                        .expect("a message id"),
+                    user: user(number),
+                    device: device(number),
+                    change: BadgeArithmetic::Add(repeats),
+                });
+                let changes = changes.collect();
+                store.change_badges(&app(), changes).await.expect("adds");
+            }
+            report(what, 50_000, begin.elapsed(), &mut base);
+        }
+        let mut deliveries = Vec::new();
         let begin = Instant::now();
         for number in 0..25_000 {
             let message = MessageId::new(format!("message-{number:08x}")).expect("a message id");
             let delivery = DeliveryId::new(NOW);
+            deliveries.push(delivery);
             let events = [
                 Stage::Queued,
                 Stage::Attempt,
@@ -113,6 +166,7 @@ fn main() {
             .map(|stage| TraceEvent {
                 delivery: Some(delivery),
                 user: Some(user(number)),
+                device: Some(device(number)),
                 ..TraceEvent::new(app(), message.clone(), NOW, stage)
             });
             store.append(events.to_vec()).await.expect("appends");
@@ -128,5 +182,17 @@ fn main() {
             begin.elapsed(),
             &mut base,
         );
+        let begin = Instant::now();
+        for group in deliveries.chunks(100) {
+            let marks = group.iter().map(|delivery| Mark {
+                delivery: *delivery,
+                device: None,
+                stage: Stage::Delivered,
+                at: NOW,
+            });
+            let new = store.record(&app(), marks.collect()).await;
+            assert_eq!(new.expect("records"), vec![true; group.len()]);
+        }
+        report("mark, 100 in a call", 25_000, begin.elapsed(), &mut base);
     });
 }

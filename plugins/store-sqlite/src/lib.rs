@@ -16,6 +16,7 @@ mod badges;
 mod credentials;
 mod devices;
 mod presence;
+mod register;
 mod registrations;
 mod row;
 mod scan;
@@ -48,7 +49,7 @@ pub struct SqliteStoreConfig {
     /// How many threads search the first file.
     #[serde(default = "two")]
     pub readers: usize,
-    /// A transaction is committed when it has so many rows.
+    /// A transaction is committed when it has this many rows.
     #[serde(default = "two_hundred")]
     pub group_rows: usize,
     /// How long a transaction waits for more calls, in milliseconds. Only calls that keep coming are waited for.

@@ -8,7 +8,7 @@ use push_sqlite::{
 };
 
 use crate::{
-    registrations::revision_at,
+    register::revision_at,
     row::{Damage, parsed, revision},
 };
 

@@ -1,51 +1,26 @@
 //! What the files keep, over a restart and over a kill, and what is refused.
+mod common;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
     sync::Arc,
+    time::Duration,
 };
 
 use push_core::{
-    AppId, BadgeArithmetic, BadgeChange, CertificateId, Channel, CredentialStore, DeviceId,
-    DeviceToken, Environment, ErrorKind, MessageId, NewCredential, Platform, Presence,
-    PresenceChange, RawConfig, Registration, RegistrationStore, Slot, Stage, TraceEvent,
-    TraceStore, UserId,
+    Audience, BadgeArithmetic, BadgeChange, Channel, CredentialRef, CredentialStore, DeliveryId,
+    DeviceFacts, DeviceRef, DeviceToken, Environment, ErrorKind, Mark, MessageId, NewCredential,
+    Permission, Platform, Presence, PresenceChange, RawConfig, RegistrationStore, Stage, Tag,
+    TraceEvent, TraceQuery, TraceStore, UserId,
 };
 use push_sqlite::rusqlite::Connection;
 use push_store_sqlite::{SqliteStore, SqliteStoreConfig};
 use push_testkit::{Place, block_on, json, sample::NOW};
 
-fn store(place: &Place) -> SqliteStore {
-    store_at(&place.path("store.db"), place)
-}
-
-fn store_at(path: &Path, place: &Place) -> SqliteStore {
-    SqliteStore::new(SqliteStoreConfig::new(path), &place.context()).expect("a right configuration")
-}
-
-fn app() -> AppId {
-    AppId::new("im").expect("an app id")
-}
-
-fn user(id: &str) -> UserId {
-    UserId::new(id).expect("a user id")
-}
-
-fn registration(of: &str, on: &str) -> Registration {
-    Registration {
-        app: app(),
-        user: user(of),
-        device: DeviceId::new(on).expect("a device id"),
-        slot: Slot::Alert,
-        channel: Channel::APNS,
-        certificate: CertificateId::new(1).expect("a certificate id"),
-        environment: Environment::Sandbox,
-        token: DeviceToken::new(format!("token-of-{on}")).expect("a device token"),
-        told_at: NOW,
-    }
-}
+use crate::common::{app, device, register, store, store_at, user};
 
 fn credential() -> NewCredential {
     NewCredential {
@@ -60,54 +35,192 @@ fn credential() -> NewCredential {
     }
 }
 
+async fn devices(store: &SqliteStore, users: &[UserId]) -> Vec<Vec<push_core::Device>> {
+    let found = store.receivers(&app(), users).await.expect("finds");
+    found.into_iter().map(|receiver| receiver.devices).collect()
+}
+
+async fn add(store: &SqliteStore, by: &str) -> u32 {
+    let one = BadgeChange {
+        message: MessageId::new(by).expect("a message id"),
+        user: user("alice"),
+        device: device("phone"),
+        change: BadgeArithmetic::Add(3),
+    };
+    store.change_badges(&app(), vec![one]).await.expect("adds")[0]
+}
+
 #[test]
 fn a_restart_keeps_everything() {
     let place = Place::new();
     block_on(async {
         let message = MessageId::new("m1").unwrap();
         let event = TraceEvent::new(app(), message.clone(), NOW, Stage::Accepted);
-        let (devices, credentials) = {
+        let tags = vec![Tag::new("vip").unwrap()];
+        let (before, credentials) = {
             let store = store(&place);
-            let all = vec![registration("alice", "phone"), registration("alice", "pad")];
-            store.register(all).await.unwrap();
-            let token = registration("alice", "pad").token;
+            register(&store, "alice", "phone").await;
+            register(&store, "alice", "tablet").await;
+            let facts = DeviceFacts {
+                language: Some("zh-Hans".to_owned()),
+                permission: Some(Permission::Granted),
+                ..DeviceFacts::default()
+            };
+            let phone = DeviceRef::new(app(), user("alice"), device("phone"));
+            store.register(&phone, &facts, Vec::new()).await.unwrap();
+            let token = DeviceToken::new("token-of-tablet").unwrap();
             store
                 .quarantine(&app(), &Channel::APNS, &token, "odd", NOW)
                 .await
                 .unwrap();
             let away = PresenceChange {
                 user: user("alice"),
-                device: Some(DeviceId::new("phone").unwrap()),
+                device: Some(device("phone")),
                 platform: Some(Platform::Ios),
                 presence: Presence::Background,
                 at: NOW,
                 badge: Some(4),
             };
             store.set_presence(&app(), vec![away]).await.unwrap();
-            let plus = BadgeChange {
-                user: user("alice"),
-                device: DeviceId::new("phone").unwrap(),
-                change: BadgeArithmetic::Add(3),
-            };
-            store.change_badges(&app(), vec![plus]).await.unwrap();
+            assert_eq!(add(&store, "m1").await, 7);
+            store
+                .set_tags(&app(), &user("alice"), tags.clone())
+                .await
+                .unwrap();
             store.add_credential(None, credential()).await.unwrap();
+            let removed = store.add_credential(None, credential()).await.unwrap();
+            let removed = CredentialRef::new(app(), removed.id);
+            assert!(store.remove_credential(&removed).await.unwrap());
             store.append(vec![event.clone()]).await.unwrap();
             (
-                store.devices_of(&app(), &[user("alice")]).await.unwrap(),
+                devices(&store, &[user("alice")]).await,
                 store.credentials(None).await.unwrap(),
             )
         };
-        assert_eq!(devices[0].len(), 2);
-        assert_eq!(devices[0][1].badge, 7);
+        assert_eq!(before[0].len(), 2);
+        assert_eq!(before[0][0].badge, 7);
         let store = store(&place);
-        let found = store.devices_of(&app(), &[user("alice")]).await.unwrap();
-        assert_eq!(found, devices);
+        assert_eq!(devices(&store, &[user("alice")]).await, before);
         assert_eq!(store.credentials(None).await.unwrap(), credentials);
+        assert_eq!(store.tags(&app(), &user("alice")).await.unwrap(), tags);
         let trace = store.trace_of_message(&app(), &message).await.unwrap();
         assert_eq!(trace, [event]);
         assert_eq!(store.count(&app()).await.unwrap(), 2);
+        assert_eq!(add(&store, "m1").await, 7, "the message counted before");
         let next = store.add_credential(None, credential()).await.unwrap();
-        assert_ne!(next.id, credentials[0].id);
+        assert_eq!(i64::from(next.id), 3, "2 was removed");
+        // The clock was set back meanwhile.
+        place.clock.jump_to(NOW - Duration::from_secs(3600));
+        register(&store, "alice", "phone").await;
+        let after = devices(&store, &[user("alice")]).await;
+        assert!(after[0][0].revision > before[0][0].revision);
+    });
+}
+
+#[test]
+fn a_scan_and_a_search_go_on_after_a_restart() {
+    let place = Place::new();
+    let ids: Vec<_> = (0..25).map(|number| format!("user-{number:02}")).collect();
+    block_on(async {
+        let message = MessageId::new("m1").unwrap();
+        {
+            let store = store(&place);
+            for id in &ids {
+                register(&store, id, id).await;
+                let event = TraceEvent {
+                    user: Some(user(id)),
+                    ..TraceEvent::new(app(), message.clone(), NOW, Stage::Accepted)
+                };
+                store.append(vec![event]).await.unwrap();
+            }
+        }
+        let listed = Audience::Users(ids.iter().map(|id| user(id)).collect());
+        for audience in [Audience::Everybody, listed] {
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let page = store(&place)
+                    .scan(&app(), &audience, after, 4)
+                    .await
+                    .unwrap();
+                found.extend(
+                    page.items
+                        .into_iter()
+                        .map(|receiver| receiver.user.to_string()),
+                );
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(found, ids);
+        }
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let query = TraceQuery::all();
+            let page = store(&place).find(&app(), &query, after, 4).await.unwrap();
+            found.extend(page.items.into_iter().filter_map(|event| event.user));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        found.reverse();
+        let found: Vec<_> = found.iter().map(UserId::as_str).collect();
+        assert_eq!(found, ids);
+    });
+}
+
+#[test]
+fn badge_changes_are_small_and_pruned_after_a_day() {
+    let place = Place::new();
+    let store = store(&place);
+    let rows = || -> i64 {
+        let file = Connection::open(place.path("store.db")).unwrap();
+        file.query_row("SELECT count(*) FROM badge_change", [], |row| row.get(0))
+            .unwrap()
+    };
+    block_on(async {
+        register(&store, "alice", "phone").await;
+        for number in 0..40 {
+            add(&store, &format!("m{number}")).await;
+        }
+        assert_eq!(rows(), 40);
+        for _ in 0..5 {
+            add(&store, "m0").await;
+        }
+        assert_eq!(rows(), 40, "a repeated change writes nothing");
+        place.clock.advance(Duration::from_secs(24 * 60 * 60));
+        add(&store, "n0").await;
+        assert_eq!(rows(), 41, "some are less than a day old");
+        place.clock.advance(Duration::from_secs(24 * 60 * 60));
+        for number in 0..10 {
+            add(&store, &format!("o{number}")).await;
+        }
+        assert_eq!(rows(), 11);
+    });
+}
+
+#[test]
+fn marks_are_on_the_disk_when_they_are_reported_and_events_later() {
+    let place = Place::new();
+    let store = store(&place);
+    block_on(async {
+        let delivery = DeliveryId::new(NOW);
+        let event = TraceEvent {
+            delivery: Some(delivery),
+            ..TraceEvent::new(app(), MessageId::new("m1").unwrap(), NOW, Stage::Queued)
+        };
+        store.append(vec![event]).await.unwrap();
+        store.trace_of_delivery(&app(), delivery).await.unwrap();
+        assert_eq!(store.trace_stats().syncs, 0);
+        let shown = Mark {
+            delivery,
+            device: None,
+            stage: Stage::Shown,
+            at: NOW,
+        };
+        assert_eq!(store.record(&app(), vec![shown]).await.unwrap(), [true]);
+        assert_eq!(store.trace_stats().syncs, 1);
     });
 }
 
@@ -144,7 +257,7 @@ fn a_kill_loses_no_login_that_was_answered() {
     child.wait().unwrap();
     assert!(answered.len() >= 300, "the child ended by itself");
     let store = store(&place);
-    let found = block_on(store.devices_of(&app(), &answered)).unwrap();
+    let found = block_on(devices(&store, &answered));
     for (user, devices) in answered.iter().zip(found) {
         assert_eq!(devices.len(), 1, "{user} was answered, and is gone");
         assert_eq!(devices[0].registrations.len(), 1);
@@ -160,8 +273,7 @@ async fn register_until_killed(directory: &Path) {
             tokio::spawn(async move {
                 for number in 0.. {
                     let id = format!("user-{task}-{number}");
-                    let it = registration(&id, &id);
-                    store.register(vec![it]).await.expect("registers");
+                    register(&store, &id, &id).await;
                     // Not `print!`, which the test harness may keep to itself.
                     let mut out = std::io::stdout().lock();
                     writeln!(out, "registered {id}").expect("the parent listens");
@@ -170,8 +282,8 @@ async fn register_until_killed(directory: &Path) {
             })
         })
         .collect();
-    for it in tasks {
-        it.await.expect("it ends by being killed");
+    for task in tasks {
+        task.await.expect("it ends by being killed");
     }
 }
 
@@ -180,17 +292,13 @@ fn two_processes_share_the_files() {
     let place = Place::new();
     let (gateway, command) = (store(&place), store(&place));
     block_on(async {
-        let done = gateway.register(vec![registration("alice", "phone")]).await;
-        assert!(done.unwrap()[0].changed);
+        assert!(register(&gateway, "alice", "phone").await.changed);
         let added = command.add_credential(None, credential()).await.unwrap();
         let found = gateway.credentials(Some(&app())).await.unwrap();
         assert_eq!(found, [added]);
-        let done = command.register(vec![registration("bob", "phone")]).await;
-        assert_eq!(done.unwrap()[0].displaced.len(), 1);
-        let found = gateway
-            .devices_of(&app(), &[user("alice"), user("bob")])
-            .await;
-        let found: Vec<_> = found.unwrap().iter().map(Vec::len).collect();
+        assert_eq!(register(&command, "bob", "phone").await.displaced.len(), 1);
+        let found = devices(&gateway, &[user("alice"), user("bob")]).await;
+        let found: Vec<_> = found.iter().map(Vec::len).collect();
         assert_eq!(found, [0, 1]);
     });
 }
@@ -241,18 +349,12 @@ fn damaged_traces_do_not_stop_logins() {
     fs::write(place.path("store-traces.db"), b"odd").unwrap();
     let store = store(&place);
     block_on(async {
-        store
-            .register(vec![registration("alice", "phone")])
-            .await
-            .unwrap();
+        register(&store, "alice", "phone").await;
         let message = MessageId::new("m1").unwrap();
         let event = TraceEvent::new(app(), message, NOW, Stage::Accepted);
         let error = store.append(vec![event]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
-        store
-            .register(vec![registration("bob", "pad")])
-            .await
-            .unwrap();
+        register(&store, "bob", "tablet").await;
     });
 }
 
@@ -267,12 +369,12 @@ fn many_logins_at_once_share_few_transactions() {
                 let store = Arc::clone(&store);
                 tokio::spawn(async move {
                     let id = format!("user-{number}");
-                    store.register(vec![registration(&id, &id)]).await
+                    register(&store, &id, &id).await
                 })
             })
             .collect();
-        for it in calls {
-            assert!(it.await.unwrap().unwrap()[0].changed);
+        for call in calls {
+            assert!(call.await.unwrap().changed);
         }
         let stats = store.stats();
         assert_eq!(stats.calls, 1000);
@@ -288,14 +390,14 @@ fn old_events_are_dropped_in_portions() {
     block_on(async {
         let message = MessageId::new("m1").unwrap();
         let event = |second: u64| {
-            let at = NOW + std::time::Duration::from_secs(second);
+            let at = NOW + Duration::from_secs(second);
             TraceEvent::new(app(), message.clone(), at, Stage::Attempt)
         };
         for _ in 0..25 {
-            let events = (0..1000).map(|it| event(it % 10)).collect();
+            let events = (0..1000).map(|number| event(number % 10)).collect();
             store.append(events).await.unwrap();
         }
-        let before = NOW + std::time::Duration::from_secs(9);
+        let before = NOW + Duration::from_secs(9);
         assert_eq!(store.prune_traces(before).await.unwrap(), 22_500);
         let left = store.trace_of_message(&app(), &message).await.unwrap();
         assert_eq!(left.len(), 2500);

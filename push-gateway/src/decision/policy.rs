@@ -49,9 +49,10 @@ impl<'a> Policies<'a> {
     }
 }
 
-/// Lays `over` over `under`: objects are merged, everything else is replaced.
+/// Lays `over` over `under`: objects are merged, everything else is replaced. `null` and an empty text say nothing.
 fn overlay(under: &mut Map<String, Value>, over: &Map<String, Value>) {
-    for (field, value) in over {
+    let says_something = |value: &Value| !value.is_null() && value.as_str() != Some("");
+    for (field, value) in over.iter().filter(|(_, value)| says_something(value)) {
         match (under.get_mut(field), value) {
             (Some(Value::Object(under)), Value::Object(over)) => overlay(under, over),
             _ => {
@@ -81,7 +82,7 @@ mod tests {
         ];
         let policies = Policies::of(&all, &Class::CHAT);
         let channel = Channel::known("sample");
-        let message = json!({"a":{"y":3},"d":3});
+        let message = json!({"a":{"y":3},"b":"","c":null,"d":3});
         let fields = policies.fields(
             &AppId::new("im").expect("an id"),
             &channel,

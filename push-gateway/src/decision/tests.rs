@@ -723,7 +723,7 @@ fn the_sender_and_unknown_users_get_nothing() {
     );
 }
 
-/// S125.
+/// S125+.
 #[test]
 fn each_device_is_reached_by_its_own_channel() {
     let settings = DecisionSettings::default();
@@ -732,7 +732,7 @@ fn each_device_is_reached_by_its_own_channel() {
     assert_eq!(channels, ["apns", "fcm"]);
 }
 
-/// S125.
+/// S125+.
 #[test]
 fn the_channels_of_a_slot_are_tried_by_rank_and_then_by_the_latest() {
     let settings = DecisionSettings::default();
@@ -805,7 +805,6 @@ fn a_number_alone_goes_to_vendors_that_can_show_it() {
     assert_eq!(outcome(&without_text(3), &android()), Err("empty-text"));
 }
 
-/// S110.
 #[test]
 fn every_push_has_a_collapse_key_that_follows_from_its_message() {
     assert_eq!(sent(&message()).collapse, "m");
@@ -846,7 +845,7 @@ fn the_class_follows_from_the_message_unless_it_is_given() {
     assert_eq!(class(&own), Class::MARKETING);
 }
 
-/// S104: a caller that keeps tokens itself.
+/// For callers that keep tokens themselves.
 #[test]
 fn a_token_is_pushed_to_without_registration_if_it_fits_its_credential() {
     let outcome = |address: &TokenAddress| {

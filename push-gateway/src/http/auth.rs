@@ -216,7 +216,7 @@ impl<const LOGOUT: bool> FromRequestParts<Arc<Api>> for Phone<LOGOUT> {
     }
 }
 
-/// A device that signed what it tells, known from the head of the request alone.
+/// A device that signed its request, known from the head alone.
 pub(crate) struct Signer {
     pub(crate) app: AppId,
     pub(crate) device: DeviceId,

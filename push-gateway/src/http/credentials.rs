@@ -184,7 +184,7 @@ pub(super) async fn list(
     }))
 }
 
-/// Replaces a credential's content in place: the id stays, tokens that were set aside come back, and what waits goes.
+/// Replaces a credential's content in place: the id stays, quarantined tokens are released, and waiting deliveries go.
 #[utoipa::path(put, path = "/v1/credentials/{id}", tag = "admin", security(("key" = [])), request_body = CredentialBody,
     params(("id" = i64, Path, description = "The certificate id")),
     responses((status = 200, body = Credential), (status = 404, body = ProblemDoc), (status = 409, body = ProblemDoc),

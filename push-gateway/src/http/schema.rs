@@ -117,7 +117,7 @@ pub(super) struct PushDoc {
     call: Option<bool>,
     /// A JSON object as text; absent: the gateway writes one that names the chat.
     ext: Option<String>,
-    /// How long it is worth delivering; 0 pushes to nobody.
+    /// How long it is worth delivering; 0 pushes to no device.
     ttl_seconds: Option<u32>,
     /// 0 to 999; takes precedence over `badge_add`.
     badge_set: Option<u32>,

@@ -135,7 +135,7 @@ pub(super) struct DeliveryTrace {
     at: i64,
     /// Whether this is the end: nothing more will be tried.
     settled: bool,
-    /// Why it went no further, or the vendor's word on it.
+    /// Why it went no further, or what the vendor answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Explanation>,
     events: Vec<Event>,
@@ -258,7 +258,7 @@ pub(super) async fn reasons(_caller: Anybody) -> Json<ReasonList> {
     Json(ReasonList { reasons })
 }
 
-/// A token, told apart by its fingerprint.
+/// A token, identified by its fingerprint.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Token {
     slot: &'static str,

@@ -55,7 +55,7 @@ impl Guard {
         }
     }
 
-    /// Whether so many are refused that the credential is the likelier culprit.
+    /// Whether the credential is more likely the cause than its tokens, by the share that is refused.
     pub(crate) fn suspects(&mut self, at: Timestamp) -> bool {
         self.turn(at);
         let refused = self.now.refused.len() + self.before.refused.len();

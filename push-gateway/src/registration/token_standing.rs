@@ -1,4 +1,4 @@
-//! What a phone is told of the tokens that it believes to be registered.
+//! The standing of the tokens that a phone believes to be registered.
 use push_core::{
     AppId, DeviceId, Reason, Result, Slot, StoredRegistration, UserId,
     api::{PresenceAnswer, SetAside, Warning},

@@ -63,6 +63,7 @@ pub struct Plan {
     default: Mutex<Option<Reply>>,
     by_build: Mutex<HashMap<String, Reply>>,
     seen: Mutex<Vec<Seen>>,
+    receipts: Mutex<Option<String>>,
     pub health: Mutex<Option<Health>>,
 }
 
@@ -104,6 +105,14 @@ impl Plan {
     pub fn count_of(&self, token: &str) -> usize {
         let seen = self.seen.lock().expect("no test panics while holding it");
         seen.iter().filter(|it| it.token.expose() == token).count()
+    }
+    /// The address to which the vendor posts receipts of a credential, as the provider was last built with it.
+    pub fn receipts_of(&self, _: &CredentialRef) -> String {
+        let receipts = self
+            .receipts
+            .lock()
+            .expect("no test panics while holding it");
+        receipts.clone().expect("the gateway has a public URL")
     }
     fn reply(&self, token: &str, build: &str) -> Reply {
         if let Some(reply) = self
@@ -208,9 +217,14 @@ impl Plugin for ScriptedPlugin {
         if let Some(ttl) = config.max_ttl {
             capabilities = capabilities.with_ttl(Duration::ZERO, Duration::from_secs(ttl));
         }
-        let _ = context;
+        let plan = plan.expect("the test made a plan");
+        *plan
+            .receipts
+            .lock()
+            .expect("no test panics while holding it") =
+            context.receipts.as_ref().map(ToString::to_string);
         Ok(Arc::new(Scripted {
-            plan: plan.expect("the test made a plan"),
+            plan,
             capabilities,
             build: config.build,
         }))
@@ -266,6 +280,59 @@ impl Provider for Scripted {
         if silent {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Tokens are lower-case here, and a blank makes one impossible.
+    fn check_token(&self, _: Slot, token: &DeviceToken) -> Result<DeviceToken> {
+        if token.expose().contains(' ') {
+            return Err(push_core::Error::new(
+                push_core::ErrorKind::Invalid,
+                "a token of this vendor has no blank",
+            ));
+        }
+        DeviceToken::new(token.expose().to_lowercase())
+    }
+
+    fn check_fields(&self, fields: &serde_json::Map<String, serde_json::Value>) -> Result<()> {
+        match fields.contains_key("topic") {
+            true => Err(push_core::Error::new(
+                push_core::ErrorKind::Invalid,
+                "`topic` would change the receiver",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// `{"signature":"good","receipts":[{"tag":…,"token":…,"what":"delivered"|"shown"|"clicked"|"dead"}]}`
+    fn receive(&self, request: &http::Request<bytes::Bytes>) -> Result<push_core::Received> {
+        use push_core::{Error, ErrorKind, Late, VendorReceipt};
+        let posted: serde_json::Value = serde_json::from_slice(request.body())
+            .map_err(|_| Error::new(ErrorKind::Invalid, "this is no receipt"))?;
+        if posted["signature"] != "good" {
+            return Err(Error::new(ErrorKind::Denied, "the signature is wrong"));
+        }
+        let receipts = posted["receipts"].as_array().into_iter().flatten();
+        let receipts = receipts.map(|it| {
+            let text = |member: &str| it[member].as_str().unwrap_or_default();
+            let what = match text("what") {
+                "delivered" => Late::Delivered,
+                "shown" => Late::Shown,
+                "clicked" => Late::Clicked,
+                _ => Late::Verdict(Verdict::new(
+                    VerdictKind::TokenDead { since: None },
+                    VendorAnswer::new(200, "uninstalled"),
+                )),
+            };
+            let at = Timestamp::from_unix_millis(it["at"].as_i64().unwrap_or_default());
+            let tag = text("tag").parse()?;
+            let token = DeviceToken::new(text("token")).ok();
+            Ok(VendorReceipt::new(tag, token, at, what))
+        });
+        let reply = http::Response::new(bytes::Bytes::from_static(b"taken"));
+        Ok(push_core::Received::new(
+            receipts.collect::<Result<_>>()?,
+            reply,
+        ))
     }
 
     async fn verify(&self) -> Result<Health> {
@@ -336,13 +403,21 @@ impl World {
         change: impl FnOnce(&mut PipelineSettings),
         wrap: impl FnOnce(Arc<dyn Queue>) -> Arc<dyn Queue>,
     ) -> Self {
+        Self::with_settings(|settings| change(&mut settings.pipeline), wrap)
+    }
+
+    /// As [`World::with`], with all settings.
+    pub fn with_settings(
+        change: impl FnOnce(&mut Settings),
+        wrap: impl FnOnce(Arc<dyn Queue>) -> Arc<dyn Queue>,
+    ) -> Self {
         let clock = ManualClock::new(START);
         let context = BuildContext::new(Arc::new(clock.clone()));
         let store = Arc::new(MemoryStore::new(Default::default(), &context));
         let queue = wrap(Arc::new(MemoryQueue::new(Default::default(), &context)));
         let mut settings = Settings::default();
         settings.pipeline.seed = Some(7);
-        change(&mut settings.pipeline);
+        change(&mut settings);
         let plan = Arc::new(Plan::default());
         let name = format!("plan-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let mut plans = PLANS.lock().expect("no test panics while holding it");

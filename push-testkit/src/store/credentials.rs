@@ -3,12 +3,12 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use push_core::{
-    Channel, Environment, ErrorKind, Lane, NewCredential, StoredCredential, Timestamp,
+    Channel, CredentialRef, Environment, ErrorKind, NewCredential, StoredCredential, Timestamp,
 };
 
 use super::{
     StoreKit,
-    fixtures::{app, at, certificate},
+    fixtures::{app, at, by, certificate, only_device, register, registration},
 };
 use crate::place::together;
 
@@ -34,10 +34,7 @@ async fn add(kit: &StoreKit, id: Option<i64>, it: NewCredential) -> StoredCreden
 
 async fn one(kit: &StoreKit, within: &str, id: i64) -> Option<StoredCredential> {
     kit.store
-        .credential(&Lane {
-            app: app(within),
-            certificate: certificate(id),
-        })
+        .credential(&CredentialRef::new(app(within), certificate(id)))
         .await
         .expect("looks a credential up")
 }
@@ -161,7 +158,7 @@ pub async fn credentials_are_listed_by_id(kit: StoreKit) {
             .expect("lists credentials");
         found
             .iter()
-            .map(|it| (it.app.to_string(), it.id.into()))
+            .map(|found| (found.app.to_string(), found.id.into()))
             .collect()
     };
     let of = |within: &str, id| (within.to_owned(), id);
@@ -219,4 +216,58 @@ pub async fn credentials_added_at_once_get_different_numbers(kit: StoreKit) {
     .into_iter()
     .collect();
     assert_eq!(ids.len(), 50);
+}
+
+async fn remove(kit: &StoreKit, within: &str, id: i64) -> bool {
+    kit.store
+        .remove_credential(&CredentialRef::new(app(within), certificate(id)))
+        .await
+        .expect("removes a credential")
+}
+
+pub async fn a_removed_credential_is_gone_and_its_registrations_stay(kit: StoreKit) {
+    add(&kit, Some(5), credential("im", b"x", at(1))).await;
+    let neighbour = add(&kit, Some(6), credential("im", b"y", at(1))).await;
+    let there = add(&kit, Some(5), credential("other", b"z", at(1))).await;
+    register(&kit.store, by(5, registration("alice", "phone", "t1"))).await;
+    let phone = only_device(&kit.store, "alice").await;
+    assert!(remove(&kit, "im", 5).await);
+    assert!(!remove(&kit, "im", 5).await);
+    assert!(!remove(&kit, "im", 7).await);
+    assert!(!remove(&kit, "third", 5).await);
+    assert_eq!(one(&kit, "im", 5).await, None);
+    let left = kit.store.credentials(Some(&app("im"))).await;
+    assert_eq!(left.expect("lists credentials"), [neighbour]);
+    assert_eq!(one(&kit, "other", 5).await, Some(there));
+    assert_eq!(only_device(&kit.store, "alice").await, phone);
+    let error = kit
+        .store
+        .rotate_credential(certificate(5), credential("im", b"y", at(2)))
+        .await
+        .expect_err("it was removed");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+pub async fn the_number_of_a_removed_credential_is_never_given_again(kit: StoreKit) {
+    let first = add(&kit, None, credential("im", b"x", at(1))).await.id;
+    assert!(remove(&kit, "im", first.into()).await);
+    let second = add(&kit, None, credential("im", b"y", at(1))).await.id;
+    assert_ne!(second, first);
+    let error = kit
+        .store
+        .add_credential(Some(first), credential("im", b"z", at(2)))
+        .await
+        .expect_err("devices may still name it");
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    add(&kit, Some(first.into()), credential("other", b"z", at(2))).await;
+    // Also when the highest number is used up.
+    let highest = i64::from(u32::MAX);
+    add(&kit, Some(highest), credential("im", b"x", at(1))).await;
+    assert!(remove(&kit, "im", highest).await);
+    let mut ids = BTreeSet::from([first, second, certificate(highest)]);
+    for _ in 0..3 {
+        let id = add(&kit, None, credential("im", b"x", at(1))).await.id;
+        assert!(ids.insert(id), "{id} was given before");
+        assert!(remove(&kit, "im", id.into()).await);
+    }
 }

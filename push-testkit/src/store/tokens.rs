@@ -1,11 +1,12 @@
-//! Tokens that died or are set aside.
+//! Tokens that died or are quarantined.
 #![allow(missing_docs)] // The names say it all.
-use push_core::{Channel, Lane, Quarantine, Registration, Timestamp};
+use push_core::{Channel, CredentialRef, Quarantine, Slot, Timestamp};
 
 use super::{
     StoreKit,
     fixtures::{
-        app, at, certificate, devices, only_device, pair, register, registration, token, tokens,
+        app, at, by, certificate, devices, instance, only_device, pair, register, registration,
+        reported, token, tokens,
     },
 };
 use crate::sample::NOW;
@@ -19,7 +20,7 @@ pub async fn a_dead_token_is_forgotten_and_its_device_stays_known(kit: StoreKit)
             .await
             .expect("forgets")
     };
-    assert!(forget().await, "told at the very moment it died: dead");
+    assert!(forget().await, "registered at the very moment it died");
     assert!(!forget().await);
     assert_eq!(tokens(&kit.store, "alice").await, [pair("tablet", "t2")]);
     assert_eq!(devices(&kit.store, "alice").await.len(), 2);
@@ -31,12 +32,9 @@ pub async fn a_dead_token_is_forgotten_and_its_device_stays_known(kit: StoreKit)
 }
 
 // S114
-pub async fn a_token_told_again_after_it_died_is_kept(kit: StoreKit) {
+pub async fn a_token_registered_again_after_it_died_is_kept(kit: StoreKit) {
     register(&kit.store, registration("alice", "phone", "t1")).await;
-    let again = Registration {
-        told_at: at(100),
-        ..registration("alice", "phone", "t1")
-    };
+    let again = reported(at(100), registration("alice", "phone", "t1"));
     register(&kit.store, again).await;
     let forget = async |since| {
         kit.store
@@ -67,7 +65,7 @@ pub async fn forgetting_what_is_not_there_does_nothing(kit: StoreKit) {
             .store
             .quarantine(&app(within), &channel, &token(with), "odd", at(60))
             .await
-            .expect("sets aside");
+            .expect("quarantines");
         assert!(!done);
     }
     let found = only_device(&kit.store, "alice").await;
@@ -78,10 +76,10 @@ async fn quarantine(kit: &StoreKit, with: &str, reason: &str, since: Timestamp) 
     kit.store
         .quarantine(&app("im"), &Channel::APNS, &token(with), reason, since)
         .await
-        .expect("sets aside")
+        .expect("quarantines")
 }
 
-pub async fn a_token_set_aside_is_kept(kit: StoreKit) {
+pub async fn a_quarantined_token_is_kept(kit: StoreKit) {
     register(&kit.store, registration("alice", "phone", "t1")).await;
     register(&kit.store, registration("alice", "tablet", "t2")).await;
     for reason in ["token-of-another-environment", "token-of-another-app"] {
@@ -99,21 +97,18 @@ pub async fn a_token_set_aside_is_kept(kit: StoreKit) {
     assert_eq!(kit.store.count(&app("im")).await.expect("counts"), 2);
 }
 
-pub async fn a_token_told_again_leaves_quarantine(kit: StoreKit) {
+pub async fn a_token_registered_again_leaves_quarantine(kit: StoreKit) {
     register(&kit.store, registration("alice", "phone", "t1")).await;
     quarantine(&kit, "t1", "odd", at(5)).await;
     let done = register(&kit.store, registration("alice", "phone", "t1")).await;
-    assert!(done.changed, "it may be pushed to again: that is news");
+    assert!(done.changed, "it may be pushed to again");
     let found = only_device(&kit.store, "alice").await;
     assert_eq!(found.registrations[0].quarantine, None);
 }
 
-pub async fn a_token_told_again_since_is_not_set_aside(kit: StoreKit) {
-    let told = Registration {
-        told_at: at(100),
-        ..registration("alice", "phone", "t1")
-    };
-    register(&kit.store, told).await;
+pub async fn a_token_registered_again_since_is_not_quarantined(kit: StoreKit) {
+    let later = reported(at(100), registration("alice", "phone", "t1"));
+    register(&kit.store, later).await;
     assert!(!quarantine(&kit, "t1", "odd", at(99)).await);
     let found = only_device(&kit.store, "alice").await;
     assert_eq!(found.registrations[0].quarantine, None);
@@ -128,32 +123,55 @@ pub async fn a_new_token_is_not_in_the_quarantine_of_the_old_one(kit: StoreKit) 
     assert_eq!(found.registrations[0].quarantine, None);
 }
 
-pub async fn a_mended_credential_gets_its_tokens_back(kit: StoreKit) {
+pub async fn a_repaired_credential_gets_its_tokens_back(kit: StoreKit) {
     register(&kit.store, registration("alice", "phone", "t1")).await;
     register(&kit.store, registration("bob", "tablet", "t2")).await;
     register(&kit.store, registration("carol", "tv", "t3")).await;
-    let other = Registration {
-        certificate: certificate(7),
-        ..registration("dave", "watch", "t4")
-    };
-    register(&kit.store, other).await;
+    register(&kit.store, by(7, registration("dave", "watch", "t4"))).await;
     for with in ["t1", "t2", "t4"] {
         assert!(quarantine(&kit, with, "odd", at(5)).await);
     }
     let release = async |within, id| {
         kit.store
-            .release(&Lane {
-                app: app(within),
-                certificate: certificate(id),
-            })
+            .release(&CredentialRef::new(app(within), certificate(id)))
             .await
             .expect("releases")
     };
     assert_eq!(release("other", 31287).await, 0);
     assert_eq!(release("im", 31287).await, 2);
     assert_eq!(release("im", 31287).await, 0);
-    for (of, aside) in [("alice", false), ("bob", false), ("dave", true)] {
+    for (of, quarantined) in [("alice", false), ("bob", false), ("dave", true)] {
         let found = only_device(&kit.store, of).await;
-        assert_eq!(found.registrations[0].quarantine.is_some(), aside, "{of}");
+        assert_eq!(
+            found.registrations[0].quarantine.is_some(),
+            quarantined,
+            "{of}"
+        );
     }
+}
+
+pub async fn a_token_in_several_slots_is_handled_in_all_of_them(kit: StoreKit) {
+    let one = registration("alice", "phone", "t1");
+    for it in [
+        one.clone(),
+        one.clone().with_slot(Slot::Voip),
+        one.with_instance(instance("second")),
+    ] {
+        register(&kit.store, it).await;
+    }
+    assert!(quarantine(&kit, "t1", "odd", at(5)).await);
+    let found = only_device(&kit.store, "alice").await;
+    assert_eq!(found.registrations.len(), 3);
+    assert!(
+        found
+            .registrations
+            .iter()
+            .all(|stored| stored.quarantine.is_some())
+    );
+    let forgotten = kit
+        .store
+        .forget(&app("im"), &Channel::APNS, &token("t1"), at(5))
+        .await;
+    assert!(forgotten.expect("forgets"));
+    assert_eq!(tokens(&kit.store, "alice").await, []);
 }

@@ -2,36 +2,30 @@
 #![allow(missing_docs)] // The names say it all.
 use std::sync::Arc;
 
-use push_core::{
-    Channel, DeliveryId, MessageId, Stage, TRACE_LIMIT, Timestamp, TraceEvent, VendorAnswer,
-};
+use push_core::{Channel, DeliveryId, Stage, TRACE_LIMIT, Timestamp, TraceEvent, VendorAnswer};
 
 use super::{
     StoreKit,
-    fixtures::{app, at, certificate, device, user},
+    fixtures::{app, at, certificate, device, message, user},
 };
 use crate::{place::together, sample::NOW};
 
-fn message(id: &str) -> MessageId {
-    MessageId::new(id).expect("a message id")
-}
-
-fn event(of: &str, when: Timestamp, stage: Stage) -> TraceEvent {
+pub(super) fn event(of: &str, when: Timestamp, stage: Stage) -> TraceEvent {
     TraceEvent::new(app("im"), message(of), when, stage)
 }
 
-async fn append(kit: &StoreKit, events: Vec<TraceEvent>) {
+pub(super) async fn append(kit: &StoreKit, events: Vec<TraceEvent>) {
     kit.store.append(events).await.expect("appends");
 }
 
-async fn of_message(kit: &StoreKit, of: &str) -> Vec<TraceEvent> {
+pub(super) async fn of_message(kit: &StoreKit, of: &str) -> Vec<TraceEvent> {
     kit.store
         .trace_of_message(&app("im"), &message(of))
         .await
         .expect("finds a trace")
 }
 
-async fn of_delivery(kit: &StoreKit, of: DeliveryId) -> Vec<TraceEvent> {
+pub(super) async fn of_delivery(kit: &StoreKit, of: DeliveryId) -> Vec<TraceEvent> {
     kit.store
         .trace_of_delivery(&app("im"), of)
         .await
@@ -52,7 +46,7 @@ pub async fn the_trace_of_a_message_has_all_its_events(kit: StoreKit) {
     assert_eq!(of_message(&kit, "m1").await, events);
 }
 
-pub async fn a_trace_is_told_oldest_first(kit: StoreKit) {
+pub async fn a_trace_is_returned_oldest_first(kit: StoreKit) {
     let id = DeliveryId::new(NOW);
     let stages = [Stage::Answered, Stage::Accepted, Stage::Queued];
     for (second, stage) in [3, 1, 2].into_iter().zip(stages) {
@@ -62,7 +56,7 @@ pub async fn a_trace_is_told_oldest_first(kit: StoreKit) {
     }
     let expected = [Stage::Accepted, Stage::Queued, Stage::Answered];
     for found in [of_message(&kit, "m1").await, of_delivery(&kit, id).await] {
-        let stages: Vec<_> = found.iter().map(|it| it.stage).collect();
+        let stages: Vec<_> = found.iter().map(|event| event.stage).collect();
         assert_eq!(stages, expected);
     }
 }
@@ -71,10 +65,10 @@ pub async fn events_of_one_moment_stay_in_their_order(kit: StoreKit) {
     let mut events: Vec<_> = Stage::ALL
         .iter()
         .rev()
-        .map(|it| event("m1", NOW, *it))
+        .map(|stage| event("m1", NOW, *stage))
         .collect();
-    for it in &mut events {
-        it.delivery = Some(DeliveryId::new(at(7)));
+    for event in &mut events {
+        event.delivery = Some(DeliveryId::new(at(7)));
     }
     let (first, second) = events.split_at(3);
     append(&kit, first.to_vec()).await;
@@ -107,7 +101,7 @@ pub async fn the_trace_of_a_delivery_leaves_the_others_out(kit: StoreKit) {
     let found: Vec<_> = of_delivery(&kit, mine)
         .await
         .into_iter()
-        .map(|it| (it.stage, it.delivery))
+        .map(|event| (event.stage, event.delivery))
         .collect();
     assert_eq!(
         found,
@@ -128,14 +122,15 @@ pub async fn everything_in_an_event_comes_back(kit: StoreKit) {
         device: Some(device("phone")),
         channel: Some(Channel::HARMONY),
         certificate: Some(certificate(i64::from(u32::MAX))),
-        reason: Some("token-dead".to_owned()),
+        reason: Some("token-dead".into()),
         attempt: Some(u32::MAX),
-        answer: Some(VendorAnswer {
+        token: Some("0123456789abcdef".to_owned()),
+        answer: Some(Arc::new(VendorAnswer {
             status: Some(410),
             code: "Unregistered".to_owned(),
             text: "\"gone\" – 走了".to_owned(),
             request_id: "r-1".to_owned(),
-        }),
+        })),
         ..event("m1", Timestamp::from_unix_millis(1), Stage::Settled)
     };
     append(&kit, vec![full.clone()]).await;
@@ -163,7 +158,7 @@ pub async fn old_events_are_pruned(kit: StoreKit) {
     assert_eq!(prune().await, 2);
     assert_eq!(prune().await, 0);
     let left: Vec<_> = of_message(&kit, "m1").await;
-    let left: Vec<_> = left.iter().map(|it| it.at).collect();
+    let left: Vec<_> = left.iter().map(|event| event.at).collect();
     assert_eq!(left, [at(10), at(20)]);
     assert_eq!(of_message(&kit, "m2").await, []);
 }
@@ -183,7 +178,7 @@ pub async fn a_trace_has_an_end(kit: StoreKit) {
     }
     for found in [of_message(&kit, "m1").await, of_delivery(&kit, id).await] {
         assert_eq!(found.len(), TRACE_LIMIT);
-        assert_eq!(found[0].at, at(0), "the oldest are told");
+        assert_eq!(found[0].at, at(0), "the oldest are returned");
     }
 }
 
@@ -195,7 +190,7 @@ pub async fn the_traces_of_two_apps_never_mix(kit: StoreKit) {
     };
     let there = TraceEvent {
         app: app("other"),
-        reason: Some("elsewhere".to_owned()),
+        reason: Some("elsewhere".into()),
         ..here.clone()
     };
     append(&kit, vec![here.clone(), there.clone()]).await;
@@ -219,5 +214,5 @@ pub async fn events_appended_at_once_are_all_there(kit: StoreKit) {
     .await;
     let found = of_message(&kit, "m1").await;
     assert_eq!(found.len(), 500);
-    assert!(found.is_sorted_by_key(|it| it.at));
+    assert!(found.is_sorted_by_key(|event| event.at));
 }

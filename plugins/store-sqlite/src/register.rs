@@ -1,0 +1,359 @@
+//! Storing and removing registrations.
+use std::sync::Arc;
+
+use push_core::{
+    AppId, Device, DeviceFacts, DeviceId, DeviceRef, Ended, Permission, Platform, Presence,
+    Registered, Registration, Slot, Timestamp, UserId,
+};
+use push_sqlite::{
+    Outcome,
+    rusqlite::{Connection, OptionalExtension, Params, params},
+};
+
+use crate::{
+    devices,
+    row::{Damage, parsed, revision},
+};
+
+/// The lowest revision that a change at `now` gives: [`Device::revision_after`] of the highest one before.
+pub(crate) fn revision_at(now: Timestamp) -> i64 {
+    i64::try_from(Device::revision_after(0, now)).unwrap_or(i64::MAX)
+}
+
+/// What a device reported.
+pub(crate) struct Report {
+    pub(crate) owner: DeviceRef,
+    pub(crate) facts: DeviceFacts,
+    pub(crate) now: Timestamp,
+    pub(crate) damage: Arc<Damage>,
+}
+
+/// What is known of the device before.
+struct Known {
+    user: String,
+    offline: bool,
+    facts: DeviceFacts,
+}
+
+impl Report {
+    /// Stores it, and returns what each registration did.
+    pub(crate) fn store(
+        &self,
+        db: &Connection,
+        registrations: &[Registration],
+    ) -> Outcome<Vec<Registered>> {
+        let known = self.known(db)?;
+        let Some(first) = registrations.first() else {
+            self.store_facts(db, known)?;
+            return Ok(Vec::new());
+        };
+        let (mut news, mut displaced) = self.take_device(db, known, first.reported_at)?;
+        registrations
+            .iter()
+            .map(|new| {
+                let mut displaced = std::mem::take(&mut displaced);
+                self.take_token(db, new, &mut displaced)?;
+                let changed = put(db, new)? | std::mem::take(&mut news);
+                Ok(Registered::new(changed, displaced))
+            })
+            .collect()
+    }
+
+    fn known(&self, db: &Connection) -> Outcome<Option<Known>> {
+        let mut select = db.prepare_cached(
+            "SELECT CAST(user AS BLOB), presence, platform, language, time_zone, permission, brand, app_version
+             FROM device INDEXED BY device_by_id WHERE app = ?1 AND device = ?2",
+        )?;
+        let key = [self.owner.app.as_str(), self.owner.device.as_str()];
+        let mut rows = select.query(key)?;
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        // A damaged row is repaired by what the device reports.
+        let user: Vec<u8> = row.get(0)?;
+        let presence = self.damage.skip("device", row.get::<_, String>(1))?;
+        let facts = self.damage.skip("device", devices::facts(row, 2))?;
+        Ok(Some(Known {
+            user: String::from_utf8(user).unwrap_or_default(),
+            offline: presence.is_none_or(|presence| presence == Presence::Offline.as_str()),
+            facts: facts.unwrap_or_default(),
+        }))
+    }
+
+    /// Stores facts that came without a registration.
+    fn store_facts(&self, db: &Connection, known: Option<Known>) -> Outcome<()> {
+        let Some(mut known) = known else {
+            return self.take_device(db, None, self.now).map(drop);
+        };
+        if known.user == self.owner.user.as_str() && known.facts.update(&self.facts) {
+            let facts = &known.facts;
+            db.prepare_cached(
+                "UPDATE device SET platform = ?4, language = ?5, time_zone = ?6, permission = ?7, brand = ?8, app_version = ?9
+                 WHERE app = ?1 AND user = ?2 AND device = ?3",
+            )?
+            .execute(params![
+                self.owner.app.as_str(),
+                self.owner.user.as_str(),
+                self.owner.device.as_str(),
+                facts.platform.map(Platform::as_str),
+                facts.language,
+                facts.time_zone,
+                facts.permission.map(Permission::as_str),
+                facts.brand,
+                facts.app_version,
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// Makes the device the user's. Returns whether it starts online or its facts changed, and the former user if that lost a
+    /// registration.
+    fn take_device(
+        &self,
+        db: &Connection,
+        known: Option<Known>,
+        at: Timestamp,
+    ) -> Outcome<(bool, Vec<Ended>)> {
+        let app = self.owner.app.as_str();
+        let (user, device) = (self.owner.user.as_str(), self.owner.device.as_str());
+        let mut facts = DeviceFacts::default();
+        let (mut news, mut lost, mut former) = (true, 0, None);
+        // The table is clustered by user: a device that changes hands is a new row.
+        let sql = match known {
+            None => {
+                facts.update(&self.facts);
+                INSERT
+            }
+            Some(known) => {
+                facts = known.facts;
+                let changed = facts.update(&self.facts);
+                if known.user != user {
+                    lost = db
+                        .prepare_cached(
+                            "DELETE FROM registration WHERE app = ?1 AND device = ?2 AND user =
+                             (SELECT user FROM device INDEXED BY device_by_id WHERE app = ?1 AND device = ?2)",
+                        )?
+                        .execute([app, device])?;
+                    former = Some(known.user);
+                    MOVE
+                } else if known.offline {
+                    START
+                } else {
+                    news = changed;
+                    REPORT
+                }
+            }
+        };
+        let revision: u64 = db.prepare_cached(sql)?.query_row(
+            params![
+                app,
+                user,
+                device,
+                Presence::Online.as_str(),
+                at.unix_millis(),
+                revision_at(self.now),
+                facts.platform.map(Platform::as_str),
+                facts.language,
+                facts.time_zone,
+                facts.permission.map(Permission::as_str),
+                facts.brand,
+                facts.app_version,
+            ],
+            |row| revision(row, 0),
+        )?;
+        // The id of a former user that cannot be read belongs to no delivery either.
+        let ended = former
+            .filter(|_| lost > 0)
+            .and_then(|former| UserId::new(former).ok())
+            .map(|user| Ended {
+                user,
+                device: self.owner.device.clone(),
+                slot: None,
+                revision,
+            });
+        Ok((news, ended.into_iter().collect()))
+    }
+
+    /// Takes the token away from other devices.
+    fn take_token(
+        &self,
+        db: &Connection,
+        new: &Registration,
+        displaced: &mut Vec<Ended>,
+    ) -> Outcome<()> {
+        let mut lost: Vec<(UserId, DeviceId, Slot)> = Vec::new();
+        {
+            let mut taken = db.prepare_cached(
+                "DELETE FROM registration INDEXED BY registration_by_token
+                 WHERE app = ?1 AND channel = ?2 AND token = ?3 AND device <> ?4
+                 RETURNING user, device, slot",
+            )?;
+            let mut rows = taken.query([
+                new.app.as_str(),
+                new.channel.as_str(),
+                new.token.expose(),
+                new.device.as_str(),
+            ])?;
+            while let Some(row) = rows.next()? {
+                let one = (|| {
+                    Ok((
+                        parsed(row, 0, UserId::new)?,
+                        parsed(row, 1, DeviceId::new)?,
+                        parsed(row, 2, |slot| slot.parse())?,
+                    ))
+                })();
+                lost.extend(self.damage.skip("registration", one)?);
+            }
+        }
+        // Once for each slot, however many of its instances had the token.
+        lost.sort_unstable();
+        lost.dedup();
+        for devices in lost.chunk_by(|a, b| a.1 == b.1) {
+            let (user, device, _) = &devices[0];
+            let found = advance(db, &new.app, user, device, self.now)?;
+            let ended = devices.iter().map(|(user, device, slot)| Ended {
+                user: user.clone(),
+                device: device.clone(),
+                slot: Some(*slot),
+                revision: found,
+            });
+            displaced.extend(ended);
+        }
+        Ok(())
+    }
+}
+
+const INSERT: &str = "INSERT INTO device
+    (app, user, device, presence, presence_at, revision, platform, language, time_zone, permission, brand, app_version, badge)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0) RETURNING revision";
+
+const MOVE: &str = "UPDATE device INDEXED BY device_by_id SET user = ?2, presence = ?4, presence_at = ?5, badge = 0,
+    revision = max(revision + 1, ?6),
+    platform = ?7, language = ?8, time_zone = ?9, permission = ?10, brand = ?11, app_version = ?12
+    WHERE app = ?1 AND device = ?3 RETURNING revision";
+
+const START: &str = "UPDATE device SET presence = ?4, presence_at = ?5, badge = 0, revision = max(revision + 1, ?6),
+    platform = ?7, language = ?8, time_zone = ?9, permission = ?10, brand = ?11, app_version = ?12
+    WHERE app = ?1 AND user = ?2 AND device = ?3 RETURNING revision";
+
+// The parameters are those of the others, so two are not used.
+const REPORT: &str = "UPDATE device SET revision = max(revision + 1, ?6),
+    platform = ?7, language = ?8, time_zone = ?9, permission = ?10, brand = ?11, app_version = ?12
+    WHERE app = ?1 AND user = ?2 AND device = ?3 RETURNING revision";
+
+/// Stores the registration. Returns `true` if it differs from the one that was there.
+fn put(db: &Connection, new: &Registration) -> Outcome<bool> {
+    // The usual case, an app that reports the same token again, writes one number.
+    let same = db
+        .prepare_cached(
+            "UPDATE registration SET reported_at = ?11 WHERE app = ?1 AND user = ?2 AND device = ?3 AND slot = ?4
+             AND channel = ?5 AND instance = ?6 AND rank = ?7 AND certificate = ?8 AND environment = ?9 AND token = ?10
+             AND quarantine_at IS NULL",
+        )?
+        .execute(values(new))?;
+    if same > 0 {
+        return Ok(false);
+    }
+    db.prepare_cached(
+        "INSERT INTO registration (app, user, device, slot, channel, instance, rank, certificate, environment, token, reported_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         ON CONFLICT DO UPDATE SET rank = ?7, certificate = ?8, environment = ?9, token = ?10, reported_at = ?11,
+         quarantine_reason = NULL, quarantine_at = NULL",
+    )?
+    .execute(values(new))?;
+    Ok(true)
+}
+
+fn values(new: &Registration) -> impl Params {
+    (
+        new.app.as_str(),
+        new.user.as_str(),
+        new.device.as_str(),
+        new.slot.as_str(),
+        new.channel.as_str(),
+        new.instance.as_str(),
+        new.rank,
+        new.certificate.get(),
+        new.environment.as_str(),
+        new.token.expose(),
+        new.reported_at.unix_millis(),
+    )
+}
+
+/// Moves a device's revision on, and returns the new one.
+fn advance(
+    db: &Connection,
+    app: &AppId,
+    user: &UserId,
+    device: &DeviceId,
+    now: Timestamp,
+) -> Outcome<u64> {
+    Ok(db
+        .prepare_cached(
+            "UPDATE device SET revision = max(revision + 1, ?4) WHERE app = ?1 AND user = ?2 AND device = ?3
+             RETURNING revision",
+        )?
+        .query_row(
+            params![
+                app.as_str(),
+                user.as_str(),
+                device.as_str(),
+                revision_at(now)
+            ],
+            |row| revision(row, 0),
+        )?)
+}
+
+/// Removes the registrations of a device or one of its slots.
+pub(crate) fn unregister(
+    db: &Connection,
+    owner: DeviceRef,
+    slot: Option<Slot>,
+    now: Timestamp,
+) -> Outcome<Option<Ended>> {
+    let key = [
+        owner.app.as_str(),
+        owner.user.as_str(),
+        owner.device.as_str(),
+    ];
+    let offline: Option<bool> = db
+        .prepare_cached(
+            "SELECT presence = ?4 FROM device WHERE app = ?1 AND user = ?2 AND device = ?3",
+        )?
+        .query_row(
+            params![key[0], key[1], key[2], Presence::Offline.as_str()],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let Some(offline) = offline else {
+        return Ok(None);
+    };
+    let removed = db
+        .prepare_cached(
+            "DELETE FROM registration WHERE app = ?1 AND user = ?2 AND device = ?3 AND (?4 IS NULL OR slot = ?4)",
+        )?
+        .execute(params![key[0], key[1], key[2], slot.map(Slot::as_str)])?;
+    if slot.is_none() {
+        db.prepare_cached(
+            "UPDATE device SET presence = ?4, presence_at = max(presence_at, ?5)
+             WHERE app = ?1 AND user = ?2 AND device = ?3",
+        )?
+        .execute(params![
+            key[0],
+            key[1],
+            key[2],
+            Presence::Offline.as_str(),
+            now.unix_millis()
+        ])?;
+    }
+    if removed == 0 && (slot.is_some() || offline) {
+        return Ok(None);
+    }
+    let revision = advance(db, &owner.app, &owner.user, &owner.device, now)?;
+    Ok(Some(Ended {
+        user: owner.user,
+        device: owner.device,
+        slot,
+        revision,
+    }))
+}

@@ -1,0 +1,237 @@
+//! A damaged row is skipped and counted, and never stops the others from being read.
+mod common;
+
+use push_core::{
+    Audience, Channel, CredentialStore, DeliveryId, DeviceToken, Environment, Mark, MessageId,
+    NewCredential, Presence, PresenceChange, RegistrationStore, Stage, Tag, TagExpr, TraceEvent,
+    TraceQuery, TraceStore, UserId,
+};
+use push_sqlite::rusqlite::Connection;
+use push_store_sqlite::SqliteStore;
+use push_testkit::{Place, block_on, sample::NOW};
+
+use crate::common::{app, device, register, store, user};
+
+/// Runs SQL on a file beside the store, as a fault of the disk would.
+fn damage(place: &Place, name: &str, sql: &str) {
+    let file = Connection::open(place.path(name)).expect("opens");
+    file.pragma_update(None, "foreign_keys", 0).expect("is set");
+    let changed = file.execute(sql, []).expect("is SQL");
+    assert!(changed > 0, "nothing was damaged: {sql}");
+}
+
+async fn everybody(store: &SqliteStore, limit: usize) -> Vec<UserId> {
+    let (mut found, mut after) = (Vec::new(), None);
+    for _ in 0..100 {
+        let page = store
+            .scan(&app(), &Audience::Everybody, after, limit)
+            .await
+            .expect("scans");
+        found.extend(page.items.into_iter().map(|receiver| receiver.user));
+        after = page.next;
+        if after.is_none() {
+            return found;
+        }
+    }
+    panic!("the pages do not come to an end");
+}
+
+#[test]
+fn damaged_users_do_not_stop_a_scan() {
+    let place = Place::new();
+    let store = store(&place);
+    block_on(async {
+        for id in ["a", "b", "c", "d", "e"] {
+            register(&store, id, id).await;
+        }
+        for (from, to) in [("b", "x'62ff'"), ("c", "x'63ff'"), ("d", "''")] {
+            damage(
+                &place,
+                "store.db",
+                &format!("UPDATE device SET user = CAST({to} AS TEXT) WHERE user = '{from}'"),
+            );
+        }
+        for limit in [1, 2, 10] {
+            assert_eq!(everybody(&store, limit).await, [user("a"), user("e")]);
+        }
+        assert!(store.damaged_rows() > 0);
+        // The next login repairs them.
+        register(&store, "b", "b").await;
+        assert_eq!(everybody(&store, 2).await.len(), 3);
+    });
+}
+
+#[test]
+fn damaged_devices_and_registrations_leave_the_others() {
+    let place = Place::new();
+    let store = store(&place);
+    block_on(async {
+        for on in ["phone", "tablet", "tv", "watch"] {
+            register(&store, "alice", on).await;
+        }
+        damage(
+            &place,
+            "store.db",
+            "UPDATE device SET presence = 'nowhere' WHERE device = 'phone'",
+        );
+        damage(
+            &place,
+            "store.db",
+            "UPDATE registration SET token = CAST(x'ff' AS TEXT) WHERE device = 'tablet'",
+        );
+        damage(
+            &place,
+            "store.db",
+            "UPDATE registration SET certificate = 0 WHERE device = 'tv'",
+        );
+        let found = store.receivers(&app(), &[user("alice")]).await.unwrap();
+        let found: Vec<_> = found[0]
+            .devices
+            .iter()
+            .map(|device| (device.device.as_str(), device.registrations.len()))
+            .collect();
+        assert_eq!(found, [("tablet", 0), ("tv", 0), ("watch", 1)]);
+        assert_eq!(store.damaged_rows(), 3);
+        let tokens = ["token-of-tv", "token-of-watch"].map(|text| DeviceToken::new(text).unwrap());
+        let holders = store.holders(&app(), &Channel::APNS, &tokens).await;
+        let holders: Vec<_> = holders.unwrap().iter().map(Option::is_some).collect();
+        assert_eq!(holders, [false, true]);
+        assert_eq!(store.damaged_rows(), 4);
+        // Writing is not stopped either.
+        let kick = PresenceChange {
+            user: user("alice"),
+            device: None,
+            platform: None,
+            presence: Presence::Offline,
+            at: NOW,
+            badge: None,
+        };
+        let set = store.set_presence(&app(), vec![kick]).await.unwrap();
+        assert_eq!((set.accepted, set.ended.len()), (4, 4));
+        register(&store, "alice", "tablet").await;
+        register(&store, "bob", "tv").await;
+        let found = store
+            .receivers(&app(), &[user("alice"), user("bob")])
+            .await
+            .unwrap();
+        let found: Vec<_> = found.iter().map(|one| one.devices.len()).collect();
+        assert_eq!(found, [3, 1], "the kick repaired the phone");
+    });
+}
+
+#[test]
+fn damaged_tags_and_credentials_leave_the_others() {
+    let place = Place::new();
+    let store = store(&place);
+    block_on(async {
+        register(&store, "alice", "phone").await;
+        let tag = |word| Tag::new(word).unwrap();
+        let tags = vec![tag("odd"), tag("vip")];
+        store.set_tags(&app(), &user("alice"), tags).await.unwrap();
+        let new = NewCredential {
+            app: app(),
+            provider: "apns".to_owned(),
+            channel: Channel::APNS,
+            environment: Some(Environment::Sandbox),
+            label: String::new(),
+            sealed: vec![1],
+            at: NOW,
+            expires_at: None,
+        };
+        let first = store.add_credential(None, new.clone()).await.unwrap();
+        let second = store.add_credential(None, new).await.unwrap();
+        damage(
+            &place,
+            "store.db",
+            "UPDATE tag SET tag = CAST(x'6fff' AS TEXT) WHERE tag = 'odd'",
+        );
+        damage(
+            &place,
+            "store.db",
+            &format!(
+                "UPDATE credential SET channel = '?' WHERE id = {}",
+                first.id.get()
+            ),
+        );
+        let left = store.tags(&app(), &user("alice")).await.unwrap();
+        assert_eq!(left, [tag("vip")]);
+        let vip = Audience::Tags(TagExpr::Has(tag("vip")));
+        let found = store.scan(&app(), &vip, None, 5).await.unwrap();
+        assert_eq!(found.items.len(), 1);
+        assert_eq!(store.credentials(None).await.unwrap(), [second]);
+        assert_eq!(store.damaged_rows(), 3);
+    });
+}
+
+#[test]
+fn damaged_events_leave_the_others() {
+    let place = Place::new();
+    let store = store(&place);
+    block_on(async {
+        let message = MessageId::new("m1").unwrap();
+        let delivery = DeliveryId::new(NOW);
+        let stages = [
+            Stage::Accepted,
+            Stage::Queued,
+            Stage::Attempt,
+            Stage::Answered,
+            Stage::Settled,
+        ];
+        let events = stages.map(|stage| TraceEvent {
+            delivery: Some(delivery),
+            user: Some(user("alice")),
+            device: Some(device("phone")),
+            ..TraceEvent::new(app(), message.clone(), NOW, stage)
+        });
+        store.append(events.to_vec()).await.unwrap();
+        store.trace_of_message(&app(), &message).await.unwrap();
+        let traces = "store-traces.db";
+        // The first of the delivery is the one that the others are found by.
+        damage(
+            &place,
+            traces,
+            "UPDATE event SET channel = CAST(x'ff' AS TEXT) WHERE stage = 'accepted'",
+        );
+        damage(
+            &place,
+            traces,
+            "UPDATE event SET delivery = x'0102' WHERE stage = 'attempt'",
+        );
+        damage(
+            &place,
+            traces,
+            "UPDATE event SET answer = '{' WHERE stage = 'answered'",
+        );
+        let left = |events: &[TraceEvent]| -> Vec<Stage> {
+            events.iter().map(|event| event.stage).collect()
+        };
+        let good = [Stage::Queued, Stage::Settled];
+        let found = store.trace_of_message(&app(), &message).await.unwrap();
+        assert_eq!(left(&found), good);
+        let found = store.trace_of_delivery(&app(), delivery).await.unwrap();
+        assert_eq!(left(&found), good);
+        assert_eq!(store.damaged_rows(), 5);
+        let query = TraceQuery {
+            user: Some(user("alice")),
+            ..TraceQuery::default()
+        };
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.find(&app(), &query, after, 1).await.unwrap();
+            found.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        found.reverse();
+        assert_eq!(left(&found), good);
+        let shown = Mark {
+            delivery,
+            device: Some(device("phone")),
+            stage: Stage::Shown,
+            at: NOW,
+        };
+        assert_eq!(store.record(&app(), vec![shown]).await.unwrap(), [true]);
+    });
+}

@@ -278,6 +278,8 @@ impl From<push_core::Slot> for Slot {
             push_core::Slot::Alert => Self::Alert,
             push_core::Slot::Voip => Self::Voip,
             push_core::Slot::LiveActivity => Self::LiveActivity,
+            // A kind of token that this interface does not have; no phone of it asks for one.
+            _ => Self::Alert,
         }
     }
 }

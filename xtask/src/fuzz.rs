@@ -15,7 +15,7 @@ Runs each fuzz target in fuzz/, or those named, for a bounded time: 600 s, with 
 cargo-fuzz is installed if it is missing. The stable toolchain is enough: without a sanitizer, which safe code does not
 need, nothing asks for a nightly one.
 
-Inputs that reach new code are kept in fuzz/corpus (not in git) and reduced when there are more than 500 for a target.
+Inputs that reach new code are kept in fuzz/corpus (not in git) and reduced when there are more than 2,000 for a target.
 fuzz/seeds has a few inputs for each target from which it starts.
 
 A failure prints the input and the command that repeats it. Fix it, add the input to fuzz/seeds, and write a test in the
@@ -26,7 +26,7 @@ const SECONDS: u32 = 600;
 const SECONDS_QUICK: u32 = 60;
 
 /// A larger corpus is reduced to the inputs that matter.
-const MOST_INPUTS: usize = 500;
+const MOST_INPUTS: usize = 2000;
 
 /// Parsers limit what they read, most to some kilobytes.
 const LONGEST_INPUT: u32 = 8192;

@@ -299,7 +299,7 @@ impl Vendor {
         self
     }
 
-    /// Declares that the vendor takes `ext` apart (OPPO): [`Shown::ext`] is compared as JSON, not byte for byte.
+    /// Declares that the vendor takes `ext` apart: [`Shown::ext`] is compared as JSON, not byte for byte.
     ///
     /// # Panics
     /// If it is `false`: leave the key out.
@@ -470,7 +470,7 @@ impl Vendor {
         self
     }
 
-    /// Declares that the status 200 accepts the request whatever is in the body (FCM): a body that is lost does not make the
+    /// Declares that the status 200 accepts the request whatever is in the body: a body that is lost does not make the
     /// outcome unknown.
     ///
     /// # Panics

@@ -61,6 +61,7 @@
 
 pub mod cases;
 mod check;
+mod declared;
 mod shown;
 mod stage;
 mod vendor;

@@ -52,8 +52,8 @@
 //! | tokens that cannot be pushed to now, refusals of one target | `token_unusable`, `target_refused` |
 //! | receipts | `receipt`, `receipt_forged` or `receipts_unsigned` |
 //! | a check of the credential that is not the answer to a send, or none | `verify_accepted`, `cannot_verify` |
-//! | answers without a body | `bare` |
-//! | `ext` taken apart, another unit of time, HTTP/2 only | `ext_split`, `ttl_unit`, `protocols` |
+//! | answers without a body, or whose status alone counts | `bare`, `status_is_final` |
+//! | `ext` taken apart, another unit of time, a largest badge, HTTP/2 only | `ext_split`, `ttl_unit`, `max_badge`, `protocols` |
 //!
 //! Nothing that [`push_core::Capabilities`] claims goes untested: the case `everything_it_can_do_is_declared` compares them with the keys
 //! and with a request, and names what is missing. In every case the requests are counted: a provider that sends to a target
@@ -61,6 +61,7 @@
 
 pub mod cases;
 mod check;
+mod declared;
 mod shown;
 mod stage;
 mod vendor;

@@ -13,7 +13,7 @@ use push_core::{
 use serde_json::Value;
 
 use super::check::plain;
-use super::{Sent, Shown, Vendor, vendor::Saved};
+use super::{Sent, Shown, Vendor, declared::Saved};
 use crate::{Alpn, Authority, Faults, HttpServer, Recorded, Reply, ServerOptions, sample};
 
 /// How long a provider may leave a failing token endpoint alone.

@@ -1,5 +1,5 @@
 //! What a vendor accepts and answers.
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
@@ -7,11 +7,11 @@ use push_core::{Descriptor, Late, Plugin, ProviderKind, Scope, TokenFault};
 use serde_json::Value;
 
 use super::{Sent, Shown};
-use crate::{Alpn, Authority, Recorded, Reply, reply::Act};
+use crate::{Alpn, Reply};
 
 type Config = Box<dyn Fn(&str, &str) -> Value + Send + Sync>;
 type Tokens = Box<dyn Fn(&str, usize) -> String + Send + Sync>;
-type Read = Arc<dyn Fn(&Sent) -> Vec<Shown> + Send + Sync>;
+pub(super) type Read = Arc<dyn Fn(&Sent) -> Vec<Shown> + Send + Sync>;
 type Partial = Arc<dyn Fn(&[String], &[String]) -> Reply + Send + Sync>;
 type Step = Arc<dyn Fn(&str) -> Reply + Send + Sync>;
 type Coded = Box<dyn Fn(u16, &str) -> Reply + Send + Sync>;
@@ -299,7 +299,7 @@ impl Vendor {
         self
     }
 
-    /// Declares that the vendor takes `ext` apart (OPPO): [`Shown::ext`] is compared as JSON, not byte for byte.
+    /// Declares that the vendor takes `ext` apart: [`Shown::ext`] is compared as JSON, not byte for byte.
     ///
     /// # Panics
     /// If it is `false`: leave the key out.
@@ -470,7 +470,7 @@ impl Vendor {
         self
     }
 
-    /// Declares that the status 200 accepts the request whatever is in the body (FCM): a body that is lost does not make the
+    /// Declares that the status 200 accepts the request whatever is in the body: a body that is lost does not make the
     /// outcome unknown.
     ///
     /// # Panics
@@ -519,85 +519,5 @@ impl Vendor {
         assert!(declared, "leave `receipts_unsigned` out instead");
         self.receipts_unsigned = true;
         self
-    }
-}
-
-impl Vendor {
-    pub(crate) fn is_auth(&self, path: &str) -> bool {
-        self.auth.as_ref().is_some_and(|(auth, _)| auth == path)
-    }
-
-    pub(crate) fn is_step(&self, path: &str) -> bool {
-        self.step.as_ref().is_some_and(|(step, _)| step == path)
-    }
-
-    pub(crate) fn configured(&self, endpoint: &str, ca_pem: &str) -> Value {
-        let config = self.config.as_ref();
-        config.expect("declare `config`")(endpoint, ca_pem)
-    }
-
-    /// A configuration that reaches no server.
-    pub(crate) fn any_config(&self) -> Value {
-        self.configured("https://localhost:1", &Authority::new().pem())
-    }
-
-    pub(crate) fn ok_reply(&self) -> Reply {
-        self.ok.clone().expect("declare `ok`")
-    }
-
-    pub(crate) fn read(&self) -> Read {
-        self.shown.clone().expect("declare `shown`")
-    }
-
-    pub(crate) fn token_at(&self, url: &str, number: usize) -> String {
-        let tokens = self.tokens.as_ref();
-        tokens.expect("declare `token` or `tokens`")(url, number)
-    }
-
-    pub(crate) fn unknown_reply(&self, status: u16, code: &str) -> Reply {
-        self.unknown.as_ref().expect("declare `unknown`")(status, code)
-    }
-
-    /// Every refusal of a send that the vendor declares.
-    pub(crate) fn refusals(&self) -> Vec<Reply> {
-        [
-            &self.token_dead,
-            &self.target_refused,
-            &self.credential_refused,
-            &self.payload_refused,
-            &self.unavailable,
-        ]
-        .into_iter()
-        .flatten()
-        .chain(self.token_unusable.iter().map(|(_, reply)| reply))
-        .chain(self.rate_limited.iter().map(|(_, reply)| reply))
-        .cloned()
-        .collect()
-    }
-
-    /// Whether the vendor reports failures with a 2xx.
-    pub(crate) fn fails_within_success(&self) -> bool {
-        self.refusals()
-            .iter()
-            .any(|reply| reply.status().is_some_and(|status| status / 100 == 2))
-    }
-}
-
-/// Messages that were saved at the vendor, by id.
-pub(crate) type Saved = HashMap<String, Recorded>;
-
-impl fmt::Debug for Vendor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Vendor").field(self.descriptor).finish()
-    }
-}
-
-impl Reply {
-    /// The body of the answer; `None` where there is none or it depends on the request.
-    pub(crate) fn bytes(&self) -> Option<&[u8]> {
-        match &self.act {
-            Act::Answer(answer) => Some(&answer.body),
-            _ => None,
-        }
     }
 }

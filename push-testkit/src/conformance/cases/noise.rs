@@ -69,6 +69,7 @@ pub fn an_answer_of_any_bytes_gives_one_verdict_for_each_target(vendor: &Vendor)
 struct Reporter(u64);
 
 impl Drop for Reporter {
+    #[expect(clippy::print_stderr, reason = "a failed test shows it")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("repeat this run with {SEED}={}", self.0);

@@ -1,6 +1,4 @@
 //! The JSON of a push: rendered once for a content, completed for each target.
-use std::fmt::Write as _;
-
 use bytes::Bytes;
 use push_core::{
     DeliveryId, Interruption, Notification, Target, Timestamp,
@@ -96,10 +94,9 @@ impl Payload {
         let mut aps = Value::Object(object(&self.aps)?);
         let excess = body.len() - max;
         let room = self.aps_members.len().saturating_sub(excess);
-        // If even that does not suffice, what follows says so.
-        let _ = fit(&mut aps, room, &TEXTS, |aps| {
-            aps.to_string().len() - "{}".len()
-        });
+        let size = |aps: &Value| aps.to_string().len() - "{}".len();
+        // If it is still too large, what follows reports that.
+        fit(&mut aps, room, &TEXTS, size).ok();
         let aps = members(&aps)?;
         let mut bytes = 0;
         for delivery in [delivery, None] {
@@ -120,18 +117,17 @@ impl Payload {
 
     /// Returns the members of `aps` that differ by target.
     fn front(&self, target: &Target) -> String {
-        let mut front = String::new();
         if self.takes_badge
             && let Some(number) = number(target.badge)
         {
-            let _ = write!(front, r#""badge":{number}"#);
+            return format!(r#""badge":{number}"#);
         }
         if self.is_dated {
             // The time of the delivery and not of the attempt: a repeated change is not a newer one.
             let seconds = made_at(target.delivery).unix_seconds();
-            let _ = write!(front, r#""timestamp":{seconds}"#);
+            return format!(r#""timestamp":{seconds}"#);
         }
-        front
+        String::new()
     }
 
     fn write(
@@ -155,10 +151,11 @@ impl Payload {
             body.push_str(&self.beside_members);
         }
         if let Some(delivery) = delivery {
-            let _ = write!(body, r#","{DELIVERY_KEY}":"{delivery}""#);
+            let delivery = delivery.to_string();
+            body.extend([",\"", DELIVERY_KEY, "\":\"", &delivery, "\""]);
         }
         if let Some(receiver) = receiver {
-            let _ = write!(body, r#","{RECEIVER_KEY}":{receiver}"#);
+            body.extend([",\"", RECEIVER_KEY, "\":", receiver]);
         }
         body.push('}');
         body

@@ -12,7 +12,7 @@ use offline_push::{
     Account, AppId, CertificateEntry, CertificateIds, Channel, DeliveryId, Environment, Secret,
     Slot, Stage, UserId,
     client::{
-        FileState, HttpGateway, NotificationExtension, Permission, Phone, PushClient, Responder,
+        FileState, HttpGateway, NotificationExtension, Permission, PushClient, Responder,
         Token, TokenAnswer, delivery_of,
     },
     gateway::{Settings, decision::DecisionSettings},
@@ -36,7 +36,7 @@ const APP: &str = "demo";
 #[derive(Debug)]
 struct Iphone(String);
 
-impl Phone for Iphone {
+impl offline_push::client::Phone for Iphone {
     fn channel(&self) -> Channel {
         Channel::APNS
     }

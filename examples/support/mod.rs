@@ -18,7 +18,7 @@ use offline_push::{
     Account, AppId, BuildContext, CertificateId, Channel, Clock, Environment, QueueKind, RawConfig,
     Secret, Slot, StoreKind, UserId,
     client::{
-        Completion, Event, FileState, HostEvent, HostHooks, Permission, Phone, Responder, Token,
+        Completion, Event, FileState, HostEvent, HostHooks, Permission, Responder, Token,
         TokenAnswer,
     },
     gateway::{
@@ -218,7 +218,7 @@ impl Iphone {
     }
 }
 
-impl Phone for Iphone {
+impl offline_push::client::Phone for Iphone {
     fn channel(&self) -> Channel {
         Channel::APNS
     }

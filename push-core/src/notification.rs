@@ -72,6 +72,8 @@ pub struct Notification {
     /// A later notification with the same key replaces an earlier one. The gateway sets one on every push, since a push without
     /// a key cannot be replaced later (S110). At most 64 bytes.
     pub collapse: String,
+    /// Whether it also replaces an earlier one that still waits at the vendor for an absent phone: the sender chose the key.
+    pub collapse_waiting: bool,
     /// Lets the app change the notification before it is shown (`mutable-content`, S96).
     pub mutable: bool,
     /// Wakes the app in background together with the notification (`content-available`).

@@ -18,14 +18,13 @@ mod listener;
 mod log;
 pub mod login;
 mod place;
-// Disabled until it is adapted to the revised contract.
-// pub mod queue;
+pub mod queue;
 mod reply;
 mod run;
 pub mod sample;
 mod server;
 pub mod simulator;
-// pub mod store;
+pub mod store;
 pub mod tls;
 
 pub use rcgen;

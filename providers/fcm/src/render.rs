@@ -117,7 +117,7 @@ fn shown(notification: &Notification) -> Map<String, Value> {
 
 fn shown_on_android(content: &Content, style: &Style) -> Map<String, Value> {
     let mut shown = Map::new();
-    // On the phone a tag replaces what is shown; `collapse_key` replaces what still waits at FCM.
+    // The tag replaces what is shown.
     put(&mut shown, "tag", &collapse(content));
     put(&mut shown, "channel_id", &style.channel_id);
     put(&mut shown, "click_action", &style.click_action);
@@ -148,11 +148,14 @@ fn android(content: &Content, now: Timestamp) -> Map<String, Value> {
         let ttl = at.since(now).min(MAX_TTL).as_secs();
         put(&mut android, "ttl", &format!("{ttl}s"));
     }
-    put(&mut android, "collapse_key", &collapse(content));
+    // FCM keeps four such keys for a device and slows down messages that have one: a key for every message would lose messages.
+    if notification.collapse_waiting {
+        put(&mut android, "collapse_key", &collapse(content));
+    }
     android
 }
 
-/// The key by which a later notification replaces this one; every message has one (S110).
+/// The key by which a later notification replaces this one on the phone; every message has one.
 fn collapse(content: &Content) -> String {
     match content.notification.collapse.as_str() {
         "" => content.id.to_string(),

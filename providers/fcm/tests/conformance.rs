@@ -88,7 +88,7 @@ fn shown(sent: &Sent) -> Shown {
         .receiver_at("/data/receiver")
         .badge_at("/android/notification/notification_count")
         .ttl_at("/android/ttl")
-        .collapse_at("/android/collapse_key")
+        .collapse_at("/android/notification/tag")
 }
 
 push_testkit::provider_conformance! {

@@ -134,6 +134,7 @@ fn an_absent_phone_gets_what_is_still_worth_delivering_and_the_last_of_each_chat
             let notification = Notification {
                 body: body.into(),
                 collapse: collapse.into(),
+                collapse_waiting: !collapse.is_empty(),
                 expires_at: ttl.map(|it| sample::NOW + it),
                 ..sample::notification()
             };

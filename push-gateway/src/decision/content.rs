@@ -111,6 +111,7 @@ impl Prepared<'_> {
                 (None, None) => String::new(),
             },
             collapse: self.collapse.clone(),
+            collapse_waiting: settings.is_some_and(|push| !push.collapse.is_empty()),
             expires_at: Some(push.expires_at),
             vendor: self.policies.fields(
                 app,

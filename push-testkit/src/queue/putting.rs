@@ -35,6 +35,7 @@ pub async fn what_is_put_is_leased_as_it_was(kit: QueueKit) {
         interruption: Some(Interruption::Critical),
         thread: "ann".to_owned(),
         collapse: "c".to_owned(),
+        collapse_waiting: true,
         mutable: true,
         wakes_app: true,
         expires_at: Some(at(60)),

@@ -29,7 +29,7 @@ impl Ingress for Echo {
     }
     async fn handle(
         &self,
-        _gateway: std::sync::Arc<dyn push_core::Gateway>,
+        _gateway: Arc<dyn push_core::Gateway>,
         request: http::Request<bytes::Bytes>,
     ) -> http::Response<bytes::Bytes> {
         http::Response::new(request.into_body())

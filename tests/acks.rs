@@ -12,8 +12,8 @@ use offline_push::{
     Account, AppId, CertificateEntry, CertificateIds, Channel, DeliveryId, Environment, Secret,
     Slot, Stage, UserId,
     client::{
-        FileState, HttpGateway, NotificationExtension, Permission, PushClient, Responder,
-        Token, TokenAnswer, delivery_of,
+        FileState, HttpGateway, NotificationExtension, Permission, PushClient, Responder, Token,
+        TokenAnswer, delivery_of,
     },
     gateway::{Settings, decision::DecisionSettings},
     http::HttpConfig,

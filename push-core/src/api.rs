@@ -216,20 +216,20 @@ mod tests {
     #[test]
     fn bodies_have_the_members_that_the_table_promises() {
         let mut body = RegistrationBody::new(
-            Channel::APNS,
+            Channel::known("sample"),
             CertificateId::new(31287).unwrap(),
             Environment::Sandbox,
             DeviceToken::new("00fc13").unwrap(),
         );
         assert_eq!(
             serde_json::to_string(&body).unwrap(),
-            r#"{"channel":"apns","certificate_id":31287,"environment":"sandbox","token":"00fc13"}"#
+            r#"{"channel":"sample","certificate_id":31287,"environment":"sandbox","token":"00fc13"}"#
         );
         body.rank = 1;
         body.facts.language = Some("zh-Hans".to_owned());
         assert_eq!(
             serde_json::to_string(&body).unwrap(),
-            r#"{"channel":"apns","rank":1,"certificate_id":31287,"environment":"sandbox","token":"00fc13","language":"zh-Hans"}"#
+            r#"{"channel":"sample","rank":1,"certificate_id":31287,"environment":"sandbox","token":"00fc13","language":"zh-Hans"}"#
         );
         let body = PresenceBody {
             presence: Presence::Background,

@@ -70,7 +70,7 @@ pub struct Notification {
     /// Groups notifications of one conversation; empty for none.
     pub thread: String,
     /// A later notification with the same key replaces an earlier one. The gateway sets one on every push, since a push without
-    /// a key cannot be replaced later (S110). At most 64 bytes.
+    /// a key cannot be replaced later. At most 64 bytes.
     pub collapse: String,
     /// Whether it also replaces an earlier one that still waits at the vendor for an absent phone: the sender chose the key.
     pub collapse_waiting: bool,

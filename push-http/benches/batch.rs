@@ -86,9 +86,9 @@ fn head(address: SocketAddr) -> Arc<Head> {
     let bearer = format!("bearer {}", "x".repeat(200));
     for (name, value) in [
         ("authorization", bearer.as_str()),
-        ("apns-topic", "com.example.chat"),
-        ("apns-push-type", "alert"),
-        ("apns-priority", "10"),
+        ("x-topic", "com.example.chat"),
+        ("x-push-type", "alert"),
+        ("x-priority", "10"),
     ] {
         let value = HeaderValue::from_str(value).expect("a value");
         headers.insert(HeaderName::from_static(name), value);
@@ -106,7 +106,7 @@ fn items() -> Vec<Item> {
                 .parse()
                 .expect("a path"),
             headers: vec![(
-                HeaderName::from_static("apns-id"),
+                HeaderName::from_static("x-request-id"),
                 HeaderValue::from_str(&format!("{position:036}")).expect("a value"),
             )],
             body: body.clone(),

@@ -74,7 +74,7 @@ impl GoAway {
         self.code
     }
 
-    /// The peer's debug data, at most 1,024 bytes. APNs puts `{"reason":"…"}` here.
+    /// The peer's debug data, at most 1,024 bytes. Some vendors put a reason in JSON here.
     pub fn debug_data(&self) -> &Bytes {
         &self.debug_data
     }
@@ -218,7 +218,7 @@ impl HttpError {
 
     /// The status and headers of the response, if they arrived and its body did not, or not as a whole.
     ///
-    /// A vendor whose answer is complete in its status (APNs: 200) has then answered: the delivery is accepted,
+    /// A vendor whose answer is complete in its status (a 200 without a body) has then answered: the delivery is accepted,
     /// and sending it again would show it twice.
     pub fn response_head(&self) -> Option<&Parts> {
         self.0.response.as_deref()

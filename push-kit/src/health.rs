@@ -6,8 +6,8 @@ use push_core::{
     },
 };
 
-/// Turns `verdict`, on a request that disturbs no user, into the health of the credential. `service` names who was asked, as in
-/// "FCM" or "the token service of Huawei".
+/// Turns `verdict`, on a request that disturbs no user, into the health of the credential. `service` names the service that answered, as in
+/// "the token service of Acme".
 ///
 /// A complaint about the message or its token shows that the credential was accepted before it was read.
 ///

@@ -108,8 +108,8 @@ mod tests {
             "the key … is wrong"
         );
         let words = "Permission 'cloudmessaging.messages.create' denied on resource \
-                     '//cloudresourcemanager.googleapis.com/projects/demo-project' \
-                     (type.googleapis.com/google.firebase.fcm.v1.FcmError)";
+                     '//cloudresourcemanager.example.com/projects/demo-project' \
+                     (type.example.com/sample.messaging.push.v1.PushError)";
         assert_eq!(scrub(words, []), words);
     }
 

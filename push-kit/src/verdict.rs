@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn only_slots_and_kinds_that_are_claimed_are_sent() {
-        let can = Capabilities::new(push_core::Channel::FCM, 4096);
+        let can = Capabilities::new(push_core::Channel::known("sample"), 4096);
         assert_eq!(
             unsupported(&can, Slot::Alert, NotificationKind::Alert),
             None

@@ -142,6 +142,8 @@ pub(crate) enum Role {
     Facade,
     Core,
     Http,
+    /// What provider crates share.
+    Kit,
     Gateway,
     Client,
     /// The app half for other languages.
@@ -202,6 +204,7 @@ impl Workspace {
             ("", Role::Facade),
             ("push-core", Role::Core),
             ("push-http", Role::Http),
+            ("push-kit", Role::Kit),
             ("push-gateway", Role::Gateway),
             ("push-client", Role::Client),
             ("push-bindings", Role::Bindings),
@@ -353,6 +356,7 @@ pub(crate) mod fixture {
             for folder in [
                 "push-core",
                 "push-http",
+                "push-kit",
                 "push-gateway",
                 "push-client",
                 "push-bindings",

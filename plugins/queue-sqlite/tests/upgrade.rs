@@ -44,7 +44,7 @@ CREATE TABLE notification (
 ) STRICT;
 CREATE INDEX notification_by_message ON notification (message);
 INSERT INTO notification VALUES (1, 2,
-    '{"kind":"alert","title":"a shared text","subtitle":"","body":"","ext":"","badge":"leave","sound":"default","image":"","priority":"high","interruption":null,"thread":"ann","collapse":"c","mutable":false,"wakes_app":false,"expires_at":1700000900000,"vendor":{"huawei":{"category":"IM"},"apns":{"aps":{"x":1}}}}',
+    '{"kind":"alert","title":"a shared text","subtitle":"","body":"","ext":"","badge":"leave","sound":"default","image":"","priority":"high","interruption":null,"thread":"ann","collapse":"c","mutable":false,"wakes_app":false,"expires_at":1700000900000,"vendor":{"third":{"category":"IM"},"sample":{"aps":{"x":1}}}}',
     3);
 CREATE TABLE delivery (
     id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, due INTEGER NOT NULL, lease INTEGER, attempts INTEGER NOT NULL,
@@ -57,21 +57,21 @@ CREATE UNIQUE INDEX delivery_by_lease ON delivery (lease) WHERE lease IS NOT NUL
 CREATE INDEX delivery_by_device ON delivery (user, device);
 ALTER TABLE delivery ADD COLUMN expires_at INTEGER;
 INSERT INTO delivery VALUES
-    (1, 1, 1699999999000, NULL, 2, x'00000000000070008000000000000001', 1, 'alice', 'alice-phone', 'alert', 'apns', 'sandbox',
+    (1, 1, 1699999999000, NULL, 2, x'00000000000070008000000000000001', 1, 'alice', 'alice-phone', 'alert', 'sample', 'sandbox',
      'a-token-of-alice', 1, 1699999999000, NULL, '{"title":"a text of its own","badge":{"set":7}}', NULL),
-    (2, 1, 1700000000000, NULL, 0, x'00000000000070008000000000000002', 2, 'bob', 'bob-phone', 'alert', 'apns', 'production',
+    (2, 1, 1700000000000, NULL, 0, x'00000000000070008000000000000002', 2, 'bob', 'bob-phone', 'alert', 'sample', 'production',
      'a-token-of-bob', 1, 1700000000000, 1, NULL, 1700000900000),
-    (3, 2, 1700000060000, NULL, 1, x'00000000000070008000000000000003', 2, 'carol', 'carol-phone', 'voip', 'huawei', 'production',
+    (3, 2, 1700000060000, NULL, 1, x'00000000000070008000000000000003', 2, 'carol', 'carol-phone', 'voip', 'third', 'production',
      'a-token-of-carol', 1, 1700000000000, 1, NULL, 1700000900000),
-    (4, 1, 1700000090000, 76, 1, x'00000000000070008000000000000004', 2, 'dave', 'dave-phone', 'alert', 'apns', 'production',
+    (4, 1, 1700000090000, 76, 1, x'00000000000070008000000000000004', 2, 'dave', 'dave-phone', 'alert', 'sample', 'production',
      'a-token-of-dave', 1, 1700000000000, 1, NULL, 1700000900000),
-    (6, 1, 1700086400000, NULL, 0, x'00000000000070008000000000000006', 3, 'ahead', 'ahead-phone', 'alert', 'apns', 'sandbox',
+    (6, 1, 1700086400000, NULL, 0, x'00000000000070008000000000000006', 3, 'ahead', 'ahead-phone', 'alert', 'sample', 'sandbox',
      'a-token', 1, 1700086400000, NULL, '{"title":"of tomorrow","badge":{"add":1}}', NULL),
-    (11, 1, 1, NULL, 0, x'00', 3, CAST(x'ff' AS TEXT), 'x', 'alert', 'apns', 'sandbox', 'a-token', 1, 1, NULL, '{}', NULL),
-    (12, 1, 1, NULL, 0, x'00000000000070008000000000000012', 3, 'x', 'x', 'alert', 'apns', 'sandbox', 'a-token', 1, 1, NULL, '{"title":7', NULL),
-    (13, 1, 1, NULL, 0, x'00000000000070008000000000000013', 3, 'x', 'y', 'alert', 'apns', 'sandbox', 'a-token', 1, 1, 404, NULL, NULL),
-    (14, 1, 1, NULL, 0, x'00000000000070008000000000000014', 404, 'x', 'z', 'alert', 'apns', 'sandbox', 'a-token', 1, 1, NULL, '{}', NULL),
-    (15, 404, 1, NULL, 0, x'00000000000070008000000000000015', 3, 'x', 'z', 'alert', 'apns', 'sandbox', 'a-token', 1, 1, NULL, '{}', NULL);
+    (11, 1, 1, NULL, 0, x'00', 3, CAST(x'ff' AS TEXT), 'x', 'alert', 'sample', 'sandbox', 'a-token', 1, 1, NULL, '{}', NULL),
+    (12, 1, 1, NULL, 0, x'00000000000070008000000000000012', 3, 'x', 'x', 'alert', 'sample', 'sandbox', 'a-token', 1, 1, NULL, '{"title":7', NULL),
+    (13, 1, 1, NULL, 0, x'00000000000070008000000000000013', 3, 'x', 'y', 'alert', 'sample', 'sandbox', 'a-token', 1, 1, 404, NULL, NULL),
+    (14, 1, 1, NULL, 0, x'00000000000070008000000000000014', 404, 'x', 'z', 'alert', 'sample', 'sandbox', 'a-token', 1, 1, NULL, '{}', NULL),
+    (15, 404, 1, NULL, 0, x'00000000000070008000000000000015', 3, 'x', 'z', 'alert', 'sample', 'sandbox', 'a-token', 1, 1, NULL, '{}', NULL);
 PRAGMA user_version = 2;
 PRAGMA application_id = 0x6f707175;
 "#;
@@ -143,7 +143,7 @@ fn deliveries_of_a_file_of_version_2_are_leased_as_they_were() {
         place.clock.advance(Duration::from_secs(60));
         let carol = queue.lease(&lane(5), 10, HOLD).await.unwrap().remove(0);
         assert_eq!(carol.attempt, 2);
-        assert_eq!(carol.delivery.channel, Channel::HUAWEI);
+        assert_eq!(carol.delivery.channel, Channel::known("third"));
         assert_eq!(carol.delivery.slot(), Slot::Voip);
         let content = &carol.delivery.content;
         assert_eq!(
@@ -184,7 +184,7 @@ fn an_upgraded_file_remembers_and_cancels_what_was_put_before() {
         // Once more, as after a restart.
         let queue = queue(&place);
         let mut other = delivery("m2", "bob");
-        other.channel = Channel::FCM;
+        other.channel = Channel::known("second");
         let again = vec![
             delivery("m1", "alice"),
             delivery("m2", "done"),

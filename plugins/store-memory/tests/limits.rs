@@ -38,7 +38,7 @@ async fn register(store: &MemoryStore, on: &str, with: &str) -> Result<Vec<Regis
     let owner = DeviceRef::new(app(), user("alice"), device(on));
     let registration = Registration::new(
         owner.clone(),
-        Channel::APNS,
+        Channel::known("sample"),
         CertificateId::new(1).expect("a certificate id"),
         Environment::Sandbox,
         DeviceToken::new(with).expect("a device token"),
@@ -116,8 +116,8 @@ fn a_credential_too_many_is_refused() {
     let store = store(&place);
     let new = NewCredential {
         app: app(),
-        provider: "apns".to_owned(),
-        channel: Channel::APNS,
+        provider: "sample".to_owned(),
+        channel: Channel::known("sample"),
         environment: None,
         label: String::new(),
         sealed: vec![1],

@@ -39,7 +39,7 @@ async fn register(store: &SqliteStore, number: usize) {
     let owner = DeviceRef::new(app(), user(number), device(number));
     let registration = Registration::new(
         owner.clone(),
-        Channel::APNS,
+        Channel::known("sample"),
         CertificateId::new(1).expect("a certificate id"),
         Environment::Production,
         DeviceToken::new(format!("{:064x}", scattered(number))).expect("a device token"),

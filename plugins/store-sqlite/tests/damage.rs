@@ -93,7 +93,9 @@ fn damaged_devices_and_registrations_leave_the_others() {
         assert_eq!(found, [("tablet", 0), ("tv", 0), ("watch", 1)]);
         assert_eq!(store.damaged_rows(), 3);
         let tokens = ["token-of-tv", "token-of-watch"].map(|text| DeviceToken::new(text).unwrap());
-        let holders = store.holders(&app(), &Channel::APNS, &tokens).await;
+        let holders = store
+            .holders(&app(), &Channel::known("sample"), &tokens)
+            .await;
         let holders: Vec<_> = holders.unwrap().iter().map(Option::is_some).collect();
         assert_eq!(holders, [false, true]);
         assert_eq!(store.damaged_rows(), 4);
@@ -130,8 +132,8 @@ fn damaged_tags_and_credentials_leave_the_others() {
         store.set_tags(&app(), &user("alice"), tags).await.unwrap();
         let new = NewCredential {
             app: app(),
-            provider: "apns".to_owned(),
-            channel: Channel::APNS,
+            provider: "sample".to_owned(),
+            channel: Channel::known("sample"),
             environment: Some(Environment::Sandbox),
             label: String::new(),
             sealed: vec![1],

@@ -25,8 +25,8 @@ use crate::common::{app, device, register, store, store_at, user};
 fn credential() -> NewCredential {
     NewCredential {
         app: app(),
-        provider: "apns".to_owned(),
-        channel: Channel::APNS,
+        provider: "sample".to_owned(),
+        channel: Channel::known("sample"),
         environment: Some(Environment::Sandbox),
         label: "debug".to_owned(),
         sealed: vec![0, 1, 2, 255],
@@ -70,7 +70,7 @@ fn a_restart_keeps_everything() {
             store.register(&phone, &facts, Vec::new()).await.unwrap();
             let token = DeviceToken::new("token-of-tablet").unwrap();
             store
-                .quarantine(&app(), &Channel::APNS, &token, "odd", NOW)
+                .quarantine(&app(), &Channel::known("sample"), &token, "odd", NOW)
                 .await
                 .unwrap();
             let away = PresenceChange {

@@ -135,7 +135,7 @@ fn devices_of_version_1_go_on_as_others_do() {
         let forgotten = store
             .forget(
                 &app(),
-                &Channel::FCM,
+                &Channel::known("second"),
                 &token,
                 Timestamp::from_unix_seconds(1_700_000_000),
             )

@@ -157,7 +157,7 @@ impl Engine {
             Err(verdict) => return verdict,
         };
         let id = target.delivery.to_string();
-        // Every push has a collapse id, because one without cannot be replaced later (S110).
+        // Every push has a collapse id, because one without cannot be replaced later.
         let collapse = match notification.collapse.as_str() {
             "" => CollapseId::new(&id),
             key => CollapseId::new(key),

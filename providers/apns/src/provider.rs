@@ -39,7 +39,7 @@ const NO_PHONE: &str = "00000000000000000000000000000000000000000000000000000000
 
 /// The plugin `provider/apns`.
 #[derive(Debug)]
-pub enum Apns {}
+pub struct Apns;
 
 impl Plugin for Apns {
     type Kind = ProviderKind;

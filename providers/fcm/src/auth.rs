@@ -12,7 +12,7 @@ use push_kit::{
 };
 use serde_json::json;
 
-use crate::account::Account;
+use crate::config::Account;
 
 /// What the access token permits: sending messages, and nothing else.
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
@@ -90,7 +90,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::account::ServiceAccount;
+    use crate::config::ServiceAccount;
 
     #[test]
     fn an_assertion_is_byte_for_byte_the_one_of_the_vectors() {

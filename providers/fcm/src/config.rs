@@ -5,10 +5,12 @@ use push_http::HttpConfig;
 use push_kit::{endpoint::Endpoint, faults::Faults};
 use serde::Deserialize;
 
-use crate::{
-    account::{Account, ServiceAccount},
-    render::Style,
-};
+use crate::render::Style;
+
+mod account;
+
+pub(crate) use self::account::Account;
+pub use self::account::ServiceAccount;
 
 /// The configuration of an FCM credential.
 #[derive(Clone, Debug, Deserialize)]

@@ -1,8 +1,8 @@
 //! Firebase Cloud Messaging for offline push, by its HTTP v1 interface.
 //!
-//! [`FcmProvider`] holds one service account (`account`). Its access token is fetched and shared (`auth`), a message is rendered
+//! [`FcmProvider`] holds one service account (`config`). Its access token is fetched and shared (`auth`), a message is rendered
 //! once for each content (`render`) and sent to each target of a batch (`provider`), and Google's answer becomes a verdict
-//! (`classify`). Which fields a caller may set is in `fields`. With the feature `simulator`, [`simulator`] is Google's side and
+//! (`classify`). Which fields a caller may set is in `render::fields`. With the feature `simulator`, [`simulator`] is Google's side and
 //! the phones behind it.
 //!
 //! The data of a message name its delivery and its receiver beside `ext`: the app acknowledges the delivery, and opens a click
@@ -11,11 +11,9 @@
 //! Source: the Firebase documentation of `projects.messages` and of `ErrorCode`, and RFC 7523 for the access token.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod account;
 mod auth;
 mod classify;
 mod config;
-mod fields;
 mod provider;
 mod render;
 #[cfg(feature = "simulator")]
@@ -23,8 +21,7 @@ mod render;
 pub mod simulator;
 
 pub use crate::{
-    account::ServiceAccount,
-    config::FcmConfig,
+    config::{FcmConfig, ServiceAccount},
     provider::{Fcm, FcmProvider},
 };
 

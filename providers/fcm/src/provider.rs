@@ -22,8 +22,7 @@ use crate::{
     auth::GoogleTokens,
     classify,
     config::FcmConfig,
-    fields,
-    render::{self, MAX_PAYLOAD, MAX_TTL, Rendered, Style},
+    render::{self, MAX_PAYLOAD, MAX_TTL, Rendered, Style, fields},
 };
 
 /// The most targets of one batch. FCM takes one token a request; this bounds how many requests are sent together, as in Google's

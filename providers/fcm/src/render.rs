@@ -9,7 +9,9 @@ use push_core::{
 use push_kit::payload::fit;
 use serde_json::{Map, Value, json};
 
-use crate::fields::{DATA, OVERLAY};
+use self::fields::{DATA, OVERLAY};
+
+pub(crate) mod fields;
 
 /// The most bytes of notification and data together.
 pub(crate) const MAX_PAYLOAD: usize = 4096;

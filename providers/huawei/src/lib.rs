@@ -29,7 +29,6 @@
 mod auth;
 mod classify;
 mod config;
-mod fields;
 mod provider;
 mod receive;
 mod render;

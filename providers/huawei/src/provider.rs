@@ -21,9 +21,8 @@ use crate::{
     HuaweiConfig, MAX_PAYLOAD, MAX_TOKENS, MAX_TTL,
     auth::HuaweiTokens,
     classify::{Answer, Outcome},
-    fields::OVERLAY,
     receive::{Signer, receive},
-    render::{self, MIN_TTL, Rendered, Style, TEXT},
+    render::{self, MIN_TTL, Rendered, Style, TEXT, fields::OVERLAY},
 };
 
 /// A token that no phone can have: what [`Provider::verify`] asks about.

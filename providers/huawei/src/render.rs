@@ -10,7 +10,10 @@ use push_core::{
 use push_kit::{intent::IntentUri, payload::fit};
 use serde_json::{Map, Value, json};
 
-use crate::{MAX_PAYLOAD, MAX_TTL, fields::OVERLAY};
+use self::fields::OVERLAY;
+use crate::{MAX_PAYLOAD, MAX_TTL};
+
+pub(crate) mod fields;
 
 /// The texts that Huawei shows.
 pub(crate) const TEXT: TextLimits = TextLimits {
@@ -260,7 +263,7 @@ impl Extras {
     }
 }
 
-/// The key by which a later notification replaces this one; every message has one (S110).
+/// The key by which a later notification replaces this one; every message has one.
 fn collapse(content: &Content) -> String {
     match content.notification.collapse.as_str() {
         "" => content.id.to_string(),

@@ -158,7 +158,7 @@ fn content_id(app: &AppId, prepared: &Prepared<'_>, notification: &Notification)
     ContentId::from_uuid(Uuid::from_bytes(bytes))
 }
 
-/// The key under which a later push of the same message replaces this one (S110): the sender's own, or one that follows from
+/// The key under which a later push of the same message replaces this one: the sender's own, or one that follows from
 /// the message's id.
 pub(super) fn collapse_key(message: &Message) -> String {
     let own = message.push.as_ref().map(|push| push.collapse.as_str());

@@ -39,7 +39,7 @@ impl Collected {
 
 fn head(base: &str) -> Arc<Head> {
     let mut headers = HeaderMap::new();
-    headers.insert("apns-topic", HeaderValue::from_static("com.example"));
+    headers.insert("x-topic", HeaderValue::from_static("com.example"));
     headers.insert("authorization", HeaderValue::from_static("bearer secret"));
     let origin: Uri = base.parse().expect("a URL");
     Arc::new(Head::new(Method::POST, &origin, headers).expect("a head"))
@@ -52,7 +52,7 @@ fn items(count: usize) -> Vec<Item> {
             position,
             path: format!("/3/device/{position}").parse().expect("a path"),
             headers: vec![(
-                HeaderName::from_static("apns-id"),
+                HeaderName::from_static("x-request-id"),
                 HeaderValue::from(position),
             )],
             body: Bytes::from(position.to_string()),
@@ -111,8 +111,8 @@ async fn an_item_adds_its_headers_to_those_of_the_head() {
         format!("{}/3/device/100", server.url())
     );
     assert_eq!(whole.method(), Method::POST);
-    assert_eq!(whole.headers()["apns-topic"], "com.example");
-    assert_eq!(whole.headers()["apns-id"], "100");
+    assert_eq!(whole.headers()["x-topic"], "com.example");
+    assert_eq!(whole.headers()["x-request-id"], "100");
     assert!(whole.headers()["authorization"].is_sensitive());
     assert!(!format!("{head:?} {:?}", items(1)).contains("secret"));
     let (client, _clock) = client(HttpConfig::default());

@@ -49,7 +49,7 @@ impl Spec {
                 other => to_token(&format!("token {other}")),
             };
             if self.channel {
-                delivery.channel = Channel::FCM;
+                delivery.channel = Channel::known("second");
             }
             delivery.badge = match self.badge % 3 {
                 0 => Badge::Leave,

@@ -106,7 +106,7 @@ pub fn delivery_with(of: &str, to: &str, notification: Notification) -> Delivery
         DeliveryId::new(NOW),
         Arc::new(content),
         address,
-        Channel::APNS,
+        Channel::known("sample"),
         certificate(31287),
         NOW,
     )

@@ -147,11 +147,11 @@ pub async fn a_replaced_delivery_changes_its_lane_and_keeps_its_attempts(kit: Qu
     assert_eq!(users(&leased), ["alice", "bob"]);
     let there = lane_of("im", 7, Class::NOTICE);
     let new = changed(within(put.clone(), &there), |new| {
-        new.channel = Channel::HUAWEI;
+        new.channel = Channel::known("third");
         new.to = to("alice", "alice-phone", Slot::Alert, "again");
         new.badge = Badge::Set(2);
         new.revision = 3;
-        Arc::make_mut(&mut new.content).id = content_id("for Huawei");
+        Arc::make_mut(&mut new.content).id = content_id("for the third");
     });
     assert_eq!(kit.replace(&leased[0], new.clone()).await, 1);
     assert_eq!(kit.ack(&leased[..1]).await, 0, "its lease has ended");
@@ -191,7 +191,7 @@ pub async fn a_replaced_delivery_can_be_cancelled(kit: QueueKit) {
         .into_iter()
         .map(|put| {
             changed(within(put, &there), |new| {
-                new.channel = Channel::FCM;
+                new.channel = Channel::known("second");
                 new.revision = 5;
             })
         })

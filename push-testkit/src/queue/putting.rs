@@ -167,7 +167,7 @@ pub async fn another_app_message_address_or_channel_is_no_duplicate(kit: QueueKi
         address(to("alice", "alice-phone", Slot::Alert, "activity")),
         address(to_token("alice")),
         address(to_token("bob")),
-        other(&|delivery| delivery.channel = Channel::FCM),
+        other(&|delivery| delivery.channel = Channel::known("second")),
     ];
     kit.put_new(vec![first.clone()]).await;
     kit.put_new(others.clone()).await;

@@ -15,8 +15,8 @@ use crate::place::together;
 fn credential(within: &str, sealed: &[u8], when: Timestamp) -> NewCredential {
     NewCredential {
         app: app(within),
-        provider: "apns".to_owned(),
-        channel: Channel::APNS,
+        provider: "sample".to_owned(),
+        channel: Channel::known("sample"),
         environment: Some(Environment::Sandbox),
         label: "debug".to_owned(),
         sealed: sealed.to_vec(),
@@ -119,11 +119,11 @@ pub async fn rotating_into_something_else_is_a_conflict(kit: StoreKit) {
     let new = credential("im", b"y", at(2));
     for other in [
         NewCredential {
-            provider: "apns-a2".to_owned(),
+            provider: "sample-two".to_owned(),
             ..new.clone()
         },
         NewCredential {
-            channel: Channel::FCM,
+            channel: Channel::known("second"),
             ..new.clone()
         },
         NewCredential {

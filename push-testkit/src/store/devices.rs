@@ -21,7 +21,7 @@ fn all_facts() -> DeviceFacts {
         language: Some("zh-Hans".to_owned()),
         time_zone: Some("Asia/Shanghai".to_owned()),
         permission: Some(Permission::Provisional),
-        brand: Some("HONOR".to_owned()),
+        brand: Some("ACME".to_owned()),
         app_version: Some("7.1 (β)".to_owned()),
     }
 }
@@ -145,7 +145,13 @@ pub async fn a_revision_grows_whenever_push_ends_or_begins(kit: StoreKit) {
     assert_eq!(grew("return", "alice").await, yes("return"));
     let quarantined = kit
         .store
-        .quarantine(&app("im"), &Channel::APNS, &token("t1"), "odd", at(5))
+        .quarantine(
+            &app("im"),
+            &Channel::known("sample"),
+            &token("t1"),
+            "odd",
+            at(5),
+        )
         .await;
     assert!(quarantined.expect("quarantines"));
     assert_eq!(grew("quarantine", "alice").await, no("quarantine"));

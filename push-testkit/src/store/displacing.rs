@@ -73,7 +73,7 @@ pub async fn a_token_that_leaves_two_slots_ends_each_once(kit: StoreKit) {
             one.clone(),
             one.clone().with_instance(instance("second")),
             one.clone().with_slot(Slot::Voip),
-            over(Channel::FCM, one),
+            over(Channel::known("second"), one),
         ],
     )
     .await;
@@ -88,7 +88,7 @@ pub async fn a_token_that_leaves_two_slots_ends_each_once(kit: StoreKit) {
     assert_eq!(done.displaced[0].revision, done.displaced[1].revision);
     let left = only_device(&kit.store, "alice").await.registrations;
     assert_eq!(left.len(), 1);
-    assert_eq!(left[0].registration.channel, Channel::FCM);
+    assert_eq!(left[0].registration.channel, Channel::known("second"));
 }
 
 pub async fn one_login_can_displace_a_user_and_another_device(kit: StoreKit) {
@@ -179,7 +179,7 @@ pub async fn a_token_registered_from_many_devices_stays_with_one(kit: StoreKit) 
     assert_eq!(kit.store.count(&app("im")).await.expect("counts"), 1);
     assert!(
         kit.store
-            .forget(&app("im"), &Channel::APNS, &token("t1"), at(1))
+            .forget(&app("im"), &Channel::known("sample"), &token("t1"), at(1))
             .await
             .expect("forgets")
     );

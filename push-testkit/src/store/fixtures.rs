@@ -55,11 +55,11 @@ pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_seconds(NOW.unix_seconds() + seconds)
 }
 
-/// An alert token of APNs, reported at the beginning, in the app `im`.
+/// An alert token, reported at the beginning, in the app `im`.
 pub(super) fn registration(of: &str, on: &str, with: &str) -> Registration {
     Registration::new(
         owner(of, on),
-        Channel::APNS,
+        Channel::known("sample"),
         certificate(31287),
         Environment::Sandbox,
         token(with),

@@ -20,7 +20,7 @@ pub async fn a_slot_is_unregistered_alone(kit: StoreKit) {
             registration("alice", "phone", "a"),
             voip.clone(),
             voip.clone().with_instance(instance("second")),
-            over(Channel::FCM, voip),
+            over(Channel::known("second"), voip),
         ],
     )
     .await;

@@ -72,21 +72,36 @@ pub async fn a_slot_resolves_to_the_token_that_it_has_now(kit: StoreKit) {
         &kit.store,
         vec![
             registration("alice", "phone", "a"),
-            over(Channel::FCM, registration("alice", "phone", "f")),
+            over(
+                Channel::known("second"),
+                registration("alice", "phone", "f"),
+            ),
             live("l1", "1"),
             live("l2", "2"),
         ],
     )
     .await;
     let all = [
-        slot("alice", "phone", Slot::Alert, Channel::APNS, ""),
-        slot("alice", "phone", Slot::Alert, Channel::FCM, ""),
-        slot("alice", "phone", Slot::LiveActivity, Channel::APNS, "2"),
-        slot("alice", "phone", Slot::LiveActivity, Channel::APNS, "3"),
-        slot("alice", "phone", Slot::Voip, Channel::APNS, ""),
-        slot("alice", "tablet", Slot::Alert, Channel::APNS, ""),
-        slot("bob", "phone", Slot::Alert, Channel::APNS, ""),
-        slot("alice", "phone", Slot::Alert, Channel::APNS, ""),
+        slot("alice", "phone", Slot::Alert, Channel::known("sample"), ""),
+        slot("alice", "phone", Slot::Alert, Channel::known("second"), ""),
+        slot(
+            "alice",
+            "phone",
+            Slot::LiveActivity,
+            Channel::known("sample"),
+            "2",
+        ),
+        slot(
+            "alice",
+            "phone",
+            Slot::LiveActivity,
+            Channel::known("sample"),
+            "3",
+        ),
+        slot("alice", "phone", Slot::Voip, Channel::known("sample"), ""),
+        slot("alice", "tablet", Slot::Alert, Channel::known("sample"), ""),
+        slot("bob", "phone", Slot::Alert, Channel::known("sample"), ""),
+        slot("alice", "phone", Slot::Alert, Channel::known("sample"), ""),
     ];
     assert_eq!(
         texts(&resolve(&kit, &all).await),
@@ -105,7 +120,13 @@ pub async fn a_slot_resolves_to_the_token_that_it_has_now(kit: StoreKit) {
     // A new token, a quarantine, a logout and another user show at once.
     register(&kit.store, registration("alice", "phone", "new")).await;
     kit.store
-        .quarantine(&app("im"), &Channel::APNS, &token("new"), "odd", at(1))
+        .quarantine(
+            &app("im"),
+            &Channel::known("sample"),
+            &token("new"),
+            "odd",
+            at(1),
+        )
         .await
         .expect("quarantines");
     let found = resolve(&kit, &all[..1]).await;
@@ -141,15 +162,25 @@ pub async fn a_token_is_found_with_the_device_that_holds_it(kit: StoreKit) {
     };
     let held = |on: &str| Some(on.to_owned());
     assert_eq!(
-        holders("im", Channel::APNS, &["t2", "none", "t1", "t2"]).await,
+        holders("im", Channel::known("sample"), &["t2", "none", "t1", "t2"]).await,
         [held("tablet"), None, held("phone"), held("tablet")]
     );
-    assert_eq!(holders("im", Channel::FCM, &["t1"]).await, [None]);
-    assert_eq!(holders("other", Channel::APNS, &["t1"]).await, [None]);
-    assert!(holders("im", Channel::APNS, &[]).await.is_empty());
+    assert_eq!(
+        holders("im", Channel::known("second"), &["t1"]).await,
+        [None]
+    );
+    assert_eq!(
+        holders("other", Channel::known("sample"), &["t1"]).await,
+        [None]
+    );
+    assert!(
+        holders("im", Channel::known("sample"), &[])
+            .await
+            .is_empty()
+    );
     register(&kit.store, registration("carol", "tv", "t1")).await;
     assert_eq!(
-        holders("im", Channel::APNS, &["t1"]).await,
+        holders("im", Channel::known("sample"), &["t1"]).await,
         [held("tv")],
         "the token moved"
     );
@@ -168,7 +199,7 @@ pub async fn of_two_slots_with_a_token_the_first_is_its_holder(kit: StoreKit) {
     let holder = async || {
         let found = kit
             .store
-            .holders(&app("im"), &Channel::APNS, &[token("t1")])
+            .holders(&app("im"), &Channel::known("sample"), &[token("t1")])
             .await;
         let found = found.expect("finds holders").remove(0);
         found.map(|stored| stored.registration.slot)

@@ -16,7 +16,7 @@ fn queued(delivery: DeliveryId) -> TraceEvent {
         delivery: Some(delivery),
         user: Some(user("alice")),
         device: Some(device("phone")),
-        channel: Some(Channel::APNS),
+        channel: Some(Channel::known("sample")),
         certificate: Some(certificate(31287)),
         reason: Some("odd".into()),
         attempt: Some(1),

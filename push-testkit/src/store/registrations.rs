@@ -57,7 +57,7 @@ pub async fn only_news_count_as_a_change(kit: StoreKit) {
         released,
         later.clone().with_rank(1),
         registration("alice", "phone", "t2"),
-        over(Channel::FCM, later.clone()),
+        over(Channel::known("second"), later.clone()),
         later.with_instance(instance("second")),
     ] {
         assert!(register(&kit.store, other.clone()).await.changed);
@@ -105,7 +105,11 @@ pub async fn each_slot_has_a_token_of_its_own(kit: StoreKit) {
 pub async fn a_slot_has_a_token_for_each_channel_and_instance(kit: StoreKit) {
     let all = [
         registration("alice", "phone", "a"),
-        over(Channel::FCM, registration("alice", "phone", "f")).with_rank(1),
+        over(
+            Channel::known("second"),
+            registration("alice", "phone", "f"),
+        )
+        .with_rank(1),
         registration("alice", "phone", "l1")
             .with_slot(Slot::LiveActivity)
             .with_instance(instance("1")),
@@ -139,12 +143,15 @@ pub async fn a_slot_has_a_token_for_each_channel_and_instance(kit: StoreKit) {
 
 pub async fn the_same_token_of_another_channel_is_another_token(kit: StoreKit) {
     register(&kit.store, registration("alice", "phone", "t1")).await;
-    let other = over(Channel::FCM, registration("bob", "tablet", "t1"));
+    let other = over(
+        Channel::known("second"),
+        registration("bob", "tablet", "t1"),
+    );
     assert_eq!(register(&kit.store, other).await.displaced, []);
     assert_eq!(tokens(&kit.store, "alice").await, [pair("phone", "t1")]);
     assert!(
         kit.store
-            .forget(&app("im"), &Channel::FCM, &token("t1"), at(60))
+            .forget(&app("im"), &Channel::known("second"), &token("t1"), at(60))
             .await
             .expect("forgets")
     );
@@ -161,7 +168,7 @@ pub async fn one_token_can_fill_two_slots_of_a_device(kit: StoreKit) {
     unregister(&kit.store, "alice", "phone", Some(Slot::Alert)).await;
     assert!(
         kit.store
-            .forget(&app("im"), &Channel::APNS, &token("t1"), at(60))
+            .forget(&app("im"), &Channel::known("sample"), &token("t1"), at(60))
             .await
             .expect("forgets"),
         "the other slot still has it"
@@ -213,7 +220,7 @@ pub async fn registrations_are_counted(kit: StoreKit) {
     unregister(&kit.store, "bob", "phone", None).await;
     assert_eq!(count("im").await, 1);
     kit.store
-        .forget(&app("im"), &Channel::APNS, &token("t3"), at(1))
+        .forget(&app("im"), &Channel::known("sample"), &token("t3"), at(1))
         .await
         .expect("forgets");
     assert_eq!(count("im").await, 0);
@@ -228,7 +235,13 @@ pub async fn the_registrations_of_two_apps_never_mix(kit: StoreKit) {
     let there = app("other");
     assert!(
         kit.store
-            .quarantine(&there, &Channel::APNS, &token("t1"), "odd", at(1))
+            .quarantine(
+                &there,
+                &Channel::known("sample"),
+                &token("t1"),
+                "odd",
+                at(1)
+            )
             .await
             .expect("quarantines")
     );
@@ -241,7 +254,7 @@ pub async fn the_registrations_of_two_apps_never_mix(kit: StoreKit) {
     .await;
     assert!(
         kit.store
-            .forget(&there, &Channel::APNS, &token("t1"), at(1))
+            .forget(&there, &Channel::known("sample"), &token("t1"), at(1))
             .await
             .expect("forgets")
     );
@@ -277,7 +290,7 @@ pub async fn tokens_are_stored_as_they_are(kit: StoreKit) {
         assert_eq!(tokens(&kit.store, &of).await, [pair(&of, with)]);
         assert!(
             kit.store
-                .forget(&app("im"), &Channel::APNS, &token(with), at(1))
+                .forget(&app("im"), &Channel::known("sample"), &token(with), at(1))
                 .await
                 .expect("forgets")
         );

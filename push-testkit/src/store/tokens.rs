@@ -16,7 +16,7 @@ pub async fn a_dead_token_is_forgotten_and_its_device_stays_known(kit: StoreKit)
     register(&kit.store, registration("alice", "tablet", "t2")).await;
     let forget = async || {
         kit.store
-            .forget(&app("im"), &Channel::APNS, &token("t1"), NOW)
+            .forget(&app("im"), &Channel::known("sample"), &token("t1"), NOW)
             .await
             .expect("forgets")
     };
@@ -38,7 +38,7 @@ pub async fn a_token_registered_again_after_it_died_is_kept(kit: StoreKit) {
     register(&kit.store, again).await;
     let forget = async |since| {
         kit.store
-            .forget(&app("im"), &Channel::APNS, &token("t1"), since)
+            .forget(&app("im"), &Channel::known("sample"), &token("t1"), since)
             .await
             .expect("forgets")
     };
@@ -51,9 +51,9 @@ pub async fn a_token_registered_again_after_it_died_is_kept(kit: StoreKit) {
 pub async fn forgetting_what_is_not_there_does_nothing(kit: StoreKit) {
     register(&kit.store, registration("alice", "phone", "t1")).await;
     for (within, channel, with) in [
-        ("im", Channel::APNS, "T1"),
-        ("im", Channel::FCM, "t1"),
-        ("other", Channel::APNS, "t1"),
+        ("im", Channel::known("sample"), "T1"),
+        ("im", Channel::known("second"), "t1"),
+        ("other", Channel::known("sample"), "t1"),
     ] {
         let done = kit
             .store
@@ -74,7 +74,13 @@ pub async fn forgetting_what_is_not_there_does_nothing(kit: StoreKit) {
 
 async fn quarantine(kit: &StoreKit, with: &str, reason: &str, since: Timestamp) -> bool {
     kit.store
-        .quarantine(&app("im"), &Channel::APNS, &token(with), reason, since)
+        .quarantine(
+            &app("im"),
+            &Channel::known("sample"),
+            &token(with),
+            reason,
+            since,
+        )
         .await
         .expect("quarantines")
 }
@@ -170,7 +176,7 @@ pub async fn a_token_in_several_slots_is_handled_in_all_of_them(kit: StoreKit) {
     );
     let forgotten = kit
         .store
-        .forget(&app("im"), &Channel::APNS, &token("t1"), at(5))
+        .forget(&app("im"), &Channel::known("sample"), &token("t1"), at(5))
         .await;
     assert!(forgotten.expect("forgets"));
     assert_eq!(tokens(&kit.store, "alice").await, []);

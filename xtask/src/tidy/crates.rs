@@ -193,6 +193,7 @@ workspace = true
         for folder in [
             "push-core",
             "push-http",
+            "push-kit",
             "push-gateway",
             "push-client",
             "push-bindings",

@@ -23,9 +23,6 @@ const OPTIONAL: &[&str] = &["receive", "simulator"];
 /// ```
 const METADATA: (&str, &str) = ("package.metadata.provider", "auth");
 
-/// Providers that do not follow the plan yet. The list only shrinks.
-const NOT_CONVERTED: &[&str] = &["apns", "fcm", "huawei"];
-
 pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
     let files = workspace.files()?;
     for (plugin, member) in workspace.plugins() {
@@ -39,12 +36,12 @@ pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
             .iter()
             .filter_map(|path| module(path.strip_prefix(&source)?))
             .collect();
-        // A crate as `new-provider` writes it starts in one file.
         if modules.is_empty() {
-            report.warnings.push(format!(
-                "{source}lib.rs is a whole provider in one file; split it into {} before it grows",
-                REQUIRED.join(", ")
-            ));
+            report.wrong(
+                format!("{source}lib.rs"),
+                "the whole provider is in one file",
+                format!("split it into the modules {}", REQUIRED.join(", ")),
+            );
             continue;
         }
         let has_auth = member.manifest.get(METADATA.0, METADATA.1) != Some("none");
@@ -65,24 +62,8 @@ pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
                 format!("declare `pub struct {type_};`, and keep state in `{type_}Provider`"),
             ));
         }
-        match (
-            NOT_CONVERTED.contains(&plugin.name.as_str()),
-            wrong.is_empty(),
-        ) {
-            (true, true) => report.wrong(
-                "xtask/src/tidy/floor_plan.rs",
-                format!(
-                    "{} follows the plan, and is still listed as not converted",
-                    member.folder
-                ),
-                format!("remove {:?} from `NOT_CONVERTED`", plugin.name),
-            ),
-            (false, false) => {
-                for (wrong, remedy) in wrong {
-                    report.wrong(&source, wrong, remedy);
-                }
-            }
-            _ => {}
+        for (wrong, remedy) in wrong {
+            report.wrong(&source, wrong, remedy);
         }
     }
     Ok(())
@@ -212,14 +193,10 @@ push_core::register_plugin!(Acme);
         fixture
     }
 
-    fn report(fixture: &Fixture) -> Report {
+    fn findings(fixture: &Fixture) -> String {
         let mut report = Report::default();
         check(&fixture.workspace(), &mut report).expect("the fixture can be read");
-        report
-    }
-
-    fn findings(fixture: &Fixture) -> String {
-        let found = report(fixture).findings.into_iter();
+        let found = report.findings.into_iter();
         found
             .map(|finding| finding.wrong)
             .collect::<Vec<_>>()
@@ -291,18 +268,14 @@ push_core::register_plugin!(Acme);
     }
 
     #[test]
-    fn a_crate_not_converted_may_differ_until_it_is_converted() {
-        let fcm = LIBRARY.replace("Acme", "Fcm");
-        assert_eq!(findings(&crate_with("fcm", "", &["wire.rs"], &fcm)), "");
-        let found = findings(&crate_with("fcm", "", PLAN, &fcm));
-        assert!(found.contains("still listed as not converted"), "{found}");
+    fn an_engine_on_another_client_is_exempt() {
+        let a2 = crate_with("apns-a2", "", &["payload.rs"], "//! A2.\n");
+        assert_eq!(findings(&a2), "");
     }
 
     #[test]
-    fn an_engine_on_another_client_is_exempt_and_a_new_crate_is_warned() {
-        let a2 = crate_with("apns-a2", "", &["payload.rs"], "//! A2.\n");
-        assert_eq!(findings(&a2), "");
-        let new = report(&crate_with("acme", "", &[], "//! Acme.\n"));
-        assert_eq!((new.findings.len(), new.warnings.len()), (0, 1));
+    fn a_provider_that_is_only_lib_rs_is_found() {
+        let found = findings(&crate_with("acme", "", &[], "//! Acme.\n"));
+        assert_eq!(found, "the whole provider is in one file");
     }
 }

@@ -97,6 +97,10 @@ fn may_import(who: &Role, whom: &Role, optional: bool) -> Result<(), &'static st
         (Role::Core, _) => Err("push-core imports nothing of ours"),
         (Role::Http, Role::Core) | (Role::Testkit, Role::Core | Role::Http) => Ok(()),
         (Role::Http, _) => Err("push-http imports push-core alone"),
+        (Role::Kit, Role::Core | Role::Http) => Ok(()),
+        (Role::Kit, _) => Err("push-kit imports push-core and push-http alone"),
+        (Role::Plugin(plugin), Role::Kit) if plugin.kind == Kind::Provider => Ok(()),
+        (_, Role::Kit) => Err("push-kit is for providers"),
         (Role::Testkit, _) => Err("push-testkit imports push-core and push-http alone"),
         (Role::Sqlite, Role::Core) => Ok(()),
         (Role::Sqlite, _) => Err("push-sqlite imports push-core alone"),
@@ -210,7 +214,12 @@ mod tests {
             (
                 "providers/a",
                 "push-provider-a",
-                "[dependencies]\npush-core.workspace = true\npush-http.workspace = true\npush-testkit = { workspace = true, optional = true }\n[dev-dependencies]\npush-testkit.workspace = true\n",
+                "[dependencies]\npush-core.workspace = true\npush-http.workspace = true\npush-kit.workspace = true\npush-testkit = { workspace = true, optional = true }\n[dev-dependencies]\npush-testkit.workspace = true\n",
+            ),
+            (
+                "push-kit",
+                "push-kit",
+                "[dependencies]\npush-core.workspace = true\npush-http.workspace = true\n",
             ),
             (
                 "push-testkit",
@@ -252,6 +261,11 @@ mod tests {
         for (folder, package, whom) in [
             ("push-core", "push-core", "push-http"),
             ("push-http", "push-http", "push-testkit"),
+            ("push-kit", "push-kit", "push-testkit"),
+            ("push-kit", "push-kit", "push-provider-a"),
+            ("push-http", "push-http", "push-kit"),
+            ("push-gateway", "push-gateway", "push-kit"),
+            ("plugins/login-c", "push-login-c", "push-kit"),
             ("push-gateway", "push-gateway", "push-provider-a"),
             ("push-gateway", "push-gateway", "push-client"),
             ("push-client", "push-client", "push-login-b"),

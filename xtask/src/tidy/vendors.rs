@@ -20,6 +20,7 @@ const NEUTRAL: &[&str] = &[
     "push-core/",
     "push-gateway/",
     "push-http/",
+    "push-kit/",
     "push-sqlite/",
     "push-testkit/",
 ];

@@ -34,7 +34,7 @@ pub(crate) async fn register(store: &SqliteStore, of: &str, on: &str) -> Registe
     let owner = DeviceRef::new(app(), user(of), device(on));
     let registration = Registration::new(
         owner.clone(),
-        Channel::APNS,
+        Channel::known("sample"),
         CertificateId::new(1).expect("a certificate id"),
         Environment::Sandbox,
         DeviceToken::new(format!("token-of-{on}")).expect("a device token"),

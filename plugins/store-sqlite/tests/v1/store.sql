@@ -66,10 +66,10 @@ INSERT INTO device VALUES
     ('im', 'bob', 'tv', 'android', 'offline', 1700000030000, 0),
     ('other', 'alice', 'phone', NULL, 'push-online', 1700000000000, 1);
 INSERT INTO registration VALUES
-    ('im', 'alice', 'phone', 'alert', 'apns', 31287, 'sandbox', 'a1', 1700000000000, NULL, NULL),
-    ('im', 'alice', 'phone', 'voip', 'apns', 31288, 'sandbox', 'v1', 1700000001000, 'token-of-another-app', 1700000002000),
-    ('im', 'alice', 'tablet', 'alert', 'fcm', 5, 'production', 'f1', 1700000000000, NULL, NULL),
-    ('other', 'alice', 'phone', 'live-activity', 'apns', 1, 'production', 'a1', 1700000000000, NULL, NULL);
+    ('im', 'alice', 'phone', 'alert', 'sample', 31287, 'sandbox', 'a1', 1700000000000, NULL, NULL),
+    ('im', 'alice', 'phone', 'voip', 'sample', 31288, 'sandbox', 'v1', 1700000001000, 'token-of-another-app', 1700000002000),
+    ('im', 'alice', 'tablet', 'alert', 'second', 5, 'production', 'f1', 1700000000000, NULL, NULL),
+    ('other', 'alice', 'phone', 'live-activity', 'sample', 1, 'production', 'a1', 1700000000000, NULL, NULL);
 INSERT INTO credential VALUES
-    ('im', 31287, 'apns', 'apns', 'sandbox', 'debug', x'00ff', 1700000000000, 1700000001000, 1800000000000),
-    ('im', 5, 'fcm', 'fcm', NULL, '', x'', 1700000000000, 1700000000000, NULL);
+    ('im', 31287, 'sample', 'sample', 'sandbox', 'debug', x'00ff', 1700000000000, 1700000001000, 1800000000000),
+    ('im', 5, 'second', 'second', NULL, '', x'', 1700000000000, 1700000000000, NULL);

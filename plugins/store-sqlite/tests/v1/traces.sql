@@ -24,6 +24,6 @@ CREATE INDEX event_without_delivery ON event (app, message, user) WHERE delivery
 
 INSERT INTO event (app, message, delivery, user, device, channel, certificate, at, stage, reason, attempt, answer) VALUES
     ('im', 'm1', NULL, NULL, NULL, NULL, NULL, 1700000000000, 'accepted', NULL, NULL, NULL),
-    ('im', 'm1', x'018bcfe568007000800000000000000a', 'alice', 'phone', 'apns', 31287, 1700000001000, 'queued', NULL, NULL, NULL),
-    ('im', 'm1', x'018bcfe568007000800000000000000a', 'alice', 'phone', 'apns', 31287, 1700000002000, 'answered', 'token-dead', 1,
+    ('im', 'm1', x'018bcfe568007000800000000000000a', 'alice', 'phone', 'sample', 31287, 1700000001000, 'queued', NULL, NULL, NULL),
+    ('im', 'm1', x'018bcfe568007000800000000000000a', 'alice', 'phone', 'sample', 31287, 1700000002000, 'answered', 'token-dead', 1,
      '{"status":410,"code":"Unregistered","text":"","request_id":"r-1"}');

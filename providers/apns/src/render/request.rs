@@ -133,7 +133,7 @@ fn priority(
     }))
 }
 
-/// Returns the collapse id. Every push has one, because a push without one cannot be replaced later (S110).
+/// Returns the collapse id. Every push has one, because a push without one cannot be replaced later.
 fn collapse_id(content: &Content, fields: &VendorFields) -> Result<HeaderValue, Refusal> {
     let wanted = fields
         .collapse_id

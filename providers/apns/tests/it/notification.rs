@@ -345,7 +345,7 @@ fn a_push_that_wakes_the_app_can_set_the_number_too() {
     });
 }
 
-/// S110: a push without a collapse id could not be replaced later.
+/// A push without a collapse id could not be replaced later.
 #[test]
 fn every_push_has_a_collapse_id() {
     block_on(async {

@@ -95,7 +95,6 @@ fn a_push_that_only_wakes_the_app_shows_nothing() {
     assert_eq!(message["data"]["ext"], "{}");
 }
 
-/// S110
 #[test]
 fn a_message_without_a_collapse_key_gets_one_of_its_own() {
     let content = sample::content(Notification {

@@ -179,7 +179,6 @@ fn a_badge_of_zero_is_sent_as_zero_and_a_count_is_added() {
     assert_eq!(badge(Badge::Leave), Value::Null);
 }
 
-/// S110
 #[test]
 fn a_message_without_a_collapse_key_gets_one_of_its_own() {
     let content = sample::content(Notification {

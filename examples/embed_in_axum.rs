@@ -149,7 +149,6 @@ async fn story(url: &str, apple: &Simulator) -> Result<(), Box<dyn Error>> {
     let locked = PresenceBody {
         presence: Presence::Background,
         at: TokioClock.now(),
-        now: None,
         unread: Some(0),
     };
     phone.presence(&alice, &device, &locked, &[]).await?;

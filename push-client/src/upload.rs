@@ -301,9 +301,7 @@ impl Shared {
                 };
                 let slots: Vec<Slot> = believed.keys().copied().collect();
                 let gateway = &shared.parts.gateway;
-                let mut body = now.body;
-                body.now = Some(shared.parts.clock.now());
-                let sent = gateway.presence(&account, &device, &body, &slots).await;
+                let sent = gateway.presence(&account, &device, &now.body, &slots).await;
                 let sent = sent.map(|answer| shared.heed(&account, generation, believed, answer));
                 let outcome = shared.reported(&account, sent);
                 if let Outcome::Settled = outcome {

@@ -120,9 +120,6 @@ pub struct PresenceBody {
     pub presence: Presence,
     /// When that was so, by the device's clock. Older than what is known already: ignored (S71).
     pub at: Timestamp,
-    /// The time by the device's clock when it sends this: the gateway corrects `at` by the difference to its own clock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub now: Option<Timestamp>,
     /// The unread count, which becomes the base of the badge (S65); absent leaves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<u32>,
@@ -237,7 +234,6 @@ mod tests {
         let body = PresenceBody {
             presence: Presence::Background,
             at: Timestamp::from_unix_millis(7),
-            now: None,
             unread: Some(3),
         };
         assert_eq!(

@@ -397,6 +397,13 @@ impl Vault {
             .map(|it| it.generation)
     }
 
+    /// Whether the vendor accepted a push of the current build of `credential`.
+    pub(crate) fn proved(&self, credential: &CredentialRef) -> bool {
+        let cache = self.cache();
+        let cached = cache.get(credential);
+        cached.is_some_and(|cached| cached.load.as_ref().is_ok_and(|loaded| loaded.proved()))
+    }
+
     /// What decisions must know of these credentials.
     pub(crate) async fn facts(
         &self,

@@ -87,7 +87,7 @@ impl Gateway {
         let vault = Arc::new(Vault::new(
             Arc::clone(&parts.store),
             parts.registry,
-            BuildContext::new(Arc::clone(&parts.clock)),
+            BuildContext::new(Arc::clone(&parts.clock)).with_addresses(settings.addresses.clone()),
             Sealer::new(&parts.master_key)?,
             callbacks.clone(),
         ));

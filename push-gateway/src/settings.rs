@@ -1,13 +1,13 @@
 //! What an operator can choose.
 use std::time::Duration;
 
-use push_core::{Error, ErrorKind, Result};
+use push_core::{AddressPolicy, Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::decision::DecisionSettings;
 
 /// All settings of a gateway. Every field has a default that suits production.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Who gets a push, and what it says.
@@ -18,6 +18,22 @@ pub struct Settings {
     pub limits: Limits,
     /// The URL under which vendors reach this gateway, with https and without a path, to post receipts; absent if they cannot.
     pub public_url: Option<String>,
+    /// Which addresses the connections of credentials may reach: `any` (the default), `public`, or a list such as
+    /// `["public", "10.1.0.0/16"]`. Set it where those who upload credentials are not the operator: a credential names hosts.
+    #[serde(skip_serializing, default = "AddressPolicy::any")]
+    pub addresses: AddressPolicy,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            decision: DecisionSettings::default(),
+            pipeline: PipelineSettings::default(),
+            limits: Limits::default(),
+            public_url: None,
+            addresses: AddressPolicy::any(),
+        }
+    }
 }
 
 impl Settings {

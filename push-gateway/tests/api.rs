@@ -463,8 +463,9 @@ async fn what_is_too_much_is_refused() {
             r#"{"id":"m","receivers":["a"],"extra":1}"#,
             "unknown field `extra`",
         ),
-        (r#"{"id":"m"}"#, "missing field `receivers`"),
-        (r#"{"id":"","receivers":["a"]}"#, "wrong type or form"),
+        (r#"{"id":"m"}"#, "neither `audience` nor `receivers`"),
+        (r#"{"id":"","receivers":["a"]}"#, "the message id is empty"),
+        (r#"{"id":7,"receivers":["a"]}"#, "wrong type or form"),
     ] {
         let answer = served
             .raw("POST", "/v1/messages", SERVER_KEY, body.as_bytes())
@@ -908,7 +909,6 @@ async fn the_openapi_document_names_every_member_of_the_bodies() {
     let presence = push_core::api::PresenceBody {
         presence: push_core::Presence::Online,
         at: START,
-        now: Some(START),
         unread: Some(1),
     };
     let unwell = push_core::api::PresenceAnswer {

@@ -99,7 +99,7 @@ async fn a_bad_device_token_is_explained_as_the_wrong_environment_and_set_aside(
     );
     assert_quotes_lines(&lines);
     let tokens = world.im_server.tokens("alice").await;
-    assert_eq!(tokens[0]["set_aside"]["code"], "environment-mismatch");
+    assert_eq!(tokens[0]["quarantine"]["code"], "environment-mismatch");
 
     let sent = world.send("m-2", "alice", json!({})).await;
     assert_eq!(sent["skipped"][0]["reason"], "environment-mismatch");

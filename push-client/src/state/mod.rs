@@ -436,7 +436,6 @@ impl State {
             body: PresenceBody {
                 presence,
                 at,
-                now: None,
                 unread,
             },
             number,

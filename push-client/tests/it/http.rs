@@ -82,7 +82,6 @@ fn requests_have_the_paths_bodies_and_ticket_of_the_api() {
         let presence = PresenceBody {
             presence: Presence::Background,
             at: Timestamp::from_unix_millis(7),
-            now: None,
             unread: Some(3),
         };
         let slots = [Slot::Alert, Slot::LiveActivity];
@@ -185,7 +184,6 @@ fn answers_outside_2xx_are_understood_by_code_and_status() {
                     &PresenceBody {
                         presence: Presence::Online,
                         at: Timestamp::default(),
-                        now: None,
                         unread: None,
                     },
                     &[],
@@ -311,7 +309,6 @@ fn the_gateway_tells_which_tokens_are_not_well() {
         let presence = PresenceBody {
             presence: Presence::Online,
             at: Timestamp::default(),
-            now: None,
             unread: None,
         };
         let (alice, device) = (account("alice"), device());

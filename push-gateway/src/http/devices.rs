@@ -1,5 +1,5 @@
 //! What phones send: tokens, presence, receipts. Bodies and codes are those of `push_core::api`.
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -108,10 +108,9 @@ pub(super) async fn presence(
         .filter_map(|slot| slot.parse().ok())
         .take(Slot::ALL.len())
         .collect();
-    // By the gateway's clock, since a phone's may be wrong: as long ago as the phone says it was by its own. From before the
-    // check, so that a kick or a logout meanwhile stands.
-    let age = body.now.map_or(Duration::ZERO, |now| now.since(body.at));
-    let at = api.gateway.now() - age;
+    // By the gateway's clock, since a phone's may be wrong: a phone reports where it is now, however long the report took. From
+    // before the check, so that a kick or a logout meanwhile stands.
+    let at = api.gateway.now();
     // A phone that was kicked while its app was not running learns here that it must register again.
     let standing = api
         .gateway

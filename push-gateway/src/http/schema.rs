@@ -256,8 +256,6 @@ pub(super) struct PresenceDoc {
     /// `online`, `background`, `push-online` or `offline`.
     presence: String,
     at: i64,
-    /// The time by the device's clock when it sends this, by which `at` is corrected.
-    now: Option<i64>,
     /// The base of the badge.
     unread: Option<u32>,
 }

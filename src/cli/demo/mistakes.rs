@@ -83,9 +83,9 @@ pub(super) async fn wrong_token(world: &World, report: &mut Report<'_>) -> Resul
     step.saw("advice", trace["reason"]["advice"].clone());
     let devices = world.devices("joe").await?;
     step.must("tokens left", count(&devices[0]["registrations"]), 1);
-    let aside = &devices[0]["registrations"][0]["set_aside"]["code"];
+    let aside = &devices[0]["registrations"][0]["quarantine"]["code"];
     step.must(
-        "set aside because",
+        "quarantined because",
         aside.clone(),
         trace["reason"]["code"].clone(),
     );

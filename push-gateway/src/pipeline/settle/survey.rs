@@ -100,7 +100,9 @@ impl<'a> Trouble<'a> {
 pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Timestamp) -> Survey {
     let generation = shared.vault.generation(&cell.lane.credential);
     let mut refused_alone = HashSet::new();
-    let (mut proved, mut notify) = (false, false);
+    // A late verdict has no attempt that could show it.
+    let mut proved = shared.vault.proved(&cell.lane.credential);
+    let mut notify = false;
     let tally = {
         let mut tally = Tally::default();
         let mut control = cell.control();

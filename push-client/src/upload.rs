@@ -346,7 +346,7 @@ impl Shared {
         }
     }
 
-    /// Whether the gateway has lost registrations so often that they are not sent again for now.
+    /// Counts a registration that the gateway has lost. Returns `true` from the fourth of one login on, which is not sent again.
     pub(crate) fn is_forgotten_too_often(&self) -> bool {
         let mut state = self.state();
         state.forgotten += 1;

@@ -154,32 +154,32 @@ pub struct PushClient {
     ended: Arc<Ended>,
 }
 
-/// Whether the end is through.
+/// Whether shutdown has finished.
 #[derive(Default)]
 struct Ended {
     is_so: Mutex<bool>,
-    told: Condvar,
+    changed: Condvar,
 }
 
 impl Ended {
-    /// Waits for it, also if somebody else began it.
+    /// Waits for it, also if another caller began it.
     fn wait(&self) {
         let is_so = self.is_so.lock().unwrap_or_else(PoisonError::into_inner);
         // Each of its three parts is bounded; a callback that hangs must not hang the app.
         drop(
-            self.told
+            self.changed
                 .wait_timeout_while(is_so, 3 * END, |is_so| !*is_so),
         );
     }
 }
 
-/// The end under way: through when it is dropped, also by a panic.
+/// A shutdown in progress: finished when this is dropped, also by a panic.
 struct Ending(Arc<Ended>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
         *self.0.is_so.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.0.told.notify_all();
+        self.0.changed.notify_all();
     }
 }
 
@@ -410,7 +410,7 @@ impl PushClient {
         })
     }
 
-    /// Whether the end is through.
+    /// Returns `true` once shutdown has finished.
     #[cfg(test)]
     pub(crate) fn has_ended(&self) -> bool {
         *self
@@ -420,7 +420,8 @@ impl PushClient {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends everything, once; `waits` until that is through. Inside a callback that would be for itself.
+    /// Shuts down, once, and with `waits` returns only when that has finished. A callback must not wait: it would wait for
+    /// itself.
     pub(crate) fn end(&self, waits: bool) {
         let running = self
             .running
@@ -435,7 +436,7 @@ impl PushClient {
                 .name("push-end".to_owned())
                 .spawn(move || {
                     let _ending = ending;
-                    // Let go of before the end is through: it holds what the app gave, and letting go of that calls the app.
+                    // Dropped before shutdown has finished: it holds the app's objects, and dropping those calls the app.
                     let client = client;
                     runtime.block_on(async {
                         drop(timeout(END, client.close()).await);

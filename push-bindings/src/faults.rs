@@ -3,10 +3,10 @@ use tokio::sync::mpsc;
 
 use crate::{AppError, Event};
 
-/// How many wait to be told; more at once say nothing new.
+/// The most faults that wait to be reported; more are only logged.
 const WAITING: usize = 64;
 
-/// Takes what callbacks throw, so that a mistake in the app is told and ends nothing.
+/// Takes what callbacks throw, so that a fault in the app is reported and ends nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Faults(mpsc::Sender<Event>);
 
@@ -16,7 +16,7 @@ impl Faults {
         (Self(tell), told)
     }
 
-    /// Tells that `callback` failed, and what it counts as; answers its words.
+    /// Reports that `callback` failed and what that counts as. Returns its error text.
     pub(crate) fn tell(&self, callback: &str, error: AppError, counts_as: &str) -> String {
         let why = error.into_words();
         let words =

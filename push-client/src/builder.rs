@@ -142,7 +142,7 @@ impl Builder {
         self
     }
 
-    /// Where to keep what must survive a restart, shared with somebody else.
+    /// Where to keep what must survive a restart; the storage may be shared.
     pub fn shared_state(mut self, store: Arc<dyn StateStore>) -> Self {
         self.store = Some(store);
         self
@@ -174,7 +174,7 @@ impl Builder {
 
     /// The folder that the app shares with its notification service extension, which must exist: on iOS that of an app group.
     /// The client leaves there what a [`NotificationExtension`](crate::NotificationExtension) needs, readable by the app's user
-    /// alone, and tells the gateway what that could not tell. On iOS, keep the folder's data protection at "until first user
+    /// alone, and sends the receipts that the extension could not. On iOS, keep the folder's data protection at "until first user
     /// authentication", the default: pushes also come while the phone is locked.
     pub fn extension_folder(mut self, path: impl Into<std::path::PathBuf>) -> Self {
         self.folder = Some(SharedFolder::new(path));

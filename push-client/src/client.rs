@@ -127,7 +127,7 @@ impl PushClient {
         self.clicked(Door::Launch, payload, Completion::none());
     }
 
-    /// A person clicked on a notification. The completion is called exactly once, by whoever is first: the app, the client
+    /// A person clicked on a notification. The completion is called exactly once, by the first of: the app, the client
     /// after its work, or the time-out (S34).
     pub fn clicked(&self, door: Door, payload: Payload, completion: Completion) {
         self.0.shared.clicked(door, payload, &completion);
@@ -143,8 +143,8 @@ impl PushClient {
         self.0.shared.ready();
     }
 
-    /// A token came from the platform without being asked for, or anew. Kept while nobody is logged in (S46), uploaded as
-    /// soon as somebody is (S53).
+    /// A token came from the platform without being asked for, or anew. Kept while no user is logged in (S46), uploaded at
+    /// the next login (S53).
     ///
     /// # Errors
     /// If it is not one that can be uploaded (S52); [`PushClient::slot`] then says so too.
@@ -193,7 +193,8 @@ impl PushClient {
         self.presence(Presence::Online);
     }
 
-    /// The app is in background, with so many unread messages; `None` for the number that [`PushClient::set_unread`] told.
+    /// Reports that the app is in background, with this number of unread messages; `None` for the number given to
+    /// [`PushClient::set_unread`].
     pub fn background(&self, unread: Option<u32>) {
         if unread.is_some() {
             self.0.shared.state().unread = unread;
@@ -236,7 +237,7 @@ impl PushClient {
         self.0.shared.parts.phone.set_badge(unread);
     }
 
-    /// Ends bridges and uploads, and waits until the state is saved. What is not told to the gateway yet is told after the next
+    /// Ends bridges and uploads, and waits until the state is saved. Reports that are still pending are sent after the next
     /// start.
     pub async fn close(&self) {
         self.0.shared.close();
@@ -314,7 +315,7 @@ impl HostObserver for Observer {
                 shared.arrived(payload.clone(), completion);
             }
             HostEvent::TokenArrived(slot, token) => {
-                // What is wrong with it has been told.
+                // Its fault has been reported.
                 drop(shared.token_received(*slot, token.clone()));
             }
             HostEvent::TokenFailed(slot, why) => shared.token_failed(*slot, why.clone()),

@@ -4,7 +4,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// What a platform is told when a callback is done with.
+/// The result that a platform receives when a callback is completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completed {
     /// There was something new.
@@ -15,10 +15,10 @@ pub enum Completed {
     Failed,
 }
 
-/// A platform's completion callback. Clones share it; whoever is first calls it, and nobody calls it twice (S34).
+/// A platform's completion callback. Clones share it; the first caller wins, later calls are ignored (S34).
 ///
-/// Who wants to complete later calls [`Completion::defer`] before returning. What nobody completes, the client does: at once
-/// if nobody deferred, otherwise after [`Settings::completion_timeout`](crate::Settings::completion_timeout).
+/// To complete it later, call [`Completion::defer`] before returning. Otherwise the client completes it: at once if it was
+/// not deferred, else after [`Settings::completion_timeout`](crate::Settings::completion_timeout).
 #[derive(Clone)]
 pub struct Completion(Arc<Mutex<Inner>>);
 
@@ -43,7 +43,7 @@ impl Completion {
         Self::new(|_| {})
     }
 
-    /// Calls the callback, unless somebody did already; answers whether it did.
+    /// Calls the callback unless it was called before. Returns `true` if it called it.
     pub fn complete(&self, how: Completed) -> bool {
         let callback = self.take(|_| true);
         self.call(callback, how)
@@ -60,7 +60,7 @@ impl Completion {
         self.lock().callback.is_none()
     }
 
-    /// Completes unless somebody promised to.
+    /// Completes unless it was deferred.
     pub(crate) fn complete_unless_deferred(&self, how: Completed) -> bool {
         let callback = self.take(|it| it.deferrals == 0);
         self.call(callback, how)
@@ -98,7 +98,7 @@ impl fmt::Debug for Completion {
 pub struct Deferral(Completion);
 
 impl Deferral {
-    /// Keeps the promise; answers whether it was the first to complete.
+    /// Completes what was deferred. Returns `true` if it was the first to complete.
     pub fn complete(self, how: Completed) -> bool {
         self.0.complete(how)
     }

@@ -1,4 +1,4 @@
-//! What the client tells about its work.
+//! The events that the client emits.
 use std::sync::Arc;
 
 use push_core::{
@@ -78,7 +78,7 @@ pub enum Event {
     },
     /// The gateway has taken the device away from this user.
     Unbound(UserId),
-    /// The gateway refuses the ticket: nothing is sent until somebody logs in with another.
+    /// The gateway refuses the ticket: nothing is sent until a login with another one.
     TicketRefused(UserId),
     /// Push was switched on or off for this device.
     PushSwitched(bool),
@@ -93,7 +93,7 @@ pub enum Event {
         /// The payload.
         payload: Payload,
     },
-    /// A click that was told before, through this or another door (S32).
+    /// A click that was reported before, through this or another door (S32).
     DuplicateClick(Door),
     /// An interceptor took a click over (S20).
     Intercepted {
@@ -139,11 +139,11 @@ pub enum Event {
         /// Whether it took too long.
         timed_out: bool,
     },
-    /// The gateway was told where the device is.
+    /// The gateway took a report of the device's presence.
     PresenceReported,
-    /// The gateway has taken so many receipts.
+    /// The gateway took this number of receipts.
     ReceiptsReported(usize),
-    /// So many receipts were given up.
+    /// This number of receipts was discarded.
     ReceiptsDropped(usize),
     /// A report was not taken, and the words for it.
     ReportFailed(String),
@@ -206,7 +206,7 @@ impl Event {
         }
     }
 
-    /// Whether somebody should look at it.
+    /// Returns `true` for an event that needs attention.
     pub const fn is_trouble(&self) -> bool {
         matches!(
             self,

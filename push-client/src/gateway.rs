@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// [`Account::credential`], the device by the key that a registration was answered with.
 #[async_trait]
 pub trait GatewayApi: fmt::Debug + Send + Sync + 'static {
-    /// Binds a token of `device` to `account`, and takes the device away from whoever had it (S61).
+    /// Binds a token of `device` to `account`, and unbinds the user who held the device before (S61).
     async fn register(
         &self,
         account: &Account,
@@ -41,7 +41,7 @@ pub trait GatewayApi: fmt::Debug + Send + Sync + 'static {
         registered: &[Slot],
     ) -> Result<PresenceAnswer, GatewayError>;
 
-    /// Says what happened to deliveries to `device`, signed with its `key`. Nobody need be logged in.
+    /// Says what happened to deliveries to `device`, signed with its `key`. Needs no logged-in user.
     async fn receipts(
         &self,
         app: &AppId,

@@ -1,4 +1,4 @@
-//! Acting on what the gateway says of tokens that it was told before.
+//! Handles the gateway's reports on tokens that were registered earlier.
 use std::{collections::BTreeMap, sync::Arc};
 
 use push_core::{Account, Generation, Slot, api::PresenceAnswer};
@@ -10,7 +10,7 @@ impl Shared {
     /// was asked.
     ///
     /// A forgotten token is uploaded again when the phone has said which it is now, even if it is the same: telling it again
-    /// says that it is alive. One that was set aside only if the phone has another. Bounded as everything that the gateway can
+    /// says that it is alive. A quarantined one only if the phone has another. Bounded as everything that the gateway can
     /// cause is.
     pub(crate) fn heed(
         self: &Arc<Self>,
@@ -58,7 +58,7 @@ impl Shared {
             return;
         }
         for (slot, _) in doubted {
-            // Others cannot be asked for: whoever told such a token tells the next one too.
+            // Other slots cannot be requested: their tokens are reported by the app, which reports the next one too.
             if self.parts.slots.contains(&slot) {
                 self.request_token(slot, generation, 1);
             }

@@ -30,7 +30,7 @@ pub enum HostEvent {
     Background,
 }
 
-/// Somebody who wants to hear the operating system's callbacks: the app, a library, and the client.
+/// An observer of the operating system's callbacks: the app, a library, or the client.
 pub trait HostObserver: fmt::Debug + Send + Sync + 'static {
     /// Hears one. Must not block.
     fn heard(&self, event: &HostEvent);
@@ -60,7 +60,7 @@ impl HostHooks {
         Self::default()
     }
 
-    /// Adds `observer` behind those that are there; answers whether it is new.
+    /// Adds `observer` behind those that are there. Returns `true` if it is new.
     pub fn install(&self, observer: Arc<dyn HostObserver>) -> bool {
         let mut observers = self
             .observers
@@ -73,7 +73,7 @@ impl HostHooks {
         is_new
     }
 
-    /// Takes `observer` out; answers whether it was there.
+    /// Takes `observer` out. Returns `true` if it was there.
     pub fn remove(&self, observer: &Arc<dyn HostObserver>) -> bool {
         let mut observers = self
             .observers

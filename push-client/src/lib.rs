@@ -34,14 +34,14 @@
 //! # What happens when
 //!
 //! - **Before the first login** nothing is asked of the person, the phone or the network (S36). Clicks wait; tokens are kept.
-//! - **At a login** that a bridge reports: mark it, take over the platform's callbacks, ask for the extra tokens (VoIP), for
+//! - **At a login** that a bridge reports: mark it, observe the platform's callbacks, ask for the extra tokens (VoIP), for
 //!   permission and for the alert token, then open the waiting click (S37). Tokens are uploaded when they are there, repeated
 //!   until the gateway has them (S54), and not again while nothing has changed (S38, S55).
 //! - **At a logout**, kick or expiry the device is unbound, also if the network is only there after a restart (S47).
 //! - **A click** is seen by the interceptors, parsed, kept until its account is logged in, and opened once. The arrival of a push
 //!   opens nothing.
-//! - **What arrived and what was clicked** is told to the gateway, signed with the key of this device, whoever is logged in by
-//!   then. While the app is closed, a [`NotificationExtension`] does so.
+//! - **What arrived and what was clicked** is reported to the gateway, signed with the key of this device, independent of the
+//!   current login. While the app is closed, a [`NotificationExtension`] does so.
 //!
 //! [`PushClient::slot`] and [`PushClient::subscribe`] say what became of everything; [`Event`] lists it.
 

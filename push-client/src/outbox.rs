@@ -1,4 +1,4 @@
-//! What the app shares with its notification service extension: the receipt key, and receipts that wait to be told.
+//! What the app shares with its notification service extension: the receipt key, and receipts that wait to be sent.
 //!
 //! Several processes use it at once and any of them may be killed at any point, so nothing is locked and nothing is rewritten:
 //! every receipt is an empty file whose name says all. Making a file and removing one are atomic, the same receipt twice is
@@ -20,7 +20,7 @@ use crate::{FileState, GatewayAddress, GatewayApi, GatewayError, GatewayErrorKin
 /// Receipts that wait at most.
 pub(crate) const MAX_WAITING: usize = 500;
 
-/// Requests in one go: what comes meanwhile is told in the next.
+/// The most requests of one run; receipts that arrive meanwhile are sent in the next.
 const MAX_BATCHES: usize = 2 * MAX_WAITING / ReceiptsBody::MAX;
 
 /// The version of the key file that is written. Newer ones are refused.
@@ -47,7 +47,7 @@ struct Saved {
     signer: Signer,
 }
 
-/// How often in a row the gateway could not be told, and until when it is left alone.
+/// How many reports in a row failed, and until when the next one waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pause {
     pub(crate) failures: u32,
@@ -57,9 +57,9 @@ pub(crate) struct Pause {
 /// What came of telling.
 #[derive(Debug, Default)]
 pub(crate) struct Drained {
-    /// So many were taken.
+    /// The number of receipts that the gateway took.
     pub(crate) sent: usize,
-    /// So many were refused for good and given up.
+    /// The number of receipts that were refused for good and discarded.
     pub(crate) refused: usize,
     /// Why they were refused.
     pub(crate) refusal: Option<GatewayError>,
@@ -183,7 +183,7 @@ impl SharedFolder {
         Ok(())
     }
 
-    /// Tells what waits, in batches. `told` has what came of it also if this is given up in between.
+    /// Sends the waiting receipts in batches. `told` holds the result also if this future is dropped before it ends.
     pub(crate) async fn drain(
         &self,
         signer: &Signer,

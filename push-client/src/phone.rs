@@ -14,7 +14,7 @@ pub trait Phone: fmt::Debug + Send + Sync + 'static {
 
     /// The kinds of token to ask for at login; each needs a certificate id (S51). [`Slot::Alert`] by default.
     ///
-    /// A kind that is not listed can still be told by [`PushClient::token_received`](crate::PushClient::token_received): Live
+    /// A kind that is not listed can still be reported by [`PushClient::token_received`](crate::PushClient::token_received): Live
     /// Activities have a token only while one runs.
     fn slots(&self) -> Vec<Slot> {
         vec![Slot::Alert]
@@ -25,7 +25,7 @@ pub trait Phone: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Takes over the operating system's callbacks, so that they reach the client; called at every login, before anything is
+    /// Installs the client's observer of the operating system's callbacks; called at every login, before anything is
     /// asked (S37). The second time is a no-op (S48); [`HostHooks`](crate::HostHooks) helps to do it well.
     fn hook(&self) {}
 

@@ -1,4 +1,4 @@
-//! Bringing receipts to the gateway: the app's own, and those that its extension could not tell.
+//! Sends receipts to the gateway: the app's own, and those that its extension could not send.
 use std::sync::Arc;
 
 use push_core::{Error, ErrorKind, ReceiptKey};
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Shared {
-    /// Tells what waits, as soon as there is a key to sign it with. Receipts are the device's: nobody need be logged in.
+    /// Sends waiting receipts as soon as there is a key to sign them with. Receipts belong to the device and need no login.
     pub(crate) async fn report_receipts(self: Arc<Self>) {
         let shared = &self;
         work(shared, &shared.receipts, || {
@@ -28,7 +28,7 @@ impl Shared {
                             shared.receipt_key_refused(&key, &error);
                             return Outcome::Settled;
                         }
-                        // No ticket was shown: whoever refuses one is not the gateway but stands before it.
+                        // The request carries no ticket, so a refused ticket comes from a proxy before the gateway.
                         GatewayErrorKind::Unavailable
                         | GatewayErrorKind::TooFrequent
                         | GatewayErrorKind::TicketRefused => {
@@ -48,7 +48,7 @@ impl Shared {
         .await;
     }
 
-    /// Who signs for this device, once the gateway has told the key.
+    /// The signer for this device, once the gateway has sent the key.
     fn signer(&self) -> Option<Signer> {
         let state = self.state();
         let (app, key) = state.receipt_key.clone()?;
@@ -60,7 +60,7 @@ impl Shared {
         })
     }
 
-    /// Leaves the receipt key where the extension finds it, and tells what that could not tell.
+    /// Leaves the receipt key where the extension finds it, and sends the receipts that the extension could not send.
     pub(crate) async fn help_extension(self: Arc<Self>) {
         let shared = &self;
         let Some(folder) = &shared.parts.folder else {

@@ -87,7 +87,7 @@ impl Shared {
         Completed::NewData
     }
 
-    /// A push arrived; nobody clicked (S31).
+    /// Handles a push that arrived and was not clicked (S31).
     pub(crate) fn arrived(self: &Arc<Self>, payload: Payload, completion: &Completion) {
         self.receipt(&payload, ReceiptKind::Delivered);
         self.tell(Event::Received(payload));

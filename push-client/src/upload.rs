@@ -31,7 +31,7 @@ pub(crate) async fn work<F>(
     let mut failures = 0;
     let (mut news, mut logins) = (news.subscribe(), shared.logins.subscribe());
     loop {
-        // What was told before is in what comes next; what is told from here on is new.
+        // Earlier signals are covered by the work that follows; signals from here on are new.
         news.mark_unchanged();
         logins.mark_unchanged();
         let Some(errand) = next() else {
@@ -66,7 +66,7 @@ pub(crate) async fn work<F>(
 }
 
 impl Shared {
-    /// Takes a token that the platform gave, whether or not somebody is logged in (S46, S53).
+    /// Stores a token from the platform, whether or not a user is logged in (S46, S53).
     pub(crate) fn token_received(
         self: &Arc<Self>,
         slot: Slot,
@@ -167,7 +167,7 @@ impl Shared {
         self.changed();
         self.persisted().await;
         if !self.state().is_wanted(&account) {
-            // Whoever has left in the meantime is not bound once more.
+            // A user who logged out in the meantime is not bound again.
             return Outcome::Settled;
         }
         let device = self.state().device.clone();
@@ -346,7 +346,7 @@ impl Shared {
         }
     }
 
-    /// A gateway that forgets what it was told is not told for ever.
+    /// Counts a registration that the gateway has lost. Returns `true` from the fourth of one login on, which is not sent again.
     pub(crate) fn is_forgotten_too_often(&self) -> bool {
         let mut state = self.state();
         state.forgotten += 1;

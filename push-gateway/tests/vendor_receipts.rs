@@ -24,7 +24,9 @@ fn receipt(tag: DeliveryId, who: &str, what: &str, at: i64) -> Value {
 
 async fn post(world: &World, id: CertificateId, receipts: &[Value]) {
     let body = json!({ "signature": "good", "receipts": receipts });
-    let reply = send(world, &credential(id), &body).await.unwrap();
+    let reply = send(world, &credential(id), &body)
+        .await
+        .expect("the gateway answers");
     assert_eq!(reply.body().as_ref(), b"taken");
     world.calm().await;
 }

@@ -229,7 +229,7 @@ pub struct Peer {
     pub certificate: Option<CertificateDer<'static>>,
 }
 
-/// Tells a connection that it should finish.
+/// Signals a connection to finish.
 #[derive(Clone)]
 pub struct Stopping {
     stop: watch::Receiver<Stop>,

@@ -26,9 +26,9 @@ pub trait LoginDriver: Send + Sync + 'static {
     fn bridge(&self) -> Arc<dyn LoginBridge>;
     /// Logs `account` in, successfully.
     async fn login(&self, account: Account);
-    /// Logs out whoever is logged in, successfully.
+    /// Logs the current user out, successfully.
     async fn logout(&self);
-    /// Begins to log out whoever is logged in. The login system tells the bridge only when the answer is called, whoever
+    /// Begins to log the current user out. The login system informs the bridge only when the answer is called, whoever
     /// has logged in by then.
     async fn begin_logout(&self) -> EndLogout;
     /// Another device takes the login over.
@@ -61,7 +61,7 @@ impl LoginKit {
         settle().await;
     }
 
-    /// Waits until so many reports have come, and a moment for any too many.
+    /// Waits until this number of reports has arrived, and briefly for surplus ones.
     async fn reports(&self, count: usize) -> Vec<Reported> {
         crate::until(|| self.session.reports().len() >= count).await;
         settle().await;

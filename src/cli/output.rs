@@ -93,7 +93,7 @@ impl Output {
                 } else {
                     "error:"
                 };
-                // Nobody is left to be told that standard error is gone.
+                // There is nowhere to report that standard error is closed.
                 drop(writeln!(io::stderr(), "{mark} {error}"));
             }
         }

@@ -22,7 +22,7 @@ impl AutoLogin {
         Self::observing(Arc::new(subject))
     }
 
-    /// Observes `subject`, shared with somebody else.
+    /// Observes a shared `subject`.
     pub const fn observing(subject: Arc<dyn LoginSubject>) -> Self {
         Self { subject }
     }
@@ -50,7 +50,7 @@ impl LoginBridge for AutoLogin {
                 Err(RecvError::Lagged(_)) => {
                     events = self.subscribe(&session, &mut registered).await;
                 }
-                // The subject is gone: nobody can log in or out any more.
+                // The subject is gone: no login or logout can follow.
                 Err(RecvError::Closed) => {
                     session.closed().await;
                     return Ok(());
@@ -131,7 +131,7 @@ async fn unregister(
     cause: LogoutCause,
 ) {
     if registered.is_none() {
-        // A local one, or one that the session refused: nobody is logged in all the same.
+        // A local one, or one that the session refused: no user is logged in in either case.
         nobody(session).await;
         return;
     }

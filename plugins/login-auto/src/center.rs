@@ -24,7 +24,7 @@ pub trait LoginSystem: fmt::Debug + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Logs in. Somebody who is logged in to the same app is logged out by this, without a word.
+    /// Logs in. A user who is logged in to the same app is logged out by this, without an event.
     ///
     /// # Errors
     /// The IM library's own fault.
@@ -47,15 +47,15 @@ struct Accepting;
 #[async_trait]
 impl LoginSystem for Accepting {}
 
-/// The one place where the app logs in and out, and that tells everybody who listens. Clones are the same center.
+/// The one place where the app logs in and out, and that reports it to all observers. Clones are the same center.
 ///
 /// It behaves as `TUILogin` does:
 ///
-/// - a login of the user who is logged in already needs no network and tells success again;
-/// - a login that is [local only](LoginCenter::login_local_only) tells nothing (S40);
+/// - a login of the current user needs no network and reports success again;
+/// - a login that is [local only](LoginCenter::login_local_only) reports nothing (S40);
 /// - a login of another user replaces the first without a logout event (S42);
 /// - a login to another app starts the logout of the first and does not wait for it: its success comes when it comes (S43);
-/// - a logout forgets the user before it asks the network; when that fails, only [`LoginEvent::LogoutFail`] is told (S39).
+/// - a logout forgets the user before it asks the network; when that fails, only [`LoginEvent::LogoutFail`] is reported (S39).
 ///
 /// Its methods need a tokio runtime only for a login to another app.
 #[derive(Clone, Debug)]
@@ -83,7 +83,7 @@ struct State {
 struct Login {
     number: LoginNumber,
     account: Account,
-    /// Whether it was told.
+    /// Whether it was reported.
     is_told: bool,
 }
 
@@ -123,10 +123,10 @@ impl LoginCenter {
             .unwrap_or_else(PoisonError::into_inner) = system;
     }
 
-    /// Logs `account` in and returns when that has succeeded or failed; events are told before it returns.
+    /// Logs `account` in and returns when that has succeeded or failed; events are sent before it returns.
     ///
     /// # Errors
-    /// The login system's fault, also told as [`LoginEvent::LoginFail`] or [`LoginEvent::InitSdkFail`].
+    /// The login system's fault, also reported as [`LoginEvent::LoginFail`] or [`LoginEvent::InitSdkFail`].
     pub async fn login(&self, account: Account) -> Result<(), LoginFault> {
         if let Some(number) = self.repeats(&account) {
             self.tell(LoginEvent::LoginSuccess(number, account));
@@ -160,12 +160,12 @@ impl LoginCenter {
         Ok(())
     }
 
-    /// Logs out whoever is logged in; fine if nobody is: then it is for whoever was when the app ended and has not logged in
-    /// again, told as [`LoginEvent::Nobody`].
+    /// Logs out the current user. Without one, it ends the login of the app's last process, reported as
+    /// [`LoginEvent::Nobody`].
     ///
     /// # Errors
-    /// The login system's fault, also told as [`LoginEvent::LogoutFail`]. Nobody counts as logged in here nevertheless, but the
-    /// server may think otherwise: push stays registered (S39).
+    /// The login system's fault, also reported as [`LoginEvent::LogoutFail`]. No user counts as logged in here
+    /// nevertheless, but the server may still hold the login: push stays registered (S39).
     pub async fn logout(&self) -> Result<(), LoginFault> {
         let Some(login) = self.take() else {
             return Ok(());
@@ -183,7 +183,7 @@ impl LoginCenter {
         self.thrown_out(LoginEvent::UserSigExpired);
     }
 
-    /// The IM library says something about its connection; told to whoever listens.
+    /// Passes an event of the IM library's connection to all observers.
     pub fn connection(&self, event: LoginEvent) {
         if matches!(
             event,
@@ -220,7 +220,7 @@ impl LoginCenter {
         };
         if let Some(left) = left {
             let center = self.clone();
-            // The fault has been told.
+            // The fault has been reported.
             tokio::spawn(async move { drop(center.leave(left).await) });
         }
         let system = self.system();
@@ -281,7 +281,7 @@ impl LoginCenter {
         self.tell(ended.map_or(LoginEvent::Nobody, event));
     }
 
-    /// Tells the end of a login, which may come when the next one is there already.
+    /// Reports the end of a login, which may come after the next login.
     fn ended(&self, event: LoginEvent) {
         let mut state = self.lock();
         state.nobody = state.login.is_none();
@@ -289,7 +289,7 @@ impl LoginCenter {
     }
 
     fn tell(&self, event: LoginEvent) {
-        // Nobody need listen.
+        // It is no error that no observer is there.
         drop(self.0.events.send(event));
     }
 
@@ -316,7 +316,7 @@ impl State {
 
 impl LoginSubject for LoginCenter {
     fn subscribe(&self) -> Subscription {
-        // Events of logins are sent under this lock, so none is missed or told twice.
+        // Events of logins are sent under this lock, so none is missed or sent twice.
         let state = self.lock();
         let events = self.0.events.subscribe();
         if state.nobody {

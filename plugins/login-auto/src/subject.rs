@@ -4,13 +4,13 @@ use std::fmt;
 use push_core::{Account, AppId, UserId};
 use tokio::sync::broadcast;
 
-/// A login system that tells what happens to it.
+/// A login system that reports its events.
 pub trait LoginSubject: fmt::Debug + Send + Sync + 'static {
     /// Who is logged in now, and every event from now on: nothing in between is missed.
     fn subscribe(&self) -> Subscription;
 }
 
-/// What a subject tells.
+/// An event of a subject.
 #[derive(Debug)]
 pub struct Subscription {
     /// The login that is there; `None` also for one that was local only (S40).
@@ -58,11 +58,11 @@ pub enum LoginEvent {
     InitSdkSuccess(AppId),
     /// The IM library cannot serve this app.
     InitSdkFail(AppId, LoginFault),
-    /// Somebody is logged in; also told for a login that repeats the current one, with its number.
+    /// A user is logged in; also sent for a login that repeats the current one, with its number.
     LoginSuccess(LoginNumber, Account),
     /// A login failed; nothing has changed.
     LoginFail(UserId, LoginFault),
-    /// A logout is through. It may come late, when the next login is there already.
+    /// A logout has finished. It may arrive after the next login.
     LogoutSuccess(LoginNumber),
     /// A logout failed: the server still takes the user for logged in (S39).
     LogoutFail(LoginNumber, LoginFault),
@@ -70,8 +70,8 @@ pub enum LoginEvent {
     KickedOffline(LoginNumber),
     /// What proved the login has expired.
     UserSigExpired(LoginNumber),
-    /// A logout, a kick or an expired userSig while nobody is logged in: who was when the last process of the app ended is not
-    /// any more, either. Told again to whoever observes only from then on.
+    /// A logout, a kick or an expired userSig while no user is logged in: it also ends the login of the app's last process.
+    /// Sent again to observers that subscribe later.
     Nobody,
     /// The connection is being made.
     Connecting,

@@ -71,7 +71,7 @@ async fn end(
     cause: LogoutCause,
 ) {
     if registered.is_none() {
-        // The session refused it: nobody is logged in all the same.
+        // The session refused it: no user is logged in in either case.
         nobody(session).await;
         return;
     }

@@ -32,7 +32,7 @@ struct State {
 pub(crate) enum Call {
     Register(u64, Account),
     Unregister(u64, LogoutCause),
-    /// A logout of nobody.
+    /// A logout without a login in this process.
     Nobody,
 }
 
@@ -80,7 +80,7 @@ impl ManualLogin {
         let number = state.last;
         state.current = Some((number, account.clone()));
         state.nobody = false;
-        // Under the lock, so that calls come in their order. Nobody need listen yet.
+        // Under the lock, so that calls come in their order. No bridge may be there yet.
         drop(self.0.calls.send(Call::Register(number, account)));
         Service {
             login: self.clone(),
@@ -88,8 +88,8 @@ impl ManualLogin {
         }
     }
 
-    /// The app has logged out: nobody receives push on this device, nor does who was logged in when the app ended and has not
-    /// logged in again. Nothing happens if nobody did.
+    /// The app has logged out: no user receives push on this device, and neither does the user of the app's last process who
+    /// has not logged in again. Does nothing if there is none.
     pub fn unregister_service(&self) {
         self.end(None, LogoutCause::Logout);
     }
@@ -107,7 +107,7 @@ impl ManualLogin {
         }
     }
 
-    /// What is so now, and every call from now on. A logout that nobody heard is told again.
+    /// What is so now, and every call from now on. A logout that no bridge received is sent again.
     pub(crate) fn listen(&self) -> (Option<(u64, Account)>, broadcast::Receiver<Call>) {
         let state = self.lock();
         let calls = self.0.calls.subscribe();

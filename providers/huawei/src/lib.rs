@@ -52,7 +52,7 @@ pub const MAX_TTL: std::time::Duration = std::time::Duration::from_secs(1_296_00
 
 push_core::register_plugin!(Huawei);
 
-/// The entry point of the fuzz target `huawei_answer`.
+/// The entry points of the fuzz targets `huawei_answer` and `huawei_receipt`.
 #[doc(hidden)]
 pub mod fuzz {
     pub fn answer(
@@ -63,5 +63,18 @@ pub mod fuzz {
         crate::classify::Answer::read(response)
             .outcome(&[token], &[], now)
             .verdict(token)
+    }
+
+    /// Reads receipts of the app `1`. With `key`, they must be signed with it by the user `user`.
+    pub fn receipts(
+        request: &http::Request<bytes::Bytes>,
+        key: Option<push_core::Secret>,
+    ) -> push_core::Result<push_core::Received> {
+        let signer = key.map(|key| crate::receive::Signer {
+            user: "user".to_owned(),
+            key,
+        });
+        let now = push_core::Timestamp::from_unix_millis(0);
+        crate::receive::receive(request, "1", signer.as_ref(), now)
     }
 }

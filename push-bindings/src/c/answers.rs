@@ -12,7 +12,7 @@ pub(super) static PERMISSIONS: Names<PermissionAnswer> = Names::new();
 pub(super) static TOKENS: Names<TokenAnswer> = Names::new();
 pub(super) static JOBS: Names<Job> = Names::new();
 
-/// Lets go of everything that the app has not answered or run.
+/// Discards everything that the app has not answered or run.
 pub(super) fn forget(client: usize) {
     PERMISSIONS.forget(client);
     TOKENS.forget(client);

@@ -129,7 +129,7 @@ impl App {
     /// Keeps a platform's completion callback; `None` if there is none.
     ///
     /// # Errors
-    /// If the client is being closed, and nobody would call it.
+    /// If the client is being closed, so that it would never be called.
     pub(super) fn keep(
         self: &Arc<Self>,
         completion: Completion,
@@ -154,7 +154,7 @@ impl App {
         })))
     }
 
-    /// Calls the completion of that number, unless somebody did before.
+    /// Calls the completion of that number unless it was called before.
     fn complete(&self, number: u64, how: i32) -> Result<(), AppError> {
         self.call(|_| {
             // Taken only when it can be called: who takes it and finds the client closed would have lost it.
@@ -166,7 +166,7 @@ impl App {
         })
     }
 
-    /// Completes what nobody has, since the platform waits for it, and keeps nothing more.
+    /// Calls every completion that is still open, since the platform waits for it, and accepts no more.
     pub(super) fn complete_all(&self) {
         let open: Vec<u64> = {
             let mut completions = self.completions();
@@ -174,7 +174,7 @@ impl App {
             completions.open.keys().copied().collect()
         };
         for number in open {
-            // Nobody is left to be told.
+            // The client is closed: there is no receiver for the error.
             drop(self.complete(number, how_number(Completed::Failed)));
         }
     }
@@ -203,7 +203,7 @@ pub(super) const fn how_number(how: Completed) -> i32 {
     }
 }
 
-/// A platform's completion callback that the client keeps. If the client lets go of it without a word, it is called all the same.
+/// A platform's completion callback that the client keeps. If the client drops it without calling it, it is called with `Failed`.
 struct Done {
     app: Arc<App>,
     number: u64,

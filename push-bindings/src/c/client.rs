@@ -212,7 +212,7 @@ unsafe extern "C" fn offline_push_token_received_bytes(
     length: usize,
     error: *mut *mut Handle,
 ) -> bool {
-    // SAFETY: the header wants so many bytes there, and NULL or a place for a pointer.
+    // SAFETY: the header requires `length` bytes there, and NULL or a place for a pointer.
     unsafe {
         trying(client, error, |it| {
             let bytes = text::read_array(bytes, length, "bytes")?;
@@ -486,7 +486,7 @@ mod tests {
             .build()
             .expect("a runtime");
         let is_closed = runtime.block_on(async {
-            // SAFETY: nobody wants the error.
+            // SAFETY: the error is not requested.
             unsafe { offline_push_close(client, ptr::null_mut()) }
         });
         assert!(is_closed);

@@ -21,7 +21,7 @@ struct Fault {
 
 static FAULTS: Names<Fault> = Names::new();
 
-/// Nobody owns an error but the app.
+/// The owner of errors: only the app owns them.
 const NOBODY: usize = 0;
 
 /// Runs `work`; a panic in it is as if it had answered `None`.
@@ -33,7 +33,7 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Option<T>) -> Option<T> {
 /// Runs `work` and writes its error, or NULL, to `error`.
 ///
 /// # Safety
-/// `error` is NULL, or points to a place for a pointer that nobody else uses during the call.
+/// `error` is NULL, or points to a place for a pointer that is not used otherwise during the call.
 pub(super) unsafe fn reporting<T>(
     error: *mut *mut Handle,
     work: impl FnOnce() -> Result<T, PushError>,
@@ -48,7 +48,7 @@ pub(super) unsafe fn reporting<T>(
     });
     let (done, fault) = match done {
         Ok(done) => (Some(done), ptr::null_mut()),
-        // Nobody would free it.
+        // No caller would free it.
         Err(_) if error.is_null() => (None, ptr::null_mut()),
         Err(fault) => (None, FAULTS.give(NOBODY, Arc::new(fault.into()))),
     };

@@ -18,8 +18,8 @@ pub(super) unsafe trait Grow: Copy {
 /// Copies what the app has filled: fields that its header does not have yet are zero.
 ///
 /// # Safety
-/// `from` is NULL, or points to a `usize` and, if that is at least [`Grow::FIRST`], to so many bytes that nobody changes during
-/// the call.
+/// `from` is NULL, or points to a `usize` and, if that is at least [`Grow::FIRST`], to that number of bytes, which are not
+/// modified during the call.
 pub(super) unsafe fn read<T: Grow>(from: *const T) -> Result<T, PushError> {
     let wrong = |what: String| {
         PushError::new(
@@ -55,7 +55,7 @@ pub(super) unsafe fn read<T: Grow>(from: *const T) -> Result<T, PushError> {
         ));
     }
     let mut it = MaybeUninit::<T>::zeroed();
-    // SAFETY: the caller promises `size` bytes, of which `known` are copied into a value of at least so many; the two are
+    // SAFETY: the caller promises `size` bytes, of which `known` are copied into a value of at least that size; the two are
     // apart, since one of them was made here. All zeros, and any bytes over them, are a value of a `Grow`.
     unsafe {
         ptr::copy_nonoverlapping(from.cast::<u8>(), it.as_mut_ptr().cast::<u8>(), known);

@@ -25,7 +25,7 @@ impl<T> Names<T> {
         Self(Mutex::new(BTreeMap::new()))
     }
 
-    /// Names `it`, which goes with [`Names::forget`] of `owner` if nobody takes it before.
+    /// Names `it`, which [`Names::forget`] of `owner` removes if it is not taken before.
     pub(super) fn give(&self, owner: usize, it: Arc<T>) -> *mut Handle {
         let name = new();
         self.put(name, owner, it);
@@ -47,7 +47,7 @@ impl<T> Names<T> {
         self.lock().remove(&handle.addr()).map(|(_, it)| it)
     }
 
-    /// Lets go of everything that `owner` owns.
+    /// Removes everything that `owner` owns.
     pub(super) fn forget(&self, owner: usize) {
         let mut gone = Vec::new();
         self.lock().retain(|_, (its, it)| {
@@ -57,7 +57,7 @@ impl<T> Names<T> {
             }
             stays
         });
-        // Dropped without the lock: it may answer somebody, who may name something.
+        // Dropped without the lock: dropping may call the app, which may add a name.
         drop(gone);
     }
 

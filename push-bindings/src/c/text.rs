@@ -6,7 +6,7 @@ use crate::{ErrorKind, PushError};
 /// Copies a text that must be there. `what` names it in errors.
 ///
 /// # Safety
-/// `text` is NULL, or points to bytes up to a zero that nobody changes during the call.
+/// `text` is NULL, or points to bytes up to a zero that are not modified during the call.
 pub(super) unsafe fn read(text: *const c_char, what: &str) -> Result<String, PushError> {
     // SAFETY: as the caller promises.
     match unsafe { read_optional(text, what) }? {
@@ -44,10 +44,10 @@ pub(super) unsafe fn read_optional(
     }
 }
 
-/// Copies `count` things; none if there are none.
+/// Copies `count` values.
 ///
 /// # Safety
-/// `from` is NULL, or points to `count` values of `T` that nobody changes during the call.
+/// `from` is NULL, or points to `count` values of `T` that are not modified during the call.
 pub(super) unsafe fn read_array<T: Copy>(
     from: *const T,
     count: usize,

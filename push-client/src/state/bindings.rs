@@ -108,7 +108,7 @@ impl State {
         self.doubt(account, None);
     }
 
-    /// Nothing of anybody is confirmed any more: whoever is there, or comes, registers anew.
+    /// Marks every registration as unconfirmed: the current user, or the next one, registers again.
     pub(crate) fn forget_all_uploads(&mut self) {
         for it in &mut self.bindings {
             it.doubtful
@@ -150,7 +150,7 @@ impl State {
         })
     }
 
-    /// The gateway has forgotten the token of `slot`: it waits until the phone has told it anew. Answers whether that is news.
+    /// The gateway has forgotten the token of `slot`: it waits until the phone reports it again. Returns `true` if that is new.
     pub(crate) fn forget_upload(
         &mut self,
         account: &Account,
@@ -172,7 +172,7 @@ impl State {
         is_missed
     }
 
-    /// Why the gateway does not push to the token of `slot`, if so. Answers whether a reason is news.
+    /// Why the gateway does not push to the token of `slot`, if so. Returns `true` if the reason is new.
     pub(crate) fn set_aside(
         &mut self,
         account: &Account,

@@ -70,7 +70,7 @@ pub(crate) struct PendingClick {
     pub(crate) owner: Option<AccountKey>,
 }
 
-/// Where the app is, as it was told.
+/// The app's presence as the app reported it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Whereabouts {
     pub(crate) body: PresenceBody,
@@ -102,10 +102,10 @@ pub(crate) struct State {
     pub(crate) tokens: BTreeMap<Slot, KnownToken>,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) last_account: Option<AccountKey>,
-    /// Who was logged in when the last process ended, until somebody logs in here: not logging out means staying bound.
+    /// Who was logged in when the last process ended, until the next login here: not logging out means staying bound.
     pub(crate) awaited: Option<AccountKey>,
     pub(crate) receipts: VecDeque<Receipt>,
-    /// What they are signed with, as the gateway told it for this app.
+    /// What they are signed with, as the gateway sent it for this app.
     pub(crate) receipt_key: Option<(AppId, ReceiptKey)>,
     pub(crate) clicks: ClickMemory,
     // What does not.
@@ -161,7 +161,7 @@ impl State {
 
     pub(crate) fn log_in(&mut self, account: Account, by: &'static str) -> LoggedIn {
         let key = AccountKey::from(&account);
-        // Whoever logs in again may have mended what was refused.
+        // A new login may have fixed what was refused.
         self.refused.clear();
         self.problems.retain(|_, it| *it != TokenError::Forgotten);
         for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {
@@ -243,7 +243,7 @@ impl State {
         Some((current.account, self.pending.take()))
     }
 
-    /// Nobody is logged in, nor awaited any more. Answers whether somebody was, and the click that waited for them.
+    /// Ends the login and the wait for one. Returns whether a user was logged in, and the click that waited for that user.
     pub(crate) fn nobody(&mut self) -> (bool, Option<PendingClick>) {
         if self.current.is_some() || self.awaited.take().is_none() {
             return (false, None);
@@ -288,9 +288,9 @@ impl State {
             .filter(|it| it.account.credential == account.credential)
     }
 
-    /// What is to be told to the gateway about registrations.
+    /// The next request to the gateway about registrations.
     ///
-    /// Uploads first: one takes the device from whoever had it. Only where there is nothing to upload are others unbound one
+    /// Uploads first: an upload unbinds the device's earlier user. Only where there is nothing to upload are others unbound one
     /// by one.
     pub(crate) fn next_errand(
         &self,
@@ -370,7 +370,7 @@ impl State {
             .then(|| (current.account.clone(), current.generation, now))
     }
 
-    /// The receipts that are to be told next. They are the device's: nobody need be logged in.
+    /// The receipts to send next. They belong to the device and need no login.
     pub(crate) fn next_receipts(&self) -> Option<(AppId, ReceiptKey, ReceiptsBody)> {
         let (app, key) = self.receipt_key.clone()?;
         let receipts: Vec<Receipt> = self
@@ -401,7 +401,7 @@ impl State {
         self.receipts.retain(|it| !body.receipts.contains(it));
     }
 
-    /// The gateway refuses `key`: until it tells another one, receipts wait. Answers whether it was the one that counts.
+    /// The gateway refuses `key`: until it sends another one, receipts wait. Returns `true` if it was the current key.
     pub(crate) fn refuse_receipt_key(&mut self, key: &ReceiptKey) -> bool {
         self.receipt_key.take_if(|it| it.1 == *key).is_some()
     }

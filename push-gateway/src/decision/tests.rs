@@ -634,13 +634,16 @@ fn a_collapse_key_is_bounded_and_vendor_fields_travel() {
     );
 }
 
-/// What is decided for `devices` of `who`: the devices that get a push with its channel, and the codes for the others.
+/// The devices that get a push with its channel, and the codes for the others.
+type Decided = (Vec<(String, String)>, Vec<(String, &'static str)>);
+
+/// What is decided for `devices` of `who`.
 fn decide_all(
     message: &Message,
     who: &str,
     devices: Vec<Device>,
     settings: &DecisionSettings,
-) -> (Vec<(String, String)>, Vec<(String, &'static str)>) {
+) -> Decided {
     let prepared = prepare(message, NOW, settings).expect("pushable");
     let receiver = Receiver::new(user(who), devices);
     let mut decision = Decision::default();

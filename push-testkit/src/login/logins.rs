@@ -29,7 +29,7 @@ pub async fn a_login_from_before_the_bridge_ran_is_registered(mut kit: LoginKit)
     assert_eq!(kit.reports(1).await, [registered("alice", 1)]);
 }
 
-/// S38: a repeated login is the same login; the bridge may tell it again, but never ends it.
+/// S38: a repeated login is the same login; the bridge may report it again, but never ends it.
 pub async fn a_repeated_login_keeps_its_generation(mut kit: LoginKit) {
     kit.run().await;
     kit.driver.login(account("alice")).await;
@@ -45,7 +45,7 @@ pub async fn a_repeated_login_keeps_its_generation(mut kit: LoginKit) {
     assert_eq!(kit.session.current(), None);
 }
 
-/// Whoever logs in again with a new ticket must not be stuck with the old one.
+/// A repeated login with a new ticket replaces the old ticket.
 pub async fn a_renewed_credential_reaches_the_session(mut kit: LoginKit) {
     kit.run().await;
     kit.driver.login(account("alice")).await;

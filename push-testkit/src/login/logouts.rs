@@ -140,7 +140,7 @@ pub async fn a_closed_session_ends_the_bridge(mut kit: LoginKit) {
         .expect("the bridge ends in peace");
 }
 
-/// What happens later is nobody's business.
+/// Later events are not part of the statement.
 pub async fn nothing_is_reported_after_the_session_has_closed(mut kit: LoginKit) {
     kit.run().await;
     kit.session.close();

@@ -1,4 +1,4 @@
-//! A session that keeps the rules and remembers what it was told.
+//! A session that keeps the rules and records what is reported to it.
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use push_core::{Account, Error, ErrorKind, Generation, LogoutCause, Result, Session, async_trait};
@@ -39,7 +39,7 @@ impl Default for SessionRecorder {
 }
 
 impl SessionRecorder {
-    /// A session with nobody logged in.
+    /// A session without a logged-in user.
     pub fn new() -> Self {
         Self(Arc::new(Shared {
             inner: Mutex::default(),
@@ -63,7 +63,7 @@ impl SessionRecorder {
         self.lock().refuses += 1;
     }
 
-    /// Answers nothing until told otherwise: whoever reports has to wait.
+    /// Holds back every answer until released, so that reports wait.
     pub fn hold(&self, held: bool) {
         self.0.held.send_replace(held);
     }

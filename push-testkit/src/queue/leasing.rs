@@ -325,7 +325,7 @@ pub async fn a_clock_that_was_ahead_delays_nothing_for_hours(kit: QueueKit) {
     let mut found = kit.lease(10).await;
     found.retain(|lease| lease.delivery.due.is_some());
     assert_eq!(users(&found), ["scheduled"]);
-    // A lease that nobody ends is due again in time.
+    // A lease that is not ended is due again when it expires.
     kit.put_new(vec![delivery("m2", "lost")]).await;
     kit.clock.jump_to(ahead(100));
     let held = kit.lease(100).await;

@@ -129,7 +129,7 @@ pub trait SimulatedPhone: Send + Sync {
 /// A credential for the gateway: the body of `POST /v1/credentials`.
 #[derive(Clone)]
 pub struct Credential {
-    /// What tells it from the simulator's other credentials, as in `sandbox`; empty if there is one only.
+    /// What distinguishes it from the simulator's other credentials, as in `sandbox`; empty if there is one only.
     pub label: &'static str,
     /// The provider's configuration.
     pub config: Value,

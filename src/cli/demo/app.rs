@@ -76,7 +76,7 @@ impl offline_push::client::Phone for Phone {
     }
 }
 
-/// An app that is running on a phone, and what it tells about itself.
+/// An app that is running on a phone, and the events it reports.
 #[derive(Debug)]
 pub(super) struct App {
     pub(super) client: PushClient,

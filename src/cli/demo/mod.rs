@@ -1,6 +1,6 @@
 //! `offline-push demo`: the whole story in one process, over real HTTP/2 and TLS on 127.0.0.1.
 //!
-//! Nothing here is told from a script: what the steps show was read from the simulators' wires, the phones' screens and the
+//! Nothing here is scripted: what the steps show was read from the simulators' wires, the phones' screens and the
 //! gateway's API, and each is checked.
 mod alice;
 mod app;

@@ -194,7 +194,7 @@ impl World {
 
     /// Stops everything and removes the folder.
     pub(super) async fn stop(self) {
-        // Dropping it stops the server as well: nobody has to hear this.
+        // Dropping it stops the server as well: no receiver is needed.
         self.stop.send(()).ok();
         drop(self.serving.await);
         self.gateway.shutdown().await;

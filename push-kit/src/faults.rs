@@ -51,7 +51,14 @@ impl Faults {
     /// Returns the value of `result`, or adds its error, of whatever kind, as a fault of `key`.
     pub fn take<T>(&mut self, key: impl fmt::Display, result: Result<T>) -> Option<T> {
         let add = |error: Error| {
-            let fault = Error::new(ErrorKind::Config, error.message()).at(key);
+            let key = key.to_string();
+            // A part of the configuration may have named the key within it already.
+            let place = match error.place() {
+                Some(place) if place.starts_with(&key) => place.to_owned(),
+                Some(place) => format!("{key}: {place}"),
+                None => key,
+            };
+            let fault = Error::new(ErrorKind::Config, error.message()).at(place);
             self.0.push(match error.advice() {
                 Some(advice) => fault.advise(advice),
                 None => fault,

@@ -46,6 +46,7 @@ fn a_chat_message_becomes_a_notification_with_its_click_data() {
     let notification = Notification {
         image: "https://example.com/a.png".into(),
         collapse: "conv-42".into(),
+        collapse_waiting: true,
         expires_at: Some(sample::NOW + Duration::from_secs(3600)),
         ..sample::notification()
     };
@@ -84,6 +85,7 @@ fn a_push_that_only_wakes_the_app_shows_nothing() {
         priority: Priority::Normal,
         ext: "{}".into(),
         collapse: "sync".into(),
+        collapse_waiting: true,
         ..Notification::default()
     };
     let message = rendered(notification);
@@ -96,14 +98,18 @@ fn a_push_that_only_wakes_the_app_shows_nothing() {
 }
 
 #[test]
-fn a_message_without_a_collapse_key_gets_one_of_its_own() {
+fn a_message_without_a_collapse_key_has_a_tag_of_its_own() {
     let content = sample::content(Notification {
         collapse: String::new(),
         ..sample::notification()
     });
     let rendered = Rendered::new(&content, &Style::default(), sample::NOW).unwrap();
     let android = &rendered.0["android"];
-    assert_eq!(android["collapse_key"], content.id.to_string());
+    assert_eq!(
+        android["collapse_key"],
+        Value::Null,
+        "only the sender's own"
+    );
     assert_eq!(android["notification"]["tag"], content.id.to_string());
 }
 

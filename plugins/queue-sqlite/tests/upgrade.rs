@@ -139,8 +139,7 @@ fn deliveries_of_a_file_of_version_2_are_leased_as_they_were() {
         let vendor = |value: serde_json::Value| value.as_object().cloned().unwrap();
         assert_eq!(notification.vendor, vendor(json!({"aps": {"x": 1}})));
 
-        assert!(queue.lease(&lane(5), 10, HOLD).await.unwrap().is_empty());
-        place.clock.advance(Duration::from_secs(60));
+        // The file was written by a clock that was a day ahead: its waits are shortened by that.
         let carol = queue.lease(&lane(5), 10, HOLD).await.unwrap().remove(0);
         assert_eq!(carol.attempt, 2);
         assert_eq!(carol.delivery.channel, Channel::known("third"));

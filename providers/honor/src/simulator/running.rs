@@ -1,4 +1,4 @@
-//! The vendor as `offline-push simulate` runs it.
+//! Honor under `offline-push simulate`.
 use std::time::Duration;
 
 use push_core::Environment;
@@ -8,17 +8,21 @@ use push_testkit::{
 };
 use serde_json::Value;
 
-use super::{APP_ID, Options, Phone, Simulator, service};
+use super::{APP, Options, Phone, Simulator, service};
 
 register_simulator!("honor", 1, Simulator, Options);
 
 impl RunningSimulator for Simulator {
     fn endpoints(&self) -> Vec<(&'static str, String)> {
-        vec![("send", self.http.server().url())]
+        let url = self.listener.server().url();
+        vec![
+            ("token", format!("{url}/auth/token")),
+            ("send", format!("{url}/api/v1")),
+        ]
     }
 
     fn ca_pem(&self) -> String {
-        self.http.ca_pem()
+        self.listener.ca_pem()
     }
 
     fn credentials(&self) -> Vec<Credential> {
@@ -31,16 +35,21 @@ impl RunningSimulator for Simulator {
 
     fn install(&self, install: &Install) -> Result<Box<dyn SimulatedPhone>, Problem> {
         if install.environment == Some(Environment::Sandbox) {
-            return Err(Problem::invalid("the vendor has no sandbox"));
+            return Err(Problem::invalid(
+                "Honor has no sandbox; test messages have `targetUserType` 1",
+            ));
         }
-        if install.app.as_deref().is_some_and(|app| app != APP_ID) {
-            return Err(Problem::invalid(format!("the only app is `{APP_ID}`")));
+        if let Some(app) = install.app.as_deref().filter(|app| *app != APP[0]) {
+            let known = APP[0];
+            return Err(Problem::not_found(format!(
+                "there is no app `{app}`, only `{known}`"
+            )));
         }
         Ok(Box::new(Self::install(self)))
     }
 
     fn script(&self, order: &Order, tokens: &[String]) -> Result<(), Problem> {
-        let reply = order.reply(service::error)?;
+        let reply = order.reply(service::scripted)?;
         order.write(self.faults(), tokens, &reply);
         Ok(())
     }
@@ -50,15 +59,15 @@ impl RunningSimulator for Simulator {
     }
 
     fn set_delay(&self, delay: Duration) {
-        self.http.delay().set(delay);
+        self.listener.delay().set(delay);
     }
 
     fn disconnect(&self, reason: Option<&str>) {
-        self.http.disconnect(reason.is_some());
+        self.listener.disconnect(reason.is_some());
     }
 
     fn counters(&self) -> Value {
-        self.service.counters().to_json()
+        Self::counters(self).to_json()
     }
 }
 
@@ -72,7 +81,7 @@ impl SimulatedPhone for Phone {
     }
 
     fn set_power(&self, on: bool) {
-        self.power(on);
+        Self::set_power(self, on);
     }
 
     fn uninstall(&self) {

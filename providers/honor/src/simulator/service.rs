@@ -1,77 +1,74 @@
-//! What the vendor checks, and what it answers.
+//! Honor's two services.
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request};
+use http::{Method, Request};
 use push_core::Clock;
 use push_testkit::{
     Faults, Reply, counters,
-    simulator::{AccessTokens, Options, bearer, form, random_text},
+    simulator::{AccessTokens, Receipts, bearer, form, random_text},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{APP_ID, APP_SECRET, Phone};
+use super::{
+    APP, Options,
+    check::Message,
+    phone::{Arrival, Phone},
+};
 
-/// The largest body that is read, in bytes.
-pub(super) const MAX_BODY: usize = 1024 * 1024;
-/// The most tokens in one request.
-const MOST_TOKENS: usize = 100;
-/// The largest message without id and tokens, in bytes.
-const LARGEST_MESSAGE: usize = 4096;
-/// The longest title, in UTF-16 code units.
-const LONGEST_TITLE: usize = 50;
-/// The longest text, in UTF-16 code units.
-const LONGEST_TEXT: usize = 200;
-/// The bounds of the time to live, in seconds.
-const TTL: std::ops::RangeInclusive<u64> = 60..=604_800;
-/// The time to live of a message that names none, in seconds.
-const DEFAULT_TTL: u64 = 86_400;
-/// The fields of a message.
-const FIELDS: [&str; 10] = [
-    "id", "to", "title", "text", "data", "badge", "ttl", "replaces", "category", "style",
-];
-/// How long an access token is valid.
-const ACCESS_LIFE: Duration = Duration::from_secs(3600);
+/// The largest body that is read, in bytes: a thousand tokens are most of it.
+pub(super) const MAX_BODY: usize = 4 * 1024 * 1024;
+
+/// Receipt codes.
+const DELIVERED: u32 = 40_000_002;
+const NOT_SHOWN: u32 = 40_000_015;
 
 counters! {
-    /// What was counted since the start.
+    /// What the simulator counted.
     pub struct Counters of Numbers {
         /// Requests to send.
         requests,
-        /// Messages that a phone got or that wait for it.
-        delivered,
+        /// Messages that Honor took over for a phone.
+        accepted,
+        /// Access tokens that were granted.
+        granted,
     }
 }
 
 pub(super) struct Service {
     pub(super) faults: Faults,
+    pub(super) receipts: Receipts,
     clock: Arc<dyn Clock>,
     any_token: bool,
+    requires_timestamp: bool,
+    access_life: Duration,
+    access: AccessTokens<()>,
     phones: Mutex<HashMap<String, Phone>>,
     numbers: Numbers,
-    access: AccessTokens<()>,
 }
 
 impl Service {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             faults: Faults::new(),
-            clock: Arc::clone(&options.clock),
-            any_token: options.any_token,
+            receipts: Receipts::default(),
+            clock: Arc::clone(&options.base.clock),
+            any_token: options.base.any_token,
+            requires_timestamp: options.requires_timestamp,
+            access_life: options.access_life,
+            access: AccessTokens::default(),
             phones: Mutex::default(),
             numbers: Numbers::default(),
-            access: AccessTokens::default(),
         }
     }
 
     pub(super) fn install(&self) -> Phone {
-        let token = format!("honor-{}", random_text(18));
-        let phone = Phone::new(token.clone(), Arc::clone(&self.clock));
-        self.phones().insert(token, phone.clone());
+        let phone = Phone::new(&format!("BAEAAAAAB.{}", random_text(24)), &self.clock);
+        self.lock().insert(phone.token().to_owned(), phone.clone());
         phone
     }
 
@@ -79,123 +76,134 @@ impl Service {
         self.numbers.read()
     }
 
-    pub(super) fn answer(&self, request: &Request<Bytes>) -> Reply {
-        match (request.method(), request.uri().path()) {
-            (&Method::POST, "/v1/token") => self.grant(request.body()),
-            (&Method::GET, "/v1/app") => self.checked(request.headers(), || success(&[])),
-            (&Method::POST, "/v1/messages") => {
-                self.numbers.requests.fetch_add(1, Ordering::Relaxed);
-                self.checked(request.headers(), || {
-                    self.send(request.body()).unwrap_or_else(|reply| reply)
-                })
-            }
-            _ => error("40400"),
+    pub(super) fn handle(&self, request: &Request<Bytes>) -> Reply {
+        if request.method() != Method::POST {
+            return refusal(404, "only POST is known");
+        }
+        let path = request.uri().path();
+        if path == "/auth/token" {
+            return self.grant(request.body());
+        }
+        let app = path
+            .strip_prefix("/api/v1/")
+            .and_then(|rest| rest.strip_suffix("/sendMessage"));
+        let Some(app) = app else {
+            return refusal(404, "no such path");
+        };
+        self.numbers.requests.fetch_add(1, Relaxed);
+        let token = bearer(request.headers()).unwrap_or_default();
+        if self.access.holder(token, self.clock.now()).is_err() {
+            return refusal(401, "accesstoken invalid");
+        }
+        if app != APP[0] {
+            return refusal(403, "no permission");
+        }
+        let timestamp = request.headers().get("timestamp");
+        let millis = timestamp.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        if self.requires_timestamp && millis.is_none() {
+            return refusal(400, "timestamp: milliseconds, mandatory");
+        }
+        match Message::read(request.body()) {
+            Ok(message) => self.send(&message),
+            Err(fault) => refusal(400, &fault),
         }
     }
 
     fn grant(&self, body: &[u8]) -> Reply {
-        let form = form(body);
-        let has = |name: &str, value: &str| form.get(name).is_some_and(|given| given == value);
-        if !has("grant_type", "client_credentials") {
-            return Reply::new(400).json(json!({ "error": "unsupported_grant_type" }));
-        }
-        if !has("client_id", APP_ID) || !has("client_secret", APP_SECRET) {
-            return Reply::new(401).json(json!({ "error": "invalid_client" }));
+        let fields = form(body);
+        let given = ["grant_type", "client_id", "client_secret"]
+            .map(|name| fields.get(name).map_or("", String::as_str));
+        if given != ["client_credentials", APP[1], APP[2]] {
+            return Reply::new(401).json(json!({
+                "error": "invalid_client",
+                "error_description": "Invalid client or Invalid client credentials",
+            }));
         }
         let token = random_text(32);
-        self.access.grant(&token, (), self.clock.now(), ACCESS_LIFE);
+        self.access
+            .grant(&token, (), self.clock.now(), self.access_life);
+        self.numbers.granted.fetch_add(1, Relaxed);
         Reply::new(200).json(json!({
             "access_token": token,
+            "expires_in": self.access_life.as_secs(),
             "token_type": "Bearer",
-            "expires_in": ACCESS_LIFE.as_secs(),
         }))
     }
 
-    /// The answer of `then`, if the access token is valid.
-    fn checked(&self, headers: &HeaderMap, then: impl FnOnce() -> Reply) -> Reply {
-        let holder = bearer(headers).map(|token| self.access.holder(token, self.clock.now()));
-        match holder {
-            Some(Ok(())) => then(),
-            Some(Err(_)) => error("40101"),
-            None => error("40100"),
+    fn send(&self, message: &Message) -> Reply {
+        let mut scripted = message
+            .tokens
+            .iter()
+            .filter_map(|token| self.faults.take(token));
+        if let Some(reply) = scripted.next() {
+            return reply;
         }
-    }
-
-    fn send(&self, body: &[u8]) -> Result<Reply, Reply> {
-        let wrong = || error("40003");
-        let mut message: Map<String, Value> = serde_json::from_slice(body).map_err(|_| wrong())?;
-        let to = message.remove("to").ok_or_else(wrong)?;
-        let tokens: Vec<String> = serde_json::from_value(to).map_err(|_| wrong())?;
-        let id = message.remove("id");
-        let is_id = id.is_some_and(|id| id.as_str().is_some_and(|id| !id.is_empty()));
-        if !is_id || !(1..=MOST_TOKENS).contains(&tokens.len()) || !is_valid(&message) {
-            return Err(wrong());
-        }
-        let scripted = tokens.iter().find_map(|token| self.faults.take(token));
-        if let Some(reply) = scripted {
-            return Err(reply);
-        }
-        let ttl = message.get("ttl").and_then(Value::as_u64);
-        let until = self.clock.now() + Duration::from_secs(ttl.unwrap_or(DEFAULT_TTL));
-        let phones = self.phones();
-        let mut gone = Vec::new();
-        for token in &tokens {
-            match phones.get(token).filter(|phone| phone.is_installed()) {
-                Some(phone) => phone.deliver(Value::Object(message.clone()), until),
-                None if self.any_token => {}
-                None => {
-                    gone.push(token.as_str());
-                    continue;
+        let arrival = Arrival::new(message.notification.clone(), message.data.as_deref());
+        let until = self.clock.now() + message.ttl;
+        let request_id = random_text(12);
+        let (mut failed, mut expired) = (Vec::new(), Vec::new());
+        let phones = self.lock();
+        for token in &message.tokens {
+            match phones.get(token) {
+                Some(phone) if phone.is_gone() => expired.push(token),
+                Some(phone) if phone.is_failing() => failed.push(token),
+                Some(phone) => {
+                    if let Some(arrival) = &arrival {
+                        phone.take(arrival, until);
+                    }
+                    let status = if arrival.is_some() {
+                        DELIVERED
+                    } else {
+                        NOT_SHOWN
+                    };
+                    self.owe(message, token, status, &request_id);
                 }
+                None if self.any_token => {}
+                None => expired.push(token),
             }
-            self.numbers.delivered.fetch_add(1, Ordering::Relaxed);
         }
-        if gone.len() == tokens.len() {
-            return Err(error("40001"));
-        }
-        Ok(success(&gone))
+        let accepted = message.tokens.len() - failed.len() - expired.len();
+        self.numbers.accepted.fetch_add(accepted as u64, Relaxed);
+        Reply::new(200).json(json!({ "code": 200, "message": "success", "data": {
+            "sendResult": accepted > 0,
+            "requestId": request_id,
+            "failTokens": failed,
+            "expireTokens": expired,
+        }}))
     }
 
-    fn phones(&self) -> MutexGuard<'_, HashMap<String, Phone>> {
+    /// Owes a receipt, if the message has a tag.
+    fn owe(&self, message: &Message, token: &str, status: u32, request_id: &str) {
+        if let Some(tag) = &message.tag {
+            self.receipts.owe(json!({
+                "biTag": tag,
+                "appid": APP[0],
+                "token": token,
+                "status": status,
+                "timestamp": self.clock.now().unix_millis(),
+                "requestId": request_id,
+            }));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Phone>> {
         self.phones.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether the vendor takes this message, which is without id and tokens.
-fn is_valid(message: &Map<String, Value>) -> bool {
-    let size = Value::Object(message.clone()).to_string().len();
-    let text = |key: &str, longest: usize| {
-        let text = message.get(key).and_then(Value::as_str);
-        text.is_some_and(|text| text.encode_utf16().count() <= longest)
-    };
-    let optional =
-        |key: &str, is_right: &dyn Fn(&Value) -> bool| message.get(key).is_none_or(is_right);
-    size <= LARGEST_MESSAGE
-        && message.keys().all(|key| FIELDS.contains(&key.as_str()))
-        && text("title", LONGEST_TITLE)
-        && text("text", LONGEST_TEXT)
-        && optional("data", &Value::is_object)
-        && optional("badge", &Value::is_u64)
-        && optional("ttl", &|ttl| {
-            ttl.as_u64().is_some_and(|ttl| TTL.contains(&ttl))
-        })
-        && optional("replaces", &Value::is_string)
-        && optional("category", &Value::is_string)
-        && optional("style", &Value::is_object)
+/// An answer with this status, and the same number as its code.
+pub(super) fn refusal(status: u16, words: &str) -> Reply {
+    coded(status, &json!(status), words)
 }
 
-fn success(gone: &[&str]) -> Reply {
-    let id = random_text(9);
-    Reply::new(200).json(json!({ "code": 0, "message": "ok", "request_id": id, "gone": gone }))
+/// An answer with a scripted code: numbers from 400 to 599 are its status, too.
+pub(super) fn scripted(code: &str) -> Reply {
+    match code.parse() {
+        Ok(status @ 400..=599) => refusal(status, "scripted"),
+        _ => coded(200, &json!(code), "scripted"),
+    }
 }
 
-/// The answer with this code; the status is the code's first three digits.
-pub(super) fn error(code: &str) -> Reply {
-    let status = code.get(..3).and_then(|digits| digits.parse().ok());
-    let status = status
-        .filter(|status| (200..600).contains(status))
-        .unwrap_or(400);
-    let code: i64 = code.parse().unwrap_or(-1);
-    let id = random_text(9);
-    Reply::new(status).json(json!({ "code": code, "message": "refused", "request_id": id }))
+fn coded(status: u16, code: &Value, words: &str) -> Reply {
+    Reply::new(status).json(json!({ "code": code, "message": words, "data": null }))
 }

@@ -134,6 +134,15 @@ impl Look {
             set("notification", shown);
         }
         OVERLAY.lay(&wanted.vendor, &mut android)?;
+        if wanted.kind == NotificationKind::Background {
+            // A policy of its class would make it a notification, which is shown.
+            android.remove("notification");
+        } else if let Some(Value::Object(shown)) = android.get_mut("notification")
+            && shown["importance"] != "NORMAL"
+        {
+            // A picture is for service and communication only: the message would be refused for it.
+            shown.remove("image");
+        }
         finish(android, batch)
     }
 

@@ -149,8 +149,6 @@ push_testkit::provider_conformance! {
         json!({ "data": "{}" }),
         json!({ "notification": { "clickAction": { "type": 3 } } }),
         json!({ "notification": null }),
-        json!({ "token": ["x"] }),
-        json!({ "android": { "ttl": "1s" } }),
     ],
 
     ok: lists(true, &[], &[]),

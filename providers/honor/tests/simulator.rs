@@ -125,12 +125,39 @@ fn a_background_push_reaches_the_app_and_shows_nothing() {
         let notification = Notification {
             kind: NotificationKind::Background,
             ext: sample::EXT.into(),
+            vendor: marketing(),
             ..Notification::default()
         };
         let batch = sample::batch(notification, [phone.token()]);
         assert_eq!(world.send(batch).await, [VerdictKind::Accepted]);
         assert_eq!(phone.arrivals()[0].extra("ext"), Some(sample::EXT));
         assert!(phone.screen().is_empty());
+    });
+}
+
+/// The vendor fields of a class policy for marketing.
+fn marketing() -> serde_json::Map<String, Value> {
+    let fields = json!({ "notification": { "importance": "LOW" } });
+    serde_json::from_value(fields).expect("an object")
+}
+
+#[test]
+fn a_picture_is_sent_with_communication_and_left_out_of_marketing() {
+    block_on(async {
+        let world = world().await;
+        let phone = world.simulator.install();
+        let image = "https://img.example/1.png";
+        for (vendor, shown) in [(serde_json::Map::new(), image), (marketing(), "")] {
+            let notification = Notification {
+                image: image.into(),
+                vendor,
+                ..sample::notification()
+            };
+            let batch = sample::batch(notification, [phone.token()]);
+            assert_eq!(world.send(batch).await, [VerdictKind::Accepted]);
+            let arrived = phone.arrivals().pop().expect("it arrived");
+            assert_eq!(arrived.text("image"), shown);
+        }
     });
 }
 

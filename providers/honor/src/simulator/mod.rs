@@ -36,7 +36,7 @@ pub use push_testkit::simulator::Posted;
 const APP: [&str; 3] = ["104400000", "honor-client", "honor-simulator-secret"];
 
 /// The only app's activity that a click may open: scheme, host and path of its intent filter.
-const ACTIVITY: (&str, &str) = ("push", "//im/chat");
+const ACTIVITY: &str = "push://im/chat";
 
 /// The most receipts in one request.
 const RECEIPTS: usize = 100;

@@ -132,11 +132,9 @@ impl Arrival {
 
 /// The extras with which an intent starts the app's activity; `None` if it does not start it.
 fn started(intent: &IntentUri) -> Option<Map<String, Value>> {
-    let (scheme, path) = ACTIVITY;
     // Older phones do not read a component, and find nothing then.
-    let resolves = intent.get("component").is_none()
-        && intent.get("scheme") == Some(scheme)
-        && intent.data().split('?').next() == Some(path);
+    let data = intent.data().split('?').next();
+    let resolves = intent.get("component").is_none() && data == Some(ACTIVITY);
     let extras = ["ext", "delivery", "receiver"].into_iter();
     resolves.then(|| {
         extras

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::Request;
 use push_core::{
-    Acceptance, Batch, BuildContext, DynProvider, Late, ManualClock, Notification,
+    Acceptance, Batch, BuildContext, Clock, DynProvider, Late, ManualClock, Notification,
     NotificationKind, RawConfig, Scope, VerdictKind,
 };
 use push_http::{Client, HttpConfig};
@@ -15,6 +15,7 @@ use push_provider_honor::{
 use push_testkit::{
     HttpServer, Reply, ServerOptions, block_on, json, sample,
     serde_json::{self, Value},
+    simulator::{self, Install, Order, simulators},
 };
 
 struct World {
@@ -30,14 +31,17 @@ async fn world() -> World {
 /// A simulator, and a provider whose configuration is the simulator's with these keys over it.
 async fn with(options: Options, keys: &Value) -> World {
     let clock = Arc::new(sample::clock());
-    let options = options.with_clock(clock.clone());
+    let options = options.with_clock(Arc::<ManualClock>::clone(&clock));
     let simulator = Simulator::start(options).await.expect("a free port");
     let mut config = simulator.config();
     for (key, value) in keys.as_object().expect("an object") {
         config[key] = value.clone();
     }
     let config = RawConfig::from_json(&config).expect("a configuration");
-    let provider = PLUGIN.build(config, &BuildContext::new(clock.clone()));
+    let provider = PLUGIN.build(
+        config,
+        &BuildContext::new(Arc::<ManualClock>::clone(&clock)),
+    );
     World {
         clock,
         simulator,
@@ -46,6 +50,10 @@ async fn with(options: Options, keys: &Value) -> World {
 }
 
 impl World {
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::<ManualClock>::clone(&self.clock)
+    }
+
     async fn send(&self, batch: Batch) -> Vec<VerdictKind> {
         let verdicts = sample::send(&self.provider, batch).await;
         verdicts.into_iter().map(|verdict| verdict.kind).collect()
@@ -311,13 +319,12 @@ fn receipts_name_the_delivery_and_an_intent_that_opens_nothing() {
 
 /// What the simulator posts to the receipt address.
 async fn posted(world: &World) -> Request<Bytes> {
-    let server = HttpServer::start(
-        ServerOptions::default().with_clock(world.clock.clone()),
-        |_| std::future::ready(Reply::new(200).json(json!({ "errno": "0" }))),
-    )
+    let server = HttpServer::start(ServerOptions::default().with_clock(world.clock()), |_| {
+        std::future::ready(Reply::new(200).json(json!({ "errno": "0" })))
+    })
     .await
     .expect("a free port");
-    let client = Client::new(HttpConfig::default(), world.clock.clone()).expect("a client");
+    let client = Client::new(HttpConfig::default(), world.clock()).expect("a client");
     let posted = world.simulator.post_receipts(&client, &server.url()).await;
     assert_eq!((posted.requests, posted.taken, posted.due), (1, 1, 0));
     let recorded = server.log().requests().pop().expect("a request");
@@ -412,7 +419,7 @@ async fn raw(world: &World, mut message: Value) -> (u16, Value) {
     }
     let config = world.simulator.config();
     let http = serde_json::from_value(config["http"].clone()).expect("settings of a client");
-    let client = Client::new(http, world.clock.clone()).expect("a client");
+    let client = Client::new(http, world.clock()).expect("a client");
     let ask = async |request: http::request::Builder, body: String| {
         let request = request.body(Bytes::from(body)).expect("a request");
         let answer = push_http::HttpClient::send(&client, request)
@@ -437,4 +444,42 @@ async fn raw(world: &World, mut message: Value) -> (u16, Value) {
     .header("authorization", format!("Bearer {access}"))
     .header("timestamp", "1700000000000");
     ask(send, message.to_string()).await
+}
+
+/// As `offline-push simulate honor` does.
+#[test]
+fn it_runs_under_the_control_of_the_command_line() {
+    block_on(async {
+        let known = simulators();
+        let honor = known.iter().find(|simulator| simulator.name == "honor");
+        let honor = honor.expect("the simulator is registered");
+        let running = (honor.start)(simulator::Options::default());
+        let running = running.await.expect("a free port");
+        let config = RawConfig::from_json(&running.credentials()[0].config).expect("an object");
+        let clock: Arc<dyn Clock> = Arc::new(sample::clock());
+        let provider = PLUGIN.build(config, &BuildContext::new(clock));
+        let provider = provider.expect("its credential is a configuration");
+        let phone = running.install(&Install::default()).expect("a phone");
+        let (_, token) = phone.tokens().remove(0);
+        let order = json!({ "code": "40", "phone": 1, "times": 1 });
+        let order: Order = serde_json::from_value(order).expect("an order");
+        running
+            .script(&order, std::slice::from_ref(&token))
+            .expect("an answer of Honor");
+        let mut kinds = Vec::new();
+        for _ in 0..2 {
+            kinds.push(sample::send_one(&provider, &token).await.kind);
+        }
+        phone.uninstall();
+        kinds.push(sample::send_one(&provider, &token).await.kind);
+        let dead = VerdictKind::TokenDead { since: None };
+        assert_eq!(
+            kinds,
+            [VerdictKind::TargetRefused, VerdictKind::Accepted, dead]
+        );
+        assert_eq!(phone.inbox().arrived(), 1);
+        let counters = running.counters();
+        assert_eq!(counters["requests"], 3);
+        assert_eq!(counters["granted"], 1);
+    });
 }

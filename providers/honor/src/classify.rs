@@ -29,7 +29,7 @@ impl Answer {
     /// Reads `response`, received at `now`. `success` are the codes that accept; nothing of `private` remains in the verdicts.
     pub(crate) fn read(
         response: &Response<Bytes>,
-        success: &[u32],
+        success: &[i64],
         private: &[&str],
         now: Timestamp,
     ) -> Self {
@@ -81,7 +81,7 @@ impl Answer {
 
 /// Status and code as a verdict. 400 to 503 are Honor's by other clients' accounts; the numbers of eight digits are Huawei's, and
 /// no source shows Honor sending one.
-fn kind(status: StatusCode, code: u32, success: &[u32], sent: bool) -> VerdictKind {
+fn kind(status: StatusCode, code: i64, success: &[i64], sent: bool) -> VerdictKind {
     match code {
         code if success.contains(&code) && status.is_success() => {
             if sent {
@@ -105,9 +105,9 @@ fn kind(status: StatusCode, code: u32, success: &[u32], sent: bool) -> VerdictKi
 }
 
 /// A number, also where it is written as text.
-pub(crate) fn number(value: &Value) -> Option<u32> {
+pub(crate) fn number(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(number) => u32::try_from(number.as_u64()?).ok(),
+        Value::Number(number) => number.as_i64(),
         Value::String(text) => text.parse().ok(),
         _ => None,
     }

@@ -45,7 +45,7 @@ pub struct HonorConfig {
     pub send_timestamp: bool,
     /// The codes of an answer that accepts. Default: 200, and 80000000, which two other clients expect.
     #[serde(default = "success_codes")]
-    pub success_codes: Vec<u32>,
+    pub success_codes: Vec<i64>,
     /// What receipt codes mean that this version does not know. Default: none.
     #[serde(default)]
     pub receipt_codes: BTreeMap<String, ReceiptMeaning>,
@@ -95,7 +95,7 @@ const fn yes() -> bool {
     true
 }
 
-fn success_codes() -> Vec<u32> {
+fn success_codes() -> Vec<i64> {
     vec![200, 80_000_000]
 }
 
@@ -115,7 +115,7 @@ pub(crate) struct Settings {
     pub(crate) look: Look,
     pub(crate) batch: usize,
     pub(crate) send_timestamp: bool,
-    pub(crate) success_codes: Vec<u32>,
+    pub(crate) success_codes: Vec<i64>,
     pub(crate) receipt_codes: BTreeMap<String, ReceiptMeaning>,
     pub(crate) send: Uri,
     pub(crate) token: Uri,

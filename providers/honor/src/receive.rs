@@ -24,7 +24,7 @@ const MOST_ENTRIES: usize = 1000;
 const THANKS: &str = r#"{"code":"0","message":"success","errno":"0","errmsg":"success"}"#;
 
 /// The codes that are known.
-const KNOWN: [(u32, ReceiptMeaning); 2] = [
+const KNOWN: [(i64, ReceiptMeaning); 2] = [
     (40_000_002, ReceiptMeaning::Delivered),
     (40_000_015, ReceiptMeaning::NotShown),
 ];
@@ -51,7 +51,7 @@ pub(crate) fn read(
         let message = "the receipts are not JSON with an array `statuses` of at most 1000 entries";
         return Err(Error::new(ErrorKind::Invalid, message));
     };
-    let meaning = |code: u32| {
+    let meaning = |code: i64| {
         let known = KNOWN.into_iter().find(|(known, _)| *known == code);
         let configured = meanings.get(&code.to_string()).copied();
         configured.or(known.map(|(_, meaning)| meaning))
@@ -70,7 +70,7 @@ pub(crate) fn read(
 /// One entry; `None` if it cannot be read or its code has no meaning.
 fn receipt(
     entry: &Value,
-    meaning: impl Fn(u32) -> Option<ReceiptMeaning>,
+    meaning: impl Fn(i64) -> Option<ReceiptMeaning>,
 ) -> Option<VendorReceipt> {
     let tag: DeliveryId = entry["biTag"].as_str()?.parse().ok()?;
     let token = trimmed(&DeviceToken::new(entry["token"].as_str()?).ok()?).ok()?;

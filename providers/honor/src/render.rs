@@ -138,7 +138,9 @@ impl Look {
             // A policy of its class would make it a notification, which is shown.
             android.remove("notification");
         } else if let Some(Value::Object(shown)) = android.get_mut("notification")
-            && shown["importance"] != "NORMAL"
+            && shown
+                .get("importance")
+                .is_none_or(|class| class != "NORMAL")
         {
             // A picture is for service and communication only: the message would be refused for it.
             shown.remove("image");

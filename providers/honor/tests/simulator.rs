@@ -155,7 +155,10 @@ fn a_picture_is_sent_with_communication_and_left_out_of_marketing() {
         let world = world().await;
         let phone = world.simulator.install();
         let image = "https://img.example/1.png";
-        for (vendor, shown) in [(serde_json::Map::new(), image), (marketing(), "")] {
+        let mut unset = marketing();
+        unset["notification"]["importance"] = Value::Null;
+        let none = serde_json::Map::new();
+        for (vendor, shown) in [(none, image), (marketing(), ""), (unset, "")] {
             let notification = Notification {
                 image: image.into(),
                 vendor,

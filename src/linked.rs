@@ -19,6 +19,8 @@ pub static BUILTIN: &[AnyDescriptor] = &[
     AnyDescriptor::Provider(&push_provider_apns_a2::PLUGIN),
     #[cfg(feature = "provider-fcm")]
     AnyDescriptor::Provider(&push_provider_fcm::PLUGIN),
+    #[cfg(feature = "provider-honor")]
+    AnyDescriptor::Provider(&push_provider_honor::PLUGIN),
     #[cfg(feature = "provider-huawei")]
     AnyDescriptor::Provider(&push_provider_huawei::PLUGIN),
     #[cfg(feature = "queue-memory")]
@@ -43,6 +45,8 @@ pub const EXPECTED: &[&str] = &[
     "provider/apns-a2",
     #[cfg(feature = "provider-fcm")]
     "provider/fcm",
+    #[cfg(feature = "provider-honor")]
+    "provider/honor",
     #[cfg(feature = "provider-huawei")]
     "provider/huawei",
     #[cfg(feature = "queue-memory")]
@@ -62,6 +66,7 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("provider/apns", "provider-apns"),
     ("provider/apns-a2", "provider-apns-a2"),
     ("provider/fcm", "provider-fcm"),
+    ("provider/honor", "provider-honor"),
     ("provider/huawei", "provider-huawei"),
     ("queue/memory", "queue-memory"),
     ("queue/sqlite", "queue-sqlite"),

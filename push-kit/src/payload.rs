@@ -36,11 +36,15 @@ pub fn fit(
 
 /// Returns as much of `text` as takes `excess` bytes less in JSON, or the least that can stay of it.
 fn shorten(text: &str, excess: usize) -> String {
-    let least = if text.len() <= SHORTEST.len() {
+    // A few control characters can take more bytes in JSON than the mark does.
+    let least = if json_len(text) <= json_len(SHORTEST) {
         text
     } else {
         SHORTEST
     };
+    if text.len() <= least.len() {
+        return least.to_owned();
+    }
     let room = json_len(text).saturating_sub(excess);
     // Longer texts take more bytes, so the longest that fits is found by bisection: between a length that fits and one that
     // does not.
@@ -79,6 +83,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_short_text_that_takes_many_bytes_in_json_gives_way_too() {
+        let mut payload = json!({ "text": "\"\u{1}" });
+        let max = size(&json!({ "text": SHORTEST }));
+        assert_eq!(fit(&mut payload, max, &["/text"], size), Ok(()));
+        assert_eq!(payload["text"], SHORTEST);
+    }
 
     fn size(payload: &Value) -> usize {
         payload.to_string().len()

@@ -77,7 +77,7 @@ fn every_fault_is_reported_at_once() {
         "topic: is not a bundle id",
         "environment: is missing",
         "endpoint: is not a URL",
-        "http: ",
+        "http.max_connections",
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }

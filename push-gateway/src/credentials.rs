@@ -70,8 +70,11 @@ pub struct CredentialInfo {
     pub expires_at: Option<Timestamp>,
     /// Whether it has expired, or will soon.
     pub expiry: Expiry,
-    /// Whether its deliveries travel.
+    /// Whether its deliveries are sent.
     pub lane: LaneStatus,
+    /// The address to which the vendor posts receipts, to be entered in the vendor's console where the vendor asks for it
+    /// there; `None` without [`Settings::public_url`](crate::Settings::public_url). Anyone who knows it can post receipts.
+    pub receipts: Option<String>,
 }
 
 /// How near a credential's end is.

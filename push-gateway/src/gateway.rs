@@ -360,7 +360,9 @@ impl Gateway {
 impl Inner {
     pub(crate) fn info(&self, stored: StoredCredential) -> CredentialInfo {
         let warning = self.settings.limits.expiry_warning;
+        let receipts = self.callbacks.address(&reference(&stored));
         CredentialInfo {
+            receipts: receipts.ok().flatten().map(|address| address.to_string()),
             lane: self.pipeline.status(&reference(&stored)),
             expiry: Expiry::of(stored.expires_at, self.clock.now(), warning),
             id: stored.id,

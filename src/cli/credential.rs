@@ -23,7 +23,7 @@ pub(crate) enum Command {
         #[arg(long)]
         id: Option<i64>,
     },
-    /// List the app's credentials, with their expiry and whether their pushes travel
+    /// List the app's credentials, with their expiry and whether their pushes are sent
     List {
         #[command(flatten)]
         server: Server,
@@ -93,15 +93,12 @@ async fn execute(command: Command, output: &mut Output) -> Result<ExitCode> {
             let id = CertificateId::new(id)?;
             let path = format!("/v1/credentials/{id}/verify");
             let health = server.connect()?.post(&path, &json!({})).await?;
-            let accepted = health["accepted"] == json!(true);
-            let word = if accepted {
-                output.paint(Style::Good, "accepted")
-            } else {
-                output.paint(Style::Bad, "refused")
-            };
+            let refused = health["acceptance"] == json!("refused");
+            let style = if refused { Style::Bad } else { Style::Good };
+            let word = output.paint(style, text(&health["acceptance"]));
             output.line(format!("{word}: {}", text(&health["evidence"])));
             output.object(&health);
-            if !accepted {
+            if refused {
                 return Ok(ExitCode::FAILURE);
             }
         }
@@ -233,6 +230,9 @@ fn show(credential: &Value, what: &str, output: &mut Output) {
             format!("expiry: {}", text(&credential["expiry"])),
         );
         output.line(warning);
+    }
+    if let Some(address) = credential["receipts"].as_str() {
+        output.line(format!("receipts: {address}"));
     }
     output.object(credential);
 }

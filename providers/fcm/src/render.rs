@@ -62,6 +62,13 @@ impl Rendered {
         put(&mut data, "ext", &notification.ext);
         message.insert("data".into(), data.into());
         OVERLAY.lay(&notification.vendor, &mut message)?;
+        if notification.kind != NotificationKind::Alert {
+            // Fields for every message of a class must not make a background push a shown one.
+            message.remove("notification");
+            if let Some(Value::Object(android)) = message.get_mut("android") {
+                android.remove("notification");
+            }
+        }
         Ok(Self(message))
     }
 

@@ -135,6 +135,10 @@ impl Style {
             android.insert("notification".into(), shown.into());
         }
         OVERLAY.lay(&notification.vendor, &mut android)?;
+        if notification.kind == NotificationKind::Background {
+            // Fields for every message of a class must not make a background push a shown one.
+            android.remove("notification");
+        }
         let message = json!({ "android": android, "data": extras.to_json() });
         let is_copied = android_shows(&message) && matches!(self.click, Click::Intent(_));
         cut(message, is_copied, false)

@@ -63,8 +63,11 @@ pub(super) struct Credential {
     expires_at: Option<i64>,
     /// `fine`, `soon` or `expired`.
     expiry: &'static str,
-    /// Whether its deliveries travel.
+    /// Whether its deliveries are sent.
     lane: Lane,
+    /// The address to which the vendor posts receipts, for the vendor's console; absent if vendors cannot reach the gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipts: Option<String>,
 }
 
 /// Whether the deliveries of a credential travel.
@@ -136,6 +139,7 @@ impl From<CredentialInfo> for Credential {
             expires_at: it.expires_at.map(push_core::Timestamp::unix_millis),
             expiry: it.expiry.as_str(),
             lane: it.lane.into(),
+            receipts: it.receipts,
         }
     }
 }

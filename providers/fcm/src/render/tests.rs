@@ -88,7 +88,10 @@ fn a_push_that_only_wakes_the_app_shows_nothing() {
         collapse_waiting: true,
         ..Notification::default()
     };
-    let message = rendered(notification);
+    let message = rendered(Notification {
+        vendor: with_vendor(json!({"android": {"notification": {"channel_id": "im"}}})).vendor,
+        ..notification
+    });
     assert_eq!(message.get("notification"), None);
     assert_eq!(
         message["android"],

@@ -489,7 +489,7 @@ pub struct StoredCredential {
     pub app: AppId,
     /// Its id within the app, which survives rotation (S58).
     pub id: CertificateId,
-    /// The provider plugin it configures, as in `apns`.
+    /// The provider plugin it configures, by its name in the registry.
     pub provider: String,
     /// The channel that plugin speaks.
     pub channel: Channel,

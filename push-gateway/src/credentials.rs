@@ -28,7 +28,7 @@ const VERIFY_TIMEOUT: Duration = Duration::from_secs(30);
 /// A credential to upload.
 #[derive(Clone)]
 pub struct Upload {
-    /// The provider plugin it is for, as in `apns`.
+    /// The provider plugin it is for, by its name in the registry.
     pub provider: String,
     /// The provider's configuration, as its plugin documents it. The uploader reads files: a key that ends in
     /// `_file` is refused here.

@@ -10,6 +10,7 @@ use push_core::{
     StoredCredential, Submitted, Tag, Timestamp, TraceEvent, TraceQuery, UserId, async_trait,
 };
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::{
     credentials::{CredentialInfo, Expiry, Upload, Vault, reference},
@@ -434,8 +435,9 @@ impl Inner {
 impl push_core::Gateway for Gateway {
     async fn submit(&self, app: &AppId, messages: Vec<Message>) -> Result<Vec<Submitted>> {
         let (inner, app) = (Arc::clone(&self.0), app.clone());
-        self.detached(async move { inner.submit(&app, &messages).await })
-            .await
+        let span = tracing::info_span!("message", %app, count = messages.len());
+        let submit = async move { inner.submit(&app, &messages).await };
+        self.detached(submit.instrument(span)).await
     }
 
     async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<()> {

@@ -4,9 +4,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use push_core::{AppId, Channel};
-
-/// A counter: its name and its labels, in Prometheus' words.
+/// A counter: its name and its labels, as Prometheus has them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Series {
     /// The name, as in `offline_push_verdicts_total`.
@@ -18,96 +16,44 @@ pub struct Series {
 /// The counters' values at one moment.
 pub type Snapshot = BTreeMap<Series, u64>;
 
-const HELP: [(&str, &str); 8] = [
-    ("offline_push_messages_total", "Messages submitted."),
-    (
-        "offline_push_skipped_total",
-        "Receivers and devices that got no push, by reason.",
-    ),
-    (
-        "offline_push_queued_total",
-        "Deliveries queued, by channel.",
-    ),
-    (
-        "offline_push_verdicts_total",
-        "Vendors' answers, by channel and kind.",
-    ),
-    (
-        "offline_push_settled_total",
-        "Deliveries that are done, by channel and reason.",
-    ),
-    (
-        "offline_push_alarms_total",
-        "Credentials suspended, by reason.",
-    ),
-    (
-        "offline_push_trace_dropped_total",
-        "Trace events lost to a full buffer or a failing store.",
-    ),
-    (
-        "offline_push_http_responses_total",
-        "Answers of the HTTP API, by status.",
-    ),
-];
+/// Declares counters: one line each makes the method that counts, with its labels, and the text that Prometheus shows.
+macro_rules! counters {
+    ($($(#[$doc:meta])* $method:ident($($label:ident),*) = $name:literal: $help:literal;)*) => {
+        const HELP: &[(&str, &str)] = &[$(($name, $help)),*];
+
+        impl Metrics {
+            $(
+                $(#[$doc])*
+                pub(crate) fn $method(&self, $($label: &str,)* count: u64) {
+                    self.add($name, &[$((stringify!($label), $label)),*], count);
+                }
+            )*
+        }
+    };
+}
+
+counters! {
+    messages(app) = "offline_push_messages_total": "Messages submitted.";
+    skipped(app, reason) = "offline_push_skipped_total": "Receivers and devices that got no push, by reason.";
+    queued(app, channel) = "offline_push_queued_total": "Deliveries queued, by channel.";
+    verdicts(app, channel, kind) = "offline_push_verdicts_total": "Vendors' answers, by channel and kind.";
+    settled(app, channel, reason) = "offline_push_settled_total": "Deliveries that are done, by channel and reason.";
+    alarms(app, reason) = "offline_push_alarms_total": "Credentials suspended, by reason.";
+    trace_dropped() = "offline_push_trace_dropped_total": "Trace events lost to a full buffer or a failing store.";
+    responses(status) = "offline_push_http_responses_total": "Answers of the HTTP API, by status.";
+}
 
 /// Counts. Batches are counted at once, so that a lock a batch is all it costs.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics(Mutex<Snapshot>);
 
 impl Metrics {
-    fn add(&self, counts: impl IntoIterator<Item = (Series, u64)>) {
+    fn add(&self, name: &'static str, labels: &[(&'static str, &str)], count: u64) {
+        if count == 0 {
+            return;
+        }
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (series, count) in counts {
-            *all.entry(series).or_default() += count;
-        }
-    }
-
-    fn one(&self, name: &'static str, app: &AppId, labels: &[(&'static str, &str)], count: u64) {
-        if count > 0 {
-            self.add([(series(name, app.as_str(), labels), count)]);
-        }
-    }
-
-    pub(crate) fn messages(&self, app: &AppId, count: u64) {
-        self.one("offline_push_messages_total", app, &[], count);
-    }
-
-    pub(crate) fn skipped(&self, app: &AppId, reason: &str, count: u64) {
-        self.one(
-            "offline_push_skipped_total",
-            app,
-            &[("reason", reason)],
-            count,
-        );
-    }
-
-    pub(crate) fn queued(&self, app: &AppId, channel: &Channel, count: u64) {
-        let labels = [("channel", channel.as_str())];
-        self.one("offline_push_queued_total", app, &labels, count);
-    }
-
-    pub(crate) fn verdicts(&self, app: &AppId, channel: &Channel, kind: &str, count: u64) {
-        let labels = [("channel", channel.as_str()), ("kind", kind)];
-        self.one("offline_push_verdicts_total", app, &labels, count);
-    }
-
-    pub(crate) fn settled(&self, app: &AppId, channel: &Channel, reason: &str, count: u64) {
-        let labels = [("channel", channel.as_str()), ("reason", reason)];
-        self.one("offline_push_settled_total", app, &labels, count);
-    }
-
-    pub(crate) fn alarm(&self, app: &AppId, reason: &str) {
-        self.one("offline_push_alarms_total", app, &[("reason", reason)], 1);
-    }
-
-    pub(crate) fn trace_dropped(&self, count: u64) {
-        self.add([(series("offline_push_trace_dropped_total", "", &[]), count)]);
-    }
-
-    pub(crate) fn response(&self, status: u16) {
-        let status = status.to_string();
-        let labels = [("status", status.as_str())];
-        self.add([(series("offline_push_http_responses_total", "", &labels), 1)]);
+        *all.entry(series(name, labels)).or_default() += count;
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -118,14 +64,17 @@ impl Metrics {
     }
 }
 
-fn series(name: &'static str, app: &str, labels: &[(&'static str, &str)]) -> Series {
-    let mut all = vec![("app", app.to_owned())];
-    all.extend(
-        labels
-            .iter()
-            .map(|(label, value)| (*label, (*value).to_owned())),
-    );
-    Series { name, labels: all }
+/// The first label is always `app`.
+fn series(name: &'static str, labels: &[(&'static str, &str)]) -> Series {
+    let is_of_app = labels.first().is_some_and(|(label, _)| *label == "app");
+    let none = (!is_of_app).then(|| ("app", String::new()));
+    let labels = labels
+        .iter()
+        .map(|(label, value)| (*label, (*value).to_owned()));
+    Series {
+        name,
+        labels: none.into_iter().chain(labels).collect(),
+    }
 }
 
 /// Writes counters in Prometheus' text format (version 0.0.4).
@@ -135,7 +84,10 @@ pub fn prometheus(snapshot: &Snapshot) -> String {
     for (series, value) in snapshot {
         if series.name != last {
             last = series.name;
-            let help = HELP.iter().find(|it| it.0 == last).map_or("", |it| it.1);
+            let help = HELP
+                .iter()
+                .find(|(name, _)| *name == last)
+                .map_or("", |(_, help)| help);
             text += &format!("# HELP {last} {help}\n# TYPE {last} counter\n");
         }
         let labels: Vec<String> = series
@@ -163,15 +115,17 @@ mod tests {
     #[test]
     fn counters_are_written_as_prometheus_reads_them() {
         let metrics = Metrics::default();
-        let app = AppId::new("my \"app\"").unwrap();
-        metrics.queued(&app, &Channel::APNS, 2);
-        metrics.queued(&app, &Channel::APNS, 1);
-        metrics.skipped(&app, "logged-out", 4);
-        metrics.skipped(&app, "no-token", 0);
+        let app = "my \"app\"";
+        metrics.queued(app, "sample", 2);
+        metrics.queued(app, "sample", 1);
+        metrics.skipped(app, "logged-out", 4);
+        metrics.skipped(app, "no-token", 0);
         let text = prometheus(&metrics.snapshot());
         assert!(text.contains("# TYPE offline_push_queued_total counter\n"));
         assert!(
-            text.contains("offline_push_queued_total{app=\"my \\\"app\\\"\",channel=\"apns\"} 3\n")
+            text.contains(
+                "offline_push_queued_total{app=\"my \\\"app\\\"\",channel=\"sample\"} 3\n"
+            )
         );
         assert!(text.contains("reason=\"logged-out\"} 4\n"));
         assert!(!text.contains("no-token"));

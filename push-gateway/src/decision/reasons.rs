@@ -29,7 +29,7 @@ reasons! {
     /// The time to live has passed, before or after it was queued.
     EXPIRED = "expired": "its time to live had passed before the vendor accepted it",
         "send with a longer `ttl_seconds`; if deliveries wait that long, look at the credential's state and the vendor's answers";
-    /// APNs allows 64 bytes.
+    /// The shortest limit of any vendor is 64 bytes.
     COLLAPSE_TOO_LONG = "collapse-too-long": "the collapse key is longer than 64 bytes",
         "use a shorter key, such as a hash of yours";
     /// S79.

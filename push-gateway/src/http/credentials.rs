@@ -21,7 +21,7 @@ use crate::credentials::{CredentialInfo, LaneStatus, Upload};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CredentialBody {
-    /// The provider plugin, as in `apns`.
+    /// The provider plugin, by its name in the registry.
     provider: String,
     /// Its configuration, with files' contents instead of their names.
     #[schema(value_type = Object)]

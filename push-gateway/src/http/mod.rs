@@ -303,7 +303,8 @@ async fn bound(State(api): State<Arc<Api>>, request: Request, next: Next) -> Res
             }
         }
     };
-    api.gateway.0.metrics.response(response.status().as_u16());
+    let metrics = &api.gateway.0.metrics;
+    metrics.responses(response.status().as_str(), 1);
     response
 }
 

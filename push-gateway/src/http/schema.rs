@@ -154,7 +154,7 @@ pub(super) struct OverridesDoc {
     fields: Option<serde_json::Value>,
 }
 
-/// Push settings for Apple devices only.
+/// Push settings for the channel `apns`, in Tencent's spelling.
 #[derive(ToSchema)]
 #[schema(as = ApnsInfo)]
 pub(super) struct ApnsDoc {

@@ -15,6 +15,7 @@ use tokio::{
     sync::{Notify, mpsc, watch},
     task::JoinSet,
 };
+use tracing::Instrument;
 
 use super::{
     Shared,
@@ -406,12 +407,15 @@ impl Round<'_> {
             .shared
             .clock
             .sleep(self.shared.settings.attempt_timeout);
-        flights.spawn(async move {
+        let span =
+            tracing::debug_span!("delivery", batch = %batch.id, targets = batch.targets.len());
+        let send = async move {
             tokio::select! {
                 () = provider.send(batch, verdicts) => {}
                 () = deadline => {}
             }
-        });
+        };
+        flights.spawn(send.instrument(span));
     }
 }
 

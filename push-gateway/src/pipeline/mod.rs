@@ -26,6 +26,7 @@ use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
 };
+use tracing::Instrument;
 
 pub(crate) use self::settle::LateVerdict;
 use self::{
@@ -82,7 +83,7 @@ impl Shared {
         cell.credential.notify();
         if news {
             let credential = &cell.credential.credential;
-            self.metrics.alarm(&credential.app, cause.code);
+            self.metrics.alarms(credential.app.as_str(), cause.code, 1);
             tracing::error!(
                 ?credential,
                 reason = cause.code,
@@ -206,15 +207,16 @@ impl Pipeline {
             items: items.downgrade(),
         };
         lanes.cells.insert(lane.clone(), running.clone());
-        lanes.tasks.spawn(lane::dispatch(
+        let span = tracing::info_span!("lane", app = %lane.credential.app, certificate = %lane.credential.certificate, class = %lane.class);
+        let dispatch = lane::dispatch(
             Arc::clone(&self.shared),
             Arc::clone(&cell),
             items,
             self.stop.subscribe(),
-        ));
-        lanes
-            .tasks
-            .spawn(settle::settle(Arc::clone(&self.shared), cell, inbox));
+        );
+        lanes.tasks.spawn(dispatch.instrument(span.clone()));
+        let settle = settle::settle(Arc::clone(&self.shared), cell, inbox);
+        lanes.tasks.spawn(settle.instrument(span));
         Some(running)
     }
 
@@ -301,9 +303,12 @@ impl Pipeline {
             let facts = shared.vault.load(credential).await;
             if let Ok(Ok(loaded)) = facts {
                 let channel = &loaded.facts.channel;
-                shared
-                    .metrics
-                    .settled(&credential.app, channel, reason.code, count);
+                shared.metrics.settled(
+                    credential.app.as_str(),
+                    channel.as_str(),
+                    reason.code,
+                    count,
+                );
             }
         }
         if cancelled.len() >= EXPIRED_PORTION {

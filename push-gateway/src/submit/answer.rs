@@ -90,12 +90,13 @@ impl Inner {
             }
             answers.push(answer);
         }
-        self.metrics.messages(app, planned.messages.len() as u64);
+        self.metrics
+            .messages(app.as_str(), planned.messages.len() as u64);
         for (reason, count) in skips {
-            self.metrics.skipped(app, reason, count);
+            self.metrics.skipped(app.as_str(), reason, count);
         }
         for (channel, count) in &channels {
-            self.metrics.queued(app, channel, *count);
+            self.metrics.queued(app.as_str(), channel.as_str(), *count);
         }
         self.recorder.append(events);
         answers

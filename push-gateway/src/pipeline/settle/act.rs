@@ -51,10 +51,14 @@ pub(super) async fn act(shared: &Shared, cell: &Cell, outcome: Outcome, now: Tim
     }
     if let Some(channel) = cell.channel().or_else(|| first_channel(&done)) {
         for (kind, count) in outcome.verdicts {
-            shared.metrics.verdicts(app, &channel, kind, count);
+            shared
+                .metrics
+                .verdicts(app.as_str(), channel.as_str(), kind, count);
         }
         for (reason, count) in settled {
-            shared.metrics.settled(app, &channel, reason, count);
+            shared
+                .metrics
+                .settled(app.as_str(), channel.as_str(), reason, count);
         }
     }
     shared.recorder.append(events);

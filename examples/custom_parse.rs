@@ -120,7 +120,7 @@ async fn main() -> Result {
     )
     .await?;
     // `aps`, `ext` and the delivery's id.
-    assert_eq!(notes(), ["saw 3 keys, from bob", "chat with bob"]);
+    assert_eq!(notes(), ["saw 4 keys, from bob", "chat with bob"]);
 
     println!("a push about an order, whose payload names bob's chat, too: the app takes it over");
     let ext = json!({
@@ -139,7 +139,7 @@ async fn main() -> Result {
         |it| matches!(it, Event::Intercepted { by } if by == "orders"),
     )
     .await?;
-    assert_eq!(notes(), ["saw 3 keys, from bob", "order"]);
+    assert_eq!(notes(), ["saw 4 keys, from bob", "order"]);
     assert_eq!(client.counts().get("opened"), Some(&1));
 
     println!("the same on a cold start: the app was killed, and the click starts it");
@@ -154,7 +154,7 @@ async fn main() -> Result {
         |it| matches!(it, Event::Intercepted { by } if by == "orders"),
     )
     .await?;
-    assert_eq!(notes(), ["saw 3 keys, from bob", "order"]);
+    assert_eq!(notes(), ["saw 4 keys, from bob", "order"]);
     assert_eq!(client.counts().get("opened"), None);
 
     client.close().await;

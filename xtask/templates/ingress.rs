@@ -14,8 +14,8 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use push_core::{
-    AppId, BuildContext, Element, Error, ErrorKind, Gateway, Ingress, IngressKind, Message,
-    MessageId, MessageKind, Plugin, Result, Secret, Sender, UserId, async_trait,
+    AppId, Audience, BuildContext, Error, ErrorKind, Gateway, Ingress, IngressKind, Message,
+    MessageId, Plugin, Result, Secret, Sender, UserId, async_trait,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -97,7 +97,11 @@ impl Ingress for {{Name}} {
         &self.config.prefix
     }
 
-    async fn handle(&self, gateway: &dyn Gateway, request: Request<Bytes>) -> Response<Bytes> {
+    async fn handle(
+        &self,
+        gateway: Arc<dyn Gateway>,
+        request: Request<Bytes>,
+    ) -> Response<Bytes> {
         if request.method() != Method::POST {
             let mut response = answer(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -147,21 +151,14 @@ impl {{Name}} {
 
 impl Call {
     fn into_message(self) -> Message {
-        Message {
-            id: self.id,
-            kind: MessageKind::Chat,
-            sender: Some(Sender {
-                user: self.from,
-                nickname: String::new(),
-                face_url: String::new(),
-            }),
-            group: None,
-            receivers: self.to,
-            elements: vec![Element::Text { text: self.text }],
-            push: None,
-            online_only: false,
-            sent_at: None,
-        }
+        let sender = Sender {
+            user: self.from,
+            nickname: String::new(),
+            face_url: String::new(),
+        };
+        Message::new(self.id, Audience::Users(self.to))
+            .with_sender(sender)
+            .with_text(self.text)
     }
 }
 
@@ -186,7 +183,7 @@ fn answer(status: StatusCode, body: &Value) -> Response<Bytes> {
 mod tests {
     use std::sync::Mutex;
 
-    use push_core::{PresenceChange, RawConfig, Receipt, Submitted};
+    use push_core::{Element, PresenceChange, RawConfig, Receipt, Submitted};
     use push_testkit::{block_on, sample};
 
     use super::*;
@@ -210,11 +207,7 @@ mod tests {
             }
             let submitted = messages
                 .iter()
-                .map(|it| Submitted {
-                    message: it.id.clone(),
-                    deliveries: Vec::new(),
-                    skipped: Vec::new(),
-                })
+                .map(|message| Submitted::new(message.id.clone()))
                 .collect();
             let mut kept = self.messages.lock().expect("no test panics with the lock");
             kept.extend(messages);
@@ -246,7 +239,7 @@ mod tests {
         )
     }
 
-    fn asked(gateway: &Kept, method: Method, secret: &str, body: &'static str) -> Response<Bytes> {
+    fn asked(gateway: &Arc<Kept>, method: Method, secret: &str, body: &'static str) -> Response<Bytes> {
         let ingress = built({{Name}}::EXAMPLE).expect("the example is a configuration");
         let request = Request::builder()
             .method(method)
@@ -254,18 +247,20 @@ mod tests {
             .header(header::AUTHORIZATION, format!("Bearer {secret}"))
             .body(Bytes::from_static(body.as_bytes()))
             .expect("a request");
+        let gateway: Arc<dyn Gateway> = Arc::<Kept>::clone(gateway);
         block_on(ingress.handle(gateway, request))
     }
 
     #[test]
     fn a_call_becomes_a_message() {
-        let gateway = Kept::default();
+        let gateway = Arc::new(Kept::default());
         let response = asked(&gateway, Method::POST, SECRET, BODY);
         assert_eq!(response.status(), StatusCode::ACCEPTED);
         let messages = gateway.messages.lock().unwrap();
         assert_eq!(messages.len(), 1);
         assert_eq!(messages[0].id.as_str(), "m-1");
-        assert_eq!(messages[0].receivers[0].as_str(), "bob");
+        let bob = UserId::new("bob").unwrap();
+        assert_eq!(messages[0].audience, Audience::user(bob));
         assert_eq!(
             messages[0].elements,
             [Element::Text {
@@ -277,7 +272,7 @@ mod tests {
     #[test]
     fn nobody_without_the_secret_is_heard() {
         for secret in ["", "at least sixteen byteS", "at least sixteen bytes and more"] {
-            let gateway = Kept::default();
+            let gateway = Arc::new(Kept::default());
             let response = asked(&gateway, Method::POST, secret, BODY);
             assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{secret}");
             assert!(gateway.messages.lock().unwrap().is_empty());
@@ -287,10 +282,10 @@ mod tests {
     #[test]
     fn what_is_no_call_is_refused() {
         for body in ["", "null", "{}", r#"{"id": "", "from": "a", "to": [], "text": ""}"#] {
-            let response = asked(&Kept::default(), Method::POST, SECRET, body);
+            let response = asked(&Arc::default(), Method::POST, SECRET, body);
             assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body}");
         }
-        let response = asked(&Kept::default(), Method::GET, SECRET, "");
+        let response = asked(&Arc::default(), Method::GET, SECRET, "");
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
     }
 
@@ -301,10 +296,10 @@ mod tests {
             (ErrorKind::Invalid, StatusCode::BAD_REQUEST),
             (ErrorKind::Internal, StatusCode::INTERNAL_SERVER_ERROR),
         ] {
-            let gateway = Kept {
+            let gateway = Arc::new(Kept {
                 refusal: Some(kind),
                 ..Kept::default()
-            };
+            });
             let response = asked(&gateway, Method::POST, SECRET, BODY);
             assert_eq!(response.status(), status);
         }

@@ -236,7 +236,7 @@ pub enum Cancel {
         /// Up to which time it was read.
         until: Timestamp,
     },
-    /// Those of one credential whose life has ended and that are not leased: nobody leases them while the credential is
+    /// Those of one credential whose life has ended and that are not leased: none is leased while the credential is
     /// suspended. Fences nothing.
     Expired(CredentialRef),
 }

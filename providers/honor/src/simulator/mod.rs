@@ -1,7 +1,7 @@
 //! Honor's account service, push service and phones on 127.0.0.1, as strict as Honor's guide to downlink messages.
 //!
 //! The limits are the guide's, read a second time and not taken from the provider. Assumed, because it could not be read
-//! or nobody has recorded it (November 2026):
+//! or is not recorded in any source (November 2026):
 //!
 //! | what | here |
 //! |---|---|

@@ -18,7 +18,8 @@ use serde_json::Value;
 
 use crate::{
     decision::{CredentialFacts, Credentials, reasons},
-    receipt::Callbacks,
+    lane_status::LaneStatus,
+    receipt_address::ReceiptAddresses,
     seal::Sealer,
 };
 
@@ -108,33 +109,6 @@ impl Expiry {
     }
 }
 
-/// Whether the deliveries of a credential travel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LaneStatus {
-    /// They do.
-    Open,
-    /// They wait for the vendor to recover.
-    BackingOff {
-        /// Until when.
-        until: Timestamp,
-        /// The code of a [`Reason`].
-        reason: &'static str,
-        /// The vendor's code or message that led to it.
-        evidence: String,
-    },
-    /// They wait for an operator, or for the next trial to succeed.
-    Suspended {
-        /// The code of a [`Reason`].
-        reason: &'static str,
-        /// Since when.
-        since: Timestamp,
-        /// When one delivery is tried next.
-        probe_at: Timestamp,
-        /// The vendor's code or message that led to it.
-        evidence: String,
-    },
-}
-
 /// A credential built into its provider.
 #[derive(Debug)]
 pub(crate) struct Loaded {
@@ -171,7 +145,7 @@ pub(crate) struct Vault {
     registry: Arc<Registry>,
     context: BuildContext,
     sealer: Sealer,
-    callbacks: Callbacks,
+    receipt_addresses: ReceiptAddresses,
     cache: Mutex<HashMap<CredentialRef, Cached>>,
     generations: AtomicU64,
 }
@@ -188,14 +162,14 @@ impl Vault {
         registry: Arc<Registry>,
         context: BuildContext,
         sealer: Sealer,
-        callbacks: Callbacks,
+        receipt_addresses: ReceiptAddresses,
     ) -> Self {
         Self {
             store,
             registry,
             context,
             sealer,
-            callbacks,
+            receipt_addresses,
             cache: Mutex::default(),
             generations: AtomicU64::new(1),
         }
@@ -361,7 +335,7 @@ impl Vault {
                     Error::new(ErrorKind::Corrupt, "the sealed configuration is not JSON")
                 })?;
                 let raw = RawConfig::from_json(&config)?;
-                let receipts = self.callbacks.address(&reference(stored))?;
+                let receipts = self.receipt_addresses.address(&reference(stored))?;
                 let context = self.context.clone().with_receipts(receipts);
                 self.registry
                     .build::<ProviderKind>(&stored.provider, raw, &context)

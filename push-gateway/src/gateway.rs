@@ -15,9 +15,11 @@ use tracing::Instrument;
 use crate::{
     credentials::{CredentialInfo, Expiry, Upload, Vault, reference},
     metrics::{Metrics, Snapshot},
-    pipeline::{Pipeline, PipelineParts},
-    receipt::{Callbacks, ReceiptKeys},
+    pipeline::Pipeline,
+    receipt_address::ReceiptAddresses,
+    receipt_key::ReceiptKeys,
     seal::{MasterKey, Sealer, random},
+    services::Services,
     settings::Settings,
     ticket::{Ticket, Tickets},
     trace::Recorder,
@@ -48,17 +50,11 @@ pub struct Parts {
 pub struct Gateway(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) queue: Arc<dyn Queue>,
-    pub(crate) vault: Arc<Vault>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) settings: Settings,
+    pub(crate) services: Arc<Services>,
     pub(crate) tickets: Tickets,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) recorder: Arc<Recorder>,
     pub(crate) pipeline: Pipeline,
     pub(crate) receipt_keys: ReceiptKeys,
-    pub(crate) callbacks: Callbacks,
+    pub(crate) receipt_addresses: ReceiptAddresses,
     background: Mutex<JoinSet<()>>,
 }
 
@@ -84,38 +80,30 @@ impl Gateway {
             Arc::clone(&metrics),
             settings.limits.trace_buffer,
         ));
-        let callbacks = Callbacks::new(&parts.master_key, settings.public_url.as_deref())?;
+        let receipt_addresses =
+            ReceiptAddresses::new(&parts.master_key, settings.public_url.as_deref())?;
         let vault = Arc::new(Vault::new(
             Arc::clone(&parts.store),
             parts.registry,
             BuildContext::new(Arc::clone(&parts.clock)).with_addresses(settings.addresses.clone()),
             Sealer::new(&parts.master_key)?,
-            callbacks.clone(),
+            receipt_addresses.clone(),
         ));
-        let pipeline = Pipeline::new(
-            PipelineParts {
-                store: Arc::clone(&parts.store),
-                queue: Arc::clone(&parts.queue),
-                vault: Arc::clone(&vault),
-                clock: Arc::clone(&parts.clock),
-                recorder: Arc::clone(&recorder),
-                metrics: Arc::clone(&metrics),
-                settings: settings.pipeline.clone(),
-            },
-            seed,
-        );
-        Ok(Self(Arc::new(Inner {
+        let services = Arc::new(Services {
             store: parts.store,
             queue: parts.queue,
             vault,
             clock: parts.clock,
+            recorder,
+            metrics,
+            settings,
+        });
+        Ok(Self(Arc::new(Inner {
             tickets: Tickets::new(&parts.master_key)?,
             receipt_keys: ReceiptKeys::new(&parts.master_key)?,
-            callbacks,
-            settings,
-            metrics,
-            recorder,
-            pipeline,
+            receipt_addresses,
+            pipeline: Pipeline::new(Arc::clone(&services), seed),
+            services,
             background: Mutex::default(),
         })))
     }
@@ -135,7 +123,7 @@ impl Gateway {
         }
         self.0.pipeline.start();
         let inner = Arc::clone(&self.0);
-        background.spawn(async move { inner.recorder.run().await });
+        background.spawn(async move { inner.services.recorder.run().await });
         let inner = Arc::clone(&self.0);
         background.spawn(async move { inner.pipeline.sweep().await });
         let inner = Arc::clone(&self.0);
@@ -167,7 +155,7 @@ impl Gateway {
                 .unwrap_or_else(PoisonError::into_inner),
         );
         background.shutdown().await;
-        self.0.recorder.flush().await;
+        self.0.services.recorder.flush().await;
     }
 
     /// Runs `work` to its end even if the caller drops this future.
@@ -185,12 +173,12 @@ impl Gateway {
 
     /// The counters.
     pub fn metrics(&self) -> Snapshot {
-        self.0.metrics.snapshot()
+        self.0.services.metrics.snapshot()
     }
 
     /// The time by the gateway's clock.
     pub fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        self.0.services.clock.now()
     }
 
     /// Issues a ticket for a phone on which `user` is logged in, good for `life`.
@@ -219,7 +207,7 @@ impl Gateway {
     pub async fn add_credential(&self, app: &AppId, upload: Upload) -> Result<CredentialInfo> {
         let (inner, app) = (Arc::clone(&self.0), app.clone());
         self.detached(async move {
-            let stored = inner.vault.add(&app, upload).await?;
+            let stored = inner.services.vault.add(&app, upload).await?;
             // Registrations may have waited for this id.
             inner.pipeline.resume(&reference(&stored)).await?;
             Ok(inner.info(stored))
@@ -239,7 +227,7 @@ impl Gateway {
     ) -> Result<CredentialInfo> {
         let (inner, credential) = (Arc::clone(&self.0), credential.clone());
         self.detached(async move {
-            let stored = inner.vault.rotate(&credential, upload).await?;
+            let stored = inner.services.vault.rotate(&credential, upload).await?;
             inner.pipeline.resume(&credential).await?;
             Ok(inner.info(stored))
         })
@@ -253,7 +241,7 @@ impl Gateway {
     pub async fn resume_credential(&self, credential: &CredentialRef) -> Result<CredentialInfo> {
         let (inner, credential) = (Arc::clone(&self.0), credential.clone());
         self.detached(async move {
-            let stored = inner.vault.stored(&credential).await?;
+            let stored = inner.services.vault.stored(&credential).await?;
             inner.pipeline.resume(&credential).await?;
             Ok(inner.info(stored))
         })
@@ -268,8 +256,8 @@ impl Gateway {
     pub async fn remove_credential(&self, credential: &CredentialRef) -> Result<()> {
         let (inner, credential) = (Arc::clone(&self.0), credential.clone());
         self.detached(async move {
-            inner.vault.stored(&credential).await?;
-            inner.vault.remove(&credential).await?;
+            inner.services.vault.stored(&credential).await?;
+            inner.services.vault.remove(&credential).await?;
             Ok(())
         })
         .await
@@ -280,7 +268,7 @@ impl Gateway {
     /// # Errors
     /// Those of the store.
     pub async fn credentials(&self, app: &AppId) -> Result<Vec<CredentialInfo>> {
-        let stored = self.0.store.credentials(Some(app)).await?;
+        let stored = self.0.services.store.credentials(Some(app)).await?;
         Ok(stored.into_iter().map(|it| self.0.info(it)).collect())
     }
 
@@ -289,7 +277,7 @@ impl Gateway {
     /// # Errors
     /// [`ErrorKind::NotFound`] if there is no such credential, [`ErrorKind::Unavailable`] if the vendor cannot be asked.
     pub async fn verify_credential(&self, credential: &CredentialRef) -> Result<Health> {
-        self.0.vault.verify(credential).await
+        self.0.services.vault.verify(credential).await
     }
 
     /// Replaces the tags of a user, by which [`Audience::Tags`](push_core::Audience::Tags) selects.
@@ -305,7 +293,7 @@ impl Gateway {
                 format!("a user has at most {} tags", Tag::MAX_PER_USER),
             ));
         }
-        self.0.store.set_tags(app, user, tags).await
+        self.0.services.store.set_tags(app, user, tags).await
     }
 
     /// The tags of a user, sorted.
@@ -313,7 +301,7 @@ impl Gateway {
     /// # Errors
     /// Those of the store.
     pub async fn tags(&self, app: &AppId, user: &UserId) -> Result<Vec<Tag>> {
-        self.0.store.tags(app, user).await
+        self.0.services.store.tags(app, user).await
     }
 
     /// A page of the trace events that `query` selects, newest first.
@@ -327,8 +315,8 @@ impl Gateway {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page<TraceEvent>> {
-        self.0.recorder.flush().await;
-        self.0.store.find(app, query, after, limit).await
+        self.0.services.recorder.flush().await;
+        self.0.services.store.find(app, query, after, limit).await
     }
 
     /// The events of one message, oldest first.
@@ -340,8 +328,8 @@ impl Gateway {
         app: &AppId,
         message: &MessageId,
     ) -> Result<Vec<TraceEvent>> {
-        self.0.recorder.flush().await;
-        self.0.store.trace_of_message(app, message).await
+        self.0.services.recorder.flush().await;
+        self.0.services.store.trace_of_message(app, message).await
     }
 
     /// The events of one delivery and of its message, oldest first.
@@ -353,19 +341,19 @@ impl Gateway {
         app: &AppId,
         delivery: push_core::DeliveryId,
     ) -> Result<Vec<TraceEvent>> {
-        self.0.recorder.flush().await;
-        self.0.store.trace_of_delivery(app, delivery).await
+        self.0.services.recorder.flush().await;
+        self.0.services.store.trace_of_delivery(app, delivery).await
     }
 }
 
 impl Inner {
     pub(crate) fn info(&self, stored: StoredCredential) -> CredentialInfo {
-        let warning = self.settings.limits.expiry_warning;
-        let receipts = self.callbacks.address(&reference(&stored));
+        let warning = self.services.settings.limits.expiry_warning;
+        let receipts = self.receipt_addresses.address(&reference(&stored));
         CredentialInfo {
             receipts: receipts.ok().flatten().map(|address| address.to_string()),
             lane: self.pipeline.status(&reference(&stored)),
-            expiry: Expiry::of(stored.expires_at, self.clock.now(), warning),
+            expiry: Expiry::of(stored.expires_at, self.services.clock.now(), warning),
             id: stored.id,
             provider: stored.provider,
             channel: stored.channel,
@@ -379,13 +367,13 @@ impl Inner {
 
     /// Now and then: notices what other gateways rotated, warns of certificates that expire, drops old traces.
     async fn keep_house(&self) {
-        let limits = &self.settings.limits;
+        let limits = &self.services.settings.limits;
         let mut warned = std::collections::HashMap::new();
         let mut pruned = Timestamp::default();
         loop {
-            match self.store.credentials(None).await {
+            match self.services.store.credentials(None).await {
                 Ok(stored) => {
-                    for credential in self.vault.forget_rotated(&stored) {
+                    for credential in self.services.vault.forget_rotated(&stored) {
                         if let Err(error) = self.pipeline.resume(&credential).await {
                             tracing::warn!(?credential, %error, "a rotated credential could not be resumed");
                         }
@@ -396,14 +384,14 @@ impl Inner {
                 }
                 Err(error) => tracing::warn!(%error, "the credentials cannot be looked at"),
             }
-            let now = self.clock.now();
+            let now = self.services.clock.now();
             if now.since(pruned) >= limits.traces / 24 {
                 pruned = now;
-                if let Err(error) = self.store.prune_traces(now - limits.traces).await {
+                if let Err(error) = self.services.store.prune_traces(now - limits.traces).await {
                     tracing::warn!(%error, "old traces could not be dropped");
                 }
             }
-            self.clock.sleep(limits.housekeeping).await;
+            self.services.clock.sleep(limits.housekeeping).await;
         }
     }
 
@@ -416,13 +404,13 @@ impl Inner {
         let Some(expires_at) = stored.expires_at else {
             return;
         };
-        let warning = self.settings.limits.expiry_warning;
-        let expiry = Expiry::of(Some(expires_at), self.clock.now(), warning);
+        let warning = self.services.settings.limits.expiry_warning;
+        let expiry = Expiry::of(Some(expires_at), self.services.clock.now(), warning);
         let before = warned.insert((reference(stored), expires_at), expiry);
         if expiry == Expiry::Fine || before == Some(expiry) {
             return;
         }
-        let days = expires_at.since(self.clock.now()).as_secs() / 86_400;
+        let days = expires_at.since(self.services.clock.now()).as_secs() / 86_400;
         if expiry == Expiry::Expired {
             tracing::error!(credential = ?reference(stored), "the certificate has expired: rotate it, its id stays");
         } else {
@@ -460,8 +448,8 @@ impl push_core::Gateway for Gateway {
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gateway")
-            .field("store", &self.0.store)
-            .field("queue", &self.0.queue)
+            .field("store", &self.0.services.store)
+            .field("queue", &self.0.services.queue)
             .field("pipeline", &self.0.pipeline)
             .finish_non_exhaustive()
     }

@@ -50,19 +50,24 @@ mod credentials;
 pub mod decision;
 mod gateway;
 pub mod http;
+mod lane_status;
 mod metrics;
 mod pipeline;
 mod receipt;
+mod receipt_address;
+mod receipt_key;
 mod registration;
 mod seal;
+mod services;
 mod settings;
 mod submit;
 mod ticket;
 mod trace;
 
 pub use crate::{
-    credentials::{CredentialInfo, Expiry, LaneStatus, Upload},
+    credentials::{CredentialInfo, Expiry, Upload},
     gateway::{Gateway, Parts},
+    lane_status::LaneStatus,
     metrics::{Series, Snapshot, prometheus},
     registration::{Diagnosis, Unregistered},
     seal::MasterKey,
@@ -87,7 +92,7 @@ pub mod fuzz {
         signature: &str,
         body: &[u8],
     ) -> Result<bool> {
-        let keys = crate::receipt::ReceiptKeys::new(master)?;
+        let keys = crate::receipt_key::ReceiptKeys::new(master)?;
         let signed = keys.check(app, device, signature)?;
         Ok(signed.is_some_and(|digest| digest.is_of(body)))
     }

@@ -98,7 +98,7 @@ impl Gateway {
         let inner = Arc::clone(&self.0);
         let owner = DeviceRef::new(app.clone(), user.clone(), device.clone());
         self.detached(async move {
-            let Some(ended) = inner.store.unregister(&owner, slot).await? else {
+            let Some(ended) = inner.services.store.unregister(&owner, slot).await? else {
                 return Ok(false);
             };
             inner.end(&owner.app, vec![ended]).await?;
@@ -129,7 +129,7 @@ impl Inner {
         check_facts(&body.facts)?;
         let credential = CredentialRef::new(app.clone(), body.certificate_id);
         let owner = DeviceRef::new(app.clone(), user, device);
-        let token = match self.vault.load(&credential).await? {
+        let token = match self.services.vault.load(&credential).await? {
             Ok(loaded) => loaded
                 .provider
                 .check_token(slot, &body.token)
@@ -143,13 +143,13 @@ impl Inner {
             body.certificate_id,
             body.environment,
             token,
-            self.clock.now(),
+            self.services.clock.now(),
         )
         .with_slot(slot)
         .with_instance(body.instance)
         .with_rank(body.rank);
         let ids = [registration.certificate].into();
-        let credentials = self.vault.facts(&app, &ids).await?;
+        let credentials = self.services.vault.facts(&app, &ids).await?;
         let warning = match check(&registration, &credentials) {
             Ok(_) => None,
             Err(
@@ -169,6 +169,7 @@ impl Inner {
             }
         };
         let registered = self
+            .services
             .store
             .register(&owner, &body.facts, vec![registration])
             .await?
@@ -203,24 +204,24 @@ impl Inner {
         app: &AppId,
         mut changes: Vec<PresenceChange>,
     ) -> Result<()> {
-        let now = self.clock.now();
+        let now = self.services.clock.now();
         for change in &mut changes {
             // A clock that is ahead would shut out everything reported after it.
             change.at = change.at.min(now);
         }
-        let set = self.store.set_presence(app, changes).await?;
+        let set = self.services.store.set_presence(app, changes).await?;
         self.end(app, set.ended).await
     }
 
     async fn diagnose(&self, app: &AppId, user: &UserId) -> Result<Vec<Diagnosis>> {
-        let now = self.clock.now();
-        let settings = &self.settings.decision;
+        let now = self.services.clock.now();
+        let settings = &self.services.settings.decision;
         let users = std::slice::from_ref(user);
-        let Some(receiver) = self.store.receivers(app, users).await?.pop() else {
+        let Some(receiver) = self.services.store.receivers(app, users).await?.pop() else {
             return Ok(Vec::new());
         };
         let ids = certificates(&receiver);
-        let credentials = self.vault.facts(app, &ids).await?;
+        let credentials = self.services.vault.facts(app, &ids).await?;
         let id = push_core::MessageId::new("diagnosis")?;
         let message = Message::new(id, Audience::user(user.clone())).with_text("diagnosis");
         let prepared = prepare(&message, now, settings).map_err(|reason| {

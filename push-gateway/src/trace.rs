@@ -4,7 +4,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use push_core::{Reason, Stage, Store, Timestamp, TraceEvent};
+use push_core::{Cancelled, Reason, Stage, Store, Timestamp, TraceEvent};
 use tokio::sync::Notify;
 
 use crate::metrics::Metrics;
@@ -81,6 +81,24 @@ impl fmt::Debug for Recorder {
         f.debug_struct("Recorder")
             .field("bound", &self.bound)
             .finish_non_exhaustive()
+    }
+}
+
+/// The trace event of a delivery that was cancelled.
+pub(crate) fn cancelled_event(cancelled: &Cancelled, now: Timestamp, reason: Reason) -> TraceEvent {
+    let credential = &cancelled.lane.credential;
+    TraceEvent {
+        delivery: Some(cancelled.id),
+        user: cancelled.user.clone(),
+        device: cancelled.device.clone(),
+        certificate: Some(credential.certificate),
+        ..TraceEvent::new(
+            credential.app.clone(),
+            cancelled.message.clone(),
+            now,
+            Stage::Settled,
+        )
+        .because(&reason)
     }
 }
 

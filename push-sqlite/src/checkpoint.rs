@@ -15,10 +15,10 @@ use push_core::{Error, ErrorKind, Result};
 use rusqlite::Connection;
 
 use crate::{
-    Options,
-    database::Counters,
     failure::Failure,
     file::{self, Schema},
+    options::Options,
+    stats::Counters,
 };
 
 /// The log's size in pages from which on the writer is asked to copy the rest: 16 MiB.

@@ -1,13 +1,5 @@
 //! One file and its threads.
-use std::{
-    fmt,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc};
 
 use push_core::Result;
 use rusqlite::Connection;
@@ -17,84 +9,11 @@ use crate::{
     checkpoint::{Checkpointer, Checkpoints},
     failure::Outcome,
     file::Schema,
+    options::Options,
     reader::Readers,
+    stats::{Counters, Stats},
     writer::Writer,
 };
-
-/// How a file is used.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where it is. Directories that are missing are made.
-    pub path: PathBuf,
-    /// How many threads read.
-    pub readers: usize,
-    /// A transaction is committed when its calls have this many rows.
-    pub group_rows: usize,
-    /// How long a transaction waits for calls that are expected to come. A lone call does not wait.
-    pub group_delay: Duration,
-    /// How many rows may wait to be written, over all calls; further calls wait for room.
-    pub waiting_rows: usize,
-    /// Whether only one process may have the file, by a lock on a file `<path>.lock` beside it.
-    pub exclusive: bool,
-    /// Whether a commit is on the disk when it is answered. Otherwise it survives the end of the process, but not that
-    /// of the machine.
-    pub durable: bool,
-    /// How often what was written is moved from the log into the file.
-    pub checkpoint_every: Duration,
-}
-
-impl Options {
-    /// The usual: two readers, groups of 1,000 rows and 2 ms, 100,000 rows waiting, shared, durable, a checkpoint each
-    /// second.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            readers: 2,
-            group_rows: 1000,
-            group_delay: Duration::from_millis(2),
-            waiting_rows: 100_000,
-            exclusive: false,
-            durable: true,
-            checkpoint_every: Duration::from_secs(1),
-        }
-    }
-}
-
-/// What a [`Database`] has done since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Calls that wrote.
-    pub calls: u64,
-    /// Transactions they shared.
-    pub commits: u64,
-    /// Checkpoints beside them.
-    pub checkpoints: u64,
-    /// How often the log was written to the disk for [`Database::write_synced`].
-    pub syncs: u64,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    calls: AtomicU64,
-    commits: AtomicU64,
-    checkpoints: AtomicU64,
-    syncs: AtomicU64,
-}
-
-impl Counters {
-    pub(crate) fn committed(&self, calls: usize) {
-        self.calls.fetch_add(calls as u64, Ordering::Relaxed);
-        self.commits.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn synced(&self) {
-        self.syncs.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn checkpointed(&self) {
-        self.checkpoints.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// One file. Dropping it commits what is waiting, and closes it.
 pub struct Database {
@@ -207,12 +126,7 @@ impl Database {
 
     /// What it has done so far.
     pub fn stats(&self) -> Stats {
-        Stats {
-            calls: self.counters.calls.load(Ordering::Relaxed),
-            commits: self.counters.commits.load(Ordering::Relaxed),
-            checkpoints: self.counters.checkpoints.load(Ordering::Relaxed),
-            syncs: self.counters.syncs.load(Ordering::Relaxed),
-        }
+        self.counters.stats()
     }
 
     /// How it is used.

@@ -9,7 +9,7 @@ use std::{
 use push_core::{Error, ErrorKind, Result};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 
-use crate::{Options, failure::Failure};
+use crate::{failure::Failure, options::Options};
 
 /// What a file holds.
 #[derive(Debug)]

@@ -15,13 +15,17 @@ mod checkpoint;
 mod database;
 mod failure;
 mod file;
+mod options;
 mod reader;
+mod stats;
 mod writer;
 
 pub use rusqlite;
 
 pub use crate::{
-    database::{Database, Options, Stats},
+    database::Database,
     failure::{Failure, Outcome},
     file::Schema,
+    options::Options,
+    stats::Stats,
 };

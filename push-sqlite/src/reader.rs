@@ -10,9 +10,9 @@ use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
-    Options,
     failure::{Failure, Outcome},
     file::{self, Schema},
+    options::Options,
 };
 
 /// How many reads may wait for each thread.

@@ -17,9 +17,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
     checkpoint::Checkpoints,
-    database::{Counters, Options},
     failure::{Failure, Outcome},
     file::{self, Schema},
+    options::Options,
+    stats::Counters,
 };
 
 /// The way to the thread.

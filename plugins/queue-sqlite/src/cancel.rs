@@ -16,8 +16,7 @@ use uuid::Uuid;
 use crate::{
     SqliteQueue,
     identity::Identity,
-    put::revision,
-    row::{Ending, lane_rows},
+    row::{Ending, lane_rows, revision},
     walk::{EXPIRED, PORTION, Place},
 };
 

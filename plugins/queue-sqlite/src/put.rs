@@ -15,7 +15,7 @@ use push_sqlite::{
 
 use crate::{
     identity::{self, Identity},
-    row::{Ending, Values},
+    row::{Ending, Values, revision},
 };
 
 /// Deliveries with what is computed before the writer's turn.
@@ -471,9 +471,4 @@ impl<'a> Putting<'a> {
             ])?;
         Ok(())
     }
-}
-
-/// A revision as it is stored. Revisions are microseconds, far below the largest number that SQLite holds.
-pub(crate) fn revision(revision: u64) -> i64 {
-    i64::try_from(revision).unwrap_or(i64::MAX)
 }

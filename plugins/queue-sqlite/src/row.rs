@@ -15,8 +15,6 @@ use push_sqlite::{
 };
 use uuid::Uuid;
 
-use crate::put::revision;
-
 /// The columns of a delivery that do not change while it waits, as they are written.
 pub(crate) struct Values<'a> {
     delivery: &'a Delivery,
@@ -360,4 +358,9 @@ pub(crate) fn lane_row(db: &Connection, lane: &Lane) -> Outcome<Option<i64>> {
             |row| row.get(0),
         )
         .optional()?)
+}
+
+/// A revision as it is stored. Revisions are microseconds, far below the largest number that SQLite holds.
+pub(crate) fn revision(revision: u64) -> i64 {
+    i64::try_from(revision).unwrap_or(i64::MAX)
 }

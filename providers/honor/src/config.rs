@@ -7,7 +7,7 @@ use push_http::HttpConfig;
 use push_kit::{endpoint::Endpoint, faults::Faults, intent::IntentUri};
 use serde::Deserialize;
 
-use crate::render::{CLICK_KEYS, Look};
+use crate::render::{CLICK_KEYS, Importance, Look};
 
 /// The most phones in one request. Not documented where it could be read; third-party clients use 1,000.
 const MOST_TOKENS: usize = 1000;
@@ -58,17 +58,6 @@ pub struct HonorConfig {
     /// The connection.
     #[serde(default)]
     pub http: HttpConfig,
-}
-
-/// Honor's two classes of notification.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Importance {
-    /// Marketing: two a day for a phone, five for apps of news.
-    Low,
-    /// Service and communication: no daily limit.
-    #[default]
-    Normal,
 }
 
 /// What a receipt code reports.

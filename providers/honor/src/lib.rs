@@ -25,8 +25,9 @@ mod render;
 pub mod simulator;
 
 pub use self::{
-    config::{HonorConfig, Importance, ReceiptMeaning},
+    config::{HonorConfig, ReceiptMeaning},
     provider::{Honor, HonorProvider},
+    render::Importance,
 };
 
 push_core::register_plugin!(Honor);

@@ -15,9 +15,8 @@ use push_kit::{
     },
     payload::fit,
 };
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
-
-use crate::config::Importance;
 
 /// The largest message without its tokens, in bytes. Not documented where it could be read; other Android vendors have it.
 pub(crate) const MAX_PAYLOAD: usize = 4096;
@@ -77,6 +76,17 @@ const BADGE: &[Field] = &[
     ("setNum", Whole(0, 99)),
     ("badgeClass", Text),
 ];
+
+/// Honor's two classes of notification.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Importance {
+    /// Marketing: two a day for a phone, five for apps of news.
+    Low,
+    /// Service and communication: no daily limit.
+    #[default]
+    Normal,
+}
 
 /// How all notifications of a credential look.
 pub(crate) struct Look {

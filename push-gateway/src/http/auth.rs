@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Api, extract::InPath, problem::Problem};
-use crate::{receipt::SignedDigest, seal::hex, ticket::TicketUse};
+use crate::{receipt_key::SignedDigest, seal::hex, ticket::TicketUse};
 
 /// What a key may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -15,7 +15,10 @@ use super::{
     problem::Problem,
     schema::ProblemDoc,
 };
-use crate::credentials::{CredentialInfo, LaneStatus, Upload};
+use crate::{
+    credentials::{CredentialInfo, Upload},
+    lane_status::LaneStatus,
+};
 
 /// A credential to upload.
 #[derive(Deserialize, ToSchema)]

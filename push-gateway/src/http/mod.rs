@@ -296,14 +296,14 @@ async fn bound(State(api): State<Arc<Api>>, request: Request, next: Next) -> Res
         Ok(_place) => {
             tokio::select! {
                 response = next.run(request) => response,
-                () = api.gateway.0.clock.sleep(api.settings.timeout) => overloaded(
+                () = api.gateway.0.services.clock.sleep(api.settings.timeout) => overloaded(
                     "the request took too long; what it asked for may still happen",
                     "timeout",
                 ),
             }
         }
     };
-    let metrics = &api.gateway.0.metrics;
+    let metrics = &api.gateway.0.services.metrics;
     metrics.responses(response.status().as_str(), 1);
     response
 }

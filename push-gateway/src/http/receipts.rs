@@ -54,7 +54,11 @@ async fn record(
     let credential = CredentialRef::new(app, certificate);
     let gateway = &api.gateway;
     // Before anything is kept for the app: the path alone may name any.
-    if !gateway.0.callbacks.is_secret_of(&credential, &secret) {
+    if !gateway
+        .0
+        .receipt_addresses
+        .is_secret_of(&credential, &secret)
+    {
         return Err(unknown());
     }
     let _place = place(api, &credential.app)?;

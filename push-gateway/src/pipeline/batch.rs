@@ -6,7 +6,7 @@ use push_core::{
     Timestamp,
 };
 
-use super::lane::Sendable;
+use super::attempt::Sendable;
 
 /// Deliveries that travel together.
 pub(super) struct Group {

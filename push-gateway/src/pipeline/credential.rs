@@ -9,7 +9,7 @@ use push_core::{Channel, CredentialRef, DeliveryId, DeviceToken, Reason, Timesta
 use tokio::sync::watch;
 
 use super::{backoff::Backoff, evidence::Evidence, guard::Guard};
-use crate::{credentials::LaneStatus, settings::PipelineSettings};
+use crate::{lane_status::LaneStatus, settings::PipelineSettings};
 
 /// The most refused deliveries that are remembered.
 const MAX_REFUSED: usize = 1_024;

@@ -8,7 +8,7 @@ use std::{
 use push_core::{DeviceToken, Reason, Timestamp};
 
 use super::backoff::Backoff;
-use crate::{credentials::LaneStatus, decision::reasons};
+use crate::{decision::reasons, lane_status::LaneStatus};
 
 /// From how many distinct tokens without an answer in between on a vendor counts as down. One token that always fails, or a few
 /// failures among many answers, delay only the deliveries concerned.

@@ -1,27 +1,22 @@
 //! A lane's dispatcher: leases what is due, looks up tokens, groups deliveries into batches and hands them to the provider.
-use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use push_core::{
-    Address, BatchRef, Channel, DeviceToken, Environment, Lane, Lease, LeaseId, Reason, Result,
-    SlotRef, Stage, StoredRegistration, Timestamp, TraceEvent, Verdict, VerdictSink, Verdicts,
+    Address, BatchRef, Lane, Lease, LeaseId, Reason, Result, SlotRef, Stage, StoredRegistration,
+    Timestamp, TraceEvent, Verdict, VerdictSink, Verdicts,
 };
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinSet,
 };
 use tracing::Instrument;
 
 use super::{
-    Shared,
+    attempt::{Attempt, Item, Sendable, slot_of},
     batch::{Group, group},
-    control::{Control, Next},
-    credential::CredentialCell,
+    cell::Cell,
+    control::Next,
+    shared::Shared,
 };
 use crate::{
     credentials::Loaded,
@@ -32,86 +27,6 @@ use crate::{
 const HOLD_MARGIN: Duration = Duration::from_secs(30);
 /// How long to wait after the queue or the store failed.
 const TROUBLE: Duration = Duration::from_secs(1);
-
-/// What a lane's two tasks share.
-#[derive(Debug)]
-pub(super) struct Cell {
-    pub(super) lane: Lane,
-    pub(super) credential: Arc<CredentialCell>,
-    control: Mutex<Control>,
-    changed: Notify,
-    in_flight: AtomicUsize,
-}
-
-impl Cell {
-    pub(super) fn new(lane: Lane, credential: Arc<CredentialCell>, control: Control) -> Self {
-        Self {
-            lane,
-            credential,
-            control: Mutex::new(control),
-            changed: Notify::new(),
-            in_flight: AtomicUsize::new(0),
-        }
-    }
-
-    pub(super) fn control(&self) -> MutexGuard<'_, Control> {
-        self.control.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The channel of its credential; `None` until a provider was built.
-    pub(super) fn channel(&self) -> Option<Channel> {
-        self.credential.state().channel.clone()
-    }
-
-    /// Deliveries are due after `after`.
-    pub(super) fn wake(&self, after: Duration, now: Timestamp) {
-        self.control().due_after(now, after);
-        self.changed.notify_one();
-    }
-
-    /// The control was changed.
-    pub(super) fn look(&self) {
-        self.changed.notify_one();
-    }
-
-    pub(super) fn landed(&self, count: usize) {
-        self.in_flight.fetch_sub(count, Ordering::Relaxed);
-        self.changed.notify_one();
-    }
-}
-
-/// A delivery that is ready to be sent: its token is known.
-#[derive(Debug)]
-pub(super) struct Sendable {
-    pub(super) lease: Lease,
-    pub(super) token: DeviceToken,
-    pub(super) environment: Environment,
-    /// When the app registered the token. A verdict can only cost a token that was not registered again since (S114).
-    pub(super) reported_at: Timestamp,
-}
-
-/// One batch, while it is with the provider.
-#[derive(Debug)]
-pub(super) struct Attempt {
-    pub(super) batch: BatchRef,
-    pub(super) members: Vec<Sendable>,
-    pub(super) began: Timestamp,
-    pub(super) loaded: Arc<Loaded>,
-    pub(super) trial: bool,
-    /// How often the credential had been repaired when it began.
-    pub(super) repaired: u64,
-}
-
-/// What the settle loop is given.
-#[derive(Debug)]
-pub(super) enum Item {
-    /// Verdicts on deliveries of a batch, by position.
-    Answers(Arc<Attempt>, Vec<(usize, Verdict)>),
-    /// A delivery that was not sent, and why it never will be.
-    Drop(Box<Lease>, Reason),
-    /// What the vendor reported later about a delivery it had accepted.
-    Late(Box<super::settle::LateVerdict>),
-}
 
 struct Sink {
     attempt: Arc<Attempt>,
@@ -139,10 +54,10 @@ pub(super) async fn dispatch(
         while let Some(landed) = flights.try_join_next() {
             report_panic(&cell, landed);
         }
-        let now = shared.clock.now();
+        let now = shared.services.clock.now();
         credential.borrow_and_update();
         let permit = cell.credential.state().permit(now);
-        let in_flight = cell.in_flight.load(Ordering::Relaxed);
+        let in_flight = cell.in_flight();
         let next = cell.control().next(now, &permit, in_flight);
         match next {
             Next::Lease { limit, trial } => {
@@ -155,18 +70,18 @@ pub(super) async fn dispatch(
                 };
                 if let Err(error) = round.run(&mut flights).await {
                     tracing::warn!(lane = ?cell.lane, %error, "deliveries cannot be leased");
-                    cell.control().due(shared.clock.now() + TROUBLE);
+                    cell.control().due(shared.services.clock.now() + TROUBLE);
                 }
             }
             Next::Wait(until) => {
                 let sleep = async {
                     match until {
-                        Some(until) => shared.clock.sleep(until.since(now)).await,
+                        Some(until) => shared.services.clock.sleep(until.since(now)).await,
                         None => std::future::pending().await,
                     }
                 };
                 tokio::select! {
-                    () = cell.changed.notified() => {}
+                    () = cell.changed() => {}
                     _ = credential.changed() => {}
                     () = sleep => {}
                     _ = stop.changed() => {}
@@ -181,7 +96,7 @@ pub(super) async fn dispatch(
     };
     tokio::select! {
         () = landing => {}
-        () = shared.clock.sleep(shared.settings.drain) => {
+        () = shared.services.clock.sleep(shared.services.settings.pipeline.drain) => {
             tracing::warn!(lane = ?cell.lane, "the vendor did not answer before the shutdown; what is in flight is tried again after the start");
         }
     }
@@ -208,10 +123,10 @@ impl Round<'_> {
     async fn run(self, flights: &mut JoinSet<()>) -> Result<()> {
         let (shared, cell) = (self.shared, self.cell);
         let repaired = cell.credential.state().repaired();
-        let loaded = match shared.vault.load(&cell.lane.credential).await? {
+        let loaded = match shared.services.vault.load(&cell.lane.credential).await? {
             Ok(loaded) => loaded,
             Err(unusable) => {
-                let now = shared.clock.now();
+                let now = shared.services.clock.now();
                 cell.control().due_now(now);
                 shared.suspend(
                     cell,
@@ -225,8 +140,12 @@ impl Round<'_> {
             }
         };
         cell.credential.state().channel = Some(loaded.facts.channel.clone());
-        let hold = shared.settings.attempt_timeout + HOLD_MARGIN;
-        let leases = shared.queue.lease(&cell.lane, self.limit, hold).await?;
+        let hold = shared.services.settings.pipeline.attempt_timeout + HOLD_MARGIN;
+        let leases = shared
+            .services
+            .queue
+            .lease(&cell.lane, self.limit, hold)
+            .await?;
         if leases.is_empty() {
             return Ok(());
         }
@@ -234,8 +153,8 @@ impl Round<'_> {
             // Another lane of the credential began one meanwhile.
             return self.give_back(leases).await;
         }
-        cell.in_flight.fetch_add(leases.len(), Ordering::Relaxed);
-        let now = shared.clock.now();
+        cell.leased(leases.len());
+        let now = shared.services.clock.now();
         // The queue may have leased fewer than there are.
         cell.control().due_now(now);
 
@@ -252,10 +171,13 @@ impl Round<'_> {
         let repeated = sendable
             .iter()
             .filter(|sendable| sendable.lease.attempt > 1);
-        shared.recorder.append(repeated.map(|sendable| TraceEvent {
-            attempt: Some(sendable.lease.attempt),
-            ..TraceEvent::of(&sendable.lease.delivery, now, Stage::Attempt)
-        }));
+        shared
+            .services
+            .recorder
+            .append(repeated.map(|sendable| TraceEvent {
+                attempt: Some(sendable.lease.attempt),
+                ..TraceEvent::of(&sendable.lease.delivery, now, Stage::Attempt)
+            }));
         for group in group(sendable, loaded.provider.capabilities(), now) {
             self.send(group, &loaded, repaired, now, flights);
         }
@@ -272,7 +194,7 @@ impl Round<'_> {
                     .with_batch(lease.batch)
             })
             .collect();
-        self.shared.queue.nack(returns).await?;
+        self.shared.services.queue.nack(returns).await?;
         Ok(())
     }
 
@@ -306,7 +228,7 @@ impl Round<'_> {
         let found = if slots.is_empty() {
             Vec::new()
         } else {
-            match shared.store.resolve(app, &slots).await {
+            match shared.services.store.resolve(app, &slots).await {
                 Ok(found) => found,
                 Err(error) => {
                     tracing::warn!(lane = ?cell.lane, %error, "tokens cannot be looked up");
@@ -365,7 +287,7 @@ impl Round<'_> {
     async fn r#move(&self, moved: Vec<(LeaseId, push_core::Delivery)>) {
         let count = moved.len();
         let lanes: Vec<Lane> = moved.iter().map(|(_, delivery)| delivery.lane()).collect();
-        match self.shared.queue.replace(moved).await {
+        match self.shared.services.queue.replace(moved).await {
             Ok(_) => self.shared.announce(lanes),
             // They are due again when the lease ends.
             Err(error) => {
@@ -405,8 +327,9 @@ impl Round<'_> {
         let provider = Arc::clone(&loaded.provider);
         let deadline = self
             .shared
+            .services
             .clock
-            .sleep(self.shared.settings.attempt_timeout);
+            .sleep(self.shared.services.settings.pipeline.attempt_timeout);
         let span =
             tracing::debug_span!("delivery", batch = %batch.id, targets = batch.targets.len());
         let send = async move {
@@ -416,25 +339,6 @@ impl Round<'_> {
             }
         };
         flights.spawn(send.instrument(span));
-    }
-}
-
-/// The slot that a delivery to a device goes to.
-pub(super) fn slot_of(delivery: &push_core::Delivery) -> Option<SlotRef> {
-    match &delivery.to {
-        Address::Device {
-            user,
-            device,
-            slot,
-            instance,
-        } => Some(SlotRef {
-            user: user.clone(),
-            device: device.clone(),
-            slot: *slot,
-            channel: delivery.channel.clone(),
-            instance: instance.clone(),
-        }),
-        _ => None,
     }
 }
 

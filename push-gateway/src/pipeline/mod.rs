@@ -2,14 +2,17 @@
 //!
 //! Each lane has two tasks: a dispatcher that leases and sends in batches, and a settle loop that alone acts on verdicts. The
 //! lanes of one credential share its suspension, its back-off and the suspicion against it.
+mod attempt;
 mod backoff;
 mod batch;
+mod cell;
 mod control;
 mod credential;
 mod evidence;
 mod guard;
 mod lane;
 mod settle;
+mod shared;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,8 +22,7 @@ use std::{
 };
 
 use push_core::{
-    Cancel, Cancelled, Class, Clock, CredentialRef, Lane, LaneState, Queue, Reason, Result, Store,
-    Timestamp,
+    Cancel, Cancelled, Class, CredentialRef, Lane, LaneState, Reason, Result, Timestamp,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -28,92 +30,17 @@ use tokio::{
 };
 use tracing::Instrument;
 
-pub(crate) use self::settle::LateVerdict;
+pub(crate) use self::attempt::LateVerdict;
 use self::{
-    backoff::Backoff,
-    control::Control,
-    credential::CredentialCell,
-    lane::{Cell, Item},
+    attempt::Item, backoff::Backoff, cell::Cell, control::Control, credential::CredentialCell,
+    shared::Shared,
 };
 use crate::{
-    credentials::{LaneStatus, Vault},
-    decision::reasons,
-    metrics::Metrics,
-    settings::PipelineSettings,
-    submit::cancelled_event,
-    trace::Recorder,
+    decision::reasons, lane_status::LaneStatus, services::Services, trace::cancelled_event,
 };
 
 /// How many expired deliveries one call of the queue removes.
 const EXPIRED_PORTION: usize = 2_000;
-
-/// What every lane uses.
-struct Shared {
-    store: Arc<dyn Store>,
-    queue: Arc<dyn Queue>,
-    vault: Arc<Vault>,
-    clock: Arc<dyn Clock>,
-    recorder: Arc<Recorder>,
-    metrics: Arc<Metrics>,
-    settings: PipelineSettings,
-    backoff: Backoff,
-    probe: Backoff,
-    /// Lanes that got deliveries from other lanes.
-    announced: mpsc::UnboundedSender<Lane>,
-}
-
-impl Shared {
-    /// Suspends a credential and raises the alarm, once. The first trial follows after `first_wait`, by default after
-    /// [`PipelineSettings::probe_first`].
-    fn suspend(
-        &self,
-        cell: &Cell,
-        cause: Reason,
-        evidence: &str,
-        now: Timestamp,
-        trial: bool,
-        first_wait: Option<Duration>,
-    ) {
-        let wait = first_wait.unwrap_or(self.settings.probe_first);
-        let news = cell
-            .credential
-            .state()
-            .suspend(cause, evidence, now, trial, &self.probe, wait);
-        cell.control().shrink();
-        cell.credential.notify();
-        if news {
-            let credential = &cell.credential.credential;
-            self.metrics.alarms(credential.app.as_str(), cause.code, 1);
-            tracing::error!(
-                ?credential,
-                reason = cause.code,
-                evidence,
-                "{}; {}",
-                cause.text,
-                cause.advice
-            );
-        }
-    }
-
-    /// Wakes other lanes, which got deliveries.
-    fn announce(&self, lanes: Vec<Lane>) {
-        for lane in lanes {
-            // The pipeline listens for as long as lanes run.
-            drop(self.announced.send(lane));
-        }
-    }
-}
-
-/// What a pipeline is made of.
-pub(crate) struct PipelineParts {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) queue: Arc<dyn Queue>,
-    pub(crate) vault: Arc<Vault>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) recorder: Arc<Recorder>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) settings: PipelineSettings,
-}
 
 /// All lanes.
 pub(crate) struct Pipeline {
@@ -140,20 +67,14 @@ struct Running {
 }
 
 impl Pipeline {
-    pub(crate) fn new(parts: PipelineParts, seed: u64) -> Self {
-        let settings = parts.settings;
+    pub(crate) fn new(services: Arc<Services>, seed: u64) -> Self {
+        let settings = &services.settings.pipeline;
         let (announced, inbox) = mpsc::unbounded_channel();
         Self {
             shared: Arc::new(Shared {
-                store: parts.store,
-                queue: parts.queue,
-                vault: parts.vault,
-                clock: parts.clock,
-                recorder: parts.recorder,
-                metrics: parts.metrics,
                 backoff: Backoff::new(settings.backoff_base, settings.backoff_max, seed),
                 probe: Backoff::new(settings.probe_first, settings.probe_max, seed),
-                settings,
+                services,
                 announced,
             }),
             lanes: Mutex::default(),
@@ -173,7 +94,7 @@ impl Pipeline {
 
     /// Deliveries of these lanes are due now.
     pub(crate) fn wake<'a>(&self, lanes: impl IntoIterator<Item = &'a Lane>) {
-        let now = self.shared.clock.now();
+        let now = self.shared.services.clock.now();
         for lane in lanes {
             self.wake_after(lane, Duration::ZERO, now);
         }
@@ -194,7 +115,7 @@ impl Pipeline {
         if !lanes.running {
             return None;
         }
-        let settings = &self.shared.settings;
+        let settings = &self.shared.services.settings.pipeline;
         let credential = lanes
             .credentials
             .entry(lane.credential.clone())
@@ -223,11 +144,15 @@ impl Pipeline {
     /// Looks for lanes that were not announced, now and then, until the future is dropped.
     pub(crate) async fn sweep(&self) {
         loop {
-            match self.shared.queue.lanes().await {
+            match self.shared.services.queue.lanes().await {
                 Ok(states) => self.see_to(states).await,
                 Err(error) => tracing::warn!(%error, "the queue does not return its lanes"),
             }
-            self.shared.clock.sleep(self.shared.settings.sweep).await;
+            self.shared
+                .services
+                .clock
+                .sleep(self.shared.services.settings.pipeline.sweep)
+                .await;
         }
     }
 
@@ -242,10 +167,10 @@ impl Pipeline {
     async fn see_to(&self, states: Vec<LaneState>) {
         let full = states
             .iter()
-            .filter(|state| state.depth >= self.shared.settings.lane_depth)
+            .filter(|state| state.depth >= self.shared.services.settings.pipeline.lane_depth)
             .map(|state| state.lane.clone());
         self.lanes().full = full.collect();
-        let now = self.shared.clock.now();
+        let now = self.shared.services.clock.now();
         for state in &states {
             self.wake_after(&state.lane, state.next_due, now);
         }
@@ -266,7 +191,7 @@ impl Pipeline {
     async fn drop_expired(&self, credential: &CredentialRef) {
         let expired = Cancel::Expired(credential.clone());
         loop {
-            let queue = &self.shared.queue;
+            let queue = &self.shared.services.queue;
             let gone = match queue
                 .cancel(&credential.app, &expired, EXPIRED_PORTION)
                 .await
@@ -290,20 +215,20 @@ impl Pipeline {
             return;
         }
         let shared = &self.shared;
-        let now = shared.clock.now();
+        let now = shared.services.clock.now();
         let events = cancelled
             .iter()
             .map(|cancelled| cancelled_event(cancelled, now, reason));
-        shared.recorder.append(events);
+        shared.services.recorder.append(events);
         let mut counts: HashMap<&CredentialRef, u64> = HashMap::new();
         for cancelled in cancelled {
             *counts.entry(&cancelled.lane.credential).or_default() += 1;
         }
         for (credential, count) in counts {
-            let facts = shared.vault.load(credential).await;
+            let facts = shared.services.vault.load(credential).await;
             if let Ok(Ok(loaded)) = facts {
                 let channel = &loaded.facts.channel;
-                shared.metrics.settled(
+                shared.services.metrics.settled(
                     credential.app.as_str(),
                     channel.as_str(),
                     reason.code,
@@ -313,7 +238,7 @@ impl Pipeline {
         }
         if cancelled.len() >= EXPIRED_PORTION {
             // Many portions at once would overflow what may wait to be stored.
-            shared.recorder.flush().await;
+            shared.services.recorder.flush().await;
         }
     }
 
@@ -329,10 +254,10 @@ impl Pipeline {
 
     /// The credential was repaired: its tokens are released, and its deliveries go at once.
     pub(crate) async fn resume(&self, credential: &CredentialRef) -> Result<()> {
-        let released = self.shared.store.release(credential).await?;
-        let hastened = self.shared.queue.hasten(credential).await?;
+        let released = self.shared.services.store.release(credential).await?;
+        let hastened = self.shared.services.queue.hasten(credential).await?;
         tracing::info!(?credential, released, hastened, "the credential is resumed");
-        let now = self.shared.clock.now();
+        let now = self.shared.services.clock.now();
         let cells: Vec<Arc<Cell>> = {
             let lanes = self.lanes();
             if let Some(cell) = lanes.credentials.get(credential) {
@@ -352,7 +277,7 @@ impl Pipeline {
         }
         if hastened > 0 {
             // Lanes that do not run yet.
-            let states = self.shared.queue.lanes().await?;
+            let states = self.shared.services.queue.lanes().await?;
             for state in states {
                 if state.lane.credential == *credential {
                     self.wake_after(&state.lane, state.next_due, now);
@@ -364,7 +289,7 @@ impl Pipeline {
 
     /// Whether the deliveries of `credential` are sent.
     pub(crate) fn status(&self, credential: &CredentialRef) -> LaneStatus {
-        let now = self.shared.clock.now();
+        let now = self.shared.services.clock.now();
         let lanes = self.lanes();
         let Some(cell) = lanes.credentials.get(credential) else {
             return LaneStatus::Open;

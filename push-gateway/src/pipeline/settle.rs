@@ -1,23 +1,25 @@
 //! The one place that acts on verdicts: a lane's settle loop.
 mod act;
+mod answer;
+mod outcome;
 mod survey;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use push_core::{
-    BatchRef, Delivery, DeviceToken, Lease, LeaseId, Reason, Retry, Return, Scope, Stage,
-    Timestamp, TokenFault, TraceEvent, Verdict, VerdictKind,
+    BatchRef, Lease, Reason, Retry, Return, Stage, Timestamp, TraceEvent, Verdict, VerdictKind,
 };
 use tokio::sync::mpsc;
 
-use self::survey::{Survey, survey};
+use self::{
+    answer::{floor_of, reason_of},
+    outcome::{Outcome, TokenAct},
+    survey::{Survey, survey},
+};
 use super::{
-    Shared,
-    lane::{Attempt, Cell, Item, Sendable},
+    attempt::{Attempt, Item, LateVerdict, Sendable},
+    cell::Cell,
+    shared::Shared,
 };
 use crate::decision::reasons;
 
@@ -25,19 +27,6 @@ use crate::decision::reasons;
 const BATCH: usize = 1024;
 /// How much longer than the next trial a delivery waits that the vendor refused with the credential: others are tried first.
 const BEHIND_TRIAL: Duration = Duration::from_secs(1);
-
-/// A verdict that a vendor reported after it had accepted the push.
-#[derive(Debug)]
-pub(crate) struct LateVerdict {
-    /// The token it concerns.
-    pub(crate) token: DeviceToken,
-    /// What the vendor reported.
-    pub(crate) verdict: Verdict,
-    /// When it happened, by the vendor's clock, but not in the future.
-    pub(crate) at: Timestamp,
-    /// An event of the delivery, if it is known.
-    pub(crate) event: Option<TraceEvent>,
-}
 
 /// Runs until the dispatcher and every batch have ended.
 pub(super) async fn settle(
@@ -48,7 +37,7 @@ pub(super) async fn settle(
     let mut batch = Vec::new();
     while items.recv_many(&mut batch, BATCH).await > 0 {
         let landed = batch.iter().map(deliveries).sum();
-        let now = shared.clock.now();
+        let now = shared.services.clock.now();
         let items = merge(std::mem::take(&mut batch));
         let outcome = judge_all(&shared, &cell, items, now);
         act::act(&shared, &cell, outcome, now).await;
@@ -81,27 +70,6 @@ fn deliveries(item: &Item) -> usize {
         Item::Drop(..) => 1,
         Item::Late(_) => 0,
     }
-}
-
-/// What is to be done about a batch of items.
-#[derive(Default)]
-struct Outcome {
-    done: Vec<(LeaseId, Delivery, Reason)>,
-    tokens: Vec<TokenAct>,
-    again: Vec<Return>,
-    events: Vec<TraceEvent>,
-    verdicts: BTreeMap<&'static str, u64>,
-}
-
-/// What is to be done about a token, and about the delivery that it was tried for.
-struct TokenAct {
-    token: DeviceToken,
-    /// As of when: the app may have registered the token again since.
-    since: Timestamp,
-    /// Quarantine it for this reason; `None` removes it.
-    quarantine: Option<Reason>,
-    /// The delivery; `None` for a late verdict.
-    lease: Option<Lease>,
 }
 
 /// What is to be done about one delivery.
@@ -270,7 +238,7 @@ impl Judging<'_> {
             VerdictKind::Unavailable(_) | VerdictKind::RateLimited(_)
         );
         // What may have been sent is not sent without end. What certainly was not ends with its life.
-        if repeats && lease.attempt >= self.shared.settings.max_attempts {
+        if repeats && lease.attempt >= self.shared.services.settings.pipeline.max_attempts {
             return Act::Done(reasons::ATTEMPTS_EXHAUSTED);
         }
         let wait = match self.survey.until(verdict.kind) {
@@ -318,48 +286,4 @@ fn judge_late(late: LateVerdict, survey: &Survey, now: Timestamp, outcome: &mut 
         token: Some(late.token.fingerprint()),
         ..event.because(&reason_of(kind))
     }));
-}
-
-fn floor_of(verdict: &Verdict) -> Duration {
-    match verdict.retry {
-        Retry::After(floor) => floor.min(Retry::MAX_AFTER),
-        _ => Duration::ZERO,
-    }
-}
-
-fn reason_of(kind: VerdictKind) -> Reason {
-    match kind {
-        VerdictKind::Accepted => reasons::VENDOR_ACCEPTED,
-        VerdictKind::TokenDead { .. } => reasons::TOKEN_DEAD,
-        VerdictKind::TokenUnusable(TokenFault::Environment) => reasons::ENVIRONMENT_MISMATCH,
-        VerdictKind::TokenUnusable(TokenFault::App) => reasons::TOKEN_OF_ANOTHER_APP,
-        VerdictKind::TokenUnusable(TokenFault::Muted) => reasons::TOKEN_MUTED,
-        VerdictKind::TokenUnusable(TokenFault::NotATester) => reasons::TOKEN_NOT_A_TESTER,
-        VerdictKind::TokenUnusable(_) => reasons::TOKEN_INACTIVE,
-        VerdictKind::TargetRefused => reasons::TARGET_REFUSED,
-        VerdictKind::CredentialRefused => reasons::CREDENTIAL_REFUSED,
-        VerdictKind::PayloadRefused => reasons::PAYLOAD_REFUSED,
-        VerdictKind::RateLimited(_) => reasons::RATE_LIMITED,
-        VerdictKind::Unavailable(_) => reasons::VENDOR_UNAVAILABLE,
-        _ => reasons::NO_ANSWER,
-    }
-}
-
-/// The vendor's error code, or its message.
-fn evidence(verdict: &Verdict) -> String {
-    let answer = &verdict.answer;
-    let words = [&answer.code, &answer.text]
-        .into_iter()
-        .find(|words| !words.is_empty());
-    match (answer.status, words) {
-        (Some(status), Some(words)) => format!("{status} {words}"),
-        (Some(status), None) => status.to_string(),
-        (None, Some(words)) => words.clone(),
-        (None, None) => String::new(),
-    }
-}
-
-/// Whether an answer concerns more than the delivery and its token.
-const fn is_wide(scope: Scope) -> bool {
-    matches!(scope, Scope::Class | Scope::Credential)
 }

@@ -1,5 +1,4 @@
-//! Receipts that vendors post: the address of each credential, and what is recorded of them.
-use aws_lc_rs::hmac;
+//! Receipts that vendors post.
 use bytes::Bytes;
 use push_core::{
     AppId, CredentialRef, DeliveryId, DeviceToken, Error, ErrorKind, Late, Mark, Result, Stage,
@@ -9,75 +8,10 @@ use push_core::{
 use crate::{
     gateway::{Gateway, Inner},
     pipeline::LateVerdict,
-    seal::{MasterKey, hex, hex_text, parts},
 };
 
 /// How many events of a message to one device are looked at to find the delivery that a receipt concerns.
 const EVENTS: usize = 64;
-
-/// Makes and checks the addresses to which vendors post receipts: `/v1/vendor-receipts/{app}/{certificate}/{secret}`. The secret
-/// is a MAC of the credential, since not every vendor signs what it posts.
-#[derive(Clone)]
-pub(crate) struct Callbacks {
-    key: hmac::Key,
-    origin: Option<String>,
-}
-
-impl Callbacks {
-    pub(crate) fn new(master: &MasterKey, public_url: Option<&str>) -> Result<Self> {
-        Ok(Self {
-            key: master.mac("vendor receipts v1")?,
-            origin: public_url.map(|url| url.trim_end_matches('/').to_owned()),
-        })
-    }
-
-    /// The address of `credential`; `None` if vendors cannot reach the gateway.
-    pub(crate) fn address(&self, credential: &CredentialRef) -> Result<Option<http::Uri>> {
-        let Some(origin) = &self.origin else {
-            return Ok(None);
-        };
-        let app: String = percent_encoding::utf8_percent_encode(
-            credential.app.as_str(),
-            percent_encoding::NON_ALPHANUMERIC,
-        )
-        .collect();
-        let url = format!(
-            "{origin}/v1/vendor-receipts/{app}/{}/{}",
-            credential.certificate,
-            hex_text(self.tag(credential).as_ref())
-        );
-        url.parse()
-            .map(Some)
-            .map_err(|source: http::uri::InvalidUri| {
-                Error::new(ErrorKind::Config, "the receipt address cannot be formed")
-                    .because(source)
-                    .advise("correct `public_url`")
-            })
-    }
-
-    /// Whether `secret` is the one in the address of `credential`. Compared in constant time.
-    pub(crate) fn is_secret_of(&self, credential: &CredentialRef, secret: &str) -> bool {
-        hex(secret)
-            .is_some_and(|tag| hmac::verify(&self.key, &Self::text(credential), &tag).is_ok())
-    }
-
-    fn tag(&self, credential: &CredentialRef) -> hmac::Tag {
-        hmac::sign(&self.key, &Self::text(credential))
-    }
-
-    fn text(credential: &CredentialRef) -> Vec<u8> {
-        let certificate = credential.certificate.to_string();
-        parts(&[credential.app.as_str(), &certificate])
-    }
-}
-
-impl std::fmt::Debug for Callbacks {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Callbacks")
-            .field("origin", &self.origin)
-            .finish_non_exhaustive()
-    }
-}
 
 impl Gateway {
     /// Records what a vendor posted to the receipt address of `credential`, and returns the answer that the vendor expects.
@@ -93,11 +27,12 @@ impl Gateway {
         request: &http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>> {
         let unknown = || Error::new(ErrorKind::NotFound, "there is no such receipt address");
-        if !self.0.callbacks.is_secret_of(credential, secret) {
+        if !self.0.receipt_addresses.is_secret_of(credential, secret) {
             return Err(unknown());
         }
         let loaded = self
             .0
+            .services
             .vault
             .load(credential)
             .await?
@@ -117,9 +52,9 @@ impl Inner {
         credential: &CredentialRef,
         receipts: Vec<VendorReceipt>,
     ) -> Result<()> {
-        let now = self.clock.now();
+        let now = self.services.clock.now();
         // So that the store knows the deliveries.
-        self.recorder.flush().await;
+        self.services.recorder.flush().await;
         let mut marks = Vec::new();
         for receipt in receipts {
             let event = self.delivery_of(credential, &receipt).await?;
@@ -172,6 +107,7 @@ impl Inner {
             return Ok(None);
         };
         let holder = self
+            .services
             .store
             .holders(app, channel, std::slice::from_ref(token))
             .await?
@@ -191,7 +127,7 @@ impl Inner {
             message: Some(tagged.message.clone()),
             ..TraceQuery::all()
         };
-        let page = self.store.find(app, &query, None, EVENTS).await?;
+        let page = self.services.store.find(app, &query, None, EVENTS).await?;
         let same_channel = |event: &TraceEvent| {
             event.delivery.is_some() && event.channel.as_ref() == Some(channel)
         };
@@ -205,56 +141,20 @@ impl Inner {
         token: &DeviceToken,
     ) -> Result<Option<TraceEvent>> {
         let fingerprint = token.fingerprint();
-        let events = self.store.trace_of_message(app, &tagged.message).await?;
+        let events = self
+            .services
+            .store
+            .trace_of_message(app, &tagged.message)
+            .await?;
         Ok(events
             .into_iter()
             .find(|event| event.token.as_ref() == Some(&fingerprint)))
     }
 
     async fn event_of(&self, app: &AppId, delivery: DeliveryId) -> Result<Option<TraceEvent>> {
-        let events = self.store.trace_of_delivery(app, delivery).await?;
+        let events = self.services.store.trace_of_delivery(app, delivery).await?;
         Ok(events
             .into_iter()
             .find(|event| event.delivery == Some(delivery)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use push_core::{CertificateId, Secret};
-
-    use super::*;
-
-    fn credential(id: i64) -> CredentialRef {
-        CredentialRef::new(
-            AppId::new("my app").expect("an id"),
-            CertificateId::new(id).expect("an id"),
-        )
-    }
-
-    fn callbacks(url: Option<&str>) -> Callbacks {
-        let master = MasterKey::parse(&Secret::new("0a".repeat(32))).expect("a key");
-        Callbacks::new(&master, url).expect("callbacks")
-    }
-
-    #[test]
-    fn the_address_of_a_credential_holds_a_secret_that_fits_no_other() {
-        let callbacks = callbacks(Some("https://push.example.com/"));
-        let address = callbacks.address(&credential(7)).unwrap().unwrap();
-        let text = address.to_string();
-        let secret = text
-            .strip_prefix("https://push.example.com/v1/vendor-receipts/my%20app/7/")
-            .expect("the documented form");
-        assert_eq!(secret.len(), 64);
-        assert!(callbacks.is_secret_of(&credential(7), secret));
-        assert!(!callbacks.is_secret_of(&credential(8), secret));
-        assert!(!callbacks.is_secret_of(&credential(7), &secret[..62]));
-        assert!(!callbacks.is_secret_of(&credential(7), "not hexadecimal"));
-        assert!(!format!("{callbacks:?}").contains(secret));
-    }
-
-    #[test]
-    fn a_gateway_without_public_url_has_no_receipt_address() {
-        assert_eq!(callbacks(None).address(&credential(7)).unwrap(), None);
     }
 }

@@ -18,7 +18,7 @@ impl Gateway {
         registered: &[Slot],
     ) -> Result<Option<PresenceAnswer>> {
         let users = std::slice::from_ref(user);
-        let receivers = self.0.store.receivers(app, users).await?;
+        let receivers = self.0.services.store.receivers(app, users).await?;
         let device = receivers
             .into_iter()
             .flat_map(|receiver| receiver.devices)

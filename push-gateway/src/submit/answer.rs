@@ -90,15 +90,18 @@ impl Inner {
             }
             answers.push(answer);
         }
-        self.metrics
+        self.services
+            .metrics
             .messages(app.as_str(), planned.messages.len() as u64);
         for (reason, count) in skips {
-            self.metrics.skipped(app.as_str(), reason, count);
+            self.services.metrics.skipped(app.as_str(), reason, count);
         }
         for (channel, count) in &channels {
-            self.metrics.queued(app.as_str(), channel.as_str(), *count);
+            self.services
+                .metrics
+                .queued(app.as_str(), channel.as_str(), *count);
         }
-        self.recorder.append(events);
+        self.services.recorder.append(events);
         answers
     }
 }

@@ -4,10 +4,7 @@
 mod answer;
 mod plan;
 
-use push_core::{
-    AppId, Cancel, Cancelled, Error, ErrorKind, Message, MessageId, Reason, Result, Stage,
-    Submitted, TraceEvent,
-};
+use push_core::{AppId, Cancel, Error, ErrorKind, Message, MessageId, Reason, Result, Submitted};
 
 use self::plan::Planned;
 use crate::{decision::reasons, gateway::Inner};
@@ -20,8 +17,8 @@ impl Inner {
     pub(crate) async fn submit(&self, app: &AppId, messages: &[Message]) -> Result<Vec<Submitted>> {
         self.check_size(messages)?;
         self.check_fields(app, messages).await?;
-        let now = self.clock.now();
-        let mut planned = Planned::new(app, messages, now, &self.settings.decision);
+        let now = self.services.clock.now();
+        let mut planned = Planned::new(app, messages, now, &self.services.settings.decision);
         let audiences = self.expand(&planned).await?;
         let tokens = self.canonical_tokens(&planned).await?;
         planned.credentials = self.facts_of(app, &audiences, &tokens).await?;
@@ -34,7 +31,7 @@ impl Inner {
     }
 
     fn check_size(&self, messages: &[Message]) -> Result<()> {
-        let limits = &self.settings.limits;
+        let limits = &self.services.settings.limits;
         let listed = |message: &Message| message.audience.listed().unwrap_or_default();
         let receivers: usize = messages.iter().map(listed).sum();
         if messages.len() > limits.messages || receivers > limits.receivers {
@@ -44,7 +41,7 @@ impl Inner {
     }
 
     fn too_large(&self) -> Error {
-        let limits = &self.settings.limits;
+        let limits = &self.services.settings.limits;
         Error::new(
             ErrorKind::Invalid,
             format!(
@@ -65,34 +62,16 @@ impl Inner {
     pub(crate) async fn cancel(&self, app: &AppId, what: &Cancel, reason: Reason) -> Result<u64> {
         let mut count = 0;
         loop {
-            let cancelled = self.queue.cancel(app, what, CANCEL_PORTION).await?;
+            let cancelled = self
+                .services
+                .queue
+                .cancel(app, what, CANCEL_PORTION)
+                .await?;
             count += cancelled.len() as u64;
             self.pipeline.record_cancelled(&cancelled, reason).await;
             if cancelled.len() < CANCEL_PORTION {
                 return Ok(count);
             }
         }
-    }
-}
-
-/// The trace event of a delivery that was cancelled.
-pub(crate) fn cancelled_event(
-    cancelled: &Cancelled,
-    now: push_core::Timestamp,
-    reason: Reason,
-) -> TraceEvent {
-    let credential = &cancelled.lane.credential;
-    TraceEvent {
-        delivery: Some(cancelled.id),
-        user: cancelled.user.clone(),
-        device: cancelled.device.clone(),
-        certificate: Some(credential.certificate),
-        ..TraceEvent::new(
-            credential.app.clone(),
-            cancelled.message.clone(),
-            now,
-            Stage::Settled,
-        )
-        .because(&reason)
     }
 }

@@ -211,7 +211,7 @@ impl Inner {
             }
         }
         if !users.is_empty() {
-            audiences.users = self.store.receivers(planned.app, &users).await?;
+            audiences.users = self.services.store.receivers(planned.app, &users).await?;
         }
         Ok(audiences)
     }
@@ -224,9 +224,9 @@ impl Inner {
         let mut receivers = Vec::new();
         let mut after = None;
         loop {
-            let page = self.store.scan(app, audience, after, PAGE).await?;
+            let page = self.services.store.scan(app, audience, after, PAGE).await?;
             receivers.extend(page.items);
-            if receivers.len() > self.settings.limits.receivers {
+            if receivers.len() > self.services.settings.limits.receivers {
                 return Err(self.too_large());
             }
             after = match page.next {
@@ -247,7 +247,7 @@ impl Inner {
             let mut canonical = Vec::with_capacity(addresses.len());
             for address in addresses {
                 let credential = CredentialRef::new(planned.app.clone(), address.certificate_id);
-                let checked = match self.vault.load(&credential).await? {
+                let checked = match self.services.vault.load(&credential).await? {
                     Ok(loaded) => {
                         let slot = address.slot;
                         match loaded.provider.check_token(slot, &address.token) {
@@ -282,7 +282,7 @@ impl Inner {
             .flatten()
             .filter_map(|token| Some(token.as_ref().ok()?.certificate_id));
         let ids: BTreeSet<CertificateId> = audiences.certificates().chain(of_tokens).collect();
-        self.vault.facts(app, &ids).await
+        self.services.vault.facts(app, &ids).await
     }
 
     /// Moves the pushes to full lanes to those that are skipped.
@@ -350,7 +350,12 @@ impl Inner {
             .collect();
         match changes.is_empty() {
             true => Ok(Vec::new()),
-            false => self.store.change_badges(planned.app, changes).await,
+            false => {
+                self.services
+                    .store
+                    .change_badges(planned.app, changes)
+                    .await
+            }
         }
     }
 
@@ -361,7 +366,7 @@ impl Inner {
         let mut queued: Vec<Queued> = deliveries.iter().flatten().map(Queued::of).collect();
         if !queued.is_empty() {
             let flat = deliveries.into_iter().flatten().collect();
-            let puts = self.queue.put(flat).await?;
+            let puts = self.services.queue.put(flat).await?;
             for (queued, put) in queued.iter_mut().zip(puts) {
                 queued.put = put;
             }
@@ -386,7 +391,7 @@ impl Inner {
                 .flat_map(|OfflinePushInfo { per_channel, .. }| per_channel)
                 .filter(|(_, overrides)| !overrides.fields.is_empty());
             for (channel, overrides) in overrides {
-                let providers = self.vault.providers_of(app, channel).await?;
+                let providers = self.services.vault.providers_of(app, channel).await?;
                 for provider in providers {
                     provider.check_fields(&overrides.fields).map_err(|error| {
                         error.at(format!("message {}, channel {channel}", message.id))

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use super::{
     app::{App, account},
     report::{Report, Step},
-    scene::{DEBUG, PATIENCE, RELEASE, chat, count, millis, target_words},
+    scene::{DEBUG, RELEASE, chat, count, millis, target_words},
     trouble,
-    world::{TOPIC, World},
+    world::{PATIENCE, TOPIC, World},
 };
 
 pub(super) async fn login(

@@ -14,7 +14,10 @@ use offline_push::{
 };
 use tokio::{sync::broadcast, time};
 
-use super::{scene::PATIENCE, trouble, world::APP};
+use super::{
+    trouble,
+    world::{APP, PATIENCE},
+};
 
 // The numbers that uploading the credentials yielded: which one counts is decided by the kind of build.
 certificate_id!(apns, debug = 31287, release = 31288);

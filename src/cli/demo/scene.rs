@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 use offline_push::{Result, payload::ClickTarget};
 use serde_json::{Value, json};
 
-use super::{trouble, world::World};
+use super::{
+    trouble,
+    world::{PATIENCE, World},
+};
 
 /// The certificate ids that the app names for its two kinds of build.
 pub(super) const DEBUG: i64 = 31287;
 pub(super) const RELEASE: i64 = 31288;
-/// How long any step may take before the story is given up; long, because the machine may be busy.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until the gateway knows that all `devices` of `user` are in background.
 pub(super) async fn away(world: &World, user: &str, devices: usize) -> Result<()> {

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::{
     app::{App, Phone, account},
     report::{Report, Step},
-    scene::{PATIENCE, away, chat, count, target_words},
-    world::{TOPIC, World},
+    scene::{away, chat, count, target_words},
+    world::{PATIENCE, TOPIC, World},
 };
 
 pub(super) async fn three_vendors(world: &World, report: &mut Report<'_>) -> Result<()> {

@@ -21,13 +21,16 @@ use push_provider_huawei::simulator as huawei;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use super::{scene::PATIENCE, trouble};
+use super::trouble;
 use crate::cli::remote::Remote;
 
 /// The bundle id of the demo's app.
 pub(super) const TOPIC: &str = "com.example.im";
 /// The app's id at the gateway.
 pub(super) const APP: &str = "demo";
+
+/// How long any step may take before the story is given up; long, because the machine may be busy.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The vendors, the gateway and the IM server's way to it.
 #[derive(Debug)]

@@ -15,9 +15,10 @@ use serde_json::Value;
 use super::{
     Key, World,
     certificates::Issued,
-    checks::{Refused, refuse},
     kinds::is_topic_of,
-    lock, read, write,
+    lock, read,
+    refusal::{Refused, refuse},
+    write,
 };
 
 // *Establishing a token-based connection to APNs*: the date lies within one hour of now, and a new token comes no more often

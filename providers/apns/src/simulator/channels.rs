@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use super::{
     World,
     auth::{Caller, authenticate},
-    checks::{Refused, id_of, refuse},
+    checks::id_of,
     lock,
     phone::{self, Arrival, Keep},
+    refusal::{Refused, refuse},
 };
 
 /// Channels of one app in one environment at most.

@@ -16,6 +16,7 @@ use super::{
     kinds::{ALERT, Kind, LIVE_ACTIVITY},
     lock,
     phone::{self, Arrival, Keep},
+    refusal::{Refused, refuse},
 };
 use crate::PushType;
 
@@ -47,22 +48,6 @@ impl Asked<'_> {
         self.headers
             .keys()
             .any(|name| name != COOKIE && self.headers.get_all(name).iter().nth(1).is_some())
-    }
-}
-
-/// Why a request is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refused {
-    pub(super) status: u16,
-    pub(super) reason: &'static str,
-    pub(super) timestamp: Option<Timestamp>,
-}
-
-pub(super) const fn refuse(status: u16, reason: &'static str) -> Refused {
-    Refused {
-        status,
-        reason,
-        timestamp: None,
     }
 }
 

@@ -41,6 +41,7 @@ mod kinds;
 mod options;
 mod outcome;
 mod phone;
+mod refusal;
 mod running;
 mod server;
 mod tap;

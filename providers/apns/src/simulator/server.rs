@@ -20,10 +20,11 @@ use uuid::Uuid;
 use super::{
     Counted, World,
     auth::Caller,
-    checks::{self, Asked, Refused},
+    checks::{self, Asked},
     lock,
     outcome::{Act, Outcome},
     read,
+    refusal::Refused,
     tap::{Tap, Voice},
 };
 

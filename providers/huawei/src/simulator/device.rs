@@ -2,7 +2,7 @@
 use push_core::Timestamp;
 use push_testkit::simulator::Inbox;
 
-use super::phone::Arrival;
+use super::arrival::Arrival;
 
 /// How many messages Huawei keeps for a phone that is off.
 const CACHED: usize = 120;

@@ -27,6 +27,7 @@
 //! - An unknown `client_id` of the right form: sub_error 12304, as for a wrong secret.
 //! - `android.data` beside `message.data`: the phone gets `android.data`, as the same field of Honor is documented.
 
+mod arrival;
 mod check;
 mod device;
 mod intent;
@@ -44,8 +45,9 @@ use serde_json::{Value, json};
 
 use self::service::Service;
 pub use self::{
+    arrival::Arrival,
     intent::Intent,
-    phone::{Arrival, Phone},
+    phone::Phone,
     service::{Counters, TOKEN_KEY},
 };
 pub use push_testkit::simulator::Posted;

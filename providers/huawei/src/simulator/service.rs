@@ -19,9 +19,9 @@ use serde_json::{Value, json};
 
 use super::{
     App, Options,
+    arrival::Arrival,
     check::{self, Refusal},
     device::{Device, Install},
-    phone::Arrival,
 };
 
 /// The path of the token service, and its key in [`super::Simulator::faults`].

@@ -4,13 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 use futures_util::future::join_all;
 use push_core::{Delivery, Lease, LeaseId, Reason, Return, SlotRef, Stage, Timestamp, TraceEvent};
 
-use super::{Outcome, TokenAct};
+use super::outcome::{Outcome, TokenAct};
 use crate::{
     decision::reasons,
-    pipeline::{
-        Shared,
-        lane::{Cell, slot_of},
-    },
+    pipeline::{attempt::slot_of, cell::Cell, shared::Shared},
 };
 
 /// How often the queue is asked again to accept a lane's results, before its leases are left to end by themselves.
@@ -33,10 +30,10 @@ pub(super) async fn act(shared: &Shared, cell: &Cell, outcome: Outcome, now: Tim
 
     let leases: Vec<LeaseId> = done.iter().map(|(lease, ..)| lease.clone()).collect();
     if !leases.is_empty() {
-        persist(shared, cell, || shared.queue.ack(leases.clone())).await;
+        persist(shared, cell, || shared.services.queue.ack(leases.clone())).await;
     }
     if !again.is_empty() {
-        persist(shared, cell, || shared.queue.nack(again.clone())).await;
+        persist(shared, cell, || shared.services.queue.nack(again.clone())).await;
         let mut control = cell.control();
         for back in &again {
             control.due_after(now, back.after);
@@ -52,16 +49,18 @@ pub(super) async fn act(shared: &Shared, cell: &Cell, outcome: Outcome, now: Tim
     if let Some(channel) = cell.channel().or_else(|| first_channel(&done)) {
         for (kind, count) in outcome.verdicts {
             shared
+                .services
                 .metrics
                 .verdicts(app.as_str(), channel.as_str(), kind, count);
         }
         for (reason, count) in settled {
             shared
+                .services
                 .metrics
                 .settled(app.as_str(), channel.as_str(), reason, count);
         }
     }
-    shared.recorder.append(events);
+    shared.services.recorder.append(events);
 }
 
 fn first_channel(done: &[(LeaseId, Delivery, Reason)]) -> Option<push_core::Channel> {
@@ -81,7 +80,7 @@ async fn judge_tokens(
         // Without a channel nothing was sent, and there is no verdict.
         return Vec::new();
     };
-    let store = &shared.store;
+    let store = &shared.services.store;
     let acts = tokens.iter().map(|act| {
         let channel = &channel;
         async move {
@@ -128,11 +127,11 @@ async fn renewed(
         .filter_map(|(place, (lease, ..))| {
             let lease = lease.as_ref()?;
             // Bounded like everything that may repeat a push.
-            let again = lease.attempt < shared.settings.max_attempts;
+            let again = lease.attempt < shared.services.settings.pipeline.max_attempts;
             let alive = lease
                 .delivery
                 .expires_at()
-                .is_none_or(|at| at > shared.clock.now());
+                .is_none_or(|at| at > shared.services.clock.now());
             Some((place, slot_of(&lease.delivery)?)).filter(|_| again && alive)
         })
         .collect();
@@ -141,6 +140,7 @@ async fn renewed(
     }
     let wanted: Vec<SlotRef> = slots.iter().map(|(_, slot)| slot.clone()).collect();
     match shared
+        .services
         .store
         .resolve(&cell.lane.credential.app, &wanted)
         .await
@@ -170,7 +170,7 @@ where
             Ok(_) => return,
             Err(error) => {
                 tracing::warn!(lane = ?cell.lane, %error, "the queue did not accept a lane's results");
-                shared.clock.sleep(PAUSE * (1 << attempt)).await;
+                shared.services.clock.sleep(PAUSE * (1 << attempt)).await;
             }
         }
     }

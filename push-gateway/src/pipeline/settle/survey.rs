@@ -3,13 +3,14 @@ use std::{collections::HashSet, time::Duration};
 
 use push_core::{DeliveryId, Scope, Timestamp, Verdict, VerdictKind};
 
-use super::{evidence, floor_of, is_wide};
+use super::answer::{self, floor_of, is_wide};
 use crate::{
     decision::reasons,
     pipeline::{
-        Shared,
+        attempt::{Attempt, Item, Sendable},
+        cell::Cell,
         evidence::Evidence,
-        lane::{Attempt, Cell, Item, Sendable},
+        shared::Shared,
     },
 };
 
@@ -98,10 +99,10 @@ impl<'a> Trouble<'a> {
 
 /// Draws the conclusions: suspension, trial, back-off, window.
 pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Timestamp) -> Survey {
-    let generation = shared.vault.generation(&cell.lane.credential);
+    let generation = shared.services.vault.generation(&cell.lane.credential);
     let mut refused_alone = HashSet::new();
     // A late verdict has no attempt that could show it.
-    let mut proved = shared.vault.proved(&cell.lane.credential);
+    let mut proved = shared.services.vault.proved(&cell.lane.credential);
     let mut notify = false;
     let tally = {
         let mut tally = Tally::default();
@@ -242,10 +243,10 @@ fn answers(items: &[Item]) -> impl Iterator<Item = (&Attempt, &Sendable, &Verdic
 
 fn back_off(shared: &Shared, cell: &Cell, tally: &Tally<'_>, now: Timestamp, survey: &mut Survey) {
     let back_off = |evidence: &mut Evidence, trouble: &Trouble<'_>, limited: bool| {
-        let answer = super::evidence(trouble.verdict);
+        let words = answer::evidence(trouble.verdict);
         evidence.back_off(
             Evidence::reason(limited),
-            &answer,
+            &words,
             now,
             trouble.began,
             trouble.floor,
@@ -280,12 +281,19 @@ fn suspend(shared: &Shared, cell: &Cell, tally: &Tally<'_>, now: Timestamp, surv
         // was to blame.
         let first_wait = survey.proved.then_some(Duration::ZERO);
         let (cause, trial) = (reasons::CREDENTIAL_REFUSED, tally.refused_in_trial);
-        shared.suspend(cell, cause, &evidence(verdict), now, trial, first_wait);
+        shared.suspend(
+            cell,
+            cause,
+            &answer::evidence(verdict),
+            now,
+            trial,
+            first_wait,
+        );
         return;
     }
     let suspects = tally.failed_trial || cell.credential.state().guard.suspects(now);
     if let Some(verdict) = tally.doubt.filter(|_| suspects) {
         let (cause, trial) = (reasons::MOST_TOKENS_REFUSED, tally.failed_trial);
-        shared.suspend(cell, cause, &evidence(verdict), now, trial, None);
+        shared.suspend(cell, cause, &answer::evidence(verdict), now, trial, None);
     }
 }

@@ -1,0 +1,61 @@
+//! What all lanes use.
+use std::{sync::Arc, time::Duration};
+
+use push_core::{Lane, Reason, Timestamp};
+use tokio::sync::mpsc;
+
+use super::{backoff::Backoff, cell::Cell};
+use crate::services::Services;
+
+/// What every lane uses.
+pub(super) struct Shared {
+    pub(super) services: Arc<Services>,
+    pub(super) backoff: Backoff,
+    pub(super) probe: Backoff,
+    /// Lanes that got deliveries from other lanes.
+    pub(super) announced: mpsc::UnboundedSender<Lane>,
+}
+
+impl Shared {
+    /// Suspends a credential and raises the alarm, once. The first trial follows after `first_wait`, by default after
+    /// [`PipelineSettings::probe_first`](crate::PipelineSettings::probe_first).
+    pub(super) fn suspend(
+        &self,
+        cell: &Cell,
+        cause: Reason,
+        evidence: &str,
+        now: Timestamp,
+        trial: bool,
+        first_wait: Option<Duration>,
+    ) {
+        let wait = first_wait.unwrap_or(self.services.settings.pipeline.probe_first);
+        let news = cell
+            .credential
+            .state()
+            .suspend(cause, evidence, now, trial, &self.probe, wait);
+        cell.control().shrink();
+        cell.credential.notify();
+        if news {
+            let credential = &cell.credential.credential;
+            self.services
+                .metrics
+                .alarms(credential.app.as_str(), cause.code, 1);
+            tracing::error!(
+                ?credential,
+                reason = cause.code,
+                evidence,
+                "{}; {}",
+                cause.text,
+                cause.advice
+            );
+        }
+    }
+
+    /// Wakes other lanes, which got deliveries.
+    pub(super) fn announce(&self, lanes: Vec<Lane>) {
+        for lane in lanes {
+            // The pipeline listens for as long as lanes run.
+            drop(self.announced.send(lane));
+        }
+    }
+}

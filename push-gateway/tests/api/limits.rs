@@ -1,0 +1,119 @@
+//! Requests that are too large, too many or too slow.
+use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+use crate::{
+    hello,
+    support::{
+        SECOND,
+        served::{SERVER_KEY, Served, read, settings},
+    },
+};
+
+/// None, too many, and a body too large.
+#[tokio::test]
+async fn what_is_too_much_is_refused() {
+    let mut small = settings();
+    small.body_limit = 256 * 1024;
+    let served = Served::with(small, &[]).await;
+    let send = |body: Value| {
+        let served = &served;
+        async move {
+            served
+                .call("POST", "/v1/messages", SERVER_KEY, Some(body))
+                .await
+        }
+    };
+    assert_eq!(send(json!([])).await.problem(), "invalid");
+    let many: Vec<Value> = (0..500).map(|it| hello(&format!("m{it}"), "x")).collect();
+    let answer = send(json!(many)).await;
+    assert_eq!(answer.status, 202);
+    assert_eq!(answer.body["messages"].as_array().unwrap().len(), 500);
+    let many: Vec<Value> = (0..501).map(|it| hello(&format!("n{it}"), "x")).collect();
+    assert_eq!(send(json!(many)).await.problem(), "invalid");
+    let mut crowd = hello("crowd", "x");
+    crowd["receivers"] = (0..10_001).map(|it| json!(format!("u{it}"))).collect();
+    assert_eq!(send(crowd).await.problem(), "invalid");
+    let mut long = hello("long", "x");
+    long["elements"][0]["text"] = json!("x".repeat(300 * 1024));
+    let answer = send(long).await;
+    assert_eq!((answer.status, answer.problem()), (413, "too-large"));
+
+    for (body, hint) in [
+        ("{", "EOF"),
+        ("", "EOF"),
+        ("nonsense", "not JSON"),
+        (
+            r#"{"id":"m","receivers":["a"],"extra":1}"#,
+            "unknown field `extra`",
+        ),
+        (r#"{"id":"m"}"#, "neither `audience` nor `receivers`"),
+        (r#"{"id":"","receivers":["a"]}"#, "the message id is empty"),
+        (r#"{"id":7,"receivers":["a"]}"#, "wrong type or form"),
+    ] {
+        let answer = served
+            .raw("POST", "/v1/messages", SERVER_KEY, body.as_bytes())
+            .await;
+        assert_eq!(
+            (answer.status, answer.problem()),
+            (400, "invalid"),
+            "{body}"
+        );
+        let detail = answer.body["detail"].as_str().unwrap();
+        assert!(detail.contains(hint), "{body}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn more_requests_than_allowed_are_told_to_come_back() {
+    for (requests, of_app, status, code) in
+        [(1, 10, 503, "overloaded"), (10, 1, 429, "too-frequent")]
+    {
+        let mut narrow = settings();
+        narrow.requests = requests;
+        narrow.requests_of_app = of_app;
+        let served = Served::with(narrow, &[]).await;
+        // A request whose body never ends holds the one place.
+        let mut slow = TcpStream::connect(served.address).await.unwrap();
+        let head = format!(
+            "POST /v1/messages HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {SERVER_KEY}\r\ncontent-length: 10\r\n\r\n"
+        );
+        slow.write_all(head.as_bytes()).await.unwrap();
+        let answer = loop {
+            let answer = served.get("/v1/reasons", SERVER_KEY).await;
+            if answer.status != 200 {
+                break answer;
+            }
+        };
+        assert_eq!((answer.status, answer.problem()), (status, code));
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(
+            served.get("/healthz", "").await.status,
+            200,
+            "health is always answered"
+        );
+        drop(slow);
+        loop {
+            if served.get("/v1/reasons", SERVER_KEY).await.status == 200 {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_given_up() {
+    let served = Served::new().await;
+    let mut slow = TcpStream::connect(served.address).await.unwrap();
+    let head = format!(
+        "POST /v1/messages HTTP/1.1\r\nhost: g\r\nconnection: close\r\nauthorization: Bearer {SERVER_KEY}\r\ncontent-length: 10\r\n\r\n"
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let before = served.world.clock.sleepers();
+    while served.world.clock.sleepers() <= before {
+        tokio::task::yield_now().await;
+    }
+    served.world.clock.advance(31 * SECOND);
+    let answer = read(slow).await;
+    assert_eq!((answer.status, answer.problem()), (503, "timeout"));
+}

@@ -1,0 +1,103 @@
+//! A queue that fails when a test says so.
+#![allow(dead_code, unreachable_pub)]
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use push_core::{AppId, CredentialRef, Lane, Queue, Result, async_trait};
+
+/// A queue whose calls can be held up, or made to fail.
+#[derive(Debug)]
+pub struct Fickle {
+    inner: Arc<dyn Queue>,
+    /// Puts wait while this has no permit; closed, it holds up nothing.
+    pub gate: tokio::sync::Semaphore,
+    pub failures: AtomicU64,
+}
+
+impl Fickle {
+    pub fn new(inner: Arc<dyn Queue>) -> Arc<Self> {
+        let gate = tokio::sync::Semaphore::new(0);
+        gate.close();
+        Arc::new(Self {
+            inner,
+            gate,
+            failures: AtomicU64::new(0),
+        })
+    }
+
+    /// Holds up every put until a permit is added.
+    pub fn held(inner: Arc<dyn Queue>) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            gate: tokio::sync::Semaphore::new(0),
+            failures: AtomicU64::new(0),
+        })
+    }
+
+    fn trouble(&self) -> Result<()> {
+        let left = self
+            .failures
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |it| it.checked_sub(1));
+        match left {
+            Ok(_) => Err(push_core::Error::new(
+                push_core::ErrorKind::Unavailable,
+                "the queue is away",
+            )),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Queue for Fickle {
+    async fn put(&self, deliveries: Vec<push_core::Delivery>) -> Result<Vec<push_core::Put>> {
+        if let Ok(permit) = self.gate.acquire().await {
+            permit.forget();
+        }
+        self.trouble()?;
+        self.inner.put(deliveries).await
+    }
+    async fn lease(
+        &self,
+        lane: &Lane,
+        limit: usize,
+        hold: Duration,
+    ) -> Result<Vec<push_core::Lease>> {
+        self.trouble()?;
+        self.inner.lease(lane, limit, hold).await
+    }
+    async fn ack(&self, leases: Vec<push_core::LeaseId>) -> Result<u64> {
+        self.trouble()?;
+        self.inner.ack(leases).await
+    }
+    async fn nack(&self, returns: Vec<push_core::Return>) -> Result<u64> {
+        self.trouble()?;
+        self.inner.nack(returns).await
+    }
+    async fn replace(
+        &self,
+        replacements: Vec<(push_core::LeaseId, push_core::Delivery)>,
+    ) -> Result<u64> {
+        self.trouble()?;
+        self.inner.replace(replacements).await
+    }
+    async fn hasten(&self, credential: &CredentialRef) -> Result<u64> {
+        self.inner.hasten(credential).await
+    }
+    async fn cancel(
+        &self,
+        app: &AppId,
+        what: &push_core::Cancel,
+        limit: usize,
+    ) -> Result<Vec<push_core::Cancelled>> {
+        self.inner.cancel(app, what, limit).await
+    }
+    async fn lanes(&self) -> Result<Vec<push_core::LaneState>> {
+        self.inner.lanes().await
+    }
+}

@@ -40,6 +40,7 @@ mod route;
 mod secret;
 mod store;
 mod text;
+mod ticket;
 mod time;
 mod trace;
 mod verdict;
@@ -49,7 +50,7 @@ pub use async_trait::async_trait;
 pub use crate::{
     address::*, audience::*, certificate::*, channel::*, class::*, delivery::*, error::*, id::*,
     ingress::*, login::*, message::*, notification::*, page::*, plugin::*, provider::*, queue::*,
-    registry::*, route::*, secret::*, store::*, text::*, time::*, trace::*, verdict::*,
+    registry::*, route::*, secret::*, store::*, text::*, ticket::*, time::*, trace::*, verdict::*,
 };
 
 /// What this crate's macros expand to. Not public API.

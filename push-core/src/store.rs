@@ -4,9 +4,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AppId, Audience, CertificateId, Channel, CredentialRef, Cursor, DeliveryId, DeviceId,
+    Admitted, AppId, Audience, CertificateId, Channel, CredentialRef, Cursor, DeliveryId, DeviceId,
     DeviceToken, Environment, Error, ErrorKind, Instance, MessageId, Page, Permission, Platform,
-    Presence, Result, Slot, Stage, Tag, Timestamp, TraceEvent, UserId, async_trait,
+    Presence, Result, ShownTicket, Slot, Stage, Tag, Timestamp, TraceEvent, UserId, async_trait,
 };
 
 /// Everything the gateway must remember but its queue. A store plugin builds one.
@@ -385,11 +385,42 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
         registrations: Vec<Registration>,
     ) -> Result<Vec<Registered>>;
 
+    /// Checks a ticket that a phone shows for the device `owner`, and binds it to that device if it is bound to none yet: it is
+    /// good for no other one from then on, not even for another user's.
+    ///
+    /// Refuses with [`TicketRefusal::Revoked`](crate::TicketRefusal::Revoked) a ticket that was issued before
+    /// - the user, the user's devices of this platform, or this device was reported [`Presence::Offline`], by the time of that
+    ///   report, whether or not the store knew the device, and whether or not a newer presence was known;
+    /// - the user's last [`unregister`](Self::unregister) of this device without a slot, by the store's clock.
+    ///
+    /// The platform of a device is the one that is known; a device that is not known is of every platform, and a known one
+    /// without a platform of none. Both kinds of end are remembered for [`ShownTicket::MAX_LIFE`], a binding until
+    /// [`ShownTicket::ends_at`], by the store's clock.
+    async fn admit(&self, owner: &DeviceRef, ticket: &ShownTicket) -> Result<Admitted<()>>;
+
+    /// [`admit`](Self::admit) and [`register`](Self::register) in one step, so that no kick comes between them. The platform of
+    /// an unknown device is the one in `facts`. What is refused changes nothing.
+    ///
+    /// Refuses with [`TicketRefusal::TooManyDevices`](crate::TicketRefusal::TooManyDevices) a device that would be one more than
+    /// `max_devices` of the user which have a registration and are not [`Presence::Offline`].
+    ///
+    /// # Errors
+    /// As [`register`](Self::register).
+    async fn register_with(
+        &self,
+        ticket: &ShownTicket,
+        max_devices: usize,
+        owner: &DeviceRef,
+        facts: &DeviceFacts,
+        registrations: Vec<Registration>,
+    ) -> Result<Admitted>;
+
     /// Removes the registrations of `user` on `device` (`slot`: only that one, all channels and instances). Returns `None` if
     /// there was none, or if the device is not `user`'s any more: then nothing changes, so that a late logout undoes nothing
     /// (S43, S47). Without a slot a device that is still the user's also becomes [`Presence::Offline`] as of now by the store's
     /// clock, so that a presence from before the logout cannot bring it back, and `Some` is returned if it was not already; it
-    /// stays known. A repeated logout moves the time of its presence on, and changes nothing else.
+    /// stays known. A repeated logout moves the time of its presence on, and changes nothing else. Without a slot the user's
+    /// tickets for the device are revoked in any case ([`admit`](Self::admit)).
     async fn unregister(&self, owner: &DeviceRef, slot: Option<Slot>) -> Result<Option<Ended>>;
 
     /// Returns each of `users`, in their order, with the devices that are currently theirs; without devices for a user who is
@@ -460,6 +491,7 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// A device that accepts [`Presence::Offline`] gets a new revision and is returned as ended, also if it was offline already:
     /// a kick that is reported again after a failure still cancels and fences. Returning from offline gives a new revision, too.
+    /// [`Presence::Offline`] revokes tickets ([`admit`](Self::admit)).
     async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<PresenceSet>;
 
     /// Applies badge changes, in order, and returns each new number, at most [`u32::MAX`]; 0 for an unknown device.

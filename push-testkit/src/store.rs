@@ -17,6 +17,7 @@ mod presence;
 mod registrations;
 mod scanning;
 mod searching;
+mod tickets;
 mod tokens;
 mod traces;
 
@@ -25,7 +26,7 @@ mod traces;
 pub mod cases {
     pub use super::{
         badges::*, credentials::*, devices::*, displacing::*, logout::*, lookups::*, marks::*,
-        presence::*, registrations::*, scanning::*, searching::*, tokens::*, traces::*,
+        presence::*, registrations::*, scanning::*, searching::*, tickets::*, tokens::*, traces::*,
     };
 }
 
@@ -93,6 +94,16 @@ macro_rules! store_conformance {
             unregistering_removes_all_tokens_and_can_be_repeated
             a_logout_ends_a_device_that_was_kicked_or_has_no_token
             a_late_logout_of_a_former_user_changes_nothing
+            // Tickets.
+            a_ticket_is_bound_to_the_first_device_that_shows_it
+            a_ticket_shown_on_many_devices_at_once_is_bound_to_one
+            a_ticket_from_before_a_kick_is_refused
+            a_kick_revokes_the_tickets_of_the_devices_that_it_names
+            a_kick_revokes_tickets_of_devices_that_never_registered
+            a_logout_revokes_the_tickets_of_its_device
+            a_user_has_no_more_devices_than_allowed
+            the_tickets_of_two_apps_never_mix
+            bindings_and_revocations_are_kept_as_long_as_they_matter
             // Dead and quarantined tokens.
             a_dead_token_is_forgotten_and_its_device_stays_known
             a_token_registered_again_after_it_died_is_kept
@@ -216,6 +227,7 @@ mod tests {
             include_str!("store/registrations.rs"),
             include_str!("store/scanning.rs"),
             include_str!("store/searching.rs"),
+            include_str!("store/tickets.rs"),
             include_str!("store/tokens.rs"),
             include_str!("store/traces.rs"),
         ] {

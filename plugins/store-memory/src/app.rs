@@ -7,6 +7,8 @@ use push_core::{
     StoredCredential, StoredRegistration, Tag, Timestamp, UserId,
 };
 
+use crate::tickets::{Revoked, Tickets};
+
 /// The key of a registration within its device. Slots come in the order in which [`Slot`] declares them.
 type Key = (Slot, Channel, Instance);
 
@@ -20,6 +22,7 @@ pub(crate) struct App {
     pub(crate) credentials: BTreeMap<CertificateId, StoredCredential>,
     /// The ids of removed credentials, which are not given again.
     pub(crate) removed: BTreeSet<CertificateId>,
+    pub(crate) tickets: Tickets,
 }
 
 pub(crate) struct DeviceRow {
@@ -255,6 +258,10 @@ impl App {
         slot: Option<Slot>,
         now: Timestamp,
     ) -> Option<Ended> {
+        if slot.is_none() {
+            let of = Revoked::Device(owner.device.clone());
+            self.tickets.revoke(&owner.user, of, now);
+        }
         self.device_of(&owner.user, &owner.device)?;
         let removed = self.remove(&owner.device, |stored| {
             slot.is_none_or(|slot| slot == stored.registration.slot)
@@ -304,6 +311,10 @@ impl App {
         now: Timestamp,
         set: &mut PresenceSet,
     ) {
+        if change.presence == Presence::Offline {
+            let of = Revoked::of(change.device.as_ref(), change.platform);
+            self.tickets.revoke(&change.user, of, change.at);
+        }
         for id in self.users.get(&change.user).into_iter().flatten() {
             let Some(row) = self.devices.get_mut(id) else {
                 continue;

@@ -16,6 +16,7 @@ mod badges;
 mod credentials;
 mod registrations;
 mod scan;
+mod tickets;
 mod traces;
 
 use std::{
@@ -41,6 +42,8 @@ pub struct MemoryStoreConfig {
     pub max_trace_events: usize,
     /// The most badge changes it remembers; beyond, the oldest is forgotten even if it is not a day old.
     pub max_badge_changes: usize,
+    /// The most bindings and revocations of tickets it remembers, of all apps together.
+    pub max_tickets: usize,
 }
 
 impl Default for MemoryStoreConfig {
@@ -50,6 +53,7 @@ impl Default for MemoryStoreConfig {
             max_credentials: 10_000,
             max_trace_events: 1_000_000,
             max_badge_changes: 1_000_000,
+            max_tickets: 1_000_000,
         }
     }
 }
@@ -106,7 +110,7 @@ impl Plugin for MemoryStorePlugin {
     type Kind = StoreKind;
     type Config = MemoryStoreConfig;
     const NAME: &'static str = "memory";
-    const EXAMPLE: &'static str = "max_devices = 1000000\nmax_credentials = 10000\nmax_trace_events = 1000000\nmax_badge_changes = 1000000\n";
+    const EXAMPLE: &'static str = "max_devices = 1000000\nmax_credentials = 10000\nmax_trace_events = 1000000\nmax_badge_changes = 1000000\nmax_tickets = 1000000\n";
 
     fn build(config: Self::Config, context: &BuildContext) -> Result<Arc<dyn Store>> {
         Ok(Arc::new(MemoryStore::new(config, context)))

@@ -1,9 +1,9 @@
 //! Device registrations, presence, badges and tags.
 use push_core::{
-    AppId, Audience, BadgeArithmetic, BadgeChange, Channel, CredentialRef, Cursor, DeviceFacts,
-    DeviceRef, DeviceToken, Ended, Error, ErrorKind, Page, PresenceChange, PresenceSet, Quarantine,
-    Receiver, Registered, Registration, RegistrationStore, Result, Slot, SlotRef,
-    StoredRegistration, Tag, Timestamp, UserId, async_trait,
+    Admitted, AppId, Audience, BadgeArithmetic, BadgeChange, Channel, CredentialRef, Cursor,
+    DeviceFacts, DeviceRef, DeviceToken, Ended, Error, ErrorKind, Page, Presence, PresenceChange,
+    PresenceSet, Quarantine, Receiver, Registered, Registration, RegistrationStore, Result,
+    ShownTicket, Slot, SlotRef, StoredRegistration, Tag, Timestamp, UserId, async_trait,
 };
 
 use crate::{MemoryStore, State, scan};
@@ -16,32 +16,54 @@ impl RegistrationStore for MemoryStore {
         facts: &DeviceFacts,
         registrations: Vec<Registration>,
     ) -> Result<Vec<Registered>> {
-        if registrations.iter().any(|new| new.owner() != *owner) {
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                "a registration is of another device than the call",
-            )
-            .advise("register each device in a call of its own"));
-        }
+        check_owner(owner, &registrations)?;
         let now = self.clock.now();
         let mut state = self.state();
-        let State { apps, devices, .. } = &mut *state;
-        let known = apps
-            .get(&owner.app)
-            .is_some_and(|app| app.devices.contains_key(&owner.device));
-        if !known && *devices >= self.config.max_devices {
-            return Err(full("devices", *devices, "max_devices"));
-        }
-        *devices += usize::from(!known);
-        let app = apps.entry(owner.app.clone()).or_default();
-        Ok(app.register(owner, facts, registrations, now))
+        state.make_room(owner, self.config.max_devices)?;
+        let app = state.apps.entry(owner.app.clone()).or_default();
+        let known = app.devices.len();
+        let registered = app.register(owner, facts, registrations, now);
+        let added = app.devices.len() - known;
+        state.devices += added;
+        Ok(registered)
+    }
+
+    async fn admit(&self, owner: &DeviceRef, ticket: &ShownTicket) -> Result<Admitted<()>> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.make_room_for_tickets(1, self.config.max_tickets, now)?;
+        let app = state.apps.entry(owner.app.clone()).or_default();
+        Ok(app.admit(owner, ticket, &DeviceFacts::default(), usize::MAX))
+    }
+
+    async fn register_with(
+        &self,
+        ticket: &ShownTicket,
+        max_devices: usize,
+        owner: &DeviceRef,
+        facts: &DeviceFacts,
+        registrations: Vec<Registration>,
+    ) -> Result<Admitted> {
+        check_owner(owner, &registrations)?;
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.make_room(owner, self.config.max_devices)?;
+        state.make_room_for_tickets(1, self.config.max_tickets, now)?;
+        let app = state.apps.entry(owner.app.clone()).or_default();
+        let admitted = app.admit(owner, ticket, facts, max_devices);
+        let known = app.devices.len();
+        let registered = admitted.map(|()| app.register(owner, facts, registrations, now));
+        let added = app.devices.len() - known;
+        state.devices += added;
+        Ok(registered)
     }
 
     async fn unregister(&self, owner: &DeviceRef, slot: Option<Slot>) -> Result<Option<Ended>> {
         let now = self.clock.now();
         let mut state = self.state();
-        let app = state.apps.get_mut(&owner.app);
-        Ok(app.and_then(|app| app.unregister(owner, slot, now)))
+        state.make_room_for_tickets(1, self.config.max_tickets, now)?;
+        let app = state.apps.entry(owner.app.clone()).or_default();
+        Ok(app.unregister(owner, slot, now))
     }
 
     async fn receivers(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Receiver>> {
@@ -160,11 +182,15 @@ impl RegistrationStore for MemoryStore {
     async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<PresenceSet> {
         let now = self.clock.now();
         let mut state = self.state();
+        let ends = changes
+            .iter()
+            .filter(|change| change.presence == Presence::Offline)
+            .count();
+        state.make_room_for_tickets(ends, self.config.max_tickets, now)?;
         let mut set = PresenceSet::default();
-        if let Some(app) = state.apps.get_mut(app) {
-            for change in &changes {
-                app.set_presence(change, now, &mut set);
-            }
+        let app = state.apps.entry(app.clone()).or_default();
+        for change in &changes {
+            app.set_presence(change, now, &mut set);
         }
         Ok(set)
     }
@@ -244,6 +270,52 @@ impl RegistrationStore for MemoryStore {
                 .map(|row| row.registrations.len() as u64)
                 .sum()
         }))
+    }
+}
+
+fn check_owner(owner: &DeviceRef, registrations: &[Registration]) -> Result<()> {
+    if registrations.iter().any(|new| new.owner() != *owner) {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            "a registration is of another device than the call",
+        )
+        .advise("register each device in a call of its own"));
+    }
+    Ok(())
+}
+
+impl State {
+    /// Checks that the device `owner` can be stored.
+    fn make_room(&self, owner: &DeviceRef, most: usize) -> Result<()> {
+        let known = self
+            .apps
+            .get(&owner.app)
+            .is_some_and(|app| app.devices.contains_key(&owner.device));
+        if !known && self.devices >= most {
+            return Err(full("devices", self.devices, "max_devices"));
+        }
+        Ok(())
+    }
+
+    /// Checks that `count` more facts about tickets can be stored, and forgets those that have expired if they are needed.
+    fn make_room_for_tickets(&mut self, count: usize, most: usize, now: Timestamp) -> Result<()> {
+        let known = |state: &Self| {
+            state
+                .apps
+                .values()
+                .map(|app| app.tickets.len())
+                .sum::<usize>()
+        };
+        if known(self) + count <= most {
+            return Ok(());
+        }
+        self.apps
+            .values_mut()
+            .for_each(|app| app.tickets.prune(now));
+        match known(self) {
+            left if left + count > most => Err(full("tickets", left, "max_tickets")),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! The store in memory is bounded, and its errors name the limit.
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use push_core::{
     AppId, BadgeArithmetic, BadgeChange, CertificateId, Channel, CredentialStore, DeviceFacts,
-    DeviceId, DeviceRef, DeviceToken, Environment, ErrorKind, MessageId, NewCredential, RawConfig,
-    Registered, Registration, RegistrationStore, Result, Stage, Tag, TraceEvent, TraceStore,
-    UserId,
+    DeviceId, DeviceRef, DeviceToken, Environment, ErrorKind, MessageId, NewCredential, Presence,
+    PresenceChange, RawConfig, Registered, Registration, RegistrationStore, Result, ShownTicket,
+    Stage, Tag, TicketId, TraceEvent, TraceStore, UserId,
 };
 use push_store_memory::{MemoryStore, MemoryStoreConfig};
 use push_testkit::{Place, block_on, sample::NOW};
@@ -17,6 +17,7 @@ fn store(place: &Place) -> MemoryStore {
             max_credentials: 1,
             max_trace_events: 3,
             max_badge_changes: 2,
+            max_tickets: 2,
         },
         &place.context(),
     )
@@ -163,4 +164,44 @@ fn the_plugin_reads_its_example_and_refuses_unknown_keys() {
         .build(RawConfig::from_json(&odd).unwrap(), &place.context())
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
+}
+
+/// A kick that cannot be remembered must not look as if it was: the old ticket would bring the device back.
+#[test]
+fn a_ticket_too_many_is_refused_and_changes_nothing() {
+    let place = Place::new();
+    let store = store(&place);
+    block_on(async {
+        let ticket = |number: u8, seconds| ShownTicket {
+            id: TicketId::new([number; 16]),
+            issued_at: NOW,
+            ends_at: NOW + Duration::from_secs(seconds),
+        };
+        let owner = |on| DeviceRef::new(app(), user("alice"), device(on));
+        let kick = |on| PresenceChange {
+            user: user("alice"),
+            device: Some(device(on)),
+            platform: None,
+            presence: Presence::Offline,
+            at: NOW + Duration::from_secs(1),
+            badge: None,
+        };
+        register(&store, "a", "1").await.unwrap();
+        let admitted = store.admit(&owner("a"), &ticket(1, 60)).await.unwrap();
+        assert_eq!(admitted, Ok(()));
+        let kicked = store.set_presence(&app(), vec![kick("a")]).await.unwrap();
+        assert_eq!(kicked.accepted, 1);
+        let error = store
+            .set_presence(&app(), vec![kick("b")])
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        assert!(error.to_string().contains("max_tickets"), "{error}");
+        let error = store.admit(&owner("b"), &ticket(2, 60)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        // What has ended makes room.
+        place.clock.advance(Duration::from_secs(61));
+        let admitted = store.admit(&owner("b"), &ticket(2, 120)).await.unwrap();
+        assert_eq!(admitted, Ok(()));
+    });
 }

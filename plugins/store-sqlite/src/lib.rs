@@ -22,6 +22,7 @@ mod row;
 mod scan;
 mod schema;
 mod tags;
+mod tickets;
 mod traces;
 
 use std::{

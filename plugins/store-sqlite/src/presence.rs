@@ -10,6 +10,7 @@ use push_sqlite::{
 use crate::{
     register::revision_at,
     row::{Damage, parsed, revision},
+    tickets::{self, Revoked},
 };
 
 /// Applies one change, and adds to `set` what it did.
@@ -21,6 +22,14 @@ pub(crate) fn set(
     now: Timestamp,
     set: &mut PresenceSet,
 ) -> Outcome<()> {
+    if change.presence == Presence::Offline {
+        let of = match (&change.device, change.platform) {
+            (Some(device), _) => Revoked::Device(device.as_str()),
+            (None, Some(platform)) => Revoked::Platform(platform),
+            (None, None) => Revoked::User,
+        };
+        tickets::revoke(db, app, &change.user, of, change.at, now)?;
+    }
     let platform = change.platform.map(Platform::as_str);
     // A named device takes the platform over; without a name the platform says which are meant.
     let which = match (&change.device, platform) {

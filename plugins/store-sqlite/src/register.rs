@@ -2,8 +2,8 @@
 use std::sync::Arc;
 
 use push_core::{
-    AppId, Device, DeviceFacts, DeviceId, DeviceRef, Ended, Permission, Platform, Presence,
-    Registered, Registration, Slot, Timestamp, UserId,
+    Admitted, AppId, Device, DeviceFacts, DeviceId, DeviceRef, Ended, Permission, Platform,
+    Presence, Registered, Registration, ShownTicket, Slot, TicketRefusal, Timestamp, UserId,
 };
 use push_sqlite::{
     Outcome,
@@ -13,6 +13,7 @@ use push_sqlite::{
 use crate::{
     devices,
     row::{Damage, parsed, revision},
+    tickets::{self, Revoked, Standing},
 };
 
 /// The lowest revision that a change at `now` gives: [`Device::revision_after`] of the highest one before.
@@ -36,6 +37,27 @@ struct Known {
 }
 
 impl Report {
+    /// Stores it if the ticket is good for the device and the user has no more than `max_devices` then.
+    pub(crate) fn store_with(
+        &self,
+        db: &Connection,
+        ticket: &ShownTicket,
+        max_devices: usize,
+        registrations: &[Registration],
+    ) -> Outcome<Admitted> {
+        let standing = tickets::standing(db, &self.owner, ticket, &self.facts)?;
+        if let Standing::Refused(refusal) = standing {
+            return Ok(Err(refusal));
+        }
+        if tickets::is_one_too_many(db, &self.owner, max_devices)? {
+            return Ok(Err(TicketRefusal::TooManyDevices));
+        }
+        if let Standing::Free = standing {
+            tickets::bind(db, &self.owner, ticket, self.now)?;
+        }
+        self.store(db, registrations).map(Ok)
+    }
+
     /// Stores it, and returns what each registration did.
     pub(crate) fn store(
         &self,
@@ -311,6 +333,10 @@ pub(crate) fn unregister(
     slot: Option<Slot>,
     now: Timestamp,
 ) -> Outcome<Option<Ended>> {
+    if slot.is_none() {
+        let of = Revoked::Device(owner.device.as_str());
+        tickets::revoke(db, &owner.app, &owner.user, of, now, now)?;
+    }
     let key = [
         owner.app.as_str(),
         owner.user.as_str(),

@@ -2,10 +2,10 @@
 use std::sync::Arc;
 
 use push_core::{
-    AppId, Audience, BadgeChange, Channel, CredentialRef, Cursor, DeviceFacts, DeviceRef,
+    Admitted, AppId, Audience, BadgeChange, Channel, CredentialRef, Cursor, DeviceFacts, DeviceRef,
     DeviceToken, Ended, Error, ErrorKind, Page, PresenceChange, PresenceSet, Receiver, Registered,
-    Registration, RegistrationStore, Result, Slot, SlotRef, StoredRegistration, Tag, Timestamp,
-    UserId, async_trait,
+    Registration, RegistrationStore, Result, ShownTicket, Slot, SlotRef, StoredRegistration, Tag,
+    Timestamp, UserId, async_trait,
 };
 use push_sqlite::rusqlite::{OptionalExtension, params};
 
@@ -13,7 +13,32 @@ use crate::{
     SqliteStore, badges, devices, presence,
     register::{self, Report},
     scan, tags,
+    tickets::{self, Standing},
 };
+
+impl SqliteStore {
+    /// What `owner` reports.
+    fn report(
+        &self,
+        owner: &DeviceRef,
+        facts: &DeviceFacts,
+        registrations: &[Registration],
+    ) -> Result<Report> {
+        if registrations.iter().any(|new| new.owner() != *owner) {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "a registration is of another device than the call",
+            )
+            .advise("register each device in a call of its own"));
+        }
+        Ok(Report {
+            owner: owner.clone(),
+            facts: facts.clone(),
+            now: self.clock.now(),
+            damage: Arc::clone(&self.damage),
+        })
+    }
+}
 
 #[async_trait]
 impl RegistrationStore for SqliteStore {
@@ -23,22 +48,46 @@ impl RegistrationStore for SqliteStore {
         facts: &DeviceFacts,
         registrations: Vec<Registration>,
     ) -> Result<Vec<Registered>> {
-        if registrations.iter().any(|new| new.owner() != *owner) {
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                "a registration is of another device than the call",
-            )
-            .advise("register each device in a call of its own"));
-        }
-        let report = Report {
-            owner: owner.clone(),
-            facts: facts.clone(),
-            now: self.clock.now(),
-            damage: Arc::clone(&self.damage),
-        };
+        let report = self.report(owner, facts, &registrations)?;
         self.main
             .write(registrations.len() + 1, move |db| {
                 report.store(db, &registrations)
+            })
+            .await
+    }
+
+    async fn admit(&self, owner: &DeviceRef, ticket: &ShownTicket) -> Result<Admitted<()>> {
+        let (of, shown) = (owner.clone(), ticket.clone());
+        let standing = self
+            .main
+            .read(move |db| tickets::standing(db, &of, &shown, &DeviceFacts::default()))
+            .await?;
+        match standing {
+            Standing::Bound => Ok(Ok(())),
+            Standing::Refused(refusal) => Ok(Err(refusal)),
+            Standing::Free => {
+                let now = self.clock.now();
+                let (owner, ticket) = (owner.clone(), ticket.clone());
+                self.main
+                    .write(1, move |db| tickets::admit(db, &owner, &ticket, now))
+                    .await
+            }
+        }
+    }
+
+    async fn register_with(
+        &self,
+        ticket: &ShownTicket,
+        max_devices: usize,
+        owner: &DeviceRef,
+        facts: &DeviceFacts,
+        registrations: Vec<Registration>,
+    ) -> Result<Admitted> {
+        let report = self.report(owner, facts, &registrations)?;
+        let ticket = ticket.clone();
+        self.main
+            .write(registrations.len() + 1, move |db| {
+                report.store_with(db, &ticket, max_devices, &registrations)
             })
             .await
     }

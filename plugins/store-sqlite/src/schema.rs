@@ -5,7 +5,7 @@ use push_sqlite::Schema;
 pub(crate) static MAIN: Schema = Schema {
     what: "store",
     application_id: 0x6f70_7374, // "opst"
-    migrations: &[MAIN_V1, MAIN_V2],
+    migrations: &[MAIN_V1, MAIN_V2, MAIN_V3],
     on_open: "",
 };
 
@@ -150,6 +150,33 @@ CREATE TABLE removed_credential (
     id INTEGER NOT NULL,
     PRIMARY KEY (app, id)
 ) STRICT, WITHOUT ROWID;
+";
+
+// Version 3: tickets are bound to a device, and revoked by a kick or logout. Devices that are offline were kicked or logged out
+// before: the time of their presence is when.
+const MAIN_V3: &str = "
+CREATE TABLE ticket (
+    app TEXT NOT NULL,
+    id BLOB NOT NULL,
+    device TEXT NOT NULL,
+    ends_at INTEGER NOT NULL,
+    PRIMARY KEY (app, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ticket_by_end ON ticket (ends_at);
+
+-- Tickets of the user issued before `at` are refused.
+CREATE TABLE revocation (
+    app TEXT NOT NULL,
+    user TEXT NOT NULL,
+    -- Empty for all.
+    device TEXT NOT NULL,
+    -- Empty for all.
+    platform TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (app, user, device, platform)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX revocation_by_time ON revocation (at);
+INSERT INTO revocation SELECT app, user, device, '', presence_at FROM device WHERE presence = 'offline';
 ";
 
 const TRACES_V1: &str = "

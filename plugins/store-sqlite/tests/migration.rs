@@ -212,7 +212,7 @@ fn a_newer_file_is_refused_and_not_migrated() {
     for name in ["store.db", "store-traces.db"] {
         let path = place.path(name);
         let good = fs::read(&path).unwrap();
-        write(&path, "PRAGMA user_version = 3");
+        write(&path, "PRAGMA user_version = 1000");
         let newer = fs::read(&path).unwrap();
         let error = block_on(store(&place).open()).unwrap_err();
         assert!(error.to_string().contains("newer version"), "{error}");

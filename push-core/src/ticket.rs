@@ -1,0 +1,64 @@
+//! What a store must know of the tickets that phones show.
+use std::{fmt, time::Duration};
+
+use crate::{Registered, Timestamp};
+
+/// What distinguishes a ticket from every other one. Not a secret: it is a part of the ticket's signature, from which the
+/// ticket cannot be made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TicketId([u8; 16]);
+
+impl TicketId {
+    /// The id of these bytes.
+    pub const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TicketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TicketId(")?;
+        for byte in &self.0[..4] {
+            write!(f, "{byte:02x}")?;
+        }
+        f.write_str("…)")
+    }
+}
+
+/// A ticket of the user of a [`DeviceRef`](crate::DeviceRef), whose signature was checked, as a phone shows it for the device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownTicket {
+    /// Which ticket.
+    pub id: TicketId,
+    /// When it was issued. A kick or logout later than this revokes it.
+    pub issued_at: Timestamp,
+    /// From when on it is good for nothing, not even for a logout: the store may forget which device it is bound to.
+    pub ends_at: Timestamp,
+}
+
+impl ShownTicket {
+    /// The longest time from [`issued_at`](Self::issued_at) to [`ends_at`](Self::ends_at). A store may forget kicks and logouts
+    /// that are older: no ticket from before them is good for anything.
+    pub const MAX_LIFE: Duration = Duration::from_secs(210 * 24 * 60 * 60);
+}
+
+/// Why a store refuses a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TicketRefusal {
+    /// The user was kicked, or logged out on this device, after the ticket was issued.
+    Revoked,
+    /// It is bound to another device.
+    OtherDevice,
+    /// The user has as many devices as may be registered at the same time.
+    TooManyDevices,
+}
+
+/// What a store did with what a phone reported with a ticket: as
+/// [`RegistrationStore::register`](crate::RegistrationStore::register) returns it, or why it stored nothing.
+pub type Admitted<T = Vec<Registered>> = Result<T, TicketRefusal>;

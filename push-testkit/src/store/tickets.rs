@@ -1,0 +1,327 @@
+//! Tickets: bound to one device, revoked by a kick or logout.
+#![allow(missing_docs)] // The names say it all.
+use std::{sync::Arc, time::Duration};
+
+use push_core::{
+    Admitted, Clock as _, DeviceFacts, Platform, Presence, PresenceChange, Registered,
+    Registration, ShownTicket, Slot, TicketId,
+    TicketRefusal::{OtherDevice, Revoked, TooManyDevices},
+    Timestamp,
+};
+
+use super::{
+    StoreKit,
+    fixtures::{
+        app, at, devices, lost, only_device, owner, pair, presence, register, registration,
+        reported, tokens, unregister, within,
+    },
+};
+use crate::{place::together, sample::NOW};
+
+/// No limit that a case could reach.
+const MANY: usize = 1_000;
+
+/// A ticket that was issued `seconds` after the beginning and is good for an hour.
+fn ticket(number: u8, seconds: i64) -> ShownTicket {
+    ShownTicket {
+        id: TicketId::new([number; 16]),
+        issued_at: at(seconds),
+        ends_at: at(seconds + 3600),
+    }
+}
+
+async fn admit(kit: &StoreKit, of: &str, on: &str, ticket: &ShownTicket) -> Admitted<()> {
+    let admitted = kit.store.admit(&owner(of, on), ticket).await;
+    admitted.expect("checks the ticket")
+}
+
+async fn register_with(
+    kit: &StoreKit,
+    ticket: &ShownTicket,
+    max_devices: usize,
+    it: Registration,
+) -> Admitted {
+    let owner = it.owner();
+    kit.store
+        .register_with(
+            ticket,
+            max_devices,
+            &owner,
+            &DeviceFacts::default(),
+            vec![it],
+        )
+        .await
+        .expect("checks the ticket")
+}
+
+fn of(platform: Platform) -> DeviceFacts {
+    DeviceFacts {
+        platform: Some(platform),
+        ..DeviceFacts::default()
+    }
+}
+
+async fn report(kit: &StoreKit, change: PresenceChange) {
+    let set = kit.store.set_presence(&app("im"), vec![change]).await;
+    set.expect("sets presence");
+}
+
+async fn kick(kit: &StoreKit, of: &str, on: Option<&str>, when: Timestamp) {
+    report(kit, presence(of, on, Presence::Offline, when)).await;
+}
+
+pub async fn a_ticket_is_bound_to_the_first_device_that_shows_it(kit: StoreKit) {
+    let first = ticket(1, 0);
+    let it = registration("alice", "phone", "t1");
+    let done = register_with(&kit, &first, MANY, it.clone()).await;
+    assert_eq!(done, Ok(vec![Registered::new(true, Vec::new())]));
+    let again = register_with(&kit, &first, MANY, it).await;
+    assert_eq!(
+        again,
+        Ok(vec![Registered::default()]),
+        "as often as it likes"
+    );
+    assert_eq!(admit(&kit, "alice", "phone", &first).await, Ok(()));
+    assert_eq!(
+        admit(&kit, "alice", "tablet", &first).await,
+        Err(OtherDevice)
+    );
+    let other = registration("alice", "tablet", "t2");
+    let refused = register_with(&kit, &first, MANY, other.clone()).await;
+    assert_eq!(refused, Err(OtherDevice));
+    assert_eq!(tokens(&kit.store, "alice").await, [pair("phone", "t1")]);
+    // Showing it is enough, and another ticket is another matter.
+    assert_eq!(admit(&kit, "alice", "tablet", &ticket(2, 0)).await, Ok(()));
+    assert_eq!(
+        admit(&kit, "alice", "phone", &ticket(2, 0)).await,
+        Err(OtherDevice)
+    );
+    let done = register_with(&kit, &ticket(2, 0), MANY, other).await;
+    assert!(done.is_ok());
+}
+
+pub async fn a_ticket_shown_on_many_devices_at_once_is_bound_to_one(kit: StoreKit) {
+    let shown = ticket(1, 0);
+    let admitted = together((0..64).map(|number| {
+        let (store, shown) = (Arc::clone(&kit.store), shown.clone());
+        async move {
+            let it = registration("alice", &format!("phone-{number}"), &format!("t{number}"));
+            store
+                .register_with(&shown, MANY, &it.owner(), &DeviceFacts::default(), vec![it])
+                .await
+                .expect("checks the ticket")
+        }
+    }))
+    .await;
+    assert_eq!(admitted.iter().filter(|done| done.is_ok()).count(), 1);
+    assert_eq!(devices(&kit.store, "alice").await.len(), 1);
+}
+
+pub async fn a_ticket_from_before_a_kick_is_refused(kit: StoreKit) {
+    let old = ticket(1, 0);
+    let it = registration("alice", "phone", "t1");
+    let done = register_with(&kit, &old, MANY, it.clone()).await;
+    assert!(done.is_ok());
+    kick(&kit, "alice", Some("phone"), at(60)).await;
+    let before = only_device(&kit.store, "alice").await;
+    assert_eq!(admit(&kit, "alice", "phone", &old).await, Err(Revoked));
+    let refused = register_with(&kit, &old, MANY, reported(at(61), it.clone())).await;
+    assert_eq!(refused, Err(Revoked));
+    assert_eq!(
+        only_device(&kit.store, "alice").await,
+        before,
+        "what is refused changes nothing"
+    );
+    // A ticket from the moment of the kick or later is a new login.
+    for (number, seconds) in [(2, 60), (3, 61)] {
+        let new = ticket(number, seconds);
+        let done = register_with(&kit, &new, MANY, reported(at(61), it.clone())).await;
+        assert!(done.is_ok());
+    }
+    assert_eq!(
+        only_device(&kit.store, "alice").await.presence,
+        Presence::Online
+    );
+    // The new login does not bring the old ticket back.
+    assert_eq!(admit(&kit, "alice", "phone", &old).await, Err(Revoked));
+    // A kick of an earlier time that is reported late revokes nothing newer, and forgets nothing.
+    kick(&kit, "alice", Some("phone"), at(30)).await;
+    assert_eq!(admit(&kit, "alice", "phone", &ticket(3, 61)).await, Ok(()));
+    assert_eq!(
+        admit(&kit, "alice", "phone", &ticket(4, 45)).await,
+        Err(Revoked)
+    );
+}
+
+pub async fn a_kick_revokes_the_tickets_of_the_devices_that_it_names(kit: StoreKit) {
+    for (on, facts) in [
+        ("a-phone", of(Platform::Ios)),
+        ("b-pad", of(Platform::Ipad)),
+        ("c-unknown", DeviceFacts::default()),
+    ] {
+        let it = registration("alice", on, on);
+        let stored = kit.store.register(&it.owner(), &facts, vec![it]).await;
+        stored.expect("registers");
+    }
+    register(&kit.store, registration("bob", "d-phone", "t4")).await;
+    let good = async |who: &str, on: &str| admit(&kit, who, on, &ticket(on.as_bytes()[0], 5)).await;
+    kick(&kit, "alice", Some("b-pad"), at(10)).await;
+    assert_eq!(good("alice", "b-pad").await, Err(Revoked));
+    for (who, on) in [
+        ("alice", "a-phone"),
+        ("alice", "c-unknown"),
+        ("bob", "d-phone"),
+    ] {
+        assert_eq!(good(who, on).await, Ok(()), "{on}");
+    }
+    let mut of_platform = presence("alice", None, Presence::Offline, at(20));
+    of_platform.platform = Some(Platform::Ios);
+    report(&kit, of_platform).await;
+    assert_eq!(good("alice", "a-phone").await, Err(Revoked));
+    assert_eq!(good("alice", "c-unknown").await, Ok(()), "it is of none");
+    // A device that is not known yet may be of any, unless it says which.
+    let unused = ticket(b'e', 15);
+    assert_eq!(admit(&kit, "alice", "e-new", &unused).await, Err(Revoked));
+    let it = registration("alice", "e-new", "t5");
+    for (platform, refused) in [(Platform::Ios, true), (Platform::Android, false)] {
+        let done = kit
+            .store
+            .register_with(&unused, MANY, &it.owner(), &of(platform), vec![it.clone()])
+            .await;
+        assert_eq!(done.expect("checks the ticket").is_err(), refused);
+    }
+    kick(&kit, "alice", None, at(30)).await;
+    for on in ["a-phone", "c-unknown", "e-new", "f-new"] {
+        assert_eq!(good("alice", on).await, Err(Revoked), "{on}");
+    }
+    assert_eq!(good("bob", "d-phone").await, Ok(()));
+}
+
+pub async fn a_kick_revokes_tickets_of_devices_that_never_registered(kit: StoreKit) {
+    kick(&kit, "alice", Some("phone"), at(10)).await;
+    kick(&kit, "bob", None, at(10)).await;
+    for who in ["alice", "bob"] {
+        let it = registration(who, "phone", "t1");
+        let refused = register_with(&kit, &ticket(1, 9), MANY, it.clone()).await;
+        assert_eq!(refused, Err(Revoked), "{who}");
+        assert_eq!(devices(&kit.store, who).await, []);
+    }
+    let it = registration("alice", "tablet", "t2");
+    assert!(register_with(&kit, &ticket(2, 9), MANY, it).await.is_ok());
+}
+
+// S43, S47
+pub async fn a_logout_revokes_the_tickets_of_its_device(kit: StoreKit) {
+    for (number, on) in [(1, "phone"), (2, "tablet")] {
+        let it = registration("alice", on, on);
+        let done = register_with(&kit, &ticket(number, 0), MANY, it).await;
+        assert!(done.is_ok());
+    }
+    kit.clock.advance(Duration::from_secs(10));
+    unregister(&kit.store, "alice", "phone", Some(Slot::Alert)).await;
+    assert_eq!(
+        admit(&kit, "alice", "phone", &ticket(1, 0)).await,
+        Ok(()),
+        "push was switched off, and may be switched on again"
+    );
+    unregister(&kit.store, "alice", "phone", None).await;
+    assert_eq!(
+        admit(&kit, "alice", "phone", &ticket(1, 0)).await,
+        Err(Revoked)
+    );
+    assert_eq!(admit(&kit, "alice", "tablet", &ticket(2, 0)).await, Ok(()));
+    assert_eq!(admit(&kit, "alice", "phone", &ticket(3, 10)).await, Ok(()));
+    // Of a device that is another user's by now, too: the old ticket must not take it back.
+    register(&kit.store, registration("bob", "tablet", "t2")).await;
+    unregister(&kit.store, "alice", "tablet", None).await;
+    let back = registration("alice", "tablet", "t2");
+    assert_eq!(
+        register_with(&kit, &ticket(2, 0), MANY, back).await,
+        Err(Revoked)
+    );
+    assert_eq!(tokens(&kit.store, "bob").await, [pair("tablet", "t2")]);
+}
+
+pub async fn a_user_has_no_more_devices_than_allowed(kit: StoreKit) {
+    let add = async |number: u8, on: &str| {
+        register_with(&kit, &ticket(number, 100), 2, registration("alice", on, on)).await
+    };
+    assert!(add(1, "a").await.is_ok());
+    assert!(add(2, "b").await.is_ok());
+    assert_eq!(add(3, "c").await, Err(TooManyDevices));
+    assert_eq!(devices(&kit.store, "alice").await.len(), 2);
+    assert_eq!(
+        admit(&kit, "alice", "d", &ticket(3, 100)).await,
+        Ok(()),
+        "the refused registration bound the ticket to nothing"
+    );
+    assert!(
+        add(1, "a").await.is_ok(),
+        "known devices register as before"
+    );
+    let of_bob = registration("bob", "c", "c");
+    assert!(
+        register_with(&kit, &ticket(4, 100), 2, of_bob)
+            .await
+            .is_ok(),
+        "each user has a limit of its own"
+    );
+    // Neither a device that was kicked counts, nor one without a token.
+    kick(&kit, "alice", Some("a"), at(50)).await;
+    assert!(add(5, "e").await.is_ok());
+    unregister(&kit.store, "alice", "b", Some(Slot::Alert)).await;
+    assert!(add(6, "f").await.is_ok());
+    assert_eq!(
+        add(7, "b").await,
+        Err(TooManyDevices),
+        "it would count again"
+    );
+    // A device that changes hands is the new user's.
+    let taken = register_with(&kit, &ticket(8, 100), 2, registration("bob", "e", "e")).await;
+    let taken = taken.expect("bob has one device");
+    assert_eq!(lost(&taken[0].displaced), [("alice", "e", None)]);
+    assert!(add(9, "g").await.is_ok());
+}
+
+pub async fn the_tickets_of_two_apps_never_mix(kit: StoreKit) {
+    let shown = ticket(1, 0);
+    assert_eq!(admit(&kit, "alice", "phone", &shown).await, Ok(()));
+    kick(&kit, "alice", None, at(10)).await;
+    let there = within("other", registration("alice", "tablet", "t1"));
+    let done = register_with(&kit, &shown, MANY, there).await;
+    assert!(
+        done.is_ok(),
+        "neither the binding nor the kick is of this app"
+    );
+}
+
+pub async fn bindings_and_revocations_are_kept_as_long_as_they_matter(kit: StoreKit) {
+    let long = ShownTicket {
+        ends_at: NOW + ShownTicket::MAX_LIFE,
+        ..ticket(1, 0)
+    };
+    assert_eq!(admit(&kit, "alice", "phone", &long).await, Ok(()));
+    kick(&kit, "bob", None, at(1)).await;
+    kit.clock
+        .advance(ShownTicket::MAX_LIFE - Duration::from_secs(1));
+    // What others do gives the store a reason to clear up.
+    for number in 2..40 {
+        let now = kit.clock.now().unix_seconds() - NOW.unix_seconds();
+        let fresh = ShownTicket {
+            issued_at: at(now),
+            ends_at: at(now + 60),
+            ..ticket(number, 0)
+        };
+        assert_eq!(admit(&kit, "carol", "phone", &fresh).await, Ok(()));
+        kick(&kit, "carol", None, at(now)).await;
+    }
+    assert_eq!(
+        admit(&kit, "alice", "tablet", &long).await,
+        Err(OtherDevice)
+    );
+    let of_bob = ShownTicket {
+        ends_at: NOW + ShownTicket::MAX_LIFE,
+        ..ticket(200, 0)
+    };
+    assert_eq!(admit(&kit, "bob", "phone", &of_bob).await, Err(Revoked));
+}

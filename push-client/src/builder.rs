@@ -14,6 +14,26 @@ use crate::{
     state::{self, State},
 };
 
+impl PushClient {
+    /// A client from explicit parts: for static libraries, where nothing is linked by itself, and for tests.
+    pub fn builder(phone: Arc<dyn Phone>, gateway: Arc<dyn GatewayApi>) -> Builder {
+        Builder::new(phone, gateway)
+    }
+
+    /// A client from what the linker kept: the `certificate_id!`s, `route_handler!`s and `interceptor!`s of the app, and the
+    /// login bridges of `builtin` (the facade's `BUILTIN` table, or `&[]`) and of `register_plugin!`. More can be added.
+    ///
+    /// # Errors
+    /// If a certificate id is not a number that a credential has, or two things share a name.
+    pub fn linked(
+        phone: Arc<dyn Phone>,
+        gateway: Arc<dyn GatewayApi>,
+        builtin: &[AnyDescriptor],
+    ) -> Result<Builder> {
+        Builder::new(phone, gateway).linked(builtin)
+    }
+}
+
 /// The parts of a client. [`Builder::start`] says what is missing, and what to write where.
 #[must_use = "a client does nothing until it is started"]
 #[derive(Debug)]

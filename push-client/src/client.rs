@@ -2,8 +2,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use push_core::{
-    AnyDescriptor, DeviceId, Error, LoginBridge, Presence, Result, SessionHandle, Slot, UserId,
-    payload::Payload,
+    DeviceId, Error, LoginBridge, Presence, Result, SessionHandle, Slot, UserId, payload::Payload,
 };
 use tokio::{
     sync::broadcast,
@@ -11,8 +10,8 @@ use tokio::{
 };
 
 use crate::{
-    Builder, Completed, Completion, Door, Event, GatewayApi, HostEvent, HostObserver, Phone,
-    SlotState, Token, TokenError, session::ClientSession, shared::Shared,
+    Completed, Completion, Door, Event, HostEvent, HostObserver, SlotState, Token, TokenError,
+    session::ClientSession, shared::Shared,
 };
 
 /// How long a bridge may take to return when the client closes.
@@ -39,24 +38,6 @@ impl Drop for Handle {
 }
 
 impl PushClient {
-    /// A client from explicit parts: for static libraries, where nothing is linked by itself, and for tests.
-    pub fn builder(phone: Arc<dyn Phone>, gateway: Arc<dyn GatewayApi>) -> Builder {
-        Builder::new(phone, gateway)
-    }
-
-    /// A client from what the linker kept: the `certificate_id!`s, `route_handler!`s and `interceptor!`s of the app, and the
-    /// login bridges of `builtin` (the facade's `BUILTIN` table, or `&[]`) and of `register_plugin!`. More can be added.
-    ///
-    /// # Errors
-    /// If a certificate id is not a number that a credential has, or two things share a name.
-    pub fn linked(
-        phone: Arc<dyn Phone>,
-        gateway: Arc<dyn GatewayApi>,
-        builtin: &[AnyDescriptor],
-    ) -> Result<Builder> {
-        Builder::new(phone, gateway).linked(builtin)
-    }
-
     pub(crate) fn run(shared: Arc<Shared>, bridges: Vec<(String, Arc<dyn LoginBridge>)>) -> Self {
         let runtime = shared.parts.runtime.clone();
         let mut tasks = JoinSet::new();

@@ -1,7 +1,7 @@
 //! What continuous integration runs, and the one command that runs all tests.
+mod generated;
 
 use std::{
-    fs,
     io::Read,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -11,8 +11,7 @@ use std::{
 };
 
 use crate::{
-    Failure, Result, behaviour, bindings, manifest::Manifest, matrix, new, run, table, tidy, tools,
-    workspace::Workspace,
+    Failure, Result, behaviour, bindings, manifest::Manifest, matrix, run, table, tidy, tools,
 };
 
 pub(crate) const HELP: &str = "\
@@ -86,7 +85,7 @@ const STEPS: &[(&str, Step)] = &[
         Step::Whole(|root| behaviour::task(root, &["--complete"])),
     ),
     ("matrix", Step::Whole(|root| matrix::task(root, &[]))),
-    ("new", Step::Whole(new_crates)),
+    ("new", Step::Whole(generated::crates)),
     ("docs", Step::Whole(docs)),
     ("examples", Step::Whole(examples)),
     ("deny", Step::Partial(deny)),
@@ -233,69 +232,6 @@ fn docs(root: &Path) -> Result {
         "--workspace",
         "--all-features",
     ]))
-}
-
-/// What `new-provider` and `new-plugin` write must be as good as what is here.
-fn new_crates(root: &Path) -> Result {
-    // The copy has a target directory of its own: what was built from one could pass for the other's.
-    let dir = target_dir(root)?.join("new-crates");
-    let (copy, target) = (dir.join("repository"), dir.join("target"));
-    if copy.exists() {
-        fs::remove_dir_all(&copy)
-            .map_err(|error| format!("{} cannot be removed: {error}", copy.display()))?;
-    }
-    let copy = copy.as_path();
-    for path in Workspace::at(root)?.files()? {
-        let to = copy.join(&path);
-        to.parent()
-            .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| fs::copy(root.join(&path), &to).map(|_| ()))
-            .map_err(|error| format!("{path} cannot be copied: {error}"))?;
-    }
-    let features = [
-        "provider-sample-one",
-        "provider-sample-two",
-        "provider-sample-three",
-        "ingress-sample",
-        "login-sample",
-        "queue-sample",
-        "store-sample",
-    ];
-    for feature in features {
-        match feature.strip_prefix("provider-") {
-            Some("sample-two") => {
-                new::provider(copy, &["sample-two", "--auth", "sign", "--batch", "500"])?;
-            }
-            Some("sample-three") => new::provider(copy, &["sample-three", "--auth", "none"])?,
-            Some(name) => new::provider(copy, &[name])?,
-            None => new::plugin(copy, &[feature])?,
-        }
-    }
-    tidy::task(copy, &[])?;
-    let cargo = |args: &[&str]| {
-        let mut command = run::cargo(copy);
-        command.env("CARGO_TARGET_DIR", &target).args(args);
-        command
-    };
-    run::succeed(&mut cargo(&[
-        "check",
-        "--quiet",
-        "--package=offline-push",
-        "--lib",
-        "--no-default-features",
-        &format!("--features={}", features.join(",")),
-    ]))?;
-    let packages = features.map(|it| format!("--package=push-{it}"));
-    let cargo = |args: &[&str]| {
-        let mut command = cargo(args);
-        command.args(&packages);
-        command
-    };
-    run::succeed(&mut cargo(&["fmt", "--check"]))?;
-    run::succeed(
-        cargo(&["clippy", "--quiet", "--no-deps", "--all-targets"]).args(["--", "-Dwarnings"]),
-    )?;
-    run::succeed(&mut cargo(&["test", "--quiet"]))
 }
 
 /// Where cargo builds into.

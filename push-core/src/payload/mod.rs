@@ -30,14 +30,18 @@
 mod entity;
 mod ext;
 mod json;
+mod no_target;
+mod profile;
 mod shape;
 mod target;
 
 pub use self::{
     entity::{Action, ChatType, Entity},
     ext::{Ext, TimPushFeatures},
+    no_target::NoTarget,
+    profile::Profile,
     shape::{Payload, Shape},
-    target::{CallTarget, ClickTarget, NoTarget, Profile},
+    target::{CallTarget, ClickTarget},
 };
 
 /// The largest payload that is read, in bytes: many times what any vendor delivers (4 to 5 KiB).

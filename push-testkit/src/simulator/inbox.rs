@@ -2,6 +2,7 @@
 use std::{
     collections::VecDeque,
     fmt,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -9,7 +10,8 @@ use push_core::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::running::BoxFuture;
+/// A boxed future.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// How many arrivals a phone remembers, and how many notifications its screen holds.
 pub const REMEMBERED: usize = 1024;

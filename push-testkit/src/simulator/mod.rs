@@ -30,11 +30,11 @@ pub use push_core::Clock;
 pub use self::{
     access::{AccessTokens, NotGranted, bearer, form, random, random_text},
     control::{Control, MAX_ARRIVALS, MAX_BODY, MAX_PHONES, MAX_WAIT, describe},
-    inbox::{Arrives, Inbox, REMEMBERED, View},
+    inbox::{Arrives, BoxFuture, Inbox, REMEMBERED, View},
     options::{Delay, Options, Service},
     receipts::{Posted, Receipts},
     running::{
-        Action, BoxFuture, Credential, Install, Order, Problem, RunningSimulator, SimulatedPhone,
+        Action, Credential, Install, Order, Problem, RunningSimulator, SimulatedPhone,
         SimulatorDescriptor, Starting, simulators,
     },
 };

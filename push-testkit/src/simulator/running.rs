@@ -1,15 +1,12 @@
 //! What every vendor's simulator offers to a program that does not know the vendor.
-use std::{fmt, future::Future, io, pin::Pin, time::Duration};
+use std::{fmt, io, time::Duration};
 
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Options, View};
+use super::{BoxFuture, Options, View};
 use crate::{Faults, Reply};
-
-/// A boxed future.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A vendor's simulator, as its crate registers it with [`register_simulator!`](crate::register_simulator).
 pub struct SimulatorDescriptor {

@@ -1,6 +1,7 @@
 //! What a reviewer would otherwise have to look for by eye.
 
 mod book;
+mod circles;
 mod crates;
 mod floor_plan;
 mod graph;
@@ -23,6 +24,7 @@ Checks, and prints every finding with its file and remedy:
   imports   push-core imports nothing of ours; plugins never each other nor a half of the product;
             gateway and client no plugin; bindings what phones carry; only push-http knows TLS; all crates can
             be published in some order
+  circles   no file of a crate imports a file that imports it, directly or by way of others
   graph     push-core pulls in no HTTP client, TLS, database or runtime; the app half nothing of a server;
             one TLS stack in the product
   sources   no skipped, unfinished or sleeping code; features add items and change none; no path of one
@@ -86,6 +88,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     crates::check(&workspace, &mut report)?;
     generated(&workspace, &mut report)?;
     imports::check(&workspace, &mut report);
+    circles::check(&workspace, &mut report)?;
     sources::check(&workspace, &mut report)?;
     vendors::check(&workspace, &mut report)?;
     floor_plan::check(&workspace, &mut report)?;

@@ -7,7 +7,10 @@ use push_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Aps, MAX_COLLAPSE_ID, PushType, Refusal, Sound};
+use super::{Aps, PushType, Refusal, Sound};
+
+/// The longest collapse id, in bytes.
+pub(crate) const MAX_COLLAPSE_ID: usize = 64;
 
 /// Fields that say who receives, or as whom the gateway sends. They belong to the credential and the registration.
 const PROTECTED: [&str; 17] = [

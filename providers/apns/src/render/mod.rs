@@ -16,7 +16,7 @@ pub use self::{
 };
 pub(crate) use self::{
     cache::Cache,
-    request::{MAX_COLLAPSE_ID, MAX_TTL, MIN_TTL, Path},
+    request::{MAX_TTL, MIN_TTL, Path},
 };
 use self::{payload::Payload, request::Expiration};
 use crate::classify::TopicOrigin;

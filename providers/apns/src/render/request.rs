@@ -6,7 +6,7 @@ use push_core::{
     Content, DeviceToken, Error, ErrorKind, Notification, Priority, Result, Timestamp,
 };
 
-use super::{PushType, Refusal, VendorFields, payload::Payload};
+use super::{PushType, Refusal, VendorFields, fields::MAX_COLLAPSE_ID, payload::Payload};
 
 pub(crate) const APNS_ID: HeaderName = HeaderName::from_static("apns-id");
 const APNS_TOPIC: HeaderName = HeaderName::from_static("apns-topic");
@@ -20,9 +20,6 @@ pub(crate) const MIN_TTL: Duration = Duration::from_secs(1);
 
 /// The longest time for which Apple stores a push.
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// The longest collapse id, in bytes.
-pub(crate) const MAX_COLLAPSE_ID: usize = 64;
 
 /// The longest token in hexadecimal digits. Apple documents no limit; the longest observed (Live Activities) have about 160.
 const MAX_TOKEN: usize = 200;

@@ -2,107 +2,20 @@
 //! repeats nothing.
 mod support;
 
-use std::{
-    collections::HashSet,
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
 use offline_push::DeliveryId;
 use push_provider_apns::simulator::Options;
 use serde_json::{Value, json};
-use support::{Caller, apns_config, apple, eventually, message};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
+use support::{
+    Caller, apns_config, apple, eventually, message,
+    process::{API_KEY, End, Gateway, configuration},
 };
 
 const USERS: usize = 100;
 const MESSAGES: usize = 200;
 /// The most deliveries that are with the vendor at the same time: the gateway's default.
 const IN_FLIGHT: usize = 2000;
-const API_KEY: &str = "a key that only this test knows";
-
-/// How a gateway ends.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    /// SIGKILL: no destructor runs, nothing is flushed.
-    Killed,
-    /// SIGTERM: it may finish what it began.
-    Stopped,
-}
-
-/// A gateway in a process of its own. Killed when it drops.
-struct Gateway {
-    process: Child,
-    address: String,
-}
-
-impl Gateway {
-    async fn start(config: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_offline-push"))
-            .args(["serve", "--json", "--config"])
-            .arg(config)
-            .env("OFFLINE_PUSH_LOG", "error")
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the program starts");
-        let output = process.stdout.take().expect("its output is piped");
-        let line = BufReader::new(output).lines().next_line().await;
-        let line = line
-            .expect("its output is text")
-            .expect("it says where it listens");
-        let said: Value = serde_json::from_str(&line).expect("it says so in JSON");
-        let address = said["listening"].as_str().expect("an address");
-        Self {
-            address: format!("http://{address}"),
-            process,
-        }
-    }
-
-    async fn end(mut self, how: End) {
-        match how {
-            End::Killed => self.process.kill().await.expect("it was running"),
-            End::Stopped => {
-                let id = self.process.id().expect("it is running").to_string();
-                let sent = Command::new("kill").args(["-TERM", &id]).status().await;
-                assert!(sent.expect("kill is a program").success());
-                let status = self.process.wait().await.expect("it ends");
-                assert!(status.success(), "{status}");
-            }
-        }
-    }
-}
-
-fn configuration(how: End) -> (PathBuf, PathBuf) {
-    let name = format!("offline-push-{how:?}-{}", std::process::id());
-    let folder = std::env::temp_dir().join(name);
-    drop(std::fs::remove_dir_all(&folder));
-    std::fs::create_dir_all(&folder).expect("a temporary folder");
-    let file = folder.join("offline-push.toml");
-    let text = format!(
-        r#"
-listen = "127.0.0.1:0"
-master_key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
-[store]
-type = "sqlite"
-path = "{folder}/store.db"
-[queue]
-type = "sqlite"
-path = "{folder}/queue.db"
-[[http.keys]]
-name = "test"
-app = "demo"
-scopes = ["server", "admin"]
-key = "{API_KEY}"
-"#,
-        folder = folder.display()
-    );
-    std::fs::write(&file, text).expect("a configuration");
-    (folder, file)
-}
 
 /// Ends a gateway amid 20,000 pushes to a vendor that answers after 50 ms, starts it again, waits until the vendor has them
 /// all, and answers how many came twice. None comes more often.
@@ -113,7 +26,7 @@ async fn repeated_when(how: End) -> usize {
             .with_any_token(),
     )
     .await;
-    let (folder, config) = configuration(how);
+    let (folder, config) = configuration(&format!("{how:?}"), "");
     let gateway = Gateway::start(&config).await;
     let server = Caller::new(&gateway.address, API_KEY);
     let certificate = server.upload("apns", &apns_config(&apple)).await;

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Every test program uses its own part.
 #![allow(clippy::future_not_send)] // Tests wait on one thread.
 pub(crate) mod gateway;
+pub(crate) mod process;
 
 use std::{sync::Arc, time::Duration};
 
@@ -69,6 +70,18 @@ impl Caller {
         key: &str,
         body: &Value,
     ) -> (StatusCode, Value) {
+        let answer = self.attempt(method, path, key, body).await;
+        answer.expect("the gateway answers")
+    }
+
+    /// `None` if the gateway does not answer.
+    async fn attempt(
+        &self,
+        method: Method,
+        path: &str,
+        key: &str,
+        body: &Value,
+    ) -> Option<(StatusCode, Value)> {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
@@ -76,13 +89,9 @@ impl Caller {
             .header("content-type", "application/json")
             .body(Bytes::from(body.to_string()))
             .expect("a well-formed request");
-        let response = self
-            .client
-            .send(request)
-            .await
-            .expect("the gateway answers");
+        let response = self.client.send(request).await.ok()?;
         let body = serde_json::from_slice(response.body()).unwrap_or_default();
-        (response.status(), body)
+        Some((response.status(), body))
     }
 
     /// An answer in 2xx, or a panic that shows it.
@@ -107,6 +116,12 @@ impl Caller {
 
     pub(crate) async fn try_get(&self, path: &str) -> (StatusCode, Value) {
         self.call(Method::GET, path, self.key.expose(), &Value::Null)
+            .await
+    }
+
+    /// Posts to a gateway that may be gone; `None` if it is.
+    pub(crate) async fn try_post(&self, path: &str, body: &Value) -> Option<(StatusCode, Value)> {
+        self.attempt(Method::POST, path, self.key.expose(), body)
             .await
     }
 

@@ -24,6 +24,7 @@ mod channel;
 mod class;
 mod delivery;
 pub mod duration;
+mod ending;
 mod error;
 mod id;
 mod ingress;
@@ -48,9 +49,10 @@ mod verdict;
 pub use async_trait::async_trait;
 
 pub use crate::{
-    address::*, audience::*, certificate::*, channel::*, class::*, delivery::*, error::*, id::*,
-    ingress::*, login::*, message::*, notification::*, page::*, plugin::*, provider::*, queue::*,
-    registry::*, route::*, secret::*, store::*, text::*, ticket::*, time::*, trace::*, verdict::*,
+    address::*, audience::*, certificate::*, channel::*, class::*, delivery::*, ending::*,
+    error::*, id::*, ingress::*, login::*, message::*, notification::*, page::*, plugin::*,
+    provider::*, queue::*, registry::*, route::*, secret::*, store::*, text::*, ticket::*, time::*,
+    trace::*, verdict::*,
 };
 
 /// What this crate's macros expand to. Not public API.

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Admitted, AppId, Audience, CertificateId, Channel, CredentialRef, Cursor, DeliveryId, DeviceId,
-    DeviceToken, Environment, Error, ErrorKind, Instance, MessageId, Page, Permission, Platform,
-    Presence, Result, ShownTicket, Slot, Stage, Tag, Timestamp, TraceEvent, UserId, async_trait,
+    DeviceToken, EndCause, Ending, Environment, Error, ErrorKind, Instance, MessageId, Page,
+    Permission, Platform, Presence, Result, ShownTicket, Slot, Stage, Tag, Timestamp, TraceEvent,
+    UserId, async_trait,
 };
 
 /// Everything the gateway must remember but its queue. A store plugin builds one.
@@ -207,6 +208,8 @@ pub struct Ended {
     pub device: DeviceId,
     /// The slot; `None` for the device as a whole.
     pub slot: Option<Slot>,
+    /// Why.
+    pub cause: EndCause,
     /// The revision that this gave the device: whatever was decided at an earlier one must not be sent.
     pub revision: u64,
 }
@@ -321,6 +324,8 @@ pub struct PresenceChange {
     pub at: Timestamp,
     /// The unread count it went to background with: the base of the badge (S65); `None` leaves it.
     pub badge: Option<u32>,
+    /// Why it is [`Presence::Offline`], if the reporter said so ([`EndCause::is_reported`]).
+    pub because: Option<EndCause>,
 }
 
 /// What [`RegistrationStore::set_presence`] did.
@@ -420,8 +425,31 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     /// (S43, S47). Without a slot a device that is still the user's also becomes [`Presence::Offline`] as of now by the store's
     /// clock, so that a presence from before the logout cannot bring it back, and `Some` is returned if it was not already; it
     /// stays known. A repeated logout moves the time of its presence on, and changes nothing else. Without a slot the user's
-    /// tickets for the device are revoked in any case ([`admit`](Self::admit)).
-    async fn unregister(&self, owner: &DeviceRef, slot: Option<Slot>) -> Result<Option<Ended>>;
+    /// tickets for the device are revoked in any case ([`admit`](Self::admit)). `cause` is one that is reported
+    /// ([`EndCause::is_reported`]).
+    async fn unregister(
+        &self,
+        owner: &DeviceRef,
+        slot: Option<Slot>,
+        cause: EndCause,
+    ) -> Result<Option<Ended>>;
+
+    /// Remembers that the gateway refused a registration of `slot` for the reason with this code, so that it can be explained
+    /// later why the user gets no push. On a device that is not the user's, it is remembered for the user as a whole.
+    async fn refuse(&self, owner: &DeviceRef, slot: Slot, reason: &str) -> Result<()>;
+
+    /// Returns, for each of `users`, what last ended push or kept it from beginning, where that still holds: at most one
+    /// [`Ending`] for the user as a whole, for each of the user's devices, and for each slot of them.
+    ///
+    /// - A user as a whole: another user registered on one of the user's devices ([`EndCause::DeviceTaken`]).
+    /// - A device: it became [`Presence::Offline`]. If it is offline already, the first cause stays, unless that was
+    ///   [`EndCause::Offline`].
+    /// - A slot: its tokens were unregistered, died, or were registered by another device.
+    /// - [`RegistrationStore::refuse`].
+    ///
+    /// A registration removes those of its slot, its device and its user; the end of a device those of its slots; and a
+    /// device that changes hands all of the former user's on it.
+    async fn endings(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Vec<Ending>>>;
 
     /// Returns each of `users`, in their order, with the devices that are currently theirs; without devices for a user who is
     /// not known.

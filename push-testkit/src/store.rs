@@ -9,6 +9,7 @@ mod badges;
 mod credentials;
 mod devices;
 mod displacing;
+mod endings;
 mod fixtures;
 mod logout;
 mod lookups;
@@ -25,8 +26,9 @@ mod traces;
 #[doc(hidden)]
 pub mod cases {
     pub use super::{
-        badges::*, credentials::*, devices::*, displacing::*, logout::*, lookups::*, marks::*,
-        presence::*, registrations::*, scanning::*, searching::*, tickets::*, tokens::*, traces::*,
+        badges::*, credentials::*, devices::*, displacing::*, endings::*, logout::*, lookups::*,
+        marks::*, presence::*, registrations::*, scanning::*, searching::*, tickets::*, tokens::*,
+        traces::*,
     };
 }
 
@@ -104,6 +106,13 @@ macro_rules! store_conformance {
             a_user_has_no_more_devices_than_allowed
             the_tickets_of_two_apps_never_mix
             bindings_and_revocations_are_kept_as_long_as_they_matter
+            // How push ended.
+            the_cause_that_ended_a_device_or_slot_is_remembered
+            the_first_cause_of_an_offline_device_stays
+            the_former_user_of_a_device_is_remembered
+            a_token_that_moved_or_died_is_remembered_for_its_slot
+            a_refused_registration_is_remembered
+            the_endings_of_two_apps_never_mix
             // Dead and quarantined tokens.
             a_dead_token_is_forgotten_and_its_device_stays_known
             a_token_registered_again_after_it_died_is_kept
@@ -220,6 +229,7 @@ mod tests {
             include_str!("store/credentials.rs"),
             include_str!("store/devices.rs"),
             include_str!("store/displacing.rs"),
+            include_str!("store/endings.rs"),
             include_str!("store/logout.rs"),
             include_str!("store/lookups.rs"),
             include_str!("store/marks.rs"),

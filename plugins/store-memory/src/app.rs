@@ -2,12 +2,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use push_core::{
-    CertificateId, Channel, Device, DeviceFacts, DeviceId, DeviceRef, DeviceToken, Ended, Instance,
-    Presence, PresenceChange, PresenceSet, Registered, Registration, Slot, SlotRef,
-    StoredCredential, StoredRegistration, Tag, Timestamp, UserId,
+    CertificateId, Channel, Device, DeviceFacts, DeviceId, DeviceRef, DeviceToken, EndCause, Ended,
+    Ending, Instance, Presence, PresenceChange, PresenceSet, Registered, Registration, Slot,
+    SlotRef, StoredCredential, StoredRegistration, Tag, Timestamp, UserId,
 };
 
-use crate::tickets::{Revoked, Tickets};
+use crate::{
+    endings::Endings,
+    tickets::{Revoked, Tickets},
+};
 
 /// The key of a registration within its device. Slots come in the order in which [`Slot`] declares them.
 type Key = (Slot, Channel, Instance);
@@ -23,6 +26,7 @@ pub(crate) struct App {
     /// The ids of removed credentials, which are not given again.
     pub(crate) removed: BTreeSet<CertificateId>,
     pub(crate) tickets: Tickets,
+    pub(crate) endings: Endings,
 }
 
 pub(crate) struct DeviceRow {
@@ -156,6 +160,11 @@ impl App {
                 self.users.remove(&former);
             }
         }
+        if moved {
+            self.endings.clear_device(&former, &owner.device);
+            self.endings
+                .add(&former, Ending::new(EndCause::DeviceTaken, now));
+        }
         self.users
             .entry(owner.user.clone())
             .or_default()
@@ -164,6 +173,7 @@ impl App {
             user: former,
             device: owner.device.clone(),
             slot: None,
+            cause: EndCause::DeviceTaken,
             revision,
         });
         (started, displaced.into_iter().collect())
@@ -185,11 +195,16 @@ impl App {
         });
         let slots: BTreeSet<Slot> = lost.map(|((slot, ..), _)| slot).collect();
         let revision = row.advance(now);
-        let ended = slots.into_iter().map(|slot| Ended {
-            user: row.user.clone(),
-            device: other.clone(),
-            slot: Some(slot),
-            revision,
+        let ended = slots.into_iter().map(|slot| {
+            let ending = Ending::new(EndCause::TokenTaken, now).on(other.clone(), Some(slot));
+            self.endings.add(&row.user, ending);
+            Ended {
+                user: row.user.clone(),
+                device: other.clone(),
+                slot: Some(slot),
+                cause: EndCause::TokenTaken,
+                revision,
+            }
         });
         ended.collect()
     }
@@ -199,6 +214,7 @@ impl App {
         let Some(row) = self.devices.get_mut(&new.device) else {
             return false;
         };
+        self.endings.clear(&new.user, &new.device, new.slot);
         let token = (new.channel.clone(), new.token.clone());
         let device = new.device.clone();
         let key = (new.slot, new.channel.clone(), new.instance.clone());
@@ -220,23 +236,66 @@ impl App {
         changed
     }
 
-    /// Removes registrations of a device. Returns `true` if there were any.
-    pub(crate) fn remove(
+    /// Removes registrations of a device. Returns them.
+    fn remove(
         &mut self,
         device: &DeviceId,
         which: impl Fn(&StoredRegistration) -> bool,
-    ) -> bool {
+    ) -> Vec<StoredRegistration> {
         let Some(row) = self.devices.get_mut(device) else {
-            return false;
+            return Vec::new();
         };
         let gone: Vec<_> = row
             .registrations
             .extract_if(.., |_, stored| which(stored))
+            .map(|(_, stored)| stored)
             .collect();
-        for (_, stored) in &gone {
+        for stored in &gone {
             self.drop_token(&stored.registration);
         }
+        gone
+    }
+
+    /// Removes a dead token from the slots of `device`. Returns `true` if there were any.
+    pub(crate) fn forget(
+        &mut self,
+        device: &DeviceId,
+        now: Timestamp,
+        which: impl Fn(&StoredRegistration) -> bool,
+    ) -> bool {
+        let gone = self.remove(device, which);
+        for StoredRegistration { registration, .. } in &gone {
+            let ending =
+                Ending::new(EndCause::TokenDead, now).on(device.clone(), Some(registration.slot));
+            self.endings.add(&registration.user, ending);
+        }
         !gone.is_empty()
+    }
+
+    /// Remembers a refused registration.
+    pub(crate) fn refuse(&mut self, owner: &DeviceRef, slot: Slot, reason: &str, now: Timestamp) {
+        let ending = Ending::new(EndCause::Refused, now).because(Some(reason.to_owned()));
+        let ending = match self.device_of(&owner.user, &owner.device) {
+            Some(_) => ending.on(owner.device.clone(), Some(slot)),
+            None => ending,
+        };
+        self.endings.add(&owner.user, ending);
+    }
+
+    /// Remembers why a device is offline. If it `was_offline` before, the first cause that was known stays.
+    fn went_offline(
+        &mut self,
+        user: &UserId,
+        device: &DeviceId,
+        cause: EndCause,
+        at: Timestamp,
+        was_offline: bool,
+    ) {
+        let known = self.endings.cause(user, device);
+        if !was_offline || known.is_none_or(|known| known == EndCause::Offline) {
+            let ending = Ending::new(cause, at).on(device.clone(), None);
+            self.endings.add(user, ending);
+        }
     }
 
     /// Forgets which device has the token, unless another registration of the device has it, too.
@@ -256,6 +315,7 @@ impl App {
         &mut self,
         owner: &DeviceRef,
         slot: Option<Slot>,
+        cause: EndCause,
         now: Timestamp,
     ) -> Option<Ended> {
         if slot.is_none() {
@@ -267,17 +327,27 @@ impl App {
             slot.is_none_or(|slot| slot == stored.registration.slot)
         });
         let row = self.devices.get_mut(&owner.device)?;
-        let mut ended = removed;
+        let was_offline = row.presence == Presence::Offline;
         if slot.is_none() {
-            ended |= row.presence != Presence::Offline;
             row.presence = Presence::Offline;
             row.presence_at = row.presence_at.max(now);
         }
-        ended.then(|| Ended {
+        if removed.is_empty() && (slot.is_some() || was_offline) {
+            return None;
+        }
+        let revision = row.advance(now);
+        if slot.is_some() {
+            let ending = Ending::new(cause, now).on(owner.device.clone(), slot);
+            self.endings.add(&owner.user, ending);
+        } else {
+            self.went_offline(&owner.user, &owner.device, cause, now, was_offline);
+        }
+        Some(Ended {
             user: owner.user.clone(),
             device: owner.device.clone(),
             slot,
-            revision: row.advance(now),
+            cause,
+            revision,
         })
     }
 
@@ -315,6 +385,8 @@ impl App {
             let of = Revoked::of(change.device.as_ref(), change.platform);
             self.tickets.revoke(&change.user, of, change.at);
         }
+        let cause = change.because.unwrap_or(EndCause::Offline);
+        let mut offline = Vec::new();
         for id in self.users.get(&change.user).into_iter().flatten() {
             let Some(row) = self.devices.get_mut(id) else {
                 continue;
@@ -328,10 +400,12 @@ impl App {
             }
             set.accepted += 1;
             if change.presence == Presence::Offline {
+                offline.push((id.clone(), row.presence == Presence::Offline));
                 set.ended.push(Ended {
                     user: change.user.clone(),
                     device: id.clone(),
                     slot: None,
+                    cause,
                     revision: row.advance(now),
                 });
             } else if row.presence == Presence::Offline {
@@ -341,6 +415,9 @@ impl App {
             row.presence_at = change.at;
             row.facts.platform = change.platform.or(row.facts.platform);
             row.badge = change.badge.unwrap_or(row.badge);
+        }
+        for (device, was_offline) in offline {
+            self.went_offline(&change.user, &device, cause, change.at, was_offline);
         }
     }
 }

@@ -14,6 +14,7 @@
 mod app;
 mod badges;
 mod credentials;
+mod endings;
 mod registrations;
 mod scan;
 mod tickets;

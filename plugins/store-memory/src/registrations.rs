@@ -1,9 +1,9 @@
 //! Device registrations, presence, badges and tags.
 use push_core::{
     Admitted, AppId, Audience, BadgeArithmetic, BadgeChange, Channel, CredentialRef, Cursor,
-    DeviceFacts, DeviceRef, DeviceToken, Ended, Error, ErrorKind, Page, Presence, PresenceChange,
-    PresenceSet, Quarantine, Receiver, Registered, Registration, RegistrationStore, Result,
-    ShownTicket, Slot, SlotRef, StoredRegistration, Tag, Timestamp, UserId, async_trait,
+    DeviceFacts, DeviceRef, DeviceToken, EndCause, Ended, Ending, Error, ErrorKind, Page, Presence,
+    PresenceChange, PresenceSet, Quarantine, Receiver, Registered, Registration, RegistrationStore,
+    Result, ShownTicket, Slot, SlotRef, StoredRegistration, Tag, Timestamp, UserId, async_trait,
 };
 
 use crate::{MemoryStore, State, scan};
@@ -58,12 +58,32 @@ impl RegistrationStore for MemoryStore {
         Ok(registered)
     }
 
-    async fn unregister(&self, owner: &DeviceRef, slot: Option<Slot>) -> Result<Option<Ended>> {
+    async fn unregister(
+        &self,
+        owner: &DeviceRef,
+        slot: Option<Slot>,
+        cause: EndCause,
+    ) -> Result<Option<Ended>> {
         let now = self.clock.now();
         let mut state = self.state();
         state.make_room_for_tickets(1, self.config.max_tickets, now)?;
         let app = state.apps.entry(owner.app.clone()).or_default();
-        Ok(app.unregister(owner, slot, now))
+        Ok(app.unregister(owner, slot, cause, now))
+    }
+
+    async fn refuse(&self, owner: &DeviceRef, slot: Slot, reason: &str) -> Result<()> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let app = state.apps.entry(owner.app.clone()).or_default();
+        app.refuse(owner, slot, reason, now);
+        Ok(())
+    }
+
+    async fn endings(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Vec<Ending>>> {
+        let state = self.state();
+        let app = state.apps.get(app);
+        let of = |user| app.map(|app| app.endings.of(user)).unwrap_or_default();
+        Ok(users.iter().map(of).collect())
     }
 
     async fn receivers(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Receiver>> {
@@ -121,6 +141,7 @@ impl RegistrationStore for MemoryStore {
         token: &DeviceToken,
         dead_since: Timestamp,
     ) -> Result<bool> {
+        let now = self.clock.now();
         let mut state = self.state();
         let Some(app) = state.apps.get_mut(app) else {
             return Ok(false);
@@ -128,7 +149,9 @@ impl RegistrationStore for MemoryStore {
         let Some(device) = app.tokens.get(&(channel.clone(), token.clone())).cloned() else {
             return Ok(false);
         };
-        Ok(app.remove(&device, |stored| meant(stored, channel, token, dead_since)))
+        Ok(app.forget(&device, now, |stored| {
+            meant(stored, channel, token, dead_since)
+        }))
     }
 
     async fn quarantine(

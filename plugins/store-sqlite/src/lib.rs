@@ -15,6 +15,7 @@
 mod badges;
 mod credentials;
 mod devices;
+mod endings;
 mod presence;
 mod register;
 mod registrations;

@@ -1,6 +1,9 @@
 //! Presence.
+use std::collections::BTreeSet;
+
 use push_core::{
-    AppId, DeviceId, Ended, Platform, Presence, PresenceChange, PresenceSet, Timestamp,
+    AppId, DeviceId, EndCause, Ended, Ending, Platform, Presence, PresenceChange, PresenceSet,
+    Timestamp,
 };
 use push_sqlite::{
     Outcome,
@@ -8,6 +11,7 @@ use push_sqlite::{
 };
 
 use crate::{
+    endings,
     register::revision_at,
     row::{Damage, parsed, revision},
     tickets::{self, Revoked},
@@ -37,6 +41,11 @@ pub(crate) fn set(
         (None, Some(_)) => "AND ?7 IS NULL AND platform = ?5",
         (None, None) => "AND ?7 IS NULL",
     };
+    let cause = change.because.unwrap_or(EndCause::Offline);
+    let were_offline = match change.presence {
+        Presence::Offline => offline(db, app, change)?,
+        _ => BTreeSet::new(),
+    };
     let mut update = db.prepare_cached(&format!(
         "UPDATE device SET presence = ?3, presence_at = ?4, platform = coalesce(?5, platform), badge = coalesce(?6, badge),
          revision = CASE WHEN ?3 = ?9 OR presence = ?9 THEN max(revision + 1, ?8) ELSE revision END
@@ -53,19 +62,45 @@ pub(crate) fn set(
         revision_at(now),
         Presence::Offline.as_str(),
     ])?;
+    let mut gone = Vec::new();
     while let Some(row) = rows.next()? {
         set.accepted += 1;
         if change.presence != Presence::Offline {
             continue;
         }
         let found = (|| Ok((parsed(row, 0, DeviceId::new)?, revision(row, 1)?)))();
-        let ended = damage.skip("device", found)?;
-        set.ended.extend(ended.map(|(device, revision)| Ended {
+        gone.extend(damage.skip("device", found)?);
+    }
+    for (device, revision) in gone {
+        let ending = Ending::new(cause, change.at).on(device.clone(), None);
+        let was_offline = were_offline.contains(device.as_str());
+        endings::went_offline(db, app, &change.user, &ending, was_offline)?;
+        set.ended.push(Ended {
             user: change.user.clone(),
             device,
             slot: None,
+            cause,
             revision,
-        }));
+        });
     }
     Ok(())
+}
+
+/// Those of the user's devices that are offline before the change.
+fn offline(db: &Connection, app: &AppId, change: &PresenceChange) -> Outcome<BTreeSet<String>> {
+    let mut select = db.prepare_cached(
+        "SELECT CAST(device AS BLOB) FROM device WHERE app = ?1 AND user = ?2 AND presence = ?3",
+    )?;
+    let key = [
+        app.as_str(),
+        change.user.as_str(),
+        Presence::Offline.as_str(),
+    ];
+    let rows = select.query_map(key, |row| row.get::<_, Vec<u8>>(0))?;
+    let mut found = BTreeSet::new();
+    for device in rows {
+        // The id of a damaged row belongs to no device.
+        found.extend(String::from_utf8(device?));
+    }
+    Ok(found)
 }

@@ -2,8 +2,9 @@
 use std::sync::Arc;
 
 use push_core::{
-    Admitted, AppId, Device, DeviceFacts, DeviceId, DeviceRef, Ended, Permission, Platform,
-    Presence, Registered, Registration, ShownTicket, Slot, TicketRefusal, Timestamp, UserId,
+    Admitted, AppId, Channel, Device, DeviceFacts, DeviceId, DeviceRef, DeviceToken, EndCause,
+    Ended, Ending, Permission, Platform, Presence, Registered, Registration, ShownTicket, Slot,
+    TicketRefusal, Timestamp, UserId,
 };
 use push_sqlite::{
     Outcome,
@@ -11,7 +12,7 @@ use push_sqlite::{
 };
 
 use crate::{
-    devices,
+    devices, endings,
     row::{Damage, parsed, revision},
     tickets::{self, Revoked, Standing},
 };
@@ -184,15 +185,17 @@ impl Report {
             |row| revision(row, 0),
         )?;
         // The id of a former user that cannot be read belongs to no delivery either.
-        let ended = former
-            .filter(|_| lost > 0)
-            .and_then(|former| UserId::new(former).ok())
-            .map(|user| Ended {
-                user,
-                device: self.owner.device.clone(),
-                slot: None,
-                revision,
-            });
+        let former = former.and_then(|former| UserId::new(former).ok());
+        if let Some(former) = &former {
+            endings::device_taken(db, &self.owner.app, former, &self.owner.device, self.now)?;
+        }
+        let ended = former.filter(|_| lost > 0).map(|user| Ended {
+            user,
+            device: self.owner.device.clone(),
+            slot: None,
+            cause: EndCause::DeviceTaken,
+            revision,
+        });
         Ok((news, ended.into_iter().collect()))
     }
 
@@ -233,10 +236,16 @@ impl Report {
         for devices in lost.chunk_by(|a, b| a.1 == b.1) {
             let (user, device, _) = &devices[0];
             let found = advance(db, &new.app, user, device, self.now)?;
+            for (user, device, slot) in devices {
+                let ending =
+                    Ending::new(EndCause::TokenTaken, self.now).on(device.clone(), Some(*slot));
+                endings::add(db, &new.app, user, &ending)?;
+            }
             let ended = devices.iter().map(|(user, device, slot)| Ended {
                 user: user.clone(),
                 device: device.clone(),
                 slot: Some(*slot),
+                cause: EndCause::TokenTaken,
                 revision: found,
             });
             displaced.extend(ended);
@@ -265,6 +274,7 @@ const REPORT: &str = "UPDATE device SET revision = max(revision + 1, ?6),
 
 /// Stores the registration. Returns `true` if it differs from the one that was there.
 fn put(db: &Connection, new: &Registration) -> Outcome<bool> {
+    endings::clear(db, &new.app, &new.user, &new.device, new.slot)?;
     // The usual case, an app that reports the same token again, writes one number.
     let same = db
         .prepare_cached(
@@ -331,6 +341,7 @@ pub(crate) fn unregister(
     db: &Connection,
     owner: DeviceRef,
     slot: Option<Slot>,
+    cause: EndCause,
     now: Timestamp,
 ) -> Outcome<Option<Ended>> {
     if slot.is_none() {
@@ -376,10 +387,80 @@ pub(crate) fn unregister(
         return Ok(None);
     }
     let revision = advance(db, &owner.app, &owner.user, &owner.device, now)?;
+    let ending = Ending::new(cause, now).on(owner.device.clone(), slot);
+    if slot.is_some() {
+        endings::add(db, &owner.app, &owner.user, &ending)?;
+    } else {
+        endings::went_offline(db, &owner.app, &owner.user, &ending, offline)?;
+    }
     Ok(Some(Ended {
         user: owner.user,
         device: owner.device,
         slot,
+        cause,
         revision,
     }))
+}
+
+/// Remembers a registration that the gateway refused.
+pub(crate) fn refuse(
+    db: &Connection,
+    owner: &DeviceRef,
+    slot: Slot,
+    reason: String,
+    now: Timestamp,
+) -> Outcome<()> {
+    let key = [
+        owner.app.as_str(),
+        owner.user.as_str(),
+        owner.device.as_str(),
+    ];
+    let is_owner = db
+        .prepare_cached("SELECT 1 FROM device WHERE app = ?1 AND user = ?2 AND device = ?3")?
+        .exists(key)?;
+    let ending = Ending::new(EndCause::Refused, now).because(Some(reason));
+    let ending = if is_owner {
+        ending.on(owner.device.clone(), Some(slot))
+    } else {
+        ending
+    };
+    endings::add(db, &owner.app, &owner.user, &ending)
+}
+
+/// Removes a token that died before `dead_since`. Returns `true` if there was one.
+pub(crate) fn forget(
+    db: &Connection,
+    damage: &Damage,
+    (app, channel, token): (&AppId, &Channel, &DeviceToken),
+    dead_since: Timestamp,
+    now: Timestamp,
+) -> Outcome<bool> {
+    let mut delete = db.prepare_cached(
+        "DELETE FROM registration INDEXED BY registration_by_token
+         WHERE app = ?1 AND channel = ?2 AND token = ?3 AND reported_at <= ?4
+         RETURNING user, device, slot",
+    )?;
+    let mut rows = delete.query(params![
+        app.as_str(),
+        channel.as_str(),
+        token.expose(),
+        dead_since.unix_millis()
+    ])?;
+    let mut gone = false;
+    let mut lost = Vec::new();
+    while let Some(row) = rows.next()? {
+        gone = true;
+        let one = (|| {
+            let ending = Ending::new(EndCause::TokenDead, now).on(
+                parsed(row, 1, DeviceId::new)?,
+                Some(parsed(row, 2, |slot| slot.parse())?),
+            );
+            Ok((parsed(row, 0, UserId::new)?, ending))
+        })();
+        lost.extend(damage.skip("registration", one)?);
+    }
+    for (user, ending) in lost {
+        endings::add(db, app, &user, &ending)?;
+    }
+    Ok(gone)
 }

@@ -3,14 +3,14 @@ use std::sync::Arc;
 
 use push_core::{
     Admitted, AppId, Audience, BadgeChange, Channel, CredentialRef, Cursor, DeviceFacts, DeviceRef,
-    DeviceToken, Ended, Error, ErrorKind, Page, PresenceChange, PresenceSet, Receiver, Registered,
-    Registration, RegistrationStore, Result, ShownTicket, Slot, SlotRef, StoredRegistration, Tag,
-    Timestamp, UserId, async_trait,
+    DeviceToken, EndCause, Ended, Ending, Error, ErrorKind, Page, PresenceChange, PresenceSet,
+    Receiver, Registered, Registration, RegistrationStore, Result, ShownTicket, Slot, SlotRef,
+    StoredRegistration, Tag, Timestamp, UserId, async_trait,
 };
 use push_sqlite::rusqlite::{OptionalExtension, params};
 
 use crate::{
-    SqliteStore, badges, devices, presence,
+    SqliteStore, badges, devices, endings, presence,
     register::{self, Report},
     scan, tags,
     tickets::{self, Standing},
@@ -92,11 +92,40 @@ impl RegistrationStore for SqliteStore {
             .await
     }
 
-    async fn unregister(&self, owner: &DeviceRef, slot: Option<Slot>) -> Result<Option<Ended>> {
+    async fn unregister(
+        &self,
+        owner: &DeviceRef,
+        slot: Option<Slot>,
+        cause: EndCause,
+    ) -> Result<Option<Ended>> {
         let now = self.clock.now();
         let owner = owner.clone();
         self.main
-            .write(1, move |db| register::unregister(db, owner, slot, now))
+            .write(1, move |db| {
+                register::unregister(db, owner, slot, cause, now)
+            })
+            .await
+    }
+
+    async fn refuse(&self, owner: &DeviceRef, slot: Slot, reason: &str) -> Result<()> {
+        let now = self.clock.now();
+        let (owner, reason) = (owner.clone(), reason.to_owned());
+        self.main
+            .write(1, move |db| register::refuse(db, &owner, slot, reason, now))
+            .await
+    }
+
+    async fn endings(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Vec<Ending>>> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (app, users) = (app.clone(), users.to_vec());
+        let damage = Arc::clone(&self.damage);
+        self.main
+            .read(move |db| {
+                let of = |user| endings::of_user(db, &damage, &app, user);
+                users.iter().map(of).collect()
+            })
             .await
     }
 
@@ -175,21 +204,12 @@ impl RegistrationStore for SqliteStore {
         token: &DeviceToken,
         dead_since: Timestamp,
     ) -> Result<bool> {
+        let now = self.clock.now();
         let (app, channel, token) = (app.clone(), channel.clone(), token.clone());
+        let damage = Arc::clone(&self.damage);
         self.main
             .write(1, move |db| {
-                let gone = db
-                    .prepare_cached(
-                        "DELETE FROM registration INDEXED BY registration_by_token
-                         WHERE app = ?1 AND channel = ?2 AND token = ?3 AND reported_at <= ?4",
-                    )?
-                    .execute(params![
-                        app.as_str(),
-                        channel.as_str(),
-                        token.expose(),
-                        dead_since.unix_millis()
-                    ])?;
-                Ok(gone > 0)
+                register::forget(db, &damage, (&app, &channel, &token), dead_since, now)
             })
             .await
     }

@@ -5,7 +5,7 @@ use push_sqlite::Schema;
 pub(crate) static MAIN: Schema = Schema {
     what: "store",
     application_id: 0x6f70_7374, // "opst"
-    migrations: &[MAIN_V1, MAIN_V2, MAIN_V3],
+    migrations: &[MAIN_V1, MAIN_V2, MAIN_V3, MAIN_V4],
     on_open: "",
 };
 
@@ -177,6 +177,23 @@ CREATE TABLE revocation (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX revocation_by_time ON revocation (at);
 INSERT INTO revocation SELECT app, user, device, '', presence_at FROM device WHERE presence = 'offline';
+";
+
+// Version 4: what last ended push for users, devices and slots. Of what ended before, nothing is known.
+const MAIN_V4: &str = "
+CREATE TABLE ending (
+    app TEXT NOT NULL,
+    user TEXT NOT NULL,
+    -- Empty for the user as a whole.
+    device TEXT NOT NULL,
+    -- Empty for the device as a whole.
+    slot TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    -- Of a refused registration.
+    reason TEXT,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (app, user, device, slot)
+) STRICT, WITHOUT ROWID;
 ";
 
 const TRACES_V1: &str = "

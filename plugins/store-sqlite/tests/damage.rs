@@ -107,6 +107,7 @@ fn damaged_devices_and_registrations_leave_the_others() {
             presence: Presence::Offline,
             at: NOW,
             badge: None,
+            because: None,
         };
         let set = store.set_presence(&app(), vec![kick]).await.unwrap();
         assert_eq!((set.accepted, set.ended.len()), (4, 4));

@@ -80,6 +80,7 @@ fn a_restart_keeps_everything() {
                 presence: Presence::Background,
                 at: NOW,
                 badge: Some(4),
+                because: None,
             };
             store.set_presence(&app(), vec![away]).await.unwrap();
             assert_eq!(add(&store, "m1").await, 7);

@@ -2,9 +2,9 @@
 use std::sync::Arc;
 
 use push_core::{
-    AppId, CertificateId, Channel, Device, DeviceFacts, DeviceId, DeviceRef, DeviceToken, Ended,
-    Environment, Instance, MessageId, Presence, PresenceChange, Receiver, Registered, Registration,
-    Slot, Store, Tag, Timestamp, UserId,
+    AppId, CertificateId, Channel, Device, DeviceFacts, DeviceId, DeviceRef, DeviceToken, EndCause,
+    Ended, Environment, Instance, MessageId, Presence, PresenceChange, Receiver, Registered,
+    Registration, Slot, Store, Tag, Timestamp, UserId,
 };
 
 use crate::sample::NOW;
@@ -117,7 +117,7 @@ pub(super) async fn unregister(
     slot: Option<Slot>,
 ) -> Option<Ended> {
     store
-        .unregister(&owner(of, on), slot)
+        .unregister(&owner(of, on), slot, EndCause::LoggedOut)
         .await
         .expect("unregisters")
 }
@@ -200,6 +200,7 @@ pub(super) fn presence(
         presence,
         at: when,
         badge: None,
+        because: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Registrations: what is stored, and what counts as a change.
 #![allow(missing_docs)] // The names say it all.
 use push_core::{
-    Channel, DeviceFacts, DeviceToken, Environment, ErrorKind, Slot, StoredRegistration,
+    Channel, DeviceFacts, DeviceToken, EndCause, Environment, ErrorKind, Slot, StoredRegistration,
 };
 
 use super::{
@@ -260,7 +260,10 @@ pub async fn the_registrations_of_two_apps_never_mix(kit: StoreKit) {
     );
     let mut bob = owner("bob", "phone");
     bob.app = there;
-    kit.store.unregister(&bob, None).await.expect("unregisters");
+    kit.store
+        .unregister(&bob, None, EndCause::LoggedOut)
+        .await
+        .expect("unregisters");
     assert_eq!(only_device(&kit.store, "alice").await, untouched);
     assert_eq!(devices_in(&kit.store, "other", "alice").await, []);
     assert_eq!(

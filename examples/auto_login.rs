@@ -94,7 +94,7 @@ async fn main() -> Result {
     LoginCenter::shared().logout().await?;
     until(&mut events, |it| matches!(it, Event::Unbound(_))).await?;
     let sent = im_server.send(hello).await?;
-    assert_eq!(sent["skipped"][0]["reason"], "logged-out");
+    assert_eq!(sent["skipped"][0]["reason"], "offline");
     assert_eq!(sent["deliveries"], json!([]));
     println!("she logged out; the next message is not pushed");
 

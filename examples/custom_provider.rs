@@ -216,6 +216,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         presence: Presence::Background,
         at: gateway.now(),
         badge: None,
+        because: None,
     };
     gateway.set_presence(&app, vec![locked]).await?;
 

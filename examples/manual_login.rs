@@ -98,7 +98,7 @@ async fn main() -> Result {
     )
     .await?;
     let sent = im_server.send(hello).await?;
-    assert_eq!(sent["skipped"][0]["reason"], "logged-out");
+    assert_eq!(sent["skipped"][0]["reason"], "offline");
     assert_eq!(sent["deliveries"], json!([]));
     println!("the app said that she logged out; the next message is not pushed");
 

@@ -97,6 +97,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         presence: Presence::Background,
         at: gateway.now(),
         badge: Some(0),
+        because: None,
     };
     gateway.set_presence(&app, vec![locked]).await?;
 

@@ -15,6 +15,8 @@ word_enum! {
         LoginExpired = "login-expired",
         /// The app switched push off.
         SwitchedOff = "switched-off",
+        /// The app withdrew a token: the phone's system gives it none any more, for instance.
+        Withdrawn = "withdrawn",
         /// The device was reported offline without a cause.
         Offline = "offline",
         /// Another user registered on the device.
@@ -33,7 +35,12 @@ impl EndCause {
     pub const fn is_reported(self) -> bool {
         matches!(
             self,
-            Self::LoggedOut | Self::Kicked | Self::LoginExpired | Self::SwitchedOff | Self::Offline
+            Self::LoggedOut
+                | Self::Kicked
+                | Self::LoginExpired
+                | Self::SwitchedOff
+                | Self::Withdrawn
+                | Self::Offline
         )
     }
 }

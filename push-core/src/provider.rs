@@ -274,6 +274,9 @@ pub struct Capabilities {
     pub max_ttl: Option<Duration>,
     /// How much of title and body it accepts; the gateway cuts what is longer (S99).
     pub text: TextLimits,
+    /// What an operator looks at if the vendor refuses this credential, as in "check that the key was not revoked". Depends on
+    /// what the credential consists of; empty for nothing in particular.
+    pub repair: &'static str,
 }
 
 impl Capabilities {
@@ -294,6 +297,7 @@ impl Capabilities {
             min_ttl: Duration::ZERO,
             max_ttl: None,
             text: TextLimits::NONE,
+            repair: "",
         }
     }
 
@@ -359,6 +363,13 @@ impl Capabilities {
     pub const fn with_ttl(mut self, min: Duration, max: Duration) -> Self {
         self.min_ttl = min;
         self.max_ttl = Some(max);
+        self
+    }
+
+    /// If the vendor refuses the credential, this is to be looked at.
+    #[must_use]
+    pub const fn with_repair(mut self, advice: &'static str) -> Self {
+        self.repair = advice;
         self
     }
 

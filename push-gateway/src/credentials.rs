@@ -381,6 +381,27 @@ impl Vault {
         cached.is_some_and(|cached| cached.load.as_ref().is_ok_and(|loaded| loaded.proved()))
     }
 
+    /// `reason` with the advice of the credential's provider, if the vendor refuses the credential and the provider has any.
+    pub(crate) async fn advised(&self, credential: &CredentialRef, reason: Reason) -> Reason {
+        if reason == reasons::CREDENTIAL_REFUSED {
+            // Without its provider, the general advice remains.
+            drop(self.load(credential).await);
+        }
+        self.advised_if_loaded(credential, reason)
+    }
+
+    /// The same of a credential that was used before.
+    pub(crate) fn advised_if_loaded(&self, credential: &CredentialRef, reason: Reason) -> Reason {
+        let cache = self.cache();
+        let loaded = cache.get(credential).and_then(|it| it.load.as_ref().ok());
+        match loaded.map_or("", |loaded| loaded.facts.repair) {
+            advice if reason == reasons::CREDENTIAL_REFUSED && !advice.is_empty() => {
+                Reason { advice, ..reason }
+            }
+            _ => reason,
+        }
+    }
+
     /// What decisions must know of these credentials.
     pub(crate) async fn facts(
         &self,

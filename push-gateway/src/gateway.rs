@@ -1,19 +1,22 @@
 //! The gateway: everything put together.
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use push_core::{
-    AppId, BuildContext, Clock, CredentialRef, Cursor, Error, ErrorKind, Health, Ingress, Message,
-    MessageId, Page, PresenceChange, Queue, Receipt, Registry, Result, Secret, Store,
-    StoredCredential, Submitted, Tag, Timestamp, TraceEvent, TraceQuery, UserId, async_trait,
+    AppId, BuildContext, CertificateId, Clock, CredentialRef, Cursor, DeliveryId, Error, ErrorKind,
+    Health, Ingress, Message, MessageId, Page, PresenceChange, Queue, Reason, Receipt, Registry,
+    Result, Secret, Stage, Store, StoredCredential, Submitted, Tag, Timestamp, TraceEvent,
+    TraceQuery, UserId, async_trait,
 };
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::{
     credentials::{CredentialInfo, Expiry, Upload, Vault, reference},
+    lane_status::LaneStatus,
     metrics::{Metrics, Snapshot},
     pipeline::Pipeline,
     receipt_address::ReceiptAddresses,
@@ -56,6 +59,15 @@ pub(crate) struct Inner {
     pub(crate) receipt_keys: ReceiptKeys,
     pub(crate) receipt_addresses: ReceiptAddresses,
     background: Mutex<JoinSet<()>>,
+}
+
+/// A delivery that waits for its credential.
+#[derive(Debug)]
+pub(crate) struct Delayed {
+    pub(crate) delivery: DeliveryId,
+    pub(crate) certificate: CertificateId,
+    pub(crate) reason: Reason,
+    pub(crate) status: LaneStatus,
 }
 
 impl Gateway {
@@ -304,6 +316,40 @@ impl Gateway {
         self.0.services.store.tags(app, user).await
     }
 
+    /// The deliveries of these events that are not settled and wait because their credential is suspended or backs off now.
+    pub(crate) async fn delayed(&self, app: &AppId, events: &[TraceEvent]) -> Vec<Delayed> {
+        let mut open: BTreeMap<DeliveryId, CertificateId> = BTreeMap::new();
+        for event in events {
+            match (event.delivery, event.certificate, event.stage) {
+                (Some(delivery), _, Stage::Settled) => drop(open.remove(&delivery)),
+                // What a phone reports may come before the vendor's answer is stored.
+                (Some(delivery), Some(certificate), Stage::Queued | Stage::Attempt) => {
+                    open.insert(delivery, certificate);
+                }
+                _ => {}
+            }
+        }
+        let mut delayed = Vec::new();
+        for (delivery, certificate) in open {
+            let credential = CredentialRef::new(app.clone(), certificate);
+            let status = self.0.pipeline.credential_status(&credential);
+            if let Some(reason) = status.reason() {
+                delayed.push(Delayed {
+                    delivery,
+                    certificate,
+                    reason: self.advised(&credential, reason).await,
+                    status,
+                });
+            }
+        }
+        delayed
+    }
+
+    /// `reason` with the advice of the credential's provider, if it has any.
+    pub(crate) async fn advised(&self, credential: &CredentialRef, reason: Reason) -> Reason {
+        self.0.services.vault.advised(credential, reason).await
+    }
+
     /// A page of the trace events that `query` selects, newest first.
     ///
     /// # Errors
@@ -339,7 +385,7 @@ impl Gateway {
     pub async fn trace_of_delivery(
         &self,
         app: &AppId,
-        delivery: push_core::DeliveryId,
+        delivery: DeliveryId,
     ) -> Result<Vec<TraceEvent>> {
         self.0.services.recorder.flush().await;
         self.0.services.store.trace_of_delivery(app, delivery).await

@@ -1,5 +1,5 @@
 //! Whether the deliveries of a credential are sent.
-use push_core::Timestamp;
+use push_core::{Reason, Timestamp};
 
 /// Whether the deliveries of a credential travel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,4 +26,16 @@ pub enum LaneStatus {
         /// The vendor's code or message that led to it.
         evidence: String,
     },
+}
+
+impl LaneStatus {
+    /// Why deliveries wait; `None` if they do not.
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Open => None,
+            Self::BackingOff { reason, .. } | Self::Suspended { reason, .. } => {
+                Reason::find(reason).copied()
+            }
+        }
+    }
 }

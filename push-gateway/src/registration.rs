@@ -4,14 +4,14 @@ mod token_standing;
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use push_core::{
-    AppId, Audience, Cancel, CredentialRef, Device, DeviceFacts, DeviceId, DeviceRef, Ended, Error,
-    ErrorKind, Message, Presence, PresenceChange, Reason, Receiver, Registration, Result, Slot,
-    UserId,
+    AppId, Audience, Cancel, CredentialRef, Device, DeviceFacts, DeviceId, DeviceRef, EndCause,
+    Ended, Error, ErrorKind, Lane, Message, Presence, PresenceChange, Reason, Receiver,
+    Registration, Result, Slot, UserId,
     api::{RegistrationAnswer, RegistrationBody, Warning},
 };
 
 use crate::{
-    decision::{Decision, check, decide, prepare, reasons},
+    decision::{Decision, To, check, decide, prepare, reason_of, reasons},
     gateway::{Gateway, Inner},
 };
 
@@ -51,7 +51,7 @@ impl From<Error> for Unregistered {
     }
 }
 
-/// A device of a user, and whether a plain text message would be pushed to it now.
+/// A device of a user, and whether a plain text message would be sent to it now.
 #[derive(Clone, Debug)]
 pub struct Diagnosis {
     /// The device.
@@ -82,8 +82,8 @@ impl Gateway {
         self.detached(work).await?
     }
 
-    /// Removes a device's tokens (`slot`: only that one): the user logged out on it, or switched push off. What is
-    /// still queued for it is cancelled before this returns. A device that is another user's by now is left alone (S43).
+    /// Removes a device's tokens (`slot`: only that one): the user logged out on it, or switched push off, as `cause` says
+    /// ([`EndCause::is_reported`]). What is still queued for it is cancelled before this returns. A device that is another user's by now is left alone (S43).
     /// Returns `true` if anything was removed.
     ///
     /// # Errors
@@ -94,11 +94,12 @@ impl Gateway {
         user: &UserId,
         device: &DeviceId,
         slot: Option<Slot>,
+        cause: EndCause,
     ) -> Result<bool> {
         let inner = Arc::clone(&self.0);
         let owner = DeviceRef::new(app.clone(), user.clone(), device.clone());
         self.detached(async move {
-            let Some(ended) = inner.services.store.unregister(&owner, slot).await? else {
+            let Some(ended) = inner.services.store.unregister(&owner, slot, cause).await? else {
                 return Ok(false);
             };
             inner.end(&owner.app, vec![ended]).await?;
@@ -107,7 +108,8 @@ impl Gateway {
         .await
     }
 
-    /// The user's devices, and whether a plain text message from another user would be pushed to each now (S112).
+    /// The user's devices, and whether a plain text message from another user would be sent to each now (S112). One that would
+    /// wait, because its credential is suspended or backs off, would not.
     ///
     /// # Errors
     /// Those of the store.
@@ -125,31 +127,43 @@ impl Inner {
         slot: Slot,
         body: RegistrationBody,
     ) -> Result<RegistrationAnswer, Unregistered> {
-        let receipt_key = self.receipt_keys.of(&app, &device)?;
+        let owner = DeviceRef::new(app, user, device);
+        let registered = self.register_as(&owner, slot, body).await;
+        let refusal = match &registered {
+            Err(Unregistered::Refused(reason)) => reason.code,
+            Err(Unregistered::Malformed(_)) => reasons::TOKEN_MALFORMED.code,
+            _ => return registered,
+        };
+        // Whoever asks later why the user gets no push learns it.
+        if let Err(error) = self.services.store.refuse(&owner, slot, refusal).await {
+            tracing::warn!(device = %owner.device, %error, "a refused registration could not be remembered");
+        }
+        registered
+    }
+
+    async fn register_as(
+        &self,
+        owner: &DeviceRef,
+        slot: Slot,
+        body: RegistrationBody,
+    ) -> Result<RegistrationAnswer, Unregistered> {
+        let app = &owner.app;
+        let receipt_key = self.receipt_keys.of(app, &owner.device)?;
         check_facts(&body.facts)?;
         let credential = CredentialRef::new(app.clone(), body.certificate_id);
-        let owner = DeviceRef::new(app.clone(), user, device);
-        let token = match self.services.vault.load(&credential).await? {
-            Ok(loaded) => loaded
-                .provider
-                .check_token(slot, &body.token)
-                .map_err(Unregistered::Malformed)?,
-            // Why it cannot be used follows below.
-            Err(_) => body.token,
-        };
-        let registration = Registration::new(
+        let mut registration = Registration::new(
             owner.clone(),
             body.channel,
             body.certificate_id,
             body.environment,
-            token,
+            body.token,
             self.services.clock.now(),
         )
         .with_slot(slot)
         .with_instance(body.instance)
         .with_rank(body.rank);
         let ids = [registration.certificate].into();
-        let credentials = self.services.vault.facts(&app, &ids).await?;
+        let credentials = self.services.vault.facts(app, &ids).await?;
         let warning = match check(&registration, &credentials) {
             Ok(_) => None,
             Err(
@@ -168,14 +182,21 @@ impl Inner {
                 })
             }
         };
+        // After the credential is known to be of the token's vendor: another's would find fault with its form.
+        if let Ok(loaded) = self.services.vault.load(&credential).await? {
+            registration.token = loaded
+                .provider
+                .check_token(slot, &registration.token)
+                .map_err(Unregistered::Malformed)?;
+        }
         let registered = self
             .services
             .store
-            .register(&owner, &body.facts, vec![registration])
+            .register(owner, &body.facts, vec![registration])
             .await?
             .pop()
             .unwrap_or_default();
-        self.end(&app, registered.displaced).await?;
+        self.end(app, registered.displaced).await?;
         Ok(RegistrationAnswer {
             changed: registered.changed,
             warning,
@@ -192,8 +213,8 @@ impl Inner {
                 slot: ended.slot,
                 before: ended.revision,
             };
-            self.cancel(app, &what, reasons::CANCELLED_BY_LOGOUT)
-                .await?;
+            let reason = reason_of(ended.cause, None).unwrap_or(reasons::OFFLINE);
+            self.cancel(app, &what, reason).await?;
         }
         Ok(())
     }
@@ -239,11 +260,23 @@ impl Inner {
             settings,
             &mut decision,
         );
-        let reasons: HashMap<&DeviceId, Reason> = decision
+        self.explain(app, std::slice::from_mut(&mut decision)).await;
+        let mut reasons: HashMap<&DeviceId, Reason> = decision
             .skips
             .iter()
             .filter_map(|skip| Some((skip.device.as_ref()?, skip.reason)))
             .collect();
+        for push in &decision.pushes {
+            let To::Device { registration, .. } = push.to else {
+                continue;
+            };
+            let credential = registration.credential();
+            let lane = Lane::new(credential.clone(), prepared.class().clone());
+            if let Some(reason) = self.pipeline.lane_status(&lane).reason() {
+                let reason = self.services.vault.advised(&credential, reason).await;
+                reasons.insert(&registration.device, reason);
+            }
+        }
         let found = receiver
             .devices
             .iter()

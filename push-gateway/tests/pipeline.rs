@@ -889,7 +889,7 @@ async fn one_target_that_accuses_the_credential_ends_alone() {
     }
     world.pass(5 * MINUTE).await;
     let end = world.settled(poisoned).await;
-    assert_eq!(end.as_deref(), Some("target-refused"));
+    assert_eq!(end.as_deref(), Some("refused-alone"));
     assert_eq!(world.suspended(certificate).await, None);
     assert!(world.plan.count_of("poison-token") <= 3);
     assert_eq!(world.stored("poison").await, Some(None));

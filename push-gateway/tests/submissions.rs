@@ -3,7 +3,7 @@ mod support;
 
 use std::sync::{Arc, atomic::Ordering};
 
-use push_core::{Audience, Gateway as _, Presence, Scope, Slot, VerdictKind};
+use push_core::{Audience, EndCause, Gateway as _, Presence, Scope, Slot, VerdictKind};
 use serde_json::json;
 use support::*;
 
@@ -28,12 +28,9 @@ async fn nothing_follows_a_logout_or_a_change_of_accounts() {
     world.plan.always(accepted());
     world.pass(10 * MINUTE).await;
     assert_eq!(world.plan.count(), 1, "alice's push must not reach dave");
-    assert_eq!(
-        world.settled(queued).await.as_deref(),
-        Some("cancelled-by-logout")
-    );
+    assert_eq!(world.settled(queued).await.as_deref(), Some("device-taken"));
     let skipped = world.submit(message("x", &["alice"])).await;
-    assert_eq!(skipped.skipped[0].reason, "never-registered");
+    assert_eq!(skipped.skipped[0].reason, "device-taken");
 
     world.background("dave", "alice-phone").await;
     world.plan.always(verdict(
@@ -44,16 +41,19 @@ async fn nothing_follows_a_logout_or_a_change_of_accounts() {
     let queued = world.text("dave").await;
     world
         .gateway
-        .unregister(&app(), &user("dave"), &device("alice-phone"), None)
+        .unregister(
+            &app(),
+            &user("dave"),
+            &device("alice-phone"),
+            None,
+            EndCause::LoggedOut,
+        )
         .await
         .unwrap();
     world.plan.always(accepted());
     world.pass(10 * MINUTE).await;
     assert_eq!(world.plan.count(), 2);
-    assert_eq!(
-        world.settled(queued).await.as_deref(),
-        Some("cancelled-by-logout")
-    );
+    assert_eq!(world.settled(queued).await.as_deref(), Some("logged-out"));
     let skipped = world.submit(message("x", &["dave"])).await;
     assert_eq!(skipped.skipped[0].reason, "logged-out");
 }
@@ -70,7 +70,13 @@ async fn a_late_logout_never_undoes_the_new_login() {
     world.background("dave", "alice-phone").await;
     let had = world
         .gateway
-        .unregister(&app(), &user("alice"), &device("alice-phone"), None)
+        .unregister(
+            &app(),
+            &user("alice"),
+            &device("alice-phone"),
+            None,
+            EndCause::LoggedOut,
+        )
         .await
         .unwrap();
     assert!(!had);
@@ -99,10 +105,7 @@ async fn who_is_kicked_gets_nothing_more() {
     world.plan.always(accepted());
     world.pass(10 * MINUTE).await;
     assert_eq!(world.plan.count(), 1);
-    assert_eq!(
-        world.settled(queued).await.as_deref(),
-        Some("cancelled-by-logout")
-    );
+    assert_eq!(world.settled(queued).await.as_deref(), Some("offline"));
 }
 
 /// S84.
@@ -172,6 +175,7 @@ async fn badges_count_on_from_what_the_app_went_to_background_with() {
         presence: Presence::Background,
         at: world.gateway.now(),
         badge: Some(badge),
+        because: None,
     };
     world
         .gateway
@@ -264,7 +268,9 @@ async fn a_logout_or_recall_fences_off_submissions_under_way() {
             world.gateway.recall(&app(), &id).await.unwrap();
         } else {
             let (app, alice, phone) = (app(), user("alice"), device("alice-phone"));
-            let logout = world.gateway.unregister(&app, &alice, &phone, None);
+            let logout = world
+                .gateway
+                .unregister(&app, &alice, &phone, None, EndCause::LoggedOut);
             assert!(logout.await.unwrap());
         }
         queue.gate.add_permits(1);
@@ -349,7 +355,7 @@ async fn devices_tokens_tags_and_everybody_can_be_addressed() {
     let answer = world.submit(to(tokens)).await;
     let places: Vec<_> = answer.deliveries.iter().map(|it| it.token).collect();
     assert_eq!(places, [Some(0), Some(1)]);
-    assert_eq!(answer.skipped[0].reason, "duplicate-message");
+    assert_eq!(answer.skipped[0].reason, "listed-twice");
     assert_eq!(answer.skipped[0].token, Some(2));
     world.calm().await;
     let seen = world.plan.seen();
@@ -431,6 +437,7 @@ async fn old_presence_is_ignored_and_a_clock_that_runs_ahead_shuts_nothing_out()
             presence,
             at,
             badge: None,
+            because: None,
         };
         async move { gateway.set_presence(&app(), vec![change]).await.unwrap() }
     };
@@ -474,7 +481,7 @@ async fn tokens_are_kept_in_their_vendors_canonical_form() {
         .register("dave", "dave-phone", "ALICE-TOKEN", certificate)
         .await;
     let skipped = world.submit(message("x", &["alice"])).await;
-    assert_eq!(skipped.skipped[0].reason, "no-token");
+    assert_eq!(skipped.skipped[0].reason, "token-taken");
     let refused = world
         .gateway
         .register(

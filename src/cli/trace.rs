@@ -71,12 +71,69 @@ pub(crate) fn lines(trace: &Value, output: &Output) -> Vec<String> {
         ]);
     }
     let mut lines = table(&rows);
+    for waiting in trace["waiting"].as_array().into_iter().flatten() {
+        let reason = &waiting["reason"];
+        lines.push(format!("waits: {}", waits(waiting)));
+        let line = word(&reason["advice"]);
+        if !line.is_empty() && !advice.contains(&line) {
+            advice.push(line);
+        }
+    }
     for it in advice {
         lines.push(format!("{} {it}", output.paint(Style::Accent, "→")));
     }
     lines
 }
 
+/// What a delivery waits for: `certificate 5 is suspended, credential-refused: …; 403 InvalidProviderToken`.
+fn waits(waiting: &Value) -> String {
+    let state = match waiting["state"].as_str() {
+        Some("backing-off") => "backs off",
+        _ => "is suspended",
+    };
+    let reason = &waiting["reason"];
+    let mut line = format!(
+        "certificate {} {state}, {}: {}",
+        waiting["certificate"],
+        word(&reason["code"]),
+        word(&reason["text"])
+    );
+    let evidence = word(&waiting["evidence"]);
+    if !evidence.is_empty() {
+        line.push_str("; ");
+        line.push_str(&evidence);
+    }
+    line
+}
+
 fn word(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_delivery_that_waits_says_for_what_and_how_it_goes_on() {
+        let reason =
+            json!({"code": "credential-refused", "text": "refused", "advice": "rotate it"});
+        let trace = json!({
+            "events": [{"at": 5, "stage": "queued", "channel": "sample", "reason": reason}],
+            "waiting": [{
+                "delivery": "d", "certificate": 5, "state": "suspended", "reason": reason,
+                "evidence": "403 Wrong", "next_try": 9,
+            }],
+        });
+        let lines = lines(&trace, &Output::new(true));
+        assert_eq!(
+            lines[1..],
+            [
+                "waits: certificate 5 is suspended, credential-refused: refused; 403 Wrong",
+                "→ rotate it",
+            ]
+        );
+    }
 }

@@ -300,7 +300,7 @@ async fn what_is_not_meant_to_be_pushed_says_that_it_is_not() {
         matches!(it, Event::Unbound(_)).then_some(())
     })
     .await;
-    assert_eq!(reason("m-8", json!({})).await, "logged-out");
+    assert_eq!(reason("m-8", json!({})).await, "offline");
     assert_eq!(
         client.slot(Slot::Alert),
         SlotState::Waiting(TokenError::NotLoggedIn)

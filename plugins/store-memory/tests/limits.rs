@@ -185,6 +185,7 @@ fn a_ticket_too_many_is_refused_and_changes_nothing() {
             presence: Presence::Offline,
             at: NOW + Duration::from_secs(1),
             badge: None,
+            because: None,
         };
         register(&store, "a", "1").await.unwrap();
         let admitted = store.admit(&owner("a"), &ticket(1, 60)).await.unwrap();

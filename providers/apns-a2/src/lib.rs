@@ -97,7 +97,10 @@ environment = "production"
                 .with_slots(&[Slot::Alert, Slot::Voip])
                 .with_environment(config.environment)
                 .with_collapse()
-                .with_ttl(Duration::from_secs(1), MAX_TTL),
+                .with_ttl(Duration::from_secs(1), MAX_TTL)
+                .with_repair(
+                    "check in the developer account that the .p8 key was not revoked, and that `key_id`, `team_id`, `topic` and environment are those of the app",
+                ),
             config,
             client: OnceLock::new(),
         };

@@ -37,6 +37,12 @@ const MAX_BATCH: usize = 500;
 /// A token that no phone has: every digit is zero.
 const NO_PHONE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
+/// What to look at if Apple refuses a key.
+const REPAIR_KEY: &str = "check in the developer account that the .p8 key was not revoked, and that `key_id`, `team_id`, `topic` and environment are those of the app; rotate the credential, and the deliveries that wait for it go out";
+
+/// What to look at if Apple refuses a certificate.
+const REPAIR_CERTIFICATE: &str = "check in the developer account that the push certificate has not expired, was not revoked, and is for the app's bundle id and environment; rotate the credential with a new one, and the deliveries that wait for it go out";
+
 /// The plugin `provider/apns`.
 #[derive(Debug)]
 pub struct Apns;
@@ -282,6 +288,7 @@ fn capabilities(auth: &Auth, environment: Environment) -> Capabilities {
         .with_ttl(MIN_TTL, MAX_TTL);
     let Some(facts) = auth.certificate() else {
         return capabilities
+            .with_repair(REPAIR_KEY)
             .with_kinds(&[Alert, Background, Voip, LiveActivity])
             .with_slots(&[Slot::Alert, Slot::Voip, Slot::LiveActivity]);
     };
@@ -296,7 +303,9 @@ fn capabilities(auth: &Auth, environment: Environment) -> Capabilities {
             .with_kinds(&[Alert, Background])
             .with_slots(&[Slot::Alert]),
     };
-    capabilities.with_expiry(facts.valid_until)
+    capabilities
+        .with_repair(REPAIR_CERTIFICATE)
+        .with_expiry(facts.valid_until)
 }
 
 #[async_trait]

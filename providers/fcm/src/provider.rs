@@ -31,6 +31,9 @@ const MAX_BATCH: usize = 500;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
 
+/// What to look at if Google refuses the service account.
+const REPAIR: &str = "check in the Google Cloud console that the service account's key was not deleted, that the account may send messages in its project (cloudmessaging.messages.create), and that the FCM API (HTTP v1) is enabled there; rotate the credential, and the deliveries that wait for it go out";
+
 /// The plugin `provider/fcm`.
 #[derive(Debug)]
 pub struct Fcm;
@@ -97,7 +100,8 @@ impl FcmProvider {
                 ])
                 .with_batch(MAX_BATCH, Batching::Mixed)
                 .with_collapse()
-                .with_ttl(Duration::ZERO, MAX_TTL),
+                .with_ttl(Duration::ZERO, MAX_TTL)
+                .with_repair(REPAIR),
         })
     }
 

@@ -56,6 +56,9 @@ impl Plugin for Honor {
     }
 }
 
+/// What to look at if Honor refuses the client's id and secret.
+const REPAIR: &str = "check in Honor's developer console that app id, client id and client secret are those of the app, and that push is enabled for it; rotate the credential, and the deliveries that wait for it go out";
+
 fn capabilities(settings: &Settings) -> Capabilities {
     let batching = match settings.batch {
         1 => Batching::Mixed,
@@ -73,6 +76,7 @@ fn capabilities(settings: &Settings) -> Capabilities {
         .with_collapse()
         .with_ttl(MIN_TTL, MAX_TTL)
         .with_text(TEXT)
+        .with_repair(REPAIR)
 }
 
 /// Sends with one credential.

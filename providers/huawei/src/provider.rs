@@ -28,6 +28,9 @@ use crate::{
 /// A token that no phone can have: what [`Provider::verify`] asks about.
 const NO_PHONE: &str = "offline-push-verify-this-token-belongs-to-no-phone";
 
+/// What to look at if Huawei refuses the app's id and secret.
+const REPAIR: &str = "check in AppGallery Connect that app id and app secret are those of the app, and that Push Kit is enabled for it; rotate the credential, and the deliveries that wait for it go out";
+
 /// The plugin `provider/huawei`.
 #[derive(Debug)]
 pub struct Huawei;
@@ -102,7 +105,8 @@ impl HuaweiProvider {
                 .with_title_needed()
                 .with_collapse()
                 .with_ttl(MIN_TTL, MAX_TTL)
-                .with_text(TEXT),
+                .with_text(TEXT)
+                .with_repair(REPAIR),
         })
     }
 

@@ -3,6 +3,7 @@
 //! Every receiver and device that gets none gets a [`Reason`] instead: "why was I not pushed" always has an answer.
 mod badge;
 mod content;
+mod ending;
 mod policy;
 mod presence;
 pub mod reasons;
@@ -18,6 +19,7 @@ use push_core::{
     Slot, StoredRegistration, TextLimits, Timestamp, TokenAddress, UserId,
 };
 
+pub(crate) use self::ending::{explain, reason_of, unexplained};
 pub use self::{content::Contents, policy::ClassPolicy, text::Locale};
 use self::{policy::Policies, text::Words};
 
@@ -94,6 +96,8 @@ pub struct CredentialFacts {
     pub needs_title: bool,
     /// How it changes the number on the icon.
     pub badge: BadgeStyle,
+    /// What to look at if the vendor refuses it.
+    pub repair: &'static str,
 }
 
 impl From<&Capabilities> for CredentialFacts {
@@ -107,6 +111,7 @@ impl From<&Capabilities> for CredentialFacts {
             text: capabilities.text,
             needs_title: capabilities.needs_title,
             badge: capabilities.badge,
+            repair: capabilities.repair,
         }
     }
 }
@@ -191,6 +196,11 @@ pub fn prepare<'a>(
 }
 
 impl Prepared<'_> {
+    /// The message's class.
+    pub(crate) const fn class(&self) -> &Class {
+        &self.class
+    }
+
     /// What the message says on `channel`.
     fn words(&self, channel: &Channel) -> Result<&Words, Reason> {
         self.of_channel
@@ -465,7 +475,7 @@ fn attempt<'a>(
 pub(crate) fn quarantine_reason(code: &str) -> Reason {
     Reason::find(code)
         .copied()
-        .unwrap_or(reasons::TOKEN_SUSPECT)
+        .unwrap_or(reasons::TOKEN_QUARANTINED)
 }
 
 fn push<'a>(

@@ -14,7 +14,7 @@ pub(super) fn may_push(
 ) -> Result<(), Reason> {
     let away = now.since(device.presence_at);
     match device.presence {
-        Presence::Offline => Err(reasons::LOGGED_OUT),
+        Presence::Offline => Err(reasons::OFFLINE),
         Presence::Online if away < settings.online_for => Err(reasons::ONLINE_IN_FOREGROUND),
         Presence::Background if away < settings.online_for => Ok(()),
         // The connection is gone: it was reported so, or there was no report for longer than a heartbeat allows.

@@ -8,7 +8,7 @@ use axum::{
 };
 use http::StatusCode;
 use push_core::{
-    DeviceId, Gateway as _, PresenceChange, Slot,
+    DeviceId, EndCause, Gateway as _, PresenceChange, Slot,
     api::{PresenceBody, ReceiptsBody, RegistrationAnswer, RegistrationBody, code},
 };
 
@@ -51,32 +51,56 @@ pub(super) async fn register(
     }
 }
 
-/// The ticket's user logged out on the device: removes all its tokens. An expired ticket is accepted.
+/// Why tokens are removed.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Removal {
+    #[serde(default)]
+    because: Option<String>,
+}
+
+impl Removal {
+    /// The cause, or `usual` without one, or for one that this version does not know.
+    fn cause(&self, usual: EndCause) -> EndCause {
+        let cause = self.because.as_deref().and_then(|word| word.parse().ok());
+        cause
+            .filter(|cause: &EndCause| cause.is_reported())
+            .unwrap_or(usual)
+    }
+}
+
+/// The ticket's user logged out on the device, or switched push off: removes all its tokens. An expired ticket is accepted.
 #[utoipa::path(delete, path = "/v1/devices/{device}/registrations", tag = "phone", security(("ticket" = [])),
-    params(("device" = String, Path)),
+    params(("device" = String, Path),
+        ("because" = Option<String>, Query, description = "`logged-out`, `kicked`, `login-expired` or `switched-off`")),
     responses((status = 204), (status = 401, body = ProblemDoc)))]
 pub(super) async fn unregister(
     State(api): State<Arc<Api>>,
     phone: Phone<true>,
     InPath(device): InPath<DeviceId>,
+    InQuery(removal): InQuery<Removal>,
 ) -> Result<StatusCode, Problem> {
+    // Older apps do not say why.
+    let cause = removal.cause(EndCause::Offline);
     api.gateway
-        .unregister(&phone.app, &phone.user, &device, None)
+        .unregister(&phone.app, &phone.user, &device, None, cause)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Removes the tokens of one slot of the device: push is switched off for it.
 #[utoipa::path(delete, path = "/v1/devices/{device}/registrations/{slot}", tag = "phone", security(("ticket" = [])),
-    params(("device" = String, Path), ("slot" = String, Path)),
+    params(("device" = String, Path), ("slot" = String, Path),
+        ("because" = Option<String>, Query, description = "`withdrawn` (if absent), `switched-off` or another cause")),
     responses((status = 204), (status = 401, body = ProblemDoc)))]
 pub(super) async fn unregister_slot(
     State(api): State<Arc<Api>>,
     phone: Phone<true>,
     InPath((device, slot)): InPath<(DeviceId, Slot)>,
+    InQuery(removal): InQuery<Removal>,
 ) -> Result<StatusCode, Problem> {
+    let cause = removal.cause(EndCause::Withdrawn);
     api.gateway
-        .unregister(&phone.app, &phone.user, &device, Some(slot))
+        .unregister(&phone.app, &phone.user, &device, Some(slot), cause)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -127,6 +151,7 @@ pub(super) async fn presence(
         presence: body.presence,
         at,
         badge: body.unread,
+        because: None,
     };
     api.gateway.set_presence(&phone.app, vec![change]).await?;
     Ok(if answer.is_empty() {

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 use axum::{Json, extract::State};
 use http::StatusCode;
 use push_core::{
-    DeviceId, Gateway as _, Message, MessageId, Platform, Presence, PresenceChange, Submitted,
-    Timestamp, UserId,
+    DeviceId, EndCause, Gateway as _, Message, MessageId, Platform, Presence, PresenceChange,
+    Submitted, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -104,6 +104,10 @@ pub(super) struct PresenceItem {
     /// The unread count, which becomes the base of the badge; absent leaves it.
     #[serde(default)]
     badge: Option<u32>,
+    /// Why it is `offline`: `logged-out`, `kicked`, `login-expired` or `switched-off`; absent if that is not known.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    because: Option<EndCause>,
 }
 
 /// Tells the presence of users.
@@ -119,6 +123,12 @@ pub(super) async fn presence(
             "at most {MAX_CHANGES} changes in one request"
         )));
     }
+    let unreported = |it: &PresenceItem| it.because.is_some_and(|cause| !cause.is_reported());
+    if body.changes.iter().any(unreported) {
+        return Err(Problem::invalid(
+            "`because` is `logged-out`, `kicked`, `login-expired` or `switched-off`",
+        ));
+    }
     let now = api.gateway.now();
     let changes = body
         .changes
@@ -130,6 +140,7 @@ pub(super) async fn presence(
             presence: it.presence,
             at: it.at.unwrap_or(now),
             badge: it.badge,
+            because: it.because,
         })
         .collect();
     api.gateway.set_presence(&caller.app, changes).await?;

@@ -1,11 +1,11 @@
 //! Answers to "why did it not arrive": traces, reasons, the devices of a user, counters.
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{Json, extract::State, response::IntoResponse};
 use http::{StatusCode, header};
 use push_core::{
-    Cursor, DeliveryId, DeviceId, MessageId, REASONS, Reason, StoredRegistration, Timestamp,
-    TraceEvent, TraceQuery, UserId, VendorAnswer,
+    AppId, CertificateId, CredentialRef, Cursor, DeliveryId, DeviceId, MessageId, REASONS, Reason,
+    StoredRegistration, Timestamp, TraceEvent, TraceQuery, UserId, VendorAnswer,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,7 +17,10 @@ use super::{
     problem::Problem,
     schema::ProblemDoc,
 };
-use crate::{metrics::prometheus, registration::Diagnosis, trace::Conclusion};
+use crate::{
+    decision::reasons, gateway::Delayed, lane_status::LaneStatus, metrics::prometheus,
+    registration::Diagnosis, trace::Conclusion,
+};
 
 /// Why something went the way it went.
 #[derive(Clone, Serialize, ToSchema)]
@@ -89,7 +92,7 @@ impl From<TraceEvent> for Event {
             user: it.user.map(Into::into),
             device: it.device.map(Into::into),
             channel: it.channel.map(Into::into),
-            certificate: it.certificate.map(push_core::CertificateId::get),
+            certificate: it.certificate.map(CertificateId::get),
             attempt: it.attempt,
             reason: it.reason.as_deref().map(Explanation::of),
             answer: it.answer,
@@ -98,11 +101,86 @@ impl From<TraceEvent> for Event {
     }
 }
 
+/// A delivery that waits because its credential is suspended or backs off.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Waiting {
+    delivery: String,
+    /// The certificate id of the credential.
+    certificate: u32,
+    /// `backing-off` or `suspended`.
+    state: &'static str,
+    /// Why.
+    reason: Explanation,
+    /// The vendor's code or message that led to it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    evidence: String,
+    /// When it is tried next, at the earliest.
+    next_try: i64,
+}
+
+impl Waiting {
+    fn new(delivery: Delayed) -> Option<Self> {
+        let reason = delivery.reason;
+        let (state, evidence, next_try) = match delivery.status {
+            LaneStatus::Open => return None,
+            LaneStatus::BackingOff {
+                until, evidence, ..
+            } => ("backing-off", evidence, until),
+            LaneStatus::Suspended {
+                probe_at, evidence, ..
+            } => ("suspended", evidence, probe_at),
+        };
+        Some(Self {
+            delivery: delivery.delivery.to_string(),
+            certificate: delivery.certificate.get(),
+            state,
+            reason: (&reason).into(),
+            evidence,
+            next_try: next_try.unix_millis(),
+        })
+    }
+}
+
+/// The events as they are shown, with the advice of the credential's provider, and the deliveries that wait.
+async fn shown(api: &Api, app: &AppId, events: Vec<TraceEvent>) -> (Vec<Event>, Vec<Waiting>) {
+    let delayed = api.gateway.delayed(app, &events).await;
+    let mut shown = Vec::with_capacity(events.len());
+    let mut advised: HashMap<CertificateId, Reason> = HashMap::new();
+    for event in events {
+        let certificate = event.certificate;
+        let refused = event
+            .reason
+            .as_deref()
+            .is_some_and(|code| code == reasons::CREDENTIAL_REFUSED.code);
+        let mut event = Event::from(event);
+        if let Some(certificate) = certificate.filter(|_| refused) {
+            let reason = match advised.get(&certificate) {
+                Some(reason) => *reason,
+                None => {
+                    let credential = CredentialRef::new(app.clone(), certificate);
+                    let refused = reasons::CREDENTIAL_REFUSED;
+                    let reason = api.gateway.advised(&credential, refused).await;
+                    *advised.entry(certificate).or_insert(reason)
+                }
+            };
+            event.reason = Some((&reason).into());
+        }
+        shown.push(event);
+    }
+    (
+        shown,
+        delayed.into_iter().filter_map(Waiting::new).collect(),
+    )
+}
+
 /// A trace, oldest event first.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MessageTrace {
     message: String,
     events: Vec<Event>,
+    /// The deliveries that wait because their credential is suspended or backs off now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waiting: Vec<Waiting>,
 }
 
 /// The trace of a message: who got a delivery, who did not and why.
@@ -118,9 +196,11 @@ pub(super) async fn of_message(
     if events.is_empty() {
         return Err(unknown("message"));
     }
+    let (events, waiting) = shown(&api, &caller.app, events).await;
     Ok(Json(MessageTrace {
         message: message.to_string(),
-        events: events.into_iter().map(Into::into).collect(),
+        events,
+        waiting,
     }))
 }
 
@@ -139,6 +219,9 @@ pub(super) struct DeliveryTrace {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Explanation>,
     events: Vec<Event>,
+    /// The delivery, if it waits because its credential is suspended or backs off now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waiting: Vec<Waiting>,
 }
 
 /// The trace of a delivery, with the last word on it.
@@ -154,14 +237,25 @@ pub(super) async fn of_delivery(
     let (Some(first), Some(conclusion)) = (events.first(), Conclusion::of(&events)) else {
         return Err(unknown("delivery"));
     };
+    let message = first.message.to_string();
+    let (events, waiting) = shown(&api, &caller.app, events).await;
+    let code = conclusion.reason.as_deref();
+    // The same words as in the event that gave the reason.
+    let reason = events
+        .iter()
+        .rev()
+        .filter_map(|event| event.reason.as_ref())
+        .find(|reason| Some(reason.code.as_str()) == code)
+        .cloned();
     Ok(Json(DeliveryTrace {
         delivery: delivery.to_string(),
-        message: first.message.to_string(),
+        message,
         stage: conclusion.stage.as_str(),
         at: conclusion.at.unix_millis(),
         settled: conclusion.settled,
-        reason: conclusion.reason.as_deref().map(Explanation::of),
-        events: events.into_iter().map(Into::into).collect(),
+        reason: reason.or_else(|| code.map(Explanation::of)),
+        events,
+        waiting,
     }))
 }
 
@@ -296,7 +390,7 @@ impl From<&StoredRegistration> for Token {
     }
 }
 
-/// A device, and whether a text message would be pushed to it now.
+/// A device, and whether a text message would be sent to it now.
 #[derive(Serialize, ToSchema)]
 pub(super) struct UserDevice {
     device: String,
@@ -307,7 +401,7 @@ pub(super) struct UserDevice {
     presence_at: i64,
     badge: u32,
     would_push: bool,
-    /// Why not.
+    /// Why not; also where it would be queued and wait for its credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Explanation>,
     registrations: Vec<Token>,

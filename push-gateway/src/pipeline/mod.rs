@@ -307,6 +307,30 @@ impl Pipeline {
             .unwrap_or(LaneStatus::Open)
     }
 
+    /// Whether the deliveries of `lane` are sent: what holds the credential up, or else what holds up this class.
+    pub(crate) fn lane_status(&self, lane: &Lane) -> LaneStatus {
+        let now = self.shared.services.clock.now();
+        let lanes = self.lanes();
+        let status = lanes
+            .credentials
+            .get(&lane.credential)
+            .map_or(LaneStatus::Open, |cell| cell.state().status(now));
+        if status != LaneStatus::Open {
+            return status;
+        }
+        lanes.cells.get(lane).map_or(LaneStatus::Open, |running| {
+            running.cell.control().evidence.status(now)
+        })
+    }
+
+    /// What holds up all deliveries of `credential`, if anything does.
+    pub(crate) fn credential_status(&self, credential: &CredentialRef) -> LaneStatus {
+        let now = self.shared.services.clock.now();
+        let lanes = self.lanes();
+        let cell = lanes.credentials.get(credential);
+        cell.map_or(LaneStatus::Open, |cell| cell.state().status(now))
+    }
+
     /// Hands over what a vendor reported later to the settle loop of the credential.
     pub(crate) fn late(&self, credential: &CredentialRef, late: LateVerdict) {
         let lane = Lane::new(credential.clone(), Class::CHAT);

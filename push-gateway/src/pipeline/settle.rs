@@ -177,7 +177,7 @@ impl Judging<'_> {
             answer: Some(Arc::clone(&verdict.answer)),
             token: (!accepted || anonymous).then(|| member.token.fingerprint()),
             ..TraceEvent::of(&member.lease.delivery, self.now, Stage::Answered)
-                .because(&reason_of(verdict.kind))
+                .because(&reason_of(verdict))
         }
     }
 
@@ -207,11 +207,11 @@ impl Judging<'_> {
                 Act::Forget(member.reported_at)
             }
             VerdictKind::TokenDead { since: None } => Act::Quarantine(reasons::TOKEN_SUSPECT),
-            VerdictKind::TokenUnusable(_) => Act::Quarantine(reason_of(verdict.kind)),
+            VerdictKind::TokenUnusable(_) => Act::Quarantine(reason_of(verdict)),
             VerdictKind::CredentialRefused
                 if survey.refused_alone.contains(&member.lease.delivery.id) =>
             {
-                Act::Done(reasons::TARGET_REFUSED)
+                Act::Done(reasons::REFUSED_ALONE)
             }
             VerdictKind::CredentialRefused => Act::Again {
                 after: match survey.probe_at {
@@ -220,8 +220,9 @@ impl Judging<'_> {
                 },
                 attempted: false,
             },
-            VerdictKind::TargetRefused => Act::Done(reasons::TARGET_REFUSED),
-            VerdictKind::PayloadRefused => Act::Done(reasons::PAYLOAD_REFUSED),
+            VerdictKind::TargetRefused | VerdictKind::PayloadRefused => {
+                Act::Done(reason_of(verdict))
+            }
             // Besides those that ask for another attempt: a kind of a newer version, which is safest treated as one that
             // may have been sent.
             _ => self.again(&member.lease, verdict),
@@ -231,7 +232,7 @@ impl Judging<'_> {
     /// Another attempt, unless the vendor or the delivery's life forbids it.
     fn again(&self, lease: &Lease, verdict: &Verdict) -> Act {
         if verdict.retry == Retry::Never {
-            return Act::Done(reason_of(verdict.kind));
+            return Act::Done(reason_of(verdict));
         }
         let repeats = !matches!(
             verdict.kind,
@@ -267,7 +268,7 @@ fn judge_late(late: LateVerdict, survey: &Survey, now: Timestamp, outcome: &mut 
             let trusted = survey.proved && !survey.suspect;
             Some((since, (!trusted).then_some(reasons::TOKEN_SUSPECT)))
         }
-        VerdictKind::TokenUnusable(_) => Some((late.at, Some(reason_of(kind)))),
+        VerdictKind::TokenUnusable(_) => Some((late.at, Some(reason_of(&late.verdict)))),
         _ => None,
     };
     if let Some((since, quarantine)) = act {
@@ -278,12 +279,13 @@ fn judge_late(late: LateVerdict, survey: &Survey, now: Timestamp, outcome: &mut 
             lease: None,
         });
     }
+    let reason = reason_of(&late.verdict);
     outcome.events.extend(late.event.map(|event| TraceEvent {
         at: now,
         stage: Stage::Answered,
         attempt: None,
         answer: Some(late.verdict.answer),
         token: Some(late.token.fingerprint()),
-        ..event.because(&reason_of(kind))
+        ..event.because(&reason)
     }));
 }

@@ -40,6 +40,7 @@ impl Shared {
             self.services
                 .metrics
                 .alarms(credential.app.as_str(), cause.code, 1);
+            let cause = self.services.vault.advised_if_loaded(credential, cause);
             tracing::error!(
                 ?credential,
                 reason = cause.code,

@@ -1,7 +1,7 @@
 //! The last step of a submission: recording and returning what was done with each message.
 use std::collections::HashMap;
 
-use push_core::{Channel, DeliveryRef, Put, Skipped, Stage, Submitted, TraceEvent};
+use push_core::{Channel, DeliveryRef, Lane, Put, Reason, Skipped, Stage, Submitted, TraceEvent};
 
 use super::plan::{Planned, Queued};
 use crate::{
@@ -22,6 +22,7 @@ impl Inner {
         let mut answers = Vec::with_capacity(planned.messages.len());
         let mut skips: HashMap<&'static str, u64> = HashMap::new();
         let mut channels: HashMap<Channel, u64> = HashMap::new();
+        let mut lanes: HashMap<Lane, Option<Reason>> = HashMap::new();
         let prepared = planned.prepared.iter();
         for (((message, prepared), decision), queued) in planned
             .messages
@@ -78,8 +79,16 @@ impl Inner {
                 });
             }
             for (delivery, token) in stored {
+                let lane = delivery.lane();
+                let waits = *lanes
+                    .entry(lane)
+                    .or_insert_with_key(|lane| self.pipeline.lane_status(lane).reason());
                 *channels.entry(delivery.channel.clone()).or_default() += 1;
-                events.push(TraceEvent::of(&delivery, planned.now, Stage::Queued));
+                let event = TraceEvent::of(&delivery, planned.now, Stage::Queued);
+                events.push(match waits {
+                    Some(reason) => event.because(&reason),
+                    None => event,
+                });
                 answer.deliveries.push(DeliveryRef {
                     id: delivery.id,
                     user: delivery.user().cloned(),

@@ -4,10 +4,17 @@
 mod answer;
 mod plan;
 
-use push_core::{AppId, Cancel, Error, ErrorKind, Message, MessageId, Reason, Result, Submitted};
+use std::collections::BTreeSet;
+
+use push_core::{
+    AppId, Cancel, Error, ErrorKind, Message, MessageId, Reason, Result, Submitted, UserId,
+};
 
 use self::plan::Planned;
-use crate::{decision::reasons, gateway::Inner};
+use crate::{
+    decision::{Decision, explain, reasons, unexplained},
+    gateway::Inner,
+};
 
 /// How many deliveries one call of the queue cancels.
 const CANCEL_PORTION: usize = 2_000;
@@ -23,11 +30,35 @@ impl Inner {
         let tokens = self.canonical_tokens(&planned).await?;
         planned.credentials = self.facts_of(app, &audiences, &tokens).await?;
         let mut decisions = planned.decide(&audiences, &tokens);
+        self.explain(app, &mut decisions).await;
         self.leave_full_lanes(&planned, &mut decisions)?;
         let badges = self.count_badges(&planned, &decisions).await?;
         let deliveries = planned.deliveries(&decisions, badges);
         let queued = self.enqueue(deliveries).await?;
         Ok(self.answer(&planned, decisions, queued))
+    }
+
+    /// Says more precisely why devices and users get no push, where the store remembers how it ended.
+    pub(crate) async fn explain(&self, app: &AppId, decisions: &mut [Decision<'_>]) {
+        let users: BTreeSet<UserId> = decisions
+            .iter()
+            .flat_map(|decision| unexplained(&decision.skips))
+            .collect();
+        if users.is_empty() {
+            return;
+        }
+        let users: Vec<UserId> = users.into_iter().collect();
+        let endings = match self.services.store.endings(app, &users).await {
+            Ok(endings) => users.into_iter().zip(endings).collect(),
+            Err(error) => {
+                // The reasons are true without, and the pushes go.
+                tracing::warn!(%app, %error, "why users have no token cannot be looked up");
+                return;
+            }
+        };
+        for decision in decisions {
+            explain(&mut decision.skips, &endings);
+        }
     }
 
     fn check_size(&self, messages: &[Message]) -> Result<()> {

@@ -37,6 +37,8 @@ pub(super) struct Audiences {
     selected: HashMap<usize, Vec<Receiver>>,
     /// For each message, the devices of its audience that belong to no user.
     missing: HashMap<usize, Vec<DeviceId>>,
+    /// The messages whose audience selects no user.
+    empty: HashSet<usize>,
 }
 
 /// For each message with a token audience: its tokens in canonical form, or why one cannot be sent to.
@@ -110,6 +112,14 @@ impl<'a> Planned<'a> {
                     decision,
                 );
             }
+            if audiences.empty.contains(&place) {
+                decision.skips.push(Skip {
+                    user: None,
+                    device: None,
+                    token: None,
+                    reason: reasons::AUDIENCE_EMPTY,
+                });
+            }
             for device in audiences.missing.get(&place).into_iter().flatten() {
                 let skip = Skip::device(None, device, reasons::DEVICE_UNKNOWN);
                 decision.skips.push(skip);
@@ -176,6 +186,7 @@ impl Inner {
             places: vec![Vec::new(); planned.messages.len()],
             selected: HashMap::new(),
             missing: HashMap::new(),
+            empty: HashSet::new(),
         };
         let mut users: Vec<UserId> = Vec::new();
         let mut known: HashMap<&UserId, usize> = HashMap::new();
@@ -205,6 +216,9 @@ impl Inner {
                         let missing = devices.iter().filter(|device| !found.contains(device));
                         let missing = missing.cloned().collect();
                         audiences.missing.insert(place, missing);
+                    }
+                    if selected.is_empty() && !matches!(audience, Audience::Devices(_)) {
+                        audiences.empty.insert(place);
                     }
                     audiences.selected.insert(place, selected);
                 }
@@ -261,7 +275,7 @@ impl Inner {
                     Err(unusable) => Err(unusable.reason),
                 };
                 canonical.push(match checked {
-                    Ok(address) if !seen.insert(address.clone()) => Err(reasons::DUPLICATE_MESSAGE),
+                    Ok(address) if !seen.insert(address.clone()) => Err(reasons::LISTED_TWICE),
                     checked => checked,
                 });
             }

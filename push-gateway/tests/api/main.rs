@@ -1,6 +1,7 @@
 //! The HTTP API over a loopback socket.
 mod access;
 mod credentials;
+mod explanations;
 mod limits;
 mod messages;
 mod openapi;

@@ -71,7 +71,7 @@ async fn why_a_user_would_not_be_pushed_to_is_answered_with_advice() {
         .await;
     assert_eq!(answer.status, 204);
     let would = served.get("/v1/users/alice/devices", SERVER_KEY).await;
-    assert_eq!(would.body["devices"][0]["reason"]["code"], "logged-out");
+    assert_eq!(would.body["devices"][0]["reason"]["code"], "offline");
     let answer = served
         .call(
             "POST",
@@ -82,16 +82,16 @@ async fn why_a_user_would_not_be_pushed_to_is_answered_with_advice() {
         .await;
     assert_eq!(
         answer.body["messages"][0]["skipped"][0]["reason"],
-        "logged-out"
+        "offline"
     );
     let stranger = served.get("/v1/users/nobody/devices", SERVER_KEY).await;
     assert_eq!(stranger.body["devices"], json!([]));
     let reasons = served.get("/v1/reasons", SERVER_KEY).await;
     let reasons = reasons.body["reasons"].as_array().unwrap().clone();
     assert!(
-        reasons.iter().any(
-            |it| it["code"] == "logged-out" && it["advice"].as_str().unwrap().contains("login")
-        )
+        reasons
+            .iter()
+            .any(|it| it["code"] == "offline" && it["advice"].as_str().unwrap().contains("login"))
     );
 }
 

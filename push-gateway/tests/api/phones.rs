@@ -198,5 +198,5 @@ async fn a_phone_that_was_kicked_does_not_come_back_by_its_presence() {
         .call("POST", "/v1/messages", SERVER_KEY, message)
         .await;
     let skipped = &answer.body["messages"][0]["skipped"];
-    assert_eq!(skipped[0]["reason"], "logged-out", "{answer:?}");
+    assert_eq!(skipped[0]["reason"], "offline", "{answer:?}");
 }

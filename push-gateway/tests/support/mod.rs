@@ -23,7 +23,7 @@ use push_queue_memory::MemoryQueue;
 use push_store_memory::MemoryStore;
 
 pub use fickle::Fickle;
-pub use vendor::{Plan, Reply, SCRIPTED, Seen, accepted, verdict};
+pub use vendor::{Plan, REPAIR, Reply, SCRIPTED, Seen, accepted, verdict};
 
 pub const START: Timestamp = Timestamp::from_unix_seconds(1_760_000_000);
 
@@ -181,6 +181,7 @@ impl World {
             presence,
             at: self.gateway.now(),
             badge: None,
+            because: None,
         };
         self.gateway
             .set_presence(&app(), vec![change])

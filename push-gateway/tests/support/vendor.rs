@@ -14,6 +14,9 @@ use push_core::{
 };
 use serde::Deserialize;
 
+/// What its provider says of a refused credential.
+pub const REPAIR: &str = "look at the script";
+
 /// What the vendor does with one target.
 #[derive(Clone, Debug)]
 pub enum Reply {
@@ -200,7 +203,8 @@ impl Plugin for ScriptedPlugin {
                 NotificationKind::Voip,
             ])
             .with_batch(config.max_batch, batching)
-            .with_slots(slots);
+            .with_slots(slots)
+            .with_repair(REPAIR);
         if let Some(environment) = config.environment {
             capabilities = capabilities.with_environment(environment);
         }

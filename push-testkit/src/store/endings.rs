@@ -151,7 +151,7 @@ pub async fn a_token_that_moved_or_died_is_remembered_for_its_slot(kit: StoreKit
     let moved = register(&kit.store, registration("bob", "tablet", "t1")).await;
     assert_eq!(moved.displaced[0].cause, EndCause::TokenTaken);
     let of_alert = ("phone/alert".to_owned(), EndCause::TokenTaken);
-    assert_eq!(endings(&kit, "alice").await, [of_alert.clone()]);
+    assert_eq!(endings(&kit, "alice").await, vec![of_alert.clone()]);
     let forgotten = kit
         .store
         .forget(&app("im"), &Channel::known("sample"), &token("v1"), at(1))

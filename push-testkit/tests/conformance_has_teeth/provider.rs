@@ -69,7 +69,8 @@ impl Plugin for Acme {
                 .with_batch(100, Batching::Mixed)
                 .with_collapse()
                 .with_ttl(render::MIN_TTL, render::MAX_TTL)
-                .with_text(text),
+                .with_text(text)
+                .with_repair("compare app id and secret with Acme's console"),
             config,
         };
         Ok(Arc::new(Self {

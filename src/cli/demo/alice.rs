@@ -335,7 +335,7 @@ pub(super) async fn logout(
         .find(|it| !it["reason"].is_null())
         .cloned()
         .unwrap_or_default();
-    step.must("reason", why["reason"]["code"].clone(), "logged-out");
+    step.must("reason", why["reason"]["code"].clone(), "offline");
     step.saw("in words", why["reason"]["text"].clone());
     step.must("pushes on the phone since", iphone.arrived() - before, 0);
     report.end(step);

@@ -87,7 +87,11 @@ impl {{Name}}Provider {
                 )
                 .with_collapse()
                 .with_ttl(render::MIN_TTL, render::MAX_TTL)
-                .with_text(render::TEXT),
+                .with_text(render::TEXT)
+                // What an operator looks at if the vendor refuses the credential.
+                .with_repair(
+                    "compare the credential with {{Name}}'s console; rotate it, and the deliveries that wait for it go out",
+                ),
         }
     }
 

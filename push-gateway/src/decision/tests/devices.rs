@@ -24,8 +24,8 @@ fn presence_decides_who_is_pushed_to() {
         (PushOnline, DAY, None, ""),
         (PushOnline, DAY, Some(Platform::Android), ""),
         (PushOnline, DAY, Some(Platform::Ipad), ""),
-        (Offline, seconds(0), ios, "logged-out"),
-        (Offline, 30 * DAY, ios, "logged-out"),
+        (Offline, seconds(0), ios, "offline"),
+        (Offline, 30 * DAY, ios, "offline"),
         (Background, seconds(0), web, ""),
         (PushOnline, seconds(0), web, "disconnected"),
         (Online, seconds(400), web, "disconnected"),
@@ -118,7 +118,7 @@ fn all_devices_are_pushed_to_or_only_the_last_active_one() {
         skips,
         [
             ("old".to_owned(), "not-last-active-device"),
-            ("gone".to_owned(), "logged-out")
+            ("gone".to_owned(), "offline")
         ]
     );
 }

@@ -125,6 +125,7 @@ fn credentials() -> Credentials {
         text: TextLimits::NONE,
         needs_title: false,
         badge: BadgeStyle::Set,
+        repair: "",
     };
     let production = Some(Environment::Production);
     let alert: &'static [Slot] = &[Slot::Alert];

@@ -85,7 +85,19 @@ async fn judge_tokens(
         let channel = &channel;
         async move {
             match act.quarantine {
-                None => store.forget(app, channel, &act.token, act.since).await,
+                None => {
+                    let forgotten = store.forget(app, channel, &act.token, act.since).await?;
+                    // Not there any more, or never registered, it was not renewed either.
+                    let token = std::slice::from_ref(&act.token);
+                    let is_held = !forgotten
+                        && store
+                            .holders(app, channel, token)
+                            .await?
+                            .pop()
+                            .flatten()
+                            .is_some();
+                    Ok(!is_held)
+                }
                 Some(reason) => {
                     store
                         .quarantine(app, channel, &act.token, reason.code, act.since)

@@ -12,17 +12,21 @@ pub(super) fn floor_of(verdict: &Verdict) -> Duration {
     }
 }
 
-pub(super) fn reason_of(kind: VerdictKind) -> Reason {
-    match kind {
+/// Why a verdict is as it is. Without a status the vendor was not asked: the provider found out by itself.
+pub(super) fn reason_of(verdict: &Verdict) -> Reason {
+    let was_asked = verdict.answer.status.is_some();
+    match verdict.kind {
         VerdictKind::Accepted => reasons::VENDOR_ACCEPTED,
         VerdictKind::TokenDead { .. } => reasons::TOKEN_DEAD,
         VerdictKind::TokenUnusable(TokenFault::Environment) => reasons::ENVIRONMENT_MISMATCH,
+        VerdictKind::TokenUnusable(TokenFault::App) if !was_asked => reasons::TOKEN_MALFORMED,
         VerdictKind::TokenUnusable(TokenFault::App) => reasons::TOKEN_OF_ANOTHER_APP,
         VerdictKind::TokenUnusable(TokenFault::Muted) => reasons::TOKEN_MUTED,
         VerdictKind::TokenUnusable(TokenFault::NotATester) => reasons::TOKEN_NOT_A_TESTER,
         VerdictKind::TokenUnusable(_) => reasons::TOKEN_INACTIVE,
         VerdictKind::TargetRefused => reasons::TARGET_REFUSED,
         VerdictKind::CredentialRefused => reasons::CREDENTIAL_REFUSED,
+        VerdictKind::PayloadRefused if !was_asked => reasons::CONTENT_UNSENDABLE,
         VerdictKind::PayloadRefused => reasons::PAYLOAD_REFUSED,
         VerdictKind::RateLimited(_) => reasons::RATE_LIMITED,
         VerdictKind::Unavailable(_) => reasons::VENDOR_UNAVAILABLE,

@@ -230,6 +230,7 @@ pub fn everything_it_can_do_is_declared(vendor: &Vendor) {
         need(shown.delivery.is_some(), "`shown.delivery`");
         need(shown.receiver.is_some(), "`shown.receiver`");
         need(shown.badge == badge, "`shown.badge`");
+        need(!can.repair.is_empty(), "`Capabilities::with_repair`");
         need(
             !can.collapse || shown.collapse.is_some(),
             "`shown.collapse`",

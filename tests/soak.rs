@@ -237,8 +237,10 @@ impl World {
     /// The app is deleted and installed again: the old token is dead, and pushes that wait follow to the new one.
     async fn reinstall(&mut self) {
         let number = self.random.below(USERS);
-        self.collect();
-        self.phones[number] = self.phones[number].reinstall();
+        let app = self.phones[number].reinstall();
+        let deleted = std::mem::replace(&mut self.phones[number], app);
+        // What arrived until then counts.
+        self.note(number, &deleted);
         if self.random.below(2) == 0 {
             // The gateway learns from the vendor first.
             self.submit(None).await;
@@ -285,17 +287,22 @@ impl World {
 
     /// Notes what arrived on the phones.
     fn collect(&mut self) {
-        for (number, phone) in self.phones.iter().enumerate() {
-            for arrival in phone.arrivals() {
-                let text = arrival.body().expect("every push shows text");
-                let id = text.strip_prefix("Bob:").expect("the sender's name");
-                let push = (id.to_owned(), user(number));
-                assert!(
-                    self.account.accepted.contains(&push),
-                    "{push:?} arrived and was never submitted to this user"
-                );
-                self.account.arrived.insert(push);
-            }
+        for number in 0..USERS {
+            let phone = self.phones[number].clone();
+            self.note(number, &phone);
+        }
+    }
+
+    fn note(&mut self, number: usize, phone: &Phone) {
+        for arrival in phone.arrivals() {
+            let text = arrival.body().expect("every push shows text");
+            let id = text.strip_prefix("Bob:").expect("the sender's name");
+            let push = (id.to_owned(), user(number));
+            assert!(
+                self.account.accepted.contains(&push),
+                "{push:?} arrived and was never submitted to this user"
+            );
+            self.account.arrived.insert(push);
         }
     }
 

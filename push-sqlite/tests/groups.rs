@@ -9,7 +9,7 @@ use std::{
 
 use push_core::{Error, ErrorKind};
 use push_sqlite::{Database, Options, Schema, rusqlite::Connection};
-use push_testkit::{Place, block_on, until};
+use push_testkit::{Place, block_on, until, until_idle};
 
 static SCHEMA: Schema = Schema {
     what: "drawer",
@@ -346,9 +346,7 @@ fn only_calls_that_ask_for_it_sync_a_file_that_is_not_durable() {
         // Calls that share a transaction share the write to the disk.
         let go_on = occupy(&database).await;
         let calls: Vec<_> = (3..13).map(|id| tokio::spawn(insert(id))).collect();
-        for _ in 0..100 {
-            tokio::task::yield_now().await;
-        }
+        until_idle().await;
         drop(go_on);
         for call in calls {
             call.await.unwrap();

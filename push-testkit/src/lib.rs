@@ -19,6 +19,7 @@ mod log;
 pub mod login;
 mod place;
 pub mod queue;
+mod random;
 mod reply;
 mod run;
 pub mod sample;
@@ -34,8 +35,11 @@ pub use crate::{
     listener::{Connection, LOOPBACK, Listener, Peer, Resetter, Stopping, Stream},
     log::{Log, Recorded},
     place::Place,
+    random::RandomCases,
     reply::{Faults, Reply},
-    run::{block_on, until},
+    run::{
+        block_on, eventually, patience, runtime, until, until_idle, until_idle_within, until_within,
+    },
     server::{HttpServer, ServerOptions},
     tls::{Alpn, Authority, ClientAuth, Identity},
 };

@@ -58,13 +58,13 @@ impl LoginKit {
         let bridge = self.driver.bridge();
         let session = SessionHandle::new(Arc::new(self.session.clone()));
         self.run = Some(tokio::spawn(async move { bridge.run(session).await }));
-        settle().await;
+        crate::until_idle().await;
     }
 
-    /// Waits until this number of reports has arrived, and briefly for surplus ones.
+    /// Waits until this number of reports has arrived, and until none can follow.
     async fn reports(&self, count: usize) -> Vec<Reported> {
         crate::until(|| self.session.reports().len() >= count).await;
-        settle().await;
+        crate::until_idle().await;
         self.session.reports()
     }
 }
@@ -93,13 +93,6 @@ pub fn account(user: &str) -> Account {
         app: AppId::new("1400000001").expect("a good app id"),
         user: UserId::new(user).expect("a good user id"),
         credential: Secret::new(format!("ticket-of-{user}")),
-    }
-}
-
-/// Lets everything that can go on go on.
-async fn settle() {
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
     }
 }
 

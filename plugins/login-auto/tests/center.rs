@@ -11,7 +11,7 @@ use push_login_auto::{
 use push_testkit::{
     block_on,
     login::{Reported, SessionRecorder, account},
-    until,
+    until, until_idle,
 };
 use tokio::sync::broadcast::Receiver;
 
@@ -71,14 +71,8 @@ async fn observed(center: &LoginCenter) -> SessionRecorder {
     let handle = SessionHandle::new(Arc::new(session.clone()));
     let bridge = AutoLogin::new(center.clone());
     tokio::spawn(async move { bridge.run(handle).await });
-    settle().await;
+    until_idle().await;
     session
-}
-
-async fn settle() {
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[test]
@@ -124,7 +118,7 @@ fn what_fails_registers_nothing() {
             let session = observed(&center).await;
             let mut events = center.subscribe().events;
             center.login(account("alice")).await.unwrap_err();
-            settle().await;
+            until_idle().await;
             assert_eq!(session.reports(), [], "{what}");
             assert!(names(&mut events).iter().any(|it| it.ends_with("Fail")));
             assert_eq!(center.user(), None);
@@ -144,7 +138,7 @@ fn a_failed_logout_leaves_push_registered() {
         until(|| session.current().is_some()).await;
         let mut events = center.subscribe().events;
         center.logout().await.unwrap_err();
-        settle().await;
+        until_idle().await;
         assert_eq!(names(&mut events), ["LogoutFail"]);
         assert_eq!(session.current(), Some(account("alice")));
         assert_eq!(center.user(), None, "but the kit has forgotten the user");
@@ -162,10 +156,10 @@ fn a_kick_or_an_expiry_after_a_failed_logout_ends_push() {
             center.login(account("alice")).await.unwrap();
             until(|| session.current().is_some()).await;
             center.logout().await.unwrap_err();
-            settle().await;
+            until_idle().await;
             assert_eq!(session.current(), Some(account("alice")));
             end(&center);
-            settle().await;
+            until_idle().await;
             assert_eq!(session.current(), None);
         }
     });
@@ -179,7 +173,7 @@ fn a_local_login_registers_nothing_until_it_is_a_proper_one() {
         let session = observed(&center).await;
         let mut events = center.subscribe().events;
         center.login_local_only(account("alice")).await.unwrap();
-        settle().await;
+        until_idle().await;
         assert_eq!(names(&mut events), ["InitSdkSuccess"]);
         assert_eq!(session.reports(), []);
         assert!(center.subscribe().current.is_none());
@@ -230,7 +224,7 @@ fn the_race_of_an_app_switch_leaves_the_new_login_registered() {
         };
         center.login(elsewhere.clone()).await.unwrap();
         gate.0.send_replace(true);
-        settle().await;
+        until_idle().await;
         assert_eq!(
             names(&mut events),
             ["InitSdkSuccess", "LoginSuccess", "LogoutSuccess"],
@@ -250,7 +244,7 @@ fn connection_events_reach_listeners_and_register_nothing() {
         center.connection(LoginEvent::Connecting);
         center.connection(LoginEvent::Connected);
         center.connection(LoginEvent::LogoutSuccess(LoginNumber(1)));
-        settle().await;
+        until_idle().await;
         assert_eq!(names(&mut events), ["Connecting", "Connected"]);
         assert_eq!(session.reports(), []);
     });
@@ -292,14 +286,14 @@ fn a_flood_of_other_events_hides_neither_login_nor_logout_from_a_slow_bridge() {
         let flood = || (0..1000).for_each(|_| center.connection(LoginEvent::Connecting));
         session.hold(true);
         center.login(account("alice")).await.unwrap();
-        settle().await;
+        until_idle().await;
         center.login(account("bob")).await.unwrap();
         flood();
         session.hold(false);
         until(|| session.current() == Some(account("bob"))).await;
         session.hold(true);
         center.login(account("bob")).await.unwrap();
-        settle().await;
+        until_idle().await;
         center.logout().await.unwrap();
         flood();
         session.hold(false);

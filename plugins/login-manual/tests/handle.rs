@@ -9,7 +9,7 @@ use push_login_manual::ManualLogin;
 use push_testkit::{
     block_on,
     login::{SessionRecorder, account},
-    until,
+    until, until_idle,
 };
 
 /// S44: the pair of the guide, on the handle that the linked bridge listens to.
@@ -43,9 +43,7 @@ fn an_old_service_does_not_end_the_login_that_took_its_place() {
         let new = login.register_service(account("alice"));
         old.unregister(LogoutCause::Logout);
         until(|| session.current().is_some()).await;
-        for _ in 0..100 {
-            tokio::task::yield_now().await;
-        }
+        until_idle().await;
         assert_eq!(session.current(), Some(account("alice")));
         new.unregister(LogoutCause::KickedOffline);
         until(|| session.current().is_none()).await;

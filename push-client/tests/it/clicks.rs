@@ -9,7 +9,7 @@ use push_core::{
 use serde_json::json;
 
 use crate::{
-    kit::{Kit, Parts, block_on, group_message, message, settle, until},
+    kit::{Kit, Parts, block_on, group_message, message, until, until_idle},
     log::{Log, chat},
 };
 
@@ -20,7 +20,7 @@ fn a_click_before_the_login_is_opened_once_after_it() {
         let log = Log::default();
         let kit = Parts::new().start(chat(&log)).await;
         kit.client.launched(message("denny", "hi"));
-        settle().await;
+        until_idle().await;
         assert_eq!(log.lines(), [""; 0]);
         assert_eq!(kit.count("click_pending"), 1);
         kit.phone.hold_main();
@@ -34,7 +34,7 @@ fn a_click_before_the_login_is_opened_once_after_it() {
         assert_eq!(log.lines(), ["chat(denny,)"]);
         kit.log_in("alice").await;
         kit.client.ready();
-        settle().await;
+        until_idle().await;
         kit.phone.run_main();
         assert_eq!(log.lines().len(), 1, "exactly once");
     });
@@ -76,7 +76,7 @@ fn a_click_that_names_nobody_calls_no_handler() {
         kit.log_in("alice").await;
         kit.click(message("", "hi"));
         kit.event("nothing_to_open").await;
-        settle().await;
+        until_idle().await;
         assert_eq!(log.lines(), [""; 0]);
     });
 }
@@ -96,7 +96,7 @@ fn a_second_click_before_the_login_replaces_the_first() {
         assert!(matches!(target, ClickTarget::User(_)));
         kit.log_in("alice").await;
         until(|| !log.lines().is_empty()).await;
-        settle().await;
+        until_idle().await;
         assert_eq!(log.lines(), ["chat(,@TGS#1)"]);
     });
 }
@@ -109,7 +109,7 @@ fn a_waiting_click_is_dropped_at_the_logout() {
         let not_ready = log.chat("chat", || Opened::NotReady);
         let mut kit = Parts::new().start(|it| it.route("chat", not_ready)).await;
         let generation = kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         kit.click(message("denny", "hi"));
         kit.event("not_ready").await;
         kit.log_out(generation).await;
@@ -118,7 +118,7 @@ fn a_waiting_click_is_dropped_at_the_logout() {
         };
         assert_eq!(why, Dropped::LoggedOut);
         kit.log_in("bob").await;
-        settle().await;
+        until_idle().await;
         assert_eq!(log.lines().len(), 1, "only alice's own attempt");
     });
 }
@@ -131,7 +131,7 @@ fn a_waiting_click_is_dropped_when_another_account_logs_in() {
         let not_ready = log.chat("chat", || Opened::NotReady);
         let mut kit = Parts::new().start(|it| it.route("chat", not_ready)).await;
         kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         kit.click(message("denny", "hi"));
         kit.event("not_ready").await;
         kit.log_in("bob").await;
@@ -140,7 +140,7 @@ fn a_waiting_click_is_dropped_when_another_account_logs_in() {
         };
         assert_eq!(why, Dropped::OtherAccount);
         kit.client.ready();
-        settle().await;
+        until_idle().await;
         assert_eq!(log.lines().len(), 1, "only alice's own attempt");
     });
 }
@@ -155,7 +155,7 @@ fn a_click_on_the_last_accounts_notification_waits_for_that_account() {
             let kit = kit.restarted(chat(&log)).await;
             kit.client.launched(message("denny", "hi"));
             kit.log_in(next).await;
-            settle().await;
+            until_idle().await;
             let opened = if next == "alice" { 1 } else { 0 };
             assert_eq!(log.lines().len(), opened, "{next}");
             assert_eq!(kit.count("click_dropped"), 1 - opened as u64);
@@ -175,7 +175,7 @@ fn a_click_without_a_handler_is_reported_as_unhandled() {
         assert!(matches!(event, Event::Unhandled(ClickTarget::User(_))));
         assert_eq!(kit.count("unhandled"), 1);
         kit.client.ready();
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.count("unhandled"), 1);
     });
 }
@@ -196,7 +196,7 @@ fn a_click_that_the_app_is_not_ready_for_is_kept() {
         });
         let mut kit = Parts::new().start(|it| it.route("chat", handler)).await;
         kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         kit.click(message("denny", "hi"));
         kit.event("not_ready").await;
         kit.client.ready();
@@ -205,7 +205,7 @@ fn a_click_that_the_app_is_not_ready_for_is_kept() {
         kit.client.ready();
         kit.event("opened").await;
         kit.client.ready();
-        settle().await;
+        until_idle().await;
         assert_eq!(log.lines().len(), 3);
     });
 }
@@ -217,10 +217,10 @@ fn nothing_opens_after_the_client_has_closed() {
         let log = Log::default();
         let kit = Parts::new().start(chat(&log)).await;
         kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         kit.phone.hold_main();
         kit.click(message("denny", "hi"));
-        settle().await;
+        until_idle().await;
         kit.client.close().await;
         assert!(kit.phone.run_main() > 0, "there was a job");
         assert_eq!(log.lines(), [""; 0]);
@@ -247,7 +247,7 @@ fn a_ready_that_crosses_a_not_ready_is_not_lost() {
         let mut kit = Parts::new().start(|it| it.route("chat", handler)).await;
         *client.lock().unwrap() = Some(kit.client.clone());
         kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         kit.click(message("denny", "hi"));
         kit.event("opened").await;
         assert_eq!(log.lines().len(), 2);
@@ -262,7 +262,7 @@ fn a_kept_click_gives_way_to_a_later_one() {
         let not_ready = log.chat("chat", || Opened::NotReady);
         let mut kit = Parts::new().start(|it| it.route("chat", not_ready)).await;
         kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         kit.click(message("denny", "hi"));
         kit.event("not_ready").await;
         kit.click(message("erin", "hi"));
@@ -286,7 +286,7 @@ fn a_push_that_arrives_opens_nothing() {
             unreachable!("it was asked for by name");
         };
         assert_eq!(payload, silent);
-        settle().await;
+        until_idle().await;
         assert_eq!(log.lines(), [""; 0]);
         assert_eq!(kit.count("clicked"), 0);
         kit.click(silent);
@@ -371,7 +371,7 @@ fn a_click_during_a_not_ready_takes_its_place() {
         });
         let mut kit = Parts::new().start(|it| it.route("chat", handler)).await;
         kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         inside.set(&kit);
         kit.click(message("denny", "hi"));
         let Event::ClickDropped { why, target } = kit.event("click_dropped").await else {
@@ -402,7 +402,7 @@ fn an_account_switch_during_a_not_ready_drops_the_click() {
         });
         let mut kit = Parts::new().start(|it| it.route("chat", handler)).await;
         kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         inside.set(&kit);
         kit.click(message("denny", "hi"));
         let Event::ClickDropped { why, .. } = kit.event("click_dropped").await else {
@@ -410,7 +410,7 @@ fn an_account_switch_during_a_not_ready_drops_the_click() {
         };
         assert_eq!(why, Dropped::OtherAccount);
         kit.client.ready();
-        settle().await;
+        until_idle().await;
         assert_eq!(log.lines().len(), 1);
     });
 }
@@ -436,15 +436,15 @@ fn a_ready_on_another_thread_is_not_lost() {
         });
         let mut kit = Parts::new().start(|it| it.route("chat", handler)).await;
         kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         kit.phone.hold_main();
         kit.click(message("denny", "hi"));
-        settle().await;
+        until_idle().await;
         let phone = kit.phone.clone();
         let main_thread = std::thread::spawn(move || phone.run_main());
         has_begun.recv().unwrap();
         kit.client.ready();
-        settle().await;
+        until_idle().await;
         assert_eq!(
             kit.phone.run_main(),
             1,

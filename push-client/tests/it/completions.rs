@@ -6,7 +6,7 @@ use std::{
 
 use push_client::{Completed, Completion, Deferral, Door, HostEvent, HostHooks, HostObserver};
 
-use crate::kit::{Kit, Parts, block_on, message, settle, until};
+use crate::kit::{Kit, Parts, block_on, message, until, until_idle};
 
 /// A callback and how often it was called.
 fn callback() -> (Completion, Arc<Mutex<Vec<Completed>>>) {
@@ -34,7 +34,7 @@ fn what_nobody_completes_the_client_does() {
         kit.client.arrived(message("denny", "hi"), push);
         assert_eq!(calls(&clicked), [Completed::NewData]);
         assert_eq!(calls(&arrived), [Completed::NewData]);
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.clock.sleepers(), 0, "no time-out is left behind");
     });
 }
@@ -98,7 +98,7 @@ fn an_app_that_completes_at_once_is_not_repeated() {
         let (kit, hooks) = kit_with(&app).await;
         let (completion, completed) = callback();
         hooks.dispatch(&HostEvent::Clicked(message("denny", "hi"), completion));
-        settle().await;
+        until_idle().await;
         assert_eq!(calls(&completed), [Completed::NoData]);
         assert_eq!(kit.count("clicked"), 1);
         assert_eq!(kit.clock.sleepers(), 0);
@@ -122,7 +122,7 @@ fn an_app_that_completes_later_is_waited_for() {
         assert!(deferral.complete(Completed::NewData));
         assert_eq!(calls(&completed), [Completed::NewData]);
         kit.clock.advance(Duration::from_secs(60));
-        settle().await;
+        until_idle().await;
         assert_eq!(calls(&completed), [Completed::NewData], "no second call");
     });
 }

@@ -8,7 +8,7 @@ use push_core::{Clock as _, DeliveryId, ReceiptKind, Slot, Timestamp, payload::P
 use push_testkit::Place;
 use serde_json::json;
 
-use crate::kit::{Kit, Parts, block_on, settle, unavailable, until};
+use crate::kit::{Kit, Parts, block_on, unavailable, until, until_idle};
 
 const WITHIN: Duration = NotificationExtension::WITHIN;
 
@@ -57,7 +57,7 @@ impl Phone {
     async fn key_is_there(&self) {
         self.kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
         until(|| self.place.path("receipts.key").exists()).await;
-        settle().await;
+        until_idle().await;
     }
 
     async fn push(&self, number: i64) -> Acknowledged {
@@ -150,7 +150,7 @@ fn a_receipt_that_cannot_be_signed_yet_is_sent_once_the_app_has_a_key() {
         assert_eq!(phone.asked(), 0);
         phone.kit.log_in("alice").await;
         until(|| phone.taken() == [1]).await;
-        settle().await;
+        until_idle().await;
         assert_eq!(phone.kit.count("receipts_reported"), 1);
         assert_eq!(phone.push(2).await, acknowledged(1, 0));
     });
@@ -231,7 +231,7 @@ fn the_app_tells_what_its_extension_could_not() {
         phone.kit.gateway.set_down(None);
         phone.kit.client.foreground();
         until(|| phone.taken() == [1, 2]).await;
-        settle().await;
+        until_idle().await;
         // It need not be left alone any more.
         assert_eq!(phone.push(3).await, acknowledged(1, 0));
     });
@@ -255,9 +255,9 @@ fn it_never_takes_longer_than_it_was_given() {
                 tokio::spawn(async move { extension.delivered(&push(number), within).await });
             if least > Duration::ZERO {
                 until(|| phone.kit.clock.sleepers() > 0).await;
-                settle().await;
+                until_idle().await;
                 phone.kit.clock.advance(least - Duration::from_millis(1));
-                settle().await;
+                until_idle().await;
                 assert!(!work.is_finished());
                 phone.kit.clock.advance(Duration::from_millis(1));
             }
@@ -283,7 +283,7 @@ fn receipts_survive_a_change_of_the_gateways_master_key() {
         let phone = phone.awake().await;
         phone.kit.log_in("alice").await;
         until(|| phone.taken() == [1]).await;
-        settle().await;
+        until_idle().await;
         // The extension has the new key, and does not wait any more.
         assert_eq!(phone.push(2).await, acknowledged(1, 0));
         assert_eq!(phone.taken(), [1, 2]);
@@ -307,7 +307,7 @@ fn the_oldest_give_way_when_too_many_wait() {
         let asked = phone.asked();
         let phone = phone.awake().await;
         until(|| phone.taken().len() == 500).await;
-        settle().await;
+        until_idle().await;
         assert_eq!(phone.taken(), (21..=520).collect::<Vec<_>>());
         assert_eq!(phone.asked(), asked + 5, "in batches of a hundred");
     });

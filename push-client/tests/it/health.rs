@@ -7,7 +7,7 @@ use push_client::{
 };
 use push_core::{Slot, api::Warning};
 
-use crate::kit::{Kit, Parts, TOKEN, block_on, settle, unavailable, until};
+use crate::kit::{Kit, Parts, TOKEN, block_on, unavailable, until, until_idle};
 
 fn requests(kit: &Kit, slot: Slot) -> usize {
     let calls = kit.phone.calls();
@@ -71,20 +71,20 @@ fn a_dead_token_is_not_told_again_before_the_phone_has_said_that_it_lives() {
         kit.gateway.forget_token(&kit.client.device(), Slot::Alert);
         kit.client.foreground();
         assert_eq!(failed(&mut kit).await, TokenError::Forgotten);
-        settle().await;
+        until_idle().await;
         assert_eq!(
             kit.client.slot(Slot::Alert),
             SlotState::Waiting(TokenError::Forgotten)
         );
         kit.client.foreground();
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.uploads(), 1);
         // The phone is asked some more times, as for any token that it does not give.
         kit.phone
             .give(Slot::Alert, Ok(Token::Text("rotated".to_owned())));
         kit.pass(1, Duration::from_secs(1)).await;
         until(|| kit.uploads() == 2).await;
-        settle().await;
+        until_idle().await;
         assert_eq!(told(&kit), "rotated");
     });
 }
@@ -97,7 +97,7 @@ fn a_token_that_dies_again_and_again_is_asked_for_some_times_only() {
         for _ in 0..10 {
             kit.gateway.forget_token(&device, Slot::Alert);
             kit.client.foreground();
-            settle().await;
+            until_idle().await;
         }
         assert_eq!((requests(&kit, Slot::Alert), kit.uploads()), (4, 4));
         assert_eq!(
@@ -128,7 +128,7 @@ fn a_token_that_was_set_aside_is_told_with_the_reason_and_asked_for_once() {
         );
         assert!(error.to_string().contains("environment-mismatch"));
         kit.client.background(None);
-        settle().await;
+        until_idle().await;
         let SlotState::Uploaded { warning, .. } = kit.client.slot(Slot::Alert) else {
             panic!("it was uploaded");
         };
@@ -140,7 +140,7 @@ fn a_token_that_was_set_aside_is_told_with_the_reason_and_asked_for_once() {
             .token_received(Slot::Alert, Token::Text("rotated".to_owned()))
             .unwrap();
         until(|| kit.uploads() == 2).await;
-        settle().await;
+        until_idle().await;
         let SlotState::Uploaded { warning, .. } = kit.client.slot(Slot::Alert) else {
             panic!("it was uploaded");
         };
@@ -164,7 +164,7 @@ fn a_released_token_has_no_warning_and_can_be_quarantined_again() {
             assert_eq!(kit.count("token_failed"), round);
             kit.gateway.take_back(Slot::Alert);
             kit.client.background(None);
-            settle().await;
+            until_idle().await;
             let SlotState::Uploaded { warning, .. } = kit.client.slot(Slot::Alert) else {
                 panic!("it was uploaded");
             };
@@ -179,7 +179,7 @@ fn what_the_gateway_said_of_an_older_token_says_nothing_of_the_new_one() {
         let kit = logged_in().await;
         kit.gateway.hold(true);
         kit.client.foreground();
-        settle().await;
+        until_idle().await;
         // Asked about the old token, the gateway answers when it has the new one, and when another is there.
         kit.client
             .token_received(Slot::Alert, Token::Text("rotated".to_owned()))
@@ -206,7 +206,7 @@ fn a_token_that_the_app_took_back_is_not_missed() {
         until(|| kit.clock.sleepers() == 1).await;
         // The gateway has taken it away; the client does not know it yet.
         kit.client.background(None);
-        settle().await;
+        until_idle().await;
         assert_eq!(requests(&kit, Slot::Alert), 1);
         assert_eq!(kit.count("token_failed"), 0);
     });
@@ -220,17 +220,17 @@ fn no_token_is_asked_for_when_push_is_off() {
         kit.gateway.forget_token(&kit.client.device(), Slot::Alert);
         kit.gateway.hold(true);
         kit.client.foreground();
-        settle().await;
+        until_idle().await;
         // So that unbinding has to wait for the answers.
         let rotated = Token::Text("rotated".to_owned());
         kit.client.token_received(Slot::Voip, rotated).unwrap();
-        settle().await;
+        until_idle().await;
         kit.client.set_push(false);
         let calls = kit.phone.calls();
         kit.gateway.hold(false);
         let device = kit.client.device();
         until(|| kit.gateway.device(&device).is_none()).await;
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.phone.calls(), calls);
     });
 }

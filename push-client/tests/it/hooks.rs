@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use push_client::{Completion, HostEvent, HostHooks, HostObserver, Token};
 use push_core::Slot;
 
-use crate::kit::{Kit, Parts, TOKEN, block_on, message, settle, until};
+use crate::kit::{Kit, Parts, TOKEN, block_on, message, until, until_idle};
 
 /// Remembers what it heard, and forwards it, as a delegate that took a place over does.
 #[derive(Debug, Default)]
@@ -172,7 +172,7 @@ fn what_was_heard_before_the_login_counts_after_it() {
             Slot::Alert,
             Token::Text(TOKEN.to_owned()),
         ));
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.gateway.asked(), []);
         kit.log_in("alice").await;
         kit.uploaded("alice", &[Slot::Alert]).await;

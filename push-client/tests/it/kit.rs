@@ -13,7 +13,8 @@ use push_core::{
 use serde_json::json;
 use tokio::sync::broadcast;
 
-pub(crate) use push_testkit::{block_on, until};
+use push_testkit::patience;
+pub(crate) use push_testkit::{block_on, until, until_idle};
 
 pub(crate) const TOKEN: &str = "00fc13adff785122";
 pub(crate) const VOIP_TOKEN: &str = "11fc13adff785122";
@@ -119,7 +120,7 @@ impl Kit {
             })
         })
         .await;
-        settle().await;
+        until_idle().await;
     }
 
     pub(crate) fn uploads(&self) -> usize {
@@ -141,12 +142,16 @@ impl Kit {
 
     /// Waits for an event of this name.
     pub(crate) async fn event(&mut self, name: &str) -> Event {
-        loop {
-            let event = self.events.recv().await.expect("no event is missed");
-            if event.name() == name {
-                return event;
+        let wanted = async {
+            loop {
+                let event = self.events.recv().await.expect("no event is missed");
+                if event.name() == name {
+                    return event;
+                }
             }
-        }
+        };
+        let event = tokio::time::timeout(patience(), wanted).await;
+        event.unwrap_or_else(|_| panic!("waited {:?} in vain for the event {name}", patience()))
     }
 
     pub(crate) fn count(&self, name: &str) -> u64 {
@@ -157,7 +162,7 @@ impl Kit {
     pub(crate) async fn pass(&self, sleepers: usize, time: Duration) {
         until(|| self.clock.sleepers() >= sleepers).await;
         self.clock.advance(time);
-        settle().await;
+        until_idle().await;
     }
 
     /// Ends this client as a process ends, and starts the next on the same phone.
@@ -171,18 +176,6 @@ impl Kit {
         }
         .start(with)
         .await
-    }
-}
-
-/// Lets everything that can go on go on, saving included.
-pub(crate) async fn settle() {
-    for _ in 0..20 {
-        tokio::task::spawn_blocking(|| ())
-            .await
-            .expect("it does not panic");
-        for _ in 0..20 {
-            tokio::task::yield_now().await;
-        }
     }
 }
 

@@ -12,7 +12,7 @@ use push_core::{
 use push_login_auto::{AutoLogin, LoginCenter};
 use push_login_manual::ManualLogin;
 
-use crate::kit::{Kit, Parts, TOKEN, account, block_on, settle, until, user};
+use crate::kit::{Kit, Parts, TOKEN, account, block_on, until, until_idle, user};
 
 /// S36: whatever the app does before the first login, nobody is asked for anything.
 #[test]
@@ -26,7 +26,7 @@ fn nothing_is_asked_of_anybody_before_the_first_login() {
         kit.client
             .token_received(Slot::Alert, push_client::Token::Text(TOKEN.to_owned()))
             .unwrap();
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.phone.calls(), []);
         assert_eq!(kit.gateway.asked(), []);
     });
@@ -106,7 +106,7 @@ fn a_repeated_login_is_the_same_and_uploads_nothing() {
         let (calls, asked) = (kit.phone.calls(), kit.gateway.asked());
         for _ in 0..3 {
             assert_eq!(kit.log_in("alice").await, generation);
-            settle().await;
+            until_idle().await;
         }
         assert_eq!(kit.phone.calls(), calls);
         assert_eq!(kit.gateway.asked(), asked);
@@ -161,7 +161,7 @@ fn a_late_logout_never_undoes_the_new_login() {
         kit.uploaded("bob", &[Slot::Alert, Slot::Voip]).await;
         let asked = kit.gateway.asked().len();
         kit.log_out(alice).await;
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.client.user(), Some(user("bob")));
         assert_eq!(kit.gateway.asked().len(), asked);
         let Event::StaleLogout { generation, .. } = kit.event("stale_logout").await else {
@@ -177,7 +177,7 @@ fn an_unknown_generation_ends_nothing() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
         kit.log_out(Generation(99)).await;
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.client.user(), Some(user("alice")));
     });
 }
@@ -219,7 +219,7 @@ fn unbinding_is_safe_when_the_server_did_it_already() {
             kit.log_out(generation).await;
             kit.event("unbound").await;
             let asked = kit.gateway.asked().len();
-            settle().await;
+            until_idle().await;
             assert_eq!(kit.gateway.asked().len(), asked, "it is not repeated");
         }
     });
@@ -248,12 +248,12 @@ fn logging_out_and_in_again_without_network_ends_bound() {
         let (kit, generation) = Kit::logged_in("alice").await;
         kit.gateway.set_down(Some(crate::kit::unavailable()));
         kit.log_out(generation).await;
-        settle().await;
+        until_idle().await;
         kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         kit.gateway.set_down(None);
         kit.client.foreground();
-        settle().await;
+        until_idle().await;
         assert!(matches!(
             kit.client.slot(Slot::Alert),
             SlotState::Uploaded { .. }
@@ -293,7 +293,7 @@ fn both_bridges_may_be_at_work() {
             unreachable!("it was asked for by name");
         };
         assert_eq!((first, by), ("auto", "manual"));
-        settle().await;
+        until_idle().await;
         assert_eq!(
             kit.uploads(),
             uploads,
@@ -304,7 +304,7 @@ fn both_bridges_may_be_at_work() {
         center.logout().await.unwrap();
         until(|| kit.client.user().is_none()).await;
         manual.unregister_service();
-        settle().await;
+        until_idle().await;
         center.login(account("bob")).await.unwrap();
         until(|| kit.client.user() == Some(user("bob"))).await;
         manual.register_service(account("carol"));
@@ -425,7 +425,7 @@ fn a_quick_logout_and_login_uploads_again_what_the_server_has_unbound() {
         kit.log_out(generation).await;
         kit.gateway.forget(&kit.client.device());
         kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         kit.gateway.hold(false);
         kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
     });
@@ -469,7 +469,7 @@ fn a_late_refusal_never_keeps_the_next_account_from_uploading() {
             "not for this user",
         ));
         kit.gateway.hold(false);
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.uploads(), 2);
         kit.uploaded("bob", &[Slot::Alert]).await;
     });
@@ -513,7 +513,7 @@ fn a_login_that_cannot_be_registered_ends_the_one_before() {
             ..account("alice")
         };
         kit.session().register(renewed, "test").await.unwrap_err();
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.client.user(), Some(user("alice")), "it is still Alice");
         let overlong = Account {
             credential: Secret::new("x".repeat(1025)),

@@ -12,7 +12,7 @@ use push_core::{
 };
 use serde_json::json;
 
-use crate::kit::{Kit, Parts, block_on, settle, unavailable, until, user};
+use crate::kit::{Kit, Parts, block_on, unavailable, until, until_idle, user};
 
 fn presences(kit: &Kit) -> Vec<(Presence, Option<u32>)> {
     let asked = kit.gateway.asked();
@@ -82,7 +82,7 @@ fn turning_the_screen_is_neither_foreground_nor_background() {
         // Another screen of the app: the new one starts before the old one stops.
         kit.client.activity_started();
         kit.client.activity_stopped(false);
-        settle().await;
+        until_idle().await;
         assert_eq!(presences(&kit), [(Presence::Online, None)]);
         kit.client.activity_stopped(false);
         until(|| presences(&kit).len() == 2).await;
@@ -111,7 +111,7 @@ fn only_the_latest_presence_is_repeated_after_a_failure() {
                 (Presence::Online, None),
             ]
         );
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.clock.sleepers(), 0);
     });
 }
@@ -166,7 +166,7 @@ fn clicks_and_arrivals_of_deliveries_are_receipted_once() {
             .clicked(Door::Response, payload, Completion::none());
         kit.client
             .clicked(Door::Response, Payload::apns(json!({})), Completion::none());
-        settle().await;
+        until_idle().await;
         let all: Vec<_> = receipts(&kit)
             .into_iter()
             .flat_map(|it| it.receipts)
@@ -194,7 +194,7 @@ fn receipts_wait_for_the_login_and_survive_a_restart() {
         let (id, payload) = delivered(1);
         kit.client.launched(payload);
         let kit = kit.restarted(|it| it).await;
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.gateway.asked(), []);
         kit.log_in("alice").await;
         until(|| receipts(&kit).len() == 1).await;
@@ -248,7 +248,7 @@ fn a_refused_key_is_replaced_by_registering_again_and_no_receipt_is_lost() {
         kit.client.arrived(payload, Completion::none());
         until(|| !kit.gateway.receipts().is_empty()).await;
         assert_eq!(kit.gateway.receipts()[0].delivery, id);
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.gateway.receipts().len(), 1);
         assert_eq!(kit.uploads(), uploads + 2, "both tokens, once");
         assert_eq!(kit.count("report_failed"), 1);
@@ -267,7 +267,7 @@ fn receipts_wait_for_a_new_key_over_a_restart_and_until_somebody_logs_in() {
         until(|| kit.count("report_failed") == 1).await;
         let kit = kit.restarted(|it| it).await;
         kit.client.foreground();
-        settle().await;
+        until_idle().await;
         assert_eq!(receipts(&kit).len(), 1, "the key is known to be refused");
         kit.log_in("alice").await;
         until(|| kit.gateway.receipts().len() == 1).await;
@@ -284,7 +284,7 @@ fn a_key_that_is_refused_before_the_login_is_replaced_by_that_login() {
         kit.client.arrived(delivered(1).1, Completion::none());
         until(|| kit.count("report_failed") == 1).await;
         kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.gateway.receipts().len(), 1);
         assert_eq!(kit.count("receipts_dropped"), 0);
     });
@@ -306,7 +306,7 @@ fn a_gateway_that_refuses_its_own_key_is_not_asked_for_ever() {
         for round in 1..=5 {
             kit.gateway.fail_next(refused());
             kit.client.arrived(delivered(round).1, Completion::none());
-            settle().await;
+            until_idle().await;
         }
         assert!(kit.uploads() <= uploads + 2 * 3, "{}", kit.uploads());
         assert_eq!(kit.count("receipts_dropped"), 0);
@@ -324,7 +324,7 @@ fn receipts_are_sent_in_batches_and_the_oldest_give_way() {
         assert_eq!(kit.count("receipts_dropped"), 20);
         kit.log_in("alice").await;
         until(|| receipts(&kit).len() == limit.div_ceil(ReceiptsBody::MAX)).await;
-        settle().await;
+        until_idle().await;
         let sizes: Vec<_> = receipts(&kit).iter().map(|it| it.receipts.len()).collect();
         assert_eq!(sizes, [100; 5]);
         let first = &receipts(&kit)[0].receipts[0];
@@ -346,7 +346,7 @@ fn receipts_that_failed_are_repeated_and_refused_ones_are_given_up() {
         kit.client.arrived(delivered(1).1, Completion::none());
         kit.pass(1, Duration::from_secs(1)).await;
         until(|| receipts(&kit).len() == 2).await;
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.count("receipts_dropped"), 1);
         assert_eq!(kit.count("report_failed"), 1);
         assert_eq!(receipts(&kit).len(), 2, "no third time");
@@ -366,7 +366,7 @@ fn a_gateway_that_forgets_everything_is_not_told_for_ever() {
             let before = (presences(&kit).len(), kit.count("report_failed"));
             kit.client.foreground();
             until(|| presences(&kit).len() > before.0).await;
-            settle().await;
+            until_idle().await;
             if kit.count("report_failed") > before.1 {
                 break;
             }

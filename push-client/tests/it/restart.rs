@@ -5,7 +5,7 @@ use push_client::{Door, Settings, testing::ScriptedPhone};
 use push_core::Slot;
 use serde_json::json;
 
-use crate::kit::{Kit, Parts, TOKEN, block_on, settle, unavailable, until};
+use crate::kit::{Kit, Parts, TOKEN, block_on, unavailable, until, until_idle};
 
 #[test]
 fn the_device_keeps_its_id() {
@@ -30,7 +30,7 @@ fn a_failed_upload_is_made_up_for_after_a_restart() {
         kit.gateway.set_down(None);
         kit.phone.give(Slot::Alert, Err("offline".to_owned()));
         let kit = kit.restarted(|it| it).await;
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.uploads(), 1, "not before somebody is logged in");
         kit.log_in("alice").await;
         kit.uploaded("alice", &[Slot::Alert]).await;
@@ -44,7 +44,7 @@ fn an_unchanged_token_is_not_uploaded_again_after_a_restart() {
         let (kit, _) = Kit::logged_in("alice").await;
         let kit = kit.restarted(|it| it).await;
         kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.uploads(), 2);
         kit.clock.advance(Settings::default().reupload_after);
         kit.log_in("alice").await;
@@ -65,7 +65,7 @@ fn another_certificate_id_after_an_update_is_uploaded() {
         let kit = kit.restarted(|it| it.certificates(updated)).await;
         kit.log_in("alice").await;
         until(|| kit.uploads() == 3).await;
-        settle().await;
+        until_idle().await;
         let (_, tokens) = kit.gateway.device(&kit.client.device()).unwrap();
         assert_eq!(tokens[&Slot::Alert].certificate_id.get(), 31288);
         assert_eq!(kit.uploads(), 3);
@@ -95,10 +95,10 @@ fn a_start_before_the_login_leaves_the_device_bound() {
         let (kit, _) = Kit::logged_in("alice").await;
         let device = kit.client.device();
         let kit = kit.restarted(|it| it).await;
-        settle().await;
+        until_idle().await;
         // Nor does a second start in which nobody logs in.
         let kit = kit.restarted(|it| it).await;
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.gateway.asked().len(), 2, "the two uploads");
         assert!(kit.gateway.device(&device).is_some());
         // Whoever logs in instead takes the device over, and push that is switched off is off.
@@ -120,7 +120,7 @@ fn a_logout_by_hand_before_any_login_ends_what_the_last_process_left() {
         let bridge = Arc::new(manual.clone());
         let kit = kit.restarted(|it| it.bridge("manual", bridge)).await;
         kit.client.launched(crate::kit::message("denny", "hi"));
-        settle().await;
+        until_idle().await;
         assert!(kit.gateway.device(&device).is_some());
         manual.unregister_service();
         until(|| kit.gateway.device(&device).is_none()).await;
@@ -129,7 +129,7 @@ fn a_logout_by_hand_before_any_login_ends_what_the_last_process_left() {
         kit.log_in("bob").await;
         kit.uploaded("bob", &[Slot::Alert, Slot::Voip]).await;
         manual.unregister_service();
-        settle().await;
+        until_idle().await;
         assert!(kit.gateway.device(&device).is_some());
     });
 }
@@ -147,7 +147,7 @@ fn an_end_that_the_kit_tells_before_any_login_ends_what_the_last_process_left() 
             let center = LoginCenter::new();
             let bridge = Arc::new(AutoLogin::new(center.clone()));
             let kit = kit.restarted(|it| it.bridge("auto", bridge)).await;
-            settle().await;
+            until_idle().await;
             end(&center);
             until(|| kit.gateway.device(&device).is_none()).await;
             center.login(crate::kit::account("alice")).await.unwrap();
@@ -191,7 +191,7 @@ fn a_logout_that_comes_before_the_bridge_observes_it_is_not_lost() {
         // The next login is not undone by what was told again.
         center.login(crate::kit::account("alice")).await.unwrap();
         kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
-        settle().await;
+        until_idle().await;
         assert!(kit.gateway.device(&device).is_some());
     });
 }
@@ -214,17 +214,17 @@ fn the_end_of_a_login_that_was_not_registered_ends_what_the_last_process_left() 
             let center = LoginCenter::new();
             let bridge = Arc::new(AutoLogin::new(center.clone()));
             let kit = kit.restarted(|it| it.bridge("auto", bridge)).await;
-            settle().await;
+            until_idle().await;
             if is_local {
                 let account = crate::kit::account("alice");
                 center.login_local_only(account).await.unwrap();
             } else {
                 center.login(without_ticket()).await.unwrap();
             }
-            settle().await;
+            until_idle().await;
             assert!(kit.gateway.device(&device).is_some());
             center.logout().await.unwrap();
-            settle().await;
+            until_idle().await;
             assert!(kit.gateway.device(&device).is_none(), "auto, {is_local}");
         }
 
@@ -234,10 +234,10 @@ fn the_end_of_a_login_that_was_not_registered_ends_what_the_last_process_left() 
         let bridge = Arc::new(manual.clone());
         let kit = kit.restarted(|it| it.bridge("manual", bridge)).await;
         manual.register_service(without_ticket());
-        settle().await;
+        until_idle().await;
         assert!(kit.gateway.device(&device).is_some());
         manual.unregister_service();
-        settle().await;
+        until_idle().await;
         assert!(kit.gateway.device(&device).is_none(), "manual");
     });
 }
@@ -277,7 +277,7 @@ fn a_click_that_was_routed_is_not_routed_again_after_a_restart() {
         kit.client.launched(click.clone());
         kit.client
             .clicked(Door::Warm, click, push_client::Completion::none());
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.count("opened"), 0);
         assert_eq!(kit.count("duplicate_click"), 2);
     });
@@ -313,6 +313,15 @@ fn a_store_that_cannot_save_stops_nothing() {
 struct Slow {
     inner: push_client::MemoryState,
     gate: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
+    saves: std::sync::atomic::AtomicU32,
+}
+
+impl Slow {
+    /// Waits until a save has begun, and for all that does not wait for it.
+    async fn saving(&self) {
+        until(|| self.saves.load(std::sync::atomic::Ordering::SeqCst) > 0).await;
+        until_idle().await;
+    }
 }
 
 impl push_client::StateStore for Slow {
@@ -320,6 +329,7 @@ impl push_client::StateStore for Slow {
         self.inner.load()
     }
     fn save(&self, state: &[u8]) -> push_core::Result<()> {
+        self.saves.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         // A closed gate stands open.
         self.gate
             .lock()
@@ -335,50 +345,47 @@ fn slow() -> (std::sync::mpsc::Sender<()>, Arc<Slow>) {
     let store = Arc::new(Slow {
         inner: push_client::MemoryState::new(),
         gate: std::sync::Mutex::new(gate),
+        saves: Default::default(),
     });
     (open, store)
 }
 
 /// S47, S54: should the process end while a token is on its way, the next one knows that the device may be bound.
-#[test]
-fn an_upload_is_noted_on_disk_before_it_is_sent() {
-    block_on(async {
-        let (open, store) = slow();
-        let parts =
-            Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
-        let kit = parts
-            .start(|it| it.shared_state(Arc::clone(&store) as _))
-            .await;
-        kit.log_in("alice").await;
-        settle().await;
-        assert_eq!(kit.gateway.asked(), []);
-        drop(open);
-        kit.uploaded("alice", &[Slot::Alert]).await;
-        use push_client::StateStore;
-        let saved = store.load().unwrap().unwrap();
-        assert!(
-            String::from_utf8(saved)
-                .unwrap()
-                .contains("ticket-of-alice")
-        );
-    });
+// Not on a runtime whose one blocking thread waits at the gate.
+#[tokio::test]
+async fn an_upload_is_noted_on_disk_before_it_is_sent() {
+    let (open, store) = slow();
+    let parts = Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+    let kit = parts
+        .start(|it| it.shared_state(Arc::clone(&store) as _))
+        .await;
+    kit.log_in("alice").await;
+    store.saving().await;
+    assert_eq!(kit.gateway.asked(), []);
+    drop(open);
+    kit.uploaded("alice", &[Slot::Alert]).await;
+    use push_client::StateStore;
+    let saved = store.load().unwrap().unwrap();
+    assert!(
+        String::from_utf8(saved)
+            .unwrap()
+            .contains("ticket-of-alice")
+    );
 }
 
 /// S47: who has logged out while the disk was slow is not bound afterwards, not even for a moment.
-#[test]
-fn an_upload_that_waited_for_the_disk_is_not_sent_after_the_logout() {
-    block_on(async {
-        let (open, store) = slow();
-        let parts =
-            Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
-        let kit = parts
-            .start(|it| it.shared_state(Arc::clone(&store) as _))
-            .await;
-        let generation = kit.log_in("alice").await;
-        settle().await;
-        kit.log_out(generation).await;
-        drop(open);
-        until(|| kit.count("unbound") == 1).await;
-        assert_eq!(kit.uploads(), 0);
-    });
+// Not on a runtime whose one blocking thread waits at the gate.
+#[tokio::test]
+async fn an_upload_that_waited_for_the_disk_is_not_sent_after_the_logout() {
+    let (open, store) = slow();
+    let parts = Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
+    let kit = parts
+        .start(|it| it.shared_state(Arc::clone(&store) as _))
+        .await;
+    let generation = kit.log_in("alice").await;
+    store.saving().await;
+    kit.log_out(generation).await;
+    drop(open);
+    until(|| kit.count("unbound") == 1).await;
+    assert_eq!(kit.uploads(), 0);
 }

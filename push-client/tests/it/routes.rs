@@ -8,7 +8,7 @@ use push_core::{
 };
 
 use crate::{
-    kit::{Parts, block_on, message, pushed, settle, until},
+    kit::{Parts, block_on, message, pushed, until, until_idle},
     log::{Log, chat},
 };
 
@@ -35,7 +35,7 @@ fn an_interceptor_sees_everything_and_can_stop_it() {
             } else {
                 kit.event("opened").await;
             }
-            settle().await;
+            until_idle().await;
             let lines = log.lines();
             assert_eq!(lines[0], "denny,true");
             assert_eq!(lines.len(), 1 + opened);
@@ -59,7 +59,7 @@ fn an_interceptor_runs_on_a_cold_start() {
         kit.client.launched(message("denny", "hi"));
         assert_eq!(log.lines(), ["process"]);
         kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         assert_eq!(log.lines(), ["process"], "nothing was left to open");
     });
 }
@@ -123,7 +123,7 @@ fn handlers_are_asked_by_order_and_name_until_one_opens() {
             })
             .await;
         kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         kit.click(message("denny", "hi"));
         let Event::Opened { by, .. } = kit.event("opened").await else {
             unreachable!("it was asked for by name");
@@ -161,7 +161,7 @@ fn other_chat_types_and_actions_open_nothing() {
             kit.click(pushed(&entity));
             kit.event("nothing_to_open").await;
         }
-        settle().await;
+        until_idle().await;
         assert_eq!(log.lines(), [""; 0]);
     });
 }

@@ -11,7 +11,7 @@ use push_core::{
 };
 
 use crate::kit::{
-    Kit, Parts, TOKEN, VOIP_TOKEN, account, block_on, settle, unavailable, until, user,
+    Kit, Parts, TOKEN, VOIP_TOKEN, account, block_on, unavailable, until, until_idle, user,
 };
 
 fn text(token: &str) -> Token {
@@ -30,7 +30,7 @@ fn a_token_that_arrives_after_the_login_is_uploaded_then() {
         let nobody = SlotState::Waiting(TokenError::NotLoggedIn);
         assert_eq!(kit.client.slot(Slot::Alert), nobody);
         kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.gateway.asked(), [], "nothing without a token");
         assert_eq!(kit.client.slot(Slot::Alert), SlotState::NoToken);
         assert!(kit.phone.answer_token(Slot::Alert, Some(Ok(text(TOKEN)))));
@@ -50,7 +50,7 @@ fn an_empty_token_is_never_uploaded() {
             assert_eq!(error.code(), Some(22003));
         }
         kit.phone.answer_token(Slot::Alert, None);
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.gateway.asked(), []);
     });
 }
@@ -65,7 +65,7 @@ fn a_bad_token_does_not_displace_a_good_one() {
             .token_received(Slot::Alert, text(""))
             .unwrap_err();
         kit.client.token_failed(Slot::Alert, "APNs does not answer");
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.gateway.asked().len(), asked);
         assert!(matches!(
             kit.client.slot(Slot::Alert),
@@ -127,7 +127,7 @@ fn a_token_is_remembered_while_logged_out() {
         kit.client
             .token_received(Slot::Alert, text("a-newer-token"))
             .unwrap();
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.gateway.asked().len(), asked, "nobody is logged in");
         assert_eq!(
             kit.client.slot(Slot::Alert),
@@ -157,9 +157,7 @@ fn a_failed_upload_is_repeated_with_growing_pauses() {
             while kit.uploads() == attempt {
                 kit.clock.advance(Duration::from_millis(250));
                 waited += Duration::from_millis(250);
-                for _ in 0..20 {
-                    tokio::task::yield_now().await;
-                }
+                until_idle().await;
                 if kit.clock.sleepers() == 0 {
                     until(|| kit.uploads() > attempt).await;
                 }
@@ -239,13 +237,13 @@ fn an_unchanged_token_is_uploaded_again_only_after_the_interval() {
         for _ in 0..3 {
             kit.client.token_received(Slot::Alert, text(TOKEN)).unwrap();
             kit.log_in("alice").await;
-            settle().await;
+            until_idle().await;
         }
         assert_eq!(kit.uploads(), 2);
         kit.clock.advance(Duration::from_millis(1));
         kit.client.token_received(Slot::Alert, text(TOKEN)).unwrap();
         until(|| kit.uploads() == 4).await;
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.uploads(), 4);
     });
 }
@@ -272,7 +270,7 @@ fn a_changed_token_is_uploaded_at_once() {
             .token_received(Slot::Alert, text("rotated"))
             .unwrap();
         until(|| kit.uploads() == 3).await;
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.uploads(), 3, "the other slot has not changed");
         let names = kit.told_names();
         assert_eq!(names, ["token_changed", "uploaded"]);
@@ -291,7 +289,7 @@ fn push_can_be_switched_off_for_this_device() {
         let calls = kit.phone.calls().len();
         assert_eq!(kit.log_in("alice").await, generation);
         kit.log_in("bob").await;
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.gateway.device(&device), None);
         assert_eq!(kit.phone.calls().len(), calls, "nor is anybody asked");
         kit.client.set_push(true);
@@ -322,7 +320,7 @@ fn push_stays_off_after_a_restart() {
         until(|| kit.gateway.device(&device).is_none()).await;
         let kit = kit.restarted(|it| it).await;
         kit.log_in("alice").await;
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.gateway.device(&device), None);
         assert_eq!(kit.client.slot(Slot::Alert), SlotState::Off);
     });
@@ -372,7 +370,7 @@ fn a_certificate_that_the_gateway_does_not_know_is_not_tried_for_ever() {
         };
         assert_eq!(error.code(), Some(22001));
         assert!(error.to_string().contains("31287"), "{error}");
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.clock.sleepers(), 0, "nothing waits to be repeated");
         assert_eq!(kit.uploads(), 1);
         kit.log_in("alice").await;
@@ -394,7 +392,7 @@ fn a_refused_ticket_stops_everything_until_there_is_another() {
         let generation = kit.log_in("alice").await;
         kit.event("ticket_refused").await;
         kit.client.foreground();
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.uploads(), 1);
         assert_eq!(
             kit.client.slot(Slot::Alert),
@@ -470,7 +468,7 @@ fn a_phone_without_a_token_is_asked_again_some_times() {
                 kit.pass(1, Duration::from_secs(300)).await;
             }
         }
-        settle().await;
+        until_idle().await;
         assert_eq!(kit.clock.sleepers(), 0);
         assert_eq!(requests(&kit), 6);
         assert!(matches!(

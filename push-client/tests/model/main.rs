@@ -4,8 +4,9 @@
 //! phone before a scripted gateway, [`ledger`] knows which requests have a cause, [`run`] lets both have it, and [`check`] compares. Cases that once failed
 //! are in [`found`].
 //!
-//! `PUSH_MODEL_CASES` says how many cases are tried, 256 if it is not set. A failure prints the shortest case that fails; to
-//! keep it, copy its operations into a test in `found.rs`.
+//! `PUSH_MODEL_CASES` says how many cases are tried, 256 if it is not set. A failure prints the shortest case that fails and
+//! the seed, which `OFFLINE_PUSH_SEED` sets again. It is kept in `proptest-regressions/model.txt` and tried first from then
+//! on; to keep it when the operations change, copy it into a test in `found.rs`.
 mod check;
 mod found;
 mod ledger;
@@ -17,8 +18,9 @@ mod world;
 
 use proptest::{
     prelude::*,
-    test_runner::{Config, TestCaseError, TestRunner},
+    test_runner::{Config, TestCaseError},
 };
+use push_testkit::RandomCases;
 
 use crate::{
     operations::operations,
@@ -47,17 +49,17 @@ fn case() -> impl Strategy<Value = Case> {
 fn the_client_does_what_the_model_says() {
     let cases = std::env::var("PUSH_MODEL_CASES").ok();
     let cases = cases.map_or(256, |it| it.parse().expect("PUSH_MODEL_CASES is a number"));
-    let mut runner = TestRunner::new(Config {
+    let config = Config {
         cases,
-        failure_persistence: None,
         max_shrink_iters: 20_000,
         // In milliseconds.
         max_shrink_time: 30_000,
         ..Config::default()
-    });
-    let result = runner.run(&case(), |case| run(&case).map_err(TestCaseError::fail));
-    if let Err(error) = result {
+    };
+    let result = RandomCases::new("model", config)
+        .check(&case(), |case| run(&case).map_err(TestCaseError::fail));
+    if let Err(failure) = result {
         // On one line each, as they are written in `found.rs`.
-        panic!("{}", error.to_string().replace("\n        ", " "));
+        panic!("{}", failure.replace("\n        ", " "));
     }
 }

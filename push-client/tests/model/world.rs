@@ -19,6 +19,7 @@ use push_core::{
 };
 use push_login_auto::{AutoLogin, LoginCenter, LoginFault, LoginSystem};
 use push_login_manual::{ManualLogin, Service};
+use push_testkit::{runtime, until_idle};
 use serde_json::json;
 use tokio::{runtime::Runtime, sync::watch};
 
@@ -220,11 +221,7 @@ impl World {
 
     /// A process begins; `look` sees the world before the client has done anything.
     pub(crate) fn start_with(&mut self, look: impl FnOnce(&Self)) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            // One thread, so that what it did comes in order.
-            .max_blocking_threads(1)
-            .build()
-            .expect("a runtime can be made");
+        let runtime = runtime();
         let phone =
             ScriptedPhone::iphone(&[Slot::Alert, Slot::Voip]).permitting(self.permission.clone());
         let system = Arc::new(System {
@@ -321,24 +318,7 @@ impl World {
 
     /// Lets everything that can go on go on, saving included.
     pub(crate) fn settle(&self) {
-        let mut same = 0;
-        let mut last = self.progress();
-        for _ in 0..500 {
-            self.turns(8);
-            self.alive().runtime.block_on(async {
-                tokio::task::spawn_blocking(|| ())
-                    .await
-                    .expect("it does not panic");
-            });
-            self.turns(8);
-            let now = self.progress();
-            same = if now == last { same + 1 } else { 0 };
-            if same == 3 {
-                return;
-            }
-            last = now;
-        }
-        panic!("it never comes to rest: {last:?}");
+        self.alive().runtime.block_on(until_idle());
     }
 
     /// Lets every task run so many times.
@@ -348,16 +328,6 @@ impl World {
                 tokio::task::yield_now().await;
             }
         });
-    }
-
-    fn progress(&self) -> (usize, usize, u64, usize, usize) {
-        (
-            self.gateway.exchanges().len(),
-            self.phone().calls().len(),
-            self.client().counts().values().sum(),
-            self.clock.sleepers(),
-            self.alive().runtime.metrics().num_alive_tasks(),
-        )
     }
 
     // The login systems.

@@ -1,4 +1,5 @@
 //! Requests that are too large, too many or too slow.
+use push_testkit::{eventually, until};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
@@ -79,12 +80,11 @@ async fn more_requests_than_allowed_are_told_to_come_back() {
             "POST /v1/messages HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {SERVER_KEY}\r\ncontent-length: 10\r\n\r\n"
         );
         slow.write_all(head.as_bytes()).await.unwrap();
-        let answer = loop {
+        let answer = eventually(async || {
             let answer = served.get("/v1/reasons", SERVER_KEY).await;
-            if answer.status != 200 {
-                break answer;
-            }
-        };
+            (answer.status != 200).then_some(answer)
+        })
+        .await;
         assert_eq!((answer.status, answer.problem()), (status, code));
         assert_eq!(answer.header("retry-after"), Some("1"));
         assert_eq!(
@@ -93,11 +93,11 @@ async fn more_requests_than_allowed_are_told_to_come_back() {
             "health is always answered"
         );
         drop(slow);
-        loop {
-            if served.get("/v1/reasons", SERVER_KEY).await.status == 200 {
-                break;
-            }
-        }
+        eventually(async || {
+            let answer = served.get("/v1/reasons", SERVER_KEY).await;
+            (answer.status == 200).then_some(())
+        })
+        .await;
     }
 }
 
@@ -110,9 +110,7 @@ async fn a_request_that_takes_too_long_is_given_up() {
     );
     slow.write_all(head.as_bytes()).await.unwrap();
     let before = served.world.clock.sleepers();
-    while served.world.clock.sleepers() <= before {
-        tokio::task::yield_now().await;
-    }
+    until(|| served.world.clock.sleepers() > before).await;
     served.world.clock.advance(31 * SECOND);
     let answer = read(slow).await;
     assert_eq!((answer.status, answer.problem()), (503, "timeout"));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use push_core::{Gateway, Ingress, async_trait};
 use push_gateway::http::{HttpSettings, router};
+use push_testkit::{eventually, until};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
@@ -44,13 +45,9 @@ async fn a_shutdown_finishes_what_is_under_way_and_takes_nothing_new() {
     );
     slow.write_all(head.as_bytes()).await.unwrap();
     let before = served.world.clock.sleepers();
-    while served.world.clock.sleepers() <= before {
-        tokio::task::yield_now().await;
-    }
+    until(|| served.world.clock.sleepers() > before).await;
     served.stop.send(()).unwrap();
-    while TcpStream::connect(served.address).await.is_ok() {
-        tokio::task::yield_now().await;
-    }
+    eventually(async || TcpStream::connect(served.address).await.err()).await;
     slow.write_all(body.as_bytes()).await.unwrap();
     let answer = read(slow).await;
     assert_eq!(answer.status, 202);

@@ -209,9 +209,7 @@ impl World {
 
     /// Lets everything happen that needs no time.
     pub async fn calm(&self) {
-        for _ in 0..300 {
-            tokio::task::yield_now().await;
-        }
+        push_testkit::until_idle().await;
     }
 
     /// Moves the clock in steps, so that what one timer starts can meet the next.

@@ -2,6 +2,7 @@
 use std::sync::{Arc, Mutex};
 
 use push_http::{HttpClient, HttpConfig, HttpErrorKind, Processed};
+use push_testkit::until_idle;
 
 use crate::support::{
     PING, Peer, SETTINGS, Server, client, config, echo_server, post, soon, spawn, stats, until,
@@ -163,9 +164,7 @@ async fn used_up_streams_open_more_connections_up_to_the_limit() {
     assert_eq!(stats(&client).connecting, 0);
     until("all peers hold ten", || go.receiver_count() == 3).await;
     // Each peer has to be past its check before it is released.
-    for _ in 0..1000 {
-        tokio::task::yield_now().await;
-    }
+    until_idle().await;
     go.send(()).unwrap();
     for send in sends {
         soon(send).await.unwrap().unwrap();

@@ -116,6 +116,9 @@ async fn chunked_answers_and_answers_that_end_with_the_connection_are_read() {
     assert_eq!(server.connections(), 1);
 }
 
+/// As long as a request is held for the others to come.
+const TURNS: usize = 50;
+
 #[tokio::test]
 async fn requests_at_the_same_time_have_connections_of_their_own_up_to_the_limit() {
     let at_once = Arc::new(AtomicUsize::new(0));
@@ -126,7 +129,7 @@ async fn requests_at_the_same_time_have_connections_of_their_own_up_to_the_limit
         async move {
             while let Some((_, body)) = request(&mut tls).await {
                 max.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                for _ in 0..50 {
+                for _ in 0..TURNS {
                     tokio::task::yield_now().await;
                 }
                 now.fetch_sub(1, Ordering::SeqCst);

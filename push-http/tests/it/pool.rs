@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use bytes::Bytes;
 use push_core::AddressPolicy;
 use push_http::{HttpClient, HttpConfig, HttpErrorKind, Processed};
+use push_testkit::until_idle;
 
 use crate::support::{
     CANCEL, Event, Ledger, Peer, Server, client, config, echo_server, post, soon, spawn, stats,
@@ -218,9 +219,7 @@ async fn an_idle_connection_is_closed_and_the_next_request_opens_another() {
     assert_eq!(server.connections(), 1);
     // It was used since the timer was set, so it lives for another round, and no longer.
     clock.advance(std::time::Duration::from_secs(2));
-    for _ in 0..1000 {
-        tokio::task::yield_now().await;
-    }
+    until_idle().await;
     assert_eq!(stats(&client).connections, 1);
     clock.advance(std::time::Duration::from_secs(600));
     soon(saw.recv()).await.unwrap();

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use push_http::{HttpClient, HttpConfig, HttpErrorKind, Processed};
+use push_testkit::until_idle;
 use tokio::io::AsyncReadExt;
 
 use crate::support::{
@@ -165,13 +166,6 @@ async fn a_silent_connection_is_closed_and_the_next_request_gets_another() {
     assert_eq!(server.connections(), 2);
 }
 
-/// Lets everything run that can run.
-async fn until_idle() {
-    for _ in 0..2000 {
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test]
 async fn a_slow_peer_that_answers_pings_is_kept() {
     let (pings, mut pinged) = tokio::sync::mpsc::unbounded_channel();
@@ -203,9 +197,7 @@ async fn a_slow_peer_that_answers_pings_is_kept() {
     for _ in 0..3 {
         while pinged.try_recv().is_err() {
             clock.advance(SECOND);
-            for _ in 0..50 {
-                tokio::task::yield_now().await;
-            }
+            until_idle().await;
         }
     }
     soon(send).await.unwrap().unwrap();

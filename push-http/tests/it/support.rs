@@ -14,15 +14,13 @@ use bytes::Bytes;
 use http::Request;
 use push_core::{ManualClock, Timestamp};
 use push_http::{Client, HttpClient, HttpConfig, HttpError, OriginStats};
+use push_testkit::patience;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split},
     net::TcpListener,
     sync::Mutex,
     task::AbortHandle,
 };
-
-/// If a test hangs it fails with a sentence instead of blocking the run. Never reached otherwise.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
@@ -50,23 +48,23 @@ pub(crate) fn post(base: &str, body: impl Into<Bytes>) -> Request<Bytes> {
         .expect("a request")
 }
 
-/// Waits, without a timer of its own, until `condition` holds.
-pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let wait = async {
-        while !condition() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, wait)
+/// Waits until `condition` holds, which `what` says in words.
+pub(crate) async fn until(what: &str, condition: impl FnMut() -> bool) {
+    let wait = push_testkit::until_within(Duration::MAX, condition);
+    tokio::time::timeout(patience(), wait)
         .await
-        .unwrap_or_else(|_| panic!("it never happened: {what}"));
+        .unwrap_or_else(|_| panic!("waited {:?} in vain: {what}", patience()));
 }
 
 /// Awaits `future`, which must come to an end.
-pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future)
-        .await
-        .expect("it came to no end")
+#[track_caller]
+pub(crate) fn soon<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
+    let place = std::panic::Location::caller();
+    async move {
+        tokio::time::timeout(patience(), future)
+            .await
+            .unwrap_or_else(|_| panic!("waited {:?} in vain for an end, at {place}", patience()))
+    }
 }
 
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}

@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use push_core::{Generation, Secret, SessionHandle};
 
-use super::{LoginKit, Reported, SessionRecorder, account, settle};
+use super::{LoginKit, Reported, SessionRecorder, account};
+use crate::until_idle;
 
 fn registered(user: &str, generation: u64) -> Reported {
     Reported::Register(account(user), Some(Generation(generation)))
@@ -36,12 +37,12 @@ pub async fn a_repeated_login_keeps_its_generation(mut kit: LoginKit) {
     kit.reports(1).await;
     kit.driver.login(account("alice")).await;
     kit.driver.login(account("alice")).await;
-    settle().await;
+    until_idle().await;
     for it in kit.session.reports() {
         assert_eq!(it, registered("alice", 1));
     }
     kit.driver.logout().await;
-    settle().await;
+    until_idle().await;
     assert_eq!(kit.session.current(), None);
 }
 
@@ -53,7 +54,7 @@ pub async fn a_renewed_credential_reaches_the_session(mut kit: LoginKit) {
     let mut renewed = account("alice");
     renewed.credential = Secret::new("another-ticket");
     kit.driver.login(renewed.clone()).await;
-    settle().await;
+    until_idle().await;
     assert_eq!(kit.session.current(), Some(renewed));
 }
 
@@ -86,7 +87,7 @@ pub async fn two_sessions_are_both_told(mut kit: LoginKit) {
     let bridge = kit.driver.bridge();
     let session = SessionHandle::new(Arc::new(second.clone()));
     let run = tokio::spawn(async move { bridge.run(session).await });
-    settle().await;
+    until_idle().await;
     kit.driver.login(account("alice")).await;
     kit.reports(1).await;
     assert_eq!(second.current(), Some(account("alice")));

@@ -1,7 +1,8 @@
 //! How the ends of logins are reported.
 use push_core::{Generation, LogoutCause};
 
-use super::{LoginKit, Reported, account, settle};
+use super::{LoginKit, Reported, account};
+use crate::until_idle;
 
 /// S35, S44: a logout that has succeeded ends the generation of its login.
 pub async fn a_logout_ends_its_own_generation(mut kit: LoginKit) {
@@ -40,7 +41,7 @@ pub async fn a_late_logout_never_undoes_another_users_login(mut kit: LoginKit) {
     kit.driver.login(account("bob")).await;
     kit.reports(2).await;
     end();
-    settle().await;
+    until_idle().await;
     assert_eq!(kit.session.current(), Some(account("bob")));
 }
 
@@ -50,14 +51,14 @@ pub async fn a_late_logout_never_undoes_the_same_users_new_login(mut kit: LoginK
     kit.driver.login(account("alice")).await;
     kit.reports(1).await;
     let end = kit.driver.begin_logout().await;
-    settle().await;
+    until_idle().await;
     kit.driver.login(account("alice")).await;
-    settle().await;
+    until_idle().await;
     end();
-    settle().await;
+    until_idle().await;
     assert_eq!(kit.session.current(), Some(account("alice")));
     kit.driver.logout().await;
-    settle().await;
+    until_idle().await;
     assert_eq!(kit.session.current(), None);
 }
 
@@ -97,7 +98,7 @@ pub async fn a_logout_of_nobody_is_no_harm(mut kit: LoginKit) {
     kit.driver.logout().await;
     kit.driver.kick().await;
     kit.driver.expire().await;
-    settle().await;
+    until_idle().await;
     assert_eq!(kit.session.reports(), []);
     kit.driver.login(account("alice")).await;
     kit.driver.logout().await;
@@ -114,7 +115,7 @@ pub async fn a_bridge_that_falls_behind_ends_where_the_login_system_is(mut kit: 
     }
     kit.session.hold(false);
     crate::until(|| kit.session.current() == Some(account("user-1999"))).await;
-    settle().await;
+    until_idle().await;
     assert_eq!(kit.session.current(), Some(account("user-1999")));
 
     kit.session.hold(true);
@@ -124,7 +125,7 @@ pub async fn a_bridge_that_falls_behind_ends_where_the_login_system_is(mut kit: 
     kit.driver.logout().await;
     kit.session.hold(false);
     crate::until(|| kit.session.current().is_none()).await;
-    settle().await;
+    until_idle().await;
     assert_eq!(kit.session.current(), None);
 }
 
@@ -150,6 +151,6 @@ pub async fn nothing_is_reported_after_the_session_has_closed(mut kit: LoginKit)
         .expect("the bridge ends in peace");
     kit.driver.login(account("alice")).await;
     kit.driver.logout().await;
-    settle().await;
+    until_idle().await;
     assert_eq!(kit.session.reports(), []);
 }

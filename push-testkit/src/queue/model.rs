@@ -1,14 +1,9 @@
 //! Random calls, against a model of the queue that is too simple to be wrong.
-use std::{
-    collections::HashMap,
-    fmt::Debug,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::HashMap, fmt::Debug, sync::Arc, time::Duration};
 
 use proptest::{
     collection::vec,
-    test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner},
+    test_runner::{Config, TestCaseError},
 };
 use push_core::{
     Address, AppId, BatchRef, Cancel, Cancelled, Channel, Clock, CredentialRef, Delivery, DeviceId,
@@ -19,34 +14,21 @@ use super::{
     calls::{Call, call},
     fixtures::{batch, credential, device, logout, message, read, seconds, user},
 };
-use crate::{place::Place, run::block_on};
-
-/// The variable that sets the seed, to repeat a failure.
-const SEED: &str = "OFFLINE_PUSH_SEED";
+use crate::{place::Place, random::RandomCases, run::block_on};
 
 /// Makes random calls of the queues that `make` builds, and compares what they return with the model.
 ///
 /// # Panics
-/// If a queue returns something else. The message has the seed, which `OFFLINE_PUSH_SEED` sets again.
+/// If a queue returns something else. The message has the seed, which `OFFLINE_PUSH_SEED` sets again; the case is kept in
+/// `proptest-regressions/queue-model.txt` of the queue's crate.
 pub fn check_model(make: impl Fn(&Place) -> Arc<dyn Queue>) {
-    let given = std::env::var(SEED).ok();
-    let seed = match given.and_then(|seed| seed.parse().ok()) {
-        Some(seed) => seed,
-        None => SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |now| now.as_nanos() as u64),
-    };
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {
         cases: 48,
         max_shrink_iters: 1000,
-        failure_persistence: None,
         ..Config::default()
     };
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(config, rng);
-    let result = runner.run(&vec(call(), 1..80), |calls| {
+    let cases = RandomCases::new("queue-model", config);
+    let result = cases.check(&vec(call(), 1..80), |calls| {
         let place = Place::new();
         let queue = make(&place);
         block_on(async {
@@ -65,8 +47,8 @@ pub fn check_model(make: impl Fn(&Place) -> Arc<dyn Queue>) {
             run.make(Call::Lanes).await
         })
     });
-    if let Err(error) = result {
-        panic!("{error}\nrepeat it with {SEED}={seed}");
+    if let Err(failure) = result {
+        panic!("{failure}");
     }
 }
 

@@ -91,6 +91,13 @@ pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
         for (line, word, remedy) in words(&text) {
             report.wrong(format!("{path}:{line}"), format!("`{word}`"), remedy);
         }
+        for line in counted_turns(&text) {
+            report.wrong(
+                format!("{path}:{line}"),
+                "lets other tasks run for a number of turns that is a guess",
+                "use `push_testkit::until_idle`, or `push_testkit::until` and the condition that is waited for",
+            );
+        }
     }
     Ok(())
 }
@@ -107,6 +114,24 @@ fn words(text: &str) -> Vec<(usize, String, &'static str)> {
         }
     }
     found
+}
+
+/// The lines of loops that do nothing but yield, so many times.
+///
+/// What is asserted afterwards may hold only because too little has happened by then.
+fn counted_turns(text: &str) -> Vec<usize> {
+    let code = layers(text).code;
+    let lines: Vec<&str> = code.lines().map(str::trim).collect();
+    let is_counted = |line: &str| {
+        let number = line.strip_prefix("for _ in 0..");
+        number.is_some_and(|rest| rest.starts_with(|letter: char| letter.is_ascii_digit()))
+    };
+    let yields = |line: &&&str| line.ends_with("yield_now().await;");
+    let pairs = lines.iter().zip(lines.iter().skip(1)).enumerate();
+    pairs
+        .filter(|(_, (line, next))| is_counted(line) && yields(&next))
+        .map(|(at, _)| at + 1)
+        .collect()
 }
 
 fn long_test_names(text: &str) -> Vec<(usize, String)> {
@@ -200,7 +225,10 @@ fn homes(text: &str) -> Vec<(usize, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{HOMES, LONGEST_TEST_NAME, NOT_IN_CODE, conditions, homes, long_test_names, words};
+    use super::{
+        HOMES, LONGEST_TEST_NAME, NOT_IN_CODE, conditions, counted_turns, homes, long_test_names,
+        words,
+    };
 
     #[test]
     fn forbidden_words_are_found_in_code_alone() {
@@ -211,6 +239,19 @@ mod tests {
             assert_eq!(found.len(), 1, "{word}");
             assert_eq!(found[0].0, 3, "{word}");
         }
+    }
+
+    #[test]
+    fn a_guessed_number_of_turns_is_found() {
+        let turns = |count: &str| {
+            format!(
+                "fn a() {{\n    for _ in 0..{count} {{\n        tokio::task::yield_now().await;\n    }}\n}}\n"
+            )
+        };
+        assert_eq!(counted_turns(&turns("1_000")), [2]);
+        assert_eq!(counted_turns(&turns("turns")), [0_usize; 0]);
+        let works = "for _ in 0..3 {\n    send().await;\n    yield_now().await;\n}\n";
+        assert_eq!(counted_turns(works), [0_usize; 0]);
     }
 
     #[test]

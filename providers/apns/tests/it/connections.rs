@@ -5,7 +5,7 @@ use push_core::{Collected, Environment, Scope, VerdictKind, Verdicts};
 use push_http::TokioClock;
 use push_provider_apns::simulator::{Options, Outcome};
 
-use push_testkit::{block_on, sample, until};
+use push_testkit::{block_on, sample, until, until_idle};
 
 use crate::support::{Apple, MINUTE, TOPIC, dynamic, key_config, provider, send_sample, service};
 
@@ -138,9 +138,7 @@ fn silence_ends_at_the_deadline_and_does_not_delay_the_neighbours() {
         assert_eq!(collected.get(0), None);
         while !sending.is_finished() {
             apple.clock.advance(Duration::from_secs(1));
-            for _ in 0..20 {
-                tokio::task::yield_now().await;
-            }
+            until_idle().await;
         }
         assert_eq!(collected.get(0).unwrap().kind, VerdictKind::Unknown);
     });

@@ -8,7 +8,7 @@ use crate::conformance::{
     check::{plain, send_one},
     stage::{PAUSE, Stage, build, context, raw},
 };
-use crate::{Authority, Reply, block_on, sample, until};
+use crate::{Authority, Reply, block_on, sample, until, until_idle};
 
 fn is_unavailable(verdict: &Verdict) {
     let unavailable = matches!(verdict.kind, VerdictKind::Unavailable(_));
@@ -41,10 +41,8 @@ pub fn a_vendor_that_cannot_be_reached_is_unavailable(vendor: &Vendor) {
         let verdict = send_one(&provider, &tokens[0]).await;
         assert_eq!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
         server.stop().await;
-        for _ in 0..200 {
-            // The client notices that its connection has ended.
-            tokio::task::yield_now().await;
-        }
+        // The client notices that its connection has ended.
+        until_idle().await;
         is_unavailable(&send_one(&provider, &tokens[1]).await);
     });
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use push_core::{Environment, Timestamp};
 use push_http::HttpClient;
 use push_provider_apns::simulator::Outcome;
-use push_testkit::{block_on, json, sample, until};
+use push_testkit::{block_on, json, sample, until, until_idle};
 
 #[test]
 fn an_absent_phone_gets_the_newest_push_of_each_topic() {
@@ -92,9 +92,7 @@ fn an_answer_takes_as_long_as_is_ordered() {
         };
         until(|| apple.service.counters().requests == 1).await;
         apple.clock.advance(Duration::from_millis(49));
-        for _ in 0..100 {
-            tokio::task::yield_now().await;
-        }
+        until_idle().await;
         assert!(!sending.is_finished());
         apple.clock.advance(Duration::from_millis(1));
         assert_eq!(sending.await.unwrap().unwrap().status(), 200);

@@ -1,0 +1,95 @@
+//! Random cases that can be repeated.
+use std::{
+    env,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use proptest::{
+    strategy::Strategy,
+    test_runner::{
+        Config, FileFailurePersistence, RngAlgorithm, TestCaseResult, TestRng, TestRunner,
+    },
+};
+
+/// The variable that sets the seed, to repeat a run.
+const SEED: &str = "OFFLINE_PUSH_SEED";
+
+/// The folder of a crate in which failed cases are kept, as proptest names it.
+const FOLDER: &str = "proptest-regressions";
+
+/// Random cases of one test, with a seed that `OFFLINE_PUSH_SEED` sets.
+///
+/// A case that fails is kept in the file `proptest-regressions/NAME.txt` of the crate under test, and tried first from then
+/// on. Commit the file together with the change that mends the failure.
+#[derive(Debug)]
+pub struct RandomCases {
+    config: Config,
+    file: PathBuf,
+    seed: u64,
+}
+
+impl RandomCases {
+    /// The cases of the test `name`. The configuration says how many they are and how long a failure is reduced.
+    ///
+    /// # Panics
+    /// If `OFFLINE_PUSH_SEED` is no number.
+    pub fn new(name: &str, config: Config) -> Self {
+        // Where cargo runs a test; the crate that was compiled here may be another one.
+        let root = env::var_os("CARGO_MANIFEST_DIR").map_or_else(PathBuf::new, PathBuf::from);
+        let seed = match env::var(SEED) {
+            Ok(text) => text
+                .parse()
+                .unwrap_or_else(|_| panic!("{SEED} is `{text}`, which is no number")),
+            Err(_) => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |now| now.as_nanos() as u64),
+        };
+        Self {
+            config,
+            file: root.join(FOLDER).join(format!("{name}.txt")),
+            seed,
+        }
+    }
+
+    /// With another seed than the clock's.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Keeps failed cases in another file.
+    #[must_use]
+    pub fn kept_in(mut self, file: &Path) -> Self {
+        file.clone_into(&mut self.file);
+        self
+    }
+
+    /// Tries the cases that failed once, and then new ones.
+    ///
+    /// # Errors
+    /// The shortest case that fails, how, and the seed that repeats it.
+    pub fn check<S: Strategy>(
+        self,
+        cases: &S,
+        test: impl Fn(S::Value) -> TestCaseResult,
+    ) -> Result<(), String> {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&self.seed.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        // It wants a path that lives as long as the program, which ends with the test.
+        let file = Box::leak(self.file.to_string_lossy().into_owned().into_boxed_str());
+        let config = Config {
+            failure_persistence: Some(Box::new(FileFailurePersistence::Direct(file))),
+            ..self.config
+        };
+        let mut runner = TestRunner::new_with_rng(config, rng);
+        runner.run(cases, test).map_err(|error| {
+            format!(
+                "{error}\nrepeat it with {SEED}={}; the case is kept in {file}",
+                self.seed
+            )
+        })
+    }
+}

@@ -22,6 +22,7 @@ mod audience;
 mod certificate;
 mod channel;
 mod class;
+mod decode;
 mod delivery;
 pub mod duration;
 mod ending;

@@ -4,7 +4,8 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    AddressPolicy, Clock, DynProvider, Error, ErrorKind, Ingress, LoginBridge, Queue, Result, Store,
+    AddressPolicy, Clock, DynProvider, Error, ErrorKind, Ingress, LoginBridge, Queue, Result,
+    Store, decode::decode,
 };
 
 /// A slot of the framework that plugins fill. Never constructed.
@@ -248,14 +249,12 @@ impl<K: Kind> fmt::Debug for Descriptor<K> {
 
 fn build<P: Plugin>(raw: RawConfig, context: &BuildContext) -> Result<<P::Kind as Kind>::Object> {
     let place = || format!("{}/{}", P::Kind::LABEL, P::NAME);
-    // Straight into the plugin's own type: a tagged enum in between would lose the loose typing.
-    let config = raw.0.try_deserialize::<P::Config>().map_err(|source| {
-        Error::new(ErrorKind::Config, source.to_string())
-            .at(place())
-            .advise(format!(
-                "`offline-push plugins {}` prints a complete example",
-                place()
-            ))
+    let config = decode::<P::Config>(raw.0).map_err(|error| {
+        let advice = format!(
+            "`offline-push plugins {}` prints a complete example",
+            place()
+        );
+        error.advise(advice).at(place())
     })?;
     P::build(config, context).map_err(|error| error.at(place()))
 }

@@ -90,6 +90,8 @@ pub enum TokenFault {
     Inactive,
     /// The app is in a test mode of the vendor, and the device is not on its list of testers.
     NotATester,
+    /// The text cannot be a token of this vendor. The provider finds that itself, and asks no vendor.
+    Malformed,
 }
 
 impl TokenFault {
@@ -101,6 +103,7 @@ impl TokenFault {
             Self::Muted => "token-muted",
             Self::Inactive => "token-inactive",
             Self::NotATester => "token-not-a-tester",
+            Self::Malformed => "token-malformed",
         }
     }
 

@@ -1,0 +1,249 @@
+//! What is wrong with a plugin's configuration, in words for an operator: with its key, and without the value, which may be a
+//! secret in the wrong place.
+use config::{ConfigError, Value};
+use serde::de::DeserializeOwned;
+
+use crate::{Error, ErrorKind, Result};
+
+/// Reads `value` as the plugin's own type: straight, because a tagged enum in between would lose the loose typing.
+///
+/// # Errors
+/// [`ErrorKind::Config`], with the key.
+pub(crate) fn decode<T: DeserializeOwned>(value: Value) -> Result<T> {
+    value.try_deserialize().map_err(|error| explained(&error))
+}
+
+fn explained(error: &ConfigError) -> Error {
+    let (error, key) = innermost(error);
+    let what = match error {
+        ConfigError::NotFound(key) => return wrong("is missing").at(key),
+        ConfigError::Type { expected, .. } => format!("must be {}", name_of(expected)),
+        other => match of_serde(&other.to_string()) {
+            (Some(field), what) => {
+                let place = match key {
+                    Some(key) => format!("{key}.{field}"),
+                    None => field,
+                };
+                return wrong(what).at(place);
+            }
+            (None, what) => what,
+        },
+    };
+    match key {
+        Some(key) => wrong(what).at(key),
+        None => wrong(what),
+    }
+}
+
+fn wrong(what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Config, what)
+}
+
+/// The error itself, and the key that it concerns.
+fn innermost(error: &ConfigError) -> (&ConfigError, Option<String>) {
+    match error {
+        ConfigError::At { error, key, .. } => {
+            let (error, inner) = innermost(error);
+            let outer = key
+                .as_deref()
+                .map(|key| key.trim_end_matches('.').to_owned());
+            (error, outer.or(inner))
+        }
+        ConfigError::Type { key, .. } => (error, key.clone()),
+        other => (other, None),
+    }
+}
+
+/// Reads the messages that serde writes: a field that it concerns, and what is wrong. A message of ours stays as it is.
+fn of_serde(message: &str) -> (Option<String>, String) {
+    let quoted = |text: &str| Some(text.split('`').nth(1)?.to_owned());
+    let listed = |text: &str| -> Vec<String> {
+        let expected = text.rsplit_once("expected ").map_or("", |(_, words)| words);
+        let words = expected.split('`').skip(1).step_by(2);
+        words.map(|word| format!("`{word}`")).collect()
+    };
+    let known = |text: &str| match listed(text) {
+        words if words.is_empty() => String::new(),
+        words => format!("; known are {}", words.join(", ")),
+    };
+    if message.starts_with("unknown field ") {
+        let what = format!("is not a known key{}", known(message));
+        (quoted(message), what)
+    } else if message.starts_with("missing field ") {
+        (quoted(message), "is missing".to_owned())
+    } else if message.starts_with("duplicate field ") {
+        (quoted(message), "is given twice".to_owned())
+    } else if message.starts_with("unknown variant ") || message.starts_with("enum ") {
+        (
+            None,
+            format!(
+                "is not one of the words that can stand here{}",
+                known(message)
+            ),
+        )
+    } else if message.starts_with("value of enum ") {
+        (None, "must be one word".to_owned())
+    } else if message.starts_with("invalid ") {
+        let expected = message
+            .rsplit_once("expected ")
+            .map_or("", |(_, words)| words);
+        (None, format!("must be {}", name_of(expected)))
+    } else {
+        (None, message.to_owned())
+    }
+}
+
+/// What a value must be, from the words of the libraries; words of ours stay as they are.
+fn name_of(expected: &str) -> &str {
+    let expected = expected.trim();
+    let bare = expected
+        .strip_prefix("a ")
+        .or_else(|| expected.strip_prefix("an "))
+        .unwrap_or(expected);
+    match bare {
+        "string" | "str" | "borrowed string" | "character" | "char" => "text",
+        "boolean" | "bool" => "true or false",
+        "floating point" | "f32" | "f64" => "a number",
+        "sequence" | "array" | "seq" => "a list",
+        "map" | "table" => "a table of keys and values",
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" | "i8" | "i16" | "i32" | "i64" | "i128"
+        | "isize" => "a whole number in its range",
+        number if number.contains("integer") || number.contains("nonzero") => {
+            "a whole number in its range"
+        }
+        table if table.starts_with("struct ") => "a table of keys and values",
+        "" => "another kind of value",
+        rust if ["enum", "variant", "tuple", "`"]
+            .iter()
+            .any(|word| rust.contains(word)) =>
+        {
+            "another kind of value"
+        }
+        _ => expected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Sample {
+        name: String,
+        #[serde(default)]
+        port: u16,
+        #[serde(default)]
+        is_on: bool,
+        #[serde(default)]
+        ratio: f64,
+        #[serde(default)]
+        list: Vec<String>,
+        #[serde(default)]
+        table: BTreeMap<String, u8>,
+        #[serde(default)]
+        kind: Kind,
+        #[serde(default)]
+        inner: Inner,
+    }
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        #[default]
+        Low,
+        High,
+    }
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Inner {
+        size: u32,
+        kind: Kind,
+    }
+
+    fn fault(value: &serde_json::Value) -> String {
+        let value = serde_json::from_value(value.clone()).expect("a table");
+        let error = decode::<Sample>(value).expect_err("it is wrong");
+        assert_eq!(error.kind(), ErrorKind::Config);
+        error.to_string()
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_key_and_without_its_value() {
+        for (value, words) in [
+            (json!({}), "name: is missing"),
+            (json!({ "name": [] }), "name: must be text"),
+            (
+                json!({ "name": "x", "port": "s3cret" }),
+                "port: must be a whole number",
+            ),
+            (
+                json!({ "name": "x", "port": 70000 }),
+                "port: must be a whole number",
+            ),
+            (
+                json!({ "name": "x", "is_on": "s3cret" }),
+                "is_on: must be true or false",
+            ),
+            (
+                json!({ "name": "x", "ratio": "s3cret" }),
+                "ratio: must be a number",
+            ),
+            (
+                json!({ "name": "x", "list": { "s3cret": 1 } }),
+                "list: must be a list",
+            ),
+            (
+                json!({ "name": "x", "table": "s3cret" }),
+                "table: must be a table",
+            ),
+            (
+                json!({ "name": "x", "table": { "a": -1 } }),
+                "table.a: must be a whole number",
+            ),
+            (
+                json!({ "name": "x", "kind": "s3cret" }),
+                "kind: is not one of the words",
+            ),
+            (
+                json!({ "name": "x", "kind": { "low": 1, "high": 2 } }),
+                "kind: must be one word",
+            ),
+            (
+                json!({ "name": "x", "inner": { "size": "s3cret" } }),
+                "inner.size: must be a whole",
+            ),
+            (
+                json!({ "name": "x", "inner": { "kind": "s3cret" } }),
+                "inner.kind: is not one of",
+            ),
+            (
+                json!({ "name": "x", "inner": { "colour": "s3cret" } }),
+                "inner.colour: is not a known key; known are `size`, `kind`",
+            ),
+            (
+                json!({ "name": "x", "colour": "s3cret" }),
+                "colour: is not a known key",
+            ),
+        ] {
+            let text = fault(&value);
+            assert!(text.starts_with(words), "{words} in {text}");
+            for word in ["s3cret", "enum", "variant", "invalid", "expected", "u16"] {
+                assert!(!text.contains(word), "{word} in {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn messages_of_ours_stay_as_they_are() {
+        let error = ConfigError::Message("the port is taken".to_owned());
+        assert_eq!(explained(&error).to_string(), "the port is taken");
+    }
+}

@@ -5,6 +5,8 @@ use http::Uri;
 use push_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::input::trimmed;
+
 /// The longest URL, in bytes.
 const MAX_BYTES: usize = 2048;
 
@@ -26,6 +28,7 @@ impl Endpoint {
             Error::new(ErrorKind::Config, what)
                 .advise("write a URL like \"https://push.example.com\"")
         };
+        let text = trimmed(text);
         if text.len() > MAX_BYTES {
             return Err(wrong("is longer than 2048 bytes"));
         }
@@ -146,6 +149,7 @@ mod tests {
             "http://localhost:1",
             "http://127.9.0.1/",
             "http://[::1]:1",
+            "\u{feff}https://push.example.com\r\n",
         ] {
             let endpoint = Endpoint::new(text).expect(text);
             let json = serde_json::to_string(&endpoint).unwrap();

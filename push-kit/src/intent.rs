@@ -7,6 +7,8 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use push_core::{Error, ErrorKind, Result};
 
+use crate::input::trimmed;
+
 /// What Android's `Uri.encode` leaves as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
@@ -50,6 +52,7 @@ impl IntentUri {
     /// # Errors
     /// [`ErrorKind::Invalid`], saying what is wrong. Holds nothing of the URI.
     pub fn parse(uri: &str) -> Result<Self> {
+        let uri = trimmed(uri);
         if !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(wrong("has a character that must be percent-encoded"));
         }

@@ -8,13 +8,14 @@
 //! | [`faults`] | collects the faults of a configuration and reports all at once |
 //! | [`form`] | writes `application/x-www-form-urlencoded` bodies |
 //! | [`health`] | turns the verdict on a trial request into a [`Health`](push_core::Health) |
+//! | [`input`] | reads what operators hand over: files, secrets, passwords, JSON |
 //! | [`intent`] | reads and writes Android's intent URIs |
 //! | [`overlay`] | checks vendor fields and lays them over a rendered payload |
 //! | [`payload`] | cuts texts until a payload fits |
 //! | [`pem`] | reads keys and certificates as people paste them |
 //! | [`quota`] | computes when a daily quota is reset |
 //! | [`scrub`] | removes secrets and message texts from a vendor's message |
-//! | [`token`] | trims device tokens |
+//! | [`token`] | brings device tokens into their canonical form |
 //! | [`verdict`] | classifies transport errors, foreign answers and unknown codes |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -24,6 +25,7 @@ pub mod endpoint;
 pub mod faults;
 pub mod form;
 pub mod health;
+pub mod input;
 pub mod intent;
 pub mod overlay;
 pub mod payload;

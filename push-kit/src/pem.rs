@@ -9,7 +9,10 @@ use base64::{
     Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use push_core::Secret;
 use zeroize::Zeroizing;
+
+use crate::input::is_invisible;
 
 /// Padding is often lost when a value is copied by hand.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -20,6 +23,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 const BEGIN: &str = "-----BEGIN";
 const END: &str = "-----END";
 const DASHES: &str = "-----";
+
+/// Characters on a line of base64 (RFC 7468 §2).
+const LINE: usize = 64;
 
 /// Decoded bytes that are wiped when they drop. `Debug` shows their number only.
 pub struct Der(Zeroizing<Vec<u8>>);
@@ -158,13 +164,13 @@ fn blocks(mut text: &str) -> impl Iterator<Item = Result<Block<'_>, PemFault>> {
     })
 }
 
-/// Removes byte order marks, and replaces escaped line breaks by line breaks. Neither PEM nor base64 has a backslash.
+/// Removes byte order marks and other invisible characters, and replaces escaped line breaks by line breaks. Neither PEM nor base64 has a backslash.
 fn normal(text: &str) -> Zeroizing<String> {
     let mut normal = Zeroizing::new(String::with_capacity(text.len()));
     let mut rest = text.chars().peekable();
     while let Some(character) = rest.next() {
         match character {
-            '\u{feff}' => {}
+            invisible if is_invisible(invisible) => {}
             '\\' => {
                 while rest.next_if_eq(&'\\').is_some() {}
                 rest.next_if(|escaped| matches!(escaped, 'n' | 'r' | 't'));
@@ -174,6 +180,19 @@ fn normal(text: &str) -> Zeroizing<String> {
         }
     }
     normal
+}
+
+/// Writes `der` as a PEM block in the strict form of RFC 7468, for libraries that read no other.
+pub fn write(label: &str, der: &Der) -> Secret {
+    let base64 = Zeroizing::new(BASE64.encode(der.expose()));
+    let mut pem = Zeroizing::new(format!("{BEGIN} {label}{DASHES}\n"));
+    for line in base64.as_bytes().chunks(LINE) {
+        // Base64 is ASCII.
+        pem.push_str(std::str::from_utf8(line).unwrap_or_default());
+        pem.push('\n');
+    }
+    pem.push_str(&format!("{END} {label}{DASHES}\n"));
+    Secret::new(pem.as_str())
 }
 
 fn decode(text: &str) -> Option<Der> {
@@ -228,6 +247,7 @@ mod tests {
             pem("\n\n"),
             pem("\u{a0}"),
             format!("\u{feff}{}", pem("\r\n")),
+            pem("\u{200b}\n"),
             format!("\"{}\"", pem("\\n")),
             format!("key: |\n  {}# end", pem("\n  ")),
             bare.clone(),
@@ -237,6 +257,12 @@ mod tests {
             let der = private_key(&text).unwrap_or_else(|fault| panic!("{fault}: {text:?}"));
             assert_eq!(der.expose(), right, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_key_is_written_as_strict_readers_want_it() {
+        let der = private_key(&pem(" ")).unwrap();
+        assert_eq!(write("PRIVATE KEY", &der).expose(), pem("\n"));
     }
 
     #[test]

@@ -38,7 +38,18 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    pub(crate) truncated: bool,
+    pub(crate) ending: Ending,
+}
+
+/// How the body of an answer ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ending {
+    #[default]
+    Whole,
+    /// Half-way, and the exchange with it.
+    Truncated,
+    /// Never.
+    Open,
 }
 
 pub(crate) type With = Arc<dyn Fn(&Request<Bytes>) -> Reply + Send + Sync>;
@@ -53,7 +64,7 @@ impl Reply {
             status: StatusCode::from_u16(status).expect("an HTTP status has three digits"),
             headers: HeaderMap::new(),
             body: Bytes::new(),
-            truncated: false,
+            ending: Ending::Whole,
         })))
     }
 
@@ -114,7 +125,16 @@ impl Reply {
     #[must_use]
     pub fn truncated(mut self) -> Self {
         if let Act::Answer(it) = &mut self.act {
-            it.truncated = true;
+            it.ending = Ending::Truncated;
+        }
+        self
+    }
+
+    /// Sends status, headers and body, and never ends the exchange. No effect where there is no answer.
+    #[must_use]
+    pub fn unfinished(mut self) -> Self {
+        if let Act::Answer(it) = &mut self.act {
+            it.ending = Ending::Open;
         }
         self
     }
@@ -206,7 +226,11 @@ impl fmt::Debug for Reply {
                 "Reply({}, {} bytes{})",
                 it.status,
                 it.body.len(),
-                if it.truncated { ", truncated" } else { "" }
+                match it.ending {
+                    Ending::Whole => "",
+                    Ending::Truncated => ", truncated",
+                    Ending::Open => ", unfinished",
+                }
             ),
             Act::Reset => f.write_str("Reply(reset)"),
             Act::Silence => f.write_str("Reply(silence)"),

@@ -29,7 +29,7 @@ use tokio::sync::Notify;
 use crate::{
     listener::{Connection, LOOPBACK, Listener},
     log::Log,
-    reply::{Act, Answer, Reply},
+    reply::{Act, Answer, Ending, Reply},
     tls::{Alpn, Authority, ClientAuth, server_config},
 };
 
@@ -244,15 +244,15 @@ async fn answer(reply: Reply, cut: &Notify) -> Response<ReplyBody> {
         status,
         mut headers,
         body: mut data,
-        truncated,
+        ending,
     } = *answer;
-    if truncated {
+    if ending == Ending::Truncated {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(data.len().max(1)));
         data.truncate(data.len() / 2);
     }
     let mut response = Response::new(ReplyBody {
         data,
-        truncated,
+        ending,
         flushed: false,
     });
     *response.status_mut() = status;
@@ -260,10 +260,10 @@ async fn answer(reply: Reply, cut: &Notify) -> Response<ReplyBody> {
     response
 }
 
-/// A body that may break off.
+/// A body that may break off, or not end.
 struct ReplyBody {
     data: Bytes,
-    truncated: bool,
+    ending: Ending,
     flushed: bool,
 }
 
@@ -290,23 +290,29 @@ impl Body for ReplyBody {
         if !self.data.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.data)))));
         }
-        if self.truncated && !std::mem::replace(&mut self.flushed, true) {
-            // Whatever hyper has is written out only when there is nothing more for now.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        let ending = self.ending;
+        match ending {
+            Ending::Whole => Poll::Ready(None),
+            // Dropped with its connection.
+            Ending::Open => Poll::Pending,
+            Ending::Truncated if !std::mem::replace(&mut self.flushed, true) => {
+                // Whatever hyper has is written out only when there is nothing more for now.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Ending::Truncated => Poll::Ready(Some(Err(Truncated))),
         }
-        Poll::Ready(self.truncated.then_some(Err(Truncated)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.data.is_empty() && !self.truncated
+        self.data.is_empty() && self.ending == Ending::Whole
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.truncated {
-            SizeHint::default()
-        } else {
+        if self.ending == Ending::Whole {
             SizeHint::with_exact(self.data.len() as u64)
+        } else {
+            SizeHint::default()
         }
     }
 }

@@ -104,6 +104,8 @@ macro_rules! __provider_cases {
             the_example_configuration_is_complete
             an_unknown_key_is_refused_by_name
             every_fault_of_a_configuration_is_named_at_once
+            a_value_of_another_kind_is_refused_in_our_words
+            a_value_is_read_whatever_editors_added_around_it
             an_endpoint_elsewhere_must_be_https
             it_is_registered_under_its_name
             building_it_touches_neither_runtime_nor_network

@@ -30,6 +30,7 @@ pub(crate) fn read(
     let Some(code) = body["code"].as_i64() else {
         let kind = match status {
             403 if core.breaks(Fault::ProxyAccuses) => VerdictKind::CredentialRefused,
+            403 if core.breaks(Fault::ProxyEnds) && body.is_object() => VerdictKind::TargetRefused,
             200 if core.breaks(Fault::SuccessByStatus) => VerdictKind::Accepted,
             429 => VerdictKind::RateLimited(Scope::Credential),
             _ => VerdictKind::Unavailable(Scope::Credential),

@@ -25,13 +25,22 @@ impl Config {
     /// Refuses what cannot work, with every key that is wrong.
     pub(crate) fn check(&self) -> Result<()> {
         let mut wrong = Vec::new();
-        if self.app_id.is_empty() || !self.app_id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let added = |c: char| c.is_whitespace() || c == '\u{feff}';
+        let app_id = match self.broken {
+            Some(Fault::EndsCount) => &self.app_id,
+            _ => self.app_id.trim_matches(added).trim_end_matches("\\n"),
+        };
+        if app_id.is_empty() || !app_id.bytes().all(|byte| byte.is_ascii_graphic()) {
             wrong.push("`app_id` is empty or has a space");
         }
-        let secure = self.endpoint.starts_with("https://");
-        let loopback = self.endpoint.starts_with("http://localhost");
+        let endpoint = self.endpoint.trim_matches(added);
+        let secure = endpoint.starts_with("https://");
+        let loopback = endpoint.starts_with("http://localhost");
         if !(secure || loopback || self.broken == Some(Fault::ClearText)) {
             wrong.push("`endpoint` is not https://host");
+        }
+        if !wrong.is_empty() && self.broken == Some(Fault::ValueRepeated) {
+            wrong.push(&self.endpoint);
         }
         if self.broken == Some(Fault::FaultsOneByOne) {
             wrong.truncate(1);

@@ -62,6 +62,7 @@ faults! {
     SecretLeaks "the token endpoint's message is kept with the secret in it" => no_token_text_or_secret_shows;
     AccessLeaks "`Debug` of the provider shows the access token" => no_token_text_or_secret_shows;
     ProxyAccuses "a proxy's page with 403 refuses the credential" => an_answer_of_another_server_is_an_outage;
+    ProxyEnds "a proxy's JSON with 403 ends the push" => an_answer_of_another_server_is_an_outage;
     SuccessByStatus "any 200 is accepted" => an_unknown_code_is_kept_and_classified_by_its_status;
     UnknownIsDead "an unknown code makes the token dead" => an_unknown_code_is_kept_and_classified_by_its_status;
     UnknownAccuses "an unknown code with 401 refuses the credential" => an_unknown_code_is_kept_and_classified_by_its_status;
@@ -73,9 +74,13 @@ faults! {
     ForgedReceipt "a receipt's signature is not checked" => a_forged_receipt_is_refused;
     ReceiptPanics "a receipt of another form panics" => a_damaged_receipt_is_refused_without_harm;
     TokenNotCanonical "two spellings of a token are two tokens" => a_token_has_one_canonical_form;
+    AnyTextIsToken "the description of a token is accepted as one" => a_token_has_one_canonical_form;
+    ValueRepeated "the error of a configuration repeats the value" => a_value_of_another_kind_is_refused_in_our_words;
+    EndsCount "a line break at the end of a value is a fault" => a_value_is_read_whatever_editors_added_around_it;
     FaultsOneByOne "only the first fault of a configuration is named" => every_fault_of_a_configuration_is_named_at_once;
     ClearText "a clear-text endpoint is accepted" => an_endpoint_elsewhere_must_be_https;
     PolicyIgnored "the gateway's address policy is not handed to the client" => the_address_policy_of_the_gateway_is_obeyed;
     PanicsOnAnswer "an answer of another form panics" => an_answer_of_any_bytes_gives_one_verdict_for_each_target;
+    PortalVouches "`verify` takes a captive portal's page for a good credential" => verify_tells_a_good_credential_from_an_outage;
     OutageIsRefusal "`verify` takes an outage for a refusal" => verify_tells_a_good_credential_from_an_outage;
 }

@@ -233,6 +233,11 @@ impl Provider for Acme {
         let said = format!("HTTP {:?} {}", verdict.answer.status, verdict.answer.code);
         match verdict.kind {
             VerdictKind::Accepted => Ok(Health::accepted(said)),
+            VerdictKind::Unavailable(_)
+                if self.core.breaks(Fault::PortalVouches) && verdict.answer.status == Some(200) =>
+            {
+                Ok(Health::accepted(said))
+            }
             VerdictKind::Unavailable(_) if self.core.breaks(Fault::OutageIsRefusal) => {
                 Ok(Health::refused(said))
             }
@@ -245,10 +250,14 @@ impl Provider for Acme {
         if self.core.breaks(Fault::TokenNotCanonical) {
             return Ok(token.clone());
         }
-        if token.expose().contains(' ') {
-            return Err(Error::new(ErrorKind::Invalid, "the token has a space"));
+        let text = token.expose().trim();
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let is_token = text.contains('-') && text.bytes().all(is_plain);
+        if !is_token && !self.core.breaks(Fault::AnyTextIsToken) {
+            let error = Error::new(ErrorKind::Invalid, "this is no token of Acme");
+            return Err(error.advise("register what the library returned"));
         }
-        DeviceToken::new(token.expose().to_ascii_lowercase())
+        DeviceToken::new(text.to_ascii_lowercase())
     }
 
     fn check_fields(&self, fields: &Map<String, Value>) -> Result<()> {

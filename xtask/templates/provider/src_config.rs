@@ -10,7 +10,7 @@ use push_core::{Result, Secret};
 use push_core::{Error, ErrorKind, Result, Secret};
 //% end
 use push_http::HttpConfig;
-use push_kit::{endpoint::Endpoint, faults::Faults};
+use push_kit::{endpoint::Endpoint, faults::Faults, input::trimmed};
 use serde::Deserialize;
 
 /// What the vendor's console gave the app's owner.
@@ -63,9 +63,11 @@ impl {{Name}}Config {
         const COPY: &str = "copy it from the vendor's console";
         let mut faults = Faults::new();
         let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-        faults.check(is_word(&self.app_id), "app_id", "is empty or has a space", COPY);
+        // Without what editors and shells added around the values.
+        let (app_id, app_secret) = (trimmed(&self.app_id), trimmed(self.app_secret.expose()));
+        faults.check(is_word(app_id), "app_id", "is empty or has a space", COPY);
         faults.check(
-            is_word(self.app_secret.expose()),
+            is_word(app_secret),
             "app_secret",
             "is empty or has a space",
             COPY,
@@ -89,17 +91,17 @@ impl {{Name}}Config {
 //% end
         Ok(Settings {
 //% if token
-            app_id: self.app_id.clone(),
+            app_id: app_id.to_owned(),
 //% end
 //% if sign none
-            app_id: HeaderValue::try_from(&self.app_id).map_err(|_| {
+            app_id: HeaderValue::try_from(app_id).map_err(|_| {
                 Error::new(ErrorKind::Config, "cannot be sent in a header")
                     .at("app_id")
                     .advise(COPY)
             })?,
 //% end
-            app_secret: self.app_secret.clone(),
-            category: self.category.clone(),
+            app_secret: Secret::new(app_secret),
+            category: self.category.as_deref().map(|text| trimmed(text).to_owned()),
             send,
             check,
 //% if token

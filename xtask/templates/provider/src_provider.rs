@@ -17,10 +17,10 @@ use push_core::{
 };
 use push_http::{Client, HttpClient};
 //% if token
-use push_kit::{access::AccessToken, health::health, token::trimmed, verdict};
+use push_kit::{access::AccessToken, health::health, token, verdict};
 //% end
 //% if sign none
-use push_kit::{health::health, token::trimmed, verdict};
+use push_kit::{health::health, token, verdict};
 //% end
 use serde_json::{Map, Value};
 
@@ -219,8 +219,8 @@ impl Provider for {{Name}}Provider {
         health("{{Name}}", &verdict)
     }
 
-    fn check_token(&self, _: Slot, token: &DeviceToken) -> Result<DeviceToken> {
-        trimmed(token)
+    fn check_token(&self, _: Slot, text: &DeviceToken) -> Result<DeviceToken> {
+        token::opaque(text)
     }
 
     fn check_fields(&self, fields: &Map<String, Value>) -> Result<()> {

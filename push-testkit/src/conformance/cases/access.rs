@@ -44,6 +44,26 @@ pub fn verify_tells_a_good_credential_from_an_outage(vendor: &Vendor) {
             let error = error.expect_err("an outage is no answer about the credential");
             assert!(error.is_transient(), "{reply:?} gives {error}");
         }
+        // A captive portal, a proxy or a firewall vouches for no credential, and accuses none.
+        for (status, kind, body) in [
+            (200, "text/html", "<html>Welcome!</html>"),
+            (200, "application/json", "{}"),
+            (302, "text/html", ""),
+            (403, "text/html", "<html>Forbidden</html>"),
+            (403, "application/json", r#"{"message":"Forbidden"}"#),
+            (404, "text/html", ""),
+            (413, "text/html", ""),
+        ] {
+            if vendor.bare.contains(&status) {
+                continue;
+            }
+            let reply = Reply::from((status, body)).header("content-type", kind);
+            let stage = Stage::new(vendor).await;
+            stage.sends.always(reply.clone());
+            let health = stage.provider.verify().await;
+            let error = health.expect_err("another server says nothing about the credential");
+            assert!(error.is_transient(), "{reply:?} gives {error}");
+        }
     });
 }
 

@@ -224,9 +224,51 @@ pub fn an_unknown_code_is_kept_and_classified_by_its_status(vendor: &Vendor) {
     }
 }
 
-/// HTML, plain text and nothing, with any status: a proxy, a captive portal or a load balancer answers, not the vendor.
+/// What proxies, captive portals, load balancers and firewalls answer in the vendor's place: pages, nothing, and JSON of their own.
+const FOREIGN: [(&str, &str); 11] = [
+    ("text/html", "<html><body>502 Bad Gateway</body></html>"),
+    (
+        "application/json",
+        "<html><body>502 Bad Gateway</body></html>",
+    ),
+    ("text/html", ""),
+    ("application/json", ""),
+    (
+        "text/plain",
+        "upstream connect error or disconnect/reset before headers",
+    ),
+    ("application/json", r#"{"message":"Forbidden"}"#),
+    (
+        "application/json",
+        r#"{"error":"access_denied","error_description":"blocked by policy"}"#,
+    ),
+    (
+        "application/json",
+        r#"{"error":{"code":403,"message":"blocked by policy"}}"#,
+    ),
+    (
+        "application/json",
+        r#"{"code":"AccessDenied","message":"Access denied","requestId":"1"}"#,
+    ),
+    (
+        "application/json",
+        r#"{"errors":[{"code":1020,"message":"Access denied"}],"success":false,"result":null}"#,
+    ),
+    (
+        "application/problem+json",
+        r#"{"type":"about:blank","title":"Forbidden","status":403,"reason":"Blocked"}"#,
+    ),
+];
+
+/// Statuses of such answers besides 200.
+const FOREIGN_STATUSES: [u16; 24] = [
+    201, 204, 302, 307, 400, 401, 403, 404, 405, 407, 408, 410, 411, 413, 414, 421, 429, 431, 451,
+    500, 502, 503, 504, 511,
+];
+
+/// [`FOREIGN`], with any status. The vendor did not answer, so the push is neither accepted nor ended, and neither token nor
+/// credential is at fault: it is tried again.
 pub fn an_answer_of_another_server_is_an_outage(vendor: &Vendor) {
-    const PAGE: &str = "<html><body>502 Bad Gateway</body></html>";
     block_on(async {
         let stage = Stage::new(vendor).await;
         // Where success has no body of its own, any 200 is success.
@@ -234,25 +276,22 @@ pub fn an_answer_of_another_server_is_an_outage(vendor: &Vendor) {
             let verdict = stage.answered(&Reply::new(200)).await;
             verdict.kind == VerdictKind::Accepted
         };
-        let statuses = [400, 401, 403, 404, 410, 413, 429, 500, 502, 503, 504];
         let success = (!bodiless).then_some(200);
-        for status in statuses.into_iter().chain(success) {
+        for status in FOREIGN_STATUSES.into_iter().chain(success) {
             if vendor.bare.contains(&status) {
                 continue;
             }
-            for body in [PAGE, "", "Bad Gateway"] {
-                for kind in ["text/html", "application/json"] {
-                    let reply = Reply::from((status, body)).header("content-type", kind);
-                    let verdict = stage.answered(&reply).await;
-                    let outage = match verdict.kind {
-                        VerdictKind::Unavailable(_) => true,
-                        // A proxy may limit, too.
-                        VerdictKind::RateLimited(_) => matches!(status, 429 | 503),
-                        _ => false,
-                    };
-                    assert!(outage, "{body:?} as {kind} in {reply:?} gives {verdict:?}");
-                    assert_ne!(verdict.retry, Retry::Never, "{reply:?} gives {verdict:?}");
-                }
+            for (kind, body) in FOREIGN {
+                let reply = Reply::from((status, body)).header("content-type", kind);
+                let verdict = stage.answered(&reply).await;
+                let outage = match verdict.kind {
+                    VerdictKind::Unavailable(_) => true,
+                    // A proxy may limit, too.
+                    VerdictKind::RateLimited(_) => matches!(status, 429 | 503),
+                    _ => false,
+                };
+                assert!(outage, "{body:?} as {kind} in {reply:?} gives {verdict:?}");
+                assert_ne!(verdict.retry, Retry::Never, "{reply:?} gives {verdict:?}");
             }
         }
         // The vendor's own answer counts whatever it is labelled.

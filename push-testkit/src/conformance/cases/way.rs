@@ -66,19 +66,34 @@ pub fn the_address_policy_of_the_gateway_is_obeyed(vendor: &Vendor) {
     });
 }
 
-/// The vendor read the request and closed the connection, before its answer or within it.
+/// The vendor read the request and closed the connection, before its answer or within it. Or the headers of its answer arrived,
+/// and its body does not end: with [`Vendor::status_is_final`] that is an answer, and sending again would ring twice. The page of
+/// another server is none, however far it got.
 pub fn an_answer_that_is_lost_leaves_the_verdict_unknown(vendor: &Vendor) {
     for alpn in &vendor.protocols {
         block_on(async {
-            let half = Reply::new(200).body("{\"name\":\"x\"}").truncated();
+            let (half, endless) = (
+                vendor.ok_reply().truncated(),
+                vendor.ok_reply().unfinished(),
+            );
+            let page = Reply::new(200)
+                .header("content-type", "text/html")
+                .body("<html>Welcome!</html>");
             let of_half = if vendor.status_is_final {
                 VerdictKind::Accepted
             } else {
                 VerdictKind::Unknown
             };
-            for (reply, kind) in [(Reply::reset(), VerdictKind::Unknown), (half, of_half)] {
+            for (reply, kind) in [
+                (Reply::reset(), VerdictKind::Unknown),
+                (half, of_half),
+                (endless, of_half),
+                (page.clone().truncated(), VerdictKind::Unknown),
+                (page.unfinished(), VerdictKind::Unknown),
+            ] {
                 let stage = Stage::with(vendor, *alpn).await;
-                let verdict = stage.answered(&reply).await;
+                stage.sends.always(reply.clone());
+                let verdict = stage.send_while_time_passes(0).await;
                 assert_eq!(verdict.kind, kind, "{alpn:?}, {reply:?}: {verdict:?}");
                 let is_final = kind == VerdictKind::Accepted;
                 assert_eq!(verdict.retry == Retry::Never, is_final);

@@ -10,9 +10,14 @@ const BETWEEN_TOKENS: std::time::Duration = std::time::Duration::from_secs(20 * 
 
 pub(crate) fn classify(outcome: Result<Response, A2Error>) -> Verdict {
     match outcome {
+        Ok(Response {
+            apns_id: Some(id), ..
+        }) => Verdict::accepted(VendorAnswer::new(200, "").with_request_id(id)),
+        // Every answer of Apple's has the header; a captive portal's has not.
         Ok(response) => {
-            let answer = VendorAnswer::new(response.code, "");
-            Verdict::accepted(answer.with_request_id(response.apns_id.unwrap_or_default()))
+            let answer = VendorAnswer::new(response.code, "")
+                .with_text("the answer is not in Apple's format; check proxy and network");
+            Verdict::new(VerdictKind::Unavailable(Scope::Credential), answer)
         }
         Err(A2Error::ResponseError(response)) => refused(&response),
         Err(A2Error::InvalidOptions(words)) => Verdict::payload_refused("invalid-options", words),
@@ -136,6 +141,21 @@ mod tests {
         ] {
             assert_eq!(answer(status, None).kind, kind, "{status}");
         }
+    }
+
+    #[test]
+    fn a_success_without_apples_header_neither_accepts_nor_vouches() {
+        let success = |apns_id: Option<&str>| Response {
+            error: None,
+            apns_id: apns_id.map(str::to_owned),
+            code: 200,
+        };
+        let verdict = classify(Ok(success(None)));
+        assert_eq!(verdict.kind, VerdictKind::Unavailable(Scope::Credential));
+        assert!(health(Ok(success(None))).is_err());
+        let verdict = classify(Ok(success(Some("a"))));
+        assert_eq!(verdict.kind, VerdictKind::Accepted);
+        assert_eq!(verdict.answer.request_id, "a");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod classify;
+mod config;
 mod payload;
 
 use std::{
@@ -21,12 +22,16 @@ use a2::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use push_core::{
     Batch, Batching, BuildContext, Capabilities, Channel, DeviceToken, DynProvider, Environment,
-    Error, ErrorKind, Health, Notification, NotificationKind, Plugin, Priority, Provider,
-    ProviderKind, Result, Secret, Slot, Target, Verdict, Verdicts, async_trait, register_plugin,
+    Error, ErrorKind, Health, NotificationKind, Plugin, Priority, Provider, ProviderKind, Result,
+    Slot, Target, Verdict, Verdicts, async_trait, register_plugin,
 };
-use serde::Deserialize;
+use push_kit::token::{self, trimmed};
 
-use crate::payload::Rendered;
+pub use crate::config::Config;
+use crate::{
+    config::Settings,
+    payload::{Rendered, sets_badge, shows_text},
+};
 
 register_plugin!(ApnsA2);
 
@@ -38,29 +43,6 @@ const NOBODY: &str = "0000000000000000000000000000000000000000000000000000000000
 /// The plugin `provider/apns-a2`.
 #[derive(Debug)]
 pub enum ApnsA2 {}
-
-/// What a credential consists of: the key of a team, and the app it is used for.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// The `.p8` key, PEM.
-    pub key: Secret,
-    /// The key's id, ten characters.
-    pub key_id: String,
-    /// The team's id, ten characters.
-    pub team_id: String,
-    /// The app's bundle id.
-    pub topic: String,
-    /// Which of Apple's hosts it sends to.
-    pub environment: Environment,
-    /// How long to wait for an answer, in seconds. Default: 20.
-    #[serde(default = "twenty")]
-    pub timeout_seconds: u64,
-}
-
-const fn twenty() -> u64 {
-    20
-}
 
 impl Plugin for ApnsA2 {
     type Kind = ProviderKind;
@@ -74,18 +56,7 @@ environment = "production"
 "#;
 
     fn build(config: Config, _: &BuildContext) -> Result<DynProvider> {
-        for (key, value) in [("key_id", &config.key_id), ("team_id", &config.team_id)] {
-            if value.len() != 10 {
-                return Err(Error::new(
-                    ErrorKind::Config,
-                    format!("`{key}` has {} characters; Apple's have ten", value.len()),
-                ));
-            }
-        }
-        if config.topic.is_empty() {
-            return Err(Error::new(ErrorKind::Config, "`topic` is empty")
-                .advise("write the app's bundle id"));
-        }
+        let config = config.check()?;
         let provider = Engine {
             capabilities: Capabilities::new(Channel::APNS, 4096)
                 .with_kinds(&[
@@ -111,7 +82,7 @@ environment = "production"
 }
 
 struct Engine {
-    config: Config,
+    config: Settings,
     capabilities: Capabilities,
     /// Built at the first send, because the pool of `a2` needs a runtime.
     client: OnceLock<Client>,
@@ -171,14 +142,14 @@ impl Engine {
                 "the collapse key is longer than 64 bytes",
             );
         };
-        let topic = self.topic(notification, slot);
+        let topic = self.topic(target, slot);
         let options = NotificationOptions {
             apns_id: Some(&id),
-            apns_push_type: Some(push_type(notification, slot)),
+            apns_push_type: Some(push_type(target, slot)),
             apns_expiration: notification
                 .expires_at
                 .map(|at| at.unix_seconds().max(1).unsigned_abs()),
-            apns_priority: Some(priority(notification)),
+            apns_priority: Some(priority(target)),
             apns_topic: Some(&topic),
             apns_collapse_id: Some(collapse),
         };
@@ -193,27 +164,31 @@ impl Engine {
         verdict
     }
 
-    fn topic(&self, notification: &Notification, slot: Slot) -> String {
-        match push_type(notification, slot) {
+    fn topic(&self, target: &Target, slot: Slot) -> String {
+        match push_type(target, slot) {
             PushType::Voip => format!("{}.voip", self.config.topic),
             _ => self.config.topic.clone(),
         }
     }
 }
 
-fn push_type(notification: &Notification, slot: Slot) -> PushType {
-    match (notification.kind, slot) {
+/// A background push cannot set the number on the icon, so one that does is sent as an alert that shows nothing.
+fn push_type(target: &Target, slot: Slot) -> PushType {
+    match (target.content.notification.kind, slot) {
         (NotificationKind::Voip, Slot::Voip) => PushType::Voip,
-        (NotificationKind::Background, _) => PushType::Background,
+        (NotificationKind::Background, _) if !sets_badge(target) => PushType::Background,
         _ => PushType::Alert,
     }
 }
 
-fn priority(notification: &Notification) -> A2Priority {
+fn priority(target: &Target) -> A2Priority {
+    let notification = &target.content.notification;
     match (notification.kind, notification.priority) {
         (NotificationKind::Background, _) | (_, Priority::Normal | Priority::Low) => {
             A2Priority::Normal
         }
+        // Nothing is seen or heard, so the phone need not wake.
+        (NotificationKind::Alert, _) if !shows_text(notification) => A2Priority::Normal,
         (_, Priority::High) => A2Priority::High,
     }
 }
@@ -243,15 +218,15 @@ impl Provider for Engine {
     }
 
     fn check_token(&self, _: Slot, token: &DeviceToken) -> Result<DeviceToken> {
-        let digits = token.expose();
-        if digits.len().is_multiple_of(2) && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return DeviceToken::new(digits.to_ascii_lowercase());
+        let token = trimmed(token)?;
+        let text = token.expose();
+        if text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return DeviceToken::new(text.to_ascii_lowercase());
         }
-        Err(Error::new(
-            ErrorKind::Invalid,
-            "a token of APNs is an even number of hexadecimal digits, and this is not",
-        )
-        .advise("write each byte of the `Data` that iOS hands over as two hexadecimal digits"))
+        let what = token::fault(text)
+            .unwrap_or("is not an even number of hexadecimal digits, as tokens of APNs are");
+        Err(token::wrong(what)
+            .advise("write each byte of the `Data` that iOS hands over as two hexadecimal digits"))
     }
 
     async fn verify(&self) -> Result<Health> {

@@ -51,13 +51,15 @@ async fn what_apple_would_refuse_is_refused_before_it_is_sent() {
     for (notification, code) in [
         (
             Notification {
-                body: "a".repeat(5000),
+                body: "a".into(),
+                ext: "a".repeat(5000),
                 ..Notification::default()
             },
             "PayloadTooLarge",
         ),
         (
             Notification {
+                body: "a".into(),
                 collapse: "a".repeat(65),
                 ..Notification::default()
             },

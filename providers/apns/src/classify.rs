@@ -217,6 +217,8 @@ pub(crate) fn classify(
     }
     let body =
         Body::read(response.body()).filter(|_| !status.is_success() && !status.is_redirection());
+    // A reason that is not in the table may be another server's, unless the answer has Apple's header.
+    let body = body.filter(|body| class_of(&body.reason).is_some() || is_apples(headers));
     let Some(body) = body else {
         return (not_the_vendors(status, headers, now), Action::None);
     };

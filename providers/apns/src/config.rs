@@ -4,7 +4,11 @@ use std::sync::Arc;
 use http::Uri;
 use push_core::{BuildContext, Environment, Error, ErrorKind, Result, Secret};
 use push_http::{Client, HttpConfig, Protocols};
-use push_kit::{endpoint::Endpoint, faults::Faults};
+use push_kit::{
+    endpoint::Endpoint,
+    faults::Faults,
+    input::{self, trimmed},
+};
 use serde::Deserialize;
 
 use crate::{
@@ -29,7 +33,7 @@ pub struct ApnsConfig {
     pub team_id: Option<String>,
     /// A certificate with its private key: the base64 of a `.p12` file, or PEM text. Secret, because it holds the key.
     pub certificate: Option<Secret>,
-    /// The password of the `.p12` file. One line break at its end is ignored.
+    /// The password of the `.p12` file. Line breaks at its end and a byte order mark do not matter.
     pub password: Option<Secret>,
     /// The app's bundle id, without a suffix and without the team id. Optional with a certificate, which names it.
     pub topic: Option<String>,
@@ -67,7 +71,7 @@ impl ApnsConfig {
             // Copied from a web page, often with blanks around it.
             *value = value
                 .take()
-                .map(|text| text.trim().to_owned())
+                .map(|text| trimmed(&text).to_owned())
                 .filter(|text| !text.is_empty());
         }
         let by_certificate = self.certificate.is_some();
@@ -86,7 +90,7 @@ impl ApnsConfig {
             .flatten();
         let origin = match &self.endpoint {
             Some(endpoint) => faults
-                .take("endpoint", Endpoint::origin(endpoint.trim()))
+                .take("endpoint", Endpoint::origin(trimmed(endpoint)))
                 .map(|endpoint| endpoint.uri().clone()),
             None => environment.map(|environment| {
                 Uri::from_static(match environment {
@@ -212,19 +216,14 @@ impl ApnsConfig {
 
     fn environment_of(&self, facts: Option<&CertificateFacts>) -> Result<Environment> {
         let named = facts.map_or(&[][..], |facts| &facts.environments);
-        let own = self.environment.as_deref().map(str::trim);
+        let own = self.environment.as_deref().map(trimmed);
         let Some(own) = own.filter(|word| !word.is_empty()) else {
             return match named {
                 [only] => Ok(*only),
                 _ => Err(fault("is missing").advise(ENVIRONMENTS)),
             };
         };
-        // In the words of this project, of Apple and of other gateways.
-        let own = match own.to_ascii_lowercase().as_str() {
-            "sandbox" | "development" | "dev" | "debug" => Environment::Sandbox,
-            "production" | "prod" | "release" => Environment::Production,
-            _ => return Err(fault("is not one of the two of Apple").advise(ENVIRONMENTS)),
-        };
+        let own = input::environment(own)?;
         if named.is_empty() || named.contains(&own) {
             return Ok(own);
         }

@@ -274,9 +274,9 @@ fn not_signed(SigningFailed: SigningFailed) -> Verdict {
 
 fn not_a_token() -> Verdict {
     let answer = VendorAnswer::none(
-        "this is not a token of Apple's, which has an even number of hexadecimal digits: check what the app registers",
+        "Apple was not asked: its tokens are an even number of hexadecimal digits, and this is not; check what the app registers",
     );
-    Verdict::new(VerdictKind::TokenUnusable(TokenFault::App), answer)
+    Verdict::new(VerdictKind::TokenUnusable(TokenFault::Malformed), answer)
 }
 
 fn capabilities(auth: &Auth, environment: Environment) -> Capabilities {
@@ -421,7 +421,7 @@ impl Provider for ApnsProvider {
     }
 
     fn check_token(&self, _: Slot, token: &DeviceToken) -> Result<DeviceToken> {
-        DeviceToken::new(canonical(token.expose())?)
+        canonical(token)
     }
 
     fn check_fields(&self, fields: &Map<String, Value>) -> Result<()> {

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, header::CONTENT_TYPE};
 use push_core::{Retry, Scope, Timestamp, TokenFault, VendorAnswer, Verdict, VerdictKind};
 use push_http::HttpError;
 use push_kit::{
@@ -25,17 +25,25 @@ struct Failure<'a> {
 }
 
 impl<'a> Failure<'a> {
-    /// Reads `json`; `None` if it is not Google's error.
+    /// Reads `json`; `None` if it is not Google's error, which always has a number and a general status.
     fn read(json: &'a Value) -> Option<Self> {
         let error = &json["error"];
         error["code"].as_u64()?;
+        let status = error["status"].as_str()?;
+        if status.is_empty()
+            || !status
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+        {
+            return None;
+        }
         let text = |key: &str| error[key].as_str().unwrap_or_default();
         let details = error["details"].as_array().map_or(&[][..], Vec::as_slice);
         Some(Self {
             code: of_type(details, "FcmError")
                 .find_map(|detail| detail["errorCode"].as_str())
                 .unwrap_or_default(),
-            status: text("status"),
+            status,
             message: text("message"),
             details,
         })
@@ -106,8 +114,7 @@ fn json(response: &Response<Bytes>) -> Value {
 /// Whether `response` refuses the access token. A 401 with a code of FCM's own says something else.
 pub(crate) fn is_access_refused(response: &Response<Bytes>) -> bool {
     response.status() == StatusCode::UNAUTHORIZED
-        && Failure::read(&json(response))
-            .is_some_and(|failure| matches!(failure.word(), "UNAUTHENTICATED" | ""))
+        && Failure::read(&json(response)).is_some_and(|failure| failure.word() == "UNAUTHENTICATED")
 }
 
 /// The verdict on a message that was answered with `response` at `now`. `private` is what the request held.
@@ -145,9 +152,7 @@ fn known(code: &str, status: StatusCode, failure: &Failure<'_>) -> Option<Verdic
         // The APNs key or the Web Push key in the Firebase console is wrong: Android phones are not affected.
         "THIRD_PARTY_AUTH_ERROR" | "APNS_AUTH_ERROR" => VerdictKind::TargetRefused,
         // Again after the access token was renewed.
-        "UNAUTHENTICATED" | "" if status == StatusCode::UNAUTHORIZED => {
-            VerdictKind::CredentialRefused
-        }
+        "UNAUTHENTICATED" if status == StatusCode::UNAUTHORIZED => VerdictKind::CredentialRefused,
         "PERMISSION_DENIED" | "NOT_FOUND" if failure.is_about_account() => {
             VerdictKind::CredentialRefused
         }
@@ -155,15 +160,21 @@ fn known(code: &str, status: StatusCode, failure: &Failure<'_>) -> Option<Verdic
     })
 }
 
-/// The verdict on a message that got no whole answer. The status 200 is FCM's last word even if the body after it was lost.
+/// The verdict on a message that got no whole answer. The status 200 of FCM, which answers in JSON, is final even if the body
+/// after it was lost; the page of another server says nothing.
 pub(crate) fn unanswered(error: &HttpError) -> Verdict {
-    match error.status() {
-        Some(StatusCode::OK) => {
-            let answer = VendorAnswer::new(200, "");
-            Verdict::accepted(answer.with_text("accepted; the message's id was lost on the way"))
-        }
-        _ => verdict::unanswered(error),
+    let is_accepted = error.response_head().is_some_and(|head| {
+        let kind = head.headers.get(CONTENT_TYPE);
+        let is_json = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+        head.status == StatusCode::OK && is_json
+    });
+    if is_accepted {
+        let answer = VendorAnswer::new(200, "");
+        return Verdict::accepted(
+            answer.with_text("accepted; the message's id was lost on the way"),
+        );
     }
+    verdict::unanswered(error)
 }
 
 #[cfg(test)]
@@ -361,6 +372,8 @@ mod tests {
                 Value::Null,
                 json!({"error": "x"}),
                 json!({}),
+                json!({"error": {"code": status, "message": "blocked by policy"}}),
+                json!({"error": {"code": status, "status": "Access denied"}}),
             ] {
                 assert_eq!(verdict(status, body.clone()).kind, DOWN, "{status} {body}");
             }

@@ -13,7 +13,7 @@ use push_http::{Client, HttpClient};
 use push_kit::{
     access::{AccessCache, AccessToken},
     health::health,
-    token::trimmed,
+    token,
     verdict::unsupported,
 };
 use serde_json::{Map, Value};
@@ -197,8 +197,26 @@ impl Provider for FcmProvider {
         }
     }
 
-    fn check_token(&self, _slot: Slot, token: &DeviceToken) -> Result<DeviceToken> {
-        trimmed(token)
+    /// Registration tokens and installation ids are base64url, with colons and dots in some. Google documents neither length nor
+    /// alphabet, so only what no such text can be is refused.
+    fn check_token(&self, _slot: Slot, text: &DeviceToken) -> Result<DeviceToken> {
+        let checked = token::opaque(text)?;
+        let text = checked.expose();
+        let is_hex_number = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_hex_number {
+            return Err(token::wrong(
+                "is a number of 32 bytes in hexadecimal digits, which FCM does not issue",
+            )
+            .advise(
+                "register the token of Firebase's library, not the one of the phone's system",
+            ));
+        }
+        if text.contains(['[', ']', '(', ')', '%', '/', '?', '&', ',']) {
+            return Err(token::wrong(
+                "has brackets, percent signs, slashes or commas, which FCM's tokens have not",
+            ));
+        }
+        Ok(checked)
     }
 
     fn check_fields(&self, fields: &Map<String, Value>) -> Result<()> {

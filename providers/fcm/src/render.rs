@@ -6,7 +6,7 @@ use push_core::{
     Badge, Content, Notification, NotificationKind, Priority, Sound, Target, Timestamp, Verdict,
     api::{DELIVERY_KEY, RECEIVER_KEY},
 };
-use push_kit::payload::fit;
+use push_kit::{overlay::merge, payload::fit};
 use serde_json::{Map, Value, json};
 
 use self::fields::{DATA, OVERLAY};
@@ -37,8 +37,38 @@ pub(crate) struct Style {
     pub(crate) click_action: String,
 }
 
+/// Where a message says what Android shows, beyond the text of `notification`.
+const SHOWN: [&str; 9] = [
+    "/notification/title",
+    "/notification/body",
+    "/notification/image",
+    "/android/notification/title",
+    "/android/notification/body",
+    "/android/notification/image",
+    "/android/notification/title_loc_key",
+    "/android/notification/body_loc_key",
+    "/android/notification/ticker",
+];
+
 /// The message for one content, without what differs by target.
-pub(crate) struct Rendered(Map<String, Value>);
+pub(crate) struct Rendered {
+    /// An object.
+    message: Value,
+    effect: Effect,
+}
+
+/// What a message does on a phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    /// It shows something.
+    Shows,
+    /// It only sets the number on the icon. Android has no such message, iPhones have.
+    SetsNumber,
+    /// It wakes the app, which alone sees it.
+    Wakes,
+    /// It tells the app of a call.
+    Calls,
+}
 
 impl Rendered {
     /// Renders `content` as of `now`.
@@ -62,14 +92,36 @@ impl Rendered {
         put(&mut data, "ext", &notification.ext);
         message.insert("data".into(), data.into());
         OVERLAY.lay(&notification.vendor, &mut message)?;
-        if notification.kind != NotificationKind::Alert {
-            // Fields for every message of a class must not make a background push a shown one.
-            message.remove("notification");
-            if let Some(Value::Object(android)) = message.get_mut("android") {
-                android.remove("notification");
+        let mut message = Value::Object(message);
+        let shows = SHOWN.iter().any(|at| message.pointer(at).is_some());
+        let effect = match notification.kind {
+            NotificationKind::Alert if shows => Effect::Shows,
+            NotificationKind::Alert if notification.wakes_app => Effect::Wakes,
+            NotificationKind::Alert => Effect::SetsNumber,
+            NotificationKind::Background => Effect::Wakes,
+            _ => Effect::Calls,
+        };
+        if effect != Effect::Shows {
+            // Fields for every message of a class must not make a background push a shown one, and Android shows a
+            // notification without text as an empty one.
+            for parent in ["", "/android"] {
+                if let Some(parent) = object(&mut message, parent) {
+                    parent.remove("notification");
+                }
             }
         }
-        Ok(Self(message))
+        if effect == Effect::SetsNumber {
+            // With data the app would be woken for nothing.
+            if let Some(all) = object(&mut message, "")
+                && !notification.vendor.contains_key("data")
+            {
+                all.remove("data");
+            }
+            if let Some(android) = object(&mut message, "/android") {
+                android.insert("priority".into(), "NORMAL".into());
+            }
+        }
+        Ok(Self { message, effect })
     }
 
     /// The request body for `target`.
@@ -77,7 +129,7 @@ impl Rendered {
     /// # Errors
     /// The verdict on it, if the message is too large and has too little text to cut.
     pub(crate) fn body(&self, target: &Target) -> Result<Bytes, Verdict> {
-        let mut message = Value::Object(self.0.clone());
+        let mut message = self.message.clone();
         if let Badge::Set(count) = target.badge
             && let Some(shown) = object(&mut message, "/android/notification")
             && !shown.contains_key("notification_count")
@@ -86,6 +138,14 @@ impl Rendered {
                 "notification_count".into(),
                 count.min(i32::MAX as u32).into(),
             );
+        }
+        let mut apns = for_iphones(self.effect, target.badge);
+        // The message's own fields are laid over it.
+        if let Some(Value::Object(own)) = message.get("apns") {
+            merge(&mut apns, own);
+        }
+        if !apns.is_empty() {
+            message["apns"] = apns.into();
         }
         if let Some(data) = object(&mut message, "/data") {
             data.insert(DELIVERY_KEY.into(), target.delivery.to_string().into());
@@ -162,6 +222,34 @@ fn android(content: &Content, now: Timestamp) -> Map<String, Value> {
         put(&mut android, "collapse_key", &collapse(content));
     }
     android
+}
+
+/// What an iPhone that is reached through FCM needs beside `notification` and `data`: the number on the icon, and for a push
+/// that shows nothing the priority and the push type that Apple asks for.
+fn for_iphones(effect: Effect, badge: Badge) -> Map<String, Value> {
+    let mut aps = Map::new();
+    let has_badge = if let Badge::Set(count) = badge {
+        aps.insert("badge".into(), count.into());
+        true
+    } else {
+        false
+    };
+    if effect == Effect::Wakes {
+        aps.insert("content-available".into(), 1.into());
+    }
+    let mut apns = Map::new();
+    if effect == Effect::Wakes || (effect == Effect::SetsNumber && has_badge) {
+        // A background push cannot set the number.
+        let push_type = if has_badge { "alert" } else { "background" };
+        apns.insert(
+            "headers".into(),
+            json!({ "apns-priority": "5", "apns-push-type": push_type }),
+        );
+    }
+    if !aps.is_empty() && effect != Effect::Calls {
+        apns.insert("payload".into(), json!({ "aps": aps }));
+    }
+    apns
 }
 
 /// The key by which a later notification replaces this one on the phone; every message has one.

@@ -113,7 +113,11 @@ push_testkit::provider_conformance! {
 
     token: "dJ7xTest0:APA91bFakeFakeFakeFakeFakeFake000000",
     token_forms: [(" dJ7x:APA91b ", "dJ7x:APA91b")],
-    wrong_tokens: ["    "],
+    wrong_tokens: [
+        "4f1c0a9be27d83365ad1908cfe74b2013c66d5ea918f47b0237ad4e6c15980fb",
+        "dJ7x%3AAPA91bFake",
+        "ExponentPushToken[xxxxxxxxxxxxxxxxxxxxxx]",
+    ],
     shown: shown,
     overlay: [
         json!({"android": {"notification": {"channel_id": "calls"}, "priority": "NORMAL"}}),
@@ -128,7 +132,8 @@ push_testkit::provider_conformance! {
         json!({"data": null}),
     ],
 
-    ok: (200, r#"{"name":"projects/demo-project/messages/0:1500415314455276%31bd1c9631bd1c96"}"#),
+    ok: Reply::new(200)
+        .json(json!({"name": "projects/demo-project/messages/0:1500415314455276%31bd1c9631bd1c96"})),
     status_is_final: true,
     partial: |all, dead| {
         // One request has one token.

@@ -231,7 +231,8 @@ fn access_that_another_message_has_renewed_meanwhile_is_not_renewed_again() {
         let scene = Scene::new().await;
         let (slow, fast) = (scene.google.install(), scene.google.install());
         scene.accepted(sample::notification(), &slow).await;
-        let expired = || Reply::new(401).json(json!({"error": {"code": 401}}));
+        let expired =
+            || Reply::new(401).json(json!({"error": {"code": 401, "status": "UNAUTHENTICATED"}}));
         scene.google.next(expired().after(Duration::from_secs(1)));
         scene.google.next(expired());
         let late = async { scene.accepted(sample::notification(), &slow).await };

@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 use http::Uri;
 use push_core::{Error, ErrorKind, Result, Secret};
 use push_http::HttpConfig;
-use push_kit::{endpoint::Endpoint, faults::Faults, intent::IntentUri};
+use push_kit::{
+    endpoint::Endpoint,
+    faults::Faults,
+    input::{one_of, trimmed},
+    intent::IntentUri,
+};
 use serde::Deserialize;
 
 use crate::render::{CLICK_KEYS, Importance, Look};
@@ -13,7 +18,7 @@ use crate::render::{CLICK_KEYS, Importance, Look};
 const MOST_TOKENS: usize = 1000;
 
 /// A credential of Honor Push: what the console shows for one app, and how its notifications look.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HonorConfig {
@@ -62,7 +67,7 @@ pub struct HonorConfig {
 
 /// What a receipt code reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(try_from = "String")]
 pub enum ReceiptMeaning {
     /// The phone has it.
     Delivered,
@@ -74,6 +79,23 @@ pub enum ReceiptMeaning {
     Inactive,
     /// The app is gone: the token is dead.
     Uninstalled,
+}
+
+impl TryFrom<String> for ReceiptMeaning {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        one_of(
+            &text,
+            &[
+                ("delivered", Self::Delivered),
+                ("not-shown", Self::NotShown),
+                ("muted", Self::Muted),
+                ("inactive", Self::Inactive),
+                ("uninstalled", Self::Uninstalled),
+            ],
+        )
+    }
 }
 
 const fn batch() -> usize {
@@ -116,6 +138,25 @@ impl HonorConfig {
     /// # Errors
     /// [`ErrorKind::Config`] with all faults, each with its key and what to write there.
     pub(crate) fn check(&self) -> Result<Settings> {
+        self.trimmed().checked()
+    }
+
+    /// Without what editors and shells added around the values.
+    fn trimmed(&self) -> Self {
+        let mut config = self.clone();
+        for text in [
+            &mut config.app_id,
+            &mut config.client_id,
+            &mut config.badge_class,
+            &mut config.intent,
+        ] {
+            *text = trimmed(text).to_owned();
+        }
+        config.client_secret = Secret::new(trimmed(config.client_secret.expose()));
+        config
+    }
+
+    fn checked(&self) -> Result<Settings> {
         const COPY: &str = "copy it from the app's page in the Push console of developer.honor.com";
         let mut faults = Faults::new();
         let is_id = |text: &str| (1..=64).contains(&text.len()) && is_made_of(text, b"-_.");

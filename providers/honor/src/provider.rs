@@ -12,7 +12,7 @@ use push_http::{Client, HttpClient};
 use push_kit::{
     access::{AccessCache, AccessToken},
     health::health,
-    token::trimmed,
+    token,
     verdict::{unanswered, unsupported},
 };
 use serde_json::{Map, Value};
@@ -168,8 +168,9 @@ impl Provider for HonorProvider {
         }
     }
 
-    fn check_token(&self, _: Slot, token: &DeviceToken) -> Result<DeviceToken> {
-        trimmed(token)
+    /// Honor documents neither length nor alphabet of its tokens.
+    fn check_token(&self, _: Slot, text: &DeviceToken) -> Result<DeviceToken> {
+        token::opaque(text)
     }
 
     fn check_fields(&self, fields: &Map<String, Value>) -> Result<()> {

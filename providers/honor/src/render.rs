@@ -2,12 +2,13 @@
 use std::time::Duration;
 
 use push_core::{
-    Badge, Batch, Content, Notification, NotificationKind, TextLimits, TextUnit, Timestamp,
+    Badge, Batch, Content, Error, Notification, NotificationKind, TextLimits, TextUnit, Timestamp,
     Verdict,
     api::{DELIVERY_KEY, RECEIVER_KEY},
 };
 use push_kit::{
     collapse::collapse_word,
+    input::one_of,
     intent::IntentUri,
     overlay::{
         Field, Overlay,
@@ -79,13 +80,21 @@ const BADGE: &[Field] = &[
 
 /// Honor's two classes of notification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[serde(try_from = "String")]
 pub enum Importance {
     /// Marketing: two a day for a phone, five for apps of news.
     Low,
     /// Service and communication: no daily limit.
     #[default]
     Normal,
+}
+
+impl TryFrom<String> for Importance {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        one_of(&text, &[("NORMAL", Self::Normal), ("LOW", Self::Low)])
+    }
 }
 
 /// How all notifications of a credential look.

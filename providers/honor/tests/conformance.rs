@@ -136,7 +136,7 @@ push_testkit::provider_conformance! {
 
     token: "BAEAAAAAB.jhonor-token-000000",
     token_forms: [(" BAEAAAAAB.jhonor ", "BAEAAAAAB.jhonor")],
-    wrong_tokens: ["  "],
+    wrong_tokens: ["\"BAEAAAAAB.jhonor-token\"", "BAEAAAAAB.jhonor\\n"],
     shown: shown,
     max_badge: 99,
     overlay_root: "/android",

@@ -58,10 +58,16 @@ impl Answer {
     /// Reads an answer.
     pub(crate) fn read(response: &Response<Bytes>) -> Self {
         let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+        let code = text(&body["code"]);
+        let has_envelope = !body["msg"].is_null() || !body["requestId"].is_null();
         Self {
             status: response.status(),
             headers: response.headers().clone(),
-            code: text(&body["code"]),
+            code: if is_huaweis(&code, has_envelope) {
+                code
+            } else {
+                String::new()
+            },
             msg: match &body["msg"] {
                 // Documented as text that holds JSON; an object is accepted, too.
                 object @ Value::Object(_) => object.to_string(),
@@ -92,7 +98,7 @@ impl Answer {
             .copied()
             .chain(tokens.iter().map(|token| token.expose()))
             .collect();
-        if self.code == "80100000" {
+        if self.code == PARTIAL {
             return self.partial(tokens, &private);
         }
         if identifier(&self.code, &private).is_empty() {
@@ -153,6 +159,17 @@ impl Answer {
         }
     }
 }
+
+/// Whether `code` is one of Huawei's: a known one, or a number in Huawei's envelope of `code`, `msg` and `requestId`. Other
+/// servers answer in JSON with a `code`, too.
+fn is_huaweis(code: &str, has_envelope: bool) -> bool {
+    let is_number =
+        (5..=12).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit());
+    code == PARTIAL || known(code).is_some() || (is_number && has_envelope)
+}
+
+/// Part of the tokens failed.
+const PARTIAL: &str = "80100000";
 
 /// Every code that Huawei documents, and those seen in other people's code: what it means, also in words for an operator.
 const CODES: &[(&str, VerdictKind, &str)] = &[
@@ -365,6 +382,9 @@ mod tests {
                 "{}",
                 r#"{"code":{}}"#,
                 r#"{"code":"two words"}"#,
+                r#"{"code":"AccessDenied","msg":"blocked"}"#,
+                r#"{"code":403,"msg":"blocked","requestId":"r"}"#,
+                r#"{"code":"87654321","message":"blocked"}"#,
             ] {
                 assert_eq!(
                     kinds(&answer(status, body), &["a"]),

@@ -2,7 +2,7 @@
 use http::Uri;
 use push_core::{Error, ErrorKind, Result, Secret};
 use push_http::HttpConfig;
-use push_kit::{endpoint::Endpoint, faults::Faults, intent::IntentUri};
+use push_kit::{endpoint::Endpoint, faults::Faults, input::trimmed, intent::IntentUri};
 use serde::Deserialize;
 
 use crate::{
@@ -97,13 +97,40 @@ pub(crate) struct Settings {
 impl HuaweiConfig {
     /// Checks everything but `http` and reports all faults together.
     pub(crate) fn check(&self) -> Result<Settings> {
+        self.trimmed().checked()
+    }
+
+    /// Without what editors and shells added around the values.
+    fn trimmed(&self) -> Self {
+        let mut config = self.clone();
+        for text in [
+            &mut config.app_id,
+            &mut config.project_id,
+            &mut config.category,
+            &mut config.badge_class,
+            &mut config.action,
+            &mut config.channel_id,
+            &mut config.receipt_id,
+            &mut config.receipt_user,
+        ] {
+            *text = trimmed(text).to_owned();
+        }
+        config.app_secret = Secret::new(trimmed(config.app_secret.expose()));
+        config.receipt_key = config
+            .receipt_key
+            .map(|key| Secret::new(trimmed(key.expose())));
+        config
+    }
+
+    fn checked(&self) -> Result<Settings> {
         let mut faults = Faults::new();
         faults.check(is_id(&self.app_id), "app_id", NO_ID, CONSOLE);
         let secret = self.app_secret.expose();
+        faults.check(!secret.is_empty(), "app_secret", "is empty", CONSOLE);
         faults.check(
-            !secret.is_empty() && secret.trim() == secret,
+            !secret.contains(char::is_whitespace),
             "app_secret",
-            "is empty or has blanks around it",
+            "has blanks or line breaks inside",
             CONSOLE,
         );
         faults.check(
@@ -164,14 +191,14 @@ impl HuaweiConfig {
 
     fn signer(&self, faults: &mut Faults) -> Option<Signer> {
         let key = self.receipt_key.as_ref();
-        let has_key = key.is_some_and(|key| !key.expose().is_empty());
+        let key = key.filter(|key| !key.expose().is_empty());
         faults.check(
-            has_key != self.receipt_user.is_empty(),
+            key.is_some() != self.receipt_user.is_empty(),
             "receipt_key",
             "is set without `receipt_user`, or the other way round",
             "copy both from the receipt settings in AppGallery Connect, or leave both out",
         );
-        key.filter(|_| has_key).map(|key| Signer {
+        key.map(|key| Signer {
             user: self.receipt_user.clone(),
             key: key.clone(),
         })
@@ -183,7 +210,7 @@ impl HuaweiConfig {
                 "intent",
                 "is not set, and `action` is not set either: a click could not open the chat",
                 "set it to the URI of the activity that opens a chat, as in \
-                 \"intent://im/chat#Intent;scheme=push;component=com.example.im/.ChatActivity;end\"",
+                 \"intent://im/chat#Intent;scheme=push;launchFlags=0x4000000;component=com.example.im/.ChatActivity;end\"",
             ),
             (text, "") => {
                 let intent = faults.take("intent", intent(text))?;
@@ -266,7 +293,7 @@ mod tests {
             ("app_id", json!("1/../2")),
             ("app_id", json!("1".repeat(65))),
             ("app_secret", json!("")),
-            ("app_secret", json!("the-secret-of-a-test\n")),
+            ("app_secret", json!("the-secret-of-a-test and more")),
             ("project_id", json!("a b")),
             ("target_user_type", json!(2)),
             ("category", json!("im")),
@@ -296,6 +323,20 @@ mod tests {
             assert!(error.contains("provider/huawei"), "{key}: {error}");
             assert!(error.contains("; "), "{key} has no advice: {error}");
             assert!(!error.contains("the-secret-of-a-test"), "{key}: {error}");
+        }
+    }
+
+    #[test]
+    fn values_are_read_however_files_and_shells_changed_their_ends() {
+        for end in ["\n", "\r\n", "\\n", " "] {
+            let mut config = right();
+            config["category"] = json!("IM");
+            for key in ["app_id", "app_secret", "intent", "category"] {
+                let text = format!("\u{feff}{}{end}", config[key].as_str().expect("text"));
+                config[key] = json!(text);
+            }
+            let shown = build(&config).unwrap_or_else(|error| panic!("{end:?}: {error}"));
+            assert!(shown.contains("/v1/100000001/messages:send"), "{shown}");
         }
     }
 

@@ -12,7 +12,7 @@ use push_http::{Client, HttpClient, Protocols};
 use push_kit::{
     access::{AccessCache, AccessToken},
     health::health,
-    token::trimmed,
+    token,
     verdict::{unanswered, unsupported},
 };
 use serde_json::{Map, Value};
@@ -220,8 +220,9 @@ impl Provider for HuaweiProvider {
         health("the push service of Huawei", &verdict)
     }
 
-    fn check_token(&self, _slot: Slot, token: &DeviceToken) -> Result<DeviceToken> {
-        trimmed(token)
+    /// Huawei documents neither length nor alphabet of its tokens.
+    fn check_token(&self, _slot: Slot, text: &DeviceToken) -> Result<DeviceToken> {
+        token::opaque(text)
     }
 
     fn check_fields(&self, fields: &Map<String, Value>) -> Result<()> {

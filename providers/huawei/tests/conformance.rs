@@ -122,7 +122,7 @@ push_testkit::provider_conformance! {
 
     token: "IQAAAACy0000huawei-token-000000",
     token_forms: [("IQAAAACy0000 ", "IQAAAACy0000")],
-    wrong_tokens: ["    "],
+    wrong_tokens: ["\"IQAAAACy0000huawei-token\"", "IQAAAACy0000\\n"],
     shown: shown,
     max_badge: 99,
     overlay_root: "/android",

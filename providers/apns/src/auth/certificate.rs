@@ -10,7 +10,10 @@ use aws_lc_rs::{
 use p12_keystore::{Pkcs12Archive, error::Error as Pkcs12Error};
 use push_core::{Environment, Secret, Timestamp};
 use push_http::ClientCertificate;
-use push_kit::pem::{self, Der, PemFault};
+use push_kit::{
+    input,
+    pem::{self, Der, PemFault},
+};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 const UID: &str = "0.9.2342.19200300.100.1.1";
@@ -335,10 +338,12 @@ fn read_p12(text: &Secret, password: Option<&Secret>) -> Result<Parts, String> {
     if X509Certificate::from_der(file.expose()).is_ok() {
         return Err("comes without its private key: this is a .cer file; export the .p12 file from Keychain Access, from the entry that has a key below it".into());
     }
-    let password = password.map_or("", |password| without_line_break(password.expose()));
-    let archive =
-        Pkcs12Archive::from_pkcs12(file.expose(), password).map_err(|error| match error {
-            Pkcs12Error::MacError(_) if password.is_empty() => {
+    let passwords = match password {
+        Some(password) => input::passwords(password),
+        None => vec![Secret::new("")],
+    };
+    let archive = open_p12(&file, &passwords).map_err(|error| match error {
+            Pkcs12Error::MacError(_) if passwords.iter().all(|password| password.expose().is_empty()) => {
                 "needs the password that was chosen when the .p12 file was exported"
             }
             Pkcs12Error::MacError(_) => {
@@ -367,10 +372,19 @@ fn read_p12(text: &Secret, password: Option<&Secret>) -> Result<Parts, String> {
     Ok((chain, keys))
 }
 
-/// Removes the one line break with which editors and `echo` end a file.
-fn without_line_break(password: &str) -> &str {
-    let password = password.strip_suffix('\n').unwrap_or(password);
-    password.strip_suffix('\r').unwrap_or(password)
+/// Opens a `.p12` file with the first of `passwords` that fits.
+///
+/// # Errors
+/// Why it does not open with the last of them.
+fn open_p12(file: &Der, passwords: &[Secret]) -> Result<Pkcs12Archive, Pkcs12Error> {
+    let mut fault = Pkcs12Error::InvalidData;
+    for password in passwords {
+        match Pkcs12Archive::from_pkcs12(file.expose(), password.expose()) {
+            Ok(archive) => return Ok(archive),
+            Err(error) => fault = error,
+        }
+    }
+    Err(fault)
 }
 
 fn is_of_key(certificate: &[u8], public: &[u8]) -> bool {

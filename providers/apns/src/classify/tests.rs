@@ -274,6 +274,19 @@ fn a_success_without_apples_header_is_not_apples() {
 }
 
 #[test]
+fn a_reason_that_is_unknown_counts_only_with_apples_header() {
+    for status in [400, 403, 404, 410, 413, 421] {
+        let response = Response::builder()
+            .status(status)
+            .body(Bytes::from_static(br#"{"reason":"Blocked"}"#))
+            .unwrap();
+        let (verdict, _) = classify(&response, TopicOrigin::Credential, NOW);
+        assert_eq!(verdict.kind, VerdictKind::Unavailable(Scope::Credential));
+        assert_eq!(reason(status, "Blocked").0.kind, VerdictKind::TargetRefused);
+    }
+}
+
+#[test]
 fn an_invalid_provider_token_may_be_the_fault_of_the_clock() {
     let text = reason(403, "InvalidProviderToken").0.answer.text.clone();
     for word in ["`key_id`", "`team_id`", "revoked", "clock"] {

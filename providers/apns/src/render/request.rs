@@ -6,6 +6,8 @@ use push_core::{
     Content, DeviceToken, Error, ErrorKind, Notification, Priority, Result, Timestamp,
 };
 
+use push_kit::token::{self, trimmed};
+
 use super::{PushType, Refusal, VendorFields, fields::MAX_COLLAPSE_ID, payload::Payload};
 
 pub(crate) const APNS_ID: HeaderName = HeaderName::from_static("apns-id");
@@ -30,24 +32,26 @@ pub(crate) struct Path(pub(crate) PathAndQuery);
 impl Path {
     /// Returns the path for `token`, or `None` if it is not a token of Apple's.
     pub(crate) fn of(token: &DeviceToken) -> Option<Self> {
-        let token = canonical(token.expose()).ok()?;
+        let token = canonical(token).ok()?;
+        let token = token.expose();
         PathAndQuery::try_from(format!("/3/device/{token}"))
             .ok()
             .map(Self)
     }
 }
 
-/// Returns `token` in lower case, which is its canonical form: a hexadecimal number of a whole number of bytes.
+/// Returns `token` without blanks around it and in lower case, which is its canonical form: a hexadecimal number of a whole
+/// number of bytes.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`], in words about the form of `token`, without its content.
-pub(crate) fn canonical(token: &str) -> Result<String> {
+pub(crate) fn canonical(token: &DeviceToken) -> Result<DeviceToken> {
+    let token = trimmed(token)?;
+    let token = token.expose();
     let fault = if is_token(token) {
-        return Ok(token.to_ascii_lowercase());
-    } else if token.starts_with(['<', '{']) {
-        "is the description of a token, as a debugger or `print` shows it"
-    } else if token.contains(char::is_whitespace) {
-        "has blanks"
+        return DeviceToken::new(token.to_ascii_lowercase());
+    } else if let Some(fault) = token::fault(token) {
+        fault
     } else if !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         "has characters that are no hexadecimal digits"
     } else if token.len() > MAX_TOKEN {
@@ -57,7 +61,7 @@ pub(crate) fn canonical(token: &str) -> Result<String> {
     };
     Err(Error::new(
         ErrorKind::Invalid,
-        format!("the token {fault}, so it is not a token of APNs"),
+        format!("the device token {fault}, so it is not a token of APNs"),
     )
     .advise(
         "write each byte of the `Data` that iOS hands over as two hexadecimal digits, nothing in between",
@@ -231,14 +235,25 @@ mod tests {
     #[test]
     fn a_token_is_a_number_whose_letter_case_means_nothing() {
         let token = "4F1C0A9BE27D83365AD1908CFE74B2013C66D5EA918F47B0237AD4E6C15980FB";
-        assert_eq!(canonical(token).unwrap(), token.to_lowercase());
-        assert_eq!(canonical("0a").unwrap(), "0a");
-        assert_eq!(canonical(&"ab".repeat(100)).unwrap().len(), 200);
-        let path = Path::of(&DeviceToken::new(token).unwrap()).unwrap();
-        assert_eq!(
-            path.0.as_str(),
-            format!("/3/device/{}", token.to_lowercase())
-        );
+        let canonical = |text: &str| {
+            let token = canonical(&DeviceToken::new(text).unwrap()).unwrap();
+            token.expose().to_owned()
+        };
+        assert_eq!(canonical(token), token.to_lowercase());
+        assert_eq!(canonical(&format!("  {token} ")), token.to_lowercase());
+        assert_eq!(canonical("0a"), "0a");
+        assert_eq!(canonical(&"ab".repeat(100)).len(), 200);
+    }
+
+    #[test]
+    fn the_path_names_the_canonical_token_and_no_other_text() {
+        let path = |text: &str| Path::of(&DeviceToken::new(text).unwrap());
+        for text in ["0abc", "0ABC", " 0abc"] {
+            assert_eq!(path(text).unwrap().0.as_str(), "/3/device/0abc", "{text}");
+        }
+        for text in ["0abcd", "xyz1", "0a/bc1"] {
+            assert!(path(text).is_none(), "{text}");
+        }
     }
 
     #[test]
@@ -246,12 +261,13 @@ mod tests {
         for (token, words) in [
             (
                 "{length = 32, bytes = 0x4f1c0a9b e27d8336 5ad1908c fe74b201 ... c15980fb }",
-                "the description of a token",
+                "the description of an object",
             ),
             (
                 "<4f1c0a9b e27d8336 5ad1908c fe74b201 3c66d5ea 918f47b0 237ad4e6 c15980fb>",
-                "the description of a token",
+                "the description of an object",
             ),
+            ("(null)", "no token"),
             ("4f1c0a9b e27d8336", "has blanks"),
             (
                 "TxwKm+J9gzZa0ZCM/nSyATxm1eqRj0ewI3rU5sFZgPs=",
@@ -261,7 +277,7 @@ mod tests {
             ("4f1", "an odd number"),
             (&"ab".repeat(101), "longer than 200"),
         ] {
-            let error = canonical(token).unwrap_err();
+            let error = canonical(&DeviceToken::new(token).unwrap()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid);
             let text = error.to_string();
             assert!(text.contains(words), "{text}");

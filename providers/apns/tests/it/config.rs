@@ -305,12 +305,18 @@ fn a_key_that_is_cut_off_is_named_as_such() {
     assert!(text.contains("is not the text of a .p8 file"), "{text}");
 }
 
-/// `echo secret > password.txt` ends the file with a line break.
+/// `echo secret > password.txt` ends the file with a line break, and editors of Windows begin it with a byte order mark.
 #[test]
-fn a_line_break_at_the_end_of_a_password_is_ignored() {
+fn what_was_added_around_a_password_is_ignored() {
     for password in [
         text_fixture("p12-password.txt"),
         "secret\r\n".to_owned(),
+        "secret\n\n".to_owned(),
+        "\u{feff}secret".to_owned(),
+        "  secret ".to_owned(),
+        "secret\\n".to_owned(),
+        "secret\\\\r\\\\n".to_owned(),
+        "\"secret\"".to_owned(),
         "secret".to_owned(),
     ] {
         let provider = build(json!({ "certificate": fixture("push.p12"), "password": password }));
@@ -319,7 +325,7 @@ fn a_line_break_at_the_end_of_a_password_is_ignored() {
             Some("com.example.im")
         );
     }
-    let text = fault(&json!({ "certificate": fixture("push.p12"), "password": "secret\n\n" }));
+    let text = fault(&json!({ "certificate": fixture("push.p12"), "password": "se cret\n" }));
     assert!(text.contains("the password is not the one"), "{text}");
 }
 

@@ -40,7 +40,7 @@ push_testkit::provider_conformance! {
         sent.header("authorization").expect("a provider token").to_owned()
     }),
     token: TOKEN,
-    token_forms: [(TOKEN.to_uppercase(), TOKEN)],
+    token_forms: [(TOKEN.to_uppercase(), TOKEN), (format!("  {} ", TOKEN.to_uppercase()), TOKEN)],
     wrong_tokens: [
         "<00fc13ad ff785122 b4ad2880 9a342098>",
         "{length = 32, bytes = 0x4f1c0a9b e27d8336 5ad1908c fe74b201 ... c15980fb }",
@@ -88,6 +88,7 @@ push_testkit::provider_conformance! {
         json!({ "payload": { "receiver": "bob" } }),
         json!({ "payload": { "delivery": "x" } }),
     ],
+    status_is_final: true,
     ok: (200, "apns-id: eabeae54-14a8-11e5-b60b-1697f925ec7b", ""),
     partial: |all, dead| {
         if all.iter().any(|token| dead.contains(token)) {
@@ -128,6 +129,8 @@ push_testkit::provider_conformance! {
         (503, "", r#"{"reason":"Service Unavailable"}"#),
         (503, "", r#"{"reason":"Shutdown"}"#),
     ],
-    unknown: |status, code| Reply::new(status).json(json!({ "reason": code })),
+    unknown: |status, code| Reply::new(status)
+        .header("apns-id", "eabeae54-14a8-11e5-b60b-1697f925ec7b")
+        .json(json!({ "reason": code })),
     verify_accepted: [(400, r#"{"reason":"BadDeviceToken"}"#)],
 }

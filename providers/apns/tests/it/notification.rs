@@ -498,7 +498,7 @@ fn what_apple_would_refuse_is_refused_without_a_request() {
 }
 
 #[test]
-fn a_token_of_another_channel_is_quarantined_without_a_request() {
+fn what_is_no_token_is_quarantined_without_a_request() {
     block_on(async {
         let apple = Apple::start().await;
         let provider = apple.provider(Environment::Production);
@@ -506,7 +506,7 @@ fn a_token_of_another_channel_is_quarantined_without_a_request() {
             let verdict = send_sample(&provider, token).await;
             assert_eq!(
                 verdict.kind,
-                VerdictKind::TokenUnusable(TokenFault::App),
+                VerdictKind::TokenUnusable(TokenFault::Malformed),
                 "{token}"
             );
         }

@@ -146,7 +146,7 @@ fn every_device_of_a_batch_gets_its_own_outcome() {
                 VerdictKind::Unavailable(Scope::Credential),
                 VerdictKind::RateLimited(Scope::Token),
                 VerdictKind::Unknown,
-                VerdictKind::TokenUnusable(TokenFault::App),
+                VerdictKind::TokenUnusable(TokenFault::Malformed),
                 VerdictKind::Accepted,
             ]
         );
@@ -229,6 +229,22 @@ fn letter_case_does_not_make_another_token() {
     });
 }
 
+/// Registered before tokens were checked, or while the credential could not be used.
+#[test]
+fn what_is_no_token_is_quarantined_as_such_and_apple_is_not_asked() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let provider = apple.provider(Environment::Production);
+        let verdict = send_sample(&provider, "{length = 32, bytes = 0x4f1c0a9b }").await;
+        let kind = VerdictKind::TokenUnusable(TokenFault::Malformed);
+        assert_eq!(verdict.kind, kind, "{verdict:?}");
+        assert_eq!(verdict.answer.status, None);
+        assert!(verdict.answer.text.contains("was not asked"), "{verdict:?}");
+        assert!(!TokenFault::Malformed.accuses_credential());
+        assert_eq!(apple.service.counters().requests, 0);
+    });
+}
+
 #[test]
 fn the_description_of_a_token_is_refused_in_words_about_its_form() {
     block_on(async {
@@ -242,7 +258,7 @@ fn the_description_of_a_token_is_refused_in_words_about_its_form() {
             let error = provider.check_token(Slot::Alert, &token).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid);
             let text = error.to_string();
-            assert!(text.contains("is the description of a token"), "{text}");
+            assert!(text.contains("is the description of an object"), "{text}");
             for misleading in ["topic", "environment", "another app", "4f1c"] {
                 assert!(!text.contains(misleading), "{text}");
             }

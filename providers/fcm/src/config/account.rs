@@ -1,8 +1,11 @@
 //! The key file of a service account.
 use aws_lc_rs::signature::RsaKeyPair;
 use push_core::Secret;
-use push_kit::faults::Faults;
-use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
+use push_kit::{
+    faults::Faults,
+    input::{self, trimmed},
+    pem::{self, PemFault},
+};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
@@ -11,8 +14,7 @@ const ADVICE: &str = "use the key file as Google issued it: Firebase console > P
 
 /// A service account's key file, not checked yet. `Debug` shows nothing of it.
 ///
-/// Copies that editors, shells and secret stores changed are read, too: with a byte order mark, with line breaks of any kind in
-/// the key, and with the key's `\n` escaped twice or not at all.
+/// Copies that editors, shells and secret stores changed are read, too, as far as [`input::json`] and [`pem::private_key`] go.
 #[derive(Clone, Debug)]
 pub struct ServiceAccount(Secret);
 
@@ -24,7 +26,7 @@ impl ServiceAccount {
 
     /// Reads the fields that are needed, and adds every fault that there is.
     pub(crate) fn check(&self, faults: &mut Faults) -> Option<Account> {
-        let Some(map) = parse(self.0.expose()) else {
+        let Some(map) = input::json(self.0.expose()) else {
             faults.add("service_account", "is not the JSON of a key file", ADVICE);
             return None;
         };
@@ -41,8 +43,9 @@ impl ServiceAccount {
         let mut field = |name: &str| {
             let text = map.get(name).and_then(Value::as_str).unwrap_or_default();
             let key = format!("service_account.{name}");
-            faults.check(!text.trim().is_empty(), key, "is missing", ADVICE);
-            text.trim().to_owned()
+            let text = trimmed(text);
+            faults.check(!text.is_empty(), key, "is missing", ADVICE);
+            text.to_owned()
         };
         let account = (
             field("project_id"),
@@ -50,16 +53,17 @@ impl ServiceAccount {
             field("client_email"),
             field("token_uri"),
         );
-        let pem = Secret::new(unescaped(&field("private_key")));
-        let key = signing_key(&pem);
-        if !pem.expose().is_empty() {
-            faults.check(
-                key.is_some(),
-                "service_account.private_key",
-                "is not an RSA key in PKCS #8 PEM",
-                ADVICE,
-            );
-        }
+        let pem = Secret::new(field("private_key"));
+        let key = match pem.expose() {
+            "" => None,
+            text => match signing_key(text) {
+                Ok(key) => Some(key),
+                Err(what) => {
+                    faults.add("service_account.private_key", what, ADVICE);
+                    None
+                }
+            },
+        };
         let (project_id, private_key_id, client_email, token_uri) = account;
         if !project_id.is_empty() {
             faults.check(
@@ -89,39 +93,20 @@ pub(crate) struct Account {
     pub(crate) key: RsaKeyPair,
 }
 
-fn parse(text: &str) -> Option<Map<String, Value>> {
-    let text = text.trim_start_matches('\u{feff}').trim();
-    let json = serde_json::from_str(text).or_else(|_| serde_json::from_str(&with_escapes(text)));
-    match json {
-        Ok(Value::Object(map)) => Some(map),
-        _ => None,
-    }
-}
-
-/// Escapes line breaks inside of strings: TOML and shells turn the `\n` of the key into real ones, which JSON forbids.
-fn with_escapes(text: &str) -> String {
-    let (mut in_string, mut escaped) = (false, false);
-    let mut out = String::with_capacity(text.len() + 64);
-    for character in text.chars() {
-        match character {
-            '\n' if in_string => out.push_str("\\n"),
-            '\r' if in_string => {}
-            other => out.push(other),
-        }
-        in_string ^= character == '"' && !escaped;
-        escaped = character == '\\' && !escaped;
-    }
-    out
-}
-
-/// Undoes a second escaping of the line breaks in a key.
-fn unescaped(pem: &str) -> String {
-    pem.replace("\\r", "").replace("\\n", "\n")
-}
-
-fn signing_key(pem: &Secret) -> Option<RsaKeyPair> {
-    let der = PrivatePkcs8KeyDer::from_pem_slice(pem.expose().as_bytes()).ok()?;
-    RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).ok()
+/// Reads the RSA key in `text`.
+///
+/// # Errors
+/// What is wrong with it, as the end of the sentence "the key …".
+fn signing_key(text: &str) -> Result<RsaKeyPair, &'static str> {
+    let der = pem::private_key(text).map_err(|fault| match fault {
+        PemFault::Unfinished => "is cut off: the line END PRIVATE KEY is missing",
+        PemFault::Damaged => "is damaged: the text between BEGIN and END is not base64",
+        PemFault::Encrypted => "is encrypted",
+        _ => "is not an RSA key in PEM: there is no BEGIN PRIVATE KEY",
+    })?;
+    RsaKeyPair::from_pkcs8(der.expose())
+        .or_else(|_| RsaKeyPair::from_der(der.expose()))
+        .map_err(|_| "is not an RSA key of at least 2048 bits")
 }
 
 /// Whether `id` is an id or number of a project, perhaps with a domain in front, as in `example.com:chat`.
@@ -181,16 +166,44 @@ mod tests {
     #[test]
     fn a_key_file_is_read_however_editors_and_shells_changed_its_line_breaks() {
         let file = file();
+        let pretty = serde_json::from_str::<Value>(&file).expect("JSON");
+        let pretty = serde_json::to_string_pretty(&pretty).expect("JSON");
         for text in [
             file.clone(),
             format!("\u{feff}{file}\r\n"),
             file.replace(",\"", ",\r\n\""),
             file.replace("\\n", "\\r\\n"),
             file.replace("\\n", "\\\\n"),
+            file.replace("\\n", "\\\\\\\\n"),
             file.replace("\\n", "\n"),
             file.replace("\\n", "\r\n"),
+            file.replace("\\n", " "),
+            file.replace("\\n", ""),
+            file.replace("\\n", "\\n    "),
+            pretty.replace('\n', " "),
+            pretty.replace('\n', "\\n"),
+            Value::from(pretty.clone()).to_string(),
+            file.replace('\\', "\\\\").replace('"', "\\\""),
         ] {
-            assert_eq!(faults(&text), "");
+            assert_eq!(faults(&text), "", "{}", &text[..60]);
+        }
+    }
+
+    #[test]
+    fn a_damaged_key_is_named_as_what_it_is() {
+        let file = file();
+        for (text, words) in [
+            (file.replace("-----END PRIVATE KEY-----", ""), "cut off"),
+            (file.replace("MIIE", "M!IE"), "not base64"),
+            (
+                file.replace("BEGIN PRIVATE", "BEGIN ENCRYPTED PRIVATE"),
+                "encrypted",
+            ),
+            (file.replace("MIIE", ""), "not an RSA key"),
+        ] {
+            let error = faults(&text);
+            assert!(error.contains("service_account.private_key: "), "{error}");
+            assert!(error.contains(words), "{error}");
         }
     }
 

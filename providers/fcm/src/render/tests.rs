@@ -74,8 +74,74 @@ fn a_chat_message_becomes_a_notification_with_its_click_data() {
                     "tag": "conv-42",
                 },
             },
+            "apns": {"payload": {"aps": {"badge": 3}}},
         }})
     );
+}
+
+/// Android has no push that only sets a number: it would show an empty notification.
+#[test]
+fn a_number_alone_is_for_iphones_and_shows_nothing_anywhere() {
+    let notification = |vendor: Value| Notification {
+        ext: sample::EXT.into(),
+        priority: Priority::High,
+        vendor: vendor.as_object().unwrap().clone(),
+        ..Notification::default()
+    };
+    let style = Style {
+        channel_id: "im".into(),
+        click_action: "OPEN_CHAT".into(),
+    };
+    let aps = json!({
+        "headers": {"apns-priority": "5", "apns-push-type": "alert"},
+        "payload": {"aps": {"badge": 0}},
+    });
+    for vendor in [
+        json!({}),
+        json!({"android": {"notification": {"color": "#ff0000"}}}),
+    ] {
+        let json = body(notification(vendor), Badge::Set(0), &style).unwrap();
+        assert_eq!(
+            json,
+            json!({"message": {
+                "token": "dJ7x:APA91b", "android": {"priority": "NORMAL"}, "apns": aps,
+            }})
+        );
+    }
+    let keyed = json!({"android": {"notification": {"body_loc_key": "NEW"}}});
+    let json = body(notification(keyed), Badge::Set(2), &style).unwrap();
+    let shown = &json["message"]["android"]["notification"];
+    assert_eq!(shown["notification_count"], 2);
+    assert_eq!(json["message"]["data"]["ext"], sample::EXT);
+}
+
+#[test]
+fn what_only_wakes_the_app_has_the_headers_that_apple_asks_for() {
+    let woken = |badge| {
+        let notification = Notification {
+            kind: NotificationKind::Background,
+            ..sample::notification()
+        };
+        body(notification, badge, &Style::default()).unwrap()["message"]["apns"].clone()
+    };
+    assert_eq!(
+        woken(Badge::Leave),
+        json!({
+            "headers": {"apns-priority": "5", "apns-push-type": "background"},
+            "payload": {"aps": {"content-available": 1}},
+        })
+    );
+    assert_eq!(
+        woken(Badge::Set(4)),
+        json!({
+            "headers": {"apns-priority": "5", "apns-push-type": "alert"},
+            "payload": {"aps": {"badge": 4, "content-available": 1}},
+        })
+    );
+    let own = with_vendor(json!({"apns": {"payload": {"aps": {"badge": 9, "sound": "a.caf"}}}}));
+    let json = body(own, Badge::Set(3), &Style::default()).unwrap();
+    let aps = &json["message"]["apns"]["payload"]["aps"];
+    assert_eq!(*aps, json!({"badge": 9, "sound": "a.caf"}));
 }
 
 #[test]
@@ -107,7 +173,7 @@ fn a_message_without_a_collapse_key_has_a_tag_of_its_own() {
         ..sample::notification()
     });
     let rendered = Rendered::new(&content, &Style::default(), sample::NOW).unwrap();
-    let android = &rendered.0["android"];
+    let android = &rendered.message["android"];
     assert_eq!(
         android["collapse_key"],
         Value::Null,

@@ -66,8 +66,9 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Unregistered::Refused`] with `certificate-unknown`, `channel-mismatch` or `slot-unsupported`;
-    /// [`Unregistered::Malformed`] if the text cannot be a token of the channel. A token of another
-    /// environment than its certificate's is registered with a warning (S57): the certificate may be the wrong one of the two.
+    /// [`Unregistered::Malformed`] if the text cannot be a token of the channel; [`ErrorKind::Unavailable`] if the credential
+    /// cannot be used, so that nothing says what a token's canonical form is. A token of another environment than its
+    /// certificate's is registered with a warning (S57): the certificate may be the wrong one of the two.
     pub async fn register(
         &self,
         app: &AppId,
@@ -183,12 +184,22 @@ impl Inner {
             }
         };
         // After the credential is known to be of the token's vendor: another's would find fault with its form.
-        if let Ok(loaded) = self.services.vault.load(&credential).await? {
-            registration.token = loaded
-                .provider
-                .check_token(slot, &registration.token)
-                .map_err(Unregistered::Malformed)?;
-        }
+        let loaded = match self.services.vault.load(&credential).await? {
+            Ok(loaded) => loaded,
+            // A token in another spelling would become a second token, perhaps of another user. The phone tries again.
+            Err(unusable) => {
+                let what = format!(
+                    "the token cannot be checked, because the credential of certificate {} cannot be used: {}",
+                    credential.certificate, unusable.reason.text
+                );
+                let error = Error::new(ErrorKind::Unavailable, what);
+                return Err(error.advise(unusable.reason.advice).into());
+            }
+        };
+        registration.token = loaded
+            .provider
+            .check_token(slot, &registration.token)
+            .map_err(Unregistered::Malformed)?;
         let registered = self
             .services
             .store

@@ -3,7 +3,7 @@ mod support;
 
 use std::sync::{Arc, atomic::Ordering};
 
-use push_core::{Gateway as _, VendorAnswer, Verdict, VerdictKind};
+use push_core::{Gateway as _, RegistrationStore as _, Slot, VendorAnswer, Verdict, VerdictKind};
 use serde_json::json;
 use support::*;
 use tokio::sync::Notify;
@@ -143,6 +143,22 @@ async fn a_credential_whose_provider_is_not_compiled_in_is_reported() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("provider-scripted"), "{error}");
+    // Without the provider nothing says what form its tokens have: the phone tries again later.
+    let (phone, body) = (device("erin-phone"), registration("ERIN", certificate));
+    let error = bare
+        .register(&app(), &user("erin"), &phone, Slot::Alert, body)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("cannot be checked"), "{error}");
+    let found = world
+        .store
+        .receivers(&app(), &[user("erin")])
+        .await
+        .unwrap();
+    assert!(
+        found.iter().all(|receiver| receiver.devices.is_empty()),
+        "{found:?}"
+    );
 
     // With another master key, the credential says so too.
     let other = push_core::Secret::new("02".repeat(32));

@@ -508,7 +508,16 @@ fn push<'a>(
     Ok(Push {
         to,
         certificate,
-        badge: prepared.badge.filter(|_| kind == NotificationKind::Alert),
+        badge: prepared.badge.filter(|_| match kind {
+            NotificationKind::Alert => true,
+            // What wakes the app counts nothing, but a number that the sender gives is set.
+            NotificationKind::Background => prepared
+                .message
+                .push
+                .as_ref()
+                .is_some_and(|push| push.badge_set.is_some() || push.badge_add.is_some()),
+            _ => false,
+        }),
         kind,
         expires_at,
     })

@@ -93,6 +93,21 @@ fn apples_settings_reach_the_notification() {
 }
 
 #[test]
+fn a_push_that_only_wakes_the_app_sets_a_number_that_the_sender_gives() {
+    let background = |json: serde_json::Value| {
+        let mut push = json!({ "background": true });
+        push.as_object_mut()
+            .expect("an object")
+            .extend(json.as_object().expect("an object").clone());
+        pushed_json(push)
+    };
+    let set = background(json!({ "badge_set": 0 }));
+    assert_eq!(sent(&set).kind, NotificationKind::Background);
+    assert_eq!(badge(&set), Ok(Badge::Set(0)));
+    assert_eq!(badge(&background(json!({}))), Ok(Badge::Leave));
+}
+
+#[test]
 fn the_time_to_live_is_never_zero_by_accident_and_never_beyond_the_vendors() {
     let ends = |ttl, sent_at| {
         let mut it = pushed(OfflinePushInfo {

@@ -23,6 +23,7 @@ pub(super) fn reason_of(verdict: &Verdict) -> Reason {
         VerdictKind::TokenUnusable(TokenFault::App) => reasons::TOKEN_OF_ANOTHER_APP,
         VerdictKind::TokenUnusable(TokenFault::Muted) => reasons::TOKEN_MUTED,
         VerdictKind::TokenUnusable(TokenFault::NotATester) => reasons::TOKEN_NOT_A_TESTER,
+        VerdictKind::TokenUnusable(TokenFault::Malformed) => reasons::TOKEN_MALFORMED,
         VerdictKind::TokenUnusable(_) => reasons::TOKEN_INACTIVE,
         VerdictKind::TargetRefused => reasons::TARGET_REFUSED,
         VerdictKind::CredentialRefused => reasons::CREDENTIAL_REFUSED,

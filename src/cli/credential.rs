@@ -59,7 +59,7 @@ pub(crate) struct Content {
     /// A key of the provider's configuration, as in --set topic=com.example.im
     #[arg(long = "set", value_name = "KEY=VALUE")]
     values: Vec<String>,
-    /// A key whose value is in a file, as in --file key=AuthKey.p8; bytes that are no text become base64
+    /// A key whose value is in a file, as in --file key=AuthKey.p8. A line break at its end is left out; bytes that are no text become base64
     #[arg(long = "file", value_name = "KEY=FILE")]
     files: Vec<String>,
     /// A name for people

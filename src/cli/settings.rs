@@ -8,7 +8,6 @@ use std::{
     sync::Arc,
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use config::{Config, Environment, File, FileFormat, Map, Value, ValueKind};
 use offline_push::{
     BuildContext, Clock, Error, ErrorKind, IngressKind, QueueKind, RawConfig, Registry, Result,
@@ -18,6 +17,7 @@ use offline_push::{
         http::{HttpSettings, router},
     },
 };
+use push_kit::input::of_file;
 
 /// The largest file that a `_file` key may name, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -314,8 +314,8 @@ impl Reader {
         })
     }
 
-    /// Replaces every `x_file = "path"` by `x = "what is in the file"`, so that no plugin reads a file. Bytes that are
-    /// not text become base64. Relative paths start at the folder of the configuration.
+    /// Replaces every `x_file = "path"` by `x = "what is in the file"`, without byte order mark and final line break, so that
+    /// no plugin reads a file. Bytes that are not text become base64. Relative paths start at the folder of the configuration.
     fn resolve_files(&mut self, table: &mut Map<String, Value>, place: &str) {
         for key in table.keys().cloned().collect::<Vec<_>>() {
             let here = if place.is_empty() {
@@ -361,15 +361,14 @@ impl Reader {
             .into_string()
             .map_err(|_| Error::new(ErrorKind::Config, "is not the name of a file"))?;
         let text = read_text(&self.folder.join(name))?;
-        // Editors and `openssl` end a file with a line break that belongs to no key.
-        Ok(Value::new(
-            origin.as_ref(),
-            text.trim_end_matches(['\r', '\n']),
-        ))
+        Ok(Value::new(origin.as_ref(), text))
     }
 }
 
-/// What a file holds: its text, or base64 of its bytes if they are no text.
+/// Returns the content of a file as the value of a key, as [`of_file`] reads it.
+///
+/// # Errors
+/// The file cannot be read, or is larger than [`MAX_FILE`].
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     let unreadable = |source: std::io::Error| {
         Error::new(
@@ -389,6 +388,5 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
             ),
         ));
     }
-    let bytes = fs::read(path).map_err(unreadable)?;
-    Ok(String::from_utf8(bytes).unwrap_or_else(|it| STANDARD.encode(it.into_bytes())))
+    fs::read(path).map(of_file).map_err(unreadable)
 }

@@ -125,6 +125,26 @@ impl Caller {
             .await
     }
 
+    /// Registers a token for the alert slot of `device` with a new ticket of `user`, as a phone does.
+    pub(crate) async fn register(
+        &self,
+        user: &str,
+        device: &str,
+        body: &Value,
+    ) -> (StatusCode, Value) {
+        let ticket = self.post("/v1/tickets", &json!({"user": user})).await;
+        let ticket = ticket["ticket"].as_str().expect("a ticket").to_owned();
+        let path = format!("/v1/devices/{device}/registrations/alert");
+        self.call(Method::PUT, &path, &ticket, body).await
+    }
+
+    /// Reports that the app on `device` is in background.
+    pub(crate) async fn background(&self, user: &str, device: &str) {
+        let change = json!({"user": user, "device": device, "presence": "background"});
+        self.post("/v1/presence", &json!({"changes": [change]}))
+            .await;
+    }
+
     pub(crate) async fn upload(&self, provider: &str, config: &Value) -> i64 {
         let body = json!({"provider": provider, "config": config});
         let answer = self.post("/v1/credentials", &body).await;

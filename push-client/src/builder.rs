@@ -1,4 +1,4 @@
-//! Putting a client together, and checking it before it starts.
+//! Builds a client and checks its configuration before it starts.
 use std::sync::Arc;
 
 use push_core::{
@@ -15,16 +15,16 @@ use crate::{
 };
 
 impl PushClient {
-    /// A client from explicit parts: for static libraries, where nothing is linked by itself, and for tests.
+    /// Returns a builder without linked parts: for tests, and for static libraries, in which the linker keeps no hook.
     pub fn builder(phone: Arc<dyn Phone>, gateway: Arc<dyn GatewayApi>) -> Builder {
         Builder::new(phone, gateway)
     }
 
-    /// A client from what the linker kept: the `certificate_id!`s, `route_handler!`s and `interceptor!`s of the app, and the
+    /// Returns a builder with the linked parts: the `certificate_id!`s, `route_handler!`s and `interceptor!`s of the app, and the
     /// login bridges of `builtin` (the facade's `BUILTIN` table, or `&[]`) and of `register_plugin!`. More can be added.
     ///
     /// # Errors
-    /// If a certificate id is not a number that a credential has, or two things share a name.
+    /// If a certificate id is not a number that a credential has, or two parts share a name.
     pub fn linked(
         phone: Arc<dyn Phone>,
         gateway: Arc<dyn GatewayApi>,
@@ -34,7 +34,7 @@ impl PushClient {
     }
 }
 
-/// The parts of a client. [`Builder::start`] says what is missing, and what to write where.
+/// The parts of a client. [`Builder::start`] reports what is missing and how to add it.
 #[must_use = "a client does nothing until it is started"]
 #[derive(Debug)]
 pub struct Builder {
@@ -72,10 +72,10 @@ impl Builder {
         }
     }
 
-    /// Adds what the linker kept, as [`PushClient::linked`] does. Call it after [`Builder::clock`].
+    /// Adds the linked parts, as [`PushClient::linked`] does. Call it after [`Builder::clock`].
     ///
     /// # Errors
-    /// As there.
+    /// The errors of [`PushClient::linked`].
     pub fn linked(mut self, builtin: &[AnyDescriptor]) -> Result<Self> {
         self.certificates = CertificateIds::linked()?;
         for hook in linked_route_handlers()? {
@@ -88,8 +88,8 @@ impl Builder {
         let context = BuildContext::new(Arc::clone(&self.clock));
         let bridges: Vec<&'static str> = registry
             .iter()
-            .filter(|it| it.kind() == <LoginKind as push_core::Kind>::LABEL)
-            .map(|it| it.name())
+            .filter(|plugin| plugin.kind() == <LoginKind as push_core::Kind>::LABEL)
+            .map(|plugin| plugin.name())
             .collect();
         for name in bridges {
             let bridge = registry.build::<LoginKind>(name, RawConfig::empty(), &context)?;
@@ -98,7 +98,7 @@ impl Builder {
         Ok(self)
     }
 
-    /// The certificate ids of this build of the app.
+    /// Sets the certificate ids of this build of the app.
     pub fn certificates(mut self, certificates: CertificateIds) -> Self {
         self.certificates = certificates;
         self
@@ -109,7 +109,7 @@ impl Builder {
         self.route_in_order(name, 0, Arc::new(handler))
     }
 
-    /// Adds a route handler. Those with a lower order are asked first, then by name.
+    /// Adds a route handler. Handlers are called by ascending order, then by name.
     pub fn route_in_order(
         mut self,
         name: impl Into<String>,
@@ -119,7 +119,7 @@ impl Builder {
         self.routes.push(Named {
             name: name.into(),
             order,
-            it: handler,
+            hook: handler,
         });
         self
     }
@@ -129,7 +129,7 @@ impl Builder {
         self.interceptor_in_order(name, 0, Arc::new(interceptor))
     }
 
-    /// Adds an interceptor. Those with a lower order are asked first, then by name.
+    /// Adds an interceptor. Interceptors are called by ascending order, then by name.
     pub fn interceptor_in_order(
         mut self,
         name: impl Into<String>,
@@ -139,75 +139,75 @@ impl Builder {
         self.interceptors.push(Named {
             name: name.into(),
             order,
-            it: interceptor,
+            hook: interceptor,
         });
         self
     }
 
-    /// Adds a login bridge. Several may be at work at once (S45).
+    /// Adds a login bridge. Several may run at once (S45).
     pub fn bridge(mut self, name: impl Into<String>, bridge: Arc<dyn LoginBridge>) -> Self {
         self.bridges.push((name.into(), bridge));
         self
     }
 
-    /// Does without a login bridge: the app calls [`PushClient::session`] itself.
+    /// Allows a client without a login bridge: the app calls [`PushClient::session`] itself.
     pub fn without_bridge(mut self) -> Self {
         self.needs_bridge = false;
         self
     }
 
-    /// Where to keep what must survive a restart, usually a [`FileState`](crate::FileState).
+    /// Sets the store of the state that survives a restart, usually a [`FileState`](crate::FileState).
     pub fn state(mut self, store: impl StateStore) -> Self {
         self.store = Some(Arc::new(store));
         self
     }
 
-    /// Where to keep what must survive a restart; the storage may be shared.
+    /// As [`Builder::state`], with a store that other code also holds.
     pub fn shared_state(mut self, store: Arc<dyn StateStore>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// Where time comes from. [`SystemClock`] by default.
+    /// Sets the clock. Default: [`SystemClock`].
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Times and limits.
+    /// Sets times and limits.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// The device's id, for an app that has one already. Otherwise one is made at the first start and kept.
+    /// Sets the device's id, for an app that has one already. By default the first start generates one and stores it.
     pub fn device(mut self, device: DeviceId) -> Self {
         self.device = Some(device);
         self
     }
 
-    /// The place where the operating system's callbacks are shared: the client installs itself there.
+    /// Sets the hooks that share the operating system's callbacks. The client installs its observer there.
     pub fn hooks(mut self, hooks: Arc<HostHooks>) -> Self {
         self.hooks = Some(hooks);
         self
     }
 
-    /// The folder that the app shares with its notification service extension, which must exist: on iOS that of an app group.
-    /// The client leaves there what a [`NotificationExtension`](crate::NotificationExtension) needs, readable by the app's user
-    /// alone, and sends the receipts that the extension could not. On iOS, keep the folder's data protection at "until first user
-    /// authentication", the default: pushes also come while the phone is locked.
+    /// Sets the folder that the app shares with its notification service extension: on iOS that of an app group. It must exist.
+    /// The client stores there what a [`NotificationExtension`](crate::NotificationExtension) needs, readable only by the app's
+    /// user, and sends the receipts that the extension could not send. On iOS, keep the folder's data protection at "until first
+    /// user authentication", the default, because pushes also arrive while the phone is locked.
     pub fn extension_folder(mut self, path: impl Into<std::path::PathBuf>) -> Self {
         self.folder = Some(SharedFolder::new(path));
         self
     }
 
-    /// Checks everything and starts. Nothing is asked of the platform before the first login (S36); only what an earlier run
-    /// had still to tell the gateway is told.
+    /// Checks the configuration and starts the client. The client requests nothing from the platform before the first login
+    /// (S36). It sends the requests and receipts that an earlier run could not send.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`], saying what to write where: a certificate id is missing (S51), a name is used twice, there is no
-    /// login bridge or no place for the state, this is not inside a tokio runtime. [`ErrorKind::Conflict`] if a newer version
-    /// of the app wrote the state.
+    /// [`ErrorKind::Config`] if a certificate id is missing (S51), a name is used twice, there is no login bridge or no state
+    /// store, or the call is not inside a tokio runtime; the text says what to add. [`ErrorKind::Conflict`] if a newer version of
+    /// the app wrote the state.
     pub async fn start(self) -> Result<PushClient> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
             missing(
@@ -222,14 +222,14 @@ impl Builder {
         }
         if self.needs_bridge && self.bridges.is_empty() {
             return Err(missing(
-                "there is no login bridge, so nobody would ever be logged in",
-                "enable the feature `login-auto` or `login-manual`; in a static library pass one with .bridge(\"auto\", …); or say \
-                 .without_bridge() and call session()",
+                "there is no login bridge, so no login would reach the client",
+                "enable the feature `login-auto` or `login-manual`; in a static library pass one with .bridge(\"auto\", …); or call \
+                 .without_bridge() and use session()",
             ));
         }
         let store = self.store.ok_or_else(|| {
             missing(
-                "there is no place for the client's state, so every start would be that of a new device",
+                "there is no store for the client's state, so every start would register a new device",
                 "pass .state(FileState::new(path)) with a path in the app's private folder",
             )
         })?;
@@ -261,7 +261,7 @@ impl Builder {
         if let Some(device) = self.device
             && device != state.device
         {
-            // What was confirmed was confirmed for another device.
+            // The confirmed registrations are those of another device.
             state.device = device;
             state.bindings.clear();
             state.receipt_key = None;
@@ -289,7 +289,7 @@ impl Builder {
         }
         let client = PushClient::run(Arc::clone(&shared), self.bridges);
         if let Some(lost) = lost {
-            shared.tell(Event::StateLost(lost));
+            shared.emit(Event::StateLost(lost));
         }
         if opens_nothing {
             let error = missing(
@@ -297,7 +297,7 @@ impl Builder {
                 "write route_handler!(\"chat\", OpenChat) beside the handler, or pass \
                  .route(\"chat\", Navigate::new(|user, group| …)); in a static library only the latter is kept",
             );
-            shared.tell(Event::StartedWithout(Arc::new(error)));
+            shared.emit(Event::StartedWithout(Arc::new(error)));
         }
         if let Some(hooks) = self.hooks {
             hooks.install(client.observer());
@@ -318,9 +318,9 @@ fn new_device() -> Result<DeviceId> {
 
 fn sorted<T: ?Sized>(mut all: Vec<Named<T>>, what: &str) -> Result<Vec<Named<T>>> {
     all.sort_by(|a, b| (a.order, &a.name).cmp(&(b.order, &b.name)));
-    let mut names: Vec<&str> = all.iter().map(|it| it.name.as_str()).collect();
+    let mut names: Vec<&str> = all.iter().map(|named| named.name.as_str()).collect();
     names.sort_unstable();
-    if let Some(twice) = names.windows(2).find(|it| it[0] == it[1]) {
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(Error::new(
             ErrorKind::Config,
             format!("two {what} are called `{}`", twice[0]),

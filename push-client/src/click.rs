@@ -1,4 +1,4 @@
-//! Telling clicks apart.
+//! Recognizes repeated clicks.
 use std::{
     collections::VecDeque,
     hash::{DefaultHasher, Hasher},
@@ -12,25 +12,25 @@ use push_core::{
 };
 use serde_json::Value;
 
-/// The door through which a click came.
+/// The way in which the operating system reported a click.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Door {
-    /// The app was started by it: launch options, the first intent.
+    /// The click started the app: launch options, the first intent.
     Launch,
-    /// The operating system called back: a notification-center response.
+    /// The operating system called a delegate: a notification-center response.
     Response,
-    /// The running app was brought forward by it: a new intent.
+    /// The click brought the running app to the foreground: a new intent.
     Warm,
 }
 
-/// The delivery that `payload` belongs to, if it says so: the key `delivery` at the top level, or in the string `ext` where a
-/// vendor hands over nothing else.
+/// Returns the delivery that `payload` names: the key `delivery` at the top level, or in the string `ext` for a vendor that
+/// delivers only that string.
 pub fn delivery_of(payload: &Payload) -> Option<DeliveryId> {
     text_of(payload, DELIVERY_KEY)?.parse().ok()
 }
 
-/// The user that `payload` is for, if it says so: the key `receiver`, in the same places as that of the delivery. A click on it
-/// never opens in another account's session.
+/// Returns the user that `payload` names: the key `receiver`, in the same places as `delivery`. A click on it never opens in
+/// another account's session.
 pub(crate) fn receiver_of(payload: &Payload) -> Option<UserId> {
     UserId::new(text_of(payload, RECEIVER_KEY)?).ok()
 }
@@ -48,14 +48,15 @@ fn text_of(payload: &Payload, key: &str) -> Option<String> {
     Some(ext.get(key)?.as_str()?.to_owned())
 }
 
-/// How many clicks are remembered.
+/// The number of clicks that are remembered.
 const REMEMBERED: usize = 64;
 
-/// The clicks of the recent past, so that the same one seen again goes nowhere (S32).
+/// The recent clicks, so that a repeated report of one is ignored (S32).
 ///
-/// A click with a delivery id is remembered as long as there is room, also over a restart: Android hands the first intent over
-/// again when the app is opened from the list of recent apps. A click without one is only known by what it says, and two
-/// messages may say the same: it counts as the same click only if another door tells it, once, and soon.
+/// A click with a delivery id is remembered until [`REMEMBERED`] others have followed, also over a restart: Android delivers the
+/// first intent again when the app is opened from the list of recent apps. A click without one is recognized only by its
+/// content, and two messages may have the same content: it counts as the same click only if another door reports it, once, and
+/// within [`Settings::same_click_within`](crate::Settings::same_click_within).
 #[derive(Debug, Default)]
 pub(crate) struct ClickMemory {
     deliveries: VecDeque<DeliveryId>,
@@ -72,8 +73,8 @@ struct Seen {
 impl ClickMemory {
     pub(crate) fn with(deliveries: impl IntoIterator<Item = DeliveryId>) -> Self {
         let mut memory = Self::default();
-        for it in deliveries {
-            memory.remember(it);
+        for delivery in deliveries {
+            memory.remember(delivery);
         }
         memory
     }
@@ -82,7 +83,7 @@ impl ClickMemory {
         self.deliveries.iter().copied()
     }
 
-    /// Whether this click has been seen before; remembers it.
+    /// Returns `true` if this click was reported before, and remembers it.
     pub(crate) fn is_known(
         &mut self,
         payload: &Payload,
@@ -97,12 +98,12 @@ impl ClickMemory {
             }
             return known;
         }
-        self.texts.retain(|it| now.since(it.at) <= within);
+        self.texts.retain(|seen| now.since(seen.at) <= within);
         let text = hash(payload);
         let same = self
             .texts
             .iter_mut()
-            .find(|it| it.text == text && !it.doors.contains(&door));
+            .find(|seen| seen.text == text && !seen.doors.contains(&door));
         if let Some(same) = same {
             same.doors.push(door);
             return true;
@@ -129,7 +130,7 @@ impl ClickMemory {
 fn hash(payload: &Payload) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(payload.shape().name().as_bytes());
-    // Members are sorted, so the same content has the same text.
+    // The members are sorted, so equal contents have equal texts.
     hasher.write(
         serde_json::to_string(payload.raw())
             .unwrap_or_default()
@@ -197,7 +198,7 @@ mod tests {
 
     // S32
     #[test]
-    fn without_an_id_the_same_text_is_the_same_click_only_at_another_door_once_and_soon() {
+    fn without_an_id_a_click_is_repeated_only_by_another_door_once_and_in_time() {
         let mut memory = ClickMemory::default();
         let hello = Payload::apns(json!({"ext": "hello"}));
         let mut known = |door, seconds| memory.is_known(&hello, door, at(seconds), WITHIN);

@@ -1,4 +1,4 @@
-//! The facade: what an app calls.
+//! The client's public interface.
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use push_core::{
@@ -14,13 +14,13 @@ use crate::{
     session::ClientSession, shared::Shared,
 };
 
-/// How long a bridge may take to return when the client closes.
+/// The time that a bridge has to return after the client has closed.
 const BRIDGE_GRACE: Duration = Duration::from_secs(2);
 
-/// The app half: registers this device with login and logout, and opens what a click names.
+/// The app half: registers this device at login, unregisters it at logout, and opens the target of a click.
 ///
-/// Built by [`PushClient::builder`] or [`PushClient::linked`]. The methods may be called from any thread and return at once;
-/// what they cause happens on the runtime. Clones are the same client; when the last one is dropped, it closes.
+/// Built by [`PushClient::builder`] or [`PushClient::linked`]. The methods may be called from any thread and return at once; the
+/// work is done on the runtime. Clones share one client, which closes when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct PushClient(Arc<Handle>);
 
@@ -45,14 +45,14 @@ impl PushClient {
         tasks.spawn_on(Arc::clone(&shared).upload(), &runtime);
         tasks.spawn_on(Arc::clone(&shared).report_presence(), &runtime);
         tasks.spawn_on(Arc::clone(&shared).report_receipts(), &runtime);
-        tasks.spawn_on(Arc::clone(&shared).help_extension(), &runtime);
+        tasks.spawn_on(Arc::clone(&shared).serve_extension(), &runtime);
         for (name, bridge) in bridges {
             tasks.spawn_on(observe(Arc::clone(&shared), name, bridge), &runtime);
         }
         let tasks = runtime.spawn(async move {
             while let Some(done) = tasks.join_next().await {
                 if let Err(error) = done {
-                    tracing::error!(target: "push_client", "a part of the push client has failed: {error}");
+                    tracing::error!(target: "push_client", "a task of the push client has failed: {error}");
                 }
             }
         });
@@ -64,90 +64,92 @@ impl PushClient {
         }))
     }
 
-    /// The session, for a login bridge that the app runs itself.
+    /// Returns the session, for a login bridge that the app runs itself.
     pub fn session(&self) -> SessionHandle {
         SessionHandle::new(Arc::new(ClientSession(Arc::clone(&self.0.shared))))
     }
 
-    /// This installation's id. It survives restarts, and token rotation.
+    /// Returns this installation's id. It stays the same over restarts and token changes.
     pub fn device(&self) -> DeviceId {
         self.0.shared.state().device.clone()
     }
 
-    /// Who is logged in.
+    /// Returns the user who is logged in.
     pub fn user(&self) -> Option<UserId> {
         let state = self.0.shared.state();
-        state.current.as_ref().map(|it| it.account.user.clone())
+        let login = state.current.as_ref();
+        login.map(|login| login.account.user.clone())
     }
 
-    /// How far the token of `slot` has come: the first thing to look at when no push arrives.
+    /// Returns how far the token of `slot` has come. Check this first when no push arrives.
     pub fn slot(&self, slot: Slot) -> SlotState {
         let parts = &self.0.shared.parts;
         let state = self.0.shared.state();
         state.slot_state(slot, &parts.certificates, parts.device_kind)
     }
 
-    /// Everything that happens from now on. A subscriber who falls 256 events behind misses the oldest.
+    /// Returns the events from now on. A subscriber that falls 256 events behind misses the oldest ones.
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.0.shared.subscribe()
     }
 
-    /// How often each kind of [`Event`] happened, by [`Event::name`].
+    /// Returns how often each kind of [`Event`] happened, by [`Event::name`].
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.0.shared.counts()
     }
 
-    /// The client as an observer of the operating system's callbacks, for a [`HostHooks`](crate::HostHooks) that
-    /// [`Builder::hooks`] was not given.
+    /// Returns the client's observer of the operating system's callbacks, for a [`HostHooks`](crate::HostHooks) that was not
+    /// passed to [`Builder::hooks`].
     pub fn observer(&self) -> Arc<dyn HostObserver> {
         Arc::clone(&self.0.observer) as _
     }
 
-    /// The app was started by a click on a notification.
+    /// Reports that the app was started by a click on a notification.
     pub fn launched(&self, payload: Payload) {
         self.clicked(Door::Launch, payload, Completion::none());
     }
 
-    /// A person clicked on a notification. The completion is called exactly once, by the first of: the app, the client
-    /// after its work, or the time-out (S34).
+    /// Reports a click on a notification. The completion is called exactly once: by the app, by the client after its work, or
+    /// by the time-out, whichever comes first (S34).
     pub fn clicked(&self, door: Door, payload: Payload, completion: Completion) {
         self.0.shared.clicked(door, payload, &completion);
     }
 
-    /// A push arrived without anybody clicking: it is counted and reported, and opens nothing (S31).
+    /// Reports that a push arrived and was not clicked. It is counted and acknowledged, and opens nothing (S31).
     pub fn arrived(&self, payload: Payload, completion: Completion) {
         self.0.shared.arrived(payload, &completion);
     }
 
-    /// The app can open things now: a click that a handler was not ready for is tried again (S30).
+    /// Reports that the app can open targets now. A click for which a handler was not ready is routed again (S30).
     pub fn ready(&self) {
         self.0.shared.ready();
     }
 
-    /// A token came from the platform without being asked for, or anew. Kept while no user is logged in (S46), uploaded at
-    /// the next login (S53).
+    /// Reports a token that the platform returned without a request, or a changed one. It is stored while no user is logged in
+    /// (S46), and uploaded at the next login (S53).
     ///
     /// # Errors
-    /// If it is not one that can be uploaded (S52); [`PushClient::slot`] then says so too.
+    /// If the token cannot be uploaded (S52); [`PushClient::slot`] then reports the same.
     pub fn token_received(&self, slot: Slot, token: Token) -> Result<(), TokenError> {
         self.0.shared.token_received(slot, token)
     }
 
-    /// The platform has no token for `slot`, and why.
+    /// Reports that the platform has no token for `slot`, and why.
     pub fn token_failed(&self, slot: Slot, why: impl Into<String>) {
         self.0.shared.token_failed(slot, why.into());
     }
 
-    /// The token of `slot` is no longer valid, as when a Live Activity ended: the gateway forgets it.
+    /// Reports that the token of `slot` is no longer valid, for example because a Live Activity has ended. The client removes it
+    /// from the gateway.
     pub fn token_removed(&self, slot: Slot) {
         let shared = &self.0.shared;
         shared.state().tokens.remove(&slot);
         shared.changed();
-        shared.registrations.tell();
+        shared.registrations.notify();
     }
 
-    /// Switches push on or off for this device (S56). Off takes its tokens from the gateway and keeps them for later; it
-    /// survives restarts and logins.
+    /// Switches push on or off for this device (S56). Switching it off removes its tokens from the gateway and keeps them in the
+    /// app. The setting stays over restarts and logins.
     pub fn set_push(&self, on: bool) {
         let shared = &self.0.shared;
         let generation = {
@@ -156,20 +158,21 @@ impl PushClient {
                 return;
             }
             state.is_push_on = on;
-            state.current.as_mut().map(|it| {
-                it.unbinding_refused = false;
-                it.generation
+            state.current.as_mut().map(|login| {
+                login.unbinding_refused = false;
+                login.generation
             })
         };
         shared.changed();
-        shared.tell(Event::PushSwitched(on));
+        shared.emit(Event::PushSwitched(on));
         if let Some(generation) = generation.filter(|_| on) {
             shared.ask_phone(generation);
         }
         shared.login_changed();
     }
 
-    /// The app is in foreground. What failed is tried again at once, and the gateway says which tokens it has no longer.
+    /// Reports that the app is in foreground. The client retries failed requests at once, and the gateway answers which tokens
+    /// it has forgotten.
     pub fn foreground(&self) {
         self.presence(Presence::Online);
     }
@@ -187,20 +190,20 @@ impl PushClient {
         self.0.shared.set_presence(presence);
     }
 
-    /// An Android activity started: the first one means foreground.
+    /// Reports that an Android activity started. The first one means foreground.
     pub fn activity_started(&self) {
         let is_first = {
             let mut state = self.0.shared.state();
             state.activities += 1;
-            state.whereabouts.map(|it| it.body.presence) != Some(Presence::Online)
+            state.presence.map(|report| report.body.presence) != Some(Presence::Online)
         };
         if is_first {
             self.foreground();
         }
     }
 
-    /// An Android activity stopped: the last one means background, unless it is only being made anew because the screen was
-    /// turned or a language chosen (`isChangingConfigurations`, S66).
+    /// Reports that an Android activity stopped. The last one means background, unless the activity is only recreated after a
+    /// rotation or a change of language (`isChangingConfigurations`, S66).
     pub fn activity_stopped(&self, is_changing_configuration: bool) {
         let is_last = {
             let mut state = self.0.shared.state();
@@ -212,14 +215,13 @@ impl PushClient {
         }
     }
 
-    /// The number of unread messages: shown on the app's icon, and reported when the app goes to background (S65).
+    /// Sets the number of unread messages. It is shown on the app's icon, and reported when the app goes to background (S65).
     pub fn set_unread(&self, unread: u32) {
         self.0.shared.state().unread = Some(unread);
         self.0.shared.parts.phone.set_badge(unread);
     }
 
-    /// Ends bridges and uploads, and waits until the state is saved. Reports that are still pending are sent after the next
-    /// start.
+    /// Stops bridges and uploads, and waits until the state is saved. Pending reports are sent after the next start.
     pub async fn close(&self) {
         self.0.shared.close();
         let tasks = self
@@ -229,7 +231,7 @@ impl PushClient {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .take();
         if let Some(tasks) = tasks {
-            // It catches the failures of what it waits for, so it has none of its own.
+            // The task logs the failures of the tasks that it joins, and cannot fail itself.
             drop(tasks.await);
         }
     }
@@ -237,7 +239,7 @@ impl PushClient {
 
 async fn observe(shared: Arc<Shared>, name: String, bridge: Arc<dyn LoginBridge>) {
     let session = SessionHandle::new(Arc::new(ClientSession(Arc::clone(&shared))));
-    // In a task of its own, so that a bridge that panics is reported like one that fails.
+    // In its own task, so that a panic of the bridge is reported like an error.
     let run = shared
         .parts
         .runtime
@@ -245,7 +247,7 @@ async fn observe(shared: Arc<Shared>, name: String, bridge: Arc<dyn LoginBridge>
     let abort = run.abort_handle();
     let finished = tokio::select! {
         finished = run => finished,
-        () = late(&shared) => {
+        () = bridge_timeout(&shared) => {
             abort.abort();
             return;
         }
@@ -258,25 +260,25 @@ async fn observe(shared: Arc<Shared>, name: String, bridge: Arc<dyn LoginBridge>
         }
     };
     if !shared.is_closed() {
-        shared.tell(Event::BridgeEnded {
+        shared.emit(Event::BridgeEnded {
             name,
             error: error.map(Arc::new),
         });
     }
 }
 
-/// Completes when a bridge has had its time to return after the client closed.
-async fn late(shared: &Shared) {
+/// Completes [`BRIDGE_GRACE`] after the client has closed.
+async fn bridge_timeout(shared: &Shared) {
     shared.closed().await;
     shared.parts.clock.sleep(BRIDGE_GRACE).await;
 }
 
-/// The client behind [`HostHooks`](crate::HostHooks): holds no [`PushClient`], so that hooks do not keep it open.
+/// The client's observer in [`HostHooks`](crate::HostHooks). It holds no [`PushClient`], so hooks do not keep a client open.
 #[derive(Debug)]
 pub(crate) struct Observer(pub(crate) Arc<Shared>);
 
 impl HostObserver for Observer {
-    fn heard(&self, event: &HostEvent) {
+    fn on_event(&self, event: &HostEvent) {
         let shared = &self.0;
         if shared.is_closed() {
             if let HostEvent::Clicked(_, completion) | HostEvent::Arrived(_, completion) = event {
@@ -296,7 +298,7 @@ impl HostObserver for Observer {
                 shared.arrived(payload.clone(), completion);
             }
             HostEvent::TokenArrived(slot, token) => {
-                // Its fault has been reported.
+                // An error has been emitted as an event.
                 drop(shared.token_received(*slot, token.clone()));
             }
             HostEvent::TokenFailed(slot, why) => shared.token_failed(*slot, why.clone()),
@@ -309,11 +311,11 @@ impl HostObserver for Observer {
 impl Shared {
     pub(crate) fn set_presence(&self, presence: Presence) {
         let now = self.parts.clock.now();
-        self.state().told(presence, now);
+        self.state().set_presence(presence, now);
         if presence == Presence::Online {
             self.wake();
         } else {
-            self.presence.tell();
+            self.presence.notify();
         }
     }
 }

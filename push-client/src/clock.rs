@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 
 use push_core::{Clock, Sleep, Timestamp};
 
-/// The system's wall clock and tokio's timers: the clock of a client that is given no other.
+/// The system's wall clock and tokio's timers: the default clock of a client.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -13,7 +13,7 @@ impl Clock for SystemClock {
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
-        // Made at the first poll: tokio panics when a timer is made outside a runtime.
+        // The timer is created at the first poll, because tokio panics when one is created outside a runtime.
         let until = tokio::time::Instant::now().checked_add(duration);
         Box::pin(async move {
             match until {

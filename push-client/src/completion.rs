@@ -7,18 +7,18 @@ use std::{
 /// The result that a platform receives when a callback is completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completed {
-    /// There was something new.
+    /// There was new data.
     NewData,
-    /// There was nothing new.
+    /// There was no new data.
     NoData,
-    /// It went wrong, or took too long.
+    /// The work failed, or took too long.
     Failed,
 }
 
 /// A platform's completion callback. Clones share it; the first caller wins, later calls are ignored (S34).
 ///
-/// To complete it later, call [`Completion::defer`] before returning. Otherwise the client completes it: at once if it was
-/// not deferred, else after [`Settings::completion_timeout`](crate::Settings::completion_timeout).
+/// To complete it later, call [`Completion::defer`] before returning. The client completes a callback that was not deferred at
+/// once, and a deferred one after [`Settings::completion_timeout`](crate::Settings::completion_timeout).
 #[derive(Clone)]
 pub struct Completion(Arc<Mutex<Inner>>);
 
@@ -38,18 +38,18 @@ impl Completion {
         })))
     }
 
-    /// For doors that have no callback.
+    /// Returns a completion without a callback.
     pub fn none() -> Self {
         Self::new(|_| {})
     }
 
-    /// Calls the callback unless it was called before. Returns `true` if it called it.
+    /// Calls the callback unless it was called before. Returns `true` for the call that completes it.
     pub fn complete(&self, how: Completed) -> bool {
         let callback = self.take(|_| true);
         self.call(callback, how)
     }
 
-    /// Promises to complete later. Dropping the deferral without completing counts as [`Completed::NoData`].
+    /// Defers the completion. Dropping the last deferral completes with [`Completed::NoData`].
     pub fn defer(&self) -> Deferral {
         self.lock().deferrals += 1;
         Deferral(self.clone())
@@ -62,7 +62,7 @@ impl Completion {
 
     /// Completes unless it was deferred.
     pub(crate) fn complete_unless_deferred(&self, how: Completed) -> bool {
-        let callback = self.take(|it| it.deferrals == 0);
+        let callback = self.take(|inner| inner.deferrals == 0);
         self.call(callback, how)
     }
 
@@ -71,7 +71,7 @@ impl Completion {
         when(&inner).then(|| inner.callback.take()).flatten()
     }
 
-    // Called without the lock: the platform may do anything in there.
+    // Called without the lock, because the callback may call this completion again.
     fn call(&self, callback: Option<Callback>, how: Completed) -> bool {
         let is_first = callback.is_some();
         if let Some(callback) = callback {
@@ -93,12 +93,12 @@ impl fmt::Debug for Completion {
     }
 }
 
-/// A promise to complete later.
+/// Keeps the client from completing a callback.
 #[derive(Debug)]
 pub struct Deferral(Completion);
 
 impl Deferral {
-    /// Completes what was deferred. Returns `true` if it was the first to complete.
+    /// Completes the callback. Returns `true` if it was the first to complete.
     pub fn complete(self, how: Completed) -> bool {
         self.0.complete(how)
     }
@@ -123,29 +123,29 @@ mod tests {
     use super::*;
 
     fn completion() -> (Completion, mpsc::Receiver<Completed>) {
-        let (tell, told) = mpsc::channel();
-        let completion = Completion::new(move |how| tell.send(how).expect("the test listens"));
-        (completion, told)
+        let (sender, results) = mpsc::channel();
+        let completion = Completion::new(move |how| sender.send(how).expect("the test listens"));
+        (completion, results)
     }
 
     #[test]
-    fn the_first_completes_and_the_rest_are_told_that_they_did_not() {
-        let (completion, told) = completion();
+    fn only_the_first_caller_completes() {
+        let (completion, results) = completion();
         assert!(completion.complete(Completed::NewData));
         assert!(!completion.clone().complete(Completed::Failed));
         assert!(!completion.complete_unless_deferred(Completed::NoData));
-        assert_eq!(told.try_iter().collect::<Vec<_>>(), [Completed::NewData]);
+        assert_eq!(results.try_iter().collect::<Vec<_>>(), [Completed::NewData]);
     }
 
     #[test]
-    fn a_deferral_keeps_the_client_from_completing_until_it_is_gone() {
-        let (completion, told) = completion();
+    fn the_client_does_not_complete_while_there_is_a_deferral() {
+        let (completion, results) = completion();
         let first = completion.defer();
         let second = completion.defer();
         assert!(!completion.complete_unless_deferred(Completed::NewData));
         drop(first);
         assert!(!completion.is_complete());
         drop(second);
-        assert_eq!(told.try_iter().collect::<Vec<_>>(), [Completed::NoData]);
+        assert_eq!(results.try_iter().collect::<Vec<_>>(), [Completed::NoData]);
     }
 }

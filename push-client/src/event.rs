@@ -9,30 +9,30 @@ use push_core::{
 
 use crate::{Completed, Door, Permission, TokenError};
 
-/// Something that happened in the client: for the app's own reports, for tests, and (by [`Event::name`]) for counters.
+/// An event of the client, for the app's reports, for tests, and (by [`Event::name`]) for counters.
 ///
-/// No token, ticket or message text is in it; `Debug` may be logged.
+/// It holds no token, ticket or message text; `Debug` may be logged.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// The client has started without something that apps usually have; the error says what to write where.
+    /// The client has started without a part that apps usually have; the error says which, and how to add it.
     StartedWithout(Arc<Error>),
     /// A login began a generation.
     LoggedIn {
         /// The generation.
         generation: Generation,
-        /// Who logged in.
+        /// The user who logged in.
         user: UserId,
-        /// The bridge that said so.
+        /// The bridge that reported it.
         by: &'static str,
     },
-    /// A second bridge reported the login that is there already (S45). Both stay at work.
+    /// A second bridge reported the current login (S45). Both bridges keep running.
     AlsoLoggedIn {
         /// The generation.
         generation: Generation,
-        /// The bridge that was first.
+        /// The bridge that reported it first.
         first: &'static str,
-        /// The bridge that said it too.
+        /// The bridge that reported it now.
         by: &'static str,
     },
     /// A login ended; the device is being unbound.
@@ -41,32 +41,32 @@ pub enum Event {
         generation: Generation,
         /// Why.
         cause: LogoutCause,
-        /// The bridge that said so.
+        /// The bridge that reported it.
         by: &'static str,
     },
-    /// The end of a login that is not the current one was reported and ignored (S43).
+    /// A logout from a login that is not the current one was ignored (S43).
     StaleLogout {
-        /// The generation that was meant.
+        /// The generation of that login.
         generation: Generation,
-        /// The bridge that said so.
+        /// The bridge that reported it.
         by: &'static str,
     },
-    /// A bridge's work ended while the session is open.
+    /// A bridge returned while the session was open.
     BridgeEnded {
         /// The bridge.
         name: String,
         /// Why, if it failed.
         error: Option<Arc<Error>>,
     },
-    /// The person's answer about notifications; `None` if the platform gave none. No answer stops anything.
+    /// The user's answer to the request for permission; `None` if the platform returned none. The client continues in any case.
     Permission(Option<Permission>),
-    /// The platform gave a token that is new.
+    /// The platform returned a new token.
     TokenChanged(Slot),
     /// The gateway has the token.
     Uploaded {
         /// The slot.
         slot: Slot,
-        /// What will keep it from working nevertheless (S57).
+        /// Why pushes to it will fail nevertheless (S57).
         warning: Option<Warning>,
     },
     /// A token is not at the gateway.
@@ -76,13 +76,13 @@ pub enum Event {
         /// Why.
         error: TokenError,
     },
-    /// The gateway has taken the device away from this user.
+    /// The gateway has removed this user's registrations of this device.
     Unbound(UserId),
-    /// The gateway refuses the ticket: nothing is sent until a login with another one.
+    /// The gateway refused the ticket; the client sends nothing until a login with another one.
     TicketRefused(UserId),
     /// Push was switched on or off for this device.
     PushSwitched(bool),
-    /// A push arrived without anybody clicking (S31).
+    /// A push arrived and was not clicked (S31).
     Received(Payload),
     /// A click, also one that opens nothing (S33).
     Clicked {
@@ -95,18 +95,18 @@ pub enum Event {
     },
     /// A click that was reported before, through this or another door (S32).
     DuplicateClick(Door),
-    /// An interceptor took a click over (S20).
+    /// An interceptor handled a click (S20).
     Intercepted {
         /// The interceptor.
         by: String,
     },
-    /// A click names nothing to open, and why.
+    /// A click has no target, and why.
     NothingToOpen(NoTarget),
-    /// A click waits, for a login or for the app to be ready.
+    /// A click waits for a login, or until the app is ready.
     ClickPending(ClickTarget),
     /// A waiting click was dropped.
     ClickDropped {
-        /// What it would have opened.
+        /// The target of the click.
         target: ClickTarget,
         /// Why.
         why: Dropped,
@@ -115,10 +115,10 @@ pub enum Event {
     Opened {
         /// The handler.
         by: String,
-        /// What it opened.
+        /// The target.
         target: ClickTarget,
     },
-    /// A handler cannot open anything yet (S30): [`PushClient::ready`](crate::PushClient::ready) asks again.
+    /// A handler cannot open anything yet (S30); [`PushClient::ready`](crate::PushClient::ready) routes the click again.
     NotReady {
         /// The handler.
         by: String,
@@ -127,31 +127,31 @@ pub enum Event {
     OpenFailed {
         /// The handler.
         by: String,
-        /// Its words.
+        /// The handler's reason.
         why: String,
     },
     /// No handler opens such targets (S29).
     Unhandled(ClickTarget),
-    /// A platform's callback was completed by the client, or by its time-out.
+    /// The client completed a platform's callback, at once or after the time-out.
     Completed {
-        /// How.
+        /// The result.
         how: Completed,
-        /// Whether it took too long.
+        /// Whether the time-out completed it.
         timed_out: bool,
     },
-    /// The gateway took a report of the device's presence.
+    /// The gateway accepted a report of the device's presence.
     PresenceReported,
-    /// The gateway took this number of receipts.
+    /// The gateway accepted this number of receipts.
     ReceiptsReported(usize),
     /// This number of receipts was discarded.
     ReceiptsDropped(usize),
-    /// A report was not taken, and the words for it.
+    /// The gateway did not accept a report, and why.
     ReportFailed(String),
-    /// The state could not be saved: what happens now would be lost by a restart.
+    /// The state could not be saved; a restart would lose the latest changes.
     StateNotSaved(Arc<Error>),
-    /// The folder that is shared with the extension cannot be used: pushes are not acknowledged by it.
+    /// The folder that is shared with the extension cannot be used, so the extension does not acknowledge pushes.
     SharedFolderFailed(Arc<Error>),
-    /// What was saved could not be read and was left behind: the client starts anew.
+    /// The saved state was damaged; the client started with a new state.
     StateLost(String),
 }
 
@@ -159,16 +159,16 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Dropped {
-    /// A later click took its place, as a whole (S27).
+    /// A later click replaced it (S27).
     Replaced,
-    /// The account it was for has logged out (S28).
+    /// The account that it belongs to has logged out (S28).
     LoggedOut,
     /// Another account has logged in (S28).
     OtherAccount,
 }
 
 impl Event {
-    /// Its name, stable, for counters.
+    /// Returns the stable name of the event, for counters.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::StartedWithout(_) => "started_without",

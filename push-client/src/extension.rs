@@ -1,4 +1,4 @@
-//! What a notification service extension does: tell that a push has arrived.
+//! The client of a notification service extension, which acknowledges that a push has arrived.
 use std::{
     fmt,
     hash::{DefaultHasher, Hasher},
@@ -14,21 +14,21 @@ use crate::{
     outbox::{Drained, Pause, SharedFolder, Signer},
 };
 
-/// The longest that the system is sure to wait for an extension.
+/// The longest time for which the system is sure to wait for an extension.
 const LONGEST: Duration = Duration::from_secs(25);
 
-/// The longest pause after failures, whatever the gateway asks for.
+/// The longest pause after failures, even if the gateway asks for a longer one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Tells the gateway that pushes have arrived, from the process that the operating system starts for each push: on iOS the
-/// notification service extension.
+/// Acknowledges pushes to the gateway from the process that the operating system starts for each push: on iOS the notification
+/// service extension.
 ///
-/// It needs no [`PushClient`](crate::PushClient), no login and no ticket, only the folder that app and extension share, where
-/// the app has put the device's receipt key ([`Builder::extension_folder`](crate::Builder::extension_folder)). A receipt is
-/// written down before it is sent. What cannot be sent in time is sent with the next push, or by the app. Any number of
+/// It needs no [`PushClient`](crate::PushClient), no login and no ticket. It needs the folder that app and extension share, in
+/// which the app has stored the device's receipt key ([`Builder::extension_folder`](crate::Builder::extension_folder)). A receipt
+/// is stored before it is sent. Receipts that cannot be sent in time are sent with the next push, or by the app. Any number of
 /// processes may do so at once.
 ///
-/// Nothing in here panics, fails, or takes longer than it was given: the push has to be shown in any case.
+/// Its methods do not panic, do not fail, and do not take longer than `within`, because the push must be shown in any case.
 ///
 /// ```no_run
 /// use push_client::NotificationExtension;
@@ -38,7 +38,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 /// # let user_info = serde_json::json!({});
 /// let done = extension.delivered_blocking(&Payload::apns(user_info), NotificationExtension::WITHIN);
 /// println!("{} sent, {} waiting", done.sent, done.waiting);
-/// // And now show the push.
+/// // Then show the push.
 /// ```
 pub struct NotificationExtension {
     folder: SharedFolder,
@@ -47,28 +47,28 @@ pub struct NotificationExtension {
     settings: Settings,
 }
 
-/// What came of acknowledging a push.
+/// The result of acknowledging a push.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Acknowledged {
-    /// So many receipts were taken by the gateway, earlier ones included.
+    /// The number of receipts that the gateway accepted, earlier ones included.
     pub sent: usize,
-    /// So many wait for the next push or for the app.
+    /// The number of receipts that wait for the next push or for the app.
     pub waiting: usize,
-    /// So many were given up: the oldest of more than 500, or the gateway refused them for good.
+    /// The number of receipts that were discarded: the oldest of more than 500, or refused by the gateway for good.
     pub dropped: usize,
-    /// What kept them from the gateway, for a log. Holds no key and no message text.
+    /// Why receipts wait or were discarded, for a log. Holds no key and no message text.
     pub trouble: Option<String>,
 }
 
 impl NotificationExtension {
-    /// A good time to give it: 5 s. The push is not shown before, if the network is bad.
+    /// The recommended time limit: 5 s. On a bad network the push is shown only after it.
     pub const WITHIN: Duration = Duration::from_secs(5);
 
-    /// With the folder that app and extension share. Nothing is read yet, and nothing need be there.
+    /// Uses the folder that app and extension share. Reads nothing yet; the folder may be empty.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         let settings = Settings {
-            // Every attempt that fails makes a person wait for a push.
+            // Every failed attempt delays a push.
             retry_first: Duration::from_secs(15),
             retry_most: Duration::from_secs(15 * 60),
             ..Settings::default()
@@ -81,27 +81,27 @@ impl NotificationExtension {
         }
     }
 
-    /// Another gateway than that whose address the app has left in the folder.
+    /// Sets the gateway. By default the app's gateway, whose address the app has stored in the folder.
     #[must_use]
     pub fn gateway(mut self, gateway: Arc<dyn GatewayApi>) -> Self {
         self.gateway = Some(gateway);
         self
     }
 
-    /// Where time comes from. [`SystemClock`] by default.
+    /// Sets the clock. Default: [`SystemClock`].
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// A push has arrived: writes that down, and tells the gateway everything that waits. Takes at most `within`, and never
+    /// Stores a receipt for the push `payload`, and sends all waiting receipts to the gateway. Takes at most `within`, and never
     /// more than 25 s.
     ///
-    /// After a failure the gateway is left alone for up to 15 s, doubling to up to 15 min: until then receipts are only written down.
+    /// After a failure it sends nothing for up to 15 s, doubling with each failure up to 15 min; receipts are only stored then.
     pub async fn delivered(&self, payload: &Payload, within: Duration) -> Acknowledged {
         let mut done = Acknowledged::default();
-        // Not even the first look at the folder is before the time begins to run.
+        // The time starts before the folder is read.
         let timeout = self.clock.sleep(within.min(LONGEST));
         match delivery_of(payload) {
             None => done.trouble = Some("the push names no delivery to acknowledge".to_owned()),
@@ -119,24 +119,24 @@ impl NotificationExtension {
                 }
             }
         }
-        let mut told = Drained::default();
+        let mut drained = Drained::default();
         let trouble = tokio::select! {
             biased;
-            sent = self.send(&mut told) => sent.err(),
+            sent = self.send(&mut drained) => sent.err(),
             () = timeout => {
                 self.failed(None);
                 Some("the gateway did not answer in time".to_owned())
             }
         };
-        done.sent = told.sent;
-        done.dropped += told.refused;
+        done.sent = drained.sent;
+        done.dropped += drained.refused;
         done.trouble = done.trouble.or(trouble);
-        done.waiting = self.folder.waiting().map_or(0, |it| it.len());
+        done.waiting = self.folder.waiting().map_or(0, |waiting| waiting.len());
         done
     }
 
-    /// As [`NotificationExtension::delivered`], for callers without a runtime, or within one that they do not know of: it runs
-    /// on a thread and a runtime of its own.
+    /// As [`NotificationExtension::delivered`], on a thread and a runtime of its own: for callers outside a runtime, or callers
+    /// that may be inside one.
     pub fn delivered_blocking(&self, payload: &Payload, within: Duration) -> Acknowledged {
         let failed = |why: String| Acknowledged {
             trouble: Some(why),
@@ -148,7 +148,7 @@ impl NotificationExtension {
                 .build()
                 .map_err(|error| format!("no runtime could be made: {error}"))?;
             let done = runtime.block_on(self.delivered(payload, within));
-            // A name may still be looked up, which cannot be interrupted and is not to be waited for.
+            // A DNS lookup may still run, which cannot be interrupted; do not wait for it.
             runtime.shutdown_background();
             Ok(done)
         };
@@ -157,30 +157,30 @@ impl NotificationExtension {
             match thread.spawn_scoped(scope, work) {
                 Ok(thread) => match thread.join() {
                     Ok(done) => done.unwrap_or_else(failed),
-                    Err(_) => failed("acknowledging failed inside".to_owned()),
+                    Err(_) => failed("the thread that acknowledges pushes has panicked".to_owned()),
                 },
                 Err(error) => failed(format!("no thread could be started: {error}")),
             }
         })
     }
 
-    async fn send(&self, told: &mut Drained) -> Result<(), String> {
-        let words = |error: std::io::Error| format!("the shared folder cannot be used: {error}");
-        if self.folder.waiting().map_err(words)?.is_empty() {
+    async fn send(&self, drained: &mut Drained) -> Result<(), String> {
+        let unusable = |error: std::io::Error| format!("the shared folder cannot be used: {error}");
+        if self.folder.waiting().map_err(unusable)?.is_empty() {
             return Ok(());
         }
         let now = self.clock.now();
         let pause = self.folder.pause(now, LONGEST_PAUSE);
         if now < pause.until {
             return Err(format!(
-                "the gateway is left alone for another {} s after {} failures",
+                "waiting another {} s before the next request, after {} failures",
                 pause.until.since(now).as_secs(),
                 pause.failures
             ));
         }
-        let signer = self.folder.signer().map_err(|it| it.to_string())?;
+        let signer = self.folder.signer().map_err(|error| error.to_string())?;
         let signer = signer.ok_or(
-            "the app has left no receipt key yet: it does so when it has registered, if it names this folder to \
+            "the folder has no receipt key yet: the app stores it after its registration, if it passes this folder to \
              `Builder::extension_folder`",
         )?;
         let gateway = match &self.gateway {
@@ -188,21 +188,21 @@ impl NotificationExtension {
             None => gateway_of(&signer)?,
         };
         self.folder
-            .drain(&signer, &*gateway, told)
+            .drain(&signer, &*gateway, drained)
             .await
-            .map_err(words)?;
-        if let Some(error) = &told.error {
+            .map_err(unusable)?;
+        if let Some(error) = &drained.error {
             self.failed(error.retry_after);
             return Err(error.to_string());
         }
         self.folder.end_pause();
-        match &told.refusal {
+        match &drained.refusal {
             Some(refusal) => Err(refusal.to_string()),
             None => Ok(()),
         }
     }
 
-    /// One failure more: the next attempt is a while from now.
+    /// Counts a failure and sets the pause before the next attempt.
     fn failed(&self, at_least: Option<Duration>) {
         let now = self.clock.now();
         let failures = self
@@ -215,7 +215,7 @@ impl NotificationExtension {
         spread.write(
             signer
                 .as_ref()
-                .map_or(&[], |it| it.device.as_str().as_bytes()),
+                .map_or(&[], |signer| signer.device.as_str().as_bytes()),
         );
         let pause = self
             .settings
@@ -232,19 +232,20 @@ impl NotificationExtension {
 #[cfg(feature = "http")]
 fn gateway_of(signer: &Signer) -> Result<Arc<dyn GatewayApi>, String> {
     let address = signer.gateway.as_ref().ok_or(
-        "the app's gateway has no address to leave in the shared folder; pass one to `NotificationExtension::gateway`",
+        "the app's gateway has no address to store in the shared folder; pass one to `NotificationExtension::gateway`",
     )?;
     let mut config = push_http::HttpConfig::default();
     config.extra_ca_pem.clone_from(&address.ca_pem);
     config.only_extra_ca = address.only_ca;
     config.max_connections = 1;
-    let gateway = crate::HttpGateway::new(&address.url, config).map_err(|it| it.to_string())?;
+    let gateway =
+        crate::HttpGateway::new(&address.url, config).map_err(|error| error.to_string())?;
     Ok(Arc::new(gateway))
 }
 
 #[cfg(not(feature = "http"))]
 fn gateway_of(_: &Signer) -> Result<Arc<dyn GatewayApi>, String> {
-    Err("this was built without the feature `http`; pass a gateway to `NotificationExtension::gateway`".to_owned())
+    Err("push-client was built without the feature `http`; pass a gateway to `NotificationExtension::gateway`".to_owned())
 }
 
 impl fmt::Debug for NotificationExtension {

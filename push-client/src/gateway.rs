@@ -1,4 +1,4 @@
-//! What the app half asks of the server half.
+//! The interface of the gateway to the app half.
 use std::{fmt, time::Duration};
 
 use push_core::{
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 /// The gateway as the app half sees it: [`HttpGateway`](crate::HttpGateway), or
 /// [`ScriptedGateway`](crate::testing::ScriptedGateway) in tests.
 ///
-/// Each method asks once and never retries: the client does. The account proves itself by
-/// [`Account::credential`], the device by the key that a registration was answered with.
+/// Each method sends one request; the client retries. The account is authenticated by [`Account::credential`], the device by the
+/// receipt key that the answer to a registration contains.
 #[async_trait]
 pub trait GatewayApi: fmt::Debug + Send + Sync + 'static {
-    /// Binds a token of `device` to `account`, and unbinds the user who held the device before (S61).
+    /// Binds a token of `device` to `account`, and unbinds the device's earlier user (S61).
     async fn register(
         &self,
         account: &Account,
@@ -24,7 +24,7 @@ pub trait GatewayApi: fmt::Debug + Send + Sync + 'static {
         body: &RegistrationBody,
     ) -> Result<RegistrationAnswer, GatewayError>;
 
-    /// Takes the tokens of `device` away from `account`; with `slot` only that one. Fine if there are none.
+    /// Unregisters the tokens of `device` from `account`, or only that of `slot`. Succeeds if there are none.
     async fn unregister(
         &self,
         account: &Account,
@@ -32,7 +32,8 @@ pub trait GatewayApi: fmt::Debug + Send + Sync + 'static {
         slot: Option<Slot>,
     ) -> Result<(), GatewayError>;
 
-    /// Says where the device is now, and asks whether the tokens of the slots that are believed to be `registered` are well.
+    /// Reports the device's presence. The answer names the slots among `registered` whose token the gateway has forgotten or
+    /// quarantined.
     async fn presence(
         &self,
         account: &Account,
@@ -41,7 +42,7 @@ pub trait GatewayApi: fmt::Debug + Send + Sync + 'static {
         registered: &[Slot],
     ) -> Result<PresenceAnswer, GatewayError>;
 
-    /// Says what happened to deliveries to `device`, signed with its `key`. Needs no logged-in user.
+    /// Sends receipts of `device`, signed with its `key`. Needs no logged-in user.
     async fn receipts(
         &self,
         app: &AppId,
@@ -50,13 +51,13 @@ pub trait GatewayApi: fmt::Debug + Send + Sync + 'static {
         body: &ReceiptsBody,
     ) -> Result<(), GatewayError>;
 
-    /// Where another process of the app, its notification service extension, finds this gateway; `None` if it cannot.
+    /// Returns the address at which the app's notification service extension reaches this gateway; `None` if it cannot.
     fn address(&self) -> Option<GatewayAddress> {
         None
     }
 }
 
-/// Where a gateway is, for another process of the same app.
+/// The address of a gateway, for another process of the same app.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatewayAddress {
     /// The base URL, as in `https://push.example.com`.
@@ -64,46 +65,46 @@ pub struct GatewayAddress {
     /// Certificates of authorities to trust besides the built-in ones, as PEM text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_pem: Option<String>,
-    /// Whether only those are trusted.
+    /// Whether only the authorities in `ca_pem` are trusted.
     #[serde(default)]
     pub only_ca: bool,
 }
 
-/// Why the gateway did not do what was asked.
+/// Why a request to the gateway failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayError {
-    /// What the client makes of it.
+    /// The kind of error, by which the client decides how to continue.
     pub kind: GatewayErrorKind,
     /// The gateway's stable code (see [`api::code`](push_core::api::code)); empty if it did not answer.
     pub code: String,
-    /// What happened, for people. Holds no token or ticket.
+    /// A description for people. Holds no token or ticket.
     pub text: String,
-    /// How long the gateway wants to be left alone, if it says so.
+    /// The time that the gateway asked to wait before the next request.
     pub retry_after: Option<Duration>,
 }
 
-/// What the client makes of a [`GatewayError`].
+/// The kind of a [`GatewayError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GatewayErrorKind {
-    /// There was no answer, or one of a gateway in trouble: try again.
+    /// There was no answer, or a server error. The client retries.
     Unavailable,
-    /// Too many requests: try again later.
+    /// Too many requests. The client retries later.
     TooFrequent,
-    /// The ticket is not believed: wait for a new one.
+    /// The ticket was refused. The client waits for a new one.
     TicketRefused,
-    /// The gateway has no registration of this device for this user: upload the tokens again.
+    /// The gateway has no registration of this device for this user. The client uploads the tokens again.
     DeviceUnknown,
-    /// Receipts were not signed with the device's key: registering it again yields the key.
+    /// The receipts were not signed with the device's key. The client registers the device again to get the key.
     ReceiptKeyRefused,
-    /// The app has no such credential.
+    /// The app has no credential with this certificate id.
     CertificateUnknown,
-    /// Refused for good: the same request will be refused again.
+    /// Refused for good. The client does not repeat the request.
     Refused,
 }
 
 impl GatewayError {
-    /// An error of this kind.
+    /// Returns an error without a time to wait.
     pub fn new(kind: GatewayErrorKind, code: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             kind,

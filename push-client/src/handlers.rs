@@ -6,8 +6,8 @@ use push_core::{
     payload::{CallTarget, ClickTarget, Payload},
 };
 
-/// The original's `navigateToTUIChatViewController:groupID:`: opens chats, called with a user id and a group id of which exactly
-/// one is not empty (S23). It never gets a call.
+/// A handler that opens chats, as TUIOfflinePush's `navigateToTUIChatViewController:groupID:`. The function gets a user id and a
+/// group id, exactly one of which is not empty (S23). Calls are not routed to it.
 pub struct Navigate<F>(F);
 
 impl<F: Fn(&str, &str) -> Opened + Send + Sync + 'static> Navigate<F> {
@@ -36,7 +36,7 @@ impl<F> fmt::Debug for Navigate<F> {
     }
 }
 
-/// Goes to incoming calls, and to nothing else (S11).
+/// A handler that opens incoming calls only (S11).
 pub struct AnswerCall<F>(F);
 
 impl<F: Fn(&CallTarget) -> Opened + Send + Sync + 'static> AnswerCall<F> {
@@ -65,8 +65,8 @@ impl<F> fmt::Debug for AnswerCall<F> {
     }
 }
 
-/// The original's `processTUIOfflinePushNotification:`: sees every clicked payload before it is parsed, raw
-/// ([`Payload::raw`]) and read ([`Payload::entity`]), and may take it over (S20, S21).
+/// An interceptor made from a function, as TUIOfflinePush's `processTUIOfflinePushNotification:`. The function gets every clicked
+/// payload before it is routed, raw ([`Payload::raw`]) and parsed ([`Payload::entity`]), and may handle it itself (S20, S21).
 pub struct Process<F>(F);
 
 impl<F: Fn(&Payload) -> Handled + Send + Sync + 'static> Process<F> {

@@ -6,50 +6,52 @@ use push_core::{Account, Generation, Slot, api::PresenceAnswer};
 use crate::{Event, TokenError, shared::Shared, state::Uploaded};
 
 impl Shared {
-    /// Asks the phone for a new token where the gateway has none that works; `believed` is what was confirmed when the gateway
-    /// was asked.
+    /// Requests a new token from the phone for each slot for which the gateway has no working token. `confirmed` holds the
+    /// registrations that were confirmed when the request was sent.
     ///
-    /// A forgotten token is uploaded again when the phone has said which it is now, even if it is the same: telling it again
-    /// says that it is alive. A quarantined one only if the phone has another. Bounded as everything that the gateway can
-    /// cause is.
-    pub(crate) fn heed(
+    /// A forgotten token is uploaded again once the phone has returned its current token, even an unchanged one, because the
+    /// phone confirms thereby that it is valid. A quarantined token is uploaded again only if the phone returns another one. The
+    /// number of repetitions in one login is limited.
+    pub(crate) fn apply_presence_answer(
         self: &Arc<Self>,
         account: &Account,
         generation: Generation,
-        believed: BTreeMap<Slot, Uploaded>,
+        confirmed: BTreeMap<Slot, Uploaded>,
         answer: PresenceAnswer,
     ) {
-        let mut doubted = Vec::new();
+        let mut unusable = Vec::new();
         {
             let mut state = self.state();
             let is_current = state
                 .current_of(account)
-                .is_some_and(|it| it.generation == generation);
-            // Of whom has been switched off since, the gateway has nothing, and is to have nothing.
+                .is_some_and(|login| login.generation == generation);
+            // The login has ended or push was switched off since: the gateway must not get a registration.
             if !is_current || !state.is_push_on {
                 return;
             }
             for slot in answer.forgotten {
-                if state.forget_upload(account, slot, believed.get(&slot)) {
-                    doubted.push((slot, TokenError::Forgotten));
+                if state.forget_upload(account, slot, confirmed.get(&slot)) {
+                    unusable.push((slot, TokenError::Forgotten));
                 }
             }
-            for (&slot, believed) in &believed {
-                let said = answer.set_aside.iter().find(|it| it.slot == slot);
-                let why = said.map(|it| &it.why);
-                if state.set_aside(account, slot, believed, why)
+            for (&slot, confirmed) in &confirmed {
+                let mut entries = answer.quarantined.iter();
+                let why = entries
+                    .find(|entry| entry.slot == slot)
+                    .map(|entry| &entry.why);
+                if state.set_quarantine(account, slot, confirmed, why)
                     && let Some(why) = why.cloned()
                 {
-                    doubted.push((slot, TokenError::SetAside(why.code, why.text)));
+                    unusable.push((slot, TokenError::Quarantined(why.code, why.text)));
                 }
             }
         }
-        if doubted.is_empty() {
+        if unusable.is_empty() {
             return;
         }
         self.changed();
-        for (slot, error) in &doubted {
-            self.tell(Event::TokenFailed {
+        for (slot, error) in &unusable {
+            self.emit(Event::TokenFailed {
                 slot: *slot,
                 error: error.clone(),
             });
@@ -57,8 +59,8 @@ impl Shared {
         if self.is_forgotten_too_often() {
             return;
         }
-        for (slot, _) in doubted {
-            // Other slots cannot be requested: their tokens are reported by the app, which reports the next one too.
+        for (slot, _) in unusable {
+            // Other slots cannot be requested: the app reports their tokens itself.
             if self.parts.slots.contains(&slot) {
                 self.request_token(slot, generation, 1);
             }

@@ -1,4 +1,4 @@
-//! Sharing the operating system's callbacks with those who had them before.
+//! Shares the operating system's callbacks among several observers.
 use std::{
     cell::RefCell,
     fmt,
@@ -14,15 +14,15 @@ use crate::{Completion, Token};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum HostEvent {
-    /// The app was started; by a click on a notification, if there is a payload.
+    /// The app was started, by a click on a notification if there is a payload.
     Launched(Option<Payload>),
     /// A token arrived.
     TokenArrived(Slot, Token),
     /// There is no token, and why.
     TokenFailed(Slot, String),
-    /// A person clicked on a notification while the app was alive.
+    /// A notification was clicked while the app was running.
     Clicked(Payload, Completion),
-    /// A push arrived without anybody clicking.
+    /// A push arrived and was not clicked.
     Arrived(Payload, Completion),
     /// The app is in foreground.
     Foreground,
@@ -32,17 +32,17 @@ pub enum HostEvent {
 
 /// An observer of the operating system's callbacks: the app, a library, or the client.
 pub trait HostObserver: fmt::Debug + Send + Sync + 'static {
-    /// Hears one. Must not block.
-    fn heard(&self, event: &HostEvent);
+    /// Handles one callback. Must not block.
+    fn on_event(&self, event: &HostEvent);
 }
 
-/// The observers of a place where the operating system has room for one only (an app delegate, a notification-center
-/// delegate, a messaging service).
+/// The observers of a callback for which the operating system accepts only one receiver (an app delegate, a
+/// notification-center delegate, a messaging service).
 ///
-/// Take-over without taking away: whoever was installed before is called first and keeps being called, also after a logout
-/// (S48, S49); installing twice is a no-op; observers that forward to each other end where they began.
+/// An observer that was installed earlier is called first, and is still called after the client is installed and after a logout
+/// (S48, S49). Installing an observer twice is a no-op. Observers that forward to each other do not loop.
 ///
-/// The code that belongs to a platform installs the observer it found in that place, puts itself there, and calls
+/// The platform's code installs the receiver that it found, registers itself with the operating system instead, and calls
 /// [`HostHooks::dispatch`]; [`Builder::hooks`](crate::Builder::hooks) adds the client.
 #[derive(Default)]
 pub struct HostHooks {
@@ -50,45 +50,44 @@ pub struct HostHooks {
 }
 
 thread_local! {
-    /// What is being dispatched on this thread, and by whom.
+    /// The hooks and events that this thread is dispatching.
     static UNDER_WAY: RefCell<Vec<(usize, Discriminant<HostEvent>)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl HostHooks {
-    /// Without observers.
+    /// Returns hooks without observers.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds `observer` behind those that are there. Returns `true` if it is new.
+    /// Adds `observer` after the others. Returns `true` if it is new.
     pub fn install(&self, observer: Arc<dyn HostObserver>) -> bool {
         let mut observers = self
             .observers
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let is_new = !observers.iter().any(|it| Arc::ptr_eq(it, &observer));
+        let is_new = !observers.iter().any(|known| Arc::ptr_eq(known, &observer));
         if is_new {
             observers.push(observer);
         }
         is_new
     }
 
-    /// Takes `observer` out. Returns `true` if it was there.
+    /// Removes `observer`. Returns `true` if it was installed.
     pub fn remove(&self, observer: &Arc<dyn HostObserver>) -> bool {
         let mut observers = self
             .observers
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let before = observers.len();
-        observers.retain(|it| !Arc::ptr_eq(it, observer));
+        observers.retain(|known| !Arc::ptr_eq(known, observer));
         observers.len() < before
     }
 
-    /// Lets every observer hear `event`, in the order of installation. A [`Completion`] in it is theirs first: who does not
-    /// complete or [defer](Completion::defer) it leaves it to the client, and without a client to this.
+    /// Calls every observer with `event`, in the order of installation. An observer may complete or [defer](Completion::defer) a
+    /// [`Completion`] in it; otherwise the client completes it, or this method if there is no observer.
     ///
-    /// A nested dispatch of the same kind of event, which an observer's forwarding causes, is the one under way already, and
-    /// goes nowhere.
+    /// A nested dispatch of the same kind of event comes from an observer that forwards it, and is ignored.
     pub fn dispatch(&self, event: &HostEvent) {
         let key = (std::ptr::from_ref(self).addr(), discriminant(event));
         let Some(_guard) = UnderWay::enter(key) else {
@@ -100,7 +99,7 @@ impl HostHooks {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         for observer in &observers {
-            observer.heard(event);
+            observer.on_event(event);
         }
         if observers.is_empty()
             && let HostEvent::Clicked(_, completion) | HostEvent::Arrived(_, completion) = event
@@ -112,7 +111,7 @@ impl HostHooks {
 
 impl fmt::Debug for HostHooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the observers: one may hold these hooks.
+        // Without the observers: one of them may hold these hooks.
         let observers = self
             .observers
             .lock()
@@ -125,11 +124,11 @@ struct UnderWay;
 
 impl UnderWay {
     fn enter(key: (usize, Discriminant<HostEvent>)) -> Option<Self> {
-        UNDER_WAY.with_borrow_mut(|it| {
-            if it.contains(&key) {
+        UNDER_WAY.with_borrow_mut(|events| {
+            if events.contains(&key) {
                 return None;
             }
-            it.push(key);
+            events.push(key);
             Some(Self)
         })
     }
@@ -137,6 +136,6 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        UNDER_WAY.with_borrow_mut(|it| it.pop());
+        UNDER_WAY.with_borrow_mut(Vec::pop);
     }
 }

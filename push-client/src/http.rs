@@ -1,4 +1,4 @@
-//! The gateway over its HTTP API.
+//! A client of the gateway's HTTP API.
 use std::{sync::Arc, time::Duration};
 
 use aws_lc_rs::{
@@ -21,14 +21,14 @@ use serde::Serialize;
 
 use crate::{GatewayAddress, GatewayApi, GatewayError, GatewayErrorKind};
 
-/// What may stand in a path segment (RFC 3986 §2.3) as it is.
+/// The characters to encode in a path segment (RFC 3986 §2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// The gateway at a base URL, as [`push_core::api`] describes it.
+/// A client of the gateway at a base URL, as [`push_core::api`] describes it.
 #[derive(Clone, Debug)]
 pub struct HttpGateway {
     address: GatewayAddress,
@@ -36,10 +36,11 @@ pub struct HttpGateway {
 }
 
 impl HttpGateway {
-    /// The gateway at `base_url`, as in `https://push.example.com` or `https://example.com/push`, over a client of its own.
+    /// Connects to the gateway at `base_url`, as in `https://push.example.com` or `https://example.com/push`, with an HTTP client
+    /// of its own.
     ///
     /// # Errors
-    /// As [`HttpGateway::with_client`], and if `config` cannot work.
+    /// The errors of [`HttpGateway::with_client`], and an error if `config` is invalid.
     pub fn new(base_url: &str, config: HttpConfig) -> Result<Self> {
         let (ca_pem, only_ca) = (config.extra_ca_pem.clone(), config.only_extra_ca);
         let client = Client::new(config, Arc::new(push_http::TokioClock))?;
@@ -49,11 +50,11 @@ impl HttpGateway {
         Ok(gateway)
     }
 
-    /// The gateway at `base_url` over `client`.
+    /// Connects to the gateway at `base_url` with `client`.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if the URL is not one, has a query, or is not `https`: the ticket must not travel in the clear. Only
-    /// a gateway on the same machine may be `http`.
+    /// [`ErrorKind::Config`] if the URL is invalid, has a query, or is not `https`, because the ticket must be encrypted. Only a
+    /// gateway on the same machine may be `http`.
     pub fn with_client(base_url: &str, client: Arc<dyn HttpClient>) -> Result<Self> {
         let wrong = |what: String| {
             Error::new(ErrorKind::Config, what)
@@ -70,7 +71,7 @@ impl HttpGateway {
             Some("http") if is_here => {}
             Some("http") => {
                 return Err(wrong(format!(
-                    "http://{host} would show every ticket to the network"
+                    "http://{host} would send every ticket unencrypted"
                 )));
             }
             _ => return Err(wrong("it does not begin with https://".to_owned())),
@@ -109,7 +110,7 @@ impl HttpGateway {
         body: Option<Bytes>,
     ) -> Result<Response<Bytes>, GatewayError> {
         let mut proof = HeaderValue::try_from(proof)
-            .map_err(|_| not_sent("the ticket has characters that no ticket has"))?;
+            .map_err(|_| not_sent("the ticket has characters that are not allowed in tickets"))?;
         proof.set_sensitive(true);
         let mut request = Request::builder()
             .method(method)
@@ -129,7 +130,7 @@ impl HttpGateway {
             } else {
                 match error.kind() {
                     push_http::HttpErrorKind::InvalidRequest => GatewayErrorKind::Refused,
-                    // A captive portal or a wrong clock; both pass.
+                    // A captive portal or a wrong clock; both are temporary.
                     _ => GatewayErrorKind::Unavailable,
                 }
             };
@@ -157,7 +158,7 @@ fn device_path(device: &DeviceId, rest: &str) -> String {
     format!("/v1/devices/{device}/{rest}")
 }
 
-/// The value of the header [`RECEIPT_SIGNATURE`].
+/// Returns the value of the header [`RECEIPT_SIGNATURE`].
 fn signature(app: &AppId, device: &DeviceId, key: &ReceiptKey, body: &[u8]) -> String {
     let digest = hex(digest(&SHA256, body).as_ref());
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes());
@@ -166,10 +167,10 @@ fn signature(app: &AppId, device: &DeviceId, key: &ReceiptKey, body: &[u8]) -> S
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|it| format!("{it:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What an answer outside 2xx means.
+/// Returns the error for an answer outside 2xx.
 fn refusal(response: &Response<Bytes>) -> GatewayError {
     let status = response.status();
     let problem: Problem = serde_json::from_slice(response.body()).unwrap_or_default();
@@ -184,30 +185,30 @@ fn refusal(response: &Response<Bytes>) -> GatewayError {
         (_, code::CERTIFICATE_UNKNOWN) => GatewayErrorKind::CertificateUnknown,
         (_, code::DEVICE_UNKNOWN) => GatewayErrorKind::DeviceUnknown,
         (StatusCode::REQUEST_TIMEOUT, _) => GatewayErrorKind::Unavailable,
-        // A redirect or an informational answer is not the gateway speaking: a portal, a proxy.
+        // A redirect or an informational answer comes from a portal or proxy, not from the gateway.
         (status, _) if !status.is_client_error() => GatewayErrorKind::Unavailable,
-        // Nor is a refusal without a code: a firewall, a proxy without a way.
+        // An error without a code comes from a firewall, or a proxy without a route.
         (_, "") => GatewayErrorKind::Unavailable,
         _ => GatewayErrorKind::Refused,
     };
     let text = match (&problem.detail, problem.title.as_str()) {
         (Some(detail), _) => detail.clone(),
-        (None, "") => strange(status).text,
+        (None, "") => not_a_gateway(status).text,
         (None, title) => title.to_owned(),
     };
     let retry_after = response
         .headers()
         .get(header::RETRY_AFTER)
-        .and_then(|it| it.to_str().ok()?.trim().parse().ok())
-        // A day is as good as never: the next start asks anyway.
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+        // At most a day; the next start of the app retries anyway.
         .map(|seconds: u64| Duration::from_secs(seconds.min(24 * 60 * 60)));
     GatewayError {
         kind,
         code: problem.code,
-        // Foreign words: bounded, and without line breaks.
+        // Text of the other side: bounded, and without line breaks.
         text: text
             .chars()
-            .filter(|it| !it.is_control())
+            .filter(|character| !character.is_control())
             .take(500)
             .collect(),
         retry_after,
@@ -227,8 +228,8 @@ impl GatewayApi for HttpGateway {
     ) -> Result<RegistrationAnswer, GatewayError> {
         let path = device_path(device, &format!("registrations/{slot}"));
         let response = self.call(Method::PUT, &path, account, Some(body)).await?;
-        // A portal may answer 200 with a page of its own.
-        serde_json::from_slice(response.body()).map_err(|_| strange(response.status()))
+        // A captive portal may answer 200 with an HTML page.
+        serde_json::from_slice(response.body()).map_err(|_| not_a_gateway(response.status()))
     }
 
     async fn unregister(
@@ -255,7 +256,7 @@ impl GatewayApi for HttpGateway {
     ) -> Result<PresenceAnswer, GatewayError> {
         let mut path = device_path(device, "presence");
         if !registered.is_empty() {
-            let slots: Vec<&str> = registered.iter().map(|it| it.as_str()).collect();
+            let slots: Vec<&str> = registered.iter().map(|slot| slot.as_str()).collect();
             path.push_str("?registered=");
             path.push_str(&slots.join(","));
         }
@@ -263,11 +264,11 @@ impl GatewayApi for HttpGateway {
         if response.status() == StatusCode::NO_CONTENT {
             return Ok(PresenceAnswer::default());
         }
-        // A portal may answer 200 with a page of its own.
+        // A captive portal may answer 200 with an HTML page.
         serde_json::from_slice(response.body())
             .ok()
-            .filter(|it: &PresenceAnswer| !it.is_empty())
-            .ok_or_else(|| strange(response.status()))
+            .filter(|answer: &PresenceAnswer| !answer.is_empty())
+            .ok_or_else(|| not_a_gateway(response.status()))
     }
 
     async fn receipts(
@@ -295,21 +296,21 @@ impl GatewayApi for HttpGateway {
     }
 }
 
-/// A portal's page with status 200 must not pass for "unbound": these calls answer 204.
+/// Checks the answer to a call that must be answered with 204: a captive portal's page with status 200 is an error.
 fn done(sent: Result<Response<Bytes>, GatewayError>) -> Result<(), GatewayError> {
     let response = sent?;
     if response.status() == StatusCode::NO_CONTENT {
         return Ok(());
     }
-    Err(strange(response.status()))
+    Err(not_a_gateway(response.status()))
 }
 
-fn strange(status: StatusCode) -> GatewayError {
+fn not_a_gateway(status: StatusCode) -> GatewayError {
     GatewayError::new(
         GatewayErrorKind::Unavailable,
         "",
         format!(
-            "the answer ({status}) is not one of a push gateway; is the gateway URL right, and is there a network portal in between?"
+            "the answer ({status}) did not come from a push gateway; check the gateway URL, and whether the network has a captive portal"
         ),
     )
 }
@@ -322,7 +323,7 @@ mod tests {
     fn the_signature_is_the_one_that_the_api_describes() {
         let (app, device) = (AppId::new("chat").unwrap(), DeviceId::new("phone").unwrap());
         let key = ReceiptKey::new("0123456789abcdef0123456789abcdef").unwrap();
-        // By an independent implementation: Python's hmac and hashlib. The gateway's tests have the same.
+        // Computed independently with Python's hmac and hashlib. The gateway's tests use the same value.
         assert_eq!(
             signature(&app, &device, &key, b"{\"receipts\":[]}"),
             "v1.176a295f7d63602386fc3d8723406f50c90fd6fcd831f844bc88baf62e5aa902.0ff9c604e150d0cdae2d8457e590024d8c8543465abd77b819996eab9b4aea2d"

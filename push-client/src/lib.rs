@@ -33,17 +33,18 @@
 //!
 //! # What happens when
 //!
-//! - **Before the first login** nothing is asked of the person, the phone or the network (S36). Clicks wait; tokens are kept.
-//! - **At a login** that a bridge reports: mark it, observe the platform's callbacks, ask for the extra tokens (VoIP), for
-//!   permission and for the alert token, then open the waiting click (S37). Tokens are uploaded when they are there, repeated
-//!   until the gateway has them (S54), and not again while nothing has changed (S38, S55).
-//! - **At a logout**, kick or expiry the device is unbound, also if the network is only there after a restart (S47).
-//! - **A click** is seen by the interceptors, parsed, kept until its account is logged in, and opened once. The arrival of a push
-//!   opens nothing.
-//! - **What arrived and what was clicked** is reported to the gateway, signed with the key of this device, independent of the
-//!   current login. While the app is closed, a [`NotificationExtension`] does so.
+//! - **Before the first login** the client requests nothing from the user, the phone or the network (S36). Clicks wait; tokens
+//!   are stored.
+//! - **At a login** that a bridge reports, the client starts a generation, observes the platform's callbacks, requests the extra
+//!   tokens (VoIP), permission and the alert token, and then opens the waiting click (S37). It uploads each token as soon as the
+//!   platform returns it, retries until the gateway has it (S54), and does not upload an unchanged token again (S38, S55).
+//! - **At a logout**, kick or expiry the client unbinds the device. Without network it does so later, even after a restart (S47).
+//! - **A click** passes the interceptors, is parsed, waits until its account is logged in, and is opened once. The arrival of a
+//!   push opens nothing.
+//! - **Arrivals and clicks** are reported to the gateway in receipts that are signed with the key of this device, independent of
+//!   the current login. While the app is not running, a [`NotificationExtension`] reports arrivals.
 //!
-//! [`PushClient::slot`] and [`PushClient::subscribe`] say what became of everything; [`Event`] lists it.
+//! [`PushClient::slot`] returns how far a token has come, and [`PushClient::subscribe`] returns every [`Event`].
 
 mod builder;
 mod click;

@@ -1,8 +1,8 @@
-//! What the app shares with its notification service extension: the receipt key, and receipts that wait to be sent.
+//! The folder that the app shares with its notification service extension: the receipt key, and receipts that wait to be sent.
 //!
-//! Several processes use it at once and any of them may be killed at any point, so nothing is locked and nothing is rewritten:
-//! every receipt is an empty file whose name says all. Making a file and removing one are atomic, the same receipt twice is
-//! told as one by the gateway, and a receipt is removed only after the gateway has taken it.
+//! Several processes use it at once and each may be killed at any point, so nothing is locked and nothing is rewritten: every
+//! receipt is an empty file whose name is its content. Creating and removing a file is atomic, the gateway counts a repeated
+//! receipt once, and a receipt is removed only after the gateway has accepted it.
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{FileState, GatewayAddress, GatewayApi, GatewayError, GatewayErrorKind, StateStore};
 
-/// Receipts that wait at most.
+/// The most receipts that wait.
 pub(crate) const MAX_WAITING: usize = 500;
 
 /// The most requests of one run; receipts that arrive meanwhile are sent in the next.
@@ -26,7 +26,7 @@ const MAX_BATCHES: usize = 2 * MAX_WAITING / ReceiptsBody::MAX;
 /// The version of the key file that is written. Newer ones are refused.
 const VERSION: u32 = 1;
 
-/// Who signs receipts, and where they go.
+/// The device that signs receipts, its key, and the gateway that they are sent to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Signer {
     pub(crate) app: AppId,
@@ -47,14 +47,14 @@ struct Saved {
     signer: Signer,
 }
 
-/// How many reports in a row failed, and until when the next one waits.
+/// The number of reports that failed in a row, and the time before which the next one is not sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pause {
     pub(crate) failures: u32,
     pub(crate) until: Timestamp,
 }
 
-/// What came of telling.
+/// The result of sending the waiting receipts.
 #[derive(Debug, Default)]
 pub(crate) struct Drained {
     /// The number of receipts that the gateway took.
@@ -88,11 +88,11 @@ impl SharedFolder {
         self.0.join("receipts.pause")
     }
 
-    /// Who signs; `None` until the app has registered for the first time.
+    /// Reads the signer; `None` until the app has registered for the first time.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the file cannot be read, [`ErrorKind::Corrupt`] if it is damaged,
-    /// [`ErrorKind::Conflict`] if a newer version of the app wrote it. None repeats what is in it.
+    /// [`ErrorKind::Conflict`] if a newer version of the app wrote it. No error quotes the file.
     pub(crate) fn signer(&self) -> Result<Option<Signer>> {
         let Some(bytes) = FileState::new(self.key_file()).load()? else {
             return Ok(None);
@@ -110,7 +110,7 @@ impl SharedFolder {
         Ok(Some(saved.signer))
     }
 
-    /// Lets the extension sign, from now on with this key.
+    /// Writes the key that the extension signs with from now on.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the file cannot be written, [`ErrorKind::Conflict`] if a newer version of the app wrote it.
@@ -127,20 +127,20 @@ impl SharedFolder {
         let bytes = serde_json::to_vec(&saved).map_err(|error| {
             Error::new(ErrorKind::Internal, "the receipt key cannot be written").because(error)
         })?;
-        // What failed with the old key may succeed with this one. Before it is there, so that no pause is ended that was
-        // agreed on with it.
+        // Requests that failed with the old key may succeed with this one. The pause ends before the key is written, so that
+        // a pause that began with the new key is not ended.
         self.end_pause();
         FileState::new(self.key_file()).save(&bytes)
     }
 
-    /// Keeps a receipt, durably; answers how many older ones were dropped because too many wait.
+    /// Stores a receipt durably. Returns the number of older receipts that were dropped because too many wait.
     pub(crate) fn put(&self, receipt: &Receipt) -> io::Result<usize> {
         let folder = self.outbox();
         make_folder(&folder)?;
         let waiting = self.waiting()?;
         let is_known = waiting
             .iter()
-            .any(|it| it.delivery == receipt.delivery && it.what == receipt.what);
+            .any(|known| known.delivery == receipt.delivery && known.what == receipt.what);
         if is_known {
             return Ok(0);
         }
@@ -149,7 +149,7 @@ impl SharedFolder {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(folder.join(name_of(receipt)))?;
-        // The name is durable with the folder.
+        // The file name is durable once the folder is synced.
         #[cfg(unix)]
         fs::File::open(&folder)?.sync_all()?;
         let surplus = (waiting.len() + 1).saturating_sub(MAX_WAITING);
@@ -157,7 +157,7 @@ impl SharedFolder {
         Ok(surplus)
     }
 
-    /// What waits, the oldest first.
+    /// Returns the waiting receipts, the oldest first.
     pub(crate) fn waiting(&self) -> io::Result<Vec<Receipt>> {
         let entries = match fs::read_dir(self.outbox()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -165,17 +165,17 @@ impl SharedFolder {
         };
         let mut waiting = Vec::new();
         for entry in entries {
-            // What has another name is not a receipt.
+            // Files with other names are not receipts.
             waiting.extend(entry?.file_name().to_str().and_then(read_name));
         }
-        waiting.sort_by_key(|it| (it.at, it.delivery));
+        waiting.sort_by_key(|receipt| (receipt.at, receipt.delivery));
         Ok(waiting)
     }
 
     fn forget(&self, receipts: &[Receipt]) -> io::Result<()> {
         for receipt in receipts {
             match fs::remove_file(self.outbox().join(name_of(receipt))) {
-                // Another process was faster.
+                // Another process has removed it.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 removed => removed?,
             }
@@ -183,12 +183,12 @@ impl SharedFolder {
         Ok(())
     }
 
-    /// Sends the waiting receipts in batches. `told` holds the result also if this future is dropped before it ends.
+    /// Sends the waiting receipts in batches. `drained` holds the result also if this future is dropped before it ends.
     pub(crate) async fn drain(
         &self,
         signer: &Signer,
         gateway: &dyn GatewayApi,
-        told: &mut Drained,
+        drained: &mut Drained,
     ) -> io::Result<()> {
         for _ in 0..MAX_BATCHES {
             let mut receipts = self.waiting()?;
@@ -202,13 +202,13 @@ impl SharedFolder {
                 .await;
             let count = body.receipts.len();
             match sent {
-                Ok(()) => told.sent += count,
+                Ok(()) => drained.sent += count,
                 Err(error) if is_for_good(error.kind) => {
-                    told.refused += count;
-                    told.refusal = Some(error);
+                    drained.refused += count;
+                    drained.refusal = Some(error);
                 }
                 Err(error) => {
-                    told.error = Some(error);
+                    drained.error = Some(error);
                     return Ok(());
                 }
             }
@@ -217,11 +217,11 @@ impl SharedFolder {
         Ok(())
     }
 
-    /// The pause that was agreed on; none if the clock was set back meanwhile.
+    /// Returns the current pause; none if it ends later than `longest` from now, because the clock was set back.
     pub(crate) fn pause(&self, now: Timestamp, longest: Duration) -> Pause {
         let pause: Pause = fs::read(self.pause_file())
             .ok()
-            .and_then(|it| serde_json::from_slice(&it).ok())
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default();
         if pause.until.since(now) > longest {
             Pause::default()
@@ -230,7 +230,7 @@ impl SharedFolder {
         }
     }
 
-    /// Leaves the gateway alone for a while. It is no matter if that gets lost.
+    /// Delays further requests to the gateway. Errors are ignored: without the pause the next attempt is only earlier.
     pub(crate) fn set_pause(&self, pause: Pause) {
         if let Ok(bytes) = serde_json::to_vec(&pause) {
             fs::write(self.pause_file(), bytes).ok();
@@ -283,7 +283,7 @@ fn read_name(name: &str) -> Option<Receipt> {
         what,
         at,
     };
-    // Written otherwise, it could not be removed.
+    // A receipt in another notation could not be removed by its name.
     (name_of(&receipt) == name).then_some(receipt)
 }
 
@@ -292,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_says_all_and_other_names_are_no_receipts() {
+    fn a_receipt_is_read_from_its_file_name_and_other_names_are_ignored() {
         for (at, what) in [
             (1_700_000_000_123, ReceiptKind::Delivered),
             (0, ReceiptKind::Clicked),

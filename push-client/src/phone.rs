@@ -1,79 +1,79 @@
-//! What the app half asks of the phone.
+//! The interface of the phone to the app half.
 use std::fmt;
 
 use push_core::{Channel, DeviceToken, Slot};
 
-/// The phone's operating system, as far as push needs it: implemented once for each kind of phone, and by
+/// The functions of the phone's operating system that push needs: implemented once for each kind of phone, and by
 /// [`ScriptedPhone`](crate::testing::ScriptedPhone) for tests.
 ///
-/// Methods return at once; what takes time is answered through a [`Responder`], from any thread, even before the method
-/// returns. Nothing is asked before the first login (S36).
+/// Methods return at once. Results that take time are passed to a [`Responder`], from any thread, possibly before the method
+/// returns. The client requests nothing before the first login (S36).
 pub trait Phone: fmt::Debug + Send + Sync + 'static {
-    /// The vendor's way to this phone. Called once, by [`Builder::start`](crate::Builder::start).
+    /// Returns the channel of this phone. Called once, by [`Builder::start`](crate::Builder::start).
     fn channel(&self) -> Channel;
 
-    /// The kinds of token to ask for at login; each needs a certificate id (S51). [`Slot::Alert`] by default.
+    /// Returns the slots whose tokens are requested at login; each needs a certificate id (S51). Default: [`Slot::Alert`].
     ///
-    /// A kind that is not listed can still be reported by [`PushClient::token_received`](crate::PushClient::token_received): Live
-    /// Activities have a token only while one runs.
+    /// Tokens of other slots can still be reported by [`PushClient::token_received`](crate::PushClient::token_received), as for a
+    /// Live Activity, which has a token only while it runs.
     fn slots(&self) -> Vec<Slot> {
         vec![Slot::Alert]
     }
 
-    /// What kind of client this is, for the presence rules of the gateway.
+    /// Returns the kind of this client, for the presence rules of the gateway.
     fn device_kind(&self) -> Option<push_core::Platform> {
         None
     }
 
-    /// Installs the client's observer of the operating system's callbacks; called at every login, before anything is
-    /// asked (S37). The second time is a no-op (S48); [`HostHooks`](crate::HostHooks) helps to do it well.
+    /// Installs the client's observer of the operating system's callbacks. Called at every login, before any request (S37); a
+    /// repeated call must be a no-op (S48). [`HostHooks`](crate::HostHooks) helps to implement it.
     fn hook(&self) {}
 
-    /// Asks the person whether notifications may be shown. The answer is reported; the token is asked for in any case, because
-    /// the vendors give one also to those who said no, and they may change their mind in the phone's settings.
+    /// Asks the user for permission to show notifications. The client reports the answer and requests the token in any case:
+    /// vendors issue tokens without permission, and the user may grant it later in the phone's settings.
     fn ask_permission(&self, answer: Responder<Permission>);
 
-    /// Asks the vendor for the token of `slot`.
+    /// Requests the token of `slot` from the vendor.
     fn request_token(&self, slot: Slot, answer: Responder<TokenAnswer>);
 
     /// Sets the number on the app's icon; 0 removes it.
     fn set_badge(&self, _badge: u32) {}
 
-    /// Runs `job` where the app's user interface may be touched: route handlers are called there. By default it runs on
-    /// the client's own thread.
+    /// Runs `job` on the thread of the app's user interface, on which route handlers are called. By default it runs on the
+    /// client's thread.
     fn on_main(&self, job: Job) {
         job();
     }
 }
 
-/// Something to run once.
+/// A function that runs once.
 pub type Job = Box<dyn FnOnce() + Send>;
 
-/// What the person said about notifications.
+/// The user's answer to the request for permission to show notifications.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Permission {
-    /// Yes, or quietly yes.
+    /// Granted, possibly provisionally.
     Granted,
-    /// No.
+    /// Denied.
     Denied,
-    /// The question could not be asked, and why.
+    /// The request failed, and why.
     Failed(String),
 }
 
-/// What the vendor said when asked for a token: the token, or why there is none.
+/// The vendor's answer to a request for a token: the token, or why there is none.
 pub type TokenAnswer = Result<Token, String>;
 
-/// A token as the vendor gives it. `Debug` shows its length only.
+/// A token as the vendor issues it. `Debug` shows its length only.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Token {
     /// Bytes, as from APNs; sent as lower-case hexadecimal digits.
     Bytes(Vec<u8>),
-    /// Text, as from the others.
+    /// Text, as from other vendors.
     Text(String),
 }
 
 impl Token {
-    /// Its length, in bytes.
+    /// Returns the length in bytes.
     pub fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
@@ -81,7 +81,7 @@ impl Token {
         }
     }
 
-    /// Whether there is nothing in it.
+    /// Returns `true` if the token has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -93,8 +93,8 @@ impl Token {
                 const DIGITS: &[u8; 16] = b"0123456789abcdef";
                 let hex = bytes
                     .iter()
-                    .flat_map(|it| [it >> 4, it & 15])
-                    .map(|it| char::from(DIGITS[usize::from(it)]));
+                    .flat_map(|byte| [byte >> 4, byte & 15])
+                    .map(|digit| char::from(DIGITS[usize::from(digit)]));
                 DeviceToken::new(hex.collect::<String>())
             }
         }
@@ -107,16 +107,16 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Takes one answer. Dropped without one, it says so: who asked never waits for nothing.
+/// Receives one answer. Dropping it reports that there is no answer, so the caller does not wait forever.
 pub struct Responder<T>(Option<Box<dyn FnOnce(Option<T>) + Send>>);
 
 impl<T> Responder<T> {
-    /// Hands the answer to `then`; `None` if there never was one.
+    /// Passes the answer to `then`; `None` if the responder is dropped without one.
     pub fn new(then: impl FnOnce(Option<T>) + Send + 'static) -> Self {
         Self(Some(Box::new(then)))
     }
 
-    /// Answers.
+    /// Passes on `answer`.
     pub fn answer(mut self, answer: T) {
         if let Some(then) = self.0.take() {
             then(Some(answer));
@@ -145,12 +145,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_responder_answers_once_and_says_when_it_was_dropped() {
-        let (tell, told) = mpsc::channel();
-        let again = tell.clone();
-        Responder::new(move |it| tell.send(it).unwrap()).answer(7);
-        drop(Responder::<i32>::new(move |it| again.send(it).unwrap()));
-        assert_eq!(told.iter().collect::<Vec<_>>(), [Some(7), None]);
+    fn a_responder_answers_once_and_reports_that_it_was_dropped() {
+        let (sender, answers) = mpsc::channel();
+        let second = sender.clone();
+        Responder::new(move |answer| sender.send(answer).unwrap()).answer(7);
+        drop(Responder::<i32>::new(move |answer| {
+            second.send(answer).unwrap();
+        }));
+        assert_eq!(answers.iter().collect::<Vec<_>>(), [Some(7), None]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Sends receipts to the gateway: the app's own, and those that its extension could not send.
+//! Sends receipts to the gateway: those of the app, and those that its extension could not send.
 use std::sync::Arc;
 
 use push_core::{Error, ErrorKind, ReceiptKey};
@@ -22,7 +22,7 @@ impl Shared {
                 let sent = gateway.receipts(&app, &device, &key, &body).await;
                 let count = body.receipts.len();
                 match sent {
-                    Ok(()) => shared.tell(Event::ReceiptsReported(count)),
+                    Ok(()) => shared.emit(Event::ReceiptsReported(count)),
                     Err(error) => match error.kind {
                         GatewayErrorKind::ReceiptKeyRefused => {
                             shared.receipt_key_refused(&key, &error);
@@ -35,8 +35,8 @@ impl Shared {
                             return Outcome::Later(error.retry_after);
                         }
                         _ => {
-                            shared.tell(Event::ReportFailed(error.to_string()));
-                            shared.tell(Event::ReceiptsDropped(count));
+                            shared.emit(Event::ReportFailed(error.to_string()));
+                            shared.emit(Event::ReceiptsDropped(count));
                         }
                     },
                 }
@@ -48,7 +48,7 @@ impl Shared {
         .await;
     }
 
-    /// The signer for this device, once the gateway has sent the key.
+    /// Returns the signer for this device; `None` until the gateway has sent the key.
     fn signer(&self) -> Option<Signer> {
         let state = self.state();
         let (app, key) = state.receipt_key.clone()?;
@@ -60,50 +60,53 @@ impl Shared {
         })
     }
 
-    /// Leaves the receipt key where the extension finds it, and sends the receipts that the extension could not send.
-    pub(crate) async fn help_extension(self: Arc<Self>) {
+    /// Writes the receipt key into the shared folder, and sends the receipts that the extension could not send.
+    pub(crate) async fn serve_extension(self: Arc<Self>) {
         let shared = &self;
         let Some(folder) = &shared.parts.folder else {
             return;
         };
         work(shared, &shared.receipts, || {
             let signer = shared.signer()?;
-            let is_left = folder.signer().is_ok_and(|it| it.as_ref() == Some(&signer));
-            if is_left && folder.waiting().is_ok_and(|it| it.is_empty()) {
+            let written = folder.signer();
+            let is_written = written.is_ok_and(|written| written.as_ref() == Some(&signer));
+            if is_written && folder.waiting().is_ok_and(|waiting| waiting.is_empty()) {
                 return None;
             }
             Some(async move {
-                if !is_left && let Err(error) = leave(folder, &signer).await {
-                    shared.tell(Event::SharedFolderFailed(Arc::new(error)));
+                if !is_written && let Err(error) = write_signer(folder, &signer).await {
+                    shared.emit(Event::SharedFolderFailed(Arc::new(error)));
                     return Outcome::Later(None);
                 }
-                shared.empty(folder, &signer).await
+                shared.send_waiting(folder, &signer).await
             })
         })
         .await;
     }
 
-    async fn empty(&self, folder: &SharedFolder, signer: &Signer) -> Outcome {
-        let mut told = Drained::default();
-        let done = folder.drain(signer, &*self.parts.gateway, &mut told).await;
-        if told.sent > 0 {
+    async fn send_waiting(&self, folder: &SharedFolder, signer: &Signer) -> Outcome {
+        let mut drained = Drained::default();
+        let done = folder
+            .drain(signer, &*self.parts.gateway, &mut drained)
+            .await;
+        if drained.sent > 0 {
             folder.end_pause();
-            self.tell(Event::ReceiptsReported(told.sent));
+            self.emit(Event::ReceiptsReported(drained.sent));
         }
         if let Err(error) = done {
             let error = Error::new(ErrorKind::Unavailable, "the shared folder cannot be used")
                 .because(error)
                 .advise(
-                    "let the app read and write in the folder that it names to extension_folder",
+                    "let the app read and write in the folder that it passes to extension_folder",
                 );
-            self.tell(Event::SharedFolderFailed(Arc::new(error)));
+            self.emit(Event::SharedFolderFailed(Arc::new(error)));
             return Outcome::Later(None);
         }
-        if let Some(refusal) = told.refusal {
-            self.tell(Event::ReportFailed(refusal.to_string()));
-            self.tell(Event::ReceiptsDropped(told.refused));
+        if let Some(refusal) = drained.refusal {
+            self.emit(Event::ReportFailed(refusal.to_string()));
+            self.emit(Event::ReceiptsDropped(drained.refused));
         }
-        match told.error {
+        match drained.error {
             None => Outcome::Settled,
             Some(error) if error.kind == GatewayErrorKind::ReceiptKeyRefused => {
                 self.receipt_key_refused(&signer.key, &error);
@@ -113,28 +116,32 @@ impl Shared {
         }
     }
 
-    /// The gateway has another master key by now: registering again yields another receipt key. Receipts wait for it.
+    /// Handles a refused receipt key: the gateway has another master key now, and registering again returns another receipt key.
+    /// Receipts wait for it.
     pub(crate) fn receipt_key_refused(&self, key: &ReceiptKey, error: &GatewayError) {
         if !self.state().refuse_receipt_key(key) {
             return;
         }
-        // Before a login, too: it then registers, whatever the last process has uploaded.
+        // Also before a login, which then registers again even if the last process has uploaded the same token.
         let is_before_login = self.state().current.is_none();
         if is_before_login || !self.is_forgotten_too_often() {
             self.state().forget_all_uploads();
-            self.registrations.tell();
+            self.registrations.notify();
         }
         self.changed();
-        self.tell(Event::ReportFailed(error.to_string()));
+        self.emit(Event::ReportFailed(error.to_string()));
     }
 }
 
-/// Writes files, so not on the runtime's own threads.
-async fn leave(folder: &SharedFolder, signer: &Signer) -> Result<(), Error> {
+/// Writes the signer on a blocking thread.
+async fn write_signer(folder: &SharedFolder, signer: &Signer) -> Result<(), Error> {
     let (folder, signer) = (folder.clone(), signer.clone());
     tokio::task::spawn_blocking(move || folder.set_signer(&signer))
         .await
         .unwrap_or_else(|error| {
-            Err(Error::new(ErrorKind::Internal, "the receipt key could not be left").because(error))
+            Err(
+                Error::new(ErrorKind::Internal, "the receipt key could not be written")
+                    .because(error),
+            )
         })
 }

@@ -1,4 +1,4 @@
-//! From a click to what it opens, exactly once.
+//! Routes a click to the handler that opens its target, exactly once.
 use std::sync::Arc;
 
 use push_core::{
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Shared {
-    /// A person clicked.
+    /// Handles a click on a notification.
     pub(crate) fn clicked(self: &Arc<Self>, door: Door, payload: Payload, completion: &Completion) {
         let how = self.route(door, payload);
         self.finish(completion, how);
@@ -28,7 +28,7 @@ impl Shared {
             .state()
             .is_known_click(&payload, door, now, &parts.settings);
         if is_known {
-            self.tell(Event::DuplicateClick(door));
+            self.emit(Event::DuplicateClick(door));
             return Completed::NoData;
         }
         let delivery = delivery_of(&payload);
@@ -36,14 +36,14 @@ impl Shared {
             self.changed();
         }
         self.receipt(&payload, ReceiptKind::Clicked);
-        self.tell(Event::Clicked {
+        self.emit(Event::Clicked {
             door,
             delivery,
             payload: payload.clone(),
         });
         for interceptor in &parts.interceptors {
-            if interceptor.it.intercept(&payload) == Handled::Yes {
-                self.tell(Event::Intercepted {
+            if interceptor.hook.intercept(&payload) == Handled::Yes {
+                self.emit(Event::Intercepted {
                     by: interceptor.name.clone(),
                 });
                 return Completed::NewData;
@@ -52,7 +52,7 @@ impl Shared {
         let target = match payload.target(payload.shape().profile()) {
             Ok(target) => target,
             Err(why) => {
-                self.tell(Event::NothingToOpen(why));
+                self.emit(Event::NothingToOpen(why));
                 return Completed::NoData;
             }
         };
@@ -68,21 +68,21 @@ impl Shared {
             if let (Some(receiver), Some(user)) = (&receiver, &user)
                 && receiver != user
             {
-                // The chat is not this account's.
+                // The notification belongs to another account.
                 drop(state);
-                self.tell_dropped(click, Dropped::OtherAccount);
+                self.emit_click_dropped(click, Dropped::OtherAccount);
                 return Completed::NoData;
             }
             (state.keep_click(click), user.is_some())
         };
         if let Some(replaced) = replaced {
             self.changed();
-            self.tell_dropped(replaced, Dropped::Replaced);
+            self.emit_click_dropped(replaced, Dropped::Replaced);
         }
         if is_logged_in {
             self.spawn_flush();
         } else {
-            self.tell(Event::ClickPending(target));
+            self.emit(Event::ClickPending(target));
         }
         Completed::NewData
     }
@@ -90,7 +90,7 @@ impl Shared {
     /// Handles a push that arrived and was not clicked (S31).
     pub(crate) fn arrived(self: &Arc<Self>, payload: Payload, completion: &Completion) {
         self.receipt(&payload, ReceiptKind::Delivered);
-        self.tell(Event::Received(payload));
+        self.emit(Event::Received(payload));
         self.finish(completion, Completed::NewData);
     }
 
@@ -106,15 +106,15 @@ impl Shared {
         let dropped = self.state().queue_receipt(receipt, &self.parts.settings);
         self.changed();
         if dropped > 0 {
-            self.tell(Event::ReceiptsDropped(dropped));
+            self.emit(Event::ReceiptsDropped(dropped));
         }
-        self.receipts.tell();
+        self.receipts.notify();
     }
 
-    /// Completes, now or by the time-out (S34).
+    /// Completes now, or after the time-out if it was deferred (S34).
     fn finish(self: &Arc<Self>, completion: &Completion, how: Completed) {
         if completion.complete_unless_deferred(how) {
-            self.tell(Event::Completed {
+            self.emit(Event::Completed {
                 how,
                 timed_out: false,
             });
@@ -134,7 +134,7 @@ impl Shared {
             }
             let how = Completed::Failed;
             if completion.complete(how) {
-                shared.tell(Event::Completed {
+                shared.emit(Event::Completed {
                     how,
                     timed_out: true,
                 });
@@ -142,7 +142,7 @@ impl Shared {
         });
     }
 
-    /// Opens the pending click, on a later turn and where the platform wants it.
+    /// Opens the pending click later, on the platform's main thread.
     pub(crate) fn spawn_flush(self: &Arc<Self>) {
         let shared = Arc::clone(self);
         self.parts.runtime.spawn(async move {
@@ -153,7 +153,7 @@ impl Shared {
 
     fn flush(self: &Arc<Self>) {
         if self.is_closed() {
-            // The job came late. What was saved says that the click has not been opened: it may come again.
+            // The client closed before the job ran. The saved state does not list the click as opened, so it may be repeated.
             return;
         }
         let (pending, key, ready_count) = {
@@ -161,7 +161,7 @@ impl Shared {
             let Some(key) = state.current.as_ref().map(Current::key) else {
                 return;
             };
-            // It is this account's: others' went when it logged in.
+            // It belongs to this account: the login dropped clicks of other accounts.
             let Some(pending) = state.pending.take() else {
                 return;
             };
@@ -170,18 +170,18 @@ impl Shared {
         let receiver = receiver_of(&pending.payload);
         if receiver.is_some_and(|receiver| receiver != key.user) {
             self.changed();
-            self.tell_dropped(pending, Dropped::OtherAccount);
+            self.emit_click_dropped(pending, Dropped::OtherAccount);
             return;
         }
         if self.open(&pending, &key) {
-            // It need not come again.
+            // From now on a repetition is a duplicate.
             self.changed();
         } else {
             self.keep_for_later(pending, &key, ready_count);
         }
     }
 
-    /// Asks the handlers in order; answers `false` if the click has to wait.
+    /// Calls the handlers in order. Returns `false` if the click has to wait.
     fn open(&self, pending: &PendingClick, key: &AccountKey) -> bool {
         let target = &pending.target;
         let click = Click {
@@ -190,37 +190,39 @@ impl Shared {
             user: key.user.clone(),
         };
         let mut has_failed = false;
-        for handler in self.parts.routes.iter().filter(|it| it.it.matches(target)) {
+        let routes = self.parts.routes.iter();
+        for handler in routes.filter(|route| route.hook.matches(target)) {
             let by = handler.name.clone();
-            match handler.it.open(&click) {
+            match handler.hook.open(&click) {
                 Opened::Done => {
-                    self.tell(Event::Opened {
+                    self.emit(Event::Opened {
                         by,
                         target: target.clone(),
                     });
                     return true;
                 }
                 Opened::NotReady => {
-                    self.tell(Event::NotReady { by });
+                    self.emit(Event::NotReady { by });
                     return false;
                 }
                 Opened::Failed(why) => {
                     has_failed = true;
-                    self.tell(Event::OpenFailed { by, why });
+                    self.emit(Event::OpenFailed { by, why });
                 }
             }
         }
         if !has_failed {
-            self.tell(Event::Unhandled(target.clone()));
+            self.emit(Event::Unhandled(target.clone()));
         }
         true
     }
 
-    /// Puts a click back, unless a later one or another account has come meanwhile.
+    /// Stores a click again, unless a later click or another account has replaced it meanwhile.
     fn keep_for_later(self: &Arc<Self>, click: PendingClick, key: &AccountKey, ready_count: u64) {
         let target: ClickTarget = click.target.clone();
         let mut state = self.state();
-        let is_same = state.current.as_ref().is_some_and(|it| it.key() == *key);
+        let current = state.current.as_ref();
+        let is_same = current.is_some_and(|current| current.key() == *key);
         let dropped = if !is_same {
             Some((click, Dropped::OtherAccount))
         } else if state.pending.is_some() {
@@ -230,17 +232,17 @@ impl Shared {
             None
         };
         self.changed();
-        // The app became ready while its handler still said no.
+        // The app became ready after the handler had returned `NotReady`.
         let again = state.ready_count != ready_count;
         drop(state);
         match dropped {
-            Some((click, why)) => self.tell_dropped(click, why),
+            Some((click, why)) => self.emit_click_dropped(click, why),
             None if again => self.spawn_flush(),
-            None => self.tell(Event::ClickPending(target)),
+            None => self.emit(Event::ClickPending(target)),
         }
     }
 
-    /// The app says that it can open things now (S30).
+    /// Routes the pending click again, because the app can open targets now (S30).
     pub(crate) fn ready(self: &Arc<Self>) {
         self.state().ready_count += 1;
         self.spawn_flush();

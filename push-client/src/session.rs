@@ -1,4 +1,4 @@
-//! The session: what login bridges talk to.
+//! The session, to which login bridges report logins and logouts.
 use std::sync::Arc;
 
 use push_core::{
@@ -19,7 +19,7 @@ pub(crate) struct ClientSession(pub(crate) Arc<Shared>);
 impl Session for ClientSession {
     async fn register(&self, account: Account, by: &'static str) -> Result<Generation> {
         let shared = &self.0;
-        // The steps of one login do not mix with those of another.
+        // Serializes the steps of logins and logouts.
         let asking = shared.asking.lock().await;
         if shared.is_closed() {
             return Err(Error::new(
@@ -28,8 +28,8 @@ impl Session for ClientSession {
             ));
         }
         if let Err(error) = check(&account) {
-            // Whoever it is, the phone is nobody else's any more (S42).
-            shared.make_room(&account, by);
+            // The device must not stay registered for the previous user (S42).
+            shared.end_other_accounts(&account, by);
             drop(asking);
             shared.login_changed();
             return Err(error);
@@ -43,23 +43,23 @@ impl Session for ClientSession {
         } = shared.state().log_in(account, by);
         shared.changed();
         if let Some(dropped) = dropped {
-            shared.tell_dropped(dropped, Dropped::OtherAccount);
+            shared.emit_click_dropped(dropped, Dropped::OtherAccount);
         }
         if let Some(first) = also {
-            shared.tell(Event::AlsoLoggedIn {
+            shared.emit(Event::AlsoLoggedIn {
                 generation,
                 first,
                 by,
             });
         }
         if is_new {
-            shared.tell(Event::LoggedIn {
+            shared.emit(Event::LoggedIn {
                 generation,
                 user,
                 by,
             });
             shared.ask_phone(generation);
-            // Not in here: the app may still be busy with its login.
+            // In a task of its own, because the app may still be busy with its login.
             shared.spawn_flush();
         }
         drop(asking);
@@ -76,17 +76,17 @@ impl Session for ClientSession {
         let shared = &self.0;
         let asking = shared.asking.lock().await;
         let Some((_, dropped)) = shared.state().log_out(generation) else {
-            shared.tell(Event::StaleLogout { generation, by });
+            shared.emit(Event::StaleLogout { generation, by });
             return Ok(());
         };
         shared.changed();
-        shared.tell(Event::LoggedOut {
+        shared.emit(Event::LoggedOut {
             generation,
             cause,
             by,
         });
         if let Some(dropped) = dropped {
-            shared.tell_dropped(dropped, Dropped::LoggedOut);
+            shared.emit_click_dropped(dropped, Dropped::LoggedOut);
         }
         shared.parts.phone.set_badge(0);
         drop(asking);
@@ -94,15 +94,15 @@ impl Session for ClientSession {
         Ok(())
     }
 
-    async fn nobody(&self, _by: &'static str) -> Result<()> {
+    async fn no_user(&self, _by: &'static str) -> Result<()> {
         let shared = &self.0;
         let asking = shared.asking.lock().await;
-        let (is_news, dropped) = shared.state().nobody();
+        let (has_ended, dropped) = shared.state().end_awaited_login();
         if let Some(dropped) = dropped {
-            shared.tell_dropped(dropped, Dropped::LoggedOut);
+            shared.emit_click_dropped(dropped, Dropped::LoggedOut);
         }
         drop(asking);
-        if is_news {
+        if has_ended {
             shared.changed();
             shared.login_changed();
         }
@@ -122,24 +122,24 @@ fn check(account: &Account) -> Result<()> {
             TokenError::LoginDataTooLong(credential.len()).to_string(),
         ));
     }
-    // It travels in a header.
-    if credential.is_empty() || !credential.bytes().all(|it| it.is_ascii_graphic()) {
+    // The credential is sent in a header.
+    if credential.is_empty() || !credential.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::new(
             ErrorKind::Invalid,
-            "the account's credential is empty or has characters that a ticket never has",
+            "the account's credential is empty or has characters that are not allowed in tickets",
         )
-        .advise("pass the ticket that the IM server got from the gateway, as it is"));
+        .advise("pass the ticket unchanged, as the IM server got it from the gateway"));
     }
     Ok(())
 }
 
 impl Shared {
-    /// Ends what there is of accounts other than `account`.
-    fn make_room(&self, account: &Account, by: &'static str) {
-        let (ended, dropped) = self.state().make_room(&account.into());
+    /// Ends the login and drops the waiting click of any account other than `account`.
+    fn end_other_accounts(&self, account: &Account, by: &'static str) {
+        let (ended, dropped) = self.state().end_other_accounts(&account.into());
         self.changed();
         if let Some(generation) = ended {
-            self.tell(Event::LoggedOut {
+            self.emit(Event::LoggedOut {
                 generation,
                 cause: LogoutCause::OtherAccount,
                 by,
@@ -147,25 +147,28 @@ impl Shared {
             self.parts.phone.set_badge(0);
         }
         if let Some(dropped) = dropped {
-            self.tell_dropped(dropped, Dropped::OtherAccount);
+            self.emit_click_dropped(dropped, Dropped::OtherAccount);
         }
     }
 
-    /// Hook, then the extra channels, then permission and the alert token (S37).
+    /// Installs the platform hooks, and requests the extra tokens, permission and the alert token, in this order (S37).
     pub(crate) fn ask_phone(self: &Arc<Self>, generation: Generation) {
         if !self.state().is_push_on {
             return;
         }
         let platform = &self.parts.phone;
         platform.hook();
-        let (alert, extra): (Vec<Slot>, Vec<Slot>) =
-            self.parts.slots.iter().partition(|it| **it == Slot::Alert);
+        let (alert, extra): (Vec<Slot>, Vec<Slot>) = self
+            .parts
+            .slots
+            .iter()
+            .partition(|slot| **slot == Slot::Alert);
         for slot in extra {
             self.request_token(slot, generation, 1);
         }
         let shared = Arc::clone(self);
         platform.ask_permission(Responder::new(move |answer| {
-            shared.tell(Event::Permission(answer));
+            shared.emit(Event::Permission(answer));
         }));
         for slot in alert {
             self.request_token(slot, generation, 1);
@@ -181,7 +184,7 @@ impl Shared {
         let shared = Arc::clone(self);
         let responder = Responder::new(move |answer| match answer {
             Some(Ok(token)) => {
-                // What is wrong with it has been told.
+                // An error has been emitted as an event.
                 drop(shared.token_received(slot, token));
             }
             Some(Err(why)) => shared.no_token(slot, why, generation, attempt),
@@ -190,7 +193,9 @@ impl Shared {
         self.parts.phone.request_token(slot, responder);
     }
 
-    /// The platform has no token: a person may be offline, and development environments are moody. Asks again, some times.
+    /// Records that the platform returned no token, and requests it again after a pause, up to
+    /// [`Settings::token_requests`](crate::Settings::token_requests) times: the phone may be offline, and a vendor's sandbox
+    /// sometimes fails to issue a token.
     fn no_token(self: &Arc<Self>, slot: Slot, why: String, generation: Generation, attempt: u32) {
         self.token_failed(slot, why);
         if attempt >= self.parts.settings.token_requests || self.is_closed() {
@@ -210,7 +215,7 @@ impl Shared {
                     && state
                         .current
                         .as_ref()
-                        .is_some_and(|it| it.generation == generation)
+                        .is_some_and(|login| login.generation == generation)
                     && matches!(
                         state.problems.get(&slot),
                         Some(TokenError::NoToken(_) | TokenError::Forgotten)
@@ -222,8 +227,8 @@ impl Shared {
         });
     }
 
-    pub(crate) fn tell_dropped(&self, click: PendingClick, why: Dropped) {
-        self.tell(Event::ClickDropped {
+    pub(crate) fn emit_click_dropped(&self, click: PendingClick, why: Dropped) {
+        self.emit(Event::ClickDropped {
             target: click.target,
             why,
         });

@@ -1,7 +1,7 @@
 //! The times and limits of the app half.
 use std::time::Duration;
 
-/// The times and limits of a [`PushClient`](crate::PushClient). The defaults suit an app in a shop.
+/// The times and limits of a [`PushClient`](crate::PushClient). The defaults suit a published app.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
@@ -10,19 +10,19 @@ pub struct Settings {
     pub reupload_after: Duration,
     /// The pause after the first failed upload or report; it doubles with each further failure. Default: 1 s.
     pub retry_first: Duration,
-    /// The longest such pause. A gateway that asks for more gets it. Default: 5 min.
+    /// The longest such pause. The client waits longer if the gateway asks for it. Default: 5 min.
     pub retry_most: Duration,
-    /// How often a token is asked for anew when the platform gives none, in one login. Default: 6.
+    /// The most requests for a token in one login while the platform returns none. Default: 6.
     pub token_requests: u32,
-    /// When nobody has called a platform's completion callback, it is called after this time (S34). The default of 25 s
-    /// is inside the 30 s that iOS grants.
+    /// The time after which the client calls a platform's completion callback that was deferred and not completed (S34).
+    /// Default: 25 s, which is less than the 30 s that iOS allows.
     pub completion_timeout: Duration,
-    /// How long two doors may take to tell the same click if it carries no delivery id (S32). Default: 30 s.
+    /// The time within which two doors report the same click if it carries no delivery id (S32). Default: 30 s.
     pub same_click_within: Duration,
     /// The longest token in bytes, or characters if the vendor writes it as text (S52: 22004). Web Push
     /// subscriptions may have [`DeviceToken::MAX_BYTES`](push_core::DeviceToken::MAX_BYTES). Default: 256.
     pub max_token_bytes: usize,
-    /// How many receipts wait at most; then the oldest are dropped. Default: 500.
+    /// The most receipts that wait; the oldest are dropped to stay within it. Default: 500.
     pub max_receipts: usize,
 }
 
@@ -42,8 +42,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The pause before attempt `attempt` (from 1) is repeated: doubling, with a spread that differs from device to device,
-    /// so that a fleet does not come back in one instant after an outage.
+    /// Returns the pause after attempt `attempt` (from 1). It doubles with each attempt, and differs between devices, so that they
+    /// do not all retry at the same time after an outage.
     pub(crate) fn pause(&self, attempt: u32, spread: u64) -> Duration {
         let whole = self
             .retry_first

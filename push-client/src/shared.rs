@@ -1,4 +1,4 @@
-//! What the session, the workers, the router and the facade share.
+//! The part of the client that the session, the workers, the router and the public interface share.
 use std::{
     collections::BTreeMap,
     fmt,
@@ -14,17 +14,17 @@ use tokio::{
 
 use crate::{Event, GatewayApi, Phone, Settings, StateStore, outbox::SharedFolder, state::State};
 
-/// How many events wait for a slow subscriber.
+/// The number of events that are kept for a slow subscriber.
 const EVENTS: usize = 256;
 
-/// A handler or interceptor, and what it is called.
+/// A handler or interceptor, with its name and order.
 pub(crate) struct Named<T: ?Sized> {
     pub(crate) name: String,
     pub(crate) order: i32,
-    pub(crate) it: Arc<T>,
+    pub(crate) hook: Arc<T>,
 }
 
-/// Everything but the state that the client was built from.
+/// The parts that the client was built from, without the state.
 pub(crate) struct Parts {
     pub(crate) phone: Arc<dyn Phone>,
     pub(crate) channel: Channel,
@@ -37,17 +37,17 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
-    /// What is shared with the extension.
+    /// The folder that is shared with the extension.
     pub(crate) folder: Option<SharedFolder>,
     pub(crate) runtime: Handle,
 }
 
-/// Tells a worker that there may be something to do.
+/// Wakes a worker that may have work to do.
 #[derive(Default)]
-pub(crate) struct News(watch::Sender<()>);
+pub(crate) struct Signal(watch::Sender<()>);
 
-impl News {
-    pub(crate) fn tell(&self) {
+impl Signal {
+    pub(crate) fn notify(&self) {
         self.0.send_replace(());
     }
 
@@ -62,17 +62,18 @@ pub(crate) struct Shared {
     events: broadcast::Sender<Event>,
     counts: Mutex<BTreeMap<&'static str, u64>>,
     closed: watch::Sender<bool>,
-    /// The version of the state in memory, and that on disk.
+    /// The version of the state in memory.
     wanted: watch::Sender<u64>,
+    /// The version of the state on disk.
     saved: watch::Sender<u64>,
-    /// Changes with every login and logout.
-    pub(crate) logins: News,
-    pub(crate) registrations: News,
-    pub(crate) presence: News,
-    pub(crate) receipts: News,
-    /// One login at a time asks the platform.
+    /// Notified at every login and logout.
+    pub(crate) logins: Signal,
+    pub(crate) registrations: Signal,
+    pub(crate) presence: Signal,
+    pub(crate) receipts: Signal,
+    /// Held while one login or logout is processed.
     pub(crate) asking: tokio::sync::Mutex<()>,
-    /// Different for each device, so that retries spread.
+    /// A number that differs between devices, so that their retries are spread over time.
     pub(crate) spread: u64,
 }
 
@@ -88,10 +89,10 @@ impl Shared {
             closed: watch::Sender::new(false),
             wanted: watch::Sender::new(0),
             saved: watch::Sender::new(0),
-            logins: News::default(),
-            registrations: News::default(),
-            presence: News::default(),
-            receipts: News::default(),
+            logins: Signal::default(),
+            registrations: Signal::default(),
+            presence: Signal::default(),
+            receipts: Signal::default(),
             asking: tokio::sync::Mutex::default(),
             spread: spread.finish(),
         })
@@ -101,8 +102,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells `event` to subscribers, counters and the log. Never while the state is locked: a subscriber may ask for it.
-    pub(crate) fn tell(&self, event: Event) {
+    /// Sends `event` to subscribers, counters and the log. Must not be called while the state is locked.
+    pub(crate) fn emit(&self, event: Event) {
         if event.is_trouble() {
             tracing::warn!(target: "push_client", event = event.name(), "{event:?}");
         } else {
@@ -114,7 +115,7 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
             .entry(event.name())
             .or_default() += 1;
-        // Nobody need listen.
+        // Sending fails if there is no subscriber.
         drop(self.events.send(event));
     }
 
@@ -139,39 +140,40 @@ impl Shared {
 
     pub(crate) async fn closed(&self) {
         // The sender lives in `self`, so waiting cannot fail.
-        drop(self.closed.subscribe().wait_for(|it| *it).await);
+        drop(self.closed.subscribe().wait_for(|closed| *closed).await);
     }
 
-    /// Something changed that must survive a restart.
+    /// Marks the saved part of the state as changed.
     pub(crate) fn changed(&self) {
-        self.wanted.send_modify(|it| *it += 1);
+        self.wanted.send_modify(|version| *version += 1);
     }
 
-    /// Waits until everything that changed so far is on disk, or could not be brought there.
+    /// Waits until every change so far is on disk, or could not be saved.
     pub(crate) async fn persisted(&self) {
         let wanted = *self.wanted.borrow();
-        drop(self.saved.subscribe().wait_for(|it| *it >= wanted).await);
+        let mut saved = self.saved.subscribe();
+        drop(saved.wait_for(|version| *version >= wanted).await);
     }
 
-    /// Somebody logged in or out: whatever waits is looked at again.
+    /// Wakes all workers after a login or logout.
     pub(crate) fn login_changed(&self) {
-        self.logins.tell();
+        self.logins.notify();
         self.wake();
     }
 
-    /// Tries again at once what failed, but for what a gateway asked to put off.
+    /// Retries failed requests at once, except those that the gateway asked to delay.
     pub(crate) fn wake(&self) {
-        self.registrations.tell();
-        self.presence.tell();
-        self.receipts.tell();
+        self.registrations.notify();
+        self.presence.notify();
+        self.receipts.notify();
     }
 
-    /// Saves the state whenever it has changed, until the client closes; then once more.
+    /// Saves the state after every change until the client closes, and once more then.
     pub(crate) async fn keep_saved(self: Arc<Self>) {
         let mut wanted = self.wanted.subscribe();
         loop {
             let open = tokio::select! {
-                changed = wanted.wait_for(|it| *it > *self.saved.borrow()) => changed.is_ok(),
+                changed = wanted.wait_for(|version| *version > *self.saved.borrow()) => changed.is_ok(),
                 () = self.closed() => false,
             };
             self.save().await;
@@ -200,10 +202,10 @@ impl Shared {
                 }),
             Err(error) => Err(error),
         };
-        // Marked as done in either case: a full disk must not keep a token from the gateway.
+        // Marked as saved also after an error: a full disk must not block the upload of a token.
         self.saved.send_replace(version);
         if let Err(error) = result {
-            self.tell(Event::StateNotSaved(Arc::new(error)));
+            self.emit(Event::StateNotSaved(Arc::new(error)));
         }
     }
 }

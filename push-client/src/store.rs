@@ -1,4 +1,4 @@
-//! Where the app half keeps what must survive a restart.
+//! Stores the part of the state that survives a restart.
 use std::{
     fmt, fs,
     io::{self, Write},
@@ -8,25 +8,25 @@ use std::{
 
 use push_core::{Error, ErrorKind, Result};
 
-/// Keeps one blob of bytes, at most some 100 KB. Called from a thread that may block.
+/// A store for one blob of bytes, at most about 100 KB. Called from a thread that may block.
 ///
-/// The blob holds device tokens and the ticket of the account that the device is bound to (without it, a logout that
-/// happened without network could not be told after a restart): keep it where only the app can read it.
+/// The blob holds device tokens and the ticket of the account that the device is bound to, which is needed to unbind the device
+/// after a logout without network and a restart. Keep it where only the app can read it.
 pub trait StateStore: fmt::Debug + Send + Sync + 'static {
-    /// What was saved last; `None` if nothing ever was.
+    /// Returns the blob that was saved last; `None` if none was saved.
     ///
     /// # Errors
-    /// If it is there but cannot be read.
+    /// If there is a blob that cannot be read.
     fn load(&self) -> Result<Option<Vec<u8>>>;
 
-    /// Replaces what was saved. All of it or nothing, also if the power fails.
+    /// Replaces the saved blob atomically, even if the power fails.
     ///
     /// # Errors
-    /// If it cannot be written; what was saved before is still there.
+    /// If the blob cannot be written; the earlier blob is kept then.
     fn save(&self, state: &[u8]) -> Result<()>;
 }
 
-/// Keeps the state in a file that only its owner may read, replaced as a whole by renaming.
+/// A store in a file that only its owner may read. It is replaced atomically, by renaming.
 #[derive(Clone, Debug)]
 pub struct FileState {
     path: PathBuf,
@@ -56,7 +56,7 @@ impl FileState {
         file.sync_all()?;
         drop(file);
         fs::rename(&next, &self.path)?;
-        // The new name is durable only with the folder.
+        // The new name is durable only once the folder is synced.
         #[cfg(unix)]
         if let Some(folder) = self.path.parent() {
             let folder = if folder.as_os_str().is_empty() {
@@ -98,17 +98,17 @@ impl StateStore for FileState {
     }
 }
 
-/// Keeps the state in memory: it survives a client, not a process. For tests.
+/// A store in memory, for tests. The state survives a client, but not the process.
 #[derive(Default)]
 pub struct MemoryState(Mutex<Option<Vec<u8>>>);
 
 impl MemoryState {
-    /// With nothing saved.
+    /// Returns an empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With `state` saved.
+    /// Returns a store that holds `state`.
     pub fn with(state: impl Into<Vec<u8>>) -> Self {
         Self(Mutex::new(Some(state.into())))
     }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_as_a_whole_and_read_back() {
+    fn a_file_is_replaced_atomically_and_read_back() {
         let folder = Folder::new("replace");
         let state = FileState::new(folder.0.join("push.json"));
         assert_eq!(state.load().unwrap(), None);

@@ -1,4 +1,4 @@
-//! What can be wrong with a token, and how far it has come.
+//! The errors of a token, and the state of a slot.
 use std::fmt;
 
 use push_core::{Timestamp, api::Warning};
@@ -7,39 +7,39 @@ use push_core::{Timestamp, api::Warning};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// Nobody is logged in: the token is kept for the next login (S46).
+    /// No user is logged in; the token is stored for the next login (S46).
     NotLoggedIn,
-    /// There is no certificate id for it in the app, or the gateway has no credential of that id.
+    /// The app has no certificate id for it, or the gateway has no credential with that id.
     NoCertificate(String),
-    /// The gateway could not be reached, and why; it will be tried again.
+    /// The gateway could not be reached, and why; the client retries.
     Network(String),
-    /// The platform gave a token without content.
+    /// The platform returned an empty token.
     Empty,
     /// The token is longer than allowed: its length and the limit, in bytes.
     TooLong(usize, usize),
-    /// What proves the login is longer than allowed: its length, in bytes. The limit is [`MAX_LOGIN_DATA_BYTES`].
+    /// The account's credential is longer than allowed: its length, in bytes. The limit is [`MAX_LOGIN_DATA_BYTES`].
     LoginDataTooLong(usize),
-    /// The gateway asks to come back later; it will be tried again.
+    /// The gateway asked to retry later; the client does.
     TooFrequent,
-    /// The token has characters that no token has.
+    /// The token has characters that are not allowed in tokens.
     Malformed,
-    /// The gateway does not believe that this user is logged in: the ticket is wrong or has expired.
+    /// The gateway refused the ticket: it is wrong or has expired.
     TicketRefused,
-    /// The platform gave no token, and why.
+    /// The platform returned no token, and why.
     NoToken(String),
-    /// The gateway refused it with a code of its own, and its words.
+    /// The gateway refused the token: its error code and text.
     Refused(String, String),
-    /// The gateway had the token and has it no longer, because the vendor called it dead; the phone is asked for a new one.
+    /// The gateway has removed the token because the vendor reported it as dead; the client requests a new one from the phone.
     Forgotten,
-    /// The gateway keeps the token but does not push to it, with the code of a reason, and its words.
-    SetAside(String, String),
+    /// The gateway has quarantined the token and does not push to it: the code of the reason, and its text.
+    Quarantined(String, String),
 }
 
 /// The longest credential of an [`Account`](push_core::Account), in bytes (the SDK's limit, 22005).
 pub const MAX_LOGIN_DATA_BYTES: usize = 1024;
 
 impl TokenError {
-    /// The SDK's number, where it has one.
+    /// Returns the SDK's number, where it has one.
     pub const fn code(&self) -> Option<u32> {
         Some(match self {
             Self::NotLoggedIn => 21005,
@@ -54,11 +54,11 @@ impl TokenError {
             | Self::NoToken(_)
             | Self::Refused(..)
             | Self::Forgotten
-            | Self::SetAside(..) => return None,
+            | Self::Quarantined(..) => return None,
         })
     }
 
-    /// Whether it goes away without anybody doing anything.
+    /// Returns `true` if the client resolves it by retrying.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Network(_) | Self::TooFrequent)
     }
@@ -69,15 +69,15 @@ impl fmt::Display for TokenError {
         match self {
             Self::NotLoggedIn => {
                 f.write_str(
-                    "nobody is logged in: log in at the login center, or call register_service after the app's own login; \
-                     until then no token is asked for, and one that comes is kept",
+                    "no user is logged in: log in at the login center, or call register_service after the app's own login; \
+                     until then no token is requested, and a token that arrives is stored",
                 )
             }
             Self::NoCertificate(why) => write!(f, "the token has no credential: {why}"),
             Self::Network(why) => {
-                write!(f, "the gateway cannot be reached and will be tried again: {why}")
+                write!(f, "the gateway cannot be reached; the client will retry: {why}")
             }
-            Self::Empty => f.write_str("the platform gave an empty token; it is not uploaded"),
+            Self::Empty => f.write_str("the platform returned an empty token; it is not uploaded"),
             Self::TooLong(length, limit) => {
                 write!(f, "the token has {length} bytes, more than the {limit} allowed")
             }
@@ -86,18 +86,18 @@ impl fmt::Display for TokenError {
                 "the account's credential has {length} bytes, more than the {MAX_LOGIN_DATA_BYTES} allowed; pass the ticket alone"
             ),
             Self::TooFrequent => {
-                f.write_str("the gateway asks to come back later; the token will be uploaded then")
+                f.write_str("the gateway asked to retry later; the token will be uploaded then")
             }
-            Self::Malformed => f.write_str("the token has characters that no token has"),
+            Self::Malformed => f.write_str("the token has characters that are not allowed in tokens"),
             Self::TicketRefused => f.write_str(
-                "the gateway refuses the ticket; get a new one from the IM server and log in with it",
+                "the gateway refused the ticket; get a new one from the IM server and log in with it",
             ),
-            Self::NoToken(why) => write!(f, "the platform gives no token: {why}"),
-            Self::Refused(code, why) => write!(f, "the gateway refuses the token ({code}): {why}"),
+            Self::NoToken(why) => write!(f, "the platform returned no token: {why}"),
+            Self::Refused(code, why) => write!(f, "the gateway refused the token ({code}): {why}"),
             Self::Forgotten => f.write_str(
-                "the vendor called the token dead and the gateway has forgotten it; the phone is asked for a new one",
+                "the vendor reported the token as dead and the gateway has removed it; a new one is requested from the phone",
             ),
-            Self::SetAside(code, why) => {
+            Self::Quarantined(code, why) => {
                 write!(f, "the gateway does not push to the token ({code}): {why}")
             }
         }?;
@@ -116,17 +116,17 @@ impl std::error::Error for TokenError {}
 pub enum SlotState {
     /// Push is switched off for this device (S56).
     Off,
-    /// Somebody is logged in, and the platform has not given a token yet.
+    /// A user is logged in, and the platform has not returned a token yet.
     NoToken,
     /// The token is not at the gateway, and why.
     Waiting(TokenError),
-    /// The token is on its way to the gateway.
+    /// The token is being uploaded.
     Uploading,
     /// The gateway has the token.
     Uploaded {
-        /// Since when.
+        /// When the gateway confirmed it.
         at: Timestamp,
-        /// What will keep it from working nevertheless, as the gateway sees it (S57).
+        /// Why pushes to it will fail nevertheless, as the gateway reports (S57).
         warning: Option<Warning>,
     },
 }

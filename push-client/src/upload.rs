@@ -1,48 +1,49 @@
-//! Bringing tokens and presence to the gateway, until it has them.
+//! Uploads tokens and reports presence, and retries until the gateway has them.
 use std::{future::Future, sync::Arc, time::Duration};
 
 use push_core::{Account, Slot, api::RegistrationBody};
 
 use crate::{
     Event, GatewayError, GatewayErrorKind, Token, TokenError,
-    shared::{News, Shared},
-    state::{Errand, KnownToken, Uploaded},
+    shared::{Shared, Signal},
+    state::{KnownToken, RegistrationTask, Uploaded},
 };
 
-/// How often in one login the tokens are uploaded again because the gateway does not know the device.
+/// How often in one login the client registers again because the gateway does not know a registration.
 const MAX_FORGOTTEN: u32 = 3;
 
-/// What came of one request.
+/// The outcome of one request.
 pub(crate) enum Outcome {
-    /// It is settled, one way or the other: look for the next.
+    /// The request is done or was refused for good; continue with the next one.
     Settled,
-    /// Try again later; not before what the gateway asked for.
+    /// Retry later, and not before the time that the gateway asked for.
     Later(Option<Duration>),
 }
 
-/// Does what is to be done until the client closes: at once when there is news, after a growing pause when it failed.
+/// Runs the tasks that `next` returns until the client closes. Calls `next` after every signal, and after a growing pause when a
+/// task has failed.
 pub(crate) async fn work<F>(
     shared: &Shared,
-    news: &News,
+    signal: &Signal,
     mut next: impl FnMut() -> Option<F> + Send,
 ) where
     F: Future<Output = Outcome> + Send,
 {
     let mut failures = 0;
-    let (mut news, mut logins) = (news.subscribe(), shared.logins.subscribe());
+    let (mut signal, mut logins) = (signal.subscribe(), shared.logins.subscribe());
     loop {
-        // Earlier signals are covered by the work that follows; signals from here on are new.
-        news.mark_unchanged();
+        // The task that follows covers earlier signals; later signals are new.
+        signal.mark_unchanged();
         logins.mark_unchanged();
-        let Some(errand) = next() else {
+        let Some(task) = next() else {
             failures = 0;
             tokio::select! {
-                _ = news.changed() => continue,
+                _ = signal.changed() => continue,
                 () = shared.closed() => return,
             }
         };
         let outcome = tokio::select! {
-            outcome = errand => outcome,
+            outcome = task => outcome,
             () = shared.closed() => return,
         };
         let Outcome::Later(at_least) = outcome else {
@@ -57,8 +58,8 @@ pub(crate) async fn work<F>(
             .sleep(pause.max(at_least.unwrap_or_default()));
         tokio::select! {
             () = sleep => {}
-            // A gateway that asked for a pause gets it, but what it said of one account must not keep a device bound to it.
-            _ = news.changed(), if at_least.is_none() => failures = 0,
+            // A pause that the gateway asked for is kept, except at a login or logout: the pause was meant for one account.
+            _ = signal.changed(), if at_least.is_none() => failures = 0,
             _ = logins.changed() => failures = 0,
             () = shared.closed() => return,
         }
@@ -77,9 +78,9 @@ impl Shared {
             Ok(is_new) => {
                 self.changed();
                 if *is_new {
-                    self.tell(Event::TokenChanged(slot));
+                    self.emit(Event::TokenChanged(slot));
                 }
-                self.registrations.tell();
+                self.registrations.notify();
             }
             Err(error) => self.bad_token(slot, error.clone()),
         }
@@ -111,16 +112,16 @@ impl Shared {
         Ok(old.as_ref() != Some(&known))
     }
 
-    /// The platform said that there is no token.
+    /// Records that the platform has no token for `slot`.
     pub(crate) fn token_failed(&self, slot: Slot, why: String) {
         self.bad_token(slot, TokenError::NoToken(why));
     }
 
     fn bad_token(&self, slot: Slot, error: TokenError) {
-        // A token that is known stays good until a better one comes.
+        // A known token stays in use until the platform returns another one.
         let has_token = self.state().tokens.contains_key(&slot);
         if has_token {
-            self.tell(Event::TokenFailed { slot, error });
+            self.emit(Event::TokenFailed { slot, error });
         } else {
             self.token_problem(slot, error);
         }
@@ -128,32 +129,32 @@ impl Shared {
 
     fn token_problem(&self, slot: Slot, error: TokenError) {
         self.state().problems.insert(slot, error.clone());
-        self.tell(Event::TokenFailed { slot, error });
+        self.emit(Event::TokenFailed { slot, error });
     }
 
     pub(crate) async fn upload(self: Arc<Self>) {
         let shared = &self;
         work(shared, &shared.registrations, || {
             let parts = &shared.parts;
-            let errand = shared.state().next_errand(
+            let task = shared.state().next_registration_task(
                 &parts.certificates,
                 parts.device_kind,
                 &parts.settings,
                 parts.clock.now(),
             );
-            errand.map(|it| shared.run(it))
+            task.map(|task| shared.run(task))
         })
         .await;
     }
 
-    async fn run(&self, errand: Errand) -> Outcome {
-        match errand {
-            Errand::Register {
+    async fn run(&self, task: RegistrationTask) -> Outcome {
+        match task {
+            RegistrationTask::Register {
                 account,
                 slot,
                 body,
             } => self.register(account, slot, body).await,
-            Errand::Unregister {
+            RegistrationTask::Unregister {
                 account,
                 slot,
                 is_current,
@@ -162,7 +163,7 @@ impl Shared {
     }
 
     async fn register(&self, account: Account, slot: Slot, body: RegistrationBody) -> Outcome {
-        // Noted before it is sent: if the answer is lost, the device may be bound, and a logout must unbind it.
+        // Saved before the request is sent: if the answer is lost, the device may be bound, and a logout must unbind it.
         let was_certain = self.state().bind(&account).doubtful.insert(slot);
         self.changed();
         self.persisted().await;
@@ -182,7 +183,7 @@ impl Shared {
                     body,
                     at: self.parts.clock.now(),
                     warning: answer.warning.clone(),
-                    set_aside: None,
+                    quarantined: None,
                 };
                 {
                     let mut state = self.state();
@@ -192,12 +193,12 @@ impl Shared {
                     }
                 }
                 self.changed();
-                self.tell(Event::Uploaded {
+                self.emit(Event::Uploaded {
                     slot,
                     warning: answer.warning,
                 });
-                self.presence.tell();
-                self.receipts.tell();
+                self.presence.notify();
+                self.receipts.notify();
                 return Outcome::Settled;
             }
             Err(error) => error,
@@ -230,7 +231,7 @@ impl Shared {
         };
         let is_current = {
             let mut state = self.state();
-            // What was said to one ticket holds for no other that has come meanwhile.
+            // A refusal holds for the ticket that was sent, not for one that replaced it meanwhile.
             let is_current = state.current_with(&account).is_some();
             if is_current && matches!(outcome, Outcome::Settled) {
                 state.refused.insert(slot, body);
@@ -244,7 +245,7 @@ impl Shared {
     }
 
     async fn unregister(&self, account: Account, slot: Option<Slot>, is_current: bool) -> Outcome {
-        // Noted before it is sent, as with an upload: if the answer is lost, the device may be unbound.
+        // Saved before the request is sent, as in `register`: if the answer is lost, the device may be unbound.
         self.state().doubt(&account, slot);
         self.changed();
         self.persisted().await;
@@ -266,20 +267,20 @@ impl Shared {
                 self.ticket_refused(&account);
                 return Outcome::Settled;
             }
-            // Whoever logged out has no valid ticket any more, and the IM server has unbound the device already (S47); of
-            // other refusals there is nothing that repeating would mend.
-            Err(error) => self.tell(Event::ReportFailed(error.to_string())),
+            // After a logout the ticket is no longer valid, and the IM server has unbound the device already (S47). Repeating the
+            // request would not change any other refusal.
+            Err(error) => self.emit(Event::ReportFailed(error.to_string())),
             Ok(()) => {}
         }
         self.state().unregistered(&account, slot);
         self.changed();
         if slot.is_none() {
-            self.tell(Event::Unbound(account.user));
+            self.emit(Event::Unbound(account.user));
         }
         Outcome::Settled
     }
 
-    /// Nothing is sent for `account` until it logs in with another ticket.
+    /// Stops all requests for `account` until it logs in with another ticket.
     fn ticket_refused(&self, account: &Account) {
         let mut state = self.state();
         let Some(current) = state.current_with(account) else {
@@ -287,7 +288,7 @@ impl Shared {
         };
         current.ticket_refused = true;
         drop(state);
-        self.tell(Event::TicketRefused(account.user.clone()));
+        self.emit(Event::TicketRefused(account.user.clone()));
     }
 
     pub(crate) async fn report_presence(self: Arc<Self>) {
@@ -295,14 +296,16 @@ impl Shared {
         work(shared, &shared.presence, || {
             let (account, generation, now) = shared.state().next_presence()?;
             Some(async move {
-                let (device, believed) = {
+                let (device, confirmed) = {
                     let state = shared.state();
                     (state.device.clone(), state.confirmed(&account))
                 };
-                let slots: Vec<Slot> = believed.keys().copied().collect();
+                let slots: Vec<Slot> = confirmed.keys().copied().collect();
                 let gateway = &shared.parts.gateway;
                 let sent = gateway.presence(&account, &device, &now.body, &slots).await;
-                let sent = sent.map(|answer| shared.heed(&account, generation, believed, answer));
+                let sent = sent.map(|answer| {
+                    shared.apply_presence_answer(&account, generation, confirmed, answer)
+                });
                 let outcome = shared.reported(&account, sent);
                 if let Outcome::Settled = outcome {
                     shared.state().reported = Some((generation, now.number));
@@ -315,7 +318,7 @@ impl Shared {
 
     fn reported(&self, account: &Account, sent: Result<(), GatewayError>) -> Outcome {
         let Err(error) = sent else {
-            self.tell(Event::PresenceReported);
+            self.emit(Event::PresenceReported);
             return Outcome::Settled;
         };
         match error.kind {
@@ -327,26 +330,26 @@ impl Shared {
                 Outcome::Later(None)
             }
             GatewayErrorKind::DeviceUnknown if self.is_forgotten_too_often() => {
-                self.tell(Event::ReportFailed(error.to_string()));
+                self.emit(Event::ReportFailed(error.to_string()));
                 Outcome::Settled
             }
             GatewayErrorKind::DeviceUnknown => {
-                // Kicked while the app was not running, or forgotten for another reason.
+                // The user was kicked while the app was not running, or the gateway lost the registration.
                 self.state().forget_uploads(account);
                 self.changed();
-                self.registrations.tell();
+                self.registrations.notify();
                 Outcome::Later(None)
             }
             GatewayErrorKind::CertificateUnknown
             | GatewayErrorKind::ReceiptKeyRefused
             | GatewayErrorKind::Refused => {
-                self.tell(Event::ReportFailed(error.to_string()));
+                self.emit(Event::ReportFailed(error.to_string()));
                 Outcome::Settled
             }
         }
     }
 
-    /// Counts a registration that the gateway has lost. Returns `true` from the fourth of one login on, which is not sent again.
+    /// Counts a registration that the gateway has lost. Returns `true` if it must not be sent again: from the fourth in one login.
     pub(crate) fn is_forgotten_too_often(&self) -> bool {
         let mut state = self.state();
         state.forgotten += 1;

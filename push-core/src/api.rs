@@ -125,22 +125,22 @@ pub struct PresenceBody {
     pub unread: Option<u32>,
 }
 
-/// What is wrong with tokens that the device believes to be registered.
+/// Problems of tokens that the device reported as registered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PresenceAnswer {
-    /// Slots whose token the gateway has no longer: the vendor called it dead. The app half asks the phone for a new one, and
-    /// registers it even if it is the old one.
+    /// Slots whose token the gateway has deleted because the vendor reported it as dead. The app half requests a new one from the
+    /// phone, and registers it even if it is the old one.
     #[serde(default)]
     pub forgotten: Vec<Slot>,
-    /// Slots whose token is kept but not pushed to, and why, with the code of a [`Reason`](crate::Reason): another environment
-    /// or app than the credential's, for instance.
-    #[serde(default)]
-    pub set_aside: Vec<SetAside>,
+    /// Slots whose token is quarantined, and why, with the code of a [`Reason`](crate::Reason): for instance another environment
+    /// or app than the credential's. Earlier gateways call the field `set_aside`.
+    #[serde(default, alias = "set_aside")]
+    pub quarantined: Vec<QuarantinedToken>,
 }
 
-/// A token that is kept but not pushed to.
+/// A token that the gateway keeps but does not push to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SetAside {
+pub struct QuarantinedToken {
     /// The slot it is for.
     pub slot: Slot,
     /// Why.
@@ -148,9 +148,9 @@ pub struct SetAside {
 }
 
 impl PresenceAnswer {
-    /// Whether all is well.
+    /// Returns `true` if no token has a problem.
     pub const fn is_empty(&self) -> bool {
-        self.forgotten.is_empty() && self.set_aside.is_empty()
+        self.forgotten.is_empty() && self.quarantined.is_empty()
     }
 }
 
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_receipts_are_signed_over_tells_apps_devices_and_bodies_apart() {
+    fn the_signed_text_of_receipts_differs_by_app_device_and_body() {
         let over = |app: &str, device: &str, digest: &str| {
             let (app, device) = (AppId::new(app).unwrap(), DeviceId::new(device).unwrap());
             receipts_to_sign(&app, &device, digest)

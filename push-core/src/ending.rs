@@ -49,9 +49,9 @@ impl EndCause {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ending {
-    /// The device, if it is still the user's; `None` for the user as a whole.
+    /// The device, if it is still the user's; `None` for the user.
     pub device: Option<DeviceId>,
-    /// The slot; `None` for the device as a whole.
+    /// The slot; `None` for the whole device.
     pub slot: Option<Slot>,
     /// Why.
     pub cause: EndCause,
@@ -62,7 +62,7 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// An end of the user as a whole.
+    /// Returns an end for the user, without device and slot.
     pub const fn new(cause: EndCause, at: Timestamp) -> Self {
         Self {
             device: None,

@@ -67,7 +67,7 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
 
     /// The login system knows that no user is logged in: a user who was when the last process of the app ended is not any more.
     /// Ignored if a user is registered.
-    async fn nobody(&self, _by: &'static str) -> Result<()> {
+    async fn no_user(&self, _by: &'static str) -> Result<()> {
         Ok(())
     }
 

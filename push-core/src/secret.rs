@@ -89,7 +89,7 @@ impl From<ReceiptKey> for String {
 
 /// What a vendor gave a device so that it can be reached: 1 to 4,096 bytes of printable ASCII.
 ///
-/// `Debug` shows its length and a fingerprint that tells two tokens apart without giving either away.
+/// `Debug` shows its length and a fingerprint that distinguishes tokens without revealing them.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DeviceToken(Arc<str>);
@@ -124,7 +124,7 @@ impl DeviceToken {
         &self.0
     }
 
-    /// Eight hexadecimal digits that tell tokens apart in logs and traces, and from which no token can be recovered.
+    /// Returns eight hexadecimal digits that distinguish tokens in logs and traces, and from which no token can be recovered.
     pub fn fingerprint(&self) -> String {
         let mut hasher = std::hash::DefaultHasher::new();
         hasher.write(self.0.as_bytes());

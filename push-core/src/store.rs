@@ -206,7 +206,7 @@ pub struct Ended {
     pub user: UserId,
     /// The device.
     pub device: DeviceId,
-    /// The slot; `None` for the device as a whole.
+    /// The slot; `None` for the whole device.
     pub slot: Option<Slot>,
     /// Why.
     pub cause: EndCause,
@@ -435,13 +435,13 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Option<Ended>>;
 
     /// Remembers that the gateway refused a registration of `slot` for the reason with this code, so that it can be explained
-    /// later why the user gets no push. On a device that is not the user's, it is remembered for the user as a whole.
+    /// later why the user gets no push. On a device that is not the user's, it is remembered for the user.
     async fn refuse(&self, owner: &DeviceRef, slot: Slot, reason: &str) -> Result<()>;
 
     /// Returns, for each of `users`, what last ended push or kept it from beginning, where that still holds: at most one
-    /// [`Ending`] for the user as a whole, for each of the user's devices, and for each slot of them.
+    /// [`Ending`] for the user, for each of the user's devices, and for each slot of them.
     ///
-    /// - A user as a whole: another user registered on one of the user's devices ([`EndCause::DeviceTaken`]).
+    /// - The user: another user registered on one of the user's devices ([`EndCause::DeviceTaken`]).
     /// - A device: it became [`Presence::Offline`]. If it is offline already, the first cause stays, unless that was
     ///   [`EndCause::Offline`].
     /// - A slot: its tokens were unregistered, died, or were registered by another device.

@@ -74,7 +74,7 @@ pub struct TraceEvent {
 }
 
 impl TraceEvent {
-    /// An event of a message as a whole.
+    /// An event of a whole message.
     pub const fn new(app: AppId, message: MessageId, at: Timestamp, stage: Stage) -> Self {
         Self {
             app,

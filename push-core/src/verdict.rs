@@ -79,7 +79,7 @@ impl VerdictKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenFault {
-    /// Token and credential are of different environments (S57). A wrong credential looks the same for every device, so many
+    /// Token and credential are of different environments (S57). A wrong credential has the same effect for every device, and many
     /// of these suspend the credential instead.
     Environment,
     /// The token belongs to another app, topic, project or sender. Many of these suspend the credential instead.

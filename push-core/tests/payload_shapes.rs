@@ -94,7 +94,7 @@ fn unknown_keys_are_ignored_everywhere() {
     let mut noisy = plain.clone();
     noisy["conversation"] = json!({"deep": [1, 2, {"x": null}]});
     noisy["entity"]["receiver"] = json!(["bob"]);
-    noisy["entity"]["Sender"] = json!("somebody else");
+    noisy["entity"]["Sender"] = json!("another user");
     noisy["timPushFeatures"]["fcmColour"] = json!("#ffffff");
     for shape in Shape::ALL {
         let read = |ext: &Value| Payload::as_received(shape, &ext.to_string()).ext(Profile::Ios);

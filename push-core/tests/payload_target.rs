@@ -199,8 +199,11 @@ fn a_call_goes_to_the_call_handler_and_never_to_a_chat() {
         assert_eq!(call.user, None);
         assert_eq!(call.group.as_ref().map(|it| it.as_str()), group);
     }
-    let nobody = json!({"action": 2, "chatType": 1});
-    assert_eq!(call(target(nobody, Profile::Ios).unwrap()).user, None);
+    let without_sender = json!({"action": 2, "chatType": 1});
+    assert_eq!(
+        call(target(without_sender, Profile::Ios).unwrap()).user,
+        None
+    );
 }
 
 /// S12

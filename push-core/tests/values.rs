@@ -33,7 +33,7 @@ fn no_secret_token_or_text_reaches_debug() {
 }
 
 #[test]
-fn fingerprints_tell_tokens_apart() {
+fn fingerprints_distinguish_tokens() {
     let one = DeviceToken::new("aa").unwrap();
     let two = DeviceToken::new("ab").unwrap();
     assert_ne!(one.fingerprint(), two.fingerprint());

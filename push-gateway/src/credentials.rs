@@ -114,7 +114,7 @@ impl Expiry {
 pub(crate) struct Loaded {
     pub(crate) provider: DynProvider,
     pub(crate) facts: CredentialFacts,
-    /// Tells this build from those before and after a rotation.
+    /// Distinguishes this build from those before and after a rotation.
     pub(crate) generation: u64,
     /// Whether the vendor has accepted a push of this build: only then are its words on tokens believed.
     proved: AtomicBool,

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_devices_key_is_always_the_same_and_nobody_elses() {
+    fn a_devices_key_is_always_the_same_and_differs_from_others() {
         let keys = keys("0a");
         let own = keys.of(&app("chat"), &device("phone")).unwrap();
         assert_eq!(keys.of(&app("chat"), &device("phone")).unwrap(), own);

@@ -135,7 +135,7 @@ impl Inner {
             Err(Unregistered::Malformed(_)) => reasons::TOKEN_MALFORMED.code,
             _ => return registered,
         };
-        // Whoever asks later why the user gets no push learns it.
+        // Stored to explain later why the user gets no push.
         if let Err(error) = self.services.store.refuse(&owner, slot, refusal).await {
             tracing::warn!(device = %owner.device, %error, "a refused registration could not be remembered");
         }

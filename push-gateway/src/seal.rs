@@ -16,7 +16,7 @@ const VERSION: u8 = 1;
 const FINGERPRINT_BYTES: usize = 8;
 const HEADER_BYTES: usize = 1 + FINGERPRINT_BYTES + NONCE_LEN;
 
-/// The one secret of an installation: 32 random bytes. Whoever has it can read every credential and issue every ticket.
+/// The one secret of an installation: 32 random bytes. It can decrypt every credential and issue every ticket.
 ///
 /// `Debug` shows nothing of it.
 #[derive(Clone)]

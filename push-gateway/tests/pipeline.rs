@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 const DEAD: VerdictKind = VerdictKind::TokenDead { since: None };
 
 #[tokio::test]
-async fn a_push_goes_through_and_its_trace_tells_every_stage() {
+async fn a_push_is_sent_and_its_trace_has_every_stage() {
     let world = World::new(|_| {});
     let certificate = world.credential(json!({})).await;
     world.login("alice", certificate).await;
@@ -51,7 +51,7 @@ async fn a_token_that_died_is_removed_unless_registered_again_since() {
     let certificate = world.credential(json!({})).await;
     world.login("alice", certificate).await;
     world.login("carol", certificate).await;
-    // Told at START; dead since one second after that, and since one second before.
+    // Registered at START; dead since one second after that, and since one second before.
     let after = VerdictKind::TokenDead {
         since: Some(START + SECOND),
     };
@@ -76,7 +76,7 @@ async fn a_token_that_died_is_removed_unless_registered_again_since() {
     assert_eq!(world.stored("carol").await, Some(None));
 }
 
-/// S114: told again between the attempt and the answer.
+/// S114: the token is registered again between the attempt and the answer.
 #[tokio::test]
 async fn a_token_registered_again_before_the_answer_survives_an_undated_death() {
     let world = World::new(|_| {});
@@ -195,8 +195,8 @@ async fn each_target_of_a_batch_has_its_own_end() {
         Some(Some("token-of-another-app".into()))
     );
     assert_eq!(world.stored("e").await, Some(None));
-    let told = world.submit(message("again", &["b"])).await;
-    assert_eq!(told.skipped[0].reason, "environment-mismatch");
+    let answer = world.submit(message("again", &["b"])).await;
+    assert_eq!(answer.skipped[0].reason, "environment-mismatch");
 }
 
 #[tokio::test]
@@ -322,10 +322,10 @@ async fn answers_to_the_old_credential_do_not_count_against_the_new_one() {
         let certificate = world.credential(json!({"build": "old"})).await;
         world.login("a", certificate).await;
         let release = Arc::new(Notify::new());
-        let told = Verdict::new(kind, VendorAnswer::new(403, "x"));
+        let verdict = Verdict::new(kind, VendorAnswer::new(403, "x"));
         world
             .plan
-            .build_always("old", Reply::Held(Arc::clone(&release), told));
+            .build_always("old", Reply::Held(Arc::clone(&release), verdict));
         let delivery = world.text("a").await;
         world
             .gateway
@@ -706,7 +706,7 @@ async fn equal_badges_share_one_notification_and_a_group_goes_in_few_batches() {
     assert_eq!(ids.len(), 1000, "each exactly once");
 }
 
-/// A vendor that asks to wait longer than a push is worth has ended it: nobody waits to find that out.
+/// A vendor that asks to wait longer than a push lives ends it at once, without waiting.
 #[tokio::test]
 async fn a_wait_beyond_the_time_to_live_ends_a_delivery_at_once() {
     let world = World::new(|_| {});
@@ -809,8 +809,8 @@ async fn what_was_under_way_when_a_credential_was_resumed_costs_no_token() {
         let mut deliveries = Vec::new();
         for (who, release) in ["a", "b"].iter().zip(&release) {
             world.login(who, certificate).await;
-            let told = Verdict::new(kind, VendorAnswer::new(400, "x"));
-            let held = Reply::Held(Arc::clone(release), told);
+            let verdict = Verdict::new(kind, VendorAnswer::new(400, "x"));
+            let held = Reply::Held(Arc::clone(release), verdict);
             world.plan.script(&format!("{who}-token"), [held]);
             deliveries.push(world.text(who).await);
         }
@@ -948,7 +948,7 @@ async fn a_batch_with_unknown_outcome_is_sent_again_under_the_same_id() {
     assert_eq!(world.depth().await, 0);
 }
 
-/// What began before a credential was mended is told by order, and not by a clock that somebody may set back.
+/// Attempts from before a credential was corrected are recognized by their order, not by a clock that may be set back.
 #[tokio::test]
 async fn a_clock_that_is_set_back_hides_no_refusal() {
     let world = World::new(|_| {});

@@ -1,4 +1,4 @@
-//! What phones tell of deliveries, over a socket, signed with the key of their device.
+//! Receipts of phones, over a socket, signed with the key of their device.
 // Tests run on one thread.
 #![allow(clippy::future_not_send)]
 mod support;
@@ -73,8 +73,8 @@ impl Scene {
         }
     }
 
-    /// Tells receipts as `alice-phone` does.
-    async fn tell(&self, receipts: &[Value]) -> Answer {
+    /// Sends receipts as `alice-phone`.
+    async fn send(&self, receipts: &[Value]) -> Answer {
         let body = json!({ "receipts": receipts }).to_string();
         let signed = signed(&self.key, "chat", "alice-phone", body.as_bytes());
         self.served
@@ -83,14 +83,14 @@ impl Scene {
     }
 
     /// The stages of the delivery after it was settled, with their times.
-    async fn told(&self) -> Vec<(Stage, i64)> {
+    async fn stages(&self) -> Vec<(Stage, i64)> {
         let trace = self.trace().await;
         let events = trace["events"].as_array().cloned().unwrap_or_default();
-        let told = events.iter().map(|it| {
+        let stages = events.iter().map(|it| {
             let stage: Stage = serde_json::from_value(it["stage"].clone()).expect("a stage");
             (stage, it["at"].as_i64().expect("a time"))
         });
-        told.filter(|it| it.0 >= Stage::Delivered).collect()
+        stages.filter(|it| it.0 >= Stage::Delivered).collect()
     }
 
     async fn trace(&self) -> Value {
@@ -122,34 +122,34 @@ async fn register(
         .to_owned()
 }
 
-/// S111: delivered, then clicked, each with the phone's time; and what is told late takes nothing back.
+/// S111: delivered, then clicked, each with the phone's time; a late receipt does not lower the stage.
 #[tokio::test]
-async fn a_push_is_delivered_then_clicked_at_the_times_that_the_phone_tells() {
+async fn a_push_is_delivered_then_clicked_at_the_times_that_the_phone_reports() {
     let scene = Scene::new().await;
     let answer = scene
-        .tell(&[receipt(&scene.delivery, "delivered", 5)])
+        .send(&[receipt(&scene.delivery, "delivered", 5)])
         .await;
     assert_eq!(answer.status, 204, "{answer:?}");
     assert_eq!(scene.trace().await["stage"], "delivered");
-    let answer = scene.tell(&[receipt(&scene.delivery, "clicked", 7)]).await;
+    let answer = scene.send(&[receipt(&scene.delivery, "clicked", 7)]).await;
     assert_eq!(answer.status, 204, "{answer:?}");
     assert_eq!(scene.trace().await["stage"], "clicked");
     assert_eq!(
-        scene.told().await,
+        scene.stages().await,
         [(Stage::Delivered, 5), (Stage::Clicked, 7)]
     );
 
     let scene = Scene::new().await;
     for (what, at) in [("clicked", 7), ("delivered", 5), ("delivered", 6)] {
-        scene.tell(&[receipt(&scene.delivery, what, at)]).await;
+        scene.send(&[receipt(&scene.delivery, what, at)]).await;
     }
     let trace = scene.trace().await;
     assert_eq!(trace["stage"], "clicked");
     assert_eq!(trace["settled"], true);
-    let mut told = scene.told().await;
-    told.sort();
+    let mut stages = scene.stages().await;
+    stages.sort();
     assert_eq!(
-        told,
+        stages,
         [(Stage::Delivered, 5), (Stage::Clicked, 7)],
         "the first of each is the one that counts"
     );
@@ -183,13 +183,13 @@ async fn no_ticket_is_needed() {
     let path = "/v1/devices/alice-phone/registrations";
     let answer = scene.served.call("DELETE", path, &scene.ticket, None).await;
     assert_eq!(answer.status, 204, "{answer:?}");
-    let answer = scene.tell(&[receipt(&scene.delivery, "clicked", 9)]).await;
+    let answer = scene.send(&[receipt(&scene.delivery, "clicked", 9)]).await;
     assert_eq!(answer.status, 204, "{answer:?}");
-    assert_eq!(scene.told().await, [(Stage::Clicked, 9)]);
+    assert_eq!(scene.stages().await, [(Stage::Clicked, 9)]);
 }
 
 #[tokio::test]
-async fn a_device_tells_only_of_what_went_to_it() {
+async fn a_device_acknowledges_only_its_own_deliveries() {
     let scene = Scene::new().await;
     let certificate = scene.served.credential().await;
     let other = register(
@@ -210,7 +210,7 @@ async fn a_device_tells_only_of_what_went_to_it() {
         .await;
     assert_eq!(answer.status, 204, "{answer:?}");
     assert_eq!(
-        scene.told().await,
+        scene.stages().await,
         [],
         "it is ignored, of the same user even"
     );
@@ -221,16 +221,16 @@ async fn unknown_deliveries_are_ignored_and_the_others_count() {
     let scene = Scene::new().await;
     let unknown = "0190163d-8694-739b-aea5-966c26f8ad91";
     let answer = scene
-        .tell(&[
+        .send(&[
             receipt(unknown, "clicked", 5),
             receipt(&scene.delivery, "delivered", 5),
         ])
         .await;
     assert_eq!(answer.status, 204, "{answer:?}");
-    assert_eq!(scene.told().await, [(Stage::Delivered, 5)]);
+    assert_eq!(scene.stages().await, [(Stage::Delivered, 5)]);
 }
 
-/// Whoever does not have the device's key gets nowhere, whatever the reason.
+/// A request without the device's key is refused, with the same answer for every reason.
 #[tokio::test]
 async fn what_is_not_signed_with_the_devices_key_is_refused() {
     let scene = Scene::new().await;
@@ -259,10 +259,10 @@ async fn what_is_not_signed_with_the_devices_key_is_refused() {
         assert_eq!(answer.problem(), "receipt-key-refused", "{lines}");
         assert!(answer.text.contains("register"), "it says what to do");
     }
-    assert_eq!(scene.told().await, []);
+    assert_eq!(scene.stages().await, []);
     let answer = scene.served.send("POST", ALICE, &good, bytes).await;
     assert_eq!(answer.status, 204, "{answer:?}");
-    assert_eq!(scene.told().await, [(Stage::Clicked, 5)]);
+    assert_eq!(scene.stages().await, [(Stage::Clicked, 5)]);
 }
 
 /// The signature of a body that never came: the head alone is refused, before anything is read.
@@ -286,7 +286,7 @@ async fn a_stranger_is_refused_before_the_body_is_read() {
 async fn too_many_and_too_large_are_refused_and_nothing_of_them_counts() {
     let scene = Scene::new().await;
     let one = receipt(&scene.delivery, "clicked", 5);
-    let answer = scene.tell(&vec![one.clone(); ReceiptsBody::MAX + 1]).await;
+    let answer = scene.send(&vec![one.clone(); ReceiptsBody::MAX + 1]).await;
     assert_eq!((answer.status, answer.problem()), (400, "invalid"));
     assert!(answer.text.contains("100"), "{answer:?}");
     let broken = b"{\"receipts\": [";
@@ -303,10 +303,10 @@ async fn too_many_and_too_large_are_refused_and_nothing_of_them_counts() {
         .send("POST", ALICE, &lines, large.as_bytes())
         .await;
     assert_eq!((answer.status, answer.problem()), (413, "too-large"));
-    assert_eq!(scene.told().await, []);
-    let answer = scene.tell(&vec![one; ReceiptsBody::MAX]).await;
+    assert_eq!(scene.stages().await, []);
+    let answer = scene.send(&vec![one; ReceiptsBody::MAX]).await;
     assert_eq!(answer.status, 204, "{answer:?}");
-    assert_eq!(scene.told().await, [(Stage::Clicked, 5)]);
+    assert_eq!(scene.stages().await, [(Stage::Clicked, 5)]);
 }
 
 /// Ids may have any characters; in the path they are percent-encoded, signed they are not.

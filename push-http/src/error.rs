@@ -216,7 +216,7 @@ impl HttpError {
         self.0.origin.as_deref()
     }
 
-    /// The status and headers of the response, if they arrived and its body did not, or not as a whole.
+    /// The status and headers of the response, if they arrived and its body did not, or not completely.
     ///
     /// A vendor whose answer is complete in its status (a 200 without a body) has then answered: the delivery is accepted,
     /// and sending it again would show it twice.

@@ -203,7 +203,7 @@ struct State {
 }
 
 impl State {
-    /// The last failure, while it stands for the next.
+    /// The last failure, while it is returned without another attempt.
     fn standing_failure(&self, now: Timestamp) -> Option<Verdict> {
         let (from, until) = self.quiet?;
         match &self.last {

@@ -106,7 +106,7 @@ fn nested_json(text: &str, nesting: u8) -> Option<Map<String, Value>> {
     nested_json(&Zeroizing::new(inner), nesting)
 }
 
-/// Writes line breaks and tabs inside of strings as JSON demands, and blanks for whatever stands for one outside of them.
+/// Escapes line breaks and tabs inside of strings, as JSON requires, and replaces escaped ones outside of strings by blanks.
 fn with_escapes(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 64);
     let (mut is_in_string, mut is_escaped) = (false, false);

@@ -151,7 +151,7 @@ impl Overlay {
         }
     }
 
-    /// The first path that is protected, or holds a protected one and is replaced as a whole.
+    /// The first path that is protected, or holds a protected one and is replaced.
     fn touched(&self, path: &str, object: &Map<String, Value>) -> Option<String> {
         object.iter().find_map(|(key, value)| {
             let path = join(path, key);

@@ -170,7 +170,7 @@ fn a_token_service_that_does_not_answer_delays_one_push_by_five_seconds() {
         assert!(poll!(&mut renewing).is_pending());
         scene.clock.advance(5 * SECOND);
         assert_eq!(text(&renewing.await), "token-0");
-        // The failure stands for a second.
+        // The failure is returned for a second without another attempt.
         assert_eq!(text(&cache.get().await), "token-0");
         assert_eq!(scene.asked(), 2);
     });

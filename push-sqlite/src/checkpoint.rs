@@ -24,7 +24,7 @@ use crate::{
 /// The log's size in pages from which on the writer is asked to copy the rest: 16 MiB.
 const ASK_FROM: i64 = 4096;
 
-/// What writer and checkpoint thread tell each other.
+/// The state that writer and checkpoint thread share.
 pub(crate) struct Checkpoints {
     written: AtomicBool,
     wanted: AtomicBool,

@@ -246,7 +246,7 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Takes the file for this process alone. The system lets go of the lock when the process ends, however it ends.
+/// Takes the file for this process alone. The system releases the lock when the process ends.
 fn lock(schema: &Schema, path: &Path) -> Result<File> {
     let beside = lock_path(path);
     let failed = |source: io::Error| {

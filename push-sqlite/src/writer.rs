@@ -153,7 +153,7 @@ trait Call: Send {
     fn is_wanted(&self) -> bool;
     /// Runs it inside a transaction. Returns `true` if it succeeded.
     fn run(&mut self, connection: &Connection, path: &Path) -> bool;
-    /// Tells the caller, now that its transaction is committed, or why it is not.
+    /// Answers the caller after its transaction was committed, or with the error.
     fn finish(self: Box<Self>, committed: Result<()>);
 }
 

@@ -219,7 +219,7 @@ pub struct Connection {
 /// The other end of a connection. In the extensions of every request that [`crate::HttpServer`] hands on.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// The how-many-th connection of its listener it is, from 1.
+    /// The sequence number of the connection on its listener, from 1.
     pub connection: u64,
     /// Its address.
     pub address: SocketAddr,

@@ -28,8 +28,8 @@ pub trait LoginDriver: Send + Sync + 'static {
     async fn login(&self, account: Account);
     /// Logs the current user out, successfully.
     async fn logout(&self);
-    /// Begins to log the current user out. The login system informs the bridge only when the answer is called, whoever
-    /// has logged in by then.
+    /// Begins to log the current user out. The login system informs the bridge only when the returned function is called,
+    /// even if another user has logged in by then.
     async fn begin_logout(&self) -> EndLogout;
     /// Another device takes the login over.
     async fn kick(&self);
@@ -112,7 +112,7 @@ macro_rules! login_conformance {
             a_renewed_credential_reaches_the_session
             another_user_takes_the_device_over_without_a_logout
             a_login_that_the_session_refuses_does_not_end_the_bridge
-            two_sessions_are_both_told
+            both_of_two_sessions_get_the_report
             // Logouts.
             a_logout_ends_its_own_generation
             logins_and_logouts_come_in_their_order
@@ -120,7 +120,7 @@ macro_rules! login_conformance {
             a_late_logout_never_undoes_the_same_users_new_login
             being_kicked_ends_the_login_with_that_cause
             an_expired_login_ends_with_that_cause
-            a_logout_of_nobody_is_no_harm
+            a_logout_without_a_login_is_ignored
             a_bridge_that_falls_behind_ends_where_the_login_system_is
             a_closed_session_ends_the_bridge
             nothing_is_reported_after_the_session_has_closed

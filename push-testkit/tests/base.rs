@@ -196,7 +196,7 @@ fn alpn_and_client_certificates_reach_the_connection() {
     block_on(async {
         let authority = Authority::new();
         let identity = authority.server(&["localhost"]);
-        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let (sender, mut peers) = tokio::sync::mpsc::unbounded_channel();
         let listener = Listener::start(
             LOOPBACK,
             Some(server_config(
@@ -205,8 +205,8 @@ fn alpn_and_client_certificates_reach_the_connection() {
                 ClientAuth::Optional(&authority),
             )),
             move |connection: Connection| {
-                let tell = tell.clone();
-                async move { tell.send(connection.peer).unwrap() }
+                let sender = sender.clone();
+                async move { sender.send(connection.peer).unwrap() }
             },
         )
         .await
@@ -215,12 +215,12 @@ fn alpn_and_client_certificates_reach_the_connection() {
         let first = connect(&listener, &authority, &["h2", "http/1.1"], Some(&client))
             .await
             .unwrap();
-        let peer = told.recv().await.unwrap();
+        let peer = peers.recv().await.unwrap();
         assert_eq!(peer.alpn.as_deref(), Some(&b"h2"[..]));
         assert_eq!(peer.certificate, client.chain_der().pop());
         assert_eq!(peer.connection, 1);
         let second = connect(&listener, &authority, &["h2"], None).await.unwrap();
-        assert_eq!(told.recv().await.unwrap().certificate, None);
+        assert_eq!(peers.recv().await.unwrap().certificate, None);
         assert!(
             connect(&listener, &authority, &["http/1.1"], None)
                 .await

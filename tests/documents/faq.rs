@@ -1,4 +1,4 @@
-//! "Why did no push arrive": every mistake of docs/faq.md is made here, and the words that the page quotes come out.
+//! "Why did no push arrive": makes every mistake of docs/faq.md, and compares the texts that the page quotes.
 use offline_push::{
     Environment, Slot,
     client::{Event, PushClient, SlotState, TokenError},
@@ -49,9 +49,9 @@ async fn token_failed(events: &mut Receiver<Event>) -> TokenError {
     .await
 }
 
-/// S57: told at registration, before any message is sent.
+/// S57: reported at registration, before any message is sent.
 #[tokio::test]
-async fn a_build_with_the_certificate_id_of_the_other_environment_is_told_at_once() {
+async fn a_build_with_the_certificate_id_of_the_other_environment_is_warned() {
     let world = World::start().await;
     let phone = world.apple.install(TOPIC, Environment::Sandbox);
     let (client, mut events) = world
@@ -78,9 +78,9 @@ async fn a_build_with_the_certificate_id_of_the_other_environment_is_told_at_onc
     assert_eq!(phone.arrived(), 0);
 }
 
-/// S57: a token that lies about its environment is found out by Apple's `BadDeviceToken`, and kept.
+/// S57: Apple's `BadDeviceToken` reveals a token with the wrong environment, which is kept.
 #[tokio::test]
-async fn a_bad_device_token_is_explained_as_the_wrong_environment_and_set_aside() {
+async fn a_bad_device_token_is_explained_as_a_wrong_environment_and_quarantined() {
     let world = World::start().await;
     let phone = world.apple.install(TOPIC, Environment::Sandbox);
     let (client, mut events) = world
@@ -104,13 +104,13 @@ async fn a_bad_device_token_is_explained_as_the_wrong_environment_and_set_aside(
     let sent = world.send("m-2", "alice", json!({})).await;
     assert_eq!(sent["skipped"][0]["reason"], "environment-mismatch");
 
-    // The phone learns of it when it tells next where it is.
+    // The phone gets the reason with the answer to its next presence.
     client.foreground();
     let error = token_failed(&mut events).await;
     assert_quotes(PAGE, &error.to_string());
-    assert!(matches!(error, TokenError::SetAside(code, _) if code == "environment-mismatch"));
+    assert!(matches!(error, TokenError::Quarantined(code, _) if code == "environment-mismatch"));
 
-    // The mended build: the same phone, the id of its own environment.
+    // The corrected build: the same phone, the id of its own environment.
     drop(client);
     let (client, mut events) = world
         .app(Iphone(Ok(phone.token())), certificate(DEBUG, true), "alice")
@@ -121,9 +121,9 @@ async fn a_bad_device_token_is_explained_as_the_wrong_environment_and_set_aside(
     client.close().await;
 }
 
-/// S114: what looks like it, and is something else.
+/// S114: similar errors with other causes.
 #[tokio::test]
-async fn a_token_of_another_app_and_a_dead_one_have_names_of_their_own() {
+async fn a_token_of_another_app_and_a_dead_one_have_their_own_reasons() {
     let world = World::start().await;
     let phone = world.apple.install(TOPIC, Environment::Sandbox);
     let other = world
@@ -171,7 +171,7 @@ async fn a_token_of_another_app_and_a_dead_one_have_names_of_their_own() {
 
 /// S53.
 #[tokio::test]
-async fn a_phone_that_gives_no_token_says_why_in_the_slot() {
+async fn a_phone_that_returns_no_token_has_the_reason_in_the_slot() {
     let world = World::start().await;
     let (client, mut events) = world
         .app(
@@ -202,7 +202,7 @@ async fn a_phone_that_gives_no_token_says_why_in_the_slot() {
 
 /// S90.
 #[tokio::test]
-async fn a_custom_message_without_desc_is_not_pushed_and_says_so() {
+async fn a_custom_message_without_desc_is_skipped_with_a_reason() {
     let world = World::start().await;
     let phone = world.apple.install(TOPIC, Environment::Sandbox);
     let (client, mut events) = world
@@ -223,7 +223,7 @@ async fn a_custom_message_without_desc_is_not_pushed_and_says_so() {
 
 /// S56.
 #[tokio::test]
-async fn push_that_is_switched_off_says_so_on_the_phone_and_at_the_gateway() {
+async fn push_that_is_switched_off_is_visible_on_the_phone_and_at_the_gateway() {
     let world = World::start().await;
     let phone = world.apple.install(TOPIC, Environment::Sandbox);
     let (client, mut events) = world
@@ -253,7 +253,7 @@ async fn push_that_is_switched_off_says_so_on_the_phone_and_at_the_gateway() {
 
 /// S63, S64, S79, S81, S92, S93: the other reasons that the page names, each made once.
 #[tokio::test]
-async fn what_is_not_meant_to_be_pushed_says_that_it_is_not() {
+async fn a_message_that_is_not_to_be_pushed_is_skipped_with_a_reason() {
     let world = World::start().await;
     let phone = world.apple.install(TOPIC, Environment::Sandbox);
     let (client, mut events) = world
@@ -295,7 +295,7 @@ async fn what_is_not_meant_to_be_pushed_says_that_it_is_not() {
         .session()
         .unregister(generation, offline_push::LogoutCause::Logout, "test")
         .await
-        .expect("the logout is taken");
+        .expect("the logout is accepted");
     heard(&mut events, |it| {
         matches!(it, Event::Unbound(_)).then_some(())
     })
@@ -315,5 +315,5 @@ async fn generation_of(client: &PushClient, world: &World) -> offline_push::Gene
         .session()
         .register(account, "test")
         .await
-        .expect("the login is taken")
+        .expect("the login is accepted")
 }

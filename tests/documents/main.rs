@@ -1,4 +1,4 @@
-//! The documents say what is so: the words they quote are those that the product really says, and their links lead somewhere.
+//! The documents are correct: the texts they quote are those of the product, and their links have targets.
 mod faq;
 mod missing;
 mod pages;
@@ -14,7 +14,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Fails unless `page` quotes `words`, however it sets them.
+/// Fails unless `page` quotes `words`, with any line breaks.
 #[track_caller]
 fn assert_quotes(page: &str, words: &str) {
     let set = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -22,6 +22,6 @@ fn assert_quotes(page: &str, words: &str) {
     let text = set(&read(page).replace("\n> ", " "));
     assert!(
         text.contains(&set(words)),
-        "{page} does not quote what is really said:\n{words}"
+        "{page} does not quote this text of the product:\n{words}"
     );
 }

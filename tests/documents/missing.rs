@@ -1,4 +1,4 @@
-//! What is said when a piece of the set-up is missing: docs/from-tuiofflinepush.md quotes it.
+//! The errors for missing parts of the set-up, which docs/from-tuiofflinepush.md quotes.
 use std::{sync::Arc, time::Duration};
 
 use offline_push::{
@@ -69,7 +69,7 @@ fn a_certificate_id_of_0_is_refused_with_its_place() {
 }
 
 #[tokio::test]
-async fn without_a_bridge_or_a_place_for_the_state_the_client_does_not_start() {
+async fn without_a_bridge_or_a_state_store_the_client_does_not_start() {
     let builder = || PushClient::builder(phone(), nowhere()).certificates(certificate(DEBUG, true));
     assert_quotes_error(builder().state(MemoryState::default()).start().await);
     assert_quotes_error(builder().without_bridge().start().await);
@@ -99,13 +99,13 @@ fn outside_a_runtime_and_with_an_open_url_nothing_starts() {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match start.as_mut().poll(&mut context) {
         std::task::Poll::Ready(result) => assert_quotes_error(result),
-        std::task::Poll::Pending => panic!("it waits for nobody"),
+        std::task::Poll::Pending => panic!("the future is pending"),
     }
 }
 
 /// S29: with no handler at all, and with none for calls.
 #[tokio::test]
-async fn a_click_that_nobody_opens_is_told() {
+async fn a_click_without_a_handler_is_reported() {
     let without = PushClient::builder(phone(), nowhere());
     let with_chats =
         PushClient::builder(phone(), nowhere()).route("chat", Navigate::new(|_, _| Opened::Done));
@@ -129,7 +129,7 @@ async fn a_click_that_nobody_opens_is_told() {
             .session()
             .register(account("t"), "test")
             .await
-            .expect("the login is taken");
+            .expect("the login is accepted");
         let ext = Ext::new(entity).to_json_string();
         client.clicked(
             Door::Response,
@@ -145,9 +145,9 @@ async fn a_click_that_nobody_opens_is_told() {
     }
 }
 
-/// S36, S52: nobody says that somebody has logged in.
+/// S36, S52: the app does not report its login.
 #[tokio::test]
-async fn an_app_that_never_says_that_it_logged_in_has_no_token() {
+async fn an_app_that_does_not_report_its_login_has_no_token() {
     let client = PushClient::builder(phone(), nowhere())
         .certificates(certificate(DEBUG, true))
         .without_bridge()
@@ -168,9 +168,9 @@ async fn an_app_that_never_says_that_it_logged_in_has_no_token() {
     }
 }
 
-/// S52, S54: the gateway is not there, does not know the certificate id, or does not believe the ticket.
+/// S52, S54: the gateway cannot be reached, does not know the certificate id, or refuses the ticket.
 #[tokio::test]
-async fn a_gateway_that_does_not_take_the_token_is_told_with_the_sdk_s_number() {
+async fn a_refused_upload_is_reported_with_the_sdk_s_number() {
     let world = World::start().await;
     let true_account = world.account("alice").await;
     for (url, id, account, code) in [
@@ -190,7 +190,7 @@ async fn a_gateway_that_does_not_take_the_token_is_told_with_the_sdk_s_number() 
             .session()
             .register(account, "test")
             .await
-            .expect("the login is taken");
+            .expect("the login is accepted");
         heard(&mut events, |event| match event {
             Event::TokenFailed { .. } | Event::TicketRefused(_) => Some(()),
             _ => None,
@@ -209,7 +209,7 @@ async fn a_gateway_that_does_not_take_the_token_is_told_with_the_sdk_s_number() 
 
 /// S52.
 #[tokio::test]
-async fn a_token_that_is_none_is_refused_with_the_sdk_s_number() {
+async fn an_invalid_token_is_refused_with_the_sdk_s_number() {
     use offline_push::client::Token;
     let client = PushClient::builder(phone(), nowhere())
         .certificates(certificate(DEBUG, true))

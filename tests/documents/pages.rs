@@ -1,4 +1,4 @@
-//! Links lead somewhere, names are those of the code, and the set-up stays as short as the page says.
+//! Links have targets, names exist in the code, and the set-up is as short as the page says.
 use std::{
     collections::BTreeSet,
     fs,

@@ -95,7 +95,7 @@ impl World {
             .session()
             .register(account, "test")
             .await
-            .expect("the login is taken");
+            .expect("the login is accepted");
         (client, events)
     }
 
@@ -150,7 +150,7 @@ pub(crate) async fn heard<T>(
         }
     };
     let in_time = timeout(PATIENCE, listening).await;
-    in_time.expect("the app half tells what comes next")
+    in_time.expect("the app half emits the event")
 }
 
 /// What a build of the app says about itself.

@@ -1,4 +1,4 @@
-//! From a subject's events to register and unregister.
+//! Translates a subject's events into registrations with the session.
 use std::sync::Arc;
 
 use push_core::{
@@ -10,25 +10,25 @@ use crate::{LoginEvent, LoginNumber, LoginSubject, Subscription};
 
 const NAME: &str = "auto";
 
-/// The bridge: observes one [`LoginSubject`].
+/// The bridge, which observes one [`LoginSubject`].
 #[derive(Debug)]
 pub struct AutoLogin {
     subject: Arc<dyn LoginSubject>,
 }
 
 impl AutoLogin {
-    /// Observes `subject`.
+    /// Returns a bridge that observes `subject`.
     pub fn new(subject: impl LoginSubject) -> Self {
         Self::observing(Arc::new(subject))
     }
 
-    /// Observes a shared `subject`.
+    /// Returns a bridge that observes a shared `subject`.
     pub const fn observing(subject: Arc<dyn LoginSubject>) -> Self {
         Self { subject }
     }
 }
 
-/// What the bridge has registered.
+/// The login that the bridge has registered.
 #[derive(Debug)]
 struct Registered {
     login: LoginNumber,
@@ -50,7 +50,7 @@ impl LoginBridge for AutoLogin {
                 Err(RecvError::Lagged(_)) => {
                     events = self.subscribe(&session, &mut registered).await;
                 }
-                // The subject is gone: no login or logout can follow.
+                // The subject has been dropped: no login or logout can follow.
                 Err(RecvError::Closed) => {
                     session.closed().await;
                     return Ok(());
@@ -61,7 +61,7 @@ impl LoginBridge for AutoLogin {
 }
 
 impl AutoLogin {
-    /// Begins, or begins anew after falling behind, from what is so now.
+    /// Subscribes, also again after falling behind, and reports the current login.
     async fn subscribe(
         &self,
         session: &SessionHandle,
@@ -71,7 +71,7 @@ impl AutoLogin {
         match current {
             Some((login, account)) => register(session, registered, login, account).await,
             None => {
-                let last = registered.as_ref().map(|it| it.login);
+                let last = registered.as_ref().map(|current| current.login);
                 if let Some(last) = last {
                     unregister(session, registered, last, LogoutCause::Logout).await;
                 }
@@ -95,7 +95,7 @@ async fn follow(session: &SessionHandle, registered: &mut Option<Registered>, ev
         LoginEvent::UserSigExpired(login) => {
             unregister(session, registered, login, LogoutCause::CredentialExpired).await;
         }
-        LoginEvent::Nobody => nobody(session).await,
+        LoginEvent::NoUser => report_no_user(session).await,
         LoginEvent::InitSdkSuccess(_)
         | LoginEvent::InitSdkFail(..)
         | LoginEvent::LoginFail(..)
@@ -112,14 +112,17 @@ async fn register(
     login: LoginNumber,
     account: Account,
 ) {
-    // After falling behind, an event may be older than what was found.
-    if registered.as_ref().is_some_and(|it| it.login > login) {
+    // After falling behind, an event may be older than the login that `subscribe` found.
+    if registered
+        .as_ref()
+        .is_some_and(|current| current.login > login)
+    {
         return;
     }
     match session.register(account, NAME).await {
         Ok(generation) => *registered = Some(Registered { login, generation }),
         Err(error) => {
-            tracing::warn!(target: "push_client", bridge = NAME, "a login does not receive push: {error}");
+            tracing::warn!(target: "push_client", bridge = NAME, "the session refused a login, which gets no push: {error}");
         }
     }
 }
@@ -131,21 +134,21 @@ async fn unregister(
     cause: LogoutCause,
 ) {
     if registered.is_none() {
-        // A local one, or one that the session refused: no user is logged in in either case.
-        nobody(session).await;
+        // It was a local login, or one that the session had refused; no user is logged in now.
+        report_no_user(session).await;
         return;
     }
-    let Some(ended) = registered.take_if(|it| it.login <= login) else {
-        // It ended a login that another has taken the place of (S43).
+    let Some(ended) = registered.take_if(|current| current.login <= login) else {
+        // Another login has replaced the one that ended (S43).
         return;
     };
     if let Err(error) = session.unregister(ended.generation, cause, NAME).await {
-        tracing::warn!(target: "push_client", bridge = NAME, "a logout was not taken: {error}");
+        tracing::warn!(target: "push_client", bridge = NAME, "the session refused a logout: {error}");
     }
 }
 
-async fn nobody(session: &SessionHandle) {
-    if let Err(error) = session.nobody(NAME).await {
-        tracing::warn!(target: "push_client", bridge = NAME, "a logout was not taken: {error}");
+async fn report_no_user(session: &SessionHandle) {
+    if let Err(error) = session.no_user(NAME).await {
+        tracing::warn!(target: "push_client", bridge = NAME, "the session refused a logout: {error}");
     }
 }

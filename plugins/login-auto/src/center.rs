@@ -1,4 +1,4 @@
-//! An in-process login system in the manner of the IM kit's.
+//! An in-process login system that behaves as the IM kit's.
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock},
@@ -9,25 +9,25 @@ use tokio::sync::broadcast;
 
 use crate::{LoginEvent, LoginFault, LoginNumber, LoginSubject, Subscription};
 
-/// How many events wait for a slow observer.
+/// The number of events that are kept for a slow observer.
 const EVENTS: usize = 256;
 
-/// What really logs in and out: the app's IM library. The default does nothing and succeeds, for apps that tell the center
-/// only what has succeeded already.
+/// The app's IM library, which logs in and out. The default does nothing and succeeds, for apps that report to the center
+/// only logins and logouts that have succeeded.
 #[async_trait]
 pub trait LoginSystem: fmt::Debug + Send + Sync + 'static {
     /// Makes the IM library ready for `app`.
     ///
     /// # Errors
-    /// The IM library's own fault.
+    /// The IM library's error.
     async fn init(&self, _app: &AppId) -> Result<(), LoginFault> {
         Ok(())
     }
 
-    /// Logs in. A user who is logged in to the same app is logged out by this, without an event.
+    /// Logs in. This logs out another user of the same app without an event.
     ///
     /// # Errors
-    /// The IM library's own fault.
+    /// The IM library's error.
     async fn login(&self, _account: &Account) -> Result<(), LoginFault> {
         Ok(())
     }
@@ -35,7 +35,7 @@ pub trait LoginSystem: fmt::Debug + Send + Sync + 'static {
     /// Logs out.
     ///
     /// # Errors
-    /// The IM library's own fault.
+    /// The IM library's error.
     async fn logout(&self, _account: &Account) -> Result<(), LoginFault> {
         Ok(())
     }
@@ -47,15 +47,15 @@ struct Accepting;
 #[async_trait]
 impl LoginSystem for Accepting {}
 
-/// The one place where the app logs in and out, and that reports it to all observers. Clones are the same center.
+/// The place where the app logs in and out, which reports both to all observers. Clones share one center.
 ///
 /// It behaves as `TUILogin` does:
 ///
 /// - a login of the current user needs no network and reports success again;
 /// - a login that is [local only](LoginCenter::login_local_only) reports nothing (S40);
 /// - a login of another user replaces the first without a logout event (S42);
-/// - a login to another app starts the logout of the first and does not wait for it: its success comes when it comes (S43);
-/// - a logout forgets the user before it asks the network; when that fails, only [`LoginEvent::LogoutFail`] is reported (S39).
+/// - a login to another app starts the logout from the first and does not wait for its success (S43);
+/// - a logout forgets the user before it sends the request; if that fails, only [`LoginEvent::LogoutFail`] is reported (S39).
 ///
 /// Its methods need a tokio runtime only for a login to another app.
 #[derive(Clone, Debug)]
@@ -73,10 +73,10 @@ struct State {
     last: u64,
     app: Option<AppId>,
     login: Option<Login>,
-    /// Whom the server still takes for logged in, because it did not take the logout.
+    /// The login that the server still holds, because the logout failed.
     left: Option<LoginNumber>,
-    /// The last word was the end of a login.
-    nobody: bool,
+    /// Whether the last event was the end of a login.
+    is_logged_out: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -84,7 +84,7 @@ struct Login {
     number: LoginNumber,
     account: Account,
     /// Whether it was reported.
-    is_told: bool,
+    is_reported: bool,
 }
 
 impl Default for LoginCenter {
@@ -94,12 +94,12 @@ impl Default for LoginCenter {
 }
 
 impl LoginCenter {
-    /// A center whose logins succeed: the app calls it when its IM library has logged in or out.
+    /// Returns a center whose logins always succeed: the app calls it after its IM library has logged in or out.
     pub fn new() -> Self {
         Self::with(Arc::new(Accepting))
     }
 
-    /// A center that logs in by `system`.
+    /// Returns a center that logs in through `system`.
     pub fn with(system: Arc<dyn LoginSystem>) -> Self {
         Self(Arc::new(Inner {
             system: RwLock::new(system),
@@ -108,13 +108,13 @@ impl LoginCenter {
         }))
     }
 
-    /// The center of this process, which the linked bridge observes.
+    /// Returns the center of this process, which the linked bridge observes.
     pub fn shared() -> Self {
         static SHARED: OnceLock<LoginCenter> = OnceLock::new();
         SHARED.get_or_init(Self::new).clone()
     }
 
-    /// Logs in by `system` from now on.
+    /// Logs in through `system` from now on.
     pub fn set_system(&self, system: Arc<dyn LoginSystem>) {
         *self
             .0
@@ -123,31 +123,31 @@ impl LoginCenter {
             .unwrap_or_else(PoisonError::into_inner) = system;
     }
 
-    /// Logs `account` in and returns when that has succeeded or failed; events are sent before it returns.
+    /// Logs `account` in. Sends the events before it returns.
     ///
     /// # Errors
-    /// The login system's fault, also reported as [`LoginEvent::LoginFail`] or [`LoginEvent::InitSdkFail`].
+    /// The login system's error, also reported as [`LoginEvent::LoginFail`] or [`LoginEvent::InitSdkFail`].
     pub async fn login(&self, account: Account) -> Result<(), LoginFault> {
         if let Some(number) = self.repeats(&account) {
-            self.tell(LoginEvent::LoginSuccess(number, account));
+            self.emit(LoginEvent::LoginSuccess(number, account));
             return Ok(());
         }
         self.enter(&account.app).await?;
         let system = self.system();
         if let Err(fault) = system.login(&account).await {
-            self.tell(LoginEvent::LoginFail(account.user, fault.clone()));
+            self.emit(LoginEvent::LoginFail(account.user, fault.clone()));
             return Err(fault);
         }
-        // In one step with the new login, so that events come in the order of the numbers.
+        // Sent under the lock, so that events are ordered by number.
         let mut state = self.lock();
         let number = state.begin(account.clone(), true);
-        self.tell(LoginEvent::LoginSuccess(number, account));
+        self.emit(LoginEvent::LoginSuccess(number, account));
         drop(state);
         Ok(())
     }
 
-    /// Opens only the local store of `account`: no event, so no push (S40). Later, [`LoginCenter::login`] of the same account logs
-    /// in properly.
+    /// Opens only the local store of `account`, without an event and so without push (S40). A later [`LoginCenter::login`] of the
+    /// same account logs in.
     ///
     /// # Errors
     /// If the IM library cannot serve the app.
@@ -161,11 +161,11 @@ impl LoginCenter {
     }
 
     /// Logs out the current user. Without one, it ends the login of the app's last process, reported as
-    /// [`LoginEvent::Nobody`].
+    /// [`LoginEvent::NoUser`].
     ///
     /// # Errors
-    /// The login system's fault, also reported as [`LoginEvent::LogoutFail`]. No user counts as logged in here
-    /// nevertheless, but the server may still hold the login: push stays registered (S39).
+    /// The login system's error, also reported as [`LoginEvent::LogoutFail`]. The center has no user then, but the server may
+    /// still hold the login, so push stays registered (S39).
     pub async fn logout(&self) -> Result<(), LoginFault> {
         let Some(login) = self.take() else {
             return Ok(());
@@ -173,12 +173,12 @@ impl LoginCenter {
         self.leave(login).await
     }
 
-    /// The IM library says that another device took over.
+    /// Reports that another device has logged in, which ends the login here.
     pub fn kicked_offline(&self) {
         self.thrown_out(LoginEvent::KickedOffline);
     }
 
-    /// The IM library says that the userSig has expired.
+    /// Reports that the userSig has expired, which ends the login.
     pub fn user_sig_expired(&self) {
         self.thrown_out(LoginEvent::UserSigExpired);
     }
@@ -189,26 +189,29 @@ impl LoginCenter {
             event,
             LoginEvent::Connecting | LoginEvent::Connected | LoginEvent::ConnectFailed(_)
         ) {
-            self.tell(event);
+            self.emit(event);
         }
     }
 
-    /// Who is logged in, also if only locally.
+    /// Returns the user who is logged in, also only locally.
     pub fn user(&self) -> Option<UserId> {
-        self.lock().login.as_ref().map(|it| it.account.user.clone())
+        let state = self.lock();
+        let login = state.login.as_ref();
+        login.map(|login| login.account.user.clone())
     }
 
-    /// The number of the login that `account` repeats, with its credential renewed.
+    /// Returns the number of the current login if `account` repeats it, and stores the new credential.
     fn repeats(&self, account: &Account) -> Option<LoginNumber> {
         let mut state = self.lock();
-        let login = state.login.as_mut().filter(|it| {
-            it.is_told && it.account.user == account.user && it.account.app == account.app
+        let login = state.login.as_mut().filter(|login| {
+            let current = &login.account;
+            login.is_reported && current.user == account.user && current.app == account.app
         })?;
         login.account = account.clone();
         Some(login.number)
     }
 
-    /// Makes the IM library ready for `app`; leaves another one without waiting.
+    /// Makes the IM library ready for `app`. Starts the logout from another app without waiting for it.
     async fn enter(&self, app: &AppId) -> Result<(), LoginFault> {
         let left = {
             let mut state = self.lock();
@@ -220,18 +223,18 @@ impl LoginCenter {
         };
         if let Some(left) = left {
             let center = self.clone();
-            // The fault has been reported.
+            // An error has been reported as an event.
             tokio::spawn(async move { drop(center.leave(left).await) });
         }
         let system = self.system();
         match system.init(app).await {
             Ok(()) => {
                 self.lock().app = Some(app.clone());
-                self.tell(LoginEvent::InitSdkSuccess(app.clone()));
+                self.emit(LoginEvent::InitSdkSuccess(app.clone()));
                 Ok(())
             }
             Err(fault) => {
-                self.tell(LoginEvent::InitSdkFail(app.clone(), fault.clone()));
+                self.emit(LoginEvent::InitSdkFail(app.clone(), fault.clone()));
                 Err(fault)
             }
         }
@@ -249,7 +252,7 @@ impl LoginCenter {
                 if state.login.is_none() {
                     state.left = Some(login.number);
                 }
-                self.tell(LoginEvent::LogoutFail(login.number, fault.clone()));
+                self.emit(LoginEvent::LogoutFail(login.number, fault.clone()));
                 drop(state);
                 Err(fault)
             }
@@ -260,36 +263,36 @@ impl LoginCenter {
         Arc::clone(&self.0.system.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The login that is there, which is over by this.
+    /// Ends the current login and returns it.
     fn take(&self) -> Option<Login> {
         let mut state = self.lock();
         let login = state.login.take();
-        state.nobody = login.is_none();
+        state.is_logged_out = login.is_none();
         if login.is_none() {
-            // Under the lock, so that it comes before a login that follows.
-            self.tell(LoginEvent::Nobody);
+            // Sent under the lock, so that it precedes the next login.
+            self.emit(LoginEvent::NoUser);
         }
         login
     }
 
-    /// The server has ended the login that is there, or the one whose logout it did not take.
+    /// Ends the current login, or the one whose logout failed, because the server has ended it.
     fn thrown_out(&self, event: impl FnOnce(LoginNumber) -> LoginEvent) {
         let mut state = self.lock();
-        let login = state.login.take().map(|it| it.number);
+        let login = state.login.take().map(|login| login.number);
         let ended = login.or(state.left.take());
-        state.nobody = true;
-        self.tell(ended.map_or(LoginEvent::Nobody, event));
+        state.is_logged_out = true;
+        self.emit(ended.map_or(LoginEvent::NoUser, event));
     }
 
     /// Reports the end of a login, which may come after the next login.
     fn ended(&self, event: LoginEvent) {
         let mut state = self.lock();
-        state.nobody = state.login.is_none();
-        self.tell(event);
+        state.is_logged_out = state.login.is_none();
+        self.emit(event);
     }
 
-    fn tell(&self, event: LoginEvent) {
-        // It is no error that no observer is there.
+    fn emit(&self, event: LoginEvent) {
+        // Sending fails if there is no observer.
         drop(self.0.events.send(event));
     }
 
@@ -299,16 +302,16 @@ impl LoginCenter {
 }
 
 impl State {
-    fn begin(&mut self, account: Account, is_told: bool) -> LoginNumber {
+    fn begin(&mut self, account: Account, is_reported: bool) -> LoginNumber {
         self.last += 1;
         let number = LoginNumber(self.last);
-        self.nobody &= !is_told;
+        self.is_logged_out &= !is_reported;
         self.app = Some(account.app.clone());
         self.left = None;
         self.login = Some(Login {
             number,
             account,
-            is_told,
+            is_reported,
         });
         number
     }
@@ -316,19 +319,19 @@ impl State {
 
 impl LoginSubject for LoginCenter {
     fn subscribe(&self) -> Subscription {
-        // Events of logins are sent under this lock, so none is missed or sent twice.
+        // Login events are sent under this lock, so none is missed or sent twice.
         let state = self.lock();
         let events = self.0.events.subscribe();
-        if state.nobody {
-            // A logout that came before anybody observed it.
-            self.tell(LoginEvent::Nobody);
+        if state.is_logged_out {
+            // A logout that happened before there was an observer.
+            self.emit(LoginEvent::NoUser);
         }
         Subscription {
             current: state
                 .login
                 .as_ref()
-                .filter(|it| it.is_told)
-                .map(|it| (it.number, it.account.clone())),
+                .filter(|login| login.is_reported)
+                .map(|login| (login.number, login.account.clone())),
             events,
         }
     }

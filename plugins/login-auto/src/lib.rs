@@ -1,6 +1,6 @@
-//! The login bridge `auto`: observes the app's login, and registers and unregisters push by itself.
+//! The login bridge `auto`: observes the app's logins, and registers and unregisters push.
 //!
-//! It observes a [`LoginSubject`]. The one that is there is [`LoginCenter`], an in-process login in the manner of the IM kit's
+//! It observes a [`LoginSubject`]. This crate has one, [`LoginCenter`], an in-process login that behaves as the IM kit's
 //! `TUILogin`; the plugin that the linker keeps observes [`LoginCenter::shared`].
 //!
 //! | event | push |
@@ -8,11 +8,11 @@
 //! | [`LoginEvent::LoginSuccess`], also a repeated one | register (S35, S38) |
 //! | [`LoginEvent::LogoutSuccess`] | unregister |
 //! | [`LoginEvent::KickedOffline`], [`LoginEvent::UserSigExpired`] | unregister, with that cause (S41) |
-//! | [`LoginEvent::Nobody`], a logout before any login of this process | unregister who was there when the last process ended |
+//! | [`LoginEvent::NoUser`], a logout before any login of this process | unregister the user of the last process |
 //! | [`LoginEvent::LoginFail`], [`LoginEvent::LogoutFail`], `InitSdk…`, `Connect…` | nothing (S35, S39) |
 //!
-//! Every login has a number, and an event that ends a login names it: the late success of an earlier logout undoes nothing
-//! (S43), not even if the same user has logged in again since.
+//! Every login has a number, and an event that ends a login names it: the late success of an earlier logout does not end a
+//! later login (S43), even of the same user.
 
 mod bridge;
 mod center;

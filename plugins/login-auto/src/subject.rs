@@ -1,4 +1,4 @@
-//! What can be observed: a login system's events.
+//! The events of a login system.
 use std::fmt;
 
 use push_core::{Account, AppId, UserId};
@@ -6,34 +6,34 @@ use tokio::sync::broadcast;
 
 /// A login system that reports its events.
 pub trait LoginSubject: fmt::Debug + Send + Sync + 'static {
-    /// Who is logged in now, and every event from now on: nothing in between is missed.
+    /// Returns the current login and the events from now on, without a gap in between.
     fn subscribe(&self) -> Subscription;
 }
 
-/// An event of a subject.
+/// The current login of a subject, and its further events.
 #[derive(Debug)]
 pub struct Subscription {
-    /// The login that is there; `None` also for one that was local only (S40).
+    /// The current login; `None` also for a local-only one (S40).
     pub current: Option<(LoginNumber, Account)>,
-    /// What happens from now on. Who falls too far behind misses the oldest events and subscribes anew.
+    /// The events from now on. An observer that falls too far behind misses the oldest events and has to subscribe again.
     pub events: broadcast::Receiver<LoginEvent>,
 }
 
-/// Which login of a subject: each one that does not repeat the current has a higher number.
+/// The number of a login. It increases with each login that does not repeat the current one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LoginNumber(pub u64);
 
-/// Why something failed, in the login system's own terms.
+/// An error of the login system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginFault {
     /// Its code, such as 6206 for an expired userSig.
     pub code: i32,
-    /// Its words. Nothing secret.
+    /// Its text, without secrets.
     pub text: String,
 }
 
 impl LoginFault {
-    /// A fault with this code and these words.
+    /// Returns an error with this code and text.
     pub fn new(code: i32, text: impl Into<String>) -> Self {
         Self {
             code,
@@ -50,7 +50,7 @@ impl fmt::Display for LoginFault {
 
 impl std::error::Error for LoginFault {}
 
-/// What happens to a login system. Posted after the caller of the operation has its result.
+/// An event of a login system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoginEvent {
@@ -64,19 +64,19 @@ pub enum LoginEvent {
     LoginFail(UserId, LoginFault),
     /// A logout has finished. It may arrive after the next login.
     LogoutSuccess(LoginNumber),
-    /// A logout failed: the server still takes the user for logged in (S39).
+    /// A logout failed: the server still holds the login (S39).
     LogoutFail(LoginNumber, LoginFault),
-    /// Another device took over.
+    /// Another device has logged in.
     KickedOffline(LoginNumber),
-    /// What proved the login has expired.
+    /// The userSig has expired.
     UserSigExpired(LoginNumber),
-    /// A logout, a kick or an expired userSig while no user is logged in: it also ends the login of the app's last process.
+    /// A logout, a kick or an expired userSig while no user is logged in. It ends the login of the app's last process.
     /// Sent again to observers that subscribe later.
-    Nobody,
-    /// The connection is being made.
+    NoUser,
+    /// The connection is being established.
     Connecting,
-    /// The connection is there.
+    /// The connection is established.
     Connected,
-    /// The connection cannot be made.
+    /// The connection failed.
     ConnectFailed(LoginFault),
 }

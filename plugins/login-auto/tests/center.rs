@@ -1,4 +1,4 @@
-//! The login center behaves as the IM kit's login does, and the bridge makes of it what it should.
+//! The login center behaves as the IM kit's login, and the bridge reports the right registrations.
 use std::sync::{Arc, Mutex};
 
 use push_core::{
@@ -15,14 +15,14 @@ use push_testkit::{
 };
 use tokio::sync::broadcast::Receiver;
 
-/// Fails what it is told to.
+/// A login system that fails the listed operations once.
 #[derive(Debug, Default)]
-struct Moody {
+struct Failing {
     fails: Mutex<Vec<&'static str>>,
 }
 
-impl Moody {
-    fn failing(what: &'static str) -> Arc<Self> {
+impl Failing {
+    fn once(what: &'static str) -> Arc<Self> {
         Arc::new(Self {
             fails: Mutex::new(vec![what]),
         })
@@ -30,7 +30,7 @@ impl Moody {
 
     fn answer(&self, what: &str) -> Result<(), LoginFault> {
         let mut fails = self.fails.lock().expect("no test panics here");
-        match fails.iter().position(|it| *it == what) {
+        match fails.iter().position(|failing| *failing == what) {
             Some(at) => {
                 fails.remove(at);
                 Err(LoginFault::new(9501, format!("{what} failed")))
@@ -41,7 +41,7 @@ impl Moody {
 }
 
 #[async_trait]
-impl LoginSystem for Moody {
+impl LoginSystem for Failing {
     async fn init(&self, _: &AppId) -> Result<(), LoginFault> {
         self.answer("init")
     }
@@ -53,19 +53,19 @@ impl LoginSystem for Moody {
     }
 }
 
-fn told(events: &mut Receiver<LoginEvent>) -> Vec<LoginEvent> {
+fn drain(events: &mut Receiver<LoginEvent>) -> Vec<LoginEvent> {
     std::iter::from_fn(|| events.try_recv().ok()).collect()
 }
 
 fn names(events: &mut Receiver<LoginEvent>) -> Vec<String> {
-    let name = |it: &LoginEvent| {
-        let text = format!("{it:?}");
+    let name = |event: &LoginEvent| {
+        let text = format!("{event:?}");
         text.split('(').next().unwrap_or_default().to_owned()
     };
-    told(events).iter().map(name).collect()
+    drain(events).iter().map(name).collect()
 }
 
-/// A bridge at work, and what it reports.
+/// Runs a bridge that observes `center`. Returns the recorder of its reports.
 async fn observed(center: &LoginCenter) -> SessionRecorder {
     let session = SessionRecorder::new();
     let handle = SessionHandle::new(Arc::new(session.clone()));
@@ -76,14 +76,14 @@ async fn observed(center: &LoginCenter) -> SessionRecorder {
 }
 
 #[test]
-fn a_login_tells_that_the_library_is_ready_and_that_it_succeeded() {
+fn a_login_reports_that_the_library_is_ready_and_then_success() {
     block_on(async {
         let center = LoginCenter::new();
         let mut events = center.subscribe().events;
         center.login(account("alice")).await.unwrap();
         let app = account("alice").app;
         assert_eq!(
-            told(&mut events),
+            drain(&mut events),
             [
                 LoginEvent::InitSdkSuccess(app),
                 LoginEvent::LoginSuccess(LoginNumber(1), account("alice")),
@@ -92,18 +92,18 @@ fn a_login_tells_that_the_library_is_ready_and_that_it_succeeded() {
     });
 }
 
-/// S38: the kit short-circuits, and tells success again, for the same login.
+/// S38: for the same login the kit sends no request, and reports success again.
 #[test]
-fn a_repeated_login_asks_nobody_and_tells_success_again() {
+fn a_repeated_login_sends_no_request_and_reports_success_again() {
     block_on(async {
-        let system = Arc::new(Moody::default());
+        let system = Arc::new(Failing::default());
         let center = LoginCenter::with(Arc::clone(&system) as _);
         center.login(account("alice")).await.unwrap();
         system.fails.lock().unwrap().push("login");
         let mut events = center.subscribe().events;
         center.login(account("alice")).await.unwrap();
         assert_eq!(
-            told(&mut events),
+            drain(&mut events),
             [LoginEvent::LoginSuccess(LoginNumber(1), account("alice"))]
         );
     });
@@ -111,16 +111,16 @@ fn a_repeated_login_asks_nobody_and_tells_success_again() {
 
 /// S35: a failed login, and a library that is not ready, register nothing.
 #[test]
-fn what_fails_registers_nothing() {
+fn a_failed_login_registers_nothing() {
     block_on(async {
         for what in ["init", "login"] {
-            let center = LoginCenter::with(Moody::failing(what));
+            let center = LoginCenter::with(Failing::once(what));
             let session = observed(&center).await;
             let mut events = center.subscribe().events;
             center.login(account("alice")).await.unwrap_err();
             until_idle().await;
             assert_eq!(session.reports(), [], "{what}");
-            assert!(names(&mut events).iter().any(|it| it.ends_with("Fail")));
+            assert!(names(&mut events).iter().any(|name| name.ends_with("Fail")));
             assert_eq!(center.user(), None);
             center.login(account("alice")).await.unwrap();
             until(|| session.current().is_some()).await;
@@ -128,11 +128,11 @@ fn what_fails_registers_nothing() {
     });
 }
 
-/// S39: the server still takes the user for logged in, so push stays.
+/// S39: the server still holds the login, so push stays registered.
 #[test]
 fn a_failed_logout_leaves_push_registered() {
     block_on(async {
-        let center = LoginCenter::with(Moody::failing("logout"));
+        let center = LoginCenter::with(Failing::once("logout"));
         let session = observed(&center).await;
         center.login(account("alice")).await.unwrap();
         until(|| session.current().is_some()).await;
@@ -141,17 +141,17 @@ fn a_failed_logout_leaves_push_registered() {
         until_idle().await;
         assert_eq!(names(&mut events), ["LogoutFail"]);
         assert_eq!(session.current(), Some(account("alice")));
-        assert_eq!(center.user(), None, "but the kit has forgotten the user");
+        assert_eq!(center.user(), None, "the kit has forgotten the user");
     });
 }
 
-/// S39, S41: the server knows that it is over, whether or not it took the logout.
+/// S39, S41: a kick or an expiry ends the login at the server, also after a failed logout.
 #[test]
 fn a_kick_or_an_expiry_after_a_failed_logout_ends_push() {
     let ends: [fn(&LoginCenter); 2] = [LoginCenter::kicked_offline, LoginCenter::user_sig_expired];
     block_on(async {
         for end in ends {
-            let center = LoginCenter::with(Moody::failing("logout"));
+            let center = LoginCenter::with(Failing::once("logout"));
             let session = observed(&center).await;
             center.login(account("alice")).await.unwrap();
             until(|| session.current().is_some()).await;
@@ -165,9 +165,9 @@ fn a_kick_or_an_expiry_after_a_failed_logout_ends_push() {
     });
 }
 
-/// S40: opening only the local store tells nothing, and does not stand in the way of a proper login.
+/// S40: opening only the local store emits no login event, and a later login is registered.
 #[test]
-fn a_local_login_registers_nothing_until_it_is_a_proper_one() {
+fn a_local_login_registers_nothing_until_a_full_login() {
     block_on(async {
         let center = LoginCenter::new();
         let session = observed(&center).await;
@@ -185,7 +185,7 @@ fn a_local_login_registers_nothing_until_it_is_a_proper_one() {
     });
 }
 
-/// S42: logging in bob tells no logout of alice.
+/// S42: bob's login emits no logout event for alice.
 #[test]
 fn another_user_is_logged_in_without_a_logout_event() {
     block_on(async {
@@ -209,7 +209,7 @@ impl LoginSystem for Late {
     }
 }
 
-/// S43+: changing the app starts the logout of the first and does not wait; its success comes after the new login.
+/// S43+: a login to another app does not wait for the logout from the first, whose success arrives after the new login.
 #[test]
 fn the_race_of_an_app_switch_leaves_the_new_login_registered() {
     block_on(async {
@@ -236,7 +236,7 @@ fn the_race_of_an_app_switch_leaves_the_new_login_registered() {
 }
 
 #[test]
-fn connection_events_reach_listeners_and_register_nothing() {
+fn connection_events_reach_observers_and_register_nothing() {
     block_on(async {
         let center = LoginCenter::new();
         let session = observed(&center).await;

@@ -1,4 +1,4 @@
-//! The auto bridge, observing a login center, keeps the rules of login bridges.
+//! The auto bridge on a login center meets the contract of login bridges.
 use std::sync::Arc;
 
 use push_core::{Account, LoginBridge, async_trait};
@@ -6,7 +6,7 @@ use push_login_auto::{AutoLogin, LoginCenter, LoginFault, LoginSystem};
 use push_testkit::login::{EndLogout, LoginDriver};
 use tokio::sync::watch;
 
-/// Logs in at once, and out when it may.
+/// Logs in at once, and out when its gate is open.
 #[derive(Debug)]
 struct Gated(watch::Sender<bool>);
 
@@ -43,14 +43,11 @@ impl LoginDriver for Driver {
         self.center
             .login(account)
             .await
-            .expect("the login is let in");
+            .expect("the login succeeds");
     }
 
     async fn logout(&self) {
-        self.center
-            .logout()
-            .await
-            .expect("the logout is let through");
+        self.center.logout().await.expect("the logout succeeds");
     }
 
     async fn begin_logout(&self) -> EndLogout {

@@ -1,4 +1,4 @@
-//! From the app's calls to register and unregister.
+//! Translates the app's calls into registrations with the session.
 use push_core::{
     Account, Generation, LoginBridge, LogoutCause, Result, SessionHandle, async_trait,
 };
@@ -26,13 +26,13 @@ impl LoginBridge for ManualLogin {
                 Ok(Call::Unregister(number, cause)) => {
                     end(&session, &mut registered, number, cause).await;
                 }
-                Ok(Call::Nobody) => nobody(&session).await,
+                Ok(Call::NoUser) => report_no_user(&session).await,
                 Err(RecvError::Lagged(_)) => {
-                    let (current, anew) = self.listen();
-                    calls = anew;
+                    let (current, receiver) = self.listen();
+                    calls = receiver;
                     begin(&session, &mut registered, current).await;
                 }
-                // Cannot be while `self` is there; if it could, nothing more would come.
+                // Unreachable while `self` holds the sender; there would be no further calls.
                 Err(RecvError::Closed) => {
                     session.closed().await;
                     return Ok(());
@@ -42,7 +42,7 @@ impl LoginBridge for ManualLogin {
     }
 }
 
-/// The number of the registration that is there, and the session's.
+/// The number of the current registration, and its generation in the session.
 type Registered = Option<(u64, Generation)>;
 
 async fn begin(
@@ -59,7 +59,7 @@ async fn begin(
     match session.register(account, NAME).await {
         Ok(generation) => *registered = Some((number, generation)),
         Err(error) => {
-            tracing::warn!(target: "push_client", bridge = NAME, "a login does not receive push: {error}");
+            tracing::warn!(target: "push_client", bridge = NAME, "the session refused a login, which gets no push: {error}");
         }
     }
 }
@@ -71,20 +71,20 @@ async fn end(
     cause: LogoutCause,
 ) {
     if registered.is_none() {
-        // The session refused it: no user is logged in in either case.
-        nobody(session).await;
+        // The session had refused that login; no user is logged in now.
+        report_no_user(session).await;
         return;
     }
-    let Some((_, generation)) = registered.take_if(|it| it.0 <= number) else {
+    let Some((_, generation)) = registered.take_if(|(current, _)| *current <= number) else {
         return;
     };
     if let Err(error) = session.unregister(generation, cause, NAME).await {
-        tracing::warn!(target: "push_client", bridge = NAME, "a logout was not taken: {error}");
+        tracing::warn!(target: "push_client", bridge = NAME, "the session refused a logout: {error}");
     }
 }
 
-async fn nobody(session: &SessionHandle) {
-    if let Err(error) = session.nobody(NAME).await {
-        tracing::warn!(target: "push_client", bridge = NAME, "a logout was not taken: {error}");
+async fn report_no_user(session: &SessionHandle) {
+    if let Err(error) = session.no_user(NAME).await {
+        tracing::warn!(target: "push_client", bridge = NAME, "the session refused a logout: {error}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the app calls.
+//! The handle that the app calls.
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -7,10 +7,10 @@ use std::{
 use push_core::{Account, LogoutCause};
 use tokio::sync::broadcast;
 
-/// How many calls wait for a bridge that is behind; it can do without the oldest.
+/// The number of calls that are kept for a slow bridge. A bridge that misses older ones reads the current login.
 const CALLS: usize = 256;
 
-/// The handle that the app calls, and the bridge that listens to it. Clones are the same handle.
+/// The handle that the app calls, and the bridge that observes it. Clones share one handle.
 #[derive(Clone)]
 pub struct ManualLogin(Arc<Inner>);
 
@@ -23,20 +23,20 @@ struct Inner {
 struct State {
     last: u64,
     current: Option<(u64, Account)>,
-    /// The last word was a logout.
-    nobody: bool,
+    /// Whether the last call was a logout.
+    is_logged_out: bool,
 }
 
-/// What the app said.
+/// A call of the app.
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
     Register(u64, Account),
     Unregister(u64, LogoutCause),
     /// A logout without a login in this process.
-    Nobody,
+    NoUser,
 }
 
-/// One registration that the app made, so that it can end just that one (S43).
+/// One registration of the app, which can end only that one (S43).
 #[derive(Clone, Debug)]
 pub struct Service {
     login: ManualLogin,
@@ -44,7 +44,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Ends this registration; ignored if another login has taken its place.
+    /// Ends this registration. Ignored if another login has replaced it.
     pub fn unregister(&self, cause: LogoutCause) {
         self.login.end(Some(self.number), cause);
     }
@@ -57,7 +57,7 @@ impl Default for ManualLogin {
 }
 
 impl ManualLogin {
-    /// A handle of its own.
+    /// Returns a handle that is independent of [`ManualLogin::shared`].
     pub fn new() -> Self {
         Self(Arc::new(Inner {
             state: Mutex::default(),
@@ -65,22 +65,22 @@ impl ManualLogin {
         }))
     }
 
-    /// The handle of this process, which the linked bridge listens to.
+    /// Returns the handle of this process, which the linked bridge observes.
     pub fn shared() -> Self {
         static SHARED: OnceLock<ManualLogin> = OnceLock::new();
         SHARED.get_or_init(Self::new).clone()
     }
 
-    /// The app has logged in: `account` receives push on this device from now on. Again for the same account it is a no-op, but
-    /// for a new credential (S38); for another it takes the device over (S42).
+    /// Reports that the app has logged in: `account` gets pushes on this device from now on. For the account that is logged in
+    /// already, it only replaces the credential (S38); another account replaces the current one (S42).
     pub fn register_service(&self, account: Account) -> Service {
         let mut state = self.lock();
-        // Also for a repeated login: who ended the one before must not end this one.
+        // Also for a repeated login: the service of the earlier login must not end this one.
         state.last += 1;
         let number = state.last;
         state.current = Some((number, account.clone()));
-        state.nobody = false;
-        // Under the lock, so that calls come in their order. No bridge may be there yet.
+        state.is_logged_out = false;
+        // Sent under the lock, so that calls are ordered. Sending fails if there is no bridge yet.
         drop(self.0.calls.send(Call::Register(number, account)));
         Service {
             login: self.clone(),
@@ -88,8 +88,8 @@ impl ManualLogin {
         }
     }
 
-    /// The app has logged out: no user receives push on this device, and neither does the user of the app's last process who
-    /// has not logged in again. Does nothing if there is none.
+    /// Reports that the app has logged out: no user gets pushes on this device any more. That includes the user of the app's last
+    /// process who has not logged in again. Does nothing if there is none.
     pub fn unregister_service(&self) {
         self.end(None, LogoutCause::Logout);
     }
@@ -98,21 +98,21 @@ impl ManualLogin {
         let mut state = self.lock();
         let ended = state
             .current
-            .take_if(|it| number.is_none_or(|number| it.0 == number));
-        state.nobody |= ended.is_some() || number.is_none();
+            .take_if(|(current, _)| number.is_none_or(|number| *current == number));
+        state.is_logged_out |= ended.is_some() || number.is_none();
         match ended {
             Some((number, _)) => drop(self.0.calls.send(Call::Unregister(number, cause))),
-            None if number.is_none() => drop(self.0.calls.send(Call::Nobody)),
+            None if number.is_none() => drop(self.0.calls.send(Call::NoUser)),
             None => {}
         }
     }
 
-    /// What is so now, and every call from now on. A logout that no bridge received is sent again.
+    /// Returns the current login, and a receiver of the calls from now on. A logout that no bridge received is sent again.
     pub(crate) fn listen(&self) -> (Option<(u64, Account)>, broadcast::Receiver<Call>) {
         let state = self.lock();
         let calls = self.0.calls.subscribe();
-        if state.nobody {
-            drop(self.0.calls.send(Call::Nobody));
+        if state.is_logged_out {
+            drop(self.0.calls.send(Call::NoUser));
         }
         (state.current.clone(), calls)
     }
@@ -126,7 +126,10 @@ impl fmt::Debug for ManualLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.lock();
         f.debug_struct("ManualLogin")
-            .field("user", &state.current.as_ref().map(|it| &it.1.user))
+            .field(
+                "user",
+                &state.current.as_ref().map(|(_, account)| &account.user),
+            )
             .finish()
     }
 }

@@ -1,7 +1,7 @@
-//! The login bridge `manual`: the app says itself when it has logged in and out.
+//! The login bridge `manual`: the app reports its logins and logouts itself.
 //!
-//! Needed only by apps whose login `login-auto` cannot observe (S44). It is the guide's pair `registerService` and
-//! `unregisterService`:
+//! Needed only by apps whose login `login-auto` cannot observe (S44). It corresponds to the pair `registerService` and
+//! `unregisterService` of TUIOfflinePush's guide:
 //!
 //! ```
 //! use push_core::{Account, AppId, Secret, UserId};
@@ -16,8 +16,8 @@
 //! }
 //! ```
 //!
-//! Both may be called from any thread, at any time, as often as one likes; also before the push client has started. The
-//! bridge that the linker keeps is that of [`ManualLogin::shared`]; used beside `login-auto`, neither switches the other off
+//! Both may be called from any thread, at any time and repeatedly, also before the push client has started. The bridge that
+//! the linker keeps observes [`ManualLogin::shared`]. Together with `login-auto`, neither bridge switches the other off
 //! (S45).
 
 mod bridge;

@@ -1,4 +1,4 @@
-//! The manual bridge keeps the rules of login bridges.
+//! The manual bridge meets the contract of login bridges.
 use std::sync::{Arc, Mutex};
 
 use push_core::{Account, LoginBridge, LogoutCause, async_trait};

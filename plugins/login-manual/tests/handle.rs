@@ -1,4 +1,4 @@
-//! What is particular to the manual bridge.
+//! Tests of the manual bridge beyond the contract.
 use std::sync::Arc;
 
 use push_core::{
@@ -12,7 +12,7 @@ use push_testkit::{
     until, until_idle,
 };
 
-/// S44: the pair of the guide, on the handle that the linked bridge listens to.
+/// S44: the guide's pair of calls, on the handle that the linked bridge observes.
 #[test]
 fn the_shared_handle_drives_the_linked_bridge() {
     let registry = Registry::linked(&[push_login_manual::PLUGIN.any()]).unwrap();
@@ -33,7 +33,7 @@ fn the_shared_handle_drives_the_linked_bridge() {
 
 /// S43: a handle on one registration ends that one only.
 #[test]
-fn an_old_service_does_not_end_the_login_that_took_its_place() {
+fn an_old_service_does_not_end_the_login_that_replaced_it() {
     block_on(async {
         let login = ManualLogin::new();
         let session = SessionRecorder::new();

@@ -52,7 +52,7 @@ pub struct SqliteQueueConfig {
     /// The most deliveries it holds; more are refused.
     #[serde(default = "ten_million")]
     pub max_deliveries: u64,
-    /// A transaction is committed when it has so many deliveries.
+    /// The number of deliveries at which a transaction is committed.
     #[serde(default = "one_thousand")]
     pub group_rows: usize,
     /// How long a transaction waits for more calls, in milliseconds. Only calls that keep coming are waited for.

@@ -6,7 +6,7 @@ use push_core::{DeviceId, EndCause, Ending, Slot, UserId};
 /// The most users of an app of whom endings are remembered; those of further users are not.
 const MAX_USERS: usize = 100_000;
 
-/// A device or a slot of it; without a device, the user as a whole.
+/// A device or a slot of it; without a device, the user.
 type Key = (Option<DeviceId>, Option<Slot>);
 
 /// The endings of one app's users.
@@ -14,7 +14,7 @@ type Key = (Option<DeviceId>, Option<Slot>);
 pub(crate) struct Endings(HashMap<UserId, BTreeMap<Key, Ending>>);
 
 impl Endings {
-    /// Those of a user, the user as a whole first, then by device and slot.
+    /// Returns the endings of a user: that of the user first, then by device and slot.
     pub(crate) fn of(&self, user: &UserId) -> Vec<Ending> {
         let all = self.0.get(user).into_iter().flat_map(BTreeMap::values);
         all.cloned().collect()

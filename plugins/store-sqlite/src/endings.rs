@@ -7,7 +7,7 @@ use push_sqlite::{
 
 use crate::row::{Damage, parsed, time};
 
-/// Those of a user, the user as a whole first, then by device and slot.
+/// Returns the endings of a user: that of the user first, then by device and slot.
 pub(crate) fn of_user(
     db: &Connection,
     damage: &Damage,
@@ -99,7 +99,7 @@ pub(crate) fn clear(
     Ok(())
 }
 
-/// The device is not the user's any more, or has ended as a whole.
+/// The device is not the user's any more, or push has ended for the whole device.
 pub(crate) fn clear_device(db: &Connection, app: &AppId, user: &str, device: &str) -> Outcome<()> {
     db.prepare_cached("DELETE FROM ending WHERE app = ?1 AND user = ?2 AND device = ?3")?
         .execute([app.as_str(), user, device])?;

@@ -38,7 +38,7 @@ register_plugin!(ApnsA2);
 /// Apple keeps a notification for at most thirty days.
 const MAX_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// A token that no phone has: it shows whether the credential is accepted.
-const NOBODY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+const UNKNOWN_TOKEN: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The plugin `provider/apns-a2`.
 #[derive(Debug)]
@@ -237,7 +237,7 @@ impl Provider for Engine {
         };
         let payload = Rendered {
             json: r#"{"aps":{"alert":"?"}}"#,
-            token: NOBODY,
+            token: UNKNOWN_TOKEN,
             options,
         };
         classify::health(self.client()?.send(payload).await)

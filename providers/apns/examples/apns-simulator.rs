@@ -1,7 +1,7 @@
 //! Apple's service as a program of its own: `apns-simulator [FIRST_PORT] [TOPIC] [PHONES]`.
 //!
 //! Listens on 127.0.0.1: production on FIRST_PORT, the sandbox on the next, their channels on the two after. Takes the key
-//! of the provider's example configuration, and so many phones with the app TOPIC in each environment. The first line it
+//! of the provider's example configuration, and the given number of phones with the app TOPIC in each environment. The first line it
 //! prints is JSON with everything a client needs; each further line is a push that arrived on a phone. Ends with its input.
 use std::{
     io::{self, Write},

@@ -66,7 +66,7 @@ enum Effect {
     SetsNumber,
     /// It wakes the app, which alone sees it.
     Wakes,
-    /// It tells the app of a call.
+    /// It reports a call to the app.
     Calls,
 }
 

@@ -187,7 +187,7 @@ fn access_is_renewed_five_minutes_before_it_ends() {
 }
 
 #[test]
-fn a_renewal_that_fails_disturbs_nobody_while_the_old_access_is_good() {
+fn a_failed_renewal_has_no_effect_while_the_old_access_is_good() {
     block_on(async {
         let scene = Scene::new().await;
         let phone = scene.google.install();

@@ -1,4 +1,4 @@
-//! The simulator is as strict as the service that it stands for.
+//! The simulator is as strict as the service that it replaces.
 use std::{sync::Arc, time::Duration};
 
 use http::Request;

@@ -60,7 +60,7 @@ impl Answer {
         }
     }
 
-    /// The verdict on the request as a whole.
+    /// Returns the verdict on the whole request.
     pub(crate) fn whole(&self) -> &Verdict {
         &self.rest
     }

@@ -29,7 +29,7 @@ use crate::{
 const TIMESTAMP: HeaderName = HeaderName::from_static("timestamp");
 
 /// The token of [`Provider::verify`]: no phone has it.
-const NOBODY: &str = "offline-push-verify";
+const UNKNOWN_TOKEN: &str = "offline-push-verify";
 
 /// The plugin.
 #[derive(Debug)]
@@ -161,7 +161,7 @@ impl Provider for HonorProvider {
     /// Sends a test message to a token that no phone has: unlike the grant of an access token, its answer also shows that the
     /// App ID belongs to the credential. Honor has no documented way to ask without sending.
     async fn verify(&self) -> Result<Health> {
-        let question = self.settings.look.question(NOBODY);
+        let question = self.settings.look.question(UNKNOWN_TOKEN);
         match self.post(question.into(), &[]).await {
             Ok(answer) => health("Honor", answer.whole()),
             Err(verdict) => health("Honor", &verdict),

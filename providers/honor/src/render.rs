@@ -168,7 +168,7 @@ impl Look {
     }
 
     fn shown(&self, wanted: &Notification, badge: Badge) -> Result<Value, Verdict> {
-        // Honor requires both texts: the one that is there stands for the other.
+        // Honor requires both texts: a missing one is replaced by the other.
         let or =
             |text: &'_ str, other: &'_ str| if text.is_empty() { other } else { text }.to_owned();
         let (title, body) = (

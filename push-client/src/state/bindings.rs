@@ -1,4 +1,4 @@
-//! Whom the device is bound to at the gateway, as far as the client knows.
+//! The accounts that the device is bound to at the gateway, as far as the client knows.
 use std::collections::{BTreeMap, BTreeSet};
 
 use push_core::{
@@ -9,17 +9,16 @@ use push_core::{
 use super::{AccountKey, State};
 use crate::{Settings, TokenError};
 
-/// More accounts than this are not remembered as possibly bound: the oldest gives way.
+/// The most accounts that are remembered as possibly bound; the oldest is dropped to stay within it.
 const MAX_BINDINGS: usize = 8;
 
 /// An account that the device is, or may be, bound to at the gateway.
 #[derive(Clone, Debug)]
 pub(crate) struct Binding {
     pub(crate) account: Account,
-    /// What the gateway has confirmed.
+    /// The registrations that the gateway has confirmed.
     pub(crate) slots: BTreeMap<Slot, Uploaded>,
-    /// Slots of which it may have another token than was confirmed, if any: the answer is not there, or the login has ended
-    /// since.
+    /// Slots whose registration at the gateway is not certain: an answer is missing, or the login has ended since.
     pub(crate) doubtful: BTreeSet<Slot>,
 }
 
@@ -40,19 +39,26 @@ pub(crate) struct Uploaded {
     pub(crate) body: RegistrationBody,
     pub(crate) at: Timestamp,
     pub(crate) warning: Option<Warning>,
-    /// Why the gateway does not push to it, as it said last.
-    pub(crate) set_aside: Option<Warning>,
+    /// Why the gateway has quarantined the token, by its last answer.
+    pub(crate) quarantined: Option<Warning>,
 }
 
 impl State {
     pub(super) fn binding(&self, key: &AccountKey) -> Option<&Binding> {
-        self.bindings.iter().find(|it| it.is_of(key))
+        self.bindings.iter().find(|binding| binding.is_of(key))
     }
 
-    /// The binding of `account`, made if need be. The last is the newest.
+    pub(super) fn bindings_of(&mut self, account: &Account) -> impl Iterator<Item = &mut Binding> {
+        let key = AccountKey::from(account);
+        let bindings = self.bindings.iter_mut();
+        bindings.filter(move |binding| binding.is_of(&key))
+    }
+
+    /// Returns the binding of `account`, which is created if it does not exist. The last binding is the newest.
     pub(crate) fn bind(&mut self, account: &Account) -> &mut Binding {
         let key = AccountKey::from(account);
-        let binding = match self.bindings.iter().position(|it| it.is_of(&key)) {
+        let mut bindings = self.bindings.iter();
+        let binding = match bindings.position(|binding| binding.is_of(&key)) {
             Some(at) => self.bindings.remove(at),
             None => Binding {
                 account: account.clone(),
@@ -68,103 +74,106 @@ impl State {
         &mut self.bindings[last]
     }
 
-    /// The gateway has bound `slot` to `account`, and so taken the device from everybody else of that app (S61). One app knows
-    /// nothing of another's users: those are unbound one by one.
+    /// Records that the gateway has bound `slot` to `account`, and has unbound the other users of that app from the device (S61).
+    /// Users of other apps stay bound until they are unbound one by one.
     pub(crate) fn registered(&mut self, account: &Account, slot: Slot, uploaded: Uploaded) {
         let key = AccountKey::from(account);
         let binding = self.bind(account);
         binding.doubtful.remove(&slot);
         binding.slots.insert(slot, uploaded);
         self.bindings
-            .retain(|it| it.is_of(&key) || it.account.app != key.app);
+            .retain(|binding| binding.is_of(&key) || binding.account.app != key.app);
         self.problems.remove(&slot);
     }
 
-    /// An upload of `slot` was refused, and so what was certain before still is.
+    /// Records that an upload of `slot` was refused, so the earlier registration is certain again.
     pub(crate) fn not_registered(&mut self, account: &Account, slot: Slot) {
-        let key = AccountKey::from(account);
-        for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {
-            it.doubtful.remove(&slot);
+        for binding in self.bindings_of(account) {
+            binding.doubtful.remove(&slot);
         }
     }
 
-    /// The gateway has taken the device, or one of its slots, from `account`.
+    /// Records that the gateway has unbound the device, or one of its slots, from `account`.
     pub(crate) fn unregistered(&mut self, account: &Account, slot: Option<Slot>) {
-        let key = AccountKey::from(account);
         match slot {
-            None => self.bindings.retain(|it| !it.is_of(&key)),
+            None => {
+                let key = AccountKey::from(account);
+                self.bindings.retain(|binding| !binding.is_of(&key));
+            }
             Some(slot) => {
-                for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {
-                    it.slots.remove(&slot);
-                    it.doubtful.remove(&slot);
+                for binding in self.bindings_of(account) {
+                    binding.slots.remove(&slot);
+                    binding.doubtful.remove(&slot);
                 }
             }
         }
     }
 
-    /// Nothing of `account` is confirmed any more: the gateway does not know the device, or the login has ended, and the IM
-    /// server may have unbound the device by itself.
+    /// Marks all registrations of `account` as unconfirmed: the gateway does not know the device, or the login has ended and the
+    /// IM server may have unbound the device itself.
     pub(crate) fn forget_uploads(&mut self, account: &Account) {
         self.doubt(account, None);
     }
 
     /// Marks every registration as unconfirmed: the current user, or the next one, registers again.
     pub(crate) fn forget_all_uploads(&mut self) {
-        for it in &mut self.bindings {
-            it.doubtful
-                .extend(std::mem::take(&mut it.slots).into_keys());
+        for binding in &mut self.bindings {
+            let slots = std::mem::take(&mut binding.slots);
+            binding.doubtful.extend(slots.into_keys());
         }
     }
 
-    /// What the gateway has of `account`, or of one slot of it, is not certain any more.
+    /// Marks the registrations of `account`, or that of one slot, as unconfirmed.
     pub(crate) fn doubt(&mut self, account: &Account, slot: Option<Slot>) {
-        let key = AccountKey::from(account);
-        for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {
+        for binding in self.bindings_of(account) {
             match slot {
-                Some(slot) => it.doubtful.extend([slot]),
-                None => it
-                    .doubtful
-                    .extend(std::mem::take(&mut it.slots).into_keys()),
+                Some(slot) => binding.doubtful.extend([slot]),
+                None => {
+                    let slots = std::mem::take(&mut binding.slots);
+                    binding.doubtful.extend(slots.into_keys());
+                }
             }
         }
     }
 
-    /// What the gateway has confirmed for `account`.
+    /// Returns the registrations that the gateway has confirmed for `account`.
     pub(crate) fn confirmed(&self, account: &Account) -> BTreeMap<Slot, Uploaded> {
         let binding = self.binding(&account.into());
-        binding.map(|it| it.slots.clone()).unwrap_or_default()
+        binding
+            .map(|binding| binding.slots.clone())
+            .unwrap_or_default()
     }
 
-    /// The upload of `slot`, if it still is `believed`.
+    /// Returns the upload of `slot` if it is still the `confirmed` one.
     fn upload_of(
         &mut self,
         account: &Account,
         slot: Slot,
-        believed: Option<&Uploaded>,
+        confirmed: Option<&Uploaded>,
     ) -> Option<&mut Uploaded> {
-        let key = AccountKey::from(account);
-        let binding = self.bindings.iter_mut().find(|it| it.is_of(&key))?;
-        binding.slots.get_mut(&slot).filter(|it| {
-            // Told again since, it is another matter.
-            believed.is_some_and(|believed| believed.at == it.at && believed.body == it.body)
+        let binding = self.bindings_of(account).next()?;
+        binding.slots.get_mut(&slot).filter(|upload| {
+            // An upload since then is not what the gateway's answer is about.
+            confirmed
+                .is_some_and(|confirmed| confirmed.at == upload.at && confirmed.body == upload.body)
         })
     }
 
-    /// The gateway has forgotten the token of `slot`: it waits until the phone reports it again. Returns `true` if that is new.
+    /// Records that the gateway has forgotten the token of `slot`, which then waits until the phone reports it again. Returns
+    /// `true` if that is new.
     pub(crate) fn forget_upload(
         &mut self,
         account: &Account,
         slot: Slot,
-        believed: Option<&Uploaded>,
+        confirmed: Option<&Uploaded>,
     ) -> bool {
-        if self.upload_of(account, slot, believed).is_none() {
+        if self.upload_of(account, slot, confirmed).is_none() {
             return false;
         }
-        let key = AccountKey::from(account);
-        for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {
-            it.slots.remove(&slot);
+        for binding in self.bindings_of(account) {
+            binding.slots.remove(&slot);
         }
-        // Of one that the app has taken back, nothing is missing.
+        // A token that the app has removed since is not missing.
         let is_missed = self.tokens.contains_key(&slot);
         if is_missed {
             self.problems.insert(slot, TokenError::Forgotten);
@@ -172,18 +181,18 @@ impl State {
         is_missed
     }
 
-    /// Why the gateway does not push to the token of `slot`, if so. Returns `true` if the reason is new.
-    pub(crate) fn set_aside(
+    /// Records why the gateway has quarantined the token of `slot`; `None` if it has not. Returns `true` if the reason is new.
+    pub(crate) fn set_quarantine(
         &mut self,
         account: &Account,
         slot: Slot,
-        believed: &Uploaded,
+        confirmed: &Uploaded,
         why: Option<&Warning>,
     ) -> bool {
-        let Some(upload) = self.upload_of(account, slot, Some(believed)) else {
+        let Some(upload) = self.upload_of(account, slot, Some(confirmed)) else {
             return false;
         };
-        let before = std::mem::replace(&mut upload.set_aside, why.cloned());
+        let before = std::mem::replace(&mut upload.quarantined, why.cloned());
         why.is_some() && before.as_ref() != why
     }
 
@@ -195,11 +204,13 @@ impl State {
         now: Timestamp,
         settings: &Settings,
     ) -> bool {
-        self.binding(key)
-            .and_then(|it| it.certain(slot))
-            .is_some_and(|it| {
-                // A wall clock that jumped back must not make an upload last for ever.
-                it.body == *body && now >= it.at && now.since(it.at) < settings.reupload_after
-            })
+        let binding = self.binding(key);
+        let upload = binding.and_then(|binding| binding.certain(slot));
+        upload.is_some_and(|upload| {
+            // Without `now >= upload.at` a wall clock that was set back would keep an upload forever.
+            upload.body == *body
+                && now >= upload.at
+                && now.since(upload.at) < settings.reupload_after
+        })
     }
 }

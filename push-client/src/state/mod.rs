@@ -1,4 +1,4 @@
-//! Everything the client knows, and what is to be done next. Pure: no lock, clock, network or task in here.
+//! The client's state, and the requests that follow from it. Pure: no lock, clock, network or task.
 mod bindings;
 mod saved;
 
@@ -19,7 +19,7 @@ use crate::{
     click::{ClickMemory, Door},
 };
 
-/// Whose: a credential may change, the account stays.
+/// An account without its credential, which may change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AccountKey {
     pub(crate) app: AppId,
@@ -35,16 +35,16 @@ impl From<&Account> for AccountKey {
     }
 }
 
-/// The login that is there.
+/// The current login.
 #[derive(Debug)]
 pub(crate) struct Current {
     pub(crate) generation: Generation,
     pub(crate) account: Account,
-    /// The bridges that reported it, the first first.
+    /// The bridges that reported it, in the order of their reports.
     pub(crate) bridges: Vec<&'static str>,
-    /// The gateway does not believe its ticket.
+    /// Whether the gateway refused its ticket.
     pub(crate) ticket_refused: bool,
-    /// Not even for unbinding the device, for which an expired one is good enough.
+    /// Whether the gateway refused its ticket for unbinding, for which an expired ticket is enough.
     pub(crate) unbinding_refused: bool,
 }
 
@@ -54,7 +54,7 @@ impl Current {
     }
 }
 
-/// A token that the platform gave.
+/// A token that the platform returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KnownToken {
     pub(crate) channel: Channel,
@@ -66,21 +66,21 @@ pub(crate) struct KnownToken {
 pub(crate) struct PendingClick {
     pub(crate) target: push_core::payload::ClickTarget,
     pub(crate) payload: push_core::payload::Payload,
-    /// Who it is for, as far as the device can know: the account it was bound to last.
+    /// The account that the click belongs to: the current one, or the last one of this device.
     pub(crate) owner: Option<AccountKey>,
 }
 
 /// The app's presence as the app reported it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Whereabouts {
+pub(crate) struct PresenceReport {
     pub(crate) body: PresenceBody,
-    /// Grows with every change.
+    /// Increases with every report.
     pub(crate) number: u64,
 }
 
 /// One request to the gateway about registrations.
 #[derive(Clone, Debug)]
-pub(crate) enum Errand {
+pub(crate) enum RegistrationTask {
     Register {
         account: Account,
         slot: Slot,
@@ -96,39 +96,40 @@ pub(crate) enum Errand {
 
 #[derive(Debug)]
 pub(crate) struct State {
-    // What survives a restart.
+    // Saved over a restart.
     pub(crate) device: DeviceId,
     pub(crate) is_push_on: bool,
     pub(crate) tokens: BTreeMap<Slot, KnownToken>,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) last_account: Option<AccountKey>,
-    /// Who was logged in when the last process ended, until the next login here: not logging out means staying bound.
+    /// The account that was logged in when the last process ended, until the next login. Its device stays bound, because it
+    /// has not logged out.
     pub(crate) awaited: Option<AccountKey>,
     pub(crate) receipts: VecDeque<Receipt>,
-    /// What they are signed with, as the gateway sent it for this app.
+    /// The key that receipts are signed with, and the app for which the gateway sent it.
     pub(crate) receipt_key: Option<(AppId, ReceiptKey)>,
     pub(crate) clicks: ClickMemory,
-    // What does not.
+    // Not saved.
     pub(crate) last_generation: u64,
     pub(crate) current: Option<Current>,
     pub(crate) pending: Option<PendingClick>,
     pub(crate) ready_count: u64,
-    pub(crate) whereabouts: Option<Whereabouts>,
+    pub(crate) presence: Option<PresenceReport>,
     pub(crate) reported: Option<(Generation, u64)>,
     pub(crate) unread: Option<u32>,
     pub(crate) activities: u32,
     pub(crate) problems: BTreeMap<Slot, TokenError>,
-    /// Uploads that would be refused again.
+    /// Uploads that the gateway refused in this login; they are not repeated.
     pub(crate) refused: BTreeMap<Slot, RegistrationBody>,
-    /// How often the gateway did not know the device in this login.
+    /// The number of times that the gateway did not know a registration in this login.
     pub(crate) forgotten: u32,
 }
 
-/// What [`State::log_in`] did.
+/// The result of [`State::log_in`].
 pub(crate) struct LoggedIn {
     pub(crate) generation: Generation,
     pub(crate) is_new: bool,
-    /// The bridge that reported the same login before, if this one did not.
+    /// The bridge that reported this login first, if another one reports it now.
     pub(crate) also: Option<&'static str>,
     pub(crate) dropped: Option<PendingClick>,
 }
@@ -149,7 +150,7 @@ impl State {
             current: None,
             pending: None,
             ready_count: 0,
-            whereabouts: None,
+            presence: None,
             reported: None,
             unread: None,
             activities: 0,
@@ -163,11 +164,13 @@ impl State {
         let key = AccountKey::from(&account);
         // A new login may have fixed what was refused.
         self.refused.clear();
-        self.problems.retain(|_, it| *it != TokenError::Forgotten);
-        for it in self.bindings.iter_mut().filter(|it| it.is_of(&key)) {
-            it.account.credential = account.credential.clone();
+        self.problems
+            .retain(|_, problem| *problem != TokenError::Forgotten);
+        for binding in self.bindings_of(&account) {
+            binding.account.credential = account.credential.clone();
         }
-        if let Some(current) = self.current.as_mut().filter(|it| it.key() == key) {
+        let current = self.current.as_mut();
+        if let Some(current) = current.filter(|current| current.key() == key) {
             current.account.credential = account.credential;
             current.ticket_refused = false;
             current.unbinding_refused = false;
@@ -199,7 +202,7 @@ impl State {
         self.problems.clear();
         let dropped = self
             .pending
-            .take_if(|it| it.owner.as_ref().is_some_and(|it| *it != key));
+            .take_if(|click| click.owner.as_ref().is_some_and(|owner| *owner != key));
         if let Some(pending) = &mut self.pending {
             pending.owner = Some(key.clone());
         }
@@ -212,46 +215,49 @@ impl State {
         }
     }
 
-    /// Somebody has logged in who cannot be registered: nothing here is anybody else's any more. Answers what ended, of which
-    /// generation and with which click.
-    pub(crate) fn make_room(
+    /// Ends the login and the waiting click of every account but `key`, whose login cannot be registered. Returns the
+    /// generation that ended and the click that was dropped.
+    pub(crate) fn end_other_accounts(
         &mut self,
         key: &AccountKey,
     ) -> (Option<Generation>, Option<PendingClick>) {
-        self.awaited.take_if(|it| it != key);
+        self.awaited.take_if(|account| account != key);
         let dropped = self
             .pending
-            .take_if(|it| it.owner.as_ref().is_some_and(|it| it != key));
-        let ended = self.current.take_if(|it| it.key() != *key);
+            .take_if(|click| click.owner.as_ref().is_some_and(|owner| owner != key));
+        let ended = self.current.take_if(|current| current.key() != *key);
         if let Some(ended) = &ended {
             self.problems.clear();
             self.reported = None;
             self.forget_uploads(&ended.account);
         }
-        (ended.map(|it| it.generation), dropped)
+        (ended.map(|login| login.generation), dropped)
     }
 
-    /// Ends `generation`, if it is the current one.
+    /// Ends `generation` if it is the current one. Returns its account and the click that waited.
     pub(crate) fn log_out(
         &mut self,
         generation: Generation,
     ) -> Option<(Account, Option<PendingClick>)> {
-        let current = self.current.take_if(|it| it.generation == generation)?;
+        let current = self
+            .current
+            .take_if(|current| current.generation == generation)?;
         self.problems.clear();
         self.reported = None;
         self.forget_uploads(&current.account);
         Some((current.account, self.pending.take()))
     }
 
-    /// Ends the login and the wait for one. Returns whether a user was logged in, and the click that waited for that user.
-    pub(crate) fn nobody(&mut self) -> (bool, Option<PendingClick>) {
+    /// Stops waiting for the login of the last process, if no user is logged in. Returns whether there was one, and the click
+    /// that waited for that user.
+    pub(crate) fn end_awaited_login(&mut self) -> (bool, Option<PendingClick>) {
         if self.current.is_some() || self.awaited.take().is_none() {
             return (false, None);
         }
         (true, self.pending.take())
     }
 
-    /// The registration for `slot` as it has to be now.
+    /// Returns the registration that `slot` should have now; `None` without a token.
     pub(crate) fn body_of(
         &self,
         slot: Slot,
@@ -274,33 +280,33 @@ impl State {
 
     pub(crate) fn current_of(&mut self, account: &Account) -> Option<&mut Current> {
         let key = AccountKey::from(account);
-        self.current.as_mut().filter(|it| it.key() == key)
+        self.current.as_mut().filter(|current| current.key() == key)
     }
 
-    /// Whether `account` is to have its tokens at the gateway.
+    /// Returns `true` if the gateway should have the tokens for `account`.
     pub(crate) fn is_wanted(&mut self, account: &Account) -> bool {
         self.is_push_on && self.current_of(account).is_some()
     }
 
-    /// The login of `account`, unless another ticket of it has come in the meantime.
+    /// Returns the login of `account`, unless it has another ticket by now.
     pub(crate) fn current_with(&mut self, account: &Account) -> Option<&mut Current> {
         self.current_of(account)
-            .filter(|it| it.account.credential == account.credential)
+            .filter(|current| current.account.credential == account.credential)
     }
 
-    /// The next request to the gateway about registrations.
+    /// Returns the next request to the gateway about registrations.
     ///
-    /// Uploads first: an upload unbinds the device's earlier user. Only where there is nothing to upload are others unbound one
-    /// by one.
-    pub(crate) fn next_errand(
+    /// Uploads come first, because an upload unbinds the device's earlier user. When there is nothing to upload, the other
+    /// accounts are unbound one by one.
+    pub(crate) fn next_registration_task(
         &self,
         certificates: &CertificateIds,
         platform: Option<Platform>,
         settings: &Settings,
         now: Timestamp,
-    ) -> Option<Errand> {
+    ) -> Option<RegistrationTask> {
         let wanted = self.current.as_ref().filter(|_| self.is_push_on);
-        if let Some(current) = wanted.filter(|it| !it.ticket_refused) {
+        if let Some(current) = wanted.filter(|current| !current.ticket_refused) {
             let key = current.key();
             for &slot in self.tokens.keys() {
                 let Some(Ok(body)) = self.body_of(slot, certificates, platform) else {
@@ -311,22 +317,21 @@ impl State {
                     && self.refused.get(&slot) != Some(&body)
                     && !self.is_uploaded(&key, slot, &body, now, settings)
                 {
-                    return Some(Errand::Register {
+                    return Some(RegistrationTask::Register {
                         account: current.account.clone(),
                         slot,
                         body,
                     });
                 }
             }
-            let gone = self.binding(&key).and_then(|it| {
-                it.slots
-                    .keys()
-                    .chain(&it.doubtful)
+            let gone = self.binding(&key).and_then(|binding| {
+                let registered = binding.slots.keys().chain(&binding.doubtful);
+                registered
                     .copied()
-                    .find(|it| !self.tokens.contains_key(it))
+                    .find(|slot| !self.tokens.contains_key(slot))
             });
             if gone.is_some() {
-                return Some(Errand::Unregister {
+                return Some(RegistrationTask::Unregister {
                     account: current.account.clone(),
                     slot: gone,
                     is_current: true,
@@ -335,18 +340,18 @@ impl State {
         }
         let awaited = self.awaited.as_ref().filter(|_| self.is_push_on);
         let mut bindings = self.bindings.iter();
-        bindings.find_map(|it| {
-            if awaited.is_some_and(|awaited| it.is_of(awaited)) {
+        bindings.find_map(|binding| {
+            if awaited.is_some_and(|awaited| binding.is_of(awaited)) {
                 return None;
             }
             let current = self
                 .current
                 .as_ref()
-                .filter(|current| it.is_of(&current.key()));
+                .filter(|current| binding.is_of(&current.key()));
             match current {
                 Some(current) if self.is_push_on || current.unbinding_refused => None,
-                current => Some(Errand::Unregister {
-                    account: it.account.clone(),
+                current => Some(RegistrationTask::Unregister {
+                    account: binding.account.clone(),
                     slot: None,
                     is_current: current.is_some(),
                 }),
@@ -354,23 +359,24 @@ impl State {
         })
     }
 
-    /// The account that reports are sent for: only one whose device the gateway knows.
+    /// Returns the login that presence is reported for: only one for which the gateway has confirmed a token.
     fn reporting(&self) -> Option<&Current> {
-        let current = self.current.as_ref().filter(|it| !it.ticket_refused)?;
+        let current = self.current.as_ref();
+        let current = current.filter(|current| !current.ticket_refused)?;
         let is_bound = self
             .binding(&current.key())
-            .is_some_and(|it| !it.slots.is_empty());
+            .is_some_and(|binding| !binding.slots.is_empty());
         is_bound.then_some(current)
     }
 
-    pub(crate) fn next_presence(&self) -> Option<(Account, Generation, Whereabouts)> {
+    pub(crate) fn next_presence(&self) -> Option<(Account, Generation, PresenceReport)> {
         let current = self.reporting()?;
-        let now = self.whereabouts?;
+        let now = self.presence?;
         (self.reported != Some((current.generation, now.number)))
             .then(|| (current.account.clone(), current.generation, now))
     }
 
-    /// The receipts to send next. They belong to the device and need no login.
+    /// Returns the receipts to send next. They belong to the device and need no login.
     pub(crate) fn next_receipts(&self) -> Option<(AppId, ReceiptKey, ReceiptsBody)> {
         let (app, key) = self.receipt_key.clone()?;
         let receipts: Vec<Receipt> = self
@@ -382,31 +388,35 @@ impl State {
         (!receipts.is_empty()).then_some((app, key, ReceiptsBody { receipts }))
     }
 
-    /// Queues a receipt; answers how many were dropped for it.
-    pub(crate) fn queue_receipt(&mut self, it: Receipt, settings: &Settings) -> usize {
+    /// Queues a receipt. Returns the number of older ones that were dropped because the queue is full.
+    pub(crate) fn queue_receipt(&mut self, receipt: Receipt, settings: &Settings) -> usize {
         let is_known = self
             .receipts
             .iter()
-            .any(|known| known.delivery == it.delivery && known.what == it.what);
+            .any(|known| known.delivery == receipt.delivery && known.what == receipt.what);
         if is_known {
             return 0;
         }
-        self.receipts.push_back(it);
+        self.receipts.push_back(receipt);
         let surplus = self.receipts.len().saturating_sub(settings.max_receipts);
         self.receipts.drain(..surplus);
         surplus
     }
 
     pub(crate) fn receipts_done(&mut self, body: &ReceiptsBody) {
-        self.receipts.retain(|it| !body.receipts.contains(it));
+        self.receipts
+            .retain(|receipt| !body.receipts.contains(receipt));
     }
 
-    /// The gateway refuses `key`: until it sends another one, receipts wait. Returns `true` if it was the current key.
+    /// Removes `key`, which the gateway refused; receipts wait until it sends another one. Returns `true` if it was the current
+    /// key.
     pub(crate) fn refuse_receipt_key(&mut self, key: &ReceiptKey) -> bool {
-        self.receipt_key.take_if(|it| it.1 == *key).is_some()
+        self.receipt_key
+            .take_if(|(_, current)| current == key)
+            .is_some()
     }
 
-    /// Keeps a click; answers the one it replaces, as a whole.
+    /// Stores a waiting click. Returns the one that it replaces.
     pub(crate) fn keep_click(&mut self, mut click: PendingClick) -> Option<PendingClick> {
         click.owner = self
             .current
@@ -427,12 +437,12 @@ impl State {
             .is_known(payload, door, now, settings.same_click_within)
     }
 
-    pub(crate) fn told(&mut self, presence: Presence, at: Timestamp) {
-        let number = self.whereabouts.map_or(1, |it| it.number + 1);
+    pub(crate) fn set_presence(&mut self, presence: Presence, at: Timestamp) {
+        let number = self.presence.map_or(1, |report| report.number + 1);
         let unread = (presence == Presence::Background)
             .then_some(self.unread)
             .flatten();
-        self.whereabouts = Some(Whereabouts {
+        self.presence = Some(PresenceReport {
             body: PresenceBody {
                 presence,
                 at,
@@ -458,7 +468,7 @@ impl State {
         if let Some(Err(error)) = body {
             return SlotState::Waiting(TokenError::NoCertificate(error.to_string()));
         }
-        // Before the login no token is asked for: that there is none is not the platform's doing.
+        // Before the login no token is requested, so its absence is not an error of the platform.
         let Some(current) = &self.current else {
             return SlotState::Waiting(TokenError::NotLoggedIn);
         };
@@ -468,10 +478,14 @@ impl State {
         if current.ticket_refused {
             return SlotState::Waiting(TokenError::TicketRefused);
         }
-        match self.binding(&current.key()).and_then(|it| it.certain(slot)) {
-            Some(it) if it.body == body => SlotState::Uploaded {
-                at: it.at,
-                warning: it.set_aside.clone().or_else(|| it.warning.clone()),
+        let binding = self.binding(&current.key());
+        match binding.and_then(|binding| binding.certain(slot)) {
+            Some(upload) if upload.body == body => SlotState::Uploaded {
+                at: upload.at,
+                warning: upload
+                    .quarantined
+                    .clone()
+                    .or_else(|| upload.warning.clone()),
             },
             _ => SlotState::Uploading,
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{AccountKey, Binding, KnownToken, State, Uploaded};
 use crate::click::{ClickMemory, delivery_of};
 
-/// The version written. Older ones are read, newer ones refused.
+/// The version of the format that is written. Older versions are read, newer ones are refused.
 const VERSION: u32 = 1;
 
 #[derive(Deserialize)]
@@ -94,9 +94,9 @@ impl From<SavedAccount> for AccountKey {
     }
 }
 
-/// Writes what has to survive.
+/// Serializes the saved part of the state.
 pub(crate) fn save(state: &State) -> Result<Vec<u8>> {
-    // A click that waits dies with the process, and may come again.
+    // A waiting click is not saved. It may be reported again after a restart, and must not count as a duplicate then.
     let waiting = state
         .pending
         .as_ref()
@@ -168,12 +168,12 @@ pub(crate) fn save(state: &State) -> Result<Vec<u8>> {
     })
 }
 
-/// Reads what was saved.
+/// Reads a saved state.
 ///
 /// # Errors
-/// [`ErrorKind::Corrupt`]; [`ErrorKind::Conflict`] if a newer version wrote it.
+/// [`ErrorKind::Corrupt`] if it is damaged; [`ErrorKind::Conflict`] if a newer version wrote it.
 pub(crate) fn load(bytes: &[u8]) -> Result<State> {
-    // Not serde's own words: they may quote what is in the file.
+    // Without serde's text, which may quote the file.
     let damaged = |_| Error::new(ErrorKind::Corrupt, "the client's state is damaged");
     let head: Head = serde_json::from_slice(bytes).map_err(damaged)?;
     if head.version > VERSION {
@@ -217,7 +217,7 @@ pub(crate) fn load(bytes: &[u8]) -> Result<State> {
                         body: it.body,
                         at: it.at,
                         warning: it.warning,
-                        set_aside: None,
+                        quarantined: None,
                     };
                     (slot, uploaded)
                 })
@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_of_a_newer_version_is_refused_in_words_that_say_what_to_do() {
+    fn a_state_of_a_newer_version_is_refused() {
         let error = load(br#"{"version":99,"anything":true}"#).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert!(error.to_string().contains("newer version"), "{error}");

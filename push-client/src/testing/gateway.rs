@@ -1,4 +1,4 @@
-//! A gateway that does what a test says.
+//! A gateway that a test controls.
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,8 +7,8 @@ use std::{
 use push_core::{
     Account, AppId, CertificateId, DeviceId, Receipt, ReceiptKey, Slot, UserId,
     api::{
-        PresenceAnswer, PresenceBody, ReceiptsBody, RegistrationAnswer, RegistrationBody, SetAside,
-        Warning, code,
+        PresenceAnswer, PresenceBody, QuarantinedToken, ReceiptsBody, RegistrationAnswer,
+        RegistrationBody, Warning, code,
     },
     async_trait,
 };
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use crate::{GatewayApi, GatewayError, GatewayErrorKind};
 
-/// What the client asked of the gateway.
+/// A request of the client to the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// [`GatewayApi::register`].
@@ -29,28 +29,28 @@ pub enum Asked {
     Receipts(DeviceId, ReceiptsBody),
 }
 
-/// One side of an exchange with the gateway about an account, so of no receipts; the number is that of the question.
+/// A request to the gateway, or its answer, with the number of the request. Receipts are not recorded here.
 #[derive(Clone, Debug)]
 pub enum Exchange {
-    /// It was asked, by this account.
+    /// A request, and the account that sent it.
     Asked(usize, Account, Asked),
-    /// It answered; a question without an answer was given up by who asked.
+    /// An answer. A request without an answer was cancelled by the client.
     Answered(usize, Result<(), GatewayError>),
 }
 
 /// The tokens of a device, by slot.
 type Slots = BTreeMap<Slot, RegistrationBody>;
 
-/// A gateway that remembers what it was asked and keeps the rules of real ones: in an app a device belongs to one user at a
-/// time (S61), one app knows nothing of another's, and an expired ticket is good for unbinding only. It fails and waits as
-/// told. Clones are the same gateway.
+/// A gateway that records requests and follows the rules of the real one: in an app a device belongs to one user at a time
+/// (S61), apps are independent of each other, and an expired ticket can only unbind. A test controls when it fails and when it
+/// answers. Clones share one gateway.
 #[derive(Clone, Debug)]
 pub struct ScriptedGateway(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     inner: Mutex<Inner>,
-    /// When what was held may go on, in the order in which it was asked.
+    /// Notified when held requests may continue, in the order of their arrival.
     released: Notify,
 }
 
@@ -66,8 +66,8 @@ struct Inner {
     is_down: Option<GatewayError>,
     is_held: bool,
     warning: Option<Warning>,
-    aside: BTreeMap<Slot, Warning>,
-    /// Devices that have been registered, and so know their key.
+    quarantined: BTreeMap<Slot, Warning>,
+    /// The receipt keys of the devices that have been registered.
     keys: BTreeMap<(AppId, DeviceId), ReceiptKey>,
     rotations: u32,
     receipts: Vec<Receipt>,
@@ -75,9 +75,9 @@ struct Inner {
 
 #[derive(Debug)]
 enum Fault {
-    /// It is not done, and this is the answer.
+    /// Answers with this error, without processing the request.
     Fail(GatewayError),
-    /// It is done, but the answer is this one.
+    /// Processes the request, and answers with this error.
     Lose(GatewayError),
 }
 
@@ -88,7 +88,7 @@ impl Default for ScriptedGateway {
 }
 
 impl ScriptedGateway {
-    /// A gateway that knows nobody and takes everything.
+    /// Returns a gateway without devices that accepts every request.
     pub fn new() -> Self {
         Self(Arc::new(Shared {
             inner: Mutex::default(),
@@ -96,23 +96,23 @@ impl ScriptedGateway {
         }))
     }
 
-    /// Answers the next request with `error`; called again, the one after that.
+    /// Answers the next request with `error`. Each further call applies to the request after that.
     pub fn fail_next(&self, error: GatewayError) {
         self.lock().faults.push_back(Fault::Fail(error));
     }
 
-    /// Does what the next request asks, and answers it with `error`, as when the network breaks in between; in line with
+    /// Processes the next request but answers it with `error`, as if the network had failed before the answer. Queued with
     /// [`ScriptedGateway::fail_next`].
     pub fn lose_next(&self, error: GatewayError) {
         self.lock().faults.push_back(Fault::Lose(error));
     }
 
-    /// Takes `ticket` for expired from now on: it can still unbind, and nothing else.
+    /// Treats `ticket` as expired from now on: it can only unbind.
     pub fn expire_ticket(&self, ticket: impl Into<String>) {
         self.lock().refused.insert(ticket.into());
     }
 
-    /// Whether there is a credential of this id; there is, until told otherwise.
+    /// Sets whether the credential `id` exists. All do by default.
     pub fn set_certificate(&self, id: CertificateId, is_known: bool) {
         let unknown = &mut self.lock().unknown;
         if is_known {
@@ -122,29 +122,29 @@ impl ScriptedGateway {
         }
     }
 
-    /// Gets another master key: the receipt keys of all devices change, and the old ones are refused from now on.
+    /// Changes the master key: all devices get other receipt keys, and the old keys are refused from now on.
     pub fn rotate_receipt_keys(&self) {
         let mut inner = self.lock();
         inner.rotations += 1;
         inner.keys.clear();
     }
 
-    /// The receipts that were taken, in order; the same one told twice is there twice.
+    /// Returns the accepted receipts in order, repeated ones included.
     pub fn receipts(&self) -> Vec<Receipt> {
         self.lock().receipts.clone()
     }
 
-    /// Answers every request with `error` until told otherwise.
+    /// Answers every request with `error` until called with `None`.
     pub fn set_down(&self, error: Option<GatewayError>) {
         self.lock().is_down = error;
     }
 
-    /// Warns of every registration from now on.
+    /// Answers every registration with `warning` from now on.
     pub fn warn(&self, warning: Warning) {
         self.lock().warning = Some(warning);
     }
 
-    /// Remembers requests but answers none of them until told otherwise.
+    /// Holds the answers to all requests while `held` is `true`.
     pub fn hold(&self, held: bool) {
         self.lock().is_held = held;
         if !held {
@@ -154,10 +154,10 @@ impl ScriptedGateway {
 
     /// Forgets the device, as when its user was kicked.
     pub fn forget(&self, device: &DeviceId) {
-        self.lock().devices.retain(|(it, _), _| it != device);
+        self.lock().devices.retain(|(known, _), _| known != device);
     }
 
-    /// Forgets one token of the device, as when the vendor said that it is dead: the device stays known.
+    /// Forgets one token of the device, as when the vendor reports it as dead. The device stays known.
     pub fn forget_token(&self, device: &DeviceId, slot: Slot) {
         for ((_, _), (_, slots)) in self
             .lock()
@@ -169,49 +169,50 @@ impl ScriptedGateway {
         }
     }
 
-    /// Sets the token of `slot` aside until it is told again.
-    pub fn set_aside(&self, slot: Slot, why: Warning) {
-        self.lock().aside.insert(slot, why);
+    /// Quarantines the token of `slot` until it is registered again.
+    pub fn quarantine(&self, slot: Slot, why: Warning) {
+        self.lock().quarantined.insert(slot, why);
     }
 
-    /// Pushes to the token of `slot` again, as when its credential was mended.
-    pub fn take_back(&self, slot: Slot) {
-        self.lock().aside.remove(&slot);
+    /// Ends the quarantine of the token of `slot`, as when its credential was corrected.
+    pub fn end_quarantine(&self, slot: Slot) {
+        self.lock().quarantined.remove(&slot);
     }
 
-    /// Everything that was asked so far, in order.
+    /// Returns all requests so far, in order.
     pub fn asked(&self) -> Vec<Asked> {
         self.lock().asked.clone()
     }
 
-    /// The tickets of everything that was asked so far, in order.
+    /// Returns the tickets of all requests so far, in order.
     pub fn tickets(&self) -> Vec<String> {
         self.lock().tickets.clone()
     }
 
-    /// Everything that was asked and answered so far, in order.
+    /// Returns all requests and answers so far, in order.
     pub fn exchanges(&self) -> Vec<Exchange> {
         self.lock().exchanges.clone()
     }
 
-    /// Whose the device is, and its tokens: who would get a push there. Of several apps that have it, the first.
+    /// Returns the user of the device and its tokens, in the first app that has the device.
     pub fn device(&self, device: &DeviceId) -> Option<(UserId, BTreeMap<Slot, RegistrationBody>)> {
         self.devices(device).into_values().next()
     }
 
-    /// As [`ScriptedGateway::device`], in each app that has it.
+    /// As [`ScriptedGateway::device`], for each app that has the device.
     pub fn devices(
         &self,
         device: &DeviceId,
     ) -> BTreeMap<AppId, (UserId, BTreeMap<Slot, RegistrationBody>)> {
         let inner = self.lock();
-        let theirs = inner.devices.iter().filter(|it| it.0.0 == *device);
-        theirs
-            .map(|((_, app), it)| (app.clone(), it.clone()))
+        let entries = inner.devices.iter();
+        entries
+            .filter(|((known, _), _)| known == device)
+            .map(|((_, app), entry)| (app.clone(), entry.clone()))
             .collect()
     }
 
-    /// Remembers what is asked, waits while it is held, and then does it or not.
+    /// Records a request, waits while requests are held, and then processes it or fails.
     async fn take<T: Default>(
         &self,
         account: &Account,
@@ -231,18 +232,18 @@ impl ScriptedGateway {
         self.held().await;
         let mut inner = self.lock();
         let answer = inner.answer(|inner| {
-            inner.believe(account, &asked)?;
+            inner.check_ticket(account, &asked)?;
             act(inner)
         });
-        let told = answer.as_ref().map(drop).map_err(Clone::clone);
-        inner.exchanges.push(Exchange::Answered(number, told));
+        let result = answer.as_ref().map(drop).map_err(Clone::clone);
+        inner.exchanges.push(Exchange::Answered(number, result));
         answer
     }
 
     async fn held(&self) {
         loop {
             let mut released = std::pin::pin!(self.0.released.notified());
-            // From here on, so that no release in between is missed.
+            // Enabled before the check, so that a release in between is not missed.
             released.as_mut().enable();
             if !self.lock().is_held {
                 return;
@@ -257,7 +258,7 @@ impl ScriptedGateway {
 }
 
 impl Inner {
-    /// Does it or not, and answers or not.
+    /// Processes the request and answers it, as the faults require.
     fn answer<T>(
         &mut self,
         act: impl FnOnce(&mut Self) -> Result<T, GatewayError>,
@@ -267,7 +268,6 @@ impl Inner {
         match fault.or(down) {
             Some(Fault::Fail(error)) => Err(error),
             Some(Fault::Lose(error)) => {
-                // Whatever it would have answered.
                 drop(act(self));
                 Err(error)
             }
@@ -287,7 +287,7 @@ impl Inner {
             .clone()
     }
 
-    fn believe(&self, account: &Account, asked: &Asked) -> Result<(), GatewayError> {
+    fn check_ticket(&self, account: &Account, asked: &Asked) -> Result<(), GatewayError> {
         let is_unbinding = matches!(asked, Asked::Unregister(..));
         if is_unbinding || !self.refused.contains(account.credential.expose()) {
             return Ok(());
@@ -328,7 +328,7 @@ impl GatewayApi for ScriptedGateway {
                 slots.clear();
             }
             let changed = slots.insert(slot, body.clone()).as_ref() != Some(body);
-            inner.aside.remove(&slot);
+            inner.quarantined.remove(&slot);
             Ok(RegistrationAnswer {
                 changed,
                 warning: inner.warning.clone(),
@@ -376,8 +376,8 @@ impl GatewayApi for ScriptedGateway {
                     for &slot in registered {
                         if !slots.contains_key(&slot) {
                             answer.forgotten.push(slot);
-                        } else if let Some(why) = inner.aside.get(&slot).cloned() {
-                            answer.set_aside.push(SetAside { slot, why });
+                        } else if let Some(why) = inner.quarantined.get(&slot).cloned() {
+                            answer.quarantined.push(QuarantinedToken { slot, why });
                         }
                     }
                     Ok(answer)

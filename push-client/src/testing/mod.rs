@@ -1,7 +1,7 @@
-//! A phone and a gateway that do what a test says. Behind the feature `testing`.
+//! A phone and a gateway that a test controls. Behind the feature `testing`.
 //!
-//! [`ScriptedPhone`] stands for the phone's operating system, [`ScriptedGateway`] for the server half. Both remember
-//! everything that was asked of them and need no network, clock or sleep.
+//! [`ScriptedPhone`] replaces the phone's operating system, [`ScriptedGateway`] replaces the server half. Both record every
+//! request and need no network, clock or sleep.
 mod gateway;
 mod phone;
 

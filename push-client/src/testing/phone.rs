@@ -1,4 +1,4 @@
-//! A phone's operating system that does what a test says.
+//! A phone's operating system that a test controls.
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -8,7 +8,7 @@ use push_core::{Channel, Slot};
 
 use crate::{Job, Permission, Phone, Responder, Token, TokenAnswer};
 
-/// What the client asked of the platform.
+/// A request of the client to the platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PhoneCall {
     /// [`Phone::hook`].
@@ -21,8 +21,8 @@ pub enum PhoneCall {
     SetBadge(u32),
 }
 
-/// A platform that remembers what it was asked, and answers as told: at once if an answer is prepared, otherwise when
-/// [`ScriptedPhone::answer_permission`] or [`ScriptedPhone::answer_token`] is called. Clones are the same phone.
+/// A platform that records requests and returns prepared answers. Without one it answers when
+/// [`ScriptedPhone::answer_permission`] or [`ScriptedPhone::answer_token`] is called. Clones share one phone.
 #[derive(Clone, Debug)]
 pub struct ScriptedPhone(Arc<Mutex<Inner>>);
 
@@ -49,7 +49,7 @@ impl std::fmt::Debug for Held {
 }
 
 impl ScriptedPhone {
-    /// A phone of `channel` with alert tokens, that answers nothing by itself.
+    /// Returns a phone of `channel` with alert tokens and without prepared answers.
     pub fn new(channel: Channel) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             channel,
@@ -65,7 +65,7 @@ impl ScriptedPhone {
         })))
     }
 
-    /// An iPhone: APNs, with the kinds of token that `slots` lists.
+    /// Returns an iPhone: APNs, with the tokens that `slots` lists.
     pub fn iphone(slots: &[Slot]) -> Self {
         let phone = Self::new(Channel::APNS);
         phone.lock().slots = slots.to_vec();
@@ -73,14 +73,14 @@ impl ScriptedPhone {
         phone
     }
 
-    /// Answers every question for permission at once from now on.
+    /// Answers every request for permission at once from now on.
     #[must_use]
     pub fn permitting(self, permission: Permission) -> Self {
         self.lock().permission = Some(permission);
         self
     }
 
-    /// Gives this token at once whenever it is asked for from now on.
+    /// Answers every request for a token of `slot` with `token` at once from now on.
     #[must_use]
     pub fn giving(self, slot: Slot, token: &str) -> Self {
         self.give(slot, Ok(Token::Text(token.to_owned())));
@@ -92,17 +92,17 @@ impl ScriptedPhone {
         self.lock().tokens.insert(slot, answer);
     }
 
-    /// Keeps every request for a token of `slot` open from now on, until [`ScriptedPhone::answer_token`].
+    /// Leaves every request for a token of `slot` open from now on, until [`ScriptedPhone::answer_token`].
     pub fn give_later(&self, slot: Slot) {
         self.lock().tokens.remove(&slot);
     }
 
-    /// Keeps what is to run on the main thread until [`ScriptedPhone::run_main`].
+    /// Holds the jobs for the main thread until [`ScriptedPhone::run_main`].
     pub fn hold_main(&self) {
         self.lock().holds_main = true;
     }
 
-    /// Runs what waits for the main thread; answers how much that was.
+    /// Runs the jobs that wait for the main thread. Returns their number.
     pub fn run_main(&self) -> usize {
         let jobs = std::mem::take(&mut self.lock().jobs);
         let count = jobs.len();
@@ -112,7 +112,7 @@ impl ScriptedPhone {
         count
     }
 
-    /// Answers the oldest open question for permission; `None` drops it unanswered. Answers whether there was one.
+    /// Answers the oldest open request for permission; `None` drops it unanswered. Returns `true` if there was one.
     pub fn answer_permission(&self, permission: Option<Permission>) -> bool {
         let mut inner = self.lock();
         if inner.asked_permission.is_empty() {
@@ -127,10 +127,11 @@ impl ScriptedPhone {
         true
     }
 
-    /// Answers the oldest open request for a token of `slot`; `None` drops it unanswered. Answers whether there was one.
+    /// Answers the oldest open request for a token of `slot`; `None` drops it unanswered. Returns `true` if there was one.
     pub fn answer_token(&self, slot: Slot, answer: Option<TokenAnswer>) -> bool {
         let mut inner = self.lock();
-        let Some(at) = inner.asked_tokens.iter().position(|it| it.0 == slot) else {
+        let mut open = inner.asked_tokens.iter();
+        let Some(at) = open.position(|(asked, _)| *asked == slot) else {
             return false;
         };
         let (_, asked) = inner.asked_tokens.remove(at);
@@ -142,7 +143,7 @@ impl ScriptedPhone {
         true
     }
 
-    /// Everything that was asked so far, in order.
+    /// Returns all requests so far, in order.
     pub fn calls(&self) -> Vec<PhoneCall> {
         self.lock().calls.clone()
     }
@@ -152,7 +153,7 @@ impl ScriptedPhone {
     }
 }
 
-// Answers are given without the lock: whoever hears them may call back.
+// Answers are passed on without the lock, because the receiver may call this phone again.
 impl Phone for ScriptedPhone {
     fn channel(&self) -> Channel {
         self.lock().channel.clone()

@@ -1,4 +1,4 @@
-//! From a click to the chat: when it waits, whom it waits for, and that it is opened once.
+//! Routing of a click to a chat: when it waits, for which account, and that it is opened once.
 use std::sync::{Arc, Mutex};
 
 use push_client::{Completion, Door, Dropped, Event};
@@ -13,7 +13,7 @@ use crate::{
     log::{Log, chat},
 };
 
-/// S24, S26: kept until the login is through, then opened once, and not inside the login's own call.
+/// S24, S26: the click waits until the login has finished, and is then opened once, outside the login's call.
 #[test]
 fn a_click_before_the_login_is_opened_once_after_it() {
     block_on(async {
@@ -28,7 +28,7 @@ fn a_click_before_the_login_is_opened_once_after_it() {
         assert_eq!(
             log.lines(),
             [""; 0],
-            "the login has returned, the chat is not open yet"
+            "the chat is not opened inside the login"
         );
         until(|| kit.phone.run_main() > 0).await;
         assert_eq!(log.lines(), ["chat(denny,)"]);
@@ -40,7 +40,7 @@ fn a_click_before_the_login_is_opened_once_after_it() {
     });
 }
 
-/// S25: no login is waited for when there is one.
+/// S25: the click does not wait while a user is logged in.
 #[test]
 fn a_click_while_logged_in_is_opened_at_once() {
     block_on(async {
@@ -52,7 +52,7 @@ fn a_click_while_logged_in_is_opened_at_once() {
     });
 }
 
-/// S23: a group click has the group id alone, a one-to-one click the user id alone.
+/// S23: the handler gets only the group id for a group, and only the user id for a one-to-one chat.
 #[test]
 fn a_chat_handler_gets_one_id() {
     block_on(async {
@@ -69,7 +69,7 @@ fn a_chat_handler_gets_one_id() {
 
 /// S23: with neither id no handler is called.
 #[test]
-fn a_click_that_names_nobody_calls_no_handler() {
+fn a_click_without_an_id_calls_no_handler() {
     block_on(async {
         let log = Log::default();
         let mut kit = Parts::new().start(chat(&log)).await;
@@ -81,7 +81,7 @@ fn a_click_that_names_nobody_calls_no_handler() {
     });
 }
 
-/// S27+: the second click replaces the first as a whole; the original mixes the ids of both.
+/// S27+: the second click replaces the first; TUIOfflinePush mixes the ids of both.
 #[test]
 fn a_second_click_before_the_login_replaces_the_first() {
     block_on(async {
@@ -90,7 +90,7 @@ fn a_second_click_before_the_login_replaces_the_first() {
         kit.click(message("denny", "hi"));
         kit.click(group_message("@TGS#1", "hi"));
         let Event::ClickDropped { why, target } = kit.event("click_dropped").await else {
-            unreachable!("it was asked for by name");
+            unreachable!("the event has this name");
         };
         assert_eq!(why, Dropped::Replaced);
         assert!(matches!(target, ClickTarget::User(_)));
@@ -101,7 +101,7 @@ fn a_second_click_before_the_login_replaces_the_first() {
     });
 }
 
-/// S28+: a click that waits for alice goes when she logs out.
+/// S28+: a click that waits for alice is dropped when she logs out.
 #[test]
 fn a_waiting_click_is_dropped_at_the_logout() {
     block_on(async {
@@ -114,16 +114,20 @@ fn a_waiting_click_is_dropped_at_the_logout() {
         kit.event("not_ready").await;
         kit.log_out(generation).await;
         let Event::ClickDropped { why, .. } = kit.event("click_dropped").await else {
-            unreachable!("it was asked for by name");
+            unreachable!("the event has this name");
         };
         assert_eq!(why, Dropped::LoggedOut);
         kit.log_in("bob").await;
         until_idle().await;
-        assert_eq!(log.lines().len(), 1, "only alice's own attempt");
+        assert_eq!(
+            log.lines().len(),
+            1,
+            "only the attempt during alice's login"
+        );
     });
 }
 
-/// S28+: nor does it go to the account that takes hers over.
+/// S28+: it is not opened for another account either.
 #[test]
 fn a_waiting_click_is_dropped_when_another_account_logs_in() {
     block_on(async {
@@ -136,16 +140,20 @@ fn a_waiting_click_is_dropped_when_another_account_logs_in() {
         kit.event("not_ready").await;
         kit.log_in("bob").await;
         let Event::ClickDropped { why, .. } = kit.event("click_dropped").await else {
-            unreachable!("it was asked for by name");
+            unreachable!("the event has this name");
         };
         assert_eq!(why, Dropped::OtherAccount);
         kit.client.ready();
         until_idle().await;
-        assert_eq!(log.lines().len(), 1, "only alice's own attempt");
+        assert_eq!(
+            log.lines().len(),
+            1,
+            "only the attempt during alice's login"
+        );
     });
 }
 
-/// S28+: a notification of alice's that is clicked while nobody is logged in, also after a restart, is not bob's.
+/// S28+: alice's notification is clicked while no user is logged in, also after a restart; it is not opened for bob.
 #[test]
 fn a_click_on_the_last_accounts_notification_waits_for_that_account() {
     block_on(async {
@@ -163,7 +171,7 @@ fn a_click_on_the_last_accounts_notification_waits_for_that_account() {
     });
 }
 
-/// S29+: a click that nobody opens is reported and counted.
+/// S29+: a click that no handler opens is reported and counted.
 #[test]
 fn a_click_without_a_handler_is_reported_as_unhandled() {
     block_on(async {
@@ -180,7 +188,7 @@ fn a_click_without_a_handler_is_reported_as_unhandled() {
     });
 }
 
-/// S30+: the root view is not there yet: the click stays, and is opened when the app says so.
+/// S30+: the root view does not exist yet: the click waits, and is opened when the app reports that it is ready.
 #[test]
 fn a_click_that_the_app_is_not_ready_for_is_kept() {
     block_on(async {
@@ -210,7 +218,7 @@ fn a_click_that_the_app_is_not_ready_for_is_kept() {
     });
 }
 
-/// The main thread is late: what a closed client would open now, the next start would open again.
+/// The main thread runs the job after the client has closed; the next start would open the click again.
 #[test]
 fn nothing_opens_after_the_client_has_closed() {
     block_on(async {
@@ -227,7 +235,7 @@ fn nothing_opens_after_the_client_has_closed() {
     });
 }
 
-/// S30: the app became ready while its handler was still saying no.
+/// S30: the app becomes ready while its handler is returning `NotReady`.
 #[test]
 fn a_ready_that_crosses_a_not_ready_is_not_lost() {
     block_on(async {
@@ -254,9 +262,9 @@ fn a_ready_that_crosses_a_not_ready_is_not_lost() {
     });
 }
 
-/// S30: a later click takes the place of one that the app was not ready for.
+/// S30: a later click replaces one that waits for the app to be ready.
 #[test]
-fn a_kept_click_gives_way_to_a_later_one() {
+fn a_waiting_click_is_replaced_by_a_later_one() {
     block_on(async {
         let log = Log::default();
         let not_ready = log.chat("chat", || Opened::NotReady);
@@ -283,7 +291,7 @@ fn a_push_that_arrives_opens_nothing() {
         let silent = message("denny", "hi");
         kit.client.arrived(silent.clone(), Completion::none());
         let Event::Received(payload) = kit.event("received").await else {
-            unreachable!("it was asked for by name");
+            unreachable!("the event has this name");
         };
         assert_eq!(payload, silent);
         until_idle().await;
@@ -294,7 +302,7 @@ fn a_push_that_arrives_opens_nothing() {
     });
 }
 
-/// S32+: launch options and response callback tell the same click; it is routed once.
+/// S32+: launch options and response callback report the same click; it is routed once.
 #[test]
 fn the_same_click_through_two_doors_is_routed_once() {
     block_on(async {
@@ -304,7 +312,7 @@ fn the_same_click_through_two_doors_is_routed_once() {
         kit.click(message("denny", "hi"));
         kit.log_in("alice").await;
         until(|| log.lines().len() == 1).await;
-        // Another message with the same words, clicked at the same door, is another click.
+        // Another message with the same text, clicked at the same door, is another click.
         kit.click(message("denny", "hi"));
         until(|| log.lines().len() == 2).await;
         assert_eq!(kit.count("clicked"), 2);
@@ -331,17 +339,17 @@ fn a_click_without_a_target_still_counts() {
     });
 }
 
-/// Runs what waits for nothing.
+/// Polls a future that must be ready at once.
 fn now<T>(work: impl Future<Output = T>) -> T {
     let mut work = Box::pin(work);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match work.as_mut().poll(&mut context) {
         std::task::Poll::Ready(done) => done,
-        std::task::Poll::Pending => panic!("it waits for something"),
+        std::task::Poll::Pending => panic!("the future is pending"),
     }
 }
 
-/// A client that its own handler may use, once.
+/// A client that its own handler may take, once.
 #[derive(Clone, Default)]
 struct Inside(Arc<Mutex<Option<push_client::PushClient>>>);
 
@@ -355,9 +363,9 @@ impl Inside {
     }
 }
 
-/// S27: a click that comes while a handler is still saying "not ready" to the one before.
+/// S27: a click arrives while a handler is returning `NotReady` for the previous one.
 #[test]
-fn a_click_during_a_not_ready_takes_its_place() {
+fn a_click_during_a_not_ready_replaces_the_earlier_one() {
     block_on(async {
         let log = Log::default();
         let inside = Inside::default();
@@ -375,7 +383,7 @@ fn a_click_during_a_not_ready_takes_its_place() {
         inside.set(&kit);
         kit.click(message("denny", "hi"));
         let Event::ClickDropped { why, target } = kit.event("click_dropped").await else {
-            unreachable!("it was asked for by name");
+            unreachable!("the event has this name");
         };
         assert_eq!(why, Dropped::Replaced);
         assert_eq!(target.navigate_ids(), Some(("denny", "")));
@@ -384,7 +392,7 @@ fn a_click_during_a_not_ready_takes_its_place() {
     });
 }
 
-/// S28: another account logs in while a handler is still saying "not ready".
+/// S28: another account logs in while a handler is returning `NotReady`.
 #[test]
 fn an_account_switch_during_a_not_ready_drops_the_click() {
     block_on(async {
@@ -396,7 +404,7 @@ fn an_account_switch_during_a_not_ready_drops_the_click() {
                 now(client
                     .session()
                     .register(crate::kit::account("bob"), "test"))
-                .expect("the login is taken");
+                .expect("the login is accepted");
             }
             Opened::NotReady
         });
@@ -406,7 +414,7 @@ fn an_account_switch_during_a_not_ready_drops_the_click() {
         inside.set(&kit);
         kit.click(message("denny", "hi"));
         let Event::ClickDropped { why, .. } = kit.event("click_dropped").await else {
-            unreachable!("it was asked for by name");
+            unreachable!("the event has this name");
         };
         assert_eq!(why, Dropped::OtherAccount);
         kit.client.ready();
@@ -415,7 +423,7 @@ fn an_account_switch_during_a_not_ready_drops_the_click() {
     });
 }
 
-/// S30: the app becomes ready on one thread while its handler says "not ready" on another.
+/// S30: the app becomes ready on one thread while its handler returns `NotReady` on another.
 #[test]
 fn a_ready_on_another_thread_is_not_lost() {
     block_on(async {
@@ -428,7 +436,7 @@ fn a_ready_on_another_thread_is_not_lost() {
             match first {
                 Some(may_go_on) => {
                     begun.send(()).expect("the test listens");
-                    may_go_on.recv().expect("the test says so");
+                    may_go_on.recv().expect("the test sends");
                     Opened::NotReady
                 }
                 None => Opened::Done,
@@ -448,7 +456,7 @@ fn a_ready_on_another_thread_is_not_lost() {
         assert_eq!(
             kit.phone.run_main(),
             1,
-            "it finds nothing: the click is in use"
+            "there is no waiting click: the handler has it"
         );
         go_on.send(()).unwrap();
         assert_eq!(main_thread.join().unwrap(), 1);

@@ -8,7 +8,7 @@ use push_client::{Completed, Completion, Deferral, Door, HostEvent, HostHooks, H
 
 use crate::kit::{Kit, Parts, block_on, message, until, until_idle};
 
-/// A callback and how often it was called.
+/// Returns a completion and the results it was called with.
 fn callback() -> (Completion, Arc<Mutex<Vec<Completed>>>) {
     let calls: Arc<Mutex<Vec<Completed>>> = Arc::default();
     let inside = Arc::clone(&calls);
@@ -22,9 +22,9 @@ fn calls(of: &Mutex<Vec<Completed>>) -> Vec<Completed> {
     of.lock().expect("no test panics here").clone()
 }
 
-/// S34: nobody else completes, so the client does, at once.
+/// S34: the client completes at once if the app does not.
 #[test]
-fn what_nobody_completes_the_client_does() {
+fn the_client_completes_unless_the_app_does() {
     block_on(async {
         let kit = Kit::new().await;
         let (click, clicked) = callback();
@@ -35,11 +35,11 @@ fn what_nobody_completes_the_client_does() {
         assert_eq!(calls(&clicked), [Completed::NewData]);
         assert_eq!(calls(&arrived), [Completed::NewData]);
         until_idle().await;
-        assert_eq!(kit.clock.sleepers(), 0, "no time-out is left behind");
+        assert_eq!(kit.clock.sleepers(), 0, "no time-out is pending");
     });
 }
 
-/// S34: a click that was told before, or that names nothing, is completed too.
+/// S34: a repeated click, or one without a target, is completed too.
 #[test]
 fn every_way_through_the_router_completes() {
     block_on(async {
@@ -56,7 +56,7 @@ fn every_way_through_the_router_completes() {
     });
 }
 
-/// What the app does with a completion.
+/// The app's handling of a completion.
 #[derive(Debug)]
 struct App {
     deferred: Mutex<Vec<Deferral>>,
@@ -64,7 +64,7 @@ struct App {
 }
 
 impl HostObserver for App {
-    fn heard(&self, event: &HostEvent) {
+    fn on_event(&self, event: &HostEvent) {
         let HostEvent::Clicked(_, completion) = event else {
             return;
         };
@@ -87,7 +87,7 @@ async fn kit_with(app: &Arc<App>) -> (Kit, Arc<HostHooks>) {
     (kit, hooks)
 }
 
-/// S34: the app completed before the client came to it.
+/// S34: the app completes before the client.
 #[test]
 fn an_app_that_completes_at_once_is_not_repeated() {
     block_on(async {
@@ -105,7 +105,7 @@ fn an_app_that_completes_at_once_is_not_repeated() {
     });
 }
 
-/// S34+: the app completes later; the original completes a second time.
+/// S34+: the app completes later; TUIOfflinePush completes a second time.
 #[test]
 fn an_app_that_completes_later_is_waited_for() {
     block_on(async {
@@ -127,9 +127,9 @@ fn an_app_that_completes_later_is_waited_for() {
     });
 }
 
-/// S34+: the app never completes; the time-out does, once.
+/// S34+: if the app never completes, the time-out does, once.
 #[test]
-fn an_app_that_never_completes_is_made_up_for() {
+fn the_time_out_completes_if_the_app_never_does() {
     block_on(async {
         let app = Arc::new(App {
             deferred: Mutex::default(),

@@ -20,7 +20,7 @@ struct Phone {
 }
 
 impl Phone {
-    /// With the app running, and nobody logged in yet.
+    /// Starts the app, without a login.
     async fn new() -> Self {
         let place = Place::new();
         let parts = Parts::new();
@@ -37,7 +37,7 @@ impl Phone {
         }
     }
 
-    /// With the app closed after a login: all that runs from now on is the extension.
+    /// Starts the app, logs in and closes it; from now on only the extension runs.
     async fn asleep() -> Self {
         let phone = Self::new().await;
         phone.kit.log_in("alice").await;
@@ -64,7 +64,7 @@ impl Phone {
         self.extension.delivered(&push(number), WITHIN).await
     }
 
-    /// What the gateway has taken, by number, in order.
+    /// Returns the numbers of the deliveries that the gateway has receipts for, in order.
     fn taken(&self) -> Vec<i64> {
         let receipts = self.kit.gateway.receipts();
         receipts
@@ -105,8 +105,8 @@ fn acknowledged(sent: usize, waiting: usize) -> Acknowledged {
     it
 }
 
-fn words(it: &Acknowledged) -> &str {
-    it.trouble.as_deref().expect("there is trouble")
+fn trouble(done: &Acknowledged) -> &str {
+    done.trouble.as_deref().expect("there is trouble")
 }
 
 #[test]
@@ -115,8 +115,8 @@ fn a_push_is_acknowledged_while_the_app_is_closed() {
         let phone = Phone::asleep().await;
         assert_eq!(phone.push(1).await, acknowledged(1, 0));
         assert_eq!(phone.taken(), [1]);
-        let told = &phone.kit.gateway.receipts()[0];
-        assert_eq!(told.at, phone.kit.clock.now());
+        let receipt = &phone.kit.gateway.receipts()[0];
+        assert_eq!(receipt.at, phone.kit.clock.now());
         assert_eq!(phone.push(2).await, acknowledged(1, 0));
         assert_eq!(phone.taken(), [1, 2]);
     });
@@ -124,7 +124,7 @@ fn a_push_is_acknowledged_while_the_app_is_closed() {
 
 #[cfg(unix)]
 #[test]
-fn nobody_else_can_read_the_key_or_what_waits() {
+fn only_the_owner_can_read_the_key_and_the_waiting_receipts() {
     use std::os::unix::fs::PermissionsExt;
     block_on(async {
         let phone = Phone::asleep().await;
@@ -146,7 +146,7 @@ fn a_receipt_that_cannot_be_signed_yet_is_sent_once_the_app_has_a_key() {
         let phone = Phone::new().await;
         let done = phone.push(1).await;
         assert_eq!((done.sent, done.waiting), (0, 1));
-        assert!(words(&done).contains("extension_folder"), "{done:?}");
+        assert!(trouble(&done).contains("extension_folder"), "{done:?}");
         assert_eq!(phone.asked(), 0);
         phone.kit.log_in("alice").await;
         until(|| phone.taken() == [1]).await;
@@ -157,19 +157,19 @@ fn a_receipt_that_cannot_be_signed_yet_is_sent_once_the_app_has_a_key() {
 }
 
 #[test]
-fn what_the_gateway_could_not_take_is_told_with_a_later_push() {
+fn a_receipt_that_could_not_be_sent_is_sent_with_a_later_push() {
     block_on(async {
         let phone = Phone::asleep().await;
         phone.kit.gateway.set_down(Some(unavailable()));
         let done = phone.push(1).await;
         assert_eq!((done.sent, done.waiting), (0, 1));
-        assert_eq!(words(&done), "nobody answers");
+        assert_eq!(trouble(&done), "no answer");
 
-        // It is left alone for a while, growing, so that no push waits for a network that is not there.
+        // The pause grows, so that pushes do not wait for a network that is down.
         let asked = phone.asked();
         let done = phone.push(2).await;
         assert_eq!((done.sent, done.waiting), (0, 2));
-        assert!(words(&done).contains("left alone"), "{done:?}");
+        assert!(trouble(&done).contains("waiting another"), "{done:?}");
         assert_eq!(phone.asked(), asked);
         phone.kit.clock.advance(Duration::from_secs(15));
         phone.push(3).await;
@@ -182,7 +182,7 @@ fn what_the_gateway_could_not_take_is_told_with_a_later_push() {
         phone.kit.clock.advance(Duration::from_secs(16));
         assert_eq!(phone.push(5).await, acknowledged(5, 0));
         assert_eq!(phone.taken(), [1, 2, 3, 4, 5]);
-        // And with the success the pause is forgotten.
+        // A success ends the pause.
         phone.kit.gateway.set_down(Some(unavailable()));
         phone.push(6).await;
         phone.kit.gateway.set_down(None);
@@ -192,7 +192,7 @@ fn what_the_gateway_could_not_take_is_told_with_a_later_push() {
 }
 
 #[test]
-fn the_gateways_own_word_on_when_to_come_back_counts_but_no_wrong_clock_does() {
+fn the_gateways_retry_after_is_kept_and_a_wrong_clock_is_not() {
     block_on(async {
         let phone = Phone::asleep().await;
         let hour = Duration::from_secs(60 * 60);
@@ -204,7 +204,7 @@ fn the_gateways_own_word_on_when_to_come_back_counts_but_no_wrong_clock_does() {
         phone.kit.clock.advance(hour - Duration::from_secs(1));
         phone.push(2).await;
         assert!(phone.taken().is_empty());
-        // The clock was far ahead when the pause was agreed on.
+        // The clock was far ahead when the pause was set.
         phone
             .kit
             .clock
@@ -215,7 +215,7 @@ fn the_gateways_own_word_on_when_to_come_back_counts_but_no_wrong_clock_does() {
 }
 
 #[test]
-fn the_app_tells_what_its_extension_could_not() {
+fn the_app_sends_what_its_extension_could_not() {
     block_on(async {
         let phone = Phone::asleep().await;
         phone.kit.gateway.set_down(Some(unavailable()));
@@ -223,7 +223,7 @@ fn the_app_tells_what_its_extension_could_not() {
         phone.kit.gateway.set_down(None);
         let phone = phone.awake().await;
         until(|| phone.taken() == [1]).await;
-        // Also later, when it comes to front.
+        // Also later, when it comes to the foreground.
         phone.kit.gateway.set_down(Some(unavailable()));
         phone.push(2).await;
         phone.kit.client.foreground();
@@ -232,14 +232,14 @@ fn the_app_tells_what_its_extension_could_not() {
         phone.kit.client.foreground();
         until(|| phone.taken() == [1, 2]).await;
         until_idle().await;
-        // It need not be left alone any more.
+        // The pause has ended.
         assert_eq!(phone.push(3).await, acknowledged(1, 0));
     });
 }
 
-/// The push must be shown in time, whatever the network does.
+/// The push must be shown in time, even with a bad network.
 #[test]
-fn it_never_takes_longer_than_it_was_given() {
+fn an_acknowledgement_never_takes_longer_than_its_limit() {
     block_on(async {
         let phone = Phone::asleep().await;
         phone.kit.gateway.hold(true);
@@ -248,7 +248,7 @@ fn it_never_takes_longer_than_it_was_given() {
             (2, Duration::from_secs(3600), Duration::from_secs(25)),
             (3, Duration::ZERO, Duration::ZERO),
         ] {
-            // Past the pause of the last failure.
+            // After the pause of the last failure.
             phone.kit.clock.advance(Duration::from_secs(3600));
             let extension = Arc::clone(&phone.extension);
             let work =
@@ -263,7 +263,7 @@ fn it_never_takes_longer_than_it_was_given() {
             }
             let done = work.await.unwrap();
             assert_eq!((done.sent, done.waiting), (0, number as usize));
-            assert!(words(&done).contains("in time"), "{done:?}");
+            assert!(trouble(&done).contains("in time"), "{done:?}");
         }
         phone.kit.gateway.hold(false);
         let phone = phone.awake().await;
@@ -271,7 +271,7 @@ fn it_never_takes_longer_than_it_was_given() {
     });
 }
 
-/// The gateway's master key was changed, so every key that phones have is void.
+/// The gateway's master key was changed, so the keys of all phones are invalid.
 #[test]
 fn receipts_survive_a_change_of_the_gateways_master_key() {
     block_on(async {
@@ -279,19 +279,19 @@ fn receipts_survive_a_change_of_the_gateways_master_key() {
         phone.kit.gateway.rotate_receipt_keys();
         let done = phone.push(1).await;
         assert_eq!((done.sent, done.waiting), (0, 1));
-        assert!(words(&done).contains("receipt-key-refused"), "{done:?}");
+        assert!(trouble(&done).contains("receipt-key-refused"), "{done:?}");
         let phone = phone.awake().await;
         phone.kit.log_in("alice").await;
         until(|| phone.taken() == [1]).await;
         until_idle().await;
-        // The extension has the new key, and does not wait any more.
+        // The extension has the new key, and no pause.
         assert_eq!(phone.push(2).await, acknowledged(1, 0));
         assert_eq!(phone.taken(), [1, 2]);
     });
 }
 
 #[test]
-fn the_oldest_give_way_when_too_many_wait() {
+fn the_oldest_receipts_are_dropped_when_too_many_wait() {
     block_on(async {
         let phone = Phone::asleep().await;
         phone.kit.gateway.set_down(Some(unavailable()));
@@ -314,7 +314,7 @@ fn the_oldest_give_way_when_too_many_wait() {
 }
 
 #[test]
-fn the_same_push_twice_is_one_receipt_and_what_is_refused_for_good_is_given_up() {
+fn a_repeated_push_is_one_receipt_and_refused_receipts_are_discarded() {
     block_on(async {
         let phone = Phone::asleep().await;
         phone.kit.gateway.set_down(Some(unavailable()));
@@ -330,14 +330,14 @@ fn the_same_push_twice_is_one_receipt_and_what_is_refused_for_good_is_given_up()
         phone.kit.clock.advance(Duration::from_secs(60));
         let done = phone.push(2).await;
         assert_eq!((done.sent, done.waiting, done.dropped), (0, 0, 2));
-        assert!(words(&done).contains("not understood"), "{done:?}");
+        assert!(trouble(&done).contains("not understood"), "{done:?}");
         assert_eq!(phone.push(3).await, acknowledged(1, 0), "nothing is paused");
     });
 }
 
-/// Nothing that lies in the folder, or does not, keeps a push from being shown.
+/// Damaged or missing files in the folder do not keep a push from being shown.
 #[test]
-fn a_folder_in_any_state_is_survived_and_none_of_it_is_repeated() {
+fn a_damaged_folder_is_reported_without_quoting_its_content() {
     block_on(async {
         let key = "0123456789abcdef0123456789abcdef";
         let newer = format!(r#"{{"version": 99, "key": "{key}"}}"#);
@@ -360,24 +360,24 @@ fn a_folder_in_any_state_is_survived_and_none_of_it_is_repeated() {
             let extension = NotificationExtension::new(place.directory());
             let done = extension.delivered(&push(1), WITHIN).await;
             assert_eq!((done.sent, done.waiting), (0, 1), "{file}");
-            assert!(words(&done).contains(says), "{done:?}");
+            assert!(trouble(&done).contains(says), "{done:?}");
             assert!(!format!("{done:?} {extension:?}").contains(key));
         }
         let place = Place::new();
         let nowhere = NotificationExtension::new(place.path("not/there"));
         let done = nowhere.delivered(&push(1), WITHIN).await;
         assert_eq!((done.sent, done.waiting), (0, 0));
-        assert!(words(&done).contains("cannot be kept"), "{done:?}");
+        assert!(trouble(&done).contains("cannot be kept"), "{done:?}");
         let nameless = NotificationExtension::new(place.directory());
         let done = nameless.delivered(&Payload::apns(json!({})), WITHIN).await;
         assert_eq!((done.sent, done.waiting), (0, 0));
-        assert!(words(&done).contains("no delivery"), "{done:?}");
+        assert!(trouble(&done).contains("no delivery"), "{done:?}");
     });
 }
 
-/// What is without a delivery of its own still brings along what waits.
+/// A push without a delivery still causes waiting receipts to be sent.
 #[test]
-fn a_push_without_a_delivery_tells_what_waits() {
+fn a_push_without_a_delivery_sends_waiting_receipts() {
     block_on(async {
         let phone = Phone::asleep().await;
         phone.kit.gateway.set_down(Some(unavailable()));
@@ -390,9 +390,9 @@ fn a_push_without_a_delivery_tells_what_waits() {
     });
 }
 
-/// Several instances of the extension, and the app beside them.
+/// Several instances of the extension and the app run at once.
 #[test]
-fn at_the_same_time_nothing_is_lost() {
+fn concurrent_processes_lose_no_receipt() {
     block_on(async {
         let phone = Phone::asleep().await;
         let phone = phone.awake().await;
@@ -415,7 +415,7 @@ fn at_the_same_time_nothing_is_lost() {
 
 /// iOS calls on a thread of its own; a binding may call within a runtime.
 #[test]
-fn it_works_from_a_plain_thread_and_within_a_runtime() {
+fn acknowledging_works_on_a_plain_thread_and_inside_a_runtime() {
     let phone = block_on(Phone::asleep());
     let extension = NotificationExtension::new(phone.place.directory())
         .gateway(Arc::new(phone.kit.gateway.clone()));

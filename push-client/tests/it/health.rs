@@ -1,4 +1,4 @@
-//! What the gateway says of tokens that it was told before.
+//! The gateway's reports on tokens that were registered earlier.
 use std::time::Duration;
 
 use push_client::{
@@ -27,12 +27,12 @@ async fn logged_in() -> Kit {
 
 async fn failed(kit: &mut Kit) -> TokenError {
     let Event::TokenFailed { error, .. } = kit.event("token_failed").await else {
-        unreachable!("it was asked for by name");
+        unreachable!("the event has this name");
     };
     error
 }
 
-fn told(kit: &Kit) -> String {
+fn registered_token(kit: &Kit) -> String {
     let (_, tokens) = kit
         .gateway
         .device(&kit.client.device())
@@ -41,9 +41,9 @@ fn told(kit: &Kit) -> String {
 }
 
 #[test]
-fn a_token_that_the_gateway_forgot_is_asked_for_and_told_again() {
+fn a_forgotten_token_is_requested_and_registered_again() {
     block_on(async {
-        // The phone has a new token, or insists on the old one.
+        // The phone returns a new token, or the old one.
         for token in ["rotated", TOKEN] {
             let mut kit = logged_in().await;
             let device = kit.client.device();
@@ -53,7 +53,7 @@ fn a_token_that_the_gateway_forgot_is_asked_for_and_told_again() {
             kit.client.foreground();
             assert_eq!(failed(&mut kit).await, TokenError::Forgotten);
             kit.uploaded("alice", &[Slot::Alert]).await;
-            assert_eq!(told(&kit), token);
+            assert_eq!(registered_token(&kit), token);
             assert_eq!((requests(&kit, Slot::Alert), kit.uploads()), (2, 2));
             assert!(matches!(
                 kit.client.slot(Slot::Alert),
@@ -64,7 +64,7 @@ fn a_token_that_the_gateway_forgot_is_asked_for_and_told_again() {
 }
 
 #[test]
-fn a_dead_token_is_not_told_again_before_the_phone_has_said_that_it_lives() {
+fn a_dead_token_is_registered_again_only_after_the_phone_returned_it() {
     block_on(async {
         let mut kit = logged_in().await;
         kit.phone.give(Slot::Alert, Err("no network".to_owned()));
@@ -79,18 +79,18 @@ fn a_dead_token_is_not_told_again_before_the_phone_has_said_that_it_lives() {
         kit.client.foreground();
         until_idle().await;
         assert_eq!(kit.uploads(), 1);
-        // The phone is asked some more times, as for any token that it does not give.
+        // The request is repeated, as for any token that the phone does not return.
         kit.phone
             .give(Slot::Alert, Ok(Token::Text("rotated".to_owned())));
         kit.pass(1, Duration::from_secs(1)).await;
         until(|| kit.uploads() == 2).await;
         until_idle().await;
-        assert_eq!(told(&kit), "rotated");
+        assert_eq!(registered_token(&kit), "rotated");
     });
 }
 
 #[test]
-fn a_token_that_dies_again_and_again_is_asked_for_some_times_only() {
+fn a_token_that_keeps_dying_is_requested_a_limited_number_of_times() {
     block_on(async {
         let kit = logged_in().await;
         let device = kit.client.device();
@@ -104,51 +104,51 @@ fn a_token_that_dies_again_and_again_is_asked_for_some_times_only() {
             kit.client.slot(Slot::Alert),
             SlotState::Waiting(TokenError::Forgotten)
         );
-        // Whoever logs in again may have mended it.
+        // A new login may have fixed the cause.
         kit.log_in("alice").await;
         kit.uploaded("alice", &[Slot::Alert]).await;
     });
 }
 
-/// S57: also after the vendor has said so: the app hears why the gateway does not push to the token.
+/// S57: the app gets the reason why the gateway does not push to the token, also after the vendor's answer.
 #[test]
-fn a_token_that_was_set_aside_is_told_with_the_reason_and_asked_for_once() {
+fn a_quarantined_token_is_reported_with_its_reason_and_requested_once() {
     block_on(async {
         let mut kit = logged_in().await;
         let why = Warning {
             code: "environment-mismatch".to_owned(),
             text: "the token is from the sandbox".to_owned(),
         };
-        kit.gateway.set_aside(Slot::Alert, why.clone());
+        kit.gateway.quarantine(Slot::Alert, why.clone());
         kit.client.foreground();
         let error = failed(&mut kit).await;
         assert_eq!(
             error,
-            TokenError::SetAside(why.code.clone(), why.text.clone())
+            TokenError::Quarantined(why.code.clone(), why.text.clone())
         );
         assert!(error.to_string().contains("environment-mismatch"));
         kit.client.background(None);
         until_idle().await;
         let SlotState::Uploaded { warning, .. } = kit.client.slot(Slot::Alert) else {
-            panic!("it was uploaded");
+            panic!("the token was uploaded");
         };
         assert_eq!(warning, Some(why));
         assert_eq!((requests(&kit, Slot::Alert), kit.uploads()), (2, 1));
         assert_eq!(kit.count("token_failed"), 1);
-        // A new token is told at once, and the old trouble is over.
+        // A new token is registered at once, and has no warning.
         kit.client
             .token_received(Slot::Alert, Token::Text("rotated".to_owned()))
             .unwrap();
         until(|| kit.uploads() == 2).await;
         until_idle().await;
         let SlotState::Uploaded { warning, .. } = kit.client.slot(Slot::Alert) else {
-            panic!("it was uploaded");
+            panic!("the token was uploaded");
         };
         assert_eq!(warning, None);
     });
 }
 
-/// The credential was mended, and its tokens came back.
+/// The credential was corrected, and its tokens are pushed to again.
 #[test]
 fn a_released_token_has_no_warning_and_can_be_quarantined_again() {
     block_on(async {
@@ -158,15 +158,15 @@ fn a_released_token_has_no_warning_and_can_be_quarantined_again() {
             text: "the token is from the sandbox".to_owned(),
         };
         for round in 1..=2 {
-            kit.gateway.set_aside(Slot::Alert, why.clone());
+            kit.gateway.quarantine(Slot::Alert, why.clone());
             kit.client.foreground();
             failed(&mut kit).await;
             assert_eq!(kit.count("token_failed"), round);
-            kit.gateway.take_back(Slot::Alert);
+            kit.gateway.end_quarantine(Slot::Alert);
             kit.client.background(None);
             until_idle().await;
             let SlotState::Uploaded { warning, .. } = kit.client.slot(Slot::Alert) else {
-                panic!("it was uploaded");
+                panic!("the token was uploaded");
             };
             assert_eq!(warning, None);
         }
@@ -174,13 +174,13 @@ fn a_released_token_has_no_warning_and_can_be_quarantined_again() {
 }
 
 #[test]
-fn what_the_gateway_said_of_an_older_token_says_nothing_of_the_new_one() {
+fn an_answer_about_an_older_token_does_not_apply_to_the_new_one() {
     block_on(async {
         let kit = logged_in().await;
         kit.gateway.hold(true);
         kit.client.foreground();
         until_idle().await;
-        // Asked about the old token, the gateway answers when it has the new one, and when another is there.
+        // The request is about the old token; the answer arrives when there is a new one.
         kit.client
             .token_received(Slot::Alert, Token::Text("rotated".to_owned()))
             .unwrap();
@@ -190,7 +190,7 @@ fn what_the_gateway_said_of_an_older_token_says_nothing_of_the_new_one() {
         kit.uploaded("bob", &[Slot::Alert]).await;
         assert_eq!(kit.count("token_failed"), 0);
         assert_eq!(
-            told(&kit),
+            registered_token(&kit),
             TOKEN,
             "the phone's answer to the login is the last"
         );
@@ -198,13 +198,13 @@ fn what_the_gateway_said_of_an_older_token_says_nothing_of_the_new_one() {
 }
 
 #[test]
-fn a_token_that_the_app_took_back_is_not_missed() {
+fn a_token_that_the_app_removed_is_not_missing() {
     block_on(async {
         let kit = logged_in().await;
         kit.gateway.lose_next(unavailable());
         kit.client.token_removed(Slot::Alert);
         until(|| kit.clock.sleepers() == 1).await;
-        // The gateway has taken it away; the client does not know it yet.
+        // The gateway has removed it; the client does not know yet.
         kit.client.background(None);
         until_idle().await;
         assert_eq!(requests(&kit, Slot::Alert), 1);
@@ -212,16 +212,16 @@ fn a_token_that_the_app_took_back_is_not_missed() {
     });
 }
 
-/// S56: what the gateway says of a token after push was switched off is no reason to ask for one.
+/// S56: an answer about a token after push was switched off does not cause a request for one.
 #[test]
-fn no_token_is_asked_for_when_push_is_off() {
+fn no_token_is_requested_while_push_is_off() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
         kit.gateway.forget_token(&kit.client.device(), Slot::Alert);
         kit.gateway.hold(true);
         kit.client.foreground();
         until_idle().await;
-        // So that unbinding has to wait for the answers.
+        // Unbinding has to wait for the held answers.
         let rotated = Token::Text("rotated".to_owned());
         kit.client.token_received(Slot::Voip, rotated).unwrap();
         until_idle().await;

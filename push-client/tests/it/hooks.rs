@@ -6,7 +6,7 @@ use push_core::Slot;
 
 use crate::kit::{Kit, Parts, TOKEN, block_on, message, until, until_idle};
 
-/// Remembers what it heard, and forwards it, as a delegate that took a place over does.
+/// Records events and forwards them, as a delegate that replaced another does.
 #[derive(Debug, Default)]
 struct Delegate {
     heard: Mutex<Vec<String>>,
@@ -20,7 +20,7 @@ impl Delegate {
 }
 
 impl HostObserver for Delegate {
-    fn heard(&self, event: &HostEvent) {
+    fn on_event(&self, event: &HostEvent) {
         let text = format!("{event:?}");
         let name = text.split('(').next().unwrap_or_default();
         self.heard
@@ -40,9 +40,9 @@ async fn kit_beside(delegate: &Arc<Delegate>) -> (Kit, Arc<HostHooks>) {
     (kit, hooks)
 }
 
-/// S49+: whoever was installed before keeps hearing everything; S48: also after a logout.
+/// S49+: an earlier observer still gets every event; S48: also after a logout.
 #[test]
-fn an_earlier_observer_hears_everything_before_and_after_the_logout() {
+fn an_earlier_observer_gets_every_event_before_and_after_the_logout() {
     block_on(async {
         let app = Arc::new(Delegate::default());
         let (kit, hooks) = kit_beside(&app).await;
@@ -81,13 +81,13 @@ fn an_earlier_observer_hears_everything_before_and_after_the_logout() {
     });
 }
 
-/// S48: the app hears first.
+/// S48: the app is called first.
 #[test]
-fn observers_hear_in_the_order_in_which_they_were_installed() {
+fn observers_are_called_in_the_order_of_installation() {
     #[derive(Debug)]
     struct First(Arc<Mutex<Vec<u64>>>, OnceLock<push_client::PushClient>);
     impl HostObserver for First {
-        fn heard(&self, _: &HostEvent) {
+        fn on_event(&self, _: &HostEvent) {
             let counts = self.1.get().map(push_client::PushClient::counts);
             let clicked = counts.and_then(|it| it.get("clicked").copied());
             self.0
@@ -104,18 +104,14 @@ fn observers_hear_in_the_order_in_which_they_were_installed() {
         let kit = Parts::new().start(|it| it.hooks(Arc::clone(&hooks))).await;
         first.1.set(kit.client.clone()).unwrap();
         hooks.dispatch(&HostEvent::Launched(Some(message("denny", "hi"))));
-        assert_eq!(
-            *seen.lock().unwrap(),
-            [0],
-            "the client had not heard it yet"
-        );
+        assert_eq!(*seen.lock().unwrap(), [0], "the client was called later");
         assert_eq!(kit.count("clicked"), 1);
     });
 }
 
 /// S48: installing twice is a no-op.
 #[test]
-fn installing_twice_hears_once() {
+fn an_observer_that_is_installed_twice_is_called_once() {
     block_on(async {
         let app = Arc::new(Delegate::default());
         let (kit, hooks) = kit_beside(&app).await;
@@ -130,9 +126,9 @@ fn installing_twice_hears_once() {
     });
 }
 
-/// S48: two who took each other's place over forward to each other; it ends where it began.
+/// S48: two observers that replaced each other forward to each other, without a loop.
 #[test]
-fn two_who_hook_each_other_do_not_recurse() {
+fn observers_that_hook_each_other_do_not_recurse() {
     block_on(async {
         let app = Arc::new(Delegate::default());
         let (kit, ours) = kit_beside(&app).await;
@@ -155,9 +151,9 @@ fn two_who_hook_each_other_do_not_recurse() {
     });
 }
 
-/// S22, S46: what the operating system says before the first login is not lost.
+/// S22, S46: events of the operating system before the first login are not lost.
 #[test]
-fn what_was_heard_before_the_login_counts_after_it() {
+fn events_before_the_login_count_after_it() {
     block_on(async {
         let app = Arc::new(Delegate::default());
         let hooks = Arc::new(HostHooks::new());
@@ -181,10 +177,10 @@ fn what_was_heard_before_the_login_counts_after_it() {
 }
 
 #[test]
-fn a_completion_that_nobody_is_there_for_is_completed() {
+fn a_completion_without_an_observer_is_completed() {
     let hooks = HostHooks::new();
-    let (tell, told) = std::sync::mpsc::channel();
-    let completion = Completion::new(move |how| tell.send(how).expect("the test listens"));
+    let (sender, results) = std::sync::mpsc::channel();
+    let completion = Completion::new(move |how| sender.send(how).expect("the test listens"));
     hooks.dispatch(&HostEvent::Arrived(message("denny", "hi"), completion));
-    assert_eq!(told.try_iter().count(), 1);
+    assert_eq!(results.try_iter().count(), 1);
 }

@@ -12,7 +12,7 @@ use push_testkit::{Authority, Faults, HttpServer, Reply, ServerOptions, json};
 
 use crate::kit::{TOKEN, account, block_on};
 
-/// A gateway that answers as told, with TLS, and the client of it.
+/// A gateway with prepared answers over TLS, and its client.
 struct Server {
     server: HttpServer,
     faults: Arc<Faults>,
@@ -198,9 +198,9 @@ fn answers_outside_2xx_are_understood_by_code_and_status() {
     });
 }
 
-/// A network portal that answers everything with a friendly page must not pass for a gateway.
+/// A captive portal that answers every request with a page must not be mistaken for a gateway.
 #[test]
-fn a_portals_page_is_no_answer_of_a_gateway() {
+fn a_captive_portals_page_is_not_an_answer_of_a_gateway() {
     block_on(async {
         let it = server("").await;
         let registration = body();
@@ -223,10 +223,10 @@ fn a_portals_page_is_no_answer_of_a_gateway() {
     });
 }
 
-/// S47: nor may the refusal of a firewall or of a proxy without a way pass for the gateway's, which has a code: taken for it, a
-/// logout would count as told, and receipts would be given up.
+/// S47: an error of a firewall, or of a proxy without a route, has no code and must not be mistaken for the gateway's.
+/// Otherwise a logout would count as reported, and receipts would be discarded.
 #[test]
-fn a_refusal_of_whoever_stands_before_the_gateway_is_tried_again() {
+fn an_error_of_a_proxy_in_front_of_the_gateway_is_retried() {
     block_on(async {
         let it = server("").await;
         for (status, page) in [(403, "<html>Forbidden</html>"), (404, ""), (400, "{}")] {
@@ -243,7 +243,7 @@ fn a_refusal_of_whoever_stands_before_the_gateway_is_tried_again() {
 }
 
 #[test]
-fn nobody_there_is_unavailable_and_gives_nothing_away() {
+fn an_unreachable_gateway_is_unavailable_and_no_secret_is_shown() {
     block_on(async {
         let it = server("").await;
         it.server.stop().await;
@@ -262,7 +262,7 @@ fn nobody_there_is_unavailable_and_gives_nothing_away() {
 }
 
 #[test]
-fn foreign_words_are_bounded_and_without_line_breaks() {
+fn foreign_text_is_bounded_and_without_line_breaks() {
     block_on(async {
         let it = server("").await;
         let long = "x\n".repeat(10_000);
@@ -303,7 +303,7 @@ fn a_gateway_url_is_https_or_this_machine() {
 }
 
 #[test]
-fn the_gateway_tells_which_tokens_are_not_well() {
+fn the_answer_to_presence_names_unusable_tokens() {
     block_on(async {
         let it = server("").await;
         let presence = PresenceBody {
@@ -316,16 +316,17 @@ fn the_gateway_tells_which_tokens_are_not_well() {
             it.gateway
                 .presence(&alice, &device, &presence, &[Slot::Alert, Slot::Voip])
         };
-        it.faults.next(Reply::new(200).json(json!({
-            "forgotten": ["alert"],
-            "set_aside": [{"slot": "voip", "why": {"code": "c", "text": "t"}}],
-            "newer": true,
-        })));
-        let answer = ask().await.unwrap();
-        assert_eq!(answer.forgotten, [Slot::Alert]);
-        assert_eq!(answer.set_aside.len(), 1);
-        assert_eq!(answer.set_aside[0].why.code, "c");
-        // A portal's page is no answer.
+        // Earlier gateways call the field `set_aside`.
+        for field in ["quarantined", "set_aside"] {
+            let mut body = json!({ "forgotten": ["alert"], "newer": true });
+            body[field] = json!([{"slot": "voip", "why": {"code": "c", "text": "t"}}]);
+            it.faults.next(Reply::new(200).json(body));
+            let answer = ask().await.unwrap();
+            assert_eq!(answer.forgotten, [Slot::Alert]);
+            assert_eq!(answer.quarantined.len(), 1, "{field}");
+            assert_eq!(answer.quarantined[0].why.code, "c");
+        }
+        // A captive portal's page is not an answer.
         for page in [json!({}), json!("welcome")] {
             it.faults.next(Reply::new(200).json(page));
             let error = ask().await.unwrap_err();

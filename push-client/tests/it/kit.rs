@@ -28,7 +28,7 @@ pub(crate) struct Kit {
     pub(crate) events: broadcast::Receiver<Event>,
 }
 
-/// What a client can be made of, before it starts.
+/// The parts of a client, before it starts.
 pub(crate) struct Parts {
     pub(crate) phone: ScriptedPhone,
     pub(crate) gateway: ScriptedGateway,
@@ -37,7 +37,7 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// An iPhone that says yes and gives both tokens at once.
+    /// An iPhone that grants permission and returns both tokens at once.
     pub(crate) fn new() -> Self {
         Self {
             phone: ScriptedPhone::iphone(&[Slot::Alert, Slot::Voip])
@@ -93,17 +93,17 @@ impl Kit {
         self.session()
             .register(account(user), "test")
             .await
-            .expect("the login is taken")
+            .expect("the login is accepted")
     }
 
     pub(crate) async fn log_out(&self, generation: Generation) {
         self.session()
             .unregister(generation, LogoutCause::Logout, "test")
             .await
-            .expect("the logout is taken");
+            .expect("the logout is accepted");
     }
 
-    /// Logged in, with every token at the gateway.
+    /// Starts a client and logs `user` in, until every token is at the gateway.
     pub(crate) async fn logged_in(user: &str) -> (Self, Generation) {
         let kit = Self::new().await;
         let generation = kit.log_in(user).await;
@@ -111,7 +111,7 @@ impl Kit {
         (kit, generation)
     }
 
-    /// Waits until the gateway has exactly these tokens of `user`, and knows it has.
+    /// Waits until the gateway has exactly these tokens of `user`, and the client has got the answers.
     pub(crate) async fn uploaded(&self, user: &str, slots: &[Slot]) {
         let device = self.client.device();
         until(|| {
@@ -132,12 +132,12 @@ impl Kit {
     }
 
     /// The events since the last call of this.
-    pub(crate) fn told(&mut self) -> Vec<Event> {
+    pub(crate) fn new_events(&mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.events.try_recv().ok()).collect()
     }
 
-    pub(crate) fn told_names(&mut self) -> Vec<&'static str> {
-        self.told().iter().map(Event::name).collect()
+    pub(crate) fn new_event_names(&mut self) -> Vec<&'static str> {
+        self.new_events().iter().map(Event::name).collect()
     }
 
     /// Waits for an event of this name.
@@ -158,14 +158,14 @@ impl Kit {
         self.client.counts().get(name).copied().unwrap_or_default()
     }
 
-    /// Moves time on as soon as so many wait for it.
+    /// Advances the clock by `time` once there are `sleepers` sleepers.
     pub(crate) async fn pass(&self, sleepers: usize, time: Duration) {
         until(|| self.clock.sleepers() >= sleepers).await;
         self.clock.advance(time);
         until_idle().await;
     }
 
-    /// Ends this client as a process ends, and starts the next on the same phone.
+    /// Ends this client as at the end of a process, and starts the next one on the same phone.
     pub(crate) async fn restarted(self, with: impl FnOnce(Builder) -> Builder) -> Self {
         self.client.close().await;
         Parts {
@@ -211,7 +211,7 @@ pub(crate) fn certificates() -> CertificateIds {
     .expect("good certificate ids")
 }
 
-/// A push for a message from `sender`, with a text that no other has.
+/// Returns a push for a message from `sender`, with a unique text.
 pub(crate) fn message(sender: &str, text: &str) -> Payload {
     pushed(&Entity::for_user_message(sender, "", "", text))
 }
@@ -226,5 +226,5 @@ pub(crate) fn pushed(entity: &Entity) -> Payload {
 }
 
 pub(crate) fn unavailable() -> GatewayError {
-    GatewayError::new(GatewayErrorKind::Unavailable, "", "nobody answers")
+    GatewayError::new(GatewayErrorKind::Unavailable, "", "no answer")
 }

@@ -1,4 +1,4 @@
-//! What handlers and interceptors were called with.
+//! Records the calls of handlers and interceptors.
 use std::sync::{Arc, Mutex};
 
 use push_client::{Builder, Completion, Door, Navigate};
@@ -6,7 +6,7 @@ use push_core::{Opened, RouteHandler, payload::Payload};
 
 use crate::kit::Kit;
 
-/// What handlers and interceptors were called with, in order.
+/// The calls of handlers and interceptors, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -22,7 +22,7 @@ impl Log {
         self.0.lock().expect("no test panics here").clone()
     }
 
-    /// A chat handler that answers `how`.
+    /// Returns a chat handler that answers `how`.
     pub(crate) fn chat(
         &self,
         name: &'static str,

@@ -14,9 +14,9 @@ use push_login_manual::ManualLogin;
 
 use crate::kit::{Kit, Parts, TOKEN, account, block_on, until, until_idle, user};
 
-/// S36: whatever the app does before the first login, nobody is asked for anything.
+/// S36: before the first login nothing is requested from phone or gateway.
 #[test]
-fn nothing_is_asked_of_anybody_before_the_first_login() {
+fn nothing_is_requested_before_the_first_login() {
     block_on(async {
         let kit = Kit::new().await;
         kit.client.foreground();
@@ -32,14 +32,14 @@ fn nothing_is_asked_of_anybody_before_the_first_login() {
     });
 }
 
-/// S37: mark registered, take over the callbacks, extra channels, permission, token; then the waiting click.
+/// S37: registered, callbacks, extra tokens, permission, token; then the waiting click.
 #[test]
-fn a_login_asks_the_phone_in_the_order_of_the_original() {
+fn a_login_sends_requests_to_the_phone_in_the_order_of_the_original() {
     block_on(async {
         let opened = push_client::Navigate::new(|_, _| push_core::Opened::Done);
         let mut kit = Parts::new().start(|it| it.route("chat", opened)).await;
         kit.client.launched(crate::kit::message("denny", "hi"));
-        kit.told();
+        kit.new_events();
         kit.log_in("alice").await;
         assert_eq!(
             kit.phone.calls(),
@@ -57,18 +57,18 @@ fn a_login_asks_the_phone_in_the_order_of_the_original() {
     });
 }
 
-/// S37: registered comes before anything that the phone answers, the click after everything.
+/// S37: registered comes before the phone's answers, and the click after them.
 #[test]
 fn events_of_a_login_come_in_order() {
     block_on(async {
         let opened = push_client::Navigate::new(|_, _| push_core::Opened::Done);
         let mut kit = Parts::new().start(|it| it.route("chat", opened)).await;
         kit.client.launched(crate::kit::message("denny", "hi"));
-        kit.told();
+        kit.new_events();
         kit.phone.hold_main();
         kit.log_in("alice").await;
         until(|| kit.phone.run_main() == 1).await;
-        let names = kit.told_names();
+        let names = kit.new_event_names();
         let at = |name| names.iter().position(|it| *it == name).unwrap();
         assert_eq!(at("logged_in"), 0, "{names:?}");
         assert!(at("token_changed") < at("permission"), "{names:?}");
@@ -76,7 +76,7 @@ fn events_of_a_login_come_in_order() {
     });
 }
 
-/// The original never asks for a token when the person says no, although the vendor would give one.
+/// TUIOfflinePush requests no token without permission, although the vendor would issue one.
 #[test]
 fn a_denied_permission_does_not_stop_the_token() {
     block_on(async {
@@ -89,16 +89,16 @@ fn a_denied_permission_does_not_stop_the_token() {
             let mut kit = Parts::with_phone(phone).start(|it| it).await;
             kit.log_in("alice").await;
             assert!(kit.phone.answer_permission(answer.clone()));
-            let Event::Permission(told) = kit.event("permission").await else {
-                unreachable!("it was asked for by name");
+            let Event::Permission(reported) = kit.event("permission").await else {
+                unreachable!("the event has this name");
             };
-            assert_eq!(told, answer);
+            assert_eq!(reported, answer);
             kit.uploaded("alice", &[Slot::Alert]).await;
         }
     });
 }
 
-/// S38+: the same login again keeps its generation; neither phone nor gateway hears of it.
+/// S38+: a repeated login keeps its generation, and sends nothing to phone or gateway.
 #[test]
 fn a_repeated_login_is_the_same_and_uploads_nothing() {
     block_on(async {
@@ -113,7 +113,7 @@ fn a_repeated_login_is_the_same_and_uploads_nothing() {
     });
 }
 
-/// S42, S61: bob logs in while alice is logged in; the device is bob's, and alice gets nothing there.
+/// S42, S61: bob logs in while alice is logged in; the device is bound to bob, and alice gets no push there.
 #[test]
 fn another_login_takes_the_device_over() {
     block_on(async {
@@ -127,7 +127,7 @@ fn another_login_takes_the_device_over() {
     });
 }
 
-/// S42: also when bob has no token to take the device over with: alice is unbound with her own ticket.
+/// S42: also if bob has no token: alice is unbound with her own ticket.
 #[test]
 fn another_login_without_a_token_unbinds_the_first() {
     block_on(async {
@@ -135,7 +135,7 @@ fn another_login_without_a_token_unbinds_the_first() {
         let mut kit = Parts::with_phone(phone).start(|it| it).await;
         kit.log_in("alice").await;
         kit.uploaded("alice", &[Slot::Alert]).await;
-        // A refused credential of bob's build stands for any token that cannot be uploaded.
+        // A refused credential is one example of a token that cannot be uploaded.
         kit.gateway.fail_next(GatewayError::new(
             GatewayErrorKind::CertificateUnknown,
             code::CERTIFICATE_UNKNOWN,
@@ -143,7 +143,7 @@ fn another_login_without_a_token_unbinds_the_first() {
         ));
         kit.log_in("bob").await;
         let Event::Unbound(who) = kit.event("unbound").await else {
-            unreachable!("it was asked for by name");
+            unreachable!("the event has this name");
         };
         assert_eq!(who, user("alice"));
         assert_eq!(kit.gateway.device(&kit.client.device()), None);
@@ -152,7 +152,7 @@ fn another_login_without_a_token_unbinds_the_first() {
     });
 }
 
-/// S43+: whoever ends an old generation ends nothing.
+/// S43+: a logout from an old generation ends nothing.
 #[test]
 fn a_late_logout_never_undoes_the_new_login() {
     block_on(async {
@@ -165,13 +165,13 @@ fn a_late_logout_never_undoes_the_new_login() {
         assert_eq!(kit.client.user(), Some(user("bob")));
         assert_eq!(kit.gateway.asked().len(), asked);
         let Event::StaleLogout { generation, .. } = kit.event("stale_logout").await else {
-            unreachable!("it was asked for by name");
+            unreachable!("the event has this name");
         };
         assert_eq!(generation, alice);
     });
 }
 
-/// S43: a generation that never was ends nothing either.
+/// S43: an unknown generation ends nothing either.
 #[test]
 fn an_unknown_generation_ends_nothing() {
     block_on(async {
@@ -182,7 +182,7 @@ fn an_unknown_generation_ends_nothing() {
     });
 }
 
-/// S47+: the client unbinds by itself; S41: whatever ended the login.
+/// S47+: the client unbinds the device itself; S41: for every cause of the logout.
 #[test]
 fn the_end_of_a_login_unbinds_the_device() {
     block_on(async {
@@ -208,7 +208,7 @@ fn the_end_of_a_login_unbinds_the_device() {
     });
 }
 
-/// S47+: the IM server had unbound the device and the ticket was dead: nothing is left to do.
+/// S47+: the IM server has unbound the device and the ticket is invalid; unbinding is done.
 #[test]
 fn unbinding_is_safe_when_the_server_did_it_already() {
     block_on(async {
@@ -220,7 +220,11 @@ fn unbinding_is_safe_when_the_server_did_it_already() {
             kit.event("unbound").await;
             let asked = kit.gateway.asked().len();
             until_idle().await;
-            assert_eq!(kit.gateway.asked().len(), asked, "it is not repeated");
+            assert_eq!(
+                kit.gateway.asked().len(),
+                asked,
+                "the request is not repeated"
+            );
         }
     });
 }
@@ -241,7 +245,7 @@ fn logging_in_again_after_a_kick_uploads_again() {
     });
 }
 
-/// A logout that the network swallowed must not undo the login after it: requests go one after the other.
+/// A logout whose request was lost must not undo the next login: requests are sent one after the other.
 #[test]
 fn logging_out_and_in_again_without_network_ends_bound() {
     block_on(async {
@@ -263,7 +267,7 @@ fn logging_out_and_in_again_without_network_ends_bound() {
     });
 }
 
-/// S45+: with both bridges at work the second registration is the first, it is reported, and neither bridge is switched off.
+/// S45+: with both bridges, the second registration joins the first and is reported; both bridges keep running.
 #[test]
 fn both_bridges_may_be_at_work() {
     block_on(async {
@@ -290,7 +294,7 @@ fn both_bridges_may_be_at_work() {
         let uploads = kit.uploads();
         manual.register_service(account("alice"));
         let Event::AlsoLoggedIn { first, by, .. } = kit.event("also_logged_in").await else {
-            unreachable!("it was asked for by name");
+            unreachable!("the event has this name");
         };
         assert_eq!((first, by), ("auto", "manual"));
         until_idle().await;
@@ -300,7 +304,7 @@ fn both_bridges_may_be_at_work() {
             "the second registration uploads nothing"
         );
 
-        // Either may end it, and either may begin the next.
+        // Either bridge may end it, and either may begin the next.
         center.logout().await.unwrap();
         until(|| kit.client.user().is_none()).await;
         manual.unregister_service();
@@ -333,16 +337,16 @@ fn a_bridge_that_fails_is_named() {
             .start(|it| it.bridge("broken", Arc::new(Broken)))
             .await;
         let Event::BridgeEnded { name, error } = kit.event("bridge_ended").await else {
-            unreachable!("it was asked for by name");
+            unreachable!("the event has this name");
         };
         assert_eq!(name, "broken");
         assert!(error.unwrap().to_string().contains("no login system"));
     });
 }
 
-/// S52: 22005, and a ticket that could not travel in a header.
+/// S52: 22005, and a ticket that cannot be sent in a header.
 #[test]
-fn a_credential_that_cannot_be_a_ticket_is_refused_at_login() {
+fn an_invalid_credential_is_refused_at_login() {
     block_on(async {
         let kit = Kit::new().await;
         for (credential, says) in [
@@ -363,7 +367,7 @@ fn a_credential_that_cannot_be_a_ticket_is_refused_at_login() {
 }
 
 #[test]
-fn a_closed_client_takes_no_login() {
+fn a_closed_client_refuses_a_login() {
     block_on(async {
         let kit = Kit::new().await;
         kit.client.close().await;
@@ -377,9 +381,9 @@ fn a_closed_client_takes_no_login() {
     });
 }
 
-/// S50: what is told is certificate id, token and channel, and the environment that goes with the build.
+/// S50: a registration has certificate id, token and channel, and the environment of the build.
 #[test]
-fn a_registration_says_channel_certificate_environment_and_token() {
+fn a_registration_has_channel_certificate_environment_and_token() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
         let (_, tokens) = kit.gateway.device(&kit.client.device()).unwrap();
@@ -398,7 +402,7 @@ fn a_registration_says_channel_certificate_environment_and_token() {
     });
 }
 
-/// S47: the IM server unbound the device at the logout, which the client could not tell; the next login makes it good.
+/// S47: the IM server unbound the device at the logout, which the client could not report; the next login registers again.
 #[test]
 fn a_login_after_a_logout_without_network_uploads_again() {
     block_on(async {
@@ -413,7 +417,7 @@ fn a_login_after_a_logout_without_network_uploads_again() {
     });
 }
 
-/// S47: nor does it have to be asked: the IM server unbinds at the logout, while the client still waits for another answer.
+/// S47: also if the IM server unbinds at the logout while the client waits for another answer.
 #[test]
 fn a_quick_logout_and_login_uploads_again_what_the_server_has_unbound() {
     block_on(async {
@@ -452,7 +456,7 @@ fn a_bridge_that_does_not_return_cannot_keep_the_client_open() {
     });
 }
 
-/// S54: what the gateway had against the account before says nothing about this one, however late it says so.
+/// S54: a late refusal for the previous account does not apply to the current one.
 #[test]
 fn a_late_refusal_never_keeps_the_next_account_from_uploading() {
     block_on(async {
@@ -475,7 +479,7 @@ fn a_late_refusal_never_keeps_the_next_account_from_uploading() {
     });
 }
 
-/// S54: nor does what it had against the old ticket say anything of the new one of the same account.
+/// S54: a late refusal of the old ticket does not apply to the new one of the same account.
 #[test]
 fn a_late_refusal_of_an_old_ticket_never_keeps_the_new_one_from_uploading() {
     block_on(async {
@@ -503,7 +507,7 @@ fn a_late_refusal_of_an_old_ticket_never_keeps_the_new_one_from_uploading() {
     });
 }
 
-/// S42: a ticket that can be none is nobody's, but whoever brought it is there: nothing goes to the account before.
+/// S42: a login with an invalid ticket still ends the login of the previous account.
 #[test]
 fn a_login_that_cannot_be_registered_ends_the_one_before() {
     block_on(async {
@@ -514,7 +518,11 @@ fn a_login_that_cannot_be_registered_ends_the_one_before() {
         };
         kit.session().register(renewed, "test").await.unwrap_err();
         until_idle().await;
-        assert_eq!(kit.client.user(), Some(user("alice")), "it is still Alice");
+        assert_eq!(
+            kit.client.user(),
+            Some(user("alice")),
+            "Alice is still logged in"
+        );
         let overlong = Account {
             credential: Secret::new("x".repeat(1025)),
             ..account("bob")
@@ -525,7 +533,7 @@ fn a_login_that_cannot_be_registered_ends_the_one_before() {
             generation, cause, ..
         } = kit.event("logged_out").await
         else {
-            unreachable!("it was asked for by name");
+            unreachable!("the event has this name");
         };
         assert_eq!((generation, cause), (alice, LogoutCause::OtherAccount));
         kit.event("unbound").await;

@@ -41,9 +41,9 @@ fn delivered(number: i64) -> (DeliveryId, Payload) {
     (id, Payload::apns(json!({ "delivery": id.to_string() })))
 }
 
-/// S64, S65: background is told with the unread count, foreground without.
+/// S64, S65: background is reported with the unread count, foreground without.
 #[test]
-fn foreground_and_background_are_told_with_the_unread_count() {
+fn foreground_and_background_are_reported_with_the_unread_count() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
         kit.client.set_unread(5);
@@ -63,16 +63,16 @@ fn foreground_and_background_are_told_with_the_unread_count() {
         );
         assert!(kit.phone.calls().contains(&PhoneCall::SetBadge(5)));
         let Some(Asked::Presence(who, PresenceBody { at, .. })) = kit.gateway.asked().pop() else {
-            panic!("the last was a presence");
+            panic!("the last request is a presence");
         };
         assert_eq!(who, user("alice"));
         assert_eq!(at.unix_seconds(), 1_700_000_000);
     });
 }
 
-/// S66: a screen that is turned stops one activity and starts the next.
+/// S66: a rotation stops one activity and starts the next.
 #[test]
-fn turning_the_screen_is_neither_foreground_nor_background() {
+fn a_rotation_is_neither_foreground_nor_background() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
         kit.client.activity_started();
@@ -133,7 +133,7 @@ fn presence_waits_until_the_gateway_knows_the_device() {
 }
 
 #[test]
-fn a_new_login_hears_where_the_device_is() {
+fn the_presence_is_reported_for_a_new_login() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
         kit.client.foreground();
@@ -141,14 +141,14 @@ fn a_new_login_hears_where_the_device_is() {
         kit.log_in("bob").await;
         until(|| presences(&kit).len() == 2).await;
         let asked = kit.gateway.asked();
-        let told: Vec<_> = asked
+        let users: Vec<_> = asked
             .iter()
             .filter_map(|it| match it {
                 Asked::Presence(who, _) => Some(who.as_str()),
                 _ => None,
             })
             .collect();
-        assert_eq!(told, ["alice", "bob"]);
+        assert_eq!(users, ["alice", "bob"]);
     });
 }
 
@@ -193,7 +193,7 @@ fn receipts_wait_for_the_login_and_survive_a_restart() {
         let kit = Kit::new().await;
         let (id, payload) = delivered(1);
         kit.client.launched(payload);
-        let kit = kit.restarted(|it| it).await;
+        let kit = kit.restarted(|builder| builder).await;
         until_idle().await;
         assert_eq!(kit.gateway.asked(), []);
         kit.log_in("alice").await;
@@ -202,9 +202,9 @@ fn receipts_wait_for_the_login_and_survive_a_restart() {
     });
 }
 
-/// The push went to this device: who is logged in by now, and whether anybody is, makes no difference.
+/// The push was sent to this device, so the current login makes no difference.
 #[test]
-fn receipts_are_the_devices_and_need_no_login() {
+fn receipts_belong_to_the_device_and_need_no_login() {
     block_on(async {
         let (kit, generation) = Kit::logged_in("alice").await;
         kit.gateway.set_down(Some(unavailable()));
@@ -216,14 +216,14 @@ fn receipts_are_the_devices_and_need_no_login() {
         until(|| kit.gateway.receipts().len() == 1).await;
         kit.client.arrived(delivered(2).1, Completion::none());
         until(|| kit.gateway.receipts().len() == 2).await;
-        let kit = kit.restarted(|it| it).await;
+        let kit = kit.restarted(|builder| builder).await;
         kit.client.arrived(delivered(3).1, Completion::none());
         until(|| kit.gateway.receipts().len() == 3).await;
     });
 }
 
 #[test]
-fn a_click_is_told_although_the_ticket_has_expired() {
+fn a_click_is_reported_although_the_ticket_has_expired() {
     block_on(async {
         let (mut kit, _) = Kit::logged_in("alice").await;
         kit.gateway.expire_ticket("ticket-of-alice");
@@ -233,8 +233,8 @@ fn a_click_is_told_although_the_ticket_has_expired() {
         kit.client
             .clicked(Door::Response, payload, Completion::none());
         until(|| !kit.gateway.receipts().is_empty()).await;
-        let told = &kit.gateway.receipts()[0];
-        assert_eq!((told.delivery, told.what), (id, ReceiptKind::Clicked));
+        let receipt = &kit.gateway.receipts()[0];
+        assert_eq!((receipt.delivery, receipt.what), (id, ReceiptKind::Clicked));
     });
 }
 
@@ -257,7 +257,7 @@ fn a_refused_key_is_replaced_by_registering_again_and_no_receipt_is_lost() {
 }
 
 #[test]
-fn receipts_wait_for_a_new_key_over_a_restart_and_until_somebody_logs_in() {
+fn receipts_wait_for_a_new_key_over_a_restart_and_until_a_login() {
     block_on(async {
         let (kit, generation) = Kit::logged_in("alice").await;
         kit.log_out(generation).await;
@@ -265,7 +265,7 @@ fn receipts_wait_for_a_new_key_over_a_restart_and_until_somebody_logs_in() {
         kit.gateway.rotate_receipt_keys();
         kit.client.arrived(delivered(1).1, Completion::none());
         until(|| kit.count("report_failed") == 1).await;
-        let kit = kit.restarted(|it| it).await;
+        let kit = kit.restarted(|builder| builder).await;
         kit.client.foreground();
         until_idle().await;
         assert_eq!(receipts(&kit).len(), 1, "the key is known to be refused");
@@ -274,12 +274,12 @@ fn receipts_wait_for_a_new_key_over_a_restart_and_until_somebody_logs_in() {
     });
 }
 
-/// A start tells what waits before anybody has logged in, and so may hear of the new key before there is a login to register.
+/// A start sends waiting receipts before the login, so the key may be refused before there is a login to register.
 #[test]
 fn a_key_that_is_refused_before_the_login_is_replaced_by_that_login() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
-        let kit = kit.restarted(|it| it).await;
+        let kit = kit.restarted(|builder| builder).await;
         kit.gateway.rotate_receipt_keys();
         kit.client.arrived(delivered(1).1, Completion::none());
         until(|| kit.count("report_failed") == 1).await;
@@ -290,9 +290,9 @@ fn a_key_that_is_refused_before_the_login_is_replaced_by_that_login() {
     });
 }
 
-/// Another device's receipts would be refused for ever.
+/// A key that is refused again after each registration must not cause a loop.
 #[test]
-fn a_gateway_that_refuses_its_own_key_is_not_asked_for_ever() {
+fn a_gateway_that_refuses_its_own_key_causes_no_loop() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
         let refused = || {
@@ -314,7 +314,7 @@ fn a_gateway_that_refuses_its_own_key_is_not_asked_for_ever() {
 }
 
 #[test]
-fn receipts_are_sent_in_batches_and_the_oldest_give_way() {
+fn receipts_are_sent_in_batches_and_the_oldest_are_dropped() {
     block_on(async {
         let kit = Kit::new().await;
         let limit = Settings::default().max_receipts;
@@ -334,7 +334,7 @@ fn receipts_are_sent_in_batches_and_the_oldest_give_way() {
 }
 
 #[test]
-fn receipts_that_failed_are_repeated_and_refused_ones_are_given_up() {
+fn failed_receipts_are_sent_again_and_refused_ones_are_discarded() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
         kit.gateway.fail_next(unavailable());
@@ -354,7 +354,7 @@ fn receipts_that_failed_are_repeated_and_refused_ones_are_given_up() {
 }
 
 #[test]
-fn a_gateway_that_forgets_everything_is_not_told_for_ever() {
+fn a_gateway_that_forgets_every_registration_causes_no_loop() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
         for _ in 0..10 {
@@ -377,17 +377,17 @@ fn a_gateway_that_forgets_everything_is_not_told_for_ever() {
 }
 
 #[test]
-fn a_closed_client_leaves_no_callback_open() {
+fn a_closed_client_completes_every_callback() {
     block_on(async {
         let hooks = std::sync::Arc::new(push_client::HostHooks::new());
         let kit = Parts::new()
             .start(|it| it.hooks(std::sync::Arc::clone(&hooks)))
             .await;
         kit.client.close().await;
-        let (tell, told) = std::sync::mpsc::channel();
-        let completion = Completion::new(move |how| tell.send(how).expect("the test listens"));
+        let (sender, results) = std::sync::mpsc::channel();
+        let completion = Completion::new(move |how| sender.send(how).expect("the test listens"));
         hooks.dispatch(&push_client::HostEvent::Arrived(delivered(1).1, completion));
-        assert_eq!(told.try_iter().count(), 1);
+        assert_eq!(results.try_iter().count(), 1);
         assert_eq!(kit.count("received"), 0);
     });
 }

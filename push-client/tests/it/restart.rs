@@ -1,4 +1,4 @@
-//! What survives the end of the process.
+//! The state that survives the end of the process.
 use std::sync::Arc;
 
 use push_client::{Door, Settings, testing::ScriptedPhone};
@@ -12,14 +12,14 @@ fn the_device_keeps_its_id() {
     block_on(async {
         let kit = Kit::new().await;
         let device = kit.client.device();
-        let kit = kit.restarted(|it| it).await;
+        let kit = kit.restarted(|builder| builder).await;
         assert_eq!(kit.client.device(), device);
     });
 }
 
-/// S54+: an upload that failed is made up for after a restart, with the token that was known.
+/// S54+: a failed upload is repeated after a restart, with the known token.
 #[test]
-fn a_failed_upload_is_made_up_for_after_a_restart() {
+fn a_failed_upload_is_repeated_after_a_restart() {
     block_on(async {
         let parts =
             Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
@@ -29,20 +29,20 @@ fn a_failed_upload_is_made_up_for_after_a_restart() {
         until(|| kit.uploads() == 1).await;
         kit.gateway.set_down(None);
         kit.phone.give(Slot::Alert, Err("offline".to_owned()));
-        let kit = kit.restarted(|it| it).await;
+        let kit = kit.restarted(|builder| builder).await;
         until_idle().await;
-        assert_eq!(kit.uploads(), 1, "not before somebody is logged in");
+        assert_eq!(kit.uploads(), 1, "not before the login");
         kit.log_in("alice").await;
         kit.uploaded("alice", &[Slot::Alert]).await;
     });
 }
 
-/// S55: nor does a restart make an unchanged token new.
+/// S55: a restart does not make an unchanged token new.
 #[test]
 fn an_unchanged_token_is_not_uploaded_again_after_a_restart() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
-        let kit = kit.restarted(|it| it).await;
+        let kit = kit.restarted(|builder| builder).await;
         kit.log_in("alice").await;
         until_idle().await;
         assert_eq!(kit.uploads(), 2);
@@ -52,7 +52,7 @@ fn an_unchanged_token_is_not_uploaded_again_after_a_restart() {
     });
 }
 
-/// S55: a release that has another certificate id does.
+/// S55: another certificate id in a new release does.
 #[test]
 fn another_certificate_id_after_an_update_is_uploaded() {
     block_on(async {
@@ -72,9 +72,9 @@ fn another_certificate_id_after_an_update_is_uploaded() {
     });
 }
 
-/// S47: a logout without network is told to the gateway by the next start, before anybody logs in.
+/// S47: the next start reports a logout without network to the gateway, before a login.
 #[test]
-fn a_logout_without_network_is_made_up_for_after_a_restart() {
+fn a_logout_without_network_is_reported_after_a_restart() {
     block_on(async {
         let (kit, generation) = Kit::logged_in("alice").await;
         kit.gateway.set_down(Some(unavailable()));
@@ -82,37 +82,37 @@ fn a_logout_without_network_is_made_up_for_after_a_restart() {
         until(|| kit.clock.sleepers() == 1).await;
         kit.gateway.set_down(None);
         let device = kit.client.device();
-        let kit = kit.restarted(|it| it).await;
+        let kit = kit.restarted(|builder| builder).await;
         until(|| kit.gateway.device(&device).is_none()).await;
         assert_eq!(kit.gateway.tickets().last().unwrap(), "ticket-of-alice");
     });
 }
 
-/// Who did not log out keeps receiving: a process that was killed and woken in the background has nobody logged in yet.
+/// A user who did not log out still gets pushes: a process that was restarted in the background has no login yet.
 #[test]
 fn a_start_before_the_login_leaves_the_device_bound() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
         let device = kit.client.device();
-        let kit = kit.restarted(|it| it).await;
+        let kit = kit.restarted(|builder| builder).await;
         until_idle().await;
-        // Nor does a second start in which nobody logs in.
-        let kit = kit.restarted(|it| it).await;
+        // A second start without a login does not unbind either.
+        let kit = kit.restarted(|builder| builder).await;
         until_idle().await;
         assert_eq!(kit.gateway.asked().len(), 2, "the two uploads");
         assert!(kit.gateway.device(&device).is_some());
-        // Whoever logs in instead takes the device over, and push that is switched off is off.
+        // Another user's login binds the device to that user, and switching push off unbinds it.
         kit.log_in("bob").await;
         kit.uploaded("bob", &[Slot::Alert, Slot::Voip]).await;
-        let kit = kit.restarted(|it| it).await;
+        let kit = kit.restarted(|builder| builder).await;
         kit.client.set_push(false);
         until(|| kit.gateway.device(&device).is_none()).await;
     });
 }
 
-/// S44, S47: the app was killed, and its person logs out before it has logged in again, or its login has ended meanwhile.
+/// S44, S47: the app was killed, and the user logs out before the app has logged in again.
 #[test]
-fn a_logout_by_hand_before_any_login_ends_what_the_last_process_left() {
+fn a_logout_by_hand_before_any_login_unbinds_the_user_of_the_last_process() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
         let device = kit.client.device();
@@ -125,7 +125,7 @@ fn a_logout_by_hand_before_any_login_ends_what_the_last_process_left() {
         manual.unregister_service();
         until(|| kit.gateway.device(&device).is_none()).await;
         assert_eq!(kit.count("click_dropped"), 1);
-        // Once somebody is there, only their own logout ends it.
+        // After a login, only its own logout ends it.
         kit.log_in("bob").await;
         kit.uploaded("bob", &[Slot::Alert, Slot::Voip]).await;
         manual.unregister_service();
@@ -134,9 +134,9 @@ fn a_logout_by_hand_before_any_login_ends_what_the_last_process_left() {
     });
 }
 
-/// S41: the same by the IM kit: its ticket has expired, or another device took over, while the app was not running.
+/// S41: the same through the IM kit: the ticket expired, or another device logged in, while the app was not running.
 #[test]
-fn an_end_that_the_kit_tells_before_any_login_ends_what_the_last_process_left() {
+fn a_logout_that_the_kit_reports_before_any_login_unbinds_the_last_user() {
     block_on(async {
         use push_login_auto::{AutoLogin, LoginCenter};
         let ends: [fn(&LoginCenter); 2] =
@@ -156,7 +156,7 @@ fn an_end_that_the_kit_tells_before_any_login_ends_what_the_last_process_left() 
     });
 }
 
-/// S41, S44, S47: an app that logs out at once after its start, before the bridges had a chance to observe it.
+/// S41, S44, S47: the app logs out right after its start, before the bridges observe it.
 #[test]
 fn a_logout_that_comes_before_the_bridge_observes_it_is_not_lost() {
     block_on(async {
@@ -179,7 +179,7 @@ fn a_logout_that_comes_before_the_bridge_observes_it_is_not_lost() {
         let kit = kit.restarted(|it| it.bridge("auto", bridge)).await;
         until(|| kit.gateway.device(&device).is_none()).await;
 
-        // A login and its end that nobody observed either.
+        // A login and its logout, both before the bridge observes.
         kit.log_in("alice").await;
         kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
         let center = LoginCenter::new();
@@ -188,7 +188,7 @@ fn a_logout_that_comes_before_the_bridge_observes_it_is_not_lost() {
         let bridge = Arc::new(AutoLogin::new(center.clone()));
         let kit = kit.restarted(|it| it.bridge("auto", bridge)).await;
         until(|| kit.gateway.device(&device).is_none()).await;
-        // The next login is not undone by what was told again.
+        // The repeated report does not undo the next login.
         center.login(crate::kit::account("alice")).await.unwrap();
         kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
         until_idle().await;
@@ -196,10 +196,10 @@ fn a_logout_that_comes_before_the_bridge_observes_it_is_not_lost() {
     });
 }
 
-/// S40, S41, S47: nor does a login that was never registered, because it was local only or its ticket could be none, hide its
-/// end.
+/// S40, S41, S47: a login that was not registered, because it was local-only or its ticket was invalid, does not hide its
+/// logout.
 #[test]
-fn the_end_of_a_login_that_was_not_registered_ends_what_the_last_process_left() {
+fn the_end_of_an_unregistered_login_unbinds_the_user_of_the_last_process() {
     use push_login_auto::{AutoLogin, LoginCenter};
     use push_login_manual::ManualLogin;
 
@@ -242,12 +242,12 @@ fn the_end_of_a_login_that_was_not_registered_ends_what_the_last_process_left() 
     });
 }
 
-/// Kicked while the app was not running: the gateway says that it does not know the device, and gets the tokens again.
+/// The user was kicked while the app was not running: the gateway does not know the device, and gets the tokens again.
 #[test]
 fn a_gateway_that_forgot_the_device_gets_the_tokens_again() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
-        let kit = kit.restarted(|it| it).await;
+        let kit = kit.restarted(|builder| builder).await;
         kit.gateway.forget(&kit.client.device());
         kit.client.foreground();
         kit.log_in("alice").await;
@@ -256,7 +256,7 @@ fn a_gateway_that_forgot_the_device_gets_the_tokens_again() {
     });
 }
 
-/// S32: the process was killed, and the phone hands the same click over again.
+/// S32: the process was killed, and the phone reports the same click again.
 #[test]
 fn a_click_that_was_routed_is_not_routed_again_after_a_restart() {
     block_on(async {
@@ -308,7 +308,7 @@ fn a_store_that_cannot_save_stops_nothing() {
     });
 }
 
-/// A disk that saves nothing until the gate stands open.
+/// A disk that saves nothing until its gate is open.
 #[derive(Debug)]
 struct Slow {
     inner: push_client::MemoryState,
@@ -330,7 +330,7 @@ impl push_client::StateStore for Slow {
     }
     fn save(&self, state: &[u8]) -> push_core::Result<()> {
         self.saves.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        // A closed gate stands open.
+        // An error means that the sender is gone, which counts as open.
         self.gate
             .lock()
             .expect("no test panics here")
@@ -350,10 +350,10 @@ fn slow() -> (std::sync::mpsc::Sender<()>, Arc<Slow>) {
     (open, store)
 }
 
-/// S47, S54: should the process end while a token is on its way, the next one knows that the device may be bound.
+/// S47, S54: if the process ends during an upload, the next one knows that the device may be bound.
 // Not on a runtime whose one blocking thread waits at the gate.
 #[tokio::test]
-async fn an_upload_is_noted_on_disk_before_it_is_sent() {
+async fn an_upload_is_recorded_on_disk_before_it_is_sent() {
     let (open, store) = slow();
     let parts = Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
     let kit = parts
@@ -373,7 +373,7 @@ async fn an_upload_is_noted_on_disk_before_it_is_sent() {
     );
 }
 
-/// S47: who has logged out while the disk was slow is not bound afterwards, not even for a moment.
+/// S47: a user who logged out while the disk was slow is not bound afterwards.
 // Not on a runtime whose one blocking thread waits at the gate.
 #[tokio::test]
 async fn an_upload_that_waited_for_the_disk_is_not_sent_after_the_logout() {

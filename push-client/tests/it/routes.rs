@@ -12,7 +12,7 @@ use crate::{
     log::{Log, chat},
 };
 
-/// S20: an interceptor that takes a click over stops everything; S21+: it sees both the raw data and the entity.
+/// S20: an interceptor that handles a click stops its routing; S21+: it gets the raw data and the entity.
 #[test]
 fn an_interceptor_sees_everything_and_can_stop_it() {
     block_on(async {
@@ -43,7 +43,7 @@ fn an_interceptor_sees_everything_and_can_stop_it() {
     });
 }
 
-/// S22+: also on a cold start, before anybody is logged in.
+/// S22+: also on a cold start, before a login.
 #[test]
 fn an_interceptor_runs_on_a_cold_start() {
     block_on(async {
@@ -64,7 +64,7 @@ fn an_interceptor_runs_on_a_cold_start() {
     });
 }
 
-/// S11: a call goes to the call handler, whatever chat handlers there are, and a chat never does.
+/// S11: a call is routed only to the call handler, and a chat never is.
 #[test]
 fn a_call_goes_to_its_own_handler_only() {
     block_on(async {
@@ -104,7 +104,7 @@ fn a_call_without_a_call_handler_opens_no_chat() {
 }
 
 #[test]
-fn handlers_are_asked_by_order_and_name_until_one_opens() {
+fn handlers_are_called_by_order_and_name_until_one_opens() {
     block_on(async {
         let log = Log::default();
         let failed = || Opened::Failed("no such view".to_owned());
@@ -126,7 +126,7 @@ fn handlers_are_asked_by_order_and_name_until_one_opens() {
         until_idle().await;
         kit.click(message("denny", "hi"));
         let Event::Opened { by, .. } = kit.event("opened").await else {
-            unreachable!("it was asked for by name");
+            unreachable!("the event has this name");
         };
         assert_eq!(by, "late");
         let names: Vec<_> = log
@@ -140,7 +140,7 @@ fn handlers_are_asked_by_order_and_name_until_one_opens() {
     });
 }
 
-/// S10: nor does an action that is not known.
+/// S10: an unknown action opens nothing either.
 #[test]
 fn other_chat_types_and_actions_open_nothing() {
     block_on(async {
@@ -167,7 +167,7 @@ fn other_chat_types_and_actions_open_nothing() {
 }
 
 #[test]
-fn a_click_says_who_is_logged_in() {
+fn a_click_names_the_logged_in_user() {
     #[derive(Debug)]
     struct Who(Log);
     impl RouteHandler for Who {

@@ -1,4 +1,4 @@
-//! What a client says when it cannot start.
+//! Errors at the start of a client.
 use std::sync::Arc;
 
 use push_client::{Builder, MemoryState, Navigate, Process, PushClient, testing::ScriptedPhone};
@@ -9,7 +9,10 @@ use push_core::{
 use crate::kit::{Parts, block_on, certificates, entry};
 
 async fn refused(builder: Builder) -> Error {
-    builder.start().await.expect_err("it does not start")
+    builder
+        .start()
+        .await
+        .expect_err("the client does not start")
 }
 
 /// S51+: a missing certificate id is an error at start, with the line to write.
@@ -34,7 +37,7 @@ fn a_missing_certificate_id_is_an_error_at_start() {
     });
 }
 
-/// S51+: zero is what a forgotten macro yields in the original; here it is an error that names the line.
+/// S51+: in TUIOfflinePush a forgotten macro results in zero; here zero is an error that names the line.
 #[test]
 fn a_zero_certificate_id_is_an_error_that_names_its_line() {
     let error = CertificateIds::new([entry(Slot::Alert, 0)]).unwrap_err();
@@ -53,7 +56,7 @@ fn a_certificate_id_of_another_channel_does_not_count() {
 }
 
 #[test]
-fn without_a_bridge_a_place_or_a_name_of_its_own_nothing_starts() {
+fn a_client_without_bridge_store_or_unique_names_does_not_start() {
     block_on(async {
         let parts = Parts::new();
         let error = refused(parts.builder()).await;
@@ -75,7 +78,7 @@ fn without_a_bridge_a_place_or_a_name_of_its_own_nothing_starts() {
     });
 }
 
-/// The client works without, but somebody should know before the first click.
+/// The client works without handlers, but reports it before the first click.
 #[test]
 fn a_client_that_opens_nothing_says_so_at_start() {
     block_on(async {
@@ -96,13 +99,13 @@ fn a_start_outside_a_runtime_is_an_error_and_no_panic() {
     let mut start = Box::pin(builder.start());
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let std::task::Poll::Ready(Err(error)) = start.as_mut().poll(&mut context) else {
-        panic!("it is refused at once");
+        panic!("the error is returned at once");
     };
     assert!(error.to_string().contains("tokio"), "{error}");
 }
 
 #[test]
-fn a_state_of_a_newer_app_is_left_as_it_is() {
+fn a_state_of_a_newer_app_is_not_changed() {
     block_on(async {
         let newer = br#"{"version":2,"more":true}"#;
         let parts = Parts {
@@ -117,7 +120,7 @@ fn a_state_of_a_newer_app_is_left_as_it_is() {
 }
 
 #[test]
-fn a_damaged_state_is_reported_and_the_device_starts_anew() {
+fn a_damaged_state_is_reported_and_replaced_by_a_new_one() {
     block_on(async {
         let parts = Parts {
             state: Arc::new(MemoryState::with(*b"{\"version\":1,")),

@@ -1,4 +1,4 @@
-//! Tokens on their way to the gateway.
+//! Uploads of tokens.
 use std::time::Duration;
 
 use push_client::{
@@ -22,13 +22,13 @@ fn silent_phone() -> Parts {
     Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]))
 }
 
-/// S53: the login was first, the token comes when it comes.
+/// S53: the token arrives after the login.
 #[test]
 fn a_token_that_arrives_after_the_login_is_uploaded_then() {
     block_on(async {
         let kit = silent_phone().start(|it| it).await;
-        let nobody = SlotState::Waiting(TokenError::NotLoggedIn);
-        assert_eq!(kit.client.slot(Slot::Alert), nobody);
+        let logged_out = SlotState::Waiting(TokenError::NotLoggedIn);
+        assert_eq!(kit.client.slot(Slot::Alert), logged_out);
         kit.log_in("alice").await;
         until_idle().await;
         assert_eq!(kit.gateway.asked(), [], "nothing without a token");
@@ -38,7 +38,7 @@ fn a_token_that_arrives_after_the_login_is_uploaded_then() {
     });
 }
 
-/// S53: neither an empty token nor none at all is ever uploaded; S52: 22003.
+/// S53: an empty or missing token is never uploaded; S52: 22003.
 #[test]
 fn an_empty_token_is_never_uploaded() {
     block_on(async {
@@ -55,9 +55,9 @@ fn an_empty_token_is_never_uploaded() {
     });
 }
 
-/// S53: nor does an empty one cost the token that is there.
+/// S53: an empty token does not replace the current one.
 #[test]
-fn a_bad_token_does_not_displace_a_good_one() {
+fn an_invalid_token_does_not_replace_a_valid_one() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
         let asked = kit.gateway.asked().len();
@@ -74,7 +74,7 @@ fn a_bad_token_does_not_displace_a_good_one() {
     });
 }
 
-/// S52: 22004, counted in the vendor's own form: 256 bytes of APNs are 512 digits.
+/// S52: 22004, counted in the vendor's notation: 256 bytes of APNs are 512 digits.
 #[test]
 fn a_token_of_more_than_256_bytes_is_refused() {
     block_on(async {
@@ -95,14 +95,14 @@ fn a_token_of_more_than_256_bytes_is_refused() {
     });
 }
 
-/// S52: each of the SDK's numbers has its state, in words that say what to do.
+/// S52: each of the SDK's numbers has a state, with a text that says what to do.
 #[test]
 fn errors_have_the_numbers_of_the_sdk() {
-    let words = || "why".to_owned();
+    let why = || "why".to_owned();
     for (error, code, says) in [
         (TokenError::NotLoggedIn, 21005, "log in"),
-        (TokenError::NoCertificate(words()), 22001, "credential"),
-        (TokenError::Network(words()), 22002, "tried again"),
+        (TokenError::NoCertificate(why()), 22001, "credential"),
+        (TokenError::Network(why()), 22002, "retry"),
         (TokenError::Empty, 22003, "empty"),
         (TokenError::TooLong(300, 256), 22004, "256"),
         (TokenError::LoginDataTooLong(2000), 22005, "1024"),
@@ -115,9 +115,9 @@ fn errors_have_the_numbers_of_the_sdk() {
     }
 }
 
-/// S46+: a token that comes while nobody is logged in waits, and is uploaded at the next login; S52: 21005 until then.
+/// S46+: a token that arrives while no user is logged in waits, and is uploaded at the next login; S52: 21005 until then.
 #[test]
-fn a_token_is_remembered_while_logged_out() {
+fn a_token_is_stored_while_logged_out() {
     block_on(async {
         let (kit, generation) = Kit::logged_in("alice").await;
         kit.log_out(generation).await;
@@ -128,7 +128,7 @@ fn a_token_is_remembered_while_logged_out() {
             .token_received(Slot::Alert, text("a-newer-token"))
             .unwrap();
         until_idle().await;
-        assert_eq!(kit.gateway.asked().len(), asked, "nobody is logged in");
+        assert_eq!(kit.gateway.asked().len(), asked, "no user is logged in");
         assert_eq!(
             kit.client.slot(Slot::Alert),
             SlotState::Waiting(TokenError::NotLoggedIn)
@@ -187,7 +187,7 @@ fn a_failed_upload_is_repeated_with_growing_pauses() {
 }
 
 #[test]
-fn news_end_a_pause_early() {
+fn a_new_token_ends_a_pause_early() {
     block_on(async {
         let parts =
             Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
@@ -201,9 +201,9 @@ fn news_end_a_pause_early() {
     });
 }
 
-/// S52: 22006; what the gateway asks for it gets, even from an impatient app.
+/// S52: 22006; the client waits as long as the gateway asks, even if the app triggers a retry.
 #[test]
-fn a_gateway_that_asks_for_a_pause_gets_it() {
+fn the_pause_that_the_gateway_asks_for_is_kept() {
     block_on(async {
         let parts =
             Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
@@ -248,7 +248,7 @@ fn an_unchanged_token_is_uploaded_again_only_after_the_interval() {
     });
 }
 
-/// S55: a wall clock that was set back does not make an upload last for ever.
+/// S55: a wall clock that was set back does not keep an upload forever.
 #[test]
 fn a_clock_that_was_set_back_uploads_again() {
     block_on(async {
@@ -260,24 +260,24 @@ fn a_clock_that_was_set_back_uploads_again() {
     });
 }
 
-/// S55: a token that did change is uploaded at once.
+/// S55: a changed token is uploaded at once.
 #[test]
 fn a_changed_token_is_uploaded_at_once() {
     block_on(async {
         let (mut kit, _) = Kit::logged_in("alice").await;
-        kit.told();
+        kit.new_events();
         kit.client
             .token_received(Slot::Alert, text("rotated"))
             .unwrap();
         until(|| kit.uploads() == 3).await;
         until_idle().await;
         assert_eq!(kit.uploads(), 3, "the other slot has not changed");
-        let names = kit.told_names();
+        let names = kit.new_event_names();
         assert_eq!(names, ["token_changed", "uploaded"]);
     });
 }
 
-/// S56: off takes the device's tokens away and no login brings them back; on brings them back without a login.
+/// S56: off unregisters the device's tokens, and a login does not register them; on registers them without a login.
 #[test]
 fn push_can_be_switched_off_for_this_device() {
     block_on(async {
@@ -291,15 +291,19 @@ fn push_can_be_switched_off_for_this_device() {
         kit.log_in("bob").await;
         until_idle().await;
         assert_eq!(kit.gateway.device(&device), None);
-        assert_eq!(kit.phone.calls().len(), calls, "nor is anybody asked");
+        assert_eq!(
+            kit.phone.calls().len(),
+            calls,
+            "nothing is requested from the phone"
+        );
         kit.client.set_push(true);
         kit.uploaded("bob", &[Slot::Alert, Slot::Voip]).await;
     });
 }
 
-/// S56: off and on again, and the answer to "off" was lost: the tokens are told again at once.
+/// S56: off and on again, and the answer to "off" was lost: the tokens are registered again at once.
 #[test]
-fn push_that_is_switched_on_after_a_lost_answer_is_on() {
+fn push_that_is_switched_on_after_a_lost_answer_is_registered() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
         kit.gateway.lose_next(unavailable());
@@ -318,7 +322,7 @@ fn push_stays_off_after_a_restart() {
         kit.client.set_push(false);
         let device = kit.client.device();
         until(|| kit.gateway.device(&device).is_none()).await;
-        let kit = kit.restarted(|it| it).await;
+        let kit = kit.restarted(|builder| builder).await;
         kit.log_in("alice").await;
         until_idle().await;
         assert_eq!(kit.gateway.device(&device), None);
@@ -326,9 +330,9 @@ fn push_stays_off_after_a_restart() {
     });
 }
 
-/// S57: the gateway names the mismatch of environments; the app is told with that word.
+/// S57: the gateway's warning about the environments reaches the app with its code.
 #[test]
-fn an_environment_mismatch_is_told_by_name() {
+fn an_environment_mismatch_is_reported_with_its_code() {
     block_on(async {
         let parts =
             Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
@@ -341,20 +345,26 @@ fn an_environment_mismatch_is_told_by_name() {
         kit.log_in("alice").await;
         let event = kit.event("uploaded").await;
         assert!(event.is_trouble());
-        let Event::Uploaded { warning: told, .. } = event else {
-            unreachable!("it was asked for by name");
+        let Event::Uploaded {
+            warning: reported, ..
+        } = event
+        else {
+            unreachable!("the event has this name");
         };
-        assert_eq!(told, Some(warning.clone()));
-        let SlotState::Uploaded { warning: told, .. } = kit.client.slot(Slot::Alert) else {
-            panic!("it was uploaded");
+        assert_eq!(reported, Some(warning.clone()));
+        let SlotState::Uploaded {
+            warning: reported, ..
+        } = kit.client.slot(Slot::Alert)
+        else {
+            panic!("the token was uploaded");
         };
-        assert_eq!(told, Some(warning));
+        assert_eq!(reported, Some(warning));
     });
 }
 
-/// S52: 22001 from the gateway: not repeated for nothing, but looked at again at the next login.
+/// S52: 22001 from the gateway: not repeated in this login, but tried again at the next one.
 #[test]
-fn a_certificate_that_the_gateway_does_not_know_is_not_tried_for_ever() {
+fn a_certificate_that_the_gateway_does_not_know_is_tried_once_per_login() {
     block_on(async {
         let parts =
             Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
@@ -366,12 +376,12 @@ fn a_certificate_that_the_gateway_does_not_know_is_not_tried_for_ever() {
         let mut kit = parts.start(|it| it).await;
         kit.log_in("alice").await;
         let Event::TokenFailed { error, .. } = kit.event("token_failed").await else {
-            unreachable!("it was asked for by name");
+            unreachable!("the event has this name");
         };
         assert_eq!(error.code(), Some(22001));
         assert!(error.to_string().contains("31287"), "{error}");
         until_idle().await;
-        assert_eq!(kit.clock.sleepers(), 0, "nothing waits to be repeated");
+        assert_eq!(kit.clock.sleepers(), 0, "no retry is pending");
         assert_eq!(kit.uploads(), 1);
         kit.log_in("alice").await;
         until(|| kit.uploads() == 2).await;
@@ -407,9 +417,9 @@ fn a_refused_ticket_stops_everything_until_there_is_another() {
     });
 }
 
-/// S59: slots are apart, each with its certificate id; one can go without the others.
+/// S59: slots are independent, each with its certificate id; one can be removed without the others.
 #[test]
-fn slots_come_and_go_one_by_one() {
+fn slots_are_registered_and_removed_independently() {
     block_on(async {
         let (kit, _) = Kit::logged_in("alice").await;
         kit.client
@@ -430,9 +440,9 @@ fn slots_come_and_go_one_by_one() {
     });
 }
 
-/// S51: a token of a kind that the app has no certificate id for is an error with the line to write.
+/// S51: a token of a slot without a certificate id is an error that names the line to write.
 #[test]
-fn a_token_without_a_certificate_id_is_refused_in_words() {
+fn a_token_without_a_certificate_id_is_refused() {
     block_on(async {
         let only_alert =
             push_core::CertificateIds::new([crate::kit::entry(Slot::Alert, 31287)]).unwrap();
@@ -448,7 +458,7 @@ fn a_token_without_a_certificate_id_is_refused_in_words() {
 }
 
 #[test]
-fn a_phone_without_a_token_is_asked_again_some_times() {
+fn a_missing_token_is_requested_a_limited_number_of_times() {
     block_on(async {
         let mut kit = silent_phone().start(|it| it).await;
         kit.log_in("alice").await;
@@ -480,7 +490,7 @@ fn a_phone_without_a_token_is_asked_again_some_times() {
     });
 }
 
-/// S47, S54: the answer to an upload was lost, so nobody knows whether the device is bound; a logout unbinds it.
+/// S47, S54: the answer to an upload was lost, so the device may be bound; a logout unbinds it.
 #[test]
 fn a_logout_after_a_lost_answer_unbinds_nevertheless() {
     block_on(async {
@@ -497,7 +507,7 @@ fn a_logout_after_a_lost_answer_unbinds_nevertheless() {
     });
 }
 
-/// S42: what a gateway asked of alice's phone must not keep her pushes coming to bob's.
+/// S42: a pause that the gateway asked for during alice's login must not keep the phone bound to her during bob's.
 #[test]
 fn a_new_login_does_not_wait_for_the_pause_of_the_one_before() {
     block_on(async {
@@ -516,7 +526,7 @@ fn a_new_login_does_not_wait_for_the_pause_of_the_one_before() {
 }
 
 #[test]
-fn a_refusal_of_the_old_ticket_says_nothing_of_the_new_one() {
+fn a_refusal_of_the_old_ticket_does_not_apply_to_the_new_one() {
     block_on(async {
         let parts =
             Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
@@ -540,7 +550,7 @@ fn a_refusal_of_the_old_ticket_says_nothing_of_the_new_one() {
 }
 
 #[test]
-fn a_token_that_came_by_itself_is_not_asked_for_again() {
+fn a_token_that_arrived_without_a_request_is_not_requested_again() {
     block_on(async {
         let kit = silent_phone().start(|it| it).await;
         kit.log_in("alice").await;
@@ -554,7 +564,7 @@ fn a_token_that_came_by_itself_is_not_asked_for_again() {
     });
 }
 
-/// S42: alice, then bob, then alice again, and nobody knows what the gateway made of bob.
+/// S42: alice, then bob, then alice again, and the answer to bob's requests is lost.
 #[test]
 fn coming_back_after_another_account_uploads_again() {
     block_on(async {

@@ -1,4 +1,4 @@
-//! Compares client and reference.
+//! Compares the client with the reference model.
 use std::collections::{BTreeMap, BTreeSet};
 
 use push_client::{SlotState, testing::PhoneCall};
@@ -20,20 +20,25 @@ impl Run {
         let after = self.models.clone();
         self.read_gateway(before, &after)?;
         let (world, models) = (&self.world, &mut self.models);
-        keep(models, "clicks opened", world.app().opened.clone(), |it| {
-            let opened = it.opened.iter();
+        let opened = world.app().opened.clone();
+        keep(models, "opened clicks", opened, |model| {
+            let opened = model.opened.iter();
             opened.map(|(click, who)| (*click, who.user())).collect()
         })?;
-        keep(models, "clicks of nobody", world.count("unhandled"), |it| {
-            it.unhandled
+        let unhandled = world.count("unhandled");
+        keep(models, "unhandled clicks", unhandled, |model| {
+            model.unhandled
         })?;
-        let questions = world.phone().calls();
-        let asked = questions
+        let requests = world.phone().calls();
+        let asked = requests
             .iter()
-            .filter(|it| **it == PhoneCall::AskPermission);
-        keep(models, "questions", asked.count() as u64, |it| it.asked)?;
-        keep(models, "who is logged in", world.client().user(), |it| {
-            it.session.as_ref().map(|it| it.who.user())
+            .filter(|call| **call == PhoneCall::AskPermission);
+        let asked = asked.count() as u64;
+        keep(models, "requests for permission", asked, |model| {
+            model.asked
+        })?;
+        keep(models, "logged-in user", world.client().user(), |model| {
+            model.session.as_ref().map(|session| session.who.user())
         })?;
         if let Some(at) = world.wrongly_completed() {
             return Err(format!("callback {at} was not called once and at once"));
@@ -41,7 +46,7 @@ impl Run {
         self.check_place()
     }
 
-    /// Where nothing is in the way, the gateway knows where the phone is.
+    /// Checks that the gateway has the phone's presence, if no fault or pending request explains a difference.
     fn check_place(&self) -> Result<(), String> {
         let is_calm = !self.is_down && !self.is_held && self.world.clock.sleepers() == 0;
         let ([model], true) = (&self.models[..], is_calm && self.losses == 0) else {
@@ -55,27 +60,27 @@ impl Run {
         if !model.is_on || !is_bound || self.expired.contains(&(who, session.ticket)) {
             return Ok(());
         }
-        if SLOTS.iter().any(|it| self.doubtful.contains(it)) {
+        if SLOTS.iter().any(|slot| self.doubtful.contains(slot)) {
             return Ok(());
         }
         match self.ledger.place {
-            told if told == Some((who, place)) => Ok(()),
-            told => Err(format!(
-                "{who:?} is in {place:?}, and the gateway knows {told:?}"
+            reported if reported == Some((who, place)) => Ok(()),
+            reported => Err(format!(
+                "{who:?} is in {place:?}, but the gateway has {reported:?}"
             )),
         }
     }
 
-    /// What must hold when all is quiet.
+    /// Checks what must hold when nothing is pending.
     pub(crate) fn check_quiet(&mut self) -> Result<(), String> {
-        if let Some(at) = self.world.completed().iter().position(|it| *it != 1) {
+        if let Some(at) = self.world.completed().iter().position(|calls| *calls != 1) {
             return Err(format!("callback {at} was not called"));
         }
         let mut wrong = None;
         let models = std::mem::take(&mut self.models);
-        for it in models {
-            match self.compare(&it) {
-                Ok(()) => self.models.push(it),
+        for model in models {
+            match self.compare(&model) {
+                Ok(()) => self.models.push(model),
                 Err(why) => wrong = Some(why),
             }
         }
@@ -93,20 +98,22 @@ impl Run {
         let who = session.who;
         let mine = bound.remove(&who.app());
         if !bound.is_empty() {
-            return Err(format!("{who:?} is there, and others are bound: {bound:?}"));
+            return Err(format!(
+                "{who:?} is logged in, but other users are bound: {bound:?}"
+            ));
         }
         let tokens = match mine {
             Some((user, _)) if user != who.user() => {
-                return Err(format!("{who:?} is there, and {user} is bound"));
+                return Err(format!("{who:?} is logged in, but {user} is bound"));
             }
             Some((_, tokens)) => tokens,
             None => BTreeMap::new(),
         };
         if !model.is_on {
-            // Who logged in with an expired ticket can still unbind.
+            // An expired ticket can still unbind.
             return match tokens.is_empty() {
                 true => Ok(()),
-                false => Err(format!("push is off, and bound are {tokens:?}")),
+                false => Err(format!("push is off, but {tokens:?} are bound")),
             };
         }
         if self.expired.contains(&(who, session.ticket)) {
@@ -116,14 +123,14 @@ impl Run {
             if self.doubtful.contains(&slot) {
                 continue;
             }
-            let is = tokens.get(&slot).map(|it| it.token.expose().to_owned());
-            let should = model.tokens.get(&slot).map(|it| token(slot, *it));
-            // Repaired by whoever has a token to give, and not for ever.
+            let is = tokens.get(&slot).map(|body| body.token.expose().to_owned());
+            let should = model.tokens.get(&slot).map(|number| token(slot, *number));
+            // The client repairs a lost token only if the phone returns one, and only a limited number of times.
             let is_lost = self.ledger.lost.contains(&slot)
                 && (self.losses > REPAIRS || self.world.given(slot).is_none());
             if is != should && !(is.is_none() && is_lost) {
                 return Err(format!(
-                    "{slot} of {who:?} is {is:?}, and should be {should:?}"
+                    "{slot} of {who:?} is {is:?}, but should be {should:?}"
                 ));
             }
             if let Some(body) = tokens.get(&slot)
@@ -139,24 +146,24 @@ impl Run {
                 None => matches!(state, SlotState::NoToken | SlotState::Waiting(_)),
             };
             if !is_right {
-                return Err(format!("{slot} of {who:?} claims to be {state:?}"));
+                return Err(format!("{slot} of {who:?} has the wrong state {state:?}"));
             }
         }
-        let told = self.ledger.place;
-        // Where a certificate is unknown, the client cannot know whether the gateway has anything.
+        let reported = self.ledger.place;
+        // With an unknown certificate, the client cannot know whether the gateway has the token.
         if self.doubtful.is_empty()
             && !tokens.is_empty()
-            && told != Some((who, Presence::Online))
+            && reported != Some((who, Presence::Online))
             && self.losses <= REPAIRS
         {
             return Err(format!(
-                "{who:?} is in foreground, and the gateway knows {told:?}"
+                "{who:?} is in foreground, but the gateway has {reported:?}"
             ));
         }
         Ok(())
     }
 
-    /// Nobody is logged in: bound is at most who has not logged out.
+    /// Checks the bindings while no user is logged in: only a user who has not logged out may be bound.
     fn compare_left(
         &self,
         model: &Model,
@@ -165,7 +172,7 @@ impl Run {
         let awaited = model.awaited.filter(|_| model.is_on);
         let mut left = self.left.clone();
         left.retain(|app, (user, slots)| {
-            awaited.is_some_and(|it| it.app() == *app && it.user() == *user) && !slots.is_empty()
+            awaited.is_some_and(|who| who.app() == *app && who.user() == *user) && !slots.is_empty()
         });
         let is: BTreeMap<AppId, (UserId, BTreeSet<Slot>)> = bound
             .iter()
@@ -180,12 +187,12 @@ impl Run {
             return Ok(());
         }
         Err(format!(
-            "nobody is there, bound are {is:?}, and should be {left:?}"
+            "no user is logged in, and {is:?} are bound, but should be {left:?}"
         ))
     }
 }
 
-/// Keeps the states that agree with what is so.
+/// Keeps the model states that agree with the client.
 fn keep<T: PartialEq + std::fmt::Debug>(
     models: &mut Vec<Model>,
     what: &str,
@@ -193,9 +200,9 @@ fn keep<T: PartialEq + std::fmt::Debug>(
     should: impl Fn(&Model) -> T,
 ) -> Result<(), String> {
     let expected: Vec<T> = models.iter().map(&should).collect();
-    models.retain(|it| should(it) == is);
+    models.retain(|model| should(model) == is);
     if models.is_empty() {
-        return Err(format!("{what}: {is:?}, and should be {expected:?}"));
+        return Err(format!("{what}: {is:?}, but should be {expected:?}"));
     }
     Ok(())
 }

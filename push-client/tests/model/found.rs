@@ -1,4 +1,4 @@
-//! Cases that failed once.
+//! Cases that failed once, as regression tests.
 use push_client::Door;
 use push_core::{Presence, Slot};
 
@@ -27,7 +27,7 @@ fn holds(bridges: Bridges, operations: impl Into<Vec<Op>>) {
     }
 }
 
-/// S42: a gateway keeps apps apart, so an upload for one app takes nothing from another's user.
+/// S42: apps are independent at the gateway, so an upload for one app does not unbind the user of another.
 #[test]
 fn a_login_to_another_app_unbinds_the_user_of_the_first() {
     holds(
@@ -36,20 +36,20 @@ fn a_login_to_another_app_unbinds_the_user_of_the_first() {
     );
 }
 
-/// S42: whoever cannot be registered is there nevertheless, and must not get what is Alice's.
+/// S42: a user who cannot be registered has the phone nevertheless, and must not get Alice's pushes.
 #[test]
-fn a_login_with_a_ticket_that_is_none_ends_the_login_of_another() {
+fn a_login_with_an_invalid_ticket_ends_the_login_of_another_user() {
     for (bridges, via) in [(Bridges::Auto, Auto), (Bridges::Manual, Manual)] {
         holds(
             bridges,
             [Login(via, Alice, Same), Login(via, Bob, Malformed)],
         );
-        // Nor after a restart, when nobody is logged in yet.
+        // Also after a restart, before a login.
         holds(
             bridges,
             [Login(via, Alice, Same), Restart, Login(via, Bob, Malformed)],
         );
-        // Whose ticket is renewed by one that is none keeps the old one.
+        // The same user keeps the old ticket if the new one is invalid.
         holds(
             bridges,
             [Login(via, Alice, Same), Login(via, Alice, Malformed)],
@@ -57,9 +57,9 @@ fn a_login_with_a_ticket_that_is_none_ends_the_login_of_another() {
     }
 }
 
-/// S41, S47: the phone must not stay bound because the login that ended was one that push never heard of.
+/// S41, S47: the phone must not stay bound because the login that ended was not reported to push.
 #[test]
-fn the_end_of_a_login_that_was_not_registered_ends_what_the_last_process_left() {
+fn the_end_of_an_unregistered_login_unbinds_the_user_of_the_last_process() {
     for end in [Kick, Logout(Auto)] {
         for begin in [LocalOnly(Alice), Login(Auto, Alice, Malformed)] {
             holds(
@@ -75,9 +75,9 @@ fn the_end_of_a_login_that_was_not_registered_ends_what_the_last_process_left() 
     }
 }
 
-/// S24, S32: a click that nobody opened is no click seen before.
+/// S24, S32: a click that was lost while it waited is not a duplicate.
 #[test]
-fn a_click_that_died_waiting_is_opened_when_it_comes_again() {
+fn a_click_that_was_lost_by_a_restart_is_opened_when_it_is_repeated() {
     let click = Click(operations::Click {
         what: What::Chat,
         door: Door::Launch,
@@ -99,9 +99,9 @@ fn a_click_that_died_waiting_is_opened_when_it_comes_again() {
     }
 }
 
-/// S27, S32: one that gave way to another is dealt with, after a restart too.
+/// S27, S32: a click that was replaced by another is done, also after a restart.
 #[test]
-fn a_click_that_gave_way_is_not_opened_when_it_comes_again() {
+fn a_replaced_click_is_not_opened_when_it_is_repeated() {
     let click = |has_delivery| {
         Click(operations::Click {
             what: What::Chat,
@@ -123,9 +123,9 @@ fn a_click_that_gave_way_is_not_opened_when_it_comes_again() {
     );
 }
 
-/// S54: of two tokens that were told, the gateway has either, if the answer to the later was lost.
+/// S54: if the answer to the later of two uploads was lost, the gateway may have either token.
 #[test]
-fn a_token_that_comes_back_after_a_lost_answer_is_told_again() {
+fn an_earlier_token_is_uploaded_again_after_a_lost_answer() {
     holds(
         Bridges::Auto,
         [
@@ -138,7 +138,7 @@ fn a_token_that_comes_back_after_a_lost_answer_is_told_again() {
 }
 
 #[test]
-fn a_token_that_was_taken_back_is_not_asked_for_when_the_gateway_lacks_it() {
+fn a_removed_token_is_not_requested_when_the_gateway_lacks_it() {
     holds(
         Bridges::Auto,
         [
@@ -150,7 +150,7 @@ fn a_token_that_was_taken_back_is_not_asked_for_when_the_gateway_lacks_it() {
     );
 }
 
-/// S56: an expired ticket, of which the gateway has said so, still unbinds.
+/// S56: a ticket that the gateway has refused as expired still unbinds.
 #[test]
 fn push_is_switched_off_with_an_expired_ticket_too() {
     holds(
@@ -164,9 +164,9 @@ fn push_is_switched_off_with_an_expired_ticket_too() {
     );
 }
 
-/// S56: what the gateway says of tokens when push is off is no reason to ask for one.
+/// S56: while push is off, the gateway's answer about tokens does not cause a request for one.
 #[test]
-fn no_token_is_asked_for_when_push_is_off() {
+fn no_token_is_requested_while_push_is_off() {
     holds(
         Bridges::Auto,
         [
@@ -179,9 +179,9 @@ fn no_token_is_asked_for_when_push_is_off() {
     );
 }
 
-/// S47: the gateway has a token, the client was not told so, and then the token goes.
+/// S47: the gateway has a token, the answer to its upload was lost, and then the token is removed.
 #[test]
-fn a_token_that_goes_after_a_lost_answer_is_taken_from_the_gateway() {
+fn a_token_that_is_removed_after_a_lost_answer_is_unregistered() {
     holds(
         Bridges::Auto,
         [

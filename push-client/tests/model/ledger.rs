@@ -1,4 +1,4 @@
-//! Reads what the client asked of the gateway, and whether it had reason to.
+//! Reads the client's requests to the gateway, and checks that each had a cause.
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -19,21 +19,21 @@ const MOST: usize = 30;
 pub(crate) struct Ledger {
     read: usize,
     open: BTreeMap<usize, (Who, Asked)>,
-    /// What the gateway has confirmed since it was last in doubt, and when.
+    /// The registrations that the gateway has confirmed since the last call of `doubt`, and when.
     confirmed: BTreeMap<Slot, (Who, RegistrationBody, Timestamp)>,
     /// Slots that the gateway has lost, until they are registered again.
     pub(crate) lost: BTreeSet<Slot>,
-    /// The last presence that the gateway took.
+    /// The last presence that the gateway accepted.
     pub(crate) place: Option<(Who, Presence)>,
 }
 
 impl Ledger {
-    /// Nothing is certain to be confirmed any more: a login ended or the gateway said so.
+    /// Forgets the confirmed registrations, because a login ended or the gateway does not know the device.
     pub(crate) fn doubt(&mut self) {
         self.confirmed.clear();
     }
 
-    /// Requests that were under way are given up.
+    /// Cancels the open requests.
     pub(crate) fn give_up(&mut self) {
         for (_, asked) in std::mem::take(&mut self.open).into_values() {
             match asked {
@@ -44,7 +44,7 @@ impl Ledger {
         }
     }
 
-    /// Reads on; `before` and `after` are the possible states around what has just happened.
+    /// Reads the new exchanges. `before` and `after` are the possible states before and after the last operation.
     pub(crate) fn read(
         &mut self,
         exchanges: &[Exchange],
@@ -54,9 +54,11 @@ impl Ledger {
     ) -> Result<(), String> {
         let fresh = &exchanges[self.read..];
         self.read = exchanges.len();
-        let asked = fresh.iter().filter(|it| matches!(it, Exchange::Asked(..)));
+        let asked = fresh
+            .iter()
+            .filter(|exchange| matches!(exchange, Exchange::Asked(..)));
         if asked.count() > MOST {
-            return Err("it asks the gateway again and again".to_owned());
+            return Err("the client repeats requests in a loop".to_owned());
         }
         for exchange in fresh {
             match exchange {
@@ -65,9 +67,9 @@ impl Ledger {
                     let might = before
                         .iter()
                         .chain(after)
-                        .any(|it| may_ask(it, who, asked, before, after));
+                        .any(|model| may_ask(model, who, asked, before, after));
                     if !might {
-                        return Err(format!("{who:?} has no reason to ask {asked:?}"));
+                        return Err(format!("{who:?} has no cause for {asked:?}"));
                     }
                     if let Asked::Register(_, slot, body) = asked {
                         self.is_wanted(who, *slot, body, now)?;
@@ -76,7 +78,7 @@ impl Ledger {
                 }
                 Exchange::Answered(number, answer) => {
                     if let Some((who, asked)) = self.open.remove(number) {
-                        let kind = answer.as_ref().err().map(|it| it.kind);
+                        let kind = answer.as_ref().err().map(|error| error.kind);
                         self.answered(who, asked, kind, now);
                     }
                 }
@@ -85,7 +87,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// S38, S55: the same is not uploaded twice.
+    /// S38, S55: an unchanged token is not uploaded twice.
     fn is_wanted(
         &self,
         who: Who,
@@ -115,11 +117,11 @@ impl Ledger {
                 self.confirmed.insert(slot, (who, body, now));
                 self.lost.remove(&slot);
             }
-            // Whether it was done is not known.
+            // The request may have been processed.
             (Asked::Register(_, slot, _), Some(GatewayErrorKind::Unavailable)) => {
                 self.confirmed.remove(&slot);
             }
-            // Whether it was done or not, it was meant.
+            // The request may have been processed, or not.
             (Asked::Unregister(..), _) => self.doubt(),
             (Asked::Presence(_, body), None) => self.place = Some((who, body.presence)),
             (Asked::Presence(..), Some(GatewayErrorKind::DeviceUnknown)) => {
@@ -130,21 +132,22 @@ impl Ledger {
     }
 }
 
-fn may_ask(it: &Model, who: Who, asked: &Asked, before: &[Model], after: &[Model]) -> bool {
-    let is_theirs = it.session.as_ref().is_some_and(|it| it.who == who);
+fn may_ask(model: &Model, who: Who, asked: &Asked, before: &[Model], after: &[Model]) -> bool {
+    let session = model.session.as_ref();
+    let is_theirs = session.is_some_and(|session| session.who == who);
     match asked {
-        Asked::Register(_, slot, _) => is_theirs && it.is_on && it.tokens.contains_key(slot),
-        // Its token may have gone while the login was another's.
-        Asked::Unregister(_, Some(slot)) => is_theirs && !it.tokens.contains_key(slot),
+        Asked::Register(_, slot, _) => is_theirs && model.is_on && model.tokens.contains_key(slot),
+        // The token may have been removed during another user's login.
+        Asked::Unregister(_, Some(slot)) => is_theirs && !model.tokens.contains_key(slot),
         Asked::Unregister(_, None) => {
-            let is_awaited = it.awaited == Some(who);
-            !it.is_on || !(is_theirs || is_awaited)
+            let is_awaited = model.awaited == Some(who);
+            !model.is_on || !(is_theirs || is_awaited)
         }
         Asked::Presence(..) => is_theirs,
-        // Theirs whom they are of; nobody's before the first login.
+        // Receipts belong to the device, but there is no key before the first login.
         _ => before
             .iter()
             .chain(after)
-            .any(|it| it.session.is_some() || it.awaited.is_some()),
+            .any(|model| model.session.is_some() || model.awaited.is_some()),
     }
 }

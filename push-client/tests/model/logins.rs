@@ -1,21 +1,21 @@
-//! The reference for what the two login systems tell: who has logged in and out, by which number.
+//! The reference for the reports of the two login systems: who has logged in and out, and the number of the login.
 use std::collections::BTreeSet;
 
 use push_core::AppId;
 
 use crate::operations::{Via, Who};
 
-/// What a login system tells push.
+/// A login system's report to push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// This login is there; again, if it has been told before.
+pub(crate) enum Report {
+    /// A login, or a repetition of one.
     Begin(Via, u32, Who, u32),
-    /// Somebody is there whose ticket is none.
-    Stranger(Who),
-    /// This login is over.
+    /// A login with an invalid ticket.
+    InvalidTicket(Who),
+    /// The end of a login.
     End(Via, u32),
-    /// Somebody leaves, and nobody is there.
-    Nobody,
+    /// A logout while no user is logged in.
+    NoUser,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,48 +40,49 @@ pub(crate) struct Logins {
     app: Option<AppId>,
     center: Option<Login>,
     leaving: BTreeSet<u32>,
-    /// Whose logout the server did not take.
+    /// The login whose logout the server refused.
     left: Option<u32>,
     by_hand: Option<u32>,
 }
 
 impl Logins {
-    /// The IM kit logs in; `None` for a ticket that is none.
-    pub(crate) fn log_in(&mut self, who: Who, ticket: Option<u32>, answer: Answer) -> Vec<Told> {
+    /// Logs in through the IM kit; `None` is an invalid ticket.
+    pub(crate) fn log_in(&mut self, who: Who, ticket: Option<u32>, answer: Answer) -> Vec<Report> {
         let begin = |number| match ticket {
-            Some(ticket) => Told::Begin(Via::Auto, number, who, ticket),
-            None => Told::Stranger(who),
+            Some(ticket) => Report::Begin(Via::Auto, number, who, ticket),
+            None => Report::InvalidTicket(who),
         };
         if let Some(login) = self.center.filter(|it| it.who == who && !it.is_local) {
             return vec![begin(login.number)];
         }
-        let mut told = self.enter(who, answer);
+        let mut reports = self.enter(who, answer);
         self.begin(who, false);
-        told.push(begin(self.last));
-        told
+        reports.push(begin(self.last));
+        reports
     }
 
-    /// The server refuses a login.
-    pub(crate) fn fail(&mut self, who: Who, answer: Answer) -> Vec<Told> {
+    /// Handles a login that the server refuses.
+    pub(crate) fn fail(&mut self, who: Who, answer: Answer) -> Vec<Report> {
         if self.center.is_some_and(|it| it.who == who && !it.is_local) {
-            // Nobody is asked.
+            // The kit does not send a repeated login to the server.
             return Vec::new();
         }
         self.enter(who, answer)
     }
 
-    pub(crate) fn open_local_store(&mut self, who: Who, answer: Answer) -> Vec<Told> {
+    pub(crate) fn open_local_store(&mut self, who: Who, answer: Answer) -> Vec<Report> {
         if self.center.is_some_and(|it| it.who == who && !it.is_local) {
             return Vec::new();
         }
-        let told = self.enter(who, answer);
+        let reports = self.enter(who, answer);
         self.begin(who, true);
-        told
+        reports
     }
 
-    /// Whether the next login by this account would only repeat.
+    /// Returns `true` if a login by this account would only repeat the current one.
     pub(crate) fn repeats(&self, who: Who) -> bool {
-        self.center.is_some_and(|it| it.who == who && !it.is_local)
+        self.center
+            .is_some_and(|login| login.who == who && !login.is_local)
     }
 
     fn begin(&mut self, who: Who, is_local: bool) {
@@ -95,7 +96,7 @@ impl Logins {
         self.left = None;
     }
 
-    fn enter(&mut self, who: Who, answer: Answer) -> Vec<Told> {
+    fn enter(&mut self, who: Who, answer: Answer) -> Vec<Report> {
         if self.app.as_ref() == Some(&who.app()) {
             return Vec::new();
         }
@@ -106,12 +107,12 @@ impl Logins {
         }
     }
 
-    pub(crate) fn log_out(&mut self, answer: Answer) -> Vec<Told> {
+    pub(crate) fn log_out(&mut self, answer: Answer) -> Vec<Report> {
         let Some(login) = self.center.take() else {
-            return vec![Told::Nobody];
+            return vec![Report::NoUser];
         };
         match answer {
-            Answer::Yes => vec![Told::End(Via::Auto, login.number)],
+            Answer::Yes => vec![Report::End(Via::Auto, login.number)],
             Answer::No => {
                 self.left = Some(login.number);
                 Vec::new()
@@ -123,41 +124,41 @@ impl Logins {
         }
     }
 
-    pub(crate) fn slow_ones_end(&mut self) -> Vec<Told> {
+    pub(crate) fn slow_ones_end(&mut self) -> Vec<Report> {
         let leaving = std::mem::take(&mut self.leaving);
         leaving
             .into_iter()
-            .map(|it| Told::End(Via::Auto, it))
+            .map(|number| Report::End(Via::Auto, number))
             .collect()
     }
 
-    /// A kick or an expired ticket, which are told at once.
-    pub(crate) fn thrown_out(&mut self) -> Vec<Told> {
+    /// Ends the login by a kick or an expired ticket, which are reported at once.
+    pub(crate) fn thrown_out(&mut self) -> Vec<Report> {
         match (&self.center, self.left.take()) {
-            (None, Some(left)) => vec![Told::End(Via::Auto, left)],
+            (None, Some(left)) => vec![Report::End(Via::Auto, left)],
             _ => self.log_out(Answer::Yes),
         }
     }
 
-    /// The app says by hand that somebody is there.
-    pub(crate) fn register(&mut self, who: Who, ticket: Option<u32>) -> (u32, Vec<Told>) {
+    /// Reports a login by hand.
+    pub(crate) fn register(&mut self, who: Who, ticket: Option<u32>) -> (u32, Vec<Report>) {
         self.last += 1;
         self.by_hand = Some(self.last);
-        let told = match ticket {
-            Some(ticket) => Told::Begin(Via::Manual, self.last, who, ticket),
-            None => Told::Stranger(who),
+        let reports = match ticket {
+            Some(ticket) => Report::Begin(Via::Manual, self.last, who, ticket),
+            None => Report::InvalidTicket(who),
         };
-        (self.last, vec![told])
+        (self.last, vec![reports])
     }
 
-    /// The app says by hand that this login is over, or whichever there is.
-    pub(crate) fn unregister(&mut self, number: Option<u32>) -> Vec<Told> {
+    /// Reports the end of login `number` by hand, or of the current one.
+    pub(crate) fn unregister(&mut self, number: Option<u32>) -> Vec<Report> {
         let ended = self
             .by_hand
-            .take_if(|it| number.is_none_or(|number| number == *it));
+            .take_if(|current| number.is_none_or(|number| number == *current));
         match ended {
-            Some(it) => vec![Told::End(Via::Manual, it)],
-            None if number.is_none() => vec![Told::Nobody],
+            Some(ended) => vec![Report::End(Via::Manual, ended)],
+            None if number.is_none() => vec![Report::NoUser],
             None => Vec::new(),
         }
     }

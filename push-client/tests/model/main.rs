@@ -1,10 +1,10 @@
 //! The client against a reference model: logins, kicks, switches, tokens, clicks, faults and restarts in any order.
 //!
-//! [`operations`] says what can happen, [`model`] and [`logins`] what must come of it, [`world`] is the client on a scripted
-//! phone before a scripted gateway, [`ledger`] knows which requests have a cause, [`run`] lets both have it, and [`check`] compares. Cases that once failed
-//! are in [`found`].
+//! [`operations`] generates operations; [`model`] and [`logins`] are the reference; [`world`] is the client with a scripted phone
+//! and a scripted gateway; [`ledger`] checks that each request has a cause; [`run`] applies operations to client and reference;
+//! [`check`] compares them. Cases that failed once are in [`found`].
 //!
-//! `PUSH_MODEL_CASES` says how many cases are tried, 256 if it is not set. A failure prints the shortest case that fails and
+//! `PUSH_MODEL_CASES` sets the number of cases, 256 by default. A failure prints the shortest case that fails and
 //! the seed, which `OFFLINE_PUSH_SEED` sets again. It is kept in `proptest-regressions/model.txt` and tried first from then
 //! on; to keep it when the operations change, copy it into a test in `found.rs`.
 mod check;
@@ -46,7 +46,7 @@ fn case() -> impl Strategy<Value = Case> {
 /// S24, S28, S32, S42, S43, S47, S54, S61: in every order of events, each click is opened as often as it should be and for
 /// the user it was sent to, and the gateway holds the registrations it should hold.
 #[test]
-fn the_client_does_what_the_model_says() {
+fn the_client_behaves_as_the_model() {
     let cases = std::env::var("PUSH_MODEL_CASES").ok();
     let cases = cases.map_or(256, |it| it.parse().expect("PUSH_MODEL_CASES is a number"));
     let config = Config {
@@ -59,7 +59,7 @@ fn the_client_does_what_the_model_says() {
     let result = RandomCases::new("model", config)
         .check(&case(), |case| run(&case).map_err(TestCaseError::fail));
     if let Err(failure) = result {
-        // On one line each, as they are written in `found.rs`.
+        // One operation per line, as in `found.rs`.
         panic!("{}", failure.replace("\n        ", " "));
     }
 }

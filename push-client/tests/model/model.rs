@@ -1,10 +1,10 @@
-//! The reference: what the statements S20 to S61 of `docs/behaviour.md` make of what happens to a phone.
+//! The reference model: the effect of operations on a phone by the statements S20 to S61 of `docs/behaviour.md`.
 use std::collections::{BTreeMap, BTreeSet};
 
 use push_core::{Presence, Slot};
 
 use crate::{
-    logins::Told,
+    logins::Report,
     operations::{Handler, Via, What, Who},
 };
 
@@ -13,8 +13,9 @@ use crate::{
 pub(crate) struct Session {
     pub(crate) who: Who,
     pub(crate) ticket: u32,
-    /// The logins that stand for it, by bridge.
+    /// The number of the login that the bridge `auto` reported.
     auto: Option<u32>,
+    /// The number of the login that the bridge `manual` reported.
     manual: Option<u32>,
 }
 
@@ -23,33 +24,33 @@ pub(crate) struct Session {
 struct Waiting {
     click: u32,
     what: What,
-    /// `None` on a phone on which nobody ever logged in.
+    /// `None` on a phone that never had a login.
     owner: Option<Who>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Model {
-    // What survives the process.
+    // Saved over a restart.
     pub(crate) tokens: BTreeMap<Slot, u8>,
     pub(crate) is_on: bool,
     last: Option<Who>,
-    /// Who has not logged out, and has not logged in again yet either: stays reachable.
+    /// The user of the last process, who has neither logged out nor logged in again: stays bound.
     pub(crate) awaited: Option<Who>,
-    /// The deliveries whose click is dealt with.
+    /// The deliveries whose click is done.
     clicked: BTreeSet<u32>,
-    // What does not.
+    // Not saved.
     pub(crate) session: Option<Session>,
     waiting: Option<Waiting>,
     pub(crate) place: Option<Presence>,
     pub(crate) handler: Handler,
     pub(crate) intercepts: bool,
     pub(crate) answers_calls: bool,
-    // What must have happened.
-    /// Every click that a handler opened, and for whom, in order.
+    // Expected effects.
+    /// Every click that a handler opened, and its user, in order.
     pub(crate) opened: Vec<(u32, Who)>,
-    /// Clicks that nobody opens.
+    /// The number of clicks that no handler opens.
     pub(crate) unhandled: u64,
-    /// Logins that the phone has to be asked something for.
+    /// The number of requests for permission.
     pub(crate) asked: u64,
 }
 
@@ -73,21 +74,21 @@ impl Model {
         }
     }
 
-    pub(crate) fn hear(&mut self, told: Told) {
-        match told {
-            Told::Begin(via, number, who, ticket) => self.begin(via, number, who, ticket),
-            Told::Stranger(who) => self.make_room(who),
-            Told::Nobody => self.nobody(),
-            // A login that push was not registered for, as one that was local only (S40).
-            Told::End(..) if self.session.is_none() => self.nobody(),
-            Told::End(via, number) => {
-                // Only what began or confirmed this login can end it (S43).
-                let ends = self.session.as_ref().is_some_and(|it| {
+    pub(crate) fn apply(&mut self, report: Report) {
+        match report {
+            Report::Begin(via, number, who, ticket) => self.begin(via, number, who, ticket),
+            Report::InvalidTicket(who) => self.end_other_accounts(who),
+            Report::NoUser => self.end_awaited_login(),
+            // The login was not registered with push, for example a local-only one (S40).
+            Report::End(..) if self.session.is_none() => self.end_awaited_login(),
+            Report::End(via, number) => {
+                // Only a login that began or confirmed this session can end it (S43).
+                let ends = self.session.as_ref().is_some_and(|session| {
                     let began = match via {
-                        Via::Auto => it.auto,
-                        Via::Manual => it.manual,
+                        Via::Auto => session.auto,
+                        Via::Manual => session.manual,
                     };
-                    began.is_some_and(|it| it <= number)
+                    began.is_some_and(|began| began <= number)
                 });
                 if ends {
                     self.session = None;
@@ -98,14 +99,14 @@ impl Model {
         }
     }
 
-    fn nobody(&mut self) {
+    fn end_awaited_login(&mut self) {
         if self.session.is_none() && self.awaited.take().is_some() {
             self.waiting = None;
         }
     }
 
     fn begin(&mut self, via: Via, number: u32, who: Who, ticket: u32) {
-        self.make_room(who);
+        self.end_other_accounts(who);
         let is_new = self.session.is_none();
         let session = self.session.get_or_insert(Session {
             who,
@@ -129,15 +130,15 @@ impl Model {
         }
     }
 
-    /// Somebody is there: nothing here is anybody else's any more (S28, S42).
-    fn make_room(&mut self, who: Who) {
-        self.session.take_if(|it| it.who != who);
-        self.awaited.take_if(|it| *it != who);
+    /// Ends the session and drops the waiting click of every user but `who` (S28, S42).
+    fn end_other_accounts(&mut self, who: Who) {
+        self.session.take_if(|session| session.who != who);
+        self.awaited.take_if(|awaited| *awaited != who);
         self.waiting
-            .take_if(|it| it.owner.is_some_and(|it| it != who));
+            .take_if(|waiting| waiting.owner.is_some_and(|owner| owner != who));
     }
 
-    /// A person clicks; `number` is the click's, and that of its delivery if it names one.
+    /// Handles click `number`, which is also the number of its delivery if it names one.
     pub(crate) fn click(&mut self, number: u32, what: What, has_delivery: bool) {
         if self.is_known(number) {
             return;
@@ -148,11 +149,12 @@ impl Model {
         if self.intercepts || matches!(what, What::NoExt | What::Foreign) {
             return;
         }
-        // It takes the place of one that waits (S27), and belongs to who is there, or was last (S28).
+        // It replaces a waiting click (S27), and belongs to the current user, or the last one (S28).
+        let current = self.session.as_ref().map(|session| session.who);
         self.waiting = Some(Waiting {
             click: number,
             what,
-            owner: self.session.as_ref().map(|it| it.who).or(self.last),
+            owner: current.or(self.last),
         });
         self.open_waiting();
     }
@@ -161,17 +163,17 @@ impl Model {
         self.clicked.contains(&click)
     }
 
-    /// Opens what waits, if somebody is logged in (S24, S25) and the app is ready (S30).
+    /// Opens the waiting click if a user is logged in (S24, S25) and the app is ready (S30).
     pub(crate) fn open_waiting(&mut self) {
         let Some(session) = &self.session else {
             return;
         };
         let who = session.who;
-        let has_handler = |it: &Waiting| it.what != What::Call || self.answers_calls;
+        let has_handler = |click: &Waiting| click.what != What::Call || self.answers_calls;
         let mode = self.handler;
         let Some(waiting) = self
             .waiting
-            .take_if(|it| mode != Handler::NotReady || !has_handler(it))
+            .take_if(|click| mode != Handler::NotReady || !has_handler(click))
         else {
             return;
         };
@@ -189,13 +191,13 @@ impl Model {
         }
     }
 
-    /// The process is gone, and another began.
+    /// Ends the process and starts another one.
     pub(crate) fn restart(&mut self) {
         if let Some(session) = self.session.take() {
             self.awaited = Some(session.who);
         }
         if let Some(waiting) = self.waiting.take() {
-            // It was never dealt with, so it may come again.
+            // It was not opened, so its repetition is not a duplicate.
             self.clicked.remove(&waiting.click);
         }
         self.place = None;
@@ -203,8 +205,7 @@ impl Model {
         self.asked = 0;
     }
 
-    /// The states in which a process may have died on its way from `before` to `after`: what is on disk is of some moment in
-    /// between.
+    /// Returns the states that a process may have saved when it died on the way from `before` to `after`.
     pub(crate) fn between(before: &Self, after: &Self) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for choice in 0..16_u8 {

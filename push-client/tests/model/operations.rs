@@ -1,4 +1,4 @@
-//! What can happen to a phone, in any order.
+//! The operations on a phone, generated in any order.
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -37,37 +37,37 @@ impl Who {
     pub(crate) fn of(account: &Account) -> Self {
         Self::ALL
             .into_iter()
-            .find(|it| it.user() == account.user && it.app() == account.app)
-            .expect("one of them")
+            .find(|who| who.user() == account.user && who.app() == account.app)
+            .expect("a known account")
     }
 }
 
-/// The bridge that hears of it.
+/// The bridge that reports a login or logout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Via {
     Auto,
     Manual,
 }
 
-/// The ticket that a login brings.
+/// The ticket of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ticket {
     Same,
     Renewed,
-    /// One that no gateway could have issued.
+    /// A ticket that no gateway could have issued.
     Malformed,
 }
 
-/// What the phone says when it is asked for a token.
+/// The phone's answer to a request for a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gives {
     Token(u8),
     Nothing,
-    /// Nothing yet.
+    /// No answer yet.
     Later,
 }
 
-/// What a click is on.
+/// The notification that is clicked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
     Chat,
@@ -75,7 +75,7 @@ pub(crate) enum What {
     Call,
     /// A payload without `ext`.
     NoExt,
-    /// An `ext` of somebody else's.
+    /// An `ext` of another system.
     Foreign,
 }
 
@@ -87,11 +87,11 @@ pub(crate) enum Handler {
     Failing,
 }
 
-/// What goes wrong with the next request.
+/// The fault of the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Unavailable,
-    /// It is done, but the answer gets lost.
+    /// The request is processed, but its answer is lost.
     AnswerLost,
     TooFrequent,
 }
@@ -102,9 +102,9 @@ pub(crate) struct Click {
     pub(crate) door: Door,
     /// Whether the payload names its delivery.
     pub(crate) has_delivery: bool,
-    /// Whether another door tells it too.
+    /// Whether another door reports it too.
     pub(crate) twice: bool,
-    /// Whether the app wants to complete the callback itself, some time.
+    /// Whether the app completes the callback itself later.
     pub(crate) deferred: bool,
 }
 
@@ -115,11 +115,10 @@ pub(crate) enum Op {
     LocalOnly(Who),
     Logout(Via),
     LogoutFails,
-    /// The server answers the logout later…
+    /// A logout that the server answers at `SlowLogoutsEnd`.
     LogoutSlow,
-    /// …namely now.
     SlowLogoutsEnd,
-    /// By hand, but of the login before.
+    /// A logout by hand from the earlier login.
     LateLogout,
     Kick,
     Expire,
@@ -134,7 +133,7 @@ pub(crate) enum Op {
     TokenRemoved(Slot),
 
     Click(Click),
-    /// The operating system hands the last click with a delivery over again.
+    /// The operating system repeats the last click with a delivery.
     ClickAgain(Door),
     Arrive(What),
     DeferredDone,
@@ -153,15 +152,15 @@ pub(crate) enum Op {
     Certificate(Slot, bool),
     /// The gateway forgets the device, as after a kick.
     Forget,
-    /// The gateway forgets a token, as after a vendor's word that it is dead.
+    /// The gateway forgets a token, as after a vendor's report that it is dead.
     ForgetToken(Slot),
     Wait(Duration),
-    /// The network works, the app comes to the foreground, and all that waits gets its time.
+    /// The network works, the app comes to the foreground, and all pauses pass.
     Quiet,
 
     Restart,
     Crash,
-    /// The process dies so many turns after it began with this.
+    /// The process dies this number of turns after the operation began.
     CrashDuring(Box<Self>, u8),
 }
 
@@ -262,7 +261,8 @@ fn phone() -> BoxedStrategy<Op> {
     let asked = || prop_oneof![Just(Slot::Alert), Just(Slot::Voip)];
     prop_oneof![
         3 => (asked(), gives).prop_map(|(slot, gives)| Op::Phone(slot, gives)),
-        2 => (asked(), prop::option::of(0..4_u8)).prop_map(|(slot, it)| Op::PhoneAnswers(slot, it)),
+        2 => (asked(), prop::option::of(0..4_u8))
+            .prop_map(|(slot, number)| Op::PhoneAnswers(slot, number)),
         1 => Just(Op::PermissionDenied),
     ]
     .boxed()
@@ -282,7 +282,7 @@ fn server() -> BoxedStrategy<Op> {
         1 => (slot(), any::<bool>()).prop_map(|(slot, known)| Op::Certificate(slot, known)),
         1 => Just(Op::Forget),
         1 => slot().prop_map(Op::ForgetToken),
-        2 => (1..5000_u64).prop_map(|it| Op::Wait(Duration::from_secs(it))),
+        2 => (1..5000_u64).prop_map(|seconds| Op::Wait(Duration::from_secs(seconds))),
     ]
     .boxed()
 }
@@ -341,7 +341,7 @@ fn operation() -> BoxedStrategy<Op> {
     .boxed()
 }
 
-/// Some operations that make a difference only together.
+/// Sequences of operations that matter only together.
 fn story() -> BoxedStrategy<Vec<Op>> {
     let waiting = (
         click(),
@@ -387,15 +387,15 @@ fn story() -> BoxedStrategy<Vec<Op>> {
     prop_oneof![waiting, lost, renewed].boxed()
 }
 
-/// What happens, in order.
+/// Generates the operations of a case.
 pub(crate) fn operations() -> BoxedStrategy<Vec<Op>> {
-    let some = prop_oneof![12 => operation().prop_map(|it| vec![it]), 1 => story()];
+    let some = prop_oneof![12 => operation().prop_map(|op| vec![op]), 1 => story()];
     prop::collection::vec(some, 1..40)
-        .prop_map(|it| it.concat())
+        .prop_map(|operations| operations.concat())
         .boxed()
 }
 
-/// The ticket `number` of `who`, or one that is none.
+/// Returns the account of `who` with the ticket `number`, or with an invalid one.
 pub(crate) fn account(who: Who, ticket: Option<u32>) -> Account {
     let credential = match ticket {
         Some(number) => format!("ticket-{number}-of-{who:?}"),

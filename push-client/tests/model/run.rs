@@ -1,4 +1,4 @@
-//! Runs operations against client and reference, and compares the two.
+//! Applies operations to the client and the reference model, and compares the two.
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -9,13 +9,13 @@ use push_core::{AppId, CertificateId, Clock as _, Presence, Slot, UserId};
 
 use crate::{
     ledger::Ledger,
-    logins::{Answer, Logins, Told},
+    logins::{Answer, Logins, Report},
     model::Model,
     operations::{Click, Fault, Op, Ticket, Via, What, Who, account},
     world::{Bridges, SLOTS, World, certificate, error, payload, token},
 };
 
-/// What one run begins with, and what happens.
+/// The configuration and the operations of one run.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) bridges: Bridges,
@@ -26,41 +26,41 @@ pub(crate) struct Case {
 pub(crate) struct Run {
     pub(crate) world: World,
     pub(crate) logins: Logins,
-    /// What may be so. More than one state only after a process died on its way.
+    /// The possible states. More than one only after a process died during an operation.
     pub(crate) models: Vec<Model>,
     pub(crate) ledger: Ledger,
-    /// The ticket that each one has now.
+    /// The current ticket of each user.
     pub(crate) tickets: BTreeMap<Who, u32>,
     pub(crate) clicks: u32,
     pub(crate) last_delivery: Option<(u32, What)>,
-    // What is so with the gateway.
+    // The state of the gateway.
     pub(crate) is_down: bool,
     pub(crate) is_held: bool,
     pub(crate) expired: BTreeSet<(Who, u32)>,
     pub(crate) unknown: BTreeSet<Slot>,
     /// Slots whose certificate was unknown when they may have been uploaded.
     pub(crate) doubtful: BTreeSet<Slot>,
-    /// What was bound when the process began.
+    /// The bindings when the process began.
     pub(crate) left: BTreeMap<AppId, (UserId, BTreeSet<Slot>)>,
     /// Whether push was off since.
     pub(crate) was_off: bool,
-    /// How often the gateway lost something in this login.
+    /// How often the gateway lost a registration in this login.
     pub(crate) losses: u32,
-    /// What the phone was asked, up to here.
+    /// The number of calls to the phone that have been read.
     pub(crate) calls: usize,
 }
 
 /// Runs a case.
 ///
 /// # Errors
-/// The operation at which client and reference part, and how.
+/// The operation at which client and reference differ, and how.
 pub(crate) fn run(case: &Case) -> Result<(), String> {
     let mut run = Run {
         world: World::new(case.bridges, case.answers_calls),
         logins: Logins::default(),
         models: vec![Model::new(case.answers_calls)],
         ledger: Ledger::default(),
-        tickets: Who::ALL.map(|it| (it, 0)).into(),
+        tickets: Who::ALL.map(|who| (who, 0)).into(),
         clicks: 0,
         last_delivery: None,
         is_down: false,
@@ -78,9 +78,9 @@ pub(crate) fn run(case: &Case) -> Result<(), String> {
         run.step(op)
             .map_err(|why| format!("after operation {number}, {op:?}: {why}"))?;
     }
-    // Nobody is left without an answer, either.
+    // Every callback has been called when the client closes.
     run.world.close();
-    if let Some(at) = run.world.completed().iter().position(|it| *it != 1) {
+    if let Some(at) = run.world.completed().iter().position(|calls| *calls != 1) {
         return Err(format!("callback {at} was not called exactly once"));
     }
     Ok(())
@@ -92,8 +92,10 @@ impl Run {
         match op {
             Op::Restart => {
                 self.world.close();
-                if let Some(at) = self.world.completed().iter().position(|it| *it != 1) {
-                    return Err(format!("callback {at} was left behind by an orderly end"));
+                if let Some(at) = self.world.completed().iter().position(|calls| *calls != 1) {
+                    return Err(format!(
+                        "callback {at} was not called when the client closed"
+                    ));
                 }
                 self.reborn(before.clone());
             }
@@ -123,7 +125,7 @@ impl Run {
         self.check(&before)
     }
 
-    /// The next process begins where the last one was.
+    /// Starts the next process, after `models` of the last one.
     fn reborn(&mut self, mut models: Vec<Model>) {
         models.iter_mut().for_each(Model::restart);
         self.reborn_as(models);
@@ -135,11 +137,11 @@ impl Run {
         self.logins = Logins::default();
         self.models = models;
         self.losses = 0;
-        self.was_off = self.models.iter().any(|it| !it.is_on);
+        self.was_off = self.models.iter().any(|model| !model.is_on);
         self.calls = 0;
         self.doubtful.clear();
         self.doubtful.extend(&self.unknown);
-        // Before the client has said a word.
+        // Before the client has sent a request.
         self.world.start_with(|world| {
             self.left = world
                 .bound()
@@ -149,19 +151,19 @@ impl Run {
         });
     }
 
-    fn hear(&mut self, told: Vec<Told>) {
-        for it in told {
+    fn apply(&mut self, reports: Vec<Report>) {
+        for report in reports {
             for model in &mut self.models {
-                let had = model.session.as_ref().map(|it| it.who);
-                model.hear(it);
-                let has = model.session.as_ref().map(|it| it.who);
-                if had != has {
+                let before = model.session.as_ref().map(|session| session.who);
+                model.apply(report);
+                let after = model.session.as_ref().map(|session| session.who);
+                if before != after {
                     self.ledger.doubt();
                     self.losses = 0;
                 }
             }
-            if matches!(it, Told::Begin(..)) {
-                // Every login may have mended it.
+            if matches!(report, Report::Begin(..)) {
+                // Every login may have repaired the registration.
                 self.doubtful = self.unknown.clone();
             }
         }
@@ -198,61 +200,61 @@ impl Run {
                 let ticket = self.ticket(who, ticket);
                 match self.via(via) {
                     Via::Auto => {
-                        // The logout from another app is not waited for.
+                        // The kit does not wait for the logout from another app.
                         self.world.server(true, Answer::Later);
-                        let told = self.logins.log_in(who, ticket, Answer::Later);
+                        let reports = self.logins.log_in(who, ticket, Answer::Later);
                         self.world.log_in(who, ticket);
-                        self.hear(told);
+                        self.apply(reports);
                     }
                     Via::Manual => {
-                        let (number, told) = self.logins.register(who, ticket);
+                        let (number, reports) = self.logins.register(who, ticket);
                         self.world.register(number, who, ticket);
-                        self.hear(told);
+                        self.apply(reports);
                     }
                 }
             }
             Op::LoginFails(who) if has_auto && !self.logins.repeats(who) => {
                 self.world.server(false, Answer::Later);
-                let told = self.logins.fail(who, Answer::Later);
+                let reports = self.logins.fail(who, Answer::Later);
                 self.world.log_in(who, Some(0));
-                self.hear(told);
+                self.apply(reports);
             }
             Op::LocalOnly(who) if has_auto => {
                 self.world.server(true, Answer::Later);
-                let told = self.logins.open_local_store(who, Answer::Later);
+                let reports = self.logins.open_local_store(who, Answer::Later);
                 self.world.open_local_store(who);
-                self.hear(told);
+                self.apply(reports);
             }
             Op::Logout(via) => match self.via(via) {
                 Via::Auto => self.leave(Answer::Yes),
                 Via::Manual => {
-                    let told = self.logins.unregister(None);
+                    let reports = self.logins.unregister(None);
                     self.world.unregister();
-                    self.hear(told);
+                    self.apply(reports);
                 }
             },
             Op::LogoutFails if has_auto => self.leave(Answer::No),
             Op::LogoutSlow if has_auto => self.leave(Answer::Later),
             Op::SlowLogoutsEnd if has_auto => {
-                let told = self.logins.slow_ones_end();
+                let reports = self.logins.slow_ones_end();
                 self.world.slow_logouts_end();
-                self.hear(told);
+                self.apply(reports);
             }
             Op::LateLogout if self.world.bridges != Bridges::Auto => {
                 if let Some(number) = self.world.unregister_first() {
-                    let told = self.logins.unregister(Some(number));
-                    self.hear(told);
+                    let reports = self.logins.unregister(Some(number));
+                    self.apply(reports);
                 }
             }
             Op::Kick if has_auto => {
-                let told = self.logins.thrown_out();
+                let reports = self.logins.thrown_out();
                 self.world.kick();
-                self.hear(told);
+                self.apply(reports);
             }
             Op::Expire if has_auto => {
-                let told = self.logins.thrown_out();
+                let reports = self.logins.thrown_out();
                 self.world.expire();
-                self.hear(told);
+                self.apply(reports);
             }
 
             Op::Phone(slot, gives) => self.world.phone_gives(slot, gives),
@@ -387,7 +389,7 @@ impl Run {
             Op::Quiet | Op::Restart | Op::Crash | Op::CrashDuring(..) => {
                 unreachable!("it is done elsewhere")
             }
-            // There is no such bridge.
+            // The bridge of the operation is not linked.
             Op::LoginFails(_)
             | Op::LocalOnly(_)
             | Op::LogoutFails
@@ -401,9 +403,9 @@ impl Run {
 
     fn leave(&mut self, answer: Answer) {
         self.world.server(true, answer);
-        let told = self.logins.log_out(answer);
+        let reports = self.logins.log_out(answer);
         self.world.log_out();
-        self.hear(told);
+        self.apply(reports);
     }
 
     fn click(&mut self, click: Click) {
@@ -445,7 +447,7 @@ impl Run {
         });
     }
 
-    /// What the phone was asked, and what it gave.
+    /// Reads the requests to the phone, and the tokens that it returned.
     pub(crate) fn read_phone(&mut self, before: &[Model]) -> Result<(), String> {
         let calls = self.world.phone().calls();
         let fresh = calls[self.calls..].to_vec();
@@ -453,14 +455,14 @@ impl Run {
         let may_ask = before
             .iter()
             .chain(&self.models)
-            .any(|it| it.session.is_some() && it.is_on);
+            .any(|model| model.session.is_some() && model.is_on);
         for call in fresh {
             match call {
                 PhoneCall::Hook | PhoneCall::AskPermission if !may_ask => {
-                    return Err(format!("the phone is asked for nothing: {call:?}"));
+                    return Err(format!("a request to the phone without a login: {call:?}"));
                 }
                 PhoneCall::RequestToken(_) if !may_ask => {
-                    return Err("a token is asked for without a login".to_owned());
+                    return Err("a token is requested without a login".to_owned());
                 }
                 PhoneCall::RequestToken(slot) => {
                     if let Some(number) = self.world.given(slot) {
@@ -479,7 +481,7 @@ impl Run {
         self.ledger.read(&exchanges, before, after, now)
     }
 
-    /// The network works and everything that waits gets its time.
+    /// Restores the network and lets all pauses pass.
     fn calm(&mut self, before: &[Model]) -> Result<(), String> {
         self.act(&Op::Hold(false));
         self.act(&Op::Network(true));
@@ -495,6 +497,6 @@ impl Run {
             self.world.settle();
             self.check(&before)?;
         }
-        Err("it never comes to rest".to_owned())
+        Err("the client does not come to rest".to_owned())
     }
 }

@@ -1,4 +1,4 @@
-//! The client under test, on a phone, in an app and before a gateway that all do what an operation says.
+//! The client under test, with an app, a phone and a gateway that the operations control.
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU32, atomic::Ordering::SeqCst},
@@ -30,7 +30,7 @@ use crate::{
 
 pub(crate) const SLOTS: [Slot; 3] = [Slot::Alert, Slot::Voip, Slot::LiveActivity];
 
-/// Which bridges the app has linked.
+/// The login bridges that the app has linked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bridges {
     Auto,
@@ -38,7 +38,7 @@ pub(crate) enum Bridges {
     Both,
 }
 
-/// The app: its handlers and interceptor, which survive a restart as its code does, and what they saw.
+/// The app's handlers and interceptor, which stay over a restart, and what they recorded.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) handler: Handler,
@@ -46,7 +46,7 @@ pub(crate) struct App {
     pub(crate) opened: Vec<(u32, UserId)>,
 }
 
-/// The IM kit's way to its server.
+/// The IM kit's connection to its server.
 #[derive(Debug)]
 struct System {
     accepts: Mutex<bool>,
@@ -78,13 +78,13 @@ impl LoginSystem for System {
     }
 }
 
-/// How often a callback was called, and whether the app wanted to call it itself.
+/// The number of calls of a callback, and whether the app deferred it.
 struct Callback {
     calls: Arc<AtomicU32>,
     is_deferred: bool,
 }
 
-/// What dies with the process.
+/// The parts that end with the process.
 struct Alive {
     runtime: Runtime,
     client: PushClient,
@@ -121,11 +121,11 @@ pub(crate) fn certificate(slot: Slot) -> i64 {
     }
 }
 
-fn lock<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
-    it.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes chats and groups, or calls, and answers as the app is.
+/// A handler for chats and groups, or for calls, that answers as the app's state requires.
 #[derive(Debug)]
 struct Opens(Arc<Mutex<App>>, bool);
 
@@ -151,7 +151,7 @@ impl RouteHandler for Opens {
     }
 }
 
-/// The push for `what` that is number `click`.
+/// Returns the payload of click `click` on `what`.
 pub(crate) fn payload(click: u32, what: What, has_delivery: bool) -> Payload {
     let entity = match what {
         What::Chat => Some(Entity::for_user_message(format!("c{click}"), "", "", "hi")),
@@ -214,12 +214,12 @@ impl World {
         world
     }
 
-    /// A process begins.
+    /// Starts a process.
     fn start(&mut self) {
         self.start_with(|_| ());
     }
 
-    /// A process begins; `look` sees the world before the client has done anything.
+    /// Starts a process. Calls `look` before the client has sent a request.
     pub(crate) fn start_with(&mut self, look: impl FnOnce(&Self)) {
         let runtime = runtime();
         let phone =
@@ -309,19 +309,19 @@ impl World {
         self.settle();
     }
 
-    /// The process is gone from one moment to the next.
+    /// Ends the process without closing the client.
     pub(crate) fn die(&mut self) {
         let alive = self.alive.take().expect("a process runs");
-        // Tasks end where they wait. What was on its way to the disk arrives.
+        // Tasks end at their next await. A save that has begun is finished.
         drop(alive.runtime);
     }
 
-    /// Lets everything that can go on go on, saving included.
+    /// Runs all tasks until none makes progress, saving included.
     pub(crate) fn settle(&self) {
         self.alive().runtime.block_on(until_idle());
     }
 
-    /// Lets every task run so many times.
+    /// Yields to all tasks `turns` times.
     pub(crate) fn turns(&self, turns: u8) {
         self.alive().runtime.block_on(async {
             for _ in 0..turns {
@@ -341,7 +341,7 @@ impl World {
     pub(crate) fn log_in(&self, who: Who, ticket: Option<u32>) {
         let center = self.alive().center.clone();
         let logging_in = self.alive().runtime.spawn(async move {
-            // A fault is told as an event.
+            // An error is emitted as an event.
             drop(center.login(account(who, ticket)).await);
         });
         drop(logging_in);
@@ -365,7 +365,7 @@ impl World {
     }
 
     pub(crate) fn slow_logouts_end(&self) {
-        self.alive().system.gate.send_modify(|it| *it += 1);
+        self.alive().system.gate.send_modify(|count| *count += 1);
     }
 
     pub(crate) fn kick(&self) {
@@ -386,7 +386,7 @@ impl World {
         self.alive().manual.unregister_service();
     }
 
-    /// Ends the first registration by hand of this process, however late; answers its number.
+    /// Unregisters the first registration by hand of this process. Returns its number.
     pub(crate) fn unregister_first(&self) -> Option<u32> {
         let (number, service) = self.alive().services.first()?;
         service.unregister(push_core::LogoutCause::Logout);
@@ -419,7 +419,7 @@ impl World {
         drop(self.phone().clone().permitting(Permission::Denied));
     }
 
-    /// A callback that is to be called once; with `deferred`, the app promises to call it itself.
+    /// Returns a completion that must be called once; with `deferred`, by the app.
     pub(crate) fn completion(&mut self, deferred: bool) -> Completion {
         let calls = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&calls);
@@ -439,22 +439,25 @@ impl World {
 
     pub(crate) fn complete_deferred(&mut self) {
         let alive = self.alive.as_mut().expect("a process runs");
-        for it in alive.deferred.drain(..) {
-            it.complete(Completed::NewData);
+        for deferral in alive.deferred.drain(..) {
+            deferral.complete(Completed::NewData);
         }
     }
 
-    /// How often each callback of this process was called.
+    /// Returns the number of calls of each callback of this process.
     pub(crate) fn completed(&self) -> Vec<u32> {
-        let completions = &self.alive().completions;
-        completions.iter().map(|it| it.calls.load(SeqCst)).collect()
+        let completions = self.alive().completions.iter();
+        completions
+            .map(|callback| callback.calls.load(SeqCst))
+            .collect()
     }
 
-    /// A callback that was called twice, or that the app left to the client and that is still open.
+    /// Returns a callback that was called twice, or that was not deferred and is still open.
     pub(crate) fn wrongly_completed(&self) -> Option<usize> {
-        self.alive().completions.iter().position(|it| {
-            let calls = it.calls.load(SeqCst);
-            calls > 1 || (calls == 0 && !it.is_deferred)
+        let mut completions = self.alive().completions.iter();
+        completions.position(|callback| {
+            let calls = callback.calls.load(SeqCst);
+            calls > 1 || (calls == 0 && !callback.is_deferred)
         })
     }
 
@@ -481,9 +484,9 @@ impl World {
         }
     }
 
-    // What can be seen.
+    // Observations.
 
-    /// Whose the phone is at the gateway, in each app that has tokens of it.
+    /// Returns the phone's user and tokens at the gateway, for each app that has tokens of it.
     pub(crate) fn bound(&self) -> BTreeMap<AppId, (UserId, BTreeMap<Slot, RegistrationBody>)> {
         let mut bound = self.gateway.devices(&self.client().device());
         bound.retain(|_, (_, tokens)| !tokens.is_empty());

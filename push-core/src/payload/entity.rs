@@ -1,4 +1,4 @@
-//! `entity`: which chat or call a notification stands for.
+//! `entity`: the chat or call of a notification.
 use std::fmt;
 
 use serde_json::Value;
@@ -17,7 +17,7 @@ pub enum ChatType {
 }
 
 impl ChatType {
-    /// The kind that `number` stands for.
+    /// Returns the kind with the code `number`.
     pub const fn from_wire(number: i32) -> Self {
         match number {
             1 => Self::User,
@@ -48,7 +48,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The action that `number` stands for.
+    /// Returns the action with the code `number`.
     pub const fn from_wire(number: i32) -> Self {
         match number {
             1 => Self::Chat,

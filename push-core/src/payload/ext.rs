@@ -67,7 +67,7 @@ impl Ext {
     /// Whether `vendor` will deliver the string `ext`: it must be a JSON object within [`MAX_BYTES`](super::MAX_BYTES).
     ///
     /// OPPO takes its top-level keys apart and delivers nothing else, and the other Android vendors ask for JSON in their
-    /// documents. The empty string stands for "no `ext`" and is fine.
+    /// documents. The empty string means "no `ext`" and is allowed.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`], naming the vendor and saying what to do; it holds nothing of `ext`.

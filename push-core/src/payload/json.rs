@@ -72,7 +72,7 @@ fn leading_integer(text: &str) -> i64 {
 }
 
 /// Text, or an integer as text: some servers write a numeric user id as a number. Anything else is empty; a fraction too,
-/// because a number that lost digits would name somebody else.
+/// because a number that lost digits would name another user.
 pub(super) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

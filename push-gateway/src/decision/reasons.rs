@@ -42,7 +42,7 @@ reasons! {
     DUPLICATE_MESSAGE = "duplicate-message": "a message with this id was submitted for this receiver before",
         "none if it is a retry; otherwise give each message an id of its own";
     /// A token audience with repetitions.
-    LISTED_TWICE = "listed-twice": "the audience lists this token more than once, and the first entry stands for all",
+    LISTED_TWICE = "listed-twice": "the audience lists this token more than once, and only the first entry is used",
         "none; list each token once";
 
     /// S85.

@@ -19,7 +19,7 @@ pub enum Locale {
     Zh,
 }
 
-/// What stands for elements that are not text, in one language.
+/// The texts for elements that are not text, in one language.
 struct Placeholders {
     locale: Locale,
     image: &'static str,

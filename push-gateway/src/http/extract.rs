@@ -57,7 +57,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         } else {
             "this is not JSON"
         };
-        // An error about an object as a whole has no place of its own.
+        // An error about a whole object has no place of its own.
         Problem::invalid(match (error.line(), error.column()) {
             (0, _) => what.to_owned(),
             (line, column) => format!("{what}, at line {line} column {column} of the body"),

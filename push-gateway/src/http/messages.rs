@@ -110,7 +110,7 @@ pub(super) struct PresenceItem {
     because: Option<EndCause>,
 }
 
-/// Tells the presence of users.
+/// Reports the presence of users.
 #[utoipa::path(post, path = "/v1/presence", tag = "server", security(("key" = [])), request_body = PresenceChanges,
     responses((status = 204), (status = 400, body = ProblemDoc), (status = 401, body = ProblemDoc)))]
 pub(super) async fn presence(

@@ -266,13 +266,13 @@ pub(super) struct PresenceDoc {
 pub(super) struct PresenceAnswerDoc {
     /// Slots whose token the gateway has removed: `alert`, `voip` or `live-activity`.
     forgotten: Vec<String>,
-    set_aside: Vec<SetAsideDoc>,
+    quarantined: Vec<QuarantinedTokenDoc>,
 }
 
 /// A token that is kept but not pushed to.
 #[derive(ToSchema)]
-#[schema(as = SetAside)]
-pub(super) struct SetAsideDoc {
+#[schema(as = QuarantinedToken)]
+pub(super) struct QuarantinedTokenDoc {
     slot: String,
     /// The code is one that `GET /v1/reasons` explains.
     why: WarningDoc,

@@ -1,7 +1,7 @@
 //! The standing of the tokens that a phone believes to be registered.
 use push_core::{
     AppId, DeviceId, Reason, Result, Slot, StoredRegistration, UserId,
-    api::{PresenceAnswer, SetAside, Warning},
+    api::{PresenceAnswer, QuarantinedToken, Warning},
 };
 
 use super::is_logged_in;
@@ -41,7 +41,7 @@ impl Gateway {
                     .first()
                     .and_then(|stored| stored.quarantine.as_ref());
                 answer
-                    .set_aside
+                    .quarantined
                     .extend(first.map(|quarantine| quarantined(slot, &quarantine.reason)));
             }
         }
@@ -49,14 +49,14 @@ impl Gateway {
     }
 }
 
-fn quarantined(slot: Slot, code: &str) -> SetAside {
+fn quarantined(slot: Slot, code: &str) -> QuarantinedToken {
     let text = match Reason::find(code) {
         Some(reason) if reason.advice.is_empty() => reason.text.to_owned(),
         Some(reason) => format!("{}; {}", reason.text, reason.advice),
         None => "the token is quarantined".to_owned(),
     };
     let code = code.to_owned();
-    SetAside {
+    QuarantinedToken {
         slot,
         why: Warning { code, text },
     }

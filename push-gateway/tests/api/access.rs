@@ -18,7 +18,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn whoever_may_not_is_refused_with_a_problem_document() {
+async fn an_unauthorized_caller_is_refused_with_a_problem_document() {
     let served = Served::new().await;
     let ticket = served.ticket("alice").await;
     for (method, path, bearer, status, code) in [

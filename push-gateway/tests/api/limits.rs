@@ -66,7 +66,7 @@ async fn what_is_too_much_is_refused() {
 }
 
 #[tokio::test]
-async fn more_requests_than_allowed_are_told_to_come_back() {
+async fn more_requests_than_allowed_are_answered_with_a_time_to_retry() {
     for (requests, of_app, status, code) in
         [(1, 10, 503, "overloaded"), (10, 1, 429, "too-frequent")]
     {

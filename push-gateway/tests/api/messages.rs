@@ -84,7 +84,7 @@ async fn why_a_user_would_not_be_pushed_to_is_answered_with_advice() {
         answer.body["messages"][0]["skipped"][0]["reason"],
         "offline"
     );
-    let stranger = served.get("/v1/users/nobody/devices", SERVER_KEY).await;
+    let stranger = served.get("/v1/users/unknown/devices", SERVER_KEY).await;
     assert_eq!(stranger.body["devices"], json!([]));
     let reasons = served.get("/v1/reasons", SERVER_KEY).await;
     let reasons = reasons.body["reasons"].as_array().unwrap().clone();

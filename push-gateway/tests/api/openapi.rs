@@ -126,9 +126,9 @@ async fn the_openapi_document_names_every_member_of_the_bodies() {
         at: START,
         unread: Some(1),
     };
-    let unwell = push_core::api::PresenceAnswer {
+    let presence_answer = push_core::api::PresenceAnswer {
         forgotten: vec![push_core::Slot::Voip],
-        set_aside: vec![push_core::api::SetAside {
+        quarantined: vec![push_core::api::QuarantinedToken {
             slot: push_core::Slot::Alert,
             why: push_core::api::Warning {
                 code: "c".into(),
@@ -163,10 +163,13 @@ async fn the_openapi_document_names_every_member_of_the_bodies() {
             serde_json::to_value(&submitted.skipped[0]).unwrap(),
         ),
         ("Presence", serde_json::to_value(presence).unwrap()),
-        ("PresenceAnswer", serde_json::to_value(&unwell).unwrap()),
         (
-            "SetAside",
-            serde_json::to_value(&unwell.set_aside[0]).unwrap(),
+            "PresenceAnswer",
+            serde_json::to_value(&presence_answer).unwrap(),
+        ),
+        (
+            "QuarantinedToken",
+            serde_json::to_value(&presence_answer.quarantined[0]).unwrap(),
         ),
         ("RegistrationAnswer", serde_json::to_value(&answer).unwrap()),
         ("Warning", serde_json::to_value(&answer.warning).unwrap()),

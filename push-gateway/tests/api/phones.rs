@@ -138,7 +138,7 @@ async fn a_phone_that_is_not_registered_learns_it_from_its_presence() {
     }
 }
 
-/// A phone whose token died, or stands aside, learns it from its presence, if it asks.
+/// The answer to presence names tokens that are dead or quarantined, if the phone asks.
 #[tokio::test]
 async fn a_phone_learns_from_its_presence_which_of_its_tokens_are_not_well() {
     use push_core::RegistrationStore as _;
@@ -153,7 +153,10 @@ async fn a_phone_learns_from_its_presence_which_of_its_tokens_are_not_well() {
     assert_eq!(ask("?registered=alert").await.status, 204);
     let answer = ask("?registered=alert,voip,newer").await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(answer.body, json!({"forgotten": ["voip"], "set_aside": []}));
+    assert_eq!(
+        answer.body,
+        json!({"forgotten": ["voip"], "quarantined": []})
+    );
 
     let store = &served.world.store;
     let (app, channel, token) = (app(), push_core::Channel::APNS, token(TOKEN));
@@ -164,10 +167,10 @@ async fn a_phone_learns_from_its_presence_which_of_its_tokens_are_not_well() {
     let answer = ask("?registered=alert").await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.body["forgotten"], json!([]));
-    let aside = &answer.body["set_aside"][0];
-    assert_eq!(aside["slot"], "alert");
-    assert_eq!(aside["why"]["code"], "environment-mismatch");
-    let text = aside["why"]["text"].as_str().expect("words");
+    let quarantined = &answer.body["quarantined"][0];
+    assert_eq!(quarantined["slot"], "alert");
+    assert_eq!(quarantined["why"]["code"], "environment-mismatch");
+    let text = quarantined["why"]["text"].as_str().expect("a text");
     assert!(text.contains("environment"), "{text}");
 
     let forgotten = store.forget(&app, &channel, &token, since);

@@ -123,7 +123,7 @@ macro_rules! __provider_cases {
             the_click_data_reaches_the_app_unchanged
             the_badge_is_sent_as_the_capabilities_say
             a_notification_lives_until_it_expires
-            a_collapse_key_tells_conversations_apart
+            a_collapse_key_distinguishes_conversations
             each_kind_of_push_is_sent_as_such_or_refused
             what_people_write_cannot_break_out_of_its_field
             a_vendor_field_never_changes_receiver_credential_or_click_data
@@ -139,7 +139,7 @@ macro_rules! __provider_cases {
             an_answer_of_another_server_is_an_outage
             an_answer_of_any_bytes_gives_one_verdict_for_each_target
             no_token_text_or_secret_shows
-            verify_tells_a_good_credential_from_an_outage
+            verify_distinguishes_a_good_credential_from_an_outage
         }
     };
     (overlay, $then:ident) => {

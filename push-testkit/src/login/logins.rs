@@ -81,7 +81,7 @@ pub async fn a_login_that_the_session_refuses_does_not_end_the_bridge(mut kit: L
 }
 
 /// A process may have more than one push client.
-pub async fn two_sessions_are_both_told(mut kit: LoginKit) {
+pub async fn both_of_two_sessions_get_the_report(mut kit: LoginKit) {
     kit.run().await;
     let second = SessionRecorder::new();
     let bridge = kit.driver.bridge();
@@ -94,7 +94,7 @@ pub async fn two_sessions_are_both_told(mut kit: LoginKit) {
     second.close();
     run.await
         .expect("the bridge does not panic")
-        .expect("the bridge ends in peace");
+        .expect("the bridge returns no error");
     kit.driver.login(account("bob")).await;
     kit.reports(2).await;
     assert_eq!(kit.session.current(), Some(account("bob")));

@@ -93,7 +93,7 @@ pub async fn an_expired_login_ends_with_that_cause(mut kit: LoginKit) {
 }
 
 /// Before any login, and a second time after one.
-pub async fn a_logout_of_nobody_is_no_harm(mut kit: LoginKit) {
+pub async fn a_logout_without_a_login_is_ignored(mut kit: LoginKit) {
     kit.run().await;
     kit.driver.logout().await;
     kit.driver.kick().await;
@@ -138,7 +138,7 @@ pub async fn a_closed_session_ends_the_bridge(mut kit: LoginKit) {
     let run = kit.run.take().expect("the bridge runs");
     run.await
         .expect("the bridge does not panic")
-        .expect("the bridge ends in peace");
+        .expect("the bridge returns no error");
 }
 
 /// Later events are not part of the statement.
@@ -148,7 +148,7 @@ pub async fn nothing_is_reported_after_the_session_has_closed(mut kit: LoginKit)
     let run = kit.run.take().expect("the bridge runs");
     run.await
         .expect("the bridge does not panic")
-        .expect("the bridge ends in peace");
+        .expect("the bridge returns no error");
     kit.driver.login(account("alice")).await;
     kit.driver.logout().await;
     until_idle().await;

@@ -79,7 +79,7 @@ pub async fn unregistering_removes_all_tokens_and_can_be_repeated(kit: StoreKit)
         assert_eq!(found[1], before[1], "the tablet is left alone");
     }
     assert_eq!(
-        unregister(&kit.store, "nobody", "nothing", None).await,
+        unregister(&kit.store, "unknown", "nothing", None).await,
         None
     );
 }

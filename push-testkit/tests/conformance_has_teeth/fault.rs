@@ -46,7 +46,7 @@ faults! {
     OverlayShallow "objects are replaced instead of merged" => vendor_fields_are_merged_into_the_payload;
     NewIdOnRepeat "another request id on a repetition" => a_repeated_batch_is_the_same_request;
     NewTagOnRepeat "another receipt tag on a repetition" => a_repeated_batch_is_the_same_request;
-    CollapseCut "the collapse key is cut to 32 bytes" => a_collapse_key_tells_conversations_apart;
+    CollapseCut "the collapse key is cut to 32 bytes" => a_collapse_key_distinguishes_conversations;
     BackgroundShown "a background push shows its text" => each_kind_of_push_is_sent_as_such_or_refused;
     FirstStepUnknown "a lost first step counts as unknown" => a_first_step_that_fails_sends_nothing;
     LastStepUnavailable "a lost last step counts as not sent" => an_answer_that_is_lost_leaves_the_verdict_unknown;
@@ -81,6 +81,6 @@ faults! {
     ClearText "a clear-text endpoint is accepted" => an_endpoint_elsewhere_must_be_https;
     PolicyIgnored "the gateway's address policy is not handed to the client" => the_address_policy_of_the_gateway_is_obeyed;
     PanicsOnAnswer "an answer of another form panics" => an_answer_of_any_bytes_gives_one_verdict_for_each_target;
-    PortalVouches "`verify` takes a captive portal's page for a good credential" => verify_tells_a_good_credential_from_an_outage;
-    OutageIsRefusal "`verify` takes an outage for a refusal" => verify_tells_a_good_credential_from_an_outage;
+    PortalVouches "`verify` takes a captive portal's page for a good credential" => verify_distinguishes_a_good_credential_from_an_outage;
+    OutageIsRefusal "`verify` takes an outage for a refusal" => verify_distinguishes_a_good_credential_from_an_outage;
 }

@@ -310,7 +310,7 @@ impl Provider for Acme {
     }
 }
 
-/// The bytes that hexadecimal digits stand for.
+/// Decodes hexadecimal digits.
 fn hex(text: &str) -> Option<Vec<u8>> {
     (0..text.len())
         .step_by(2)

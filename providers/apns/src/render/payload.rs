@@ -287,7 +287,7 @@ fn overlaid(aps: Aps, over: &Map<String, Value>) -> Result<Aps, Refusal> {
         if alert.is_string() {
             *alert = json!({ "body": alert.take() });
         }
-        // A key for localised text stands for the plain text and replaces it.
+        // A key for localised text replaces the plain text.
         for (key, plain) in [
             ("loc-key", "body"),
             ("title-loc-key", "title"),

@@ -275,7 +275,7 @@ fn suits(payload: &Value, push_type: PushType) -> bool {
     }
 }
 
-/// Checks a push to a channel and hands it to whoever listens.
+/// Checks a push to a channel and delivers it to the phones that are subscribed.
 fn broadcast(
     world: &World,
     environment: Environment,

@@ -56,7 +56,7 @@ impl Outcome {
         Self::answer(410, "Unregistered").with_timestamp(since)
     }
 
-    /// Resets the stream after the request was read: nobody knows what became of it.
+    /// Resets the stream after the request was read, so that the outcome is unknown.
     pub const fn reset() -> Self {
         Self::new(Act::Reset)
     }

@@ -102,9 +102,9 @@ fn channels_are_created_read_listed_and_deleted() {
             let response = client.send(request).await.unwrap();
             assert_eq!(reason(&response), (status, word.to_owned()));
         }
-        let mut nobody = manage(&apple, "GET", "all-channels", None);
-        nobody.headers_mut().remove("authorization");
-        let response = client.send(nobody).await.unwrap();
+        let mut unauthenticated = manage(&apple, "GET", "all-channels", None);
+        unauthenticated.headers_mut().remove("authorization");
+        let response = client.send(unauthenticated).await.unwrap();
         assert_eq!(reason(&response), (403, "MissingProviderToken".to_owned()));
     });
 }

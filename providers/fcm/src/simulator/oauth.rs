@@ -19,7 +19,7 @@ pub(super) const EMAIL: &str = "push@demo-project.iam.gserviceaccount.com";
 /// The only key of the account.
 pub(super) const KEY_ID: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// The scopes that let somebody send.
+/// The scopes that allow sending.
 const SCOPES: [&str; 2] = [
     "https://www.googleapis.com/auth/firebase.messaging",
     "https://www.googleapis.com/auth/cloud-platform",

@@ -49,7 +49,7 @@ pub struct Arrival {
 impl Arrival {
     fn read(message: &Value, id: &str) -> Self {
         let android = &message["android"];
-        // What is said for Android replaces what is said for all, as a whole.
+        // The settings for Android replace the general ones completely.
         let data = match &android["data"] {
             Value::Null => text_map(&message["data"]),
             own => text_map(own),

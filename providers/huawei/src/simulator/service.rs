@@ -39,7 +39,7 @@ pub struct Counters {
     pub tokens_issued: u64,
     /// Requests to the push service.
     pub send_requests: u64,
-    /// Tokens that were sent to, over all requests that were not refused as a whole.
+    /// Tokens that were accepted, over all requests.
     pub accepted: u64,
     /// Tokens that were illegal.
     pub illegal: u64,

@@ -60,7 +60,7 @@ fn when_every_token_is_dead_each_is_and_since_when_is_not_known() {
     block_on(async {
         let stage = Stage::new().await;
         let kinds = stage
-            .send_to(sample::notification(), &["nobody-1", "nobody-2"])
+            .send_to(sample::notification(), &["unknown-1", "unknown-2"])
             .await;
         assert_eq!(kinds, [DEAD, DEAD]);
         assert_eq!(stage.huawei.counters().answers["80300007"], 1);

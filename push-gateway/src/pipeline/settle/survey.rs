@@ -1,4 +1,4 @@
-//! What a batch of verdicts says of the credential and the class as a whole.
+//! The conclusions about credential and class from a batch of verdicts.
 use std::{collections::HashSet, time::Duration};
 
 use push_core::{DeliveryId, Scope, Timestamp, Verdict, VerdictKind};

@@ -12,7 +12,7 @@ use crate::conformance::{
 use crate::{Reply, block_on, sample, until};
 
 /// [`push_core::Provider::verify`] reports what the vendor says, and an error when there is no answer about the credential.
-pub fn verify_tells_a_good_credential_from_an_outage(vendor: &Vendor) {
+pub fn verify_distinguishes_a_good_credential_from_an_outage(vendor: &Vendor) {
     block_on(async {
         if vendor.cannot_verify {
             let stage = Stage::new(vendor).await;

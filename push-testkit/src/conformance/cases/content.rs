@@ -281,7 +281,7 @@ pub fn a_notification_lives_until_it_expires(vendor: &Vendor) {
 }
 
 /// A later notification with the same key replaces an earlier one; one with another key does not.
-pub fn a_collapse_key_tells_conversations_apart(vendor: &Vendor) {
+pub fn a_collapse_key_distinguishes_conversations(vendor: &Vendor) {
     block_on(async {
         let stage = Stage::new(vendor).await;
         if !stage.provider.capabilities().collapse {

@@ -16,7 +16,7 @@ use crate::conformance::{
 };
 use crate::{Authority, block_on, sample};
 
-/// The example builds. A key that ends in `_file` stands for its content, which comes from the suite's configuration.
+/// The example builds. A key that ends in `_file` is replaced by its content, which comes from the suite's configuration.
 pub fn the_example_configuration_is_complete(vendor: &Vendor) {
     let example = vendor.descriptor.example;
     let mut json: Value = config::Config::builder()

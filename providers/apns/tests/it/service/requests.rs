@@ -206,7 +206,7 @@ fn a_push_without_a_type_is_of_the_kind_that_its_topic_names() {
 }
 
 #[test]
-fn widgets_and_controls_are_told_that_their_content_changed() {
+fn widgets_and_controls_are_notified_that_their_content_changed() {
     block_on(async {
         let apple = Apple::start().await;
         for push_type in [PushType::Widgets, PushType::Controls] {

@@ -1,26 +1,24 @@
 /*
- * The app half of offline push, for C and for whatever can call C. docs/c.md tells how to build and link it.
+ * The app half of offline push, for C and for languages that can call C. docs/c.md explains how to build and link it.
  *
- * Objects. What is declared as an incomplete type is a name of something inside the library, not an address: it cannot be
- * looked into, and one that is no longer there (closed, freed, answered) or never was is refused and does no harm. NULL is such
- * a one.
+ * Objects. A pointer to an incomplete type is a name of an object inside the library, not an address. It must not be
+ * dereferenced. A name that is no longer valid (closed, freed, answered), was never valid, or is NULL is refused without harm.
  *
- * Text is UTF-8 and ends with a zero. What the app hands over is copied before the function returns. What a callback gets is
- * valid until it returns. A `char *` that a function answers belongs to the app, which frees it with
- * offline_push_string_free().
+ * Text is UTF-8 and ends with a zero. Arguments are copied before the function returns. The arguments of a callback are valid
+ * until it returns. A `char *` that a function returns belongs to the app, which frees it with offline_push_string_free().
  *
- * Errors. A function that can fail answers false or NULL and, if `error` is not NULL, sets `*error` to what the app frees with
- * offline_push_error_free(); on success it sets `*error` to NULL. A function without `error` answers false if the client is not
- * one that is open, or a number not one of those declared here.
+ * Errors. A function that can fail returns false or NULL and, if `error` is not NULL, sets `*error` to an error that the app
+ * frees with offline_push_error_free(); on success it sets `*error` to NULL. A function without `error` returns false if the
+ * client is not open, or a number is not declared here.
  *
  * Threads. Every function may be called from any thread and at any time, also from inside a callback, and returns at once. Only
- * offline_push_extension_delivered() and offline_push_close() wait; a client is neither started nor closed inside a callback.
- * Callbacks come from a thread of the library, or from inside a function that the app calls; route and call handlers come where
- * `on_main` runs their job. A callback must return at once, and nothing may be thrown through it. After offline_push_close() has
- * succeeded, no callback is called any more.
+ * offline_push_extension_delivered() and offline_push_close() wait. A client must not be started or closed inside a callback.
+ * Callbacks are called on a thread of the library, or inside a function that the app calls; route and call handlers are called
+ * where `on_main` runs their job. A callback must return at once, and must not throw. After offline_push_close() has succeeded,
+ * no callback is called any more.
  *
- * Growth. The structs with a first field `size` may get more fields at their end: make those that the app fills with their
- * `…_new()`, which sets it, so that a program that was compiled with an older header goes on working.
+ * Compatibility. Structs with a first field `size` may get more fields at their end. Create those that the app fills with their
+ * `…_new()`, which sets `size`, so that a program that was compiled with an older header still works.
  */
 #ifndef OFFLINE_PUSH_H
 #define OFFLINE_PUSH_H
@@ -36,25 +34,24 @@ extern "C" {
 
 /* A client; from offline_push_start() to offline_push_close(). */
 typedef struct offline_push_client offline_push_client;
-/* Why something failed; until offline_push_error_free(). */
+/* An error; valid until offline_push_error_free(). */
 typedef struct offline_push_error offline_push_error;
-/* Take exactly one answer each, at any time, from any thread; they are gone with it, and with the client. */
+/* Receivers of one answer each, at any time, from any thread. Valid until answered, and at most until the client is closed. */
 typedef struct offline_push_permission_answer offline_push_permission_answer;
 typedef struct offline_push_token_answer offline_push_token_answer;
-/* Is run exactly once, and gone with it. */
+/* A job; valid until it is run. */
 typedef struct offline_push_job offline_push_job;
 
 /* The version of the library, as "0.1.0". Never NULL, and not to be freed. */
 const char *offline_push_version(void);
 
 /*
- * How many plugins, handlers, interceptors and certificate ids have registered themselves when this program was linked. It is
- * for whoever wonders: the linker decides it, and nothing here depends on it, because everything is handed over by
- * offline_push_start().
+ * Returns the number of plugins, handlers, interceptors and certificate ids that the linker has registered in this program.
+ * For diagnosis only: nothing here depends on it, because all parts are passed to offline_push_start().
  */
 size_t offline_push_linked_count(void);
 
-/* Frees what a function answered as `char *`. NULL is fine. */
+/* Frees a `char *` that a function returned. NULL is allowed. */
 void offline_push_string_free(char *text);
 
 
@@ -64,33 +61,33 @@ typedef int32_t offline_push_error_kind;
 enum {
     OFFLINE_PUSH_ERROR_CONFIG = 1,      /* the configuration is unusable: change the code or the settings */
     OFFLINE_PUSH_ERROR_INVALID = 2,     /* an argument is not acceptable */
-    OFFLINE_PUSH_ERROR_CONFLICT = 3,    /* it contradicts what is there, as a state file of a newer version */
-    OFFLINE_PUSH_ERROR_UNAVAILABLE = 4, /* something needed is not there now; the same call may succeed later */
+    OFFLINE_PUSH_ERROR_CONFLICT = 3,    /* it contradicts existing data, such as a state file of a newer version */
+    OFFLINE_PUSH_ERROR_UNAVAILABLE = 4, /* a required resource is not available now; the same call may succeed later */
     OFFLINE_PUSH_ERROR_CORRUPT = 5,     /* stored data cannot be read */
-    OFFLINE_PUSH_ERROR_INTERNAL = 6     /* a fault of the library's own */
+    OFFLINE_PUSH_ERROR_INTERNAL = 6     /* an internal error of the library */
 };
 
-/* What the app can do about it. 0 if `error` is not one. */
+/* Returns the kind of error; 0 if `error` is not valid. */
 offline_push_error_kind offline_push_error_get_kind(const offline_push_error *error);
-/* The IM SDK's number for it, as 22003 for an empty token; 0 if it has none. */
+/* Returns the IM SDK's number, such as 22003 for an empty token; 0 if it has none. */
 uint32_t offline_push_error_get_code(const offline_push_error *error);
-/* What happened, where, and what to do next. Never NULL; valid until the error is freed. Holds no token and no ticket. */
+/* Returns what failed, on what, and the next step. Never NULL; valid until the error is freed. Holds no token and no ticket. */
 const char *offline_push_error_get_message(const offline_push_error *error);
-/* NULL is fine. */
+/* Frees an error. NULL is allowed. */
 void offline_push_error_free(offline_push_error *error);
 
 
-/* ---- What the app knows when it starts ---- */
+/* ---- Configuration ---- */
 
-/* What a device's token is for. */
+/* The purpose of a device's token. */
 typedef int32_t offline_push_slot;
 enum {
-    OFFLINE_PUSH_SLOT_ALERT = 0,        /* notifications that a person sees */
+    OFFLINE_PUSH_SLOT_ALERT = 0,        /* visible notifications */
     OFFLINE_PUSH_SLOT_VOIP = 1,         /* incoming calls (PushKit) */
     OFFLINE_PUSH_SLOT_LIVE_ACTIVITY = 2 /* Live Activities */
 };
 
-/* What kind of client this is; the gateway's presence rules differ by it. */
+/* The kind of client, on which the gateway's presence rules depend. */
 typedef int32_t offline_push_device_kind;
 enum {
     OFFLINE_PUSH_DEVICE_UNKNOWN = 0,
@@ -102,10 +99,10 @@ enum {
     OFFLINE_PUSH_DEVICE_DESKTOP = 6
 };
 
-/* How the vendor hands a push to the app, and so what the text of a payload is. */
+/* The form in which the vendor delivers a push to the app, and so the form of a payload's text. */
 typedef int32_t offline_push_payload_shape;
 enum {
-    OFFLINE_PUSH_PAYLOAD_OF_CHANNEL = 0,    /* what the channel's is */
+    OFFLINE_PUSH_PAYLOAD_OF_CHANNEL = 0,    /* that of the channel */
     OFFLINE_PUSH_PAYLOAD_APNS = 1,          /* the notification's userInfo as JSON, with the string `ext` beside `aps` */
     OFFLINE_PUSH_PAYLOAD_INTENT = 2,        /* the intent extra `ext` itself: Huawei, Honor, vivo, Meizu */
     OFFLINE_PUSH_PAYLOAD_XIAOMI = 3,        /* MiPushMessage.getExtra() as JSON */
@@ -118,29 +115,29 @@ enum {
 typedef struct offline_push_certificate {
     const char *channel;    /* "apns", "fcm", … */
     offline_push_slot slot;
-    int64_t debug_id;       /* for debug builds, whose tokens are of the sandbox */
-    int64_t release_id;     /* for released builds, whose tokens are of production */
+    int64_t debug_id;       /* for debug builds, whose tokens belong to the sandbox */
+    int64_t release_id;     /* for release builds, whose tokens belong to production */
 } offline_push_certificate;
 
 typedef struct offline_push_config {
     size_t size;             /* set by offline_push_config_new() */
-    const char *gateway_url; /* as "https://push.example.com"; only a gateway on the same machine may be http */
+    const char *gateway_url; /* such as "https://push.example.com"; only a gateway on the same machine may be http */
     const char *app_id;      /* the app's id at the gateway */
     const char *state_path;  /* a file in the app's private folder, which must exist; holds tokens and a ticket */
-    const char *channel;     /* the vendor's way to this phone: "apns", "fcm", … */
+    const char *channel;     /* the channel of this phone: "apns", "fcm", … */
     const offline_push_certificate *certificates; /* every slot of `slots` needs one */
     size_t certificate_count;
-    bool is_debug_build;     /* whether `debug_id` or `release_id` counts */
-    const offline_push_slot *slots; /* the tokens to ask for at login; alert alone if there is none */
+    bool is_debug_build;     /* true to use `debug_id`, false to use `release_id` */
+    const offline_push_slot *slots; /* the slots whose tokens are requested at login; alert if there is none */
     size_t slot_count;
     offline_push_device_kind device_kind;
     offline_push_payload_shape payload_shape;
-    const char *device_id;    /* for an app that has one already; NULL: one is made at the first start and kept */
+    const char *device_id;    /* for an app that has one already; NULL: the first start generates one and stores it */
     const char *extra_ca_pem; /* authorities to trust besides the well-known ones; NULL for none */
     const char *extension_folder; /* shared with the notification service extension, on iOS that of an app group; NULL for none */
 } offline_push_config;
 
-/* A configuration in which nothing is said yet. */
+/* Returns an empty configuration. */
 static inline offline_push_config offline_push_config_new(void) {
     offline_push_config it;
     memset(&it, 0, sizeof it);
@@ -149,33 +146,33 @@ static inline offline_push_config offline_push_config_new(void) {
 }
 
 
-/* ---- What the library calls ---- */
+/* ---- Callbacks ---- */
 
-/* What the person said about notifications. */
+/* The user's answer to the request for permission to show notifications. */
 typedef int32_t offline_push_permission;
 enum {
-    OFFLINE_PUSH_PERMISSION_GRANTED = 0, /* yes, or quietly yes */
-    OFFLINE_PUSH_PERMISSION_DENIED = 1,  /* no */
-    OFFLINE_PUSH_PERMISSION_FAILED = 2   /* the question could not be asked */
+    OFFLINE_PUSH_PERMISSION_GRANTED = 0, /* granted, possibly provisionally */
+    OFFLINE_PUSH_PERMISSION_DENIED = 1,  /* denied */
+    OFFLINE_PUSH_PERMISSION_FAILED = 2   /* the request failed */
 };
 
-/* What became of a click that was given to a handler. */
+/* A handler's result for a click. */
 typedef int32_t offline_push_opened;
 enum {
-    OFFLINE_PUSH_OPENED_DONE = 0,      /* it is open */
-    OFFLINE_PUSH_OPENED_NOT_READY = 1, /* nothing can be opened yet: the click is kept until offline_push_ready() */
-    OFFLINE_PUSH_OPENED_FAILED = 2     /* it cannot be opened; so does any other number */
+    OFFLINE_PUSH_OPENED_DONE = 0,      /* the target is open */
+    OFFLINE_PUSH_OPENED_NOT_READY = 1, /* nothing can be opened yet: the click waits until offline_push_ready() */
+    OFFLINE_PUSH_OPENED_FAILED = 2     /* the target cannot be opened; any other number means the same */
 };
 
-/* What a platform is told when a callback is done with. */
+/* The result that a platform receives when a callback is completed. */
 typedef int32_t offline_push_completed;
 enum {
     OFFLINE_PUSH_COMPLETED_NEW_DATA = 0,
     OFFLINE_PUSH_COMPLETED_NO_DATA = 1,
-    OFFLINE_PUSH_COMPLETED_FAILED = 2 /* it went wrong, or the client was closed before */
+    OFFLINE_PUSH_COMPLETED_FAILED = 2 /* the work failed, or the client was closed before */
 };
 
-/* The object `entity` of a push: which chat a click opens, and what the app may show of it. */
+/* The object `entity` of a push: the chat that a click opens, and the texts that the app may show. */
 typedef struct offline_push_entity {
     size_t size;
     int32_t version;         /* 1 today */
@@ -190,16 +187,16 @@ typedef struct offline_push_entity {
     size_t custom_data_length;
 } offline_push_entity;
 
-/* Something that happened: for the app's own reports. Holds no token, no ticket and no message text, but ids. */
+/* An event, for the app's reports. Holds ids, but no token, ticket or message text. */
 typedef struct offline_push_event {
     size_t size;
-    const char *name;         /* a stable word, as "uploaded" */
-    const char *words;        /* what happened, for people */
-    bool is_trouble;          /* whether somebody should look at it */
-    offline_push_slot slot;   /* the kind of token that it is about, or -1 */
-    uint32_t code;            /* the IM SDK's number for what is wrong, or 0 */
-    const char *user;         /* who logged in, or whom the device was taken from, or NULL */
-    const char *by;           /* the bridge, handler or interceptor that did it, or NULL */
+    const char *name;         /* a stable name, such as "uploaded" */
+    const char *text;         /* a description for people */
+    bool is_trouble;          /* whether the event needs attention */
+    offline_push_slot slot;   /* the slot of the token that it is about, or -1 */
+    uint32_t code;            /* the IM SDK's number of the error, or 0 */
+    const char *user;         /* the user who logged in, or from whom the device was unbound, or NULL */
+    const char *by;           /* the bridge, handler or interceptor that caused it, or NULL */
     const char *delivery;     /* the delivery, as the gateway's trace names it, or NULL */
     const char *target_user;  /* the user whose chat or call a click is about, or NULL */
     const char *target_group; /* the group whose chat or call a click is about, or NULL */
@@ -207,37 +204,37 @@ typedef struct offline_push_event {
 
 typedef struct offline_push_callbacks {
     size_t size;     /* set by offline_push_callbacks_new() */
-    void *user_data; /* handed to every callback as it is; must stay usable until offline_push_close() has returned */
+    void *user_data; /* passed to every callback unchanged; must stay valid until offline_push_close() has returned */
 
-    /* Asks the person whether notifications may be shown. The token is asked for in any case. Required. */
+    /* Asks the user for permission to show notifications. The token is requested in any case. Required. */
     void (*ask_permission)(offline_push_permission_answer *answer, void *user_data);
-    /* Asks the vendor for the token of `slot`. Required. */
+    /* Requests the token of `slot` from the vendor. Required. */
     void (*request_token)(offline_push_slot slot, offline_push_token_answer *answer, void *user_data);
     /*
-     * Goes to the chat with the user `user_id`, or of the group `group_id`: exactly one of the two is not "". Never for a call,
-     * and never before the account is logged in. Required.
+     * Opens the chat with the user `user_id`, or of the group `group_id`: exactly one of the two is not "". Not called for a
+     * call, and not before the account is logged in. Required.
      */
     offline_push_opened (*navigate_to_chat)(const char *user_id, const char *group_id, void *user_data);
 
-    /* Takes over the operating system's callbacks; called at every login, before anything is asked. */
+    /* Installs the app's observers of the operating system's callbacks; called at every login, before any request. */
     void (*hook)(void *user_data);
     /* Sets the number on the app's icon; 0 removes it. */
     void (*set_badge)(uint32_t badge, void *user_data);
-    /* Has `job` run where the app's user interface may be touched. NULL: at once, wherever the library is. */
+    /* Runs `job` on the thread of the app's user interface. NULL: the library runs it at once, on its own thread. */
     void (*on_main)(offline_push_job *job, void *user_data);
-    /* Goes to an incoming call of a user or in a group; the one that the push does not name is NULL. */
+    /* Opens an incoming call of a user or in a group; the one that the push does not name is NULL. */
     offline_push_opened (*answer_call)(const char *user_id, const char *group_id, const offline_push_entity *call,
                                        void *user_data);
     /*
-     * Sees every clicked push before it is parsed: all of it as JSON, and what names the chat, or NULL if nothing does. True
-     * takes it over: nothing is parsed or opened.
+     * Gets every clicked push before it is routed: the whole payload as JSON, and its entity, or NULL without one. Returns true
+     * if the app handles the click itself, so that nothing is opened.
      */
     bool (*process_notification)(const char *payload, const offline_push_entity *entity, void *user_data);
-    /* Hears everything that happens, in its order. */
+    /* Gets every event, in order. */
     void (*event)(const offline_push_event *event, void *user_data);
 } offline_push_callbacks;
 
-/* No callback at all: those that are required are still to be set. */
+/* Returns a struct without callbacks. The app must set the required ones. */
 static inline offline_push_callbacks offline_push_callbacks_new(void) {
     offline_push_callbacks it;
     memset(&it, 0, sizeof it);
@@ -245,132 +242,133 @@ static inline offline_push_callbacks offline_push_callbacks_new(void) {
     return it;
 }
 
-/* Answers what the person said. False if the answer was given before, or the client is closed; then nothing happens. */
+/* Answers a request for permission. Returns false, without effect, if it was answered before or the client is closed. */
 bool offline_push_permission_answer_give(offline_push_permission_answer *answer, offline_push_permission permission);
 /*
- * Answer with the token, as bytes (APNs) or as text (the others), or that there is none, and why. False if the answer was
- * given before, the client is closed, or the text is not one; a text that is not one counts as no token.
+ * Answer a request for a token with the token, as bytes (APNs) or as text (other vendors), or with the reason why there is
+ * none. Return false if it was answered before, the client is closed, or the text is invalid. An invalid text counts as no token.
  */
 bool offline_push_token_answer_give_bytes(offline_push_token_answer *answer, const uint8_t *bytes, size_t length);
 bool offline_push_token_answer_give_text(offline_push_token_answer *answer, const char *text);
 bool offline_push_token_answer_fail(offline_push_token_answer *answer, const char *why);
-/* Runs a job, on the thread that calls this. False if it has run before, or the client is closed. */
+/* Runs a job on the calling thread. Returns false if it has run before, or the client is closed. */
 bool offline_push_job_run(offline_push_job *job);
 
 
 /* ---- The client ---- */
 
 /*
- * Checks everything and starts; NULL if something is wrong. `config` and `callbacks` are copied. Nothing is asked of the phone
- * or the person before the first login.
+ * Checks the configuration and starts a client; returns NULL on an error. `config` and `callbacks` are copied. The client
+ * requests nothing from the phone or the user before the first login.
  */
 offline_push_client *offline_push_start(const offline_push_config *config, const offline_push_callbacks *callbacks,
                                         offline_push_error **error);
 /*
- * Ends everything, waits until the state is saved (some seconds at most) and frees the client. What is not told to the gateway
- * yet is told after the next start. NULL is fine. Fails inside a callback.
+ * Stops the client, waits until the state is saved (some seconds at most) and frees the client. Pending reports are sent after
+ * the next start. NULL is allowed. Fails inside a callback.
  */
 bool offline_push_close(offline_push_client *client, offline_push_error **error);
 
 /*
- * The manual login bridge: `user` has logged in, with the ticket that the IM server got for this user from the gateway; whoever
- * registered has logged out. Again for the same user it renews the ticket; for another it takes the device over.
+ * The manual login bridge. register_service reports that `user` has logged in, with the ticket that the IM server got for this
+ * user from the gateway. For the user who is logged in already it replaces the ticket; another user replaces the current one.
+ * unregister_service reports that the user has logged out.
  */
 bool offline_push_register_service(offline_push_client *client, const char *user, const char *ticket,
                                    offline_push_error **error);
 bool offline_push_unregister_service(offline_push_client *client);
 
 /*
- * The automatic login bridge, the login center: where the app logs in and out, push follows. To be told after the IM library
- * has succeeded. local_only opens the user's local store alone, without push.
+ * The automatic login bridge, the login center: push follows the app's logins and logouts. Call these after the IM library
+ * has succeeded. login_local_only reports that only the user's local store was opened, without push.
  */
 bool offline_push_login(offline_push_client *client, const char *user, const char *ticket, offline_push_error **error);
 bool offline_push_login_local_only(offline_push_client *client, const char *user, const char *ticket,
                                    offline_push_error **error);
 bool offline_push_logout(offline_push_client *client, offline_push_error **error);
-/* The IM library says that another device took over, or that the userSig has expired. */
+/* Report that another device has logged in, or that the userSig has expired; both end the login. */
 bool offline_push_kicked_offline(offline_push_client *client);
 bool offline_push_user_sig_expired(offline_push_client *client);
 
-/* A token came from the phone without being asked for, or anew. An unusable one is refused; the one before stays good. */
+/* Report a token that the phone returned without a request, or a changed one. An invalid token is refused; the earlier one stays. */
 bool offline_push_token_received_bytes(offline_push_client *client, offline_push_slot slot, const uint8_t *bytes,
                                        size_t length, offline_push_error **error);
 bool offline_push_token_received_text(offline_push_client *client, offline_push_slot slot, const char *text,
                                       offline_push_error **error);
-/* The phone has no token, and why. */
+/* Reports that the phone has no token, and why. */
 bool offline_push_token_failed(offline_push_client *client, offline_push_slot slot, const char *why,
                                offline_push_error **error);
-/* A token is no longer valid, as when a Live Activity ended: the gateway forgets it. */
+/* Reports that a token is no longer valid, for example because a Live Activity has ended. The client unregisters it. */
 bool offline_push_token_removed(offline_push_client *client, offline_push_slot slot);
 
-/* The door through which a click came. */
+/* The way in which the operating system reported a click. */
 typedef int32_t offline_push_door;
 enum {
-    OFFLINE_PUSH_DOOR_LAUNCH = 0,   /* the app was started by it: launch options, the first intent */
-    OFFLINE_PUSH_DOOR_RESPONSE = 1, /* the operating system called back: a notification-center response */
-    OFFLINE_PUSH_DOOR_WARM = 2      /* the running app was brought forward by it: a new intent */
+    OFFLINE_PUSH_DOOR_LAUNCH = 0,   /* the click started the app: launch options, the first intent */
+    OFFLINE_PUSH_DOOR_RESPONSE = 1, /* the operating system called a delegate: a notification-center response */
+    OFFLINE_PUSH_DOOR_WARM = 2      /* the click brought the running app to the foreground: a new intent */
 };
 
 /*
- * Called exactly once if the function that got it succeeded, from any thread, at the latest by offline_push_close(). NULL where
- * the platform wants no answer.
+ * Called exactly once if the function that got it succeeded, from any thread, at the latest by offline_push_close(). NULL if
+ * the platform needs no answer.
  */
 typedef void (*offline_push_completion)(offline_push_completed how, void *user_data);
 
-/* The app was started by a click. `payload` is what `payload_shape` says. */
+/* Reports that the app was started by a click. `payload` has the form of the configured `payload_shape`. */
 bool offline_push_launched(offline_push_client *client, const char *payload, offline_push_error **error);
-/* A person clicked on a notification. `user_data` goes to `completion`. */
+/* Reports a click on a notification. `user_data` is passed to `completion`. */
 bool offline_push_clicked(offline_push_client *client, offline_push_door door, const char *payload,
                           offline_push_completion completion, void *user_data, offline_push_error **error);
-/* A push arrived without anybody clicking: it is counted and opens nothing. */
+/* Reports that a push arrived and was not clicked. It is counted and opens nothing. */
 bool offline_push_arrived(offline_push_client *client, const char *payload, offline_push_completion completion,
                           void *user_data, offline_push_error **error);
-/* The app can open things now: a click that a handler was not ready for is tried again. */
+/* Reports that the app can open targets now. A click for which a handler was not ready is routed again. */
 bool offline_push_ready(offline_push_client *client);
 
-/* The app is in foreground: messages are not pushed. */
+/* Reports that the app is in foreground, where messages are not pushed. */
 bool offline_push_foreground(offline_push_client *client);
-/* The app is in background, with so many unread messages; less than 0 for the number that set_unread told. */
+/* Reports that the app is in background, with this number of unread messages; less than 0 for the number of set_unread. */
 bool offline_push_background(offline_push_client *client, int64_t unread);
-/* An Android activity started or stopped: the first means foreground, the last background. */
+/* Report that an Android activity started or stopped: the first means foreground, the last background. */
 bool offline_push_activity_started(offline_push_client *client);
 bool offline_push_activity_stopped(offline_push_client *client, bool is_changing_configuration);
-/* The number of unread messages: shown on the app's icon, and reported when the app goes to background. */
+/* Sets the number of unread messages. It is shown on the app's icon, and reported when the app goes to background. */
 bool offline_push_set_unread(offline_push_client *client, uint32_t unread);
-/* Switches push on or off for this device. It survives restarts and logins. */
+/* Switches push on or off for this device. The setting stays over restarts and logins. */
 bool offline_push_set_push(offline_push_client *client, bool on);
 
 /* How far a token has come. */
 typedef int32_t offline_push_token_state;
 enum {
-    OFFLINE_PUSH_TOKEN_UNKNOWN = -1,  /* the client is not open, or the slot not one */
+    OFFLINE_PUSH_TOKEN_UNKNOWN = -1,  /* the client is not open, or the slot is unknown */
     OFFLINE_PUSH_TOKEN_OFF = 0,       /* push is switched off for this device */
-    OFFLINE_PUSH_TOKEN_NONE = 1,      /* the phone has not given one yet */
-    OFFLINE_PUSH_TOKEN_WAITING = 2,   /* it is known, but not at the gateway: `code` and `words` say why */
-    OFFLINE_PUSH_TOKEN_UPLOADING = 3, /* it is on its way to the gateway */
-    OFFLINE_PUSH_TOKEN_UPLOADED = 4   /* the gateway has it; `words` say what keeps it from working nevertheless */
+    OFFLINE_PUSH_TOKEN_NONE = 1,      /* the phone has not returned a token yet */
+    OFFLINE_PUSH_TOKEN_WAITING = 2,   /* the token is known, but not at the gateway: `code` and `text` say why */
+    OFFLINE_PUSH_TOKEN_UPLOADING = 3, /* the token is being uploaded */
+    OFFLINE_PUSH_TOKEN_UPLOADED = 4   /* the gateway has the token; `text` says why pushes to it will fail nevertheless */
 };
 
 /*
- * How far the token of `slot` has come: the first thing to look at when no push arrives. `code` is set to the IM SDK's number
- * for why it waits, as 21005 for nobody logged in, or 0; `words` to the state in words. Both may be NULL.
+ * Returns how far the token of `slot` has come. Check it first when no push arrives. Sets `code` to the IM SDK's number for why
+ * it waits, such as 21005 while no user is logged in, or 0; sets `text` to a description of the state. Both may be NULL.
  */
 offline_push_token_state offline_push_token_status(offline_push_client *client, offline_push_slot slot, uint32_t *code,
-                                                   char **words);
-/* This installation's id. It survives restarts and new tokens. NULL if the client is not open. */
+                                                   char **text);
+/* Returns this installation's id. It stays the same over restarts and token changes. NULL if the client is not open. */
 char *offline_push_device(offline_push_client *client);
-/* Who is logged in, as push sees it; NULL if nobody is. */
+/* Returns the user for whom push is registered; NULL without one. */
 char *offline_push_user(offline_push_client *client);
 
 
 /* ---- The notification service extension ---- */
 
 /*
- * A push has arrived, told from the process that the operating system starts for it, where there is no client: writes it down,
- * tells the gateway everything that waits, and returns after `within_ms` milliseconds at the latest. `folder` is that of
- * `extension_folder`. `sent` and `waiting` are set to how many receipts the gateway took, earlier ones included, and how many
- * wait for the next push or for the app; `trouble` to what kept them from the gateway, or NULL. Each may be NULL. True also if
- * the gateway could not be told: the push has to be shown in any case.
+ * Acknowledges a push in the process that the operating system starts for it, where there is no client. Stores a receipt, sends
+ * all waiting receipts to the gateway, and returns after `within_ms` milliseconds at the latest. `folder` is that of
+ * `extension_folder`. Sets `sent` and `waiting` to the number of receipts that the gateway accepted, earlier ones included, and
+ * that wait for the next push or for the app; sets `trouble` to the reason why receipts wait, or NULL. Each may be NULL. Returns
+ * true also if the gateway could not be reached, because the push must be shown in any case.
  */
 bool offline_push_extension_delivered(const char *folder, offline_push_payload_shape payload_shape, const char *payload,
                                       uint32_t within_ms, uint32_t *sent, uint32_t *waiting, char **trouble,

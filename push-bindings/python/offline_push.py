@@ -524,93 +524,93 @@ def _uniffi_check_contract_api_version(lib):
         raise InternalError("UniFFI contract version mismatch: try cleaning and rebuilding your project")
 
 def _uniffi_check_api_checksums(lib):
-    if lib.uniffi_push_bindings_checksum_method_callhandler_answer_call() != 62363:
+    if lib.uniffi_push_bindings_checksum_method_callhandler_answer_call() != 59286:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_completion_complete() != 57617:
+    if lib.uniffi_push_bindings_checksum_method_completion_complete() != 55875:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_eventlistener_on_event() != 11426:
+    if lib.uniffi_push_bindings_checksum_method_eventlistener_on_event() != 7477:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_interceptor_process_notification() != 56192:
+    if lib.uniffi_push_bindings_checksum_method_interceptor_process_notification() != 49804:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_job_run() != 33530:
+    if lib.uniffi_push_bindings_checksum_method_job_run() != 59237:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_logincenter_kicked_offline() != 49867:
+    if lib.uniffi_push_bindings_checksum_method_logincenter_kicked_offline() != 5164:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_logincenter_login() != 42533:
+    if lib.uniffi_push_bindings_checksum_method_logincenter_login() != 44470:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_logincenter_login_local_only() != 53479:
+    if lib.uniffi_push_bindings_checksum_method_logincenter_login_local_only() != 1808:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_logincenter_logout() != 47034:
+    if lib.uniffi_push_bindings_checksum_method_logincenter_logout() != 9453:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_logincenter_user() != 43958:
+    if lib.uniffi_push_bindings_checksum_method_logincenter_user() != 16603:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_logincenter_user_sig_expired() != 48309:
+    if lib.uniffi_push_bindings_checksum_method_logincenter_user_sig_expired() != 44632:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_notificationextension_delivered() != 1062:
+    if lib.uniffi_push_bindings_checksum_method_notificationextension_delivered() != 18791:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_constructor_notificationextension_new() != 56726:
+    if lib.uniffi_push_bindings_checksum_constructor_notificationextension_new() != 20713:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_permissionanswer_give() != 16693:
+    if lib.uniffi_push_bindings_checksum_method_permissionanswer_give() != 15167:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_platform_hook() != 2504:
+    if lib.uniffi_push_bindings_checksum_method_platform_hook() != 2412:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_platform_ask_permission() != 17119:
+    if lib.uniffi_push_bindings_checksum_method_platform_ask_permission() != 9038:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_platform_request_token() != 30523:
+    if lib.uniffi_push_bindings_checksum_method_platform_request_token() != 65330:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_platform_set_badge() != 28095:
+    if lib.uniffi_push_bindings_checksum_method_platform_set_badge() != 2612:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_platform_on_main() != 64187:
+    if lib.uniffi_push_bindings_checksum_method_platform_on_main() != 23455:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_activity_started() != 7443:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_activity_started() != 63042:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_activity_stopped() != 61110:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_activity_stopped() != 11900:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_arrived() != 39546:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_arrived() != 50834:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_background() != 17322:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_background() != 32845:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_clicked() != 2549:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_clicked() != 51854:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_counts() != 31223:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_counts() != 64560:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_device() != 45920:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_device() != 48255:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_foreground() != 51462:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_foreground() != 44827:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_launched() != 44680:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_launched() != 5888:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_login_center() != 59404:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_login_center() != 35373:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_ready() != 8370:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_ready() != 5964:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_register_service() != 2794:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_register_service() != 29216:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_set_push() != 52001:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_set_push() != 61652:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_set_unread() != 30235:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_set_unread() != 62492:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_stop() != 59609:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_stop() != 60957:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_token_failed() != 1570:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_token_failed() != 62236:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_token_received() != 49413:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_token_received() != 62566:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_token_removed() != 62874:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_token_removed() != 42348:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_token_status() != 21792:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_token_status() != 2909:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_unregister_service() != 30761:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_unregister_service() != 63092:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_user() != 20439:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_user() != 36933:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_constructor_pushclient_start() != 12515:
+    if lib.uniffi_push_bindings_checksum_constructor_pushclient_start() != 44436:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_routehandler_navigate_to_chat() != 52365:
+    if lib.uniffi_push_bindings_checksum_method_routehandler_navigate_to_chat() != 38301:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_tokenanswer_fail() != 38949:
+    if lib.uniffi_push_bindings_checksum_method_tokenanswer_fail() != 5586:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_tokenanswer_give() != 16644:
+    if lib.uniffi_push_bindings_checksum_method_tokenanswer_give() != 50596:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
 
 # A ctypes library to expose the extern-C FFI definitions.
@@ -1368,7 +1368,7 @@ class _UniffiFfiConverterOptionalString(_UniffiConverterRustBuffer):
 @dataclass
 class Acknowledged:
     """
-    What came of acknowledging a push.
+    The result of acknowledging a push.
 """
     def __init__(self, *, sent:int, waiting:int, dropped:int, trouble:typing.Optional[str]):
         self.sent = sent
@@ -1515,7 +1515,7 @@ class _UniffiFfiConverterOptionalBytes(_UniffiConverterRustBuffer):
 @dataclass
 class Entity:
     """
-    The object `entity` of a push: which chat a click opens, and what the app may show of it.
+    The object `entity` of a push: the chat that a click opens, and the texts that the app may show.
 """
     def __init__(self, *, version:int, chat_type:typing.Optional[int], action:typing.Optional[int], sender:str, nickname:str, face_url:str, content:str, send_time:int, custom_data:typing.Optional[bytes]):
         self.version = version
@@ -1645,12 +1645,12 @@ class _UniffiFfiConverterTypeCall(_UniffiConverterRustBuffer):
 
 class Slot(enum.Enum):
     """
-    What a device's token is for.
+    The purpose of a device's token.
 """
 
     ALERT = 0
     """
-    Notifications that a person sees.
+    Visible notifications.
 """
 
     VOIP = 1
@@ -1823,7 +1823,7 @@ class _UniffiFfiConverterSequenceTypeSlot(_UniffiConverterRustBuffer):
 
 class DeviceKind(enum.Enum):
     """
-    What kind of client this is; the gateway's presence rules differ by it.
+    The kind of client, on which the gateway's presence rules depend.
 """
 
     IOS = 0
@@ -1941,7 +1941,7 @@ class _UniffiFfiConverterOptionalTypeDeviceKind(_UniffiConverterRustBuffer):
 
 class PayloadShape(enum.Enum):
     """
-    How the vendor hands a push to the app, and so what the text of a payload is.
+    The form in which the vendor delivers a push to the app, and so the form of a payload's text.
 """
 
     APNS = 0
@@ -1956,7 +1956,7 @@ class PayloadShape(enum.Enum):
 
     INTENT_EXTRAS = 2
     """
-    All extras of the intent as JSON, `ext` among them: FCM, which says beside it which delivery it was.
+    All extras of the intent as JSON, with `ext` and the delivery id: FCM.
 """
 
     XIAOMI = 3
@@ -2055,7 +2055,7 @@ class _UniffiFfiConverterOptionalTypePayloadShape(_UniffiConverterRustBuffer):
 @dataclass
 class Config:
     """
-    What the app knows when it starts.
+    The configuration of a client.
 """
     def __init__(self, *, gateway_url:str, app_id:str, state_path:str, channel:str, certificate_ids:typing.List[CertificateId], is_debug_build:bool, slots:typing.List[Slot] = _DEFAULT, device_kind:typing.Optional[DeviceKind] = _DEFAULT, payload_shape:typing.Optional[PayloadShape] = _DEFAULT, device_id:typing.Optional[str] = _DEFAULT, extension_folder:typing.Optional[str] = _DEFAULT, extra_ca_pem:typing.Optional[str] = _DEFAULT):
         self.gateway_url = gateway_url
@@ -2222,12 +2222,12 @@ class _UniffiFfiConverterOptionalUInt32(_UniffiConverterRustBuffer):
 @dataclass
 class Event:
     """
-    Something that happened: for the app's own reports and for tests. Holds no token, no ticket and no message text, but ids.
+    An event, for the app's reports and for tests. Holds ids, but no token, ticket or message text.
 """
-    def __init__(self, *, name:str, is_trouble:bool, words:str, slot:typing.Optional[Slot], user:typing.Optional[str], by:typing.Optional[str], code:typing.Optional[int], delivery:typing.Optional[str], target_user:typing.Optional[str], target_group:typing.Optional[str]):
+    def __init__(self, *, name:str, is_trouble:bool, text:str, slot:typing.Optional[Slot], user:typing.Optional[str], by:typing.Optional[str], code:typing.Optional[int], delivery:typing.Optional[str], target_user:typing.Optional[str], target_group:typing.Optional[str]):
         self.name = name
         self.is_trouble = is_trouble
-        self.words = words
+        self.text = text
         self.slot = slot
         self.user = user
         self.by = by
@@ -2240,13 +2240,13 @@ class Event:
 
 
     def __str__(self):
-        return "Event(name={}, is_trouble={}, words={}, slot={}, user={}, by={}, code={}, delivery={}, target_user={}, target_group={})".format(self.name, self.is_trouble, self.words, self.slot, self.user, self.by, self.code, self.delivery, self.target_user, self.target_group)
+        return "Event(name={}, is_trouble={}, text={}, slot={}, user={}, by={}, code={}, delivery={}, target_user={}, target_group={})".format(self.name, self.is_trouble, self.text, self.slot, self.user, self.by, self.code, self.delivery, self.target_user, self.target_group)
     def __eq__(self, other):
         if self.name != other.name:
             return False
         if self.is_trouble != other.is_trouble:
             return False
-        if self.words != other.words:
+        if self.text != other.text:
             return False
         if self.slot != other.slot:
             return False
@@ -2270,7 +2270,7 @@ class _UniffiFfiConverterTypeEvent(_UniffiConverterRustBuffer):
         return Event(
             name=_UniffiFfiConverterString.read(buf),
             is_trouble=_UniffiFfiConverterBoolean.read(buf),
-            words=_UniffiFfiConverterString.read(buf),
+            text=_UniffiFfiConverterString.read(buf),
             slot=_UniffiFfiConverterOptionalTypeSlot.read(buf),
             user=_UniffiFfiConverterOptionalString.read(buf),
             by=_UniffiFfiConverterOptionalString.read(buf),
@@ -2284,7 +2284,7 @@ class _UniffiFfiConverterTypeEvent(_UniffiConverterRustBuffer):
     def check_lower(value):
         _UniffiFfiConverterString.check_lower(value.name)
         _UniffiFfiConverterBoolean.check_lower(value.is_trouble)
-        _UniffiFfiConverterString.check_lower(value.words)
+        _UniffiFfiConverterString.check_lower(value.text)
         _UniffiFfiConverterOptionalTypeSlot.check_lower(value.slot)
         _UniffiFfiConverterOptionalString.check_lower(value.user)
         _UniffiFfiConverterOptionalString.check_lower(value.by)
@@ -2297,7 +2297,7 @@ class _UniffiFfiConverterTypeEvent(_UniffiConverterRustBuffer):
     def write(value, buf):
         _UniffiFfiConverterString.write(value.name, buf)
         _UniffiFfiConverterBoolean.write(value.is_trouble, buf)
-        _UniffiFfiConverterString.write(value.words, buf)
+        _UniffiFfiConverterString.write(value.text, buf)
         _UniffiFfiConverterOptionalTypeSlot.write(value.slot, buf)
         _UniffiFfiConverterOptionalString.write(value.user, buf)
         _UniffiFfiConverterOptionalString.write(value.by, buf)
@@ -2323,17 +2323,17 @@ class TokenState(enum.Enum):
 
     NO_TOKEN = 1
     """
-    The platform has not given a token yet.
+    The platform has not returned a token yet.
 """
 
     WAITING = 2
     """
-    The token is known but not at the gateway: `words` say why.
+    The token is known but not at the gateway: `text` says why.
 """
 
     UPLOADING = 3
     """
-    The token is on its way to the gateway.
+    The token is being uploaded.
 """
 
     UPLOADED = 4
@@ -2416,12 +2416,12 @@ class _UniffiFfiConverterOptionalInt64(_UniffiConverterRustBuffer):
 @dataclass
 class TokenStatus:
     """
-    How far a token has come, and why no further: the first thing to look at when no push arrives.
+    How far a token has come, and why no further. Check it first when no push arrives.
 """
-    def __init__(self, *, state:TokenState, code:typing.Optional[int], words:str, warning:typing.Optional[str], uploaded_at_ms:typing.Optional[int]):
+    def __init__(self, *, state:TokenState, code:typing.Optional[int], text:str, warning:typing.Optional[str], uploaded_at_ms:typing.Optional[int]):
         self.state = state
         self.code = code
-        self.words = words
+        self.text = text
         self.warning = warning
         self.uploaded_at_ms = uploaded_at_ms
 
@@ -2429,13 +2429,13 @@ class TokenStatus:
 
 
     def __str__(self):
-        return "TokenStatus(state={}, code={}, words={}, warning={}, uploaded_at_ms={})".format(self.state, self.code, self.words, self.warning, self.uploaded_at_ms)
+        return "TokenStatus(state={}, code={}, text={}, warning={}, uploaded_at_ms={})".format(self.state, self.code, self.text, self.warning, self.uploaded_at_ms)
     def __eq__(self, other):
         if self.state != other.state:
             return False
         if self.code != other.code:
             return False
-        if self.words != other.words:
+        if self.text != other.text:
             return False
         if self.warning != other.warning:
             return False
@@ -2449,7 +2449,7 @@ class _UniffiFfiConverterTypeTokenStatus(_UniffiConverterRustBuffer):
         return TokenStatus(
             state=_UniffiFfiConverterTypeTokenState.read(buf),
             code=_UniffiFfiConverterOptionalUInt32.read(buf),
-            words=_UniffiFfiConverterString.read(buf),
+            text=_UniffiFfiConverterString.read(buf),
             warning=_UniffiFfiConverterOptionalString.read(buf),
             uploaded_at_ms=_UniffiFfiConverterOptionalInt64.read(buf),
         )
@@ -2458,7 +2458,7 @@ class _UniffiFfiConverterTypeTokenStatus(_UniffiConverterRustBuffer):
     def check_lower(value):
         _UniffiFfiConverterTypeTokenState.check_lower(value.state)
         _UniffiFfiConverterOptionalUInt32.check_lower(value.code)
-        _UniffiFfiConverterString.check_lower(value.words)
+        _UniffiFfiConverterString.check_lower(value.text)
         _UniffiFfiConverterOptionalString.check_lower(value.warning)
         _UniffiFfiConverterOptionalInt64.check_lower(value.uploaded_at_ms)
 
@@ -2466,7 +2466,7 @@ class _UniffiFfiConverterTypeTokenStatus(_UniffiConverterRustBuffer):
     def write(value, buf):
         _UniffiFfiConverterTypeTokenState.write(value.state, buf)
         _UniffiFfiConverterOptionalUInt32.write(value.code, buf)
-        _UniffiFfiConverterString.write(value.words, buf)
+        _UniffiFfiConverterString.write(value.text, buf)
         _UniffiFfiConverterOptionalString.write(value.warning, buf)
         _UniffiFfiConverterOptionalInt64.write(value.uploaded_at_ms, buf)
 
@@ -2480,7 +2480,7 @@ class _UniffiFfiConverterTypeTokenStatus(_UniffiConverterRustBuffer):
 # namespace.
 class AppError(Exception):
     """
-    What the app's callbacks may throw. Anything else that they throw counts the same.
+    The error that the app's callbacks may throw. Other errors that they throw count the same.
 """
     pass
 
@@ -2488,12 +2488,12 @@ _UniffiTempAppError = AppError
 
 class AppError:  # type: ignore
     """
-    What the app's callbacks may throw. Anything else that they throw counts the same.
+    The error that the app's callbacks may throw. Other errors that they throw count the same.
 """
 
     class Failed(_UniffiTempAppError):
         """
-        It failed, and why. Nothing secret: the words are told as an event.
+        The callback failed, and why. Must hold no secret, because the text is reported as an event.
 """
 
         def __init__(self, why):
@@ -2539,22 +2539,22 @@ class _UniffiFfiConverterTypeAppError(_UniffiConverterRustBuffer):
 
 class Completed(enum.Enum):
     """
-    What a platform is told when a callback is done with.
+    The result that a platform receives when a callback is completed.
 """
 
     NEW_DATA = 0
     """
-    There was something new.
+    There was new data.
 """
 
     NO_DATA = 1
     """
-    There was nothing new.
+    There was no new data.
 """
 
     FAILED = 2
     """
-    It went wrong.
+    The work failed.
 """
 
 
@@ -2599,22 +2599,22 @@ class _UniffiFfiConverterTypeCompleted(_UniffiConverterRustBuffer):
 
 class Door(enum.Enum):
     """
-    The door through which a click came.
+    The way in which the operating system reported a click.
 """
 
     LAUNCH = 0
     """
-    The app was started by it: launch options, the first intent.
+    The click started the app: launch options, the first intent.
 """
 
     RESPONSE = 1
     """
-    The operating system called back: a notification-center response.
+    The operating system called a delegate: a notification-center response.
 """
 
     WARM = 2
     """
-    The running app was brought forward by it: a new intent.
+    The click brought the running app to the foreground: a new intent.
 """
 
 
@@ -2659,7 +2659,7 @@ class _UniffiFfiConverterTypeDoor(_UniffiConverterRustBuffer):
 
 class ErrorKind(enum.Enum):
     """
-    What the app can do about an error.
+    The kind of an error, which determines the app's next step.
 """
 
     CONFIG = 0
@@ -2674,12 +2674,12 @@ class ErrorKind(enum.Enum):
 
     CONFLICT = 2
     """
-    It contradicts what is there already, as a state file that a newer version wrote.
+    The call contradicts existing data, such as a state file that a newer version wrote.
 """
 
     UNAVAILABLE = 3
     """
-    Something needed is not there now; the same call may succeed later.
+    A required resource is not available now; the same call may succeed later.
 """
 
     CORRUPT = 4
@@ -2689,7 +2689,7 @@ class ErrorKind(enum.Enum):
 
     INTERNAL = 5
     """
-    A fault of the library's own.
+    An internal error of the library.
 """
 
 
@@ -2752,7 +2752,7 @@ class _UniffiFfiConverterTypeErrorKind(_UniffiConverterRustBuffer):
 
 class Opened:
     """
-    What became of a click that was given to a handler.
+    A handler's result for a click.
 """
     def __init__(self):
         raise RuntimeError("Opened cannot be instantiated directly")
@@ -2761,7 +2761,7 @@ class Opened:
     @dataclass
     class DONE:
         """
-        It is open.
+        The target is open.
 """
 
         def __init__(self, ):
@@ -2783,7 +2783,7 @@ class Opened:
     @dataclass
     class NOT_READY:
         """
-        The app cannot open anything yet, as while it is still starting: the click is kept until `PushClient.ready`.
+        The app cannot open anything yet, for example because it is starting. The click waits until `PushClient.ready`.
 """
 
         def __init__(self, ):
@@ -2805,7 +2805,7 @@ class Opened:
     @dataclass
     class FAILED:
         """
-        It cannot be opened.
+        The target cannot be opened.
 """
 
         def __init__(self, why:str):
@@ -2906,7 +2906,7 @@ class _UniffiFfiConverterTypeOpened(_UniffiConverterRustBuffer):
 
 class Permission:
     """
-    What the person said about notifications.
+    The user's answer to the request for permission to show notifications.
 """
     def __init__(self):
         raise RuntimeError("Permission cannot be instantiated directly")
@@ -2915,7 +2915,7 @@ class Permission:
     @dataclass
     class GRANTED:
         """
-        Yes, or quietly yes.
+        Granted, possibly provisionally.
 """
 
         def __init__(self, ):
@@ -2937,7 +2937,7 @@ class Permission:
     @dataclass
     class DENIED:
         """
-        No.
+        Denied.
 """
 
         def __init__(self, ):
@@ -2959,7 +2959,7 @@ class Permission:
     @dataclass
     class FAILED:
         """
-        The question could not be asked.
+        The request failed.
 """
 
         def __init__(self, why:str):
@@ -3063,7 +3063,7 @@ class _UniffiFfiConverterTypePermission(_UniffiConverterRustBuffer):
 # namespace.
 class PushError(Exception):
     """
-    What happened, where, and what to do next. Holds no token and no ticket.
+    An error with its place and the next step. Holds no token and no ticket.
 """
     pass
 
@@ -3071,12 +3071,12 @@ _UniffiTempPushError = PushError
 
 class PushError:  # type: ignore
     """
-    What happened, where, and what to do next. Holds no token and no ticket.
+    An error with its place and the next step. Holds no token and no ticket.
 """
 
     class Failed(_UniffiTempPushError):
         """
-        The only kind of it: the fields tell everything.
+        The only variant.
 """
 
         def __init__(self, kind, code, what, place, advice):
@@ -3142,7 +3142,7 @@ class _UniffiFfiConverterTypePushError(_UniffiConverterRustBuffer):
 
 class Token:
     """
-    A token as the vendor gives it.
+    A token as the vendor issues it.
 """
     def __init__(self):
         raise RuntimeError("Token cannot be instantiated directly")
@@ -3181,7 +3181,7 @@ class Token:
     @dataclass
     class TEXT:
         """
-        Text, as from the others.
+        Text, as from other vendors.
 """
 
         def __init__(self, text:str):
@@ -3269,12 +3269,12 @@ class _UniffiFfiConverterTypeToken(_UniffiConverterRustBuffer):
 
 class CallHandler():
     """
-    The app's function that goes to an incoming call. The app implements it if it has calls.
+    The app's function that opens an incoming call. Optional; the app implements it if it has calls.
 """
 
     def answer_call(self, call: Call) -> Opened:
         """
-        Goes to the call.
+        Opens the call.
 
         # Errors
         Counts as `Opened.Failed`.
@@ -3283,7 +3283,7 @@ class CallHandler():
 
 class CallHandlerImpl(CallHandler):
     """
-    The app's function that goes to an incoming call. The app implements it if it has calls.
+    The app's function that opens an incoming call. Optional; the app implements it if it has calls.
 """
 
     _handle: ctypes.c_uint64
@@ -3310,7 +3310,7 @@ class CallHandlerImpl(CallHandler):
         return inst
     def answer_call(self, call: Call) -> Opened:
         """
-        Goes to the call.
+        Opens the call.
 
         # Errors
         Counts as `Opened.Failed`.
@@ -3423,10 +3423,10 @@ class Completion():
 
     def complete(self, how: Completed) -> None:
         """
-        The client is done.
+        Completes the callback.
 
         # Errors
-        Told as an event.
+        Reported as an event.
 """
         raise NotImplementedError
 
@@ -3459,10 +3459,10 @@ class CompletionImpl(Completion):
         return inst
     def complete(self, how: Completed) -> None:
         """
-        The client is done.
+        Completes the callback.
 
         # Errors
-        Told as an event.
+        Reported as an event.
 """
 
         _UniffiFfiConverterTypeCompleted.check_lower(how)
@@ -3566,21 +3566,21 @@ class _UniffiFfiConverterTypeCompletion:
 
 class EventListener():
     """
-    Hears everything that happens. The app implements it if it wants to.
+    A listener for events. Optional; the app implements it.
 """
 
     def on_event(self, event: Event) -> None:
         """
-        Hears one event. Events come in their order.
+        Handles one event. Events are passed in order.
 
         # Errors
-        Only logged: telling it would fail again.
+        Only logged, because reporting it would call the listener again.
 """
         raise NotImplementedError
 
 class EventListenerImpl(EventListener):
     """
-    Hears everything that happens. The app implements it if it wants to.
+    A listener for events. Optional; the app implements it.
 """
 
     _handle: ctypes.c_uint64
@@ -3607,10 +3607,10 @@ class EventListenerImpl(EventListener):
         return inst
     def on_event(self, event: Event) -> None:
         """
-        Hears one event. Events come in their order.
+        Handles one event. Events are passed in order.
 
         # Errors
-        Only logged: telling it would fail again.
+        Only logged, because reporting it would call the listener again.
 """
 
         _UniffiFfiConverterTypeEvent.check_lower(event)
@@ -3739,13 +3739,13 @@ class _UniffiFfiConverterOptionalTypeEntity(_UniffiConverterRustBuffer):
 
 class Interceptor():
     """
-    Sees every clicked push before it is parsed. The app implements it if it wants to look, or to parse by itself.
+    An interceptor that gets every clicked push before it is routed. Optional; the app implements it.
 """
 
     def process_notification(self, payload: str,entity: typing.Optional[Entity]) -> bool:
         """
-        Looks at a clicked push: `payload` is all of it as JSON, `entity` what names the chat, if anything does. `true` takes it
-        over: nothing is parsed or opened.
+        Gets a clicked push: the whole `payload` as JSON, and its `entity`, if it has one. Returns `true` if the app handles the
+        click itself, so that nothing is opened.
 
         # Errors
         Counts as `false`.
@@ -3754,7 +3754,7 @@ class Interceptor():
 
 class InterceptorImpl(Interceptor):
     """
-    Sees every clicked push before it is parsed. The app implements it if it wants to look, or to parse by itself.
+    An interceptor that gets every clicked push before it is routed. Optional; the app implements it.
 """
 
     _handle: ctypes.c_uint64
@@ -3781,8 +3781,8 @@ class InterceptorImpl(Interceptor):
         return inst
     def process_notification(self, payload: str,entity: typing.Optional[Entity]) -> bool:
         """
-        Looks at a clicked push: `payload` is all of it as JSON, `entity` what names the chat, if anything does. `true` takes it
-        over: nothing is parsed or opened.
+        Gets a clicked push: the whole `payload` as JSON, and its `entity`, if it has one. Returns `true` if the app handles the
+        click itself, so that nothing is opened.
 
         # Errors
         Counts as `false`.
@@ -3894,18 +3894,18 @@ class _UniffiFfiConverterTypeInterceptor:
 
 class JobProtocol(typing.Protocol):
     """
-    Something to run once.
+    A job that runs once.
 """
 
     def run(self, ) -> None:
         """
-        Runs it; nothing the second time.
+        Runs the job. A second call does nothing.
 """
         raise NotImplementedError
 
 class Job(JobProtocol):
     """
-    Something to run once.
+    A job that runs once.
 """
 
     _handle: ctypes.c_uint64
@@ -3932,7 +3932,7 @@ class Job(JobProtocol):
         return inst
     def run(self, ) -> None:
         """
-        Runs it; nothing the second time.
+        Runs the job. A second call does nothing.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -3978,39 +3978,39 @@ class _UniffiFfiConverterTypeJob:
 
 class LoginCenterProtocol(typing.Protocol):
     """
-    The one place where the app logs in and out, so that push follows by itself: the automatic bridge, in the manner of the IM
-    kit's own login. Got from `PushClient.login_center`.
+    The place where the app logs in and out: the automatic bridge, whose push registration follows the app's logins as with the
+    IM kit's login. Returned by `PushClient.login_center`.
 
-    The app tells it what its IM library has done, after it succeeded. An app that cannot uses `PushClient.register_service` and
-    `PushClient.unregister_service` instead; both together do no harm.
+    The app calls it after its IM library has logged in or out. An app that cannot do so uses `PushClient.register_service` and
+    `PushClient.unregister_service` instead; using both is allowed.
 """
 
     def kicked_offline(self, ) -> None:
         """
-        The IM library says that another device took over.
+        Reports that another device has logged in, which ends the login here.
 """
         raise NotImplementedError
     def login(self, user: str,ticket: str) -> None:
         """
-        `user` has logged in; `ticket` is what the IM server got for them from the gateway. Again for the same user it renews the
-        ticket; for another one it takes the device over.
+        Reports that `user` has logged in with the `ticket` that the IM server got for this user from the gateway. For the user who
+        is logged in already it replaces the ticket; another user replaces the current one.
 
         # Errors
-        If the user's id is not one.
+        If the user's id is invalid.
 """
         raise NotImplementedError
     def login_local_only(self, user: str,ticket: str) -> None:
         """
-        Only the local store of `user` was opened, without the network: no push. A `login` of the same user follows later.
+        Reports that only the local store of `user` was opened, without the network and so without push. A `login` follows later.
 
         # Errors
-        If the user's id is not one.
+        If the user's id is invalid.
 """
         raise NotImplementedError
     def logout(self, ) -> None:
         """
-        Whoever was logged in has logged out: nobody receives push on this device, nor does who was logged in when the app ended
-        and has not logged in again. Fine if nobody was.
+        Reports a logout: no user gets pushes on this device any more. That includes the user of the app's last process who has not
+        logged in again. Does nothing if there is none.
 
         # Errors
         None today.
@@ -4018,22 +4018,22 @@ class LoginCenterProtocol(typing.Protocol):
         raise NotImplementedError
     def user(self, ) -> typing.Optional[str]:
         """
-        Who is logged in, also if only locally.
+        Returns the user who is logged in, also only locally.
 """
         raise NotImplementedError
     def user_sig_expired(self, ) -> None:
         """
-        The IM library says that the userSig has expired.
+        Reports that the userSig has expired, which ends the login.
 """
         raise NotImplementedError
 
 class LoginCenter(LoginCenterProtocol):
     """
-    The one place where the app logs in and out, so that push follows by itself: the automatic bridge, in the manner of the IM
-    kit's own login. Got from `PushClient.login_center`.
+    The place where the app logs in and out: the automatic bridge, whose push registration follows the app's logins as with the
+    IM kit's login. Returned by `PushClient.login_center`.
 
-    The app tells it what its IM library has done, after it succeeded. An app that cannot uses `PushClient.register_service` and
-    `PushClient.unregister_service` instead; both together do no harm.
+    The app calls it after its IM library has logged in or out. An app that cannot do so uses `PushClient.register_service` and
+    `PushClient.unregister_service` instead; using both is allowed.
 """
 
     _handle: ctypes.c_uint64
@@ -4060,7 +4060,7 @@ class LoginCenter(LoginCenterProtocol):
         return inst
     def kicked_offline(self, ) -> None:
         """
-        The IM library says that another device took over.
+        Reports that another device has logged in, which ends the login here.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -4075,11 +4075,11 @@ class LoginCenter(LoginCenterProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def login(self, user: str,ticket: str) -> None:
         """
-        `user` has logged in; `ticket` is what the IM server got for them from the gateway. Again for the same user it renews the
-        ticket; for another one it takes the device over.
+        Reports that `user` has logged in with the `ticket` that the IM server got for this user from the gateway. For the user who
+        is logged in already it replaces the ticket; another user replaces the current one.
 
         # Errors
-        If the user's id is not one.
+        If the user's id is invalid.
 """
 
         _UniffiFfiConverterString.check_lower(user)
@@ -4100,10 +4100,10 @@ class LoginCenter(LoginCenterProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def login_local_only(self, user: str,ticket: str) -> None:
         """
-        Only the local store of `user` was opened, without the network: no push. A `login` of the same user follows later.
+        Reports that only the local store of `user` was opened, without the network and so without push. A `login` follows later.
 
         # Errors
-        If the user's id is not one.
+        If the user's id is invalid.
 """
 
         _UniffiFfiConverterString.check_lower(user)
@@ -4124,8 +4124,8 @@ class LoginCenter(LoginCenterProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def logout(self, ) -> None:
         """
-        Whoever was logged in has logged out: nobody receives push on this device, nor does who was logged in when the app ended
-        and has not logged in again. Fine if nobody was.
+        Reports a logout: no user gets pushes on this device any more. That includes the user of the app's last process who has not
+        logged in again. Does nothing if there is none.
 
         # Errors
         None today.
@@ -4143,7 +4143,7 @@ class LoginCenter(LoginCenterProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def user(self, ) -> typing.Optional[str]:
         """
-        Who is logged in, also if only locally.
+        Returns the user who is logged in, also only locally.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -4158,7 +4158,7 @@ class LoginCenter(LoginCenterProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def user_sig_expired(self, ) -> None:
         """
-        The IM library says that the userSig has expired.
+        Reports that the userSig has expired, which ends the login.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -4204,33 +4204,33 @@ class _UniffiFfiConverterTypeLoginCenter:
 
 class NotificationExtensionProtocol(typing.Protocol):
     """
-    Tells the gateway that pushes have arrived, from the process that the operating system starts for each push: on iOS the
+    Acknowledges pushes to the gateway from the process that the operating system starts for each push: on iOS the
     notification service extension, where there is no `PushClient`.
 
-    It finds what it needs in the folder that app and extension share, where the app's client has left it: `Config.extension_folder`.
+    It needs the folder that app and extension share, in which the app's client stores the receipt key: `Config.extension_folder`.
 """
 
     def delivered(self, payload: str,within_ms: int = 5000) -> Acknowledged:
         """
-        A push has arrived: writes that down, tells the gateway everything that waits, and returns after `within_ms` milliseconds
-        at the latest. Never fails, because the push has to be shown in any case; what could not be told is told with the next
-        push, or by the app.
+        Stores a receipt for a push, sends all waiting receipts to the gateway, and returns after `within_ms` milliseconds at the
+        latest. It does not fail, because the push must be shown in any case. Receipts that could not be sent are sent with the
+        next push, or by the app.
 """
         raise NotImplementedError
 
 class NotificationExtension(NotificationExtensionProtocol):
     """
-    Tells the gateway that pushes have arrived, from the process that the operating system starts for each push: on iOS the
+    Acknowledges pushes to the gateway from the process that the operating system starts for each push: on iOS the
     notification service extension, where there is no `PushClient`.
 
-    It finds what it needs in the folder that app and extension share, where the app's client has left it: `Config.extension_folder`.
+    It needs the folder that app and extension share, in which the app's client stores the receipt key: `Config.extension_folder`.
 """
 
     _handle: ctypes.c_uint64
     def __init__(self, folder: str,payload_shape: typing.Union[object, typing.Optional[PayloadShape]] = _DEFAULT):
         """
-        With the folder that app and extension share, on iOS that of their app group. Nothing is read yet, and nothing need be
-        there. `payload_shape` is what the text of a payload is: that of APNs by default.
+        Uses the folder that app and extension share, on iOS that of their app group. Reads nothing yet; the folder may be empty.
+        `payload_shape` is the form of a payload's text: that of APNs by default.
 """
 
         _UniffiFfiConverterString.check_lower(folder)
@@ -4270,9 +4270,9 @@ class NotificationExtension(NotificationExtensionProtocol):
         return inst
     def delivered(self, payload: str,within_ms: int = 5000) -> Acknowledged:
         """
-        A push has arrived: writes that down, tells the gateway everything that waits, and returns after `within_ms` milliseconds
-        at the latest. Never fails, because the push has to be shown in any case; what could not be told is told with the next
-        push, or by the app.
+        Stores a receipt for a push, sends all waiting receipts to the gateway, and returns after `within_ms` milliseconds at the
+        latest. It does not fail, because the push must be shown in any case. Receipts that could not be sent are sent with the
+        next push, or by the app.
 """
 
         _UniffiFfiConverterString.check_lower(payload)
@@ -4324,18 +4324,18 @@ class _UniffiFfiConverterTypeNotificationExtension:
 
 class PermissionAnswerProtocol(typing.Protocol):
     """
-    Takes one answer about permission.
+    Receives one answer about permission.
 """
 
     def give(self, permission: Permission) -> bool:
         """
-        Answers. `false` if somebody has answered before; then nothing happens.
+        Answers. Returns `false` if there was an answer before, which is kept.
 """
         raise NotImplementedError
 
 class PermissionAnswer(PermissionAnswerProtocol):
     """
-    Takes one answer about permission.
+    Receives one answer about permission.
 """
 
     _handle: ctypes.c_uint64
@@ -4362,7 +4362,7 @@ class PermissionAnswer(PermissionAnswerProtocol):
         return inst
     def give(self, permission: Permission) -> bool:
         """
-        Answers. `false` if somebody has answered before; then nothing happens.
+        Answers. Returns `false` if there was an answer before, which is kept.
 """
 
         _UniffiFfiConverterTypePermission.check_lower(permission)
@@ -4411,23 +4411,23 @@ class _UniffiFfiConverterTypePermissionAnswer:
 
 class TokenAnswerProtocol(typing.Protocol):
     """
-    Takes one answer about a token.
+    Receives one answer about a token.
 """
 
     def fail(self, why: str) -> bool:
         """
-        Answers that there is none, and why; it is asked for again later. `false` if somebody has answered before.
+        Answers that there is none, and why; the token is requested again later. Returns `false` if there was an answer before.
 """
         raise NotImplementedError
     def give(self, token: Token) -> bool:
         """
-        Answers with the token. `false` if somebody has answered before; then nothing happens.
+        Answers with the token. Returns `false` if there was an answer before, which is kept.
 """
         raise NotImplementedError
 
 class TokenAnswer(TokenAnswerProtocol):
     """
-    Takes one answer about a token.
+    Receives one answer about a token.
 """
 
     _handle: ctypes.c_uint64
@@ -4454,7 +4454,7 @@ class TokenAnswer(TokenAnswerProtocol):
         return inst
     def fail(self, why: str) -> bool:
         """
-        Answers that there is none, and why; it is asked for again later. `false` if somebody has answered before.
+        Answers that there is none, and why; the token is requested again later. Returns `false` if there was an answer before.
 """
 
         _UniffiFfiConverterString.check_lower(why)
@@ -4472,7 +4472,7 @@ class TokenAnswer(TokenAnswerProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def give(self, token: Token) -> bool:
         """
-        Answers with the token. `false` if somebody has answered before; then nothing happens.
+        Answers with the token. Returns `false` if there was an answer before, which is kept.
 """
 
         _UniffiFfiConverterTypeToken.check_lower(token)
@@ -4521,33 +4521,33 @@ class _UniffiFfiConverterTypeTokenAnswer:
 
 class Platform():
     """
-    The phone's operating system, as far as push needs it. The app implements it.
+    The functions of the phone's operating system that push needs. The app implements it.
 
-    Methods return at once. Nothing is asked before the first login.
+    Methods must return at once. Nothing is requested before the first login.
 """
 
     def hook(self, ) -> None:
         """
-        Takes over the operating system's callbacks, so that they reach the client: called at every login, before anything is
-        asked. Keep forwarding to whoever had them before.
+        Installs the app's observers of the operating system's callbacks, so that they reach the client. Called at every login,
+        before any request. Keep forwarding to the earlier receivers.
 
         # Errors
-        Told as an event.
+        Reported as an event.
 """
         raise NotImplementedError
     def ask_permission(self, answer: PermissionAnswer) -> None:
         """
-        Asks the person whether notifications may be shown, and answers when they have decided. The token is asked for in any
+        Asks the user for permission to show notifications, and answers when the user has decided. The token is requested in any
         case.
 
         # Errors
-        Counts as the answer that the question could not be asked.
+        Counts as the answer that permission could not be requested.
 """
         raise NotImplementedError
     def request_token(self, slot: Slot,answer: TokenAnswer) -> None:
         """
-        Asks the vendor for the token of `slot`. Keep `answer` until there is one: an answer that is let go without having been
-        given counts as no token, and the token is asked for again.
+        Requests the token of `slot` from the vendor. Keep `answer` until there is one: an answer that is released without a result
+        counts as no token, and the token is requested again.
 
         # Errors
         Counts as no token.
@@ -4558,23 +4558,23 @@ class Platform():
         Sets the number on the app's icon; 0 removes it.
 
         # Errors
-        Told as an event.
+        Reported as an event.
 """
         raise NotImplementedError
     def on_main(self, job: Job) -> None:
         """
-        Has `job` run where the app's user interface may be touched: route and call handlers are called in there.
+        Runs `job` on the thread of the app's user interface, on which route and call handlers are called.
 
         # Errors
-        Told as an event; a click that could not be opened because of it waits for `PushClient.ready`.
+        Reported as an event; a click that could not be opened because of it waits for `PushClient.ready`.
 """
         raise NotImplementedError
 
 class PlatformImpl(Platform):
     """
-    The phone's operating system, as far as push needs it. The app implements it.
+    The functions of the phone's operating system that push needs. The app implements it.
 
-    Methods return at once. Nothing is asked before the first login.
+    Methods must return at once. Nothing is requested before the first login.
 """
 
     _handle: ctypes.c_uint64
@@ -4601,11 +4601,11 @@ class PlatformImpl(Platform):
         return inst
     def hook(self, ) -> None:
         """
-        Takes over the operating system's callbacks, so that they reach the client: called at every login, before anything is
-        asked. Keep forwarding to whoever had them before.
+        Installs the app's observers of the operating system's callbacks, so that they reach the client. Called at every login,
+        before any request. Keep forwarding to the earlier receivers.
 
         # Errors
-        Told as an event.
+        Reported as an event.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -4620,11 +4620,11 @@ class PlatformImpl(Platform):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def ask_permission(self, answer: PermissionAnswer) -> None:
         """
-        Asks the person whether notifications may be shown, and answers when they have decided. The token is asked for in any
+        Asks the user for permission to show notifications, and answers when the user has decided. The token is requested in any
         case.
 
         # Errors
-        Counts as the answer that the question could not be asked.
+        Counts as the answer that permission could not be requested.
 """
 
         _UniffiFfiConverterTypePermissionAnswer.check_lower(answer)
@@ -4642,8 +4642,8 @@ class PlatformImpl(Platform):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def request_token(self, slot: Slot,answer: TokenAnswer) -> None:
         """
-        Asks the vendor for the token of `slot`. Keep `answer` until there is one: an answer that is let go without having been
-        given counts as no token, and the token is asked for again.
+        Requests the token of `slot` from the vendor. Keep `answer` until there is one: an answer that is released without a result
+        counts as no token, and the token is requested again.
 
         # Errors
         Counts as no token.
@@ -4670,7 +4670,7 @@ class PlatformImpl(Platform):
         Sets the number on the app's icon; 0 removes it.
 
         # Errors
-        Told as an event.
+        Reported as an event.
 """
 
         _UniffiFfiConverterUInt32.check_lower(badge)
@@ -4688,10 +4688,10 @@ class PlatformImpl(Platform):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def on_main(self, job: Job) -> None:
         """
-        Has `job` run where the app's user interface may be touched: route and call handlers are called in there.
+        Runs `job` on the thread of the app's user interface, on which route and call handlers are called.
 
         # Errors
-        Told as an event; a click that could not be opened because of it waits for `PushClient.ready`.
+        Reported as an event; a click that could not be opened because of it waits for `PushClient.ready`.
 """
 
         _UniffiFfiConverterTypeJob.check_lower(job)
@@ -4952,147 +4952,147 @@ class _UniffiFfiConverterMapStringUInt64(_UniffiConverterRustBuffer):
 
 class PushClientProtocol(typing.Protocol):
     """
-    The app half of offline push: registers this device with login and logout, and opens what a click names.
+    The app half of offline push: registers this device at login, unregisters it at logout, and opens the target of a click.
 
-    Methods may be called from any thread and return at once, but for `stop`.
+    Methods may be called from any thread. All but `stop` return at once.
 """
 
     def activity_started(self, ) -> None:
         """
-        An Android activity started: the first one means foreground.
+        Reports that an Android activity started. The first one means foreground.
 """
         raise NotImplementedError
     def activity_stopped(self, is_changing_configuration: bool) -> None:
         """
-        An Android activity stopped: the last one means background, unless it is only being made anew
+        Reports that an Android activity stopped. The last one means background, unless the activity is only recreated
         (`isChangingConfigurations`).
 """
         raise NotImplementedError
     def arrived(self, payload: str,completion: typing.Union[object, typing.Optional[Completion]] = _DEFAULT) -> None:
         """
-        A push arrived without anybody clicking: it is counted and opens nothing. `completion` is called exactly once.
+        Reports that a push arrived and was not clicked. It is counted and opens nothing. `completion` is called exactly once.
 """
         raise NotImplementedError
     def background(self, unread: typing.Union[object, typing.Optional[int]] = _DEFAULT) -> None:
         """
-        The app is in background, with so many unread messages; none for the number that `set_unread` told.
+        Reports that the app is in background, with this number of unread messages; none for the number of `set_unread`.
 """
         raise NotImplementedError
     def clicked(self, door: Door,payload: str,completion: typing.Union[object, typing.Optional[Completion]] = _DEFAULT) -> None:
         """
-        A person clicked on a notification. `completion` is called exactly once, when the client is done.
+        Reports a click on a notification. `completion` is called exactly once, when the client has handled the click.
 """
         raise NotImplementedError
     def counts(self, ) -> dict[str, int]:
         """
-        How often each kind of event has happened, by its name.
+        Returns how often each kind of event has happened, by its name.
 """
         raise NotImplementedError
     def device(self, ) -> str:
         """
-        This installation's id. It survives restarts and new tokens.
+        Returns this installation's id. It stays the same over restarts and token changes.
 """
         raise NotImplementedError
     def foreground(self, ) -> None:
         """
-        The app is in foreground: messages are not pushed. What failed is tried again at once.
+        Reports that the app is in foreground, where messages are not pushed. Failed requests are retried at once.
 """
         raise NotImplementedError
     def launched(self, payload: str) -> None:
         """
-        The app was started by a click; `payload` is what `PayloadShape` says.
+        Reports that the app was started by a click. `payload` has the form of the configured `PayloadShape`.
 """
         raise NotImplementedError
     def login_center(self, ) -> LoginCenter:
         """
-        Where the app logs in and out if push shall follow by itself: the automatic bridge. Always the same object.
+        Returns the login center, the automatic bridge: push follows the app's logins there. Always the same object.
 """
         raise NotImplementedError
     def ready(self, ) -> None:
         """
-        The app can open things now: a click that a handler was not ready for is tried again.
+        Reports that the app can open targets now. A click for which a handler was not ready is routed again.
 """
         raise NotImplementedError
     def register_service(self, user: str,ticket: str) -> None:
         """
-        `user` has logged in: the manual bridge, for an app that does not use `login_center`. `ticket` is what the IM server got
-        for this user from the gateway. The same again changes nothing; a new ticket renews it.
+        Reports that `user` has logged in: the manual bridge, for an app that does not use `login_center`. `ticket` is the one that
+        the IM server got for this user from the gateway. Repeating it changes nothing; a new ticket replaces the old one.
 
         # Errors
-        If the user's id is not one.
+        If the user's id is invalid.
 """
         raise NotImplementedError
     def set_push(self, on: bool) -> None:
         """
-        Switches push on or off for this device. It survives restarts and logins.
+        Switches push on or off for this device. The setting stays over restarts and logins.
 """
         raise NotImplementedError
     def set_unread(self, unread: int) -> None:
         """
-        The number of unread messages: shown on the app's icon, and reported when the app goes to background.
+        Sets the number of unread messages. It is shown on the app's icon, and reported when the app goes to background.
 """
         raise NotImplementedError
     def stop(self, ) -> None:
         """
-        Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-        after the next start. After it no callback comes any more, but from inside a method that the app calls nevertheless. On the
-        library's own thread, inside a callback, it only begins that, and a second call elsewhere waits.
+        Stops the client and waits until the state is saved, some seconds at most. Pending reports are sent after the next start.
+        After it has returned, no callback is called any more, except by a method that the app calls. On the library's own thread,
+        inside a callback, it only starts the shutdown; a second call on another thread waits for it.
 """
         raise NotImplementedError
     def token_failed(self, slot: Slot,why: str) -> None:
         """
-        The phone has no token, and why.
+        Reports that the phone has no token, and why.
 """
         raise NotImplementedError
     def token_received(self, slot: Slot,token: Token) -> None:
         """
-        A token came from the phone without being asked for, or anew. Kept while nobody is logged in, and uploaded as soon as
-        somebody is.
+        Reports a token that the phone returned without a request, or a changed one. It is stored while no user is logged in, and
+        uploaded at the next login.
 
         # Errors
-        If it is not one that can be uploaded: empty (22003), too long (22004), or with characters that no token has. The token
-        before stays good.
+        If the token cannot be uploaded: it is empty (22003), too long (22004), or has characters that are not allowed. The earlier
+        token stays registered.
 """
         raise NotImplementedError
     def token_removed(self, slot: Slot) -> None:
         """
-        A token is no longer valid, as when a Live Activity ended: the gateway forgets it.
+        Reports that a token is no longer valid, for example because a Live Activity has ended. The client unregisters it.
 """
         raise NotImplementedError
     def token_status(self, slot: Slot) -> TokenStatus:
         """
-        How far the token of `slot` has come.
+        Returns how far the token of `slot` has come.
 """
         raise NotImplementedError
     def unregister_service(self, ) -> None:
         """
-        Whoever registered by `register_service` has logged out: nobody receives push on this device, nor does who was logged in
-        when the app ended and has not logged in again. Fine if nobody did.
+        Reports that the user of `register_service` has logged out: no user gets pushes on this device any more. That includes the
+        user of the app's last process who has not logged in again. Does nothing if there is none.
 """
         raise NotImplementedError
     def user(self, ) -> typing.Optional[str]:
         """
-        Who is logged in, as push sees it.
+        Returns the user for whom push is registered.
 """
         raise NotImplementedError
 
 class PushClient(PushClientProtocol):
     """
-    The app half of offline push: registers this device with login and logout, and opens what a click names.
+    The app half of offline push: registers this device at login, unregisters it at logout, and opens the target of a click.
 
-    Methods may be called from any thread and return at once, but for `stop`.
+    Methods may be called from any thread. All but `stop` return at once.
 """
 
     _handle: ctypes.c_uint64
     @classmethod
     def start(cls, config: Config,platform: Platform,routes: RouteHandler,calls: typing.Union[object, typing.Optional[CallHandler]] = _DEFAULT,interceptor: typing.Union[object, typing.Optional[Interceptor]] = _DEFAULT,listener: typing.Union[object, typing.Optional[EventListener]] = _DEFAULT) -> PushClient:
         """
-        Checks everything and starts. Nothing is asked of the phone or the person before the first login.
+        Checks the configuration and starts the client. The client requests nothing from the phone or the user before the first login.
 
-        Keep the client for as long as the app lives.
+        Keep the client as long as the app runs.
 
         # Errors
-        `Config` if a certificate id is missing or zero, or anything else is unusable: the words say what to write where.
+        `Config` if a certificate id is missing or zero, or another part is unusable: the text says what to change.
         `Conflict` if a newer version of the app wrote the state.
 """
 
@@ -5152,7 +5152,7 @@ class PushClient(PushClientProtocol):
         return inst
     def activity_started(self, ) -> None:
         """
-        An Android activity started: the first one means foreground.
+        Reports that an Android activity started. The first one means foreground.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -5167,7 +5167,7 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def activity_stopped(self, is_changing_configuration: bool) -> None:
         """
-        An Android activity stopped: the last one means background, unless it is only being made anew
+        Reports that an Android activity stopped. The last one means background, unless the activity is only recreated
         (`isChangingConfigurations`).
 """
 
@@ -5186,7 +5186,7 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def arrived(self, payload: str,completion: typing.Union[object, typing.Optional[Completion]] = _DEFAULT) -> None:
         """
-        A push arrived without anybody clicking: it is counted and opens nothing. `completion` is called exactly once.
+        Reports that a push arrived and was not clicked. It is counted and opens nothing. `completion` is called exactly once.
 """
 
         _UniffiFfiConverterString.check_lower(payload)
@@ -5209,7 +5209,7 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def background(self, unread: typing.Union[object, typing.Optional[int]] = _DEFAULT) -> None:
         """
-        The app is in background, with so many unread messages; none for the number that `set_unread` told.
+        Reports that the app is in background, with this number of unread messages; none for the number of `set_unread`.
 """
 
         if unread is _DEFAULT:
@@ -5229,7 +5229,7 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def clicked(self, door: Door,payload: str,completion: typing.Union[object, typing.Optional[Completion]] = _DEFAULT) -> None:
         """
-        A person clicked on a notification. `completion` is called exactly once, when the client is done.
+        Reports a click on a notification. `completion` is called exactly once, when the client has handled the click.
 """
 
         _UniffiFfiConverterTypeDoor.check_lower(door)
@@ -5255,7 +5255,7 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def counts(self, ) -> dict[str, int]:
         """
-        How often each kind of event has happened, by its name.
+        Returns how often each kind of event has happened, by its name.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -5270,7 +5270,7 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def device(self, ) -> str:
         """
-        This installation's id. It survives restarts and new tokens.
+        Returns this installation's id. It stays the same over restarts and token changes.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -5285,7 +5285,7 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def foreground(self, ) -> None:
         """
-        The app is in foreground: messages are not pushed. What failed is tried again at once.
+        Reports that the app is in foreground, where messages are not pushed. Failed requests are retried at once.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -5300,7 +5300,7 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def launched(self, payload: str) -> None:
         """
-        The app was started by a click; `payload` is what `PayloadShape` says.
+        Reports that the app was started by a click. `payload` has the form of the configured `PayloadShape`.
 """
 
         _UniffiFfiConverterString.check_lower(payload)
@@ -5318,7 +5318,7 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def login_center(self, ) -> LoginCenter:
         """
-        Where the app logs in and out if push shall follow by itself: the automatic bridge. Always the same object.
+        Returns the login center, the automatic bridge: push follows the app's logins there. Always the same object.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -5333,7 +5333,7 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def ready(self, ) -> None:
         """
-        The app can open things now: a click that a handler was not ready for is tried again.
+        Reports that the app can open targets now. A click for which a handler was not ready is routed again.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -5348,11 +5348,11 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def register_service(self, user: str,ticket: str) -> None:
         """
-        `user` has logged in: the manual bridge, for an app that does not use `login_center`. `ticket` is what the IM server got
-        for this user from the gateway. The same again changes nothing; a new ticket renews it.
+        Reports that `user` has logged in: the manual bridge, for an app that does not use `login_center`. `ticket` is the one that
+        the IM server got for this user from the gateway. Repeating it changes nothing; a new ticket replaces the old one.
 
         # Errors
-        If the user's id is not one.
+        If the user's id is invalid.
 """
 
         _UniffiFfiConverterString.check_lower(user)
@@ -5373,7 +5373,7 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def set_push(self, on: bool) -> None:
         """
-        Switches push on or off for this device. It survives restarts and logins.
+        Switches push on or off for this device. The setting stays over restarts and logins.
 """
 
         _UniffiFfiConverterBoolean.check_lower(on)
@@ -5391,7 +5391,7 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def set_unread(self, unread: int) -> None:
         """
-        The number of unread messages: shown on the app's icon, and reported when the app goes to background.
+        Sets the number of unread messages. It is shown on the app's icon, and reported when the app goes to background.
 """
 
         _UniffiFfiConverterUInt32.check_lower(unread)
@@ -5409,9 +5409,9 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def stop(self, ) -> None:
         """
-        Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-        after the next start. After it no callback comes any more, but from inside a method that the app calls nevertheless. On the
-        library's own thread, inside a callback, it only begins that, and a second call elsewhere waits.
+        Stops the client and waits until the state is saved, some seconds at most. Pending reports are sent after the next start.
+        After it has returned, no callback is called any more, except by a method that the app calls. On the library's own thread,
+        inside a callback, it only starts the shutdown; a second call on another thread waits for it.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -5426,7 +5426,7 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def token_failed(self, slot: Slot,why: str) -> None:
         """
-        The phone has no token, and why.
+        Reports that the phone has no token, and why.
 """
 
         _UniffiFfiConverterTypeSlot.check_lower(slot)
@@ -5447,12 +5447,12 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def token_received(self, slot: Slot,token: Token) -> None:
         """
-        A token came from the phone without being asked for, or anew. Kept while nobody is logged in, and uploaded as soon as
-        somebody is.
+        Reports a token that the phone returned without a request, or a changed one. It is stored while no user is logged in, and
+        uploaded at the next login.
 
         # Errors
-        If it is not one that can be uploaded: empty (22003), too long (22004), or with characters that no token has. The token
-        before stays good.
+        If the token cannot be uploaded: it is empty (22003), too long (22004), or has characters that are not allowed. The earlier
+        token stays registered.
 """
 
         _UniffiFfiConverterTypeSlot.check_lower(slot)
@@ -5473,7 +5473,7 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def token_removed(self, slot: Slot) -> None:
         """
-        A token is no longer valid, as when a Live Activity ended: the gateway forgets it.
+        Reports that a token is no longer valid, for example because a Live Activity has ended. The client unregisters it.
 """
 
         _UniffiFfiConverterTypeSlot.check_lower(slot)
@@ -5491,7 +5491,7 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def token_status(self, slot: Slot) -> TokenStatus:
         """
-        How far the token of `slot` has come.
+        Returns how far the token of `slot` has come.
 """
 
         _UniffiFfiConverterTypeSlot.check_lower(slot)
@@ -5509,8 +5509,8 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def unregister_service(self, ) -> None:
         """
-        Whoever registered by `register_service` has logged out: nobody receives push on this device, nor does who was logged in
-        when the app ended and has not logged in again. Fine if nobody did.
+        Reports that the user of `register_service` has logged out: no user gets pushes on this device any more. That includes the
+        user of the app's last process who has not logged in again. Does nothing if there is none.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -5525,7 +5525,7 @@ class PushClient(PushClientProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def user(self, ) -> typing.Optional[str]:
         """
-        Who is logged in, as push sees it.
+        Returns the user for whom push is registered.
 """
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -5576,8 +5576,8 @@ class RouteHandler():
 
     def navigate_to_chat(self, user_id: str,group_id: str) -> Opened:
         """
-        Goes to the chat with the user `user_id`, or of the group `group_id`: exactly one of the two is not empty. Never called
-        for a call, and never before its account is logged in.
+        Opens the chat with the user `user_id`, or of the group `group_id`: exactly one of the two is not empty. Not called for a
+        call, and not before its account is logged in.
 
         # Errors
         Counts as `Opened.Failed`.
@@ -5613,8 +5613,8 @@ class RouteHandlerImpl(RouteHandler):
         return inst
     def navigate_to_chat(self, user_id: str,group_id: str) -> Opened:
         """
-        Goes to the chat with the user `user_id`, or of the group `group_id`: exactly one of the two is not empty. Never called
-        for a call, and never before its account is logged in.
+        Opens the chat with the user `user_id`, or of the group `group_id`: exactly one of the two is not empty. Not called for a
+        call, and not before its account is logged in.
 
         # Errors
         Counts as `Opened.Failed`.

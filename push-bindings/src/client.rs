@@ -1,4 +1,4 @@
-//! The client, as the app calls it.
+//! The client's interface to the app.
 use std::{
     collections::HashMap,
     fmt,
@@ -27,17 +27,17 @@ use crate::{
     platform::Phone,
 };
 
-/// How long the end may take: saving the state, and what the listener does with the last events.
+/// The time limit of each part of the shutdown: saving the state, and passing the last events to the listener.
 const END: Duration = Duration::from_secs(5);
 
-/// The door through which a click came.
+/// The way in which the operating system reported a click.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Door {
-    /// The app was started by it: launch options, the first intent.
+    /// The click started the app: launch options, the first intent.
     Launch,
-    /// The operating system called back: a notification-center response.
+    /// The operating system called a delegate: a notification-center response.
     Response,
-    /// The running app was brought forward by it: a new intent.
+    /// The click brought the running app to the foreground: a new intent.
     Warm,
 }
 
@@ -51,24 +51,24 @@ impl From<Door> for push_client::Door {
     }
 }
 
-/// What a platform is told when a callback is done with.
+/// The result that a platform receives when a callback is completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Completed {
-    /// There was something new.
+    /// There was new data.
     NewData,
-    /// There was nothing new.
+    /// There was no new data.
     NoData,
-    /// It went wrong.
+    /// The work failed.
     Failed,
 }
 
 /// A platform's completion callback: called exactly once. The app implements it where the platform has one.
 #[uniffi::export(with_foreign)]
 pub trait Completion: Send + Sync {
-    /// The client is done.
+    /// Completes the callback.
     ///
     /// # Errors
-    /// Told as an event.
+    /// Reported as an event.
     fn complete(&self, how: Completed) -> Result<(), AppError>;
 }
 
@@ -77,37 +77,37 @@ pub trait Completion: Send + Sync {
 pub enum TokenState {
     /// Push is switched off for this device.
     Off,
-    /// The platform has not given a token yet.
+    /// The platform has not returned a token yet.
     NoToken,
-    /// The token is known but not at the gateway: `words` say why.
+    /// The token is known but not at the gateway: `text` says why.
     Waiting,
-    /// The token is on its way to the gateway.
+    /// The token is being uploaded.
     Uploading,
     /// The gateway has the token.
     Uploaded,
 }
 
-/// How far a token has come, and why no further: the first thing to look at when no push arrives.
+/// How far a token has come, and why no further. Check it first when no push arrives.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct TokenStatus {
     /// How far.
     pub state: TokenState,
-    /// The IM SDK's number for why it waits, as 21005 for nobody logged in.
+    /// The IM SDK's number for why it waits, such as 21005 while no user is logged in.
     pub code: Option<u32>,
-    /// The state in words, with what to do.
-    pub words: String,
-    /// What will keep an uploaded token from working nevertheless, as `environment-mismatch`.
+    /// A description of the state, with the next step.
+    pub text: String,
+    /// Why pushes to an uploaded token will fail nevertheless, such as `environment-mismatch`.
     pub warning: Option<String>,
-    /// Since when the gateway has it, in milliseconds since 1970.
+    /// When the gateway confirmed it, in milliseconds since 1970.
     pub uploaded_at_ms: Option<i64>,
 }
 
 impl From<SlotState> for TokenStatus {
     fn from(state: SlotState) -> Self {
-        let status = |state, words: &str| Self {
+        let status = |state, text: &str| Self {
             state,
             code: None,
-            words: words.to_owned(),
+            text: text.to_owned(),
             warning: None,
             uploaded_at_ms: None,
         };
@@ -120,10 +120,7 @@ impl From<SlotState> for TokenStatus {
                 code: error.code(),
                 ..status(TokenState::Waiting, &error.to_string())
             },
-            SlotState::Uploading => status(
-                TokenState::Uploading,
-                "the token is on its way to the gateway",
-            ),
+            SlotState::Uploading => status(TokenState::Uploading, "the token is being uploaded"),
             SlotState::Uploaded { at, warning } => Self {
                 warning: warning.as_ref().map(|it| it.code.clone()),
                 uploaded_at_ms: Some(at.unix_millis()),
@@ -134,15 +131,15 @@ impl From<SlotState> for TokenStatus {
             },
             _ => status(
                 TokenState::NoToken,
-                "the platform has not given a token yet",
+                "the platform has not returned a token yet",
             ),
         }
     }
 }
 
-/// The app half of offline push: registers this device with login and logout, and opens what a click names.
+/// The app half of offline push: registers this device at login, unregisters it at logout, and opens the target of a click.
 ///
-/// Methods may be called from any thread and return at once, but for `stop`.
+/// Methods may be called from any thread. All but `stop` return at once.
 #[derive(uniffi::Object)]
 pub struct PushClient {
     client: push_client::PushClient,
@@ -162,10 +159,10 @@ struct Ended {
 }
 
 impl Ended {
-    /// Waits for it, also if another caller began it.
+    /// Waits until shutdown has finished, also if another caller began it.
     fn wait(&self) {
         let is_so = self.is_so.lock().unwrap_or_else(PoisonError::into_inner);
-        // Each of its three parts is bounded; a callback that hangs must not hang the app.
+        // Each of the three parts has a time limit; a callback that hangs must not hang the app.
         drop(
             self.changed
                 .wait_timeout_while(is_so, 3 * END, |is_so| !*is_so),
@@ -173,7 +170,7 @@ impl Ended {
     }
 }
 
-/// A shutdown in progress: finished when this is dropped, also by a panic.
+/// A shutdown in progress. Dropping it marks the shutdown as finished, also after a panic.
 struct Ending(Arc<Ended>);
 
 impl Drop for Ending {
@@ -183,7 +180,7 @@ impl Drop for Ending {
     }
 }
 
-/// What ends with the client.
+/// The parts that end with the client.
 struct Running {
     runtime: Runtime,
     pump: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
@@ -191,12 +188,12 @@ struct Running {
 
 #[uniffi::export]
 impl PushClient {
-    /// Checks everything and starts. Nothing is asked of the phone or the person before the first login.
+    /// Checks the configuration and starts the client. The client requests nothing from the phone or the user before the first login.
     ///
-    /// Keep the client for as long as the app lives.
+    /// Keep the client as long as the app runs.
     ///
     /// # Errors
-    /// `Config` if a certificate id is missing or zero, or anything else is unusable: the words say what to write where.
+    /// `Config` if a certificate id is missing or zero, or another part is unusable: the text says what to change.
     /// `Conflict` if a newer version of the app wrote the state.
     #[uniffi::constructor(default(calls = None, interceptor = None, listener = None))]
     pub fn start(
@@ -212,11 +209,11 @@ impl PushClient {
             return Err(PushError::new(
                 ErrorKind::Config,
                 "PushClient.start",
-                "it was called inside a callback of another client, or inside an asynchronous runtime",
+                "start was called inside a callback of another client, or inside an asynchronous runtime",
                 "start the client where the app starts",
             ));
         }
-        let (faults, told_faults) = Faults::new();
+        let (faults, reported_faults) = Faults::new();
         let phone = Phone::new(platform, &checked, faults.clone());
         let logins = LoginCenter::new(checked.app);
         let manual = ManualLogin::new();
@@ -247,7 +244,7 @@ impl PushClient {
                 return Err(error.into());
             }
         };
-        let pump = listener.map(|it| listen(&runtime, &client, it, told_faults));
+        let pump = listener.map(|listener| listen(&runtime, &client, listener, reported_faults));
         Ok(Arc::new(Self {
             client,
             logins,
@@ -259,54 +256,54 @@ impl PushClient {
         }))
     }
 
-    /// Where the app logs in and out if push shall follow by itself: the automatic bridge. Always the same object.
+    /// Returns the login center, the automatic bridge: push follows the app's logins there. Always the same object.
     pub fn login_center(&self) -> Arc<LoginCenter> {
         Arc::clone(&self.logins)
     }
 
-    /// `user` has logged in: the manual bridge, for an app that does not use `login_center`. `ticket` is what the IM server got
-    /// for this user from the gateway. The same again changes nothing; a new ticket renews it.
+    /// Reports that `user` has logged in: the manual bridge, for an app that does not use `login_center`. `ticket` is the one that
+    /// the IM server got for this user from the gateway. Repeating it changes nothing; a new ticket replaces the old one.
     ///
     /// # Errors
-    /// If the user's id is not one.
+    /// If the user's id is invalid.
     pub fn register_service(&self, user: String, ticket: String) -> Result<(), PushError> {
         let account = account(&self.logins.app, &user, ticket)?;
         self.manual.register_service(account);
         Ok(())
     }
 
-    /// Whoever registered by `register_service` has logged out: nobody receives push on this device, nor does who was logged in
-    /// when the app ended and has not logged in again. Fine if nobody did.
+    /// Reports that the user of `register_service` has logged out: no user gets pushes on this device any more. That includes the
+    /// user of the app's last process who has not logged in again. Does nothing if there is none.
     pub fn unregister_service(&self) {
         self.manual.unregister_service();
     }
 
-    /// A token came from the phone without being asked for, or anew. Kept while nobody is logged in, and uploaded as soon as
-    /// somebody is.
+    /// Reports a token that the phone returned without a request, or a changed one. It is stored while no user is logged in, and
+    /// uploaded at the next login.
     ///
     /// # Errors
-    /// If it is not one that can be uploaded: empty (22003), too long (22004), or with characters that no token has. The token
-    /// before stays good.
+    /// If the token cannot be uploaded: it is empty (22003), too long (22004), or has characters that are not allowed. The earlier
+    /// token stays registered.
     pub fn token_received(&self, slot: Slot, token: Token) -> Result<(), PushError> {
         Ok(self.client.token_received(slot.into(), token.into())?)
     }
 
-    /// The phone has no token, and why.
+    /// Reports that the phone has no token, and why.
     pub fn token_failed(&self, slot: Slot, why: String) {
         self.client.token_failed(slot.into(), why);
     }
 
-    /// A token is no longer valid, as when a Live Activity ended: the gateway forgets it.
+    /// Reports that a token is no longer valid, for example because a Live Activity has ended. The client unregisters it.
     pub fn token_removed(&self, slot: Slot) {
         self.client.token_removed(slot.into());
     }
 
-    /// The app was started by a click; `payload` is what `PayloadShape` says.
+    /// Reports that the app was started by a click. `payload` has the form of the configured `PayloadShape`.
     pub fn launched(&self, payload: String) {
         self.client.launched(self.payload(&payload));
     }
 
-    /// A person clicked on a notification. `completion` is called exactly once, when the client is done.
+    /// Reports a click on a notification. `completion` is called exactly once, when the client has handled the click.
     #[uniffi::method(default(completion = None))]
     pub fn clicked(&self, door: Door, payload: String, completion: Option<Arc<dyn Completion>>) {
         let completion = self.completion(completion);
@@ -314,66 +311,66 @@ impl PushClient {
             .clicked(door.into(), self.payload(&payload), completion);
     }
 
-    /// A push arrived without anybody clicking: it is counted and opens nothing. `completion` is called exactly once.
+    /// Reports that a push arrived and was not clicked. It is counted and opens nothing. `completion` is called exactly once.
     #[uniffi::method(default(completion = None))]
     pub fn arrived(&self, payload: String, completion: Option<Arc<dyn Completion>>) {
         let completion = self.completion(completion);
         self.client.arrived(self.payload(&payload), completion);
     }
 
-    /// The app can open things now: a click that a handler was not ready for is tried again.
+    /// Reports that the app can open targets now. A click for which a handler was not ready is routed again.
     pub fn ready(&self) {
         self.client.ready();
     }
 
-    /// The app is in foreground: messages are not pushed. What failed is tried again at once.
+    /// Reports that the app is in foreground, where messages are not pushed. Failed requests are retried at once.
     pub fn foreground(&self) {
         self.client.foreground();
     }
 
-    /// The app is in background, with so many unread messages; none for the number that `set_unread` told.
+    /// Reports that the app is in background, with this number of unread messages; none for the number of `set_unread`.
     #[uniffi::method(default(unread = None))]
     pub fn background(&self, unread: Option<u32>) {
         self.client.background(unread);
     }
 
-    /// An Android activity started: the first one means foreground.
+    /// Reports that an Android activity started. The first one means foreground.
     pub fn activity_started(&self) {
         self.client.activity_started();
     }
 
-    /// An Android activity stopped: the last one means background, unless it is only being made anew
+    /// Reports that an Android activity stopped. The last one means background, unless the activity is only recreated
     /// (`isChangingConfigurations`).
     pub fn activity_stopped(&self, is_changing_configuration: bool) {
         self.client.activity_stopped(is_changing_configuration);
     }
 
-    /// The number of unread messages: shown on the app's icon, and reported when the app goes to background.
+    /// Sets the number of unread messages. It is shown on the app's icon, and reported when the app goes to background.
     pub fn set_unread(&self, unread: u32) {
         self.client.set_unread(unread);
     }
 
-    /// Switches push on or off for this device. It survives restarts and logins.
+    /// Switches push on or off for this device. The setting stays over restarts and logins.
     pub fn set_push(&self, on: bool) {
         self.client.set_push(on);
     }
 
-    /// How far the token of `slot` has come.
+    /// Returns how far the token of `slot` has come.
     pub fn token_status(&self, slot: Slot) -> TokenStatus {
         self.client.slot(slot.into()).into()
     }
 
-    /// Who is logged in, as push sees it.
+    /// Returns the user for whom push is registered.
     pub fn user(&self) -> Option<String> {
         self.client.user().map(|it| it.to_string())
     }
 
-    /// This installation's id. It survives restarts and new tokens.
+    /// Returns this installation's id. It stays the same over restarts and token changes.
     pub fn device(&self) -> String {
         self.client.device().to_string()
     }
 
-    /// How often each kind of event has happened, by its name.
+    /// Returns how often each kind of event has happened, by its name.
     pub fn counts(&self) -> HashMap<String, u64> {
         self.client
             .counts()
@@ -382,9 +379,9 @@ impl PushClient {
             .collect()
     }
 
-    /// Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-    /// after the next start. After it no callback comes any more, but from inside a method that the app calls nevertheless. On the
-    /// library's own thread, inside a callback, it only begins that, and a second call elsewhere waits.
+    /// Stops the client and waits until the state is saved, some seconds at most. Pending reports are sent after the next start.
+    /// After it has returned, no callback is called any more, except by a method that the app calls. On the library's own thread,
+    /// inside a callback, it only starts the shutdown; a second call on another thread waits for it.
     pub fn stop(&self) {
         self.end(Handle::try_current().is_err());
     }
@@ -420,8 +417,8 @@ impl PushClient {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Shuts down, once, and with `waits` returns only when that has finished. A callback must not wait: it would wait for
-    /// itself.
+    /// Shuts down once, and with `waits` returns only when shutdown has finished. A callback must not wait, because shutdown waits
+    /// for the callback.
     pub(crate) fn end(&self, waits: bool) {
         let running = self
             .running
@@ -431,22 +428,22 @@ impl PushClient {
         if let Some(Running { runtime, pump }) = running {
             let client = self.client.clone();
             let ending = Ending(Arc::clone(&self.ended));
-            // A thread of its own in any case: the caller may be inside a runtime.
+            // On a thread of its own, because the caller may be inside a runtime.
             let thread = std::thread::Builder::new()
                 .name("push-end".to_owned())
                 .spawn(move || {
                     let _ending = ending;
-                    // Dropped before shutdown has finished: it holds the app's objects, and dropping those calls the app.
+                    // Dropped before shutdown has finished: the client holds the app's objects, and dropping those calls the app.
                     let client = client;
                     runtime.block_on(async {
                         drop(timeout(END, client.close()).await);
                         if let Some((stop, pump)) = pump {
-                            // Gone already: then there is nothing to stop.
+                            // The task has ended already.
                             stop.send(()).ok();
                             drop(timeout(END, pump).await);
                         }
                     });
-                    // After this, no callback is under way.
+                    // After this, no callback is running.
                     runtime.shutdown_timeout(END);
                 });
             if let Err(error) = thread {
@@ -482,7 +479,7 @@ fn runtime() -> Result<Runtime, PushError> {
                 ErrorKind::Unavailable,
                 "PushClient.start",
                 format!("no thread could be started: {error}"),
-                "end what else runs in this process, and start again",
+                "end other threads of this process, and start again",
             )
         })
 }

@@ -1,4 +1,4 @@
-//! What the app knows when it starts.
+//! The configuration.
 use push_client::HttpGateway;
 use push_core::{
     AppId, CertificateIds, Channel, DeviceId, Environment,
@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::{ErrorKind, PushError};
 
-/// What a device's token is for.
+/// The purpose of a device's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Slot {
-    /// Notifications that a person sees.
+    /// Visible notifications.
     Alert,
     /// Incoming calls (PushKit).
     Voip,
@@ -20,7 +20,7 @@ pub enum Slot {
     LiveActivity,
 }
 
-/// What kind of client this is; the gateway's presence rules differ by it.
+/// The kind of client, on which the gateway's presence rules depend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum DeviceKind {
     /// An iPhone.
@@ -37,14 +37,14 @@ pub enum DeviceKind {
     Desktop,
 }
 
-/// How the vendor hands a push to the app, and so what the text of a payload is.
+/// The form in which the vendor delivers a push to the app, and so the form of a payload's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum PayloadShape {
     /// The notification's `userInfo` as JSON, with the string `ext` beside `aps`.
     Apns,
     /// The intent extra `ext` itself: Huawei, Honor, vivo, Meizu.
     Intent,
-    /// All extras of the intent as JSON, `ext` among them: FCM, which says beside it which delivery it was.
+    /// All extras of the intent as JSON, with `ext` and the delivery id: FCM.
     IntentExtras,
     /// `MiPushMessage.getExtra()` as JSON.
     Xiaomi,
@@ -57,44 +57,44 @@ pub enum PayloadShape {
 /// The certificate ids of one channel and slot: the numbers that uploading the credentials to the gateway printed.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct CertificateId {
-    /// The channel's name, as `apns` or `fcm`.
+    /// The channel's name, such as `apns` or `fcm`.
     pub channel: String,
-    /// What the tokens are for.
+    /// The purpose of the tokens.
     pub slot: Slot,
-    /// The id for debug builds, whose tokens are of the sandbox.
+    /// The id for debug builds, whose tokens belong to the sandbox.
     pub debug: i64,
-    /// The id for released builds, whose tokens are of production.
+    /// The id for release builds, whose tokens belong to production.
     pub release: i64,
 }
 
-/// What the app knows when it starts.
+/// The configuration of a client.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct Config {
-    /// The gateway, as `https://push.example.com`. Only a gateway on the same machine may be `http`.
+    /// The gateway's URL, such as `https://push.example.com`. Only a gateway on the same machine may be `http`.
     pub gateway_url: String,
     /// The app's id at the gateway.
     pub app_id: String,
-    /// The file for what must survive a restart, in the app's private folder, which must exist. It holds tokens and a ticket.
+    /// The file for the state that survives a restart, in the app's private folder, which must exist. It holds tokens and a ticket.
     pub state_path: String,
-    /// The vendor's way to this phone, as `apns` or `fcm`.
+    /// The channel of this phone, such as `apns` or `fcm`.
     pub channel: String,
-    /// Which credential the tokens belong to. Every slot of `slots` needs one.
+    /// The credentials that the tokens belong to. Every slot of `slots` needs one.
     pub certificate_ids: Vec<CertificateId>,
-    /// Whether this is a debug build, to which the ids `debug` belong.
+    /// Whether this is a debug build, which uses the ids `debug`.
     pub is_debug_build: bool,
-    /// The kinds of token to ask for at login; alert alone if there is none.
+    /// The slots whose tokens are requested at login; alert if the list is empty.
     #[uniffi(default = [])]
     pub slots: Vec<Slot>,
-    /// What kind of client this is.
+    /// The kind of client.
     #[uniffi(default = None)]
     pub device_kind: Option<DeviceKind>,
-    /// What the text of a payload is; by default what the channel's is.
+    /// The form of a payload's text; by default that of the channel.
     #[uniffi(default = None)]
     pub payload_shape: Option<PayloadShape>,
-    /// The device's id, for an app that has one already. Otherwise one is made at the first start and kept.
+    /// The device's id, for an app that has one already. By default the first start generates one and stores it.
     #[uniffi(default = None)]
     pub device_id: Option<String>,
-    /// The folder that the app shares with its notification service extension, on iOS that of an app group: the client leaves
+    /// The folder that the app shares with its notification service extension, on iOS that of an app group. The client stores
     /// there what a `NotificationExtension` needs.
     #[uniffi(default = None)]
     pub extension_folder: Option<String>,
@@ -117,7 +117,7 @@ pub(crate) struct Checked {
 }
 
 impl Config {
-    /// Checks everything but the file.
+    /// Checks the configuration, except that the file is usable.
     pub(crate) fn check(&self) -> Result<Checked, PushError> {
         let at = |place: &'static str| {
             move |error: push_core::Error| PushError::from(error.at(format!("Config.{place}")))
@@ -128,7 +128,7 @@ impl Config {
             return Err(PushError::new(
                 ErrorKind::Config,
                 "Config.state_path",
-                "there is no file for the client's state, so every start would be that of a new device",
+                "there is no file for the client's state, so every start would register a new device",
                 "name a file in the app's private folder",
             ));
         }
@@ -160,7 +160,7 @@ impl Config {
         })
     }
 
-    /// The ids of this build. A token without one would be taken everywhere and never receive a push (S51).
+    /// Returns the certificate ids of this build. Without one, a token would be registered and never get a push (S51).
     fn certificates(&self, slots: &[push_core::Slot]) -> Result<CertificateIds, PushError> {
         let (build, environment) = if self.is_debug_build {
             ("debug", Environment::Sandbox)
@@ -231,7 +231,7 @@ impl Config {
     }
 }
 
-/// What the payloads of a channel are.
+/// Returns the payload shape of a channel.
 fn shape_of(channel: &Channel) -> PayloadShape {
     match channel.as_str() {
         "apns" => PayloadShape::Apns,
@@ -243,13 +243,13 @@ fn shape_of(channel: &Channel) -> PayloadShape {
 }
 
 impl PayloadShape {
-    /// The payload that `text` is.
+    /// Parses `text` as a payload.
     pub(crate) fn parse(self, text: &str) -> Payload {
         let shape = match self {
             Self::Apns => Shape::Apns,
             Self::Intent => Shape::Intent,
             Self::IntentExtras => {
-                // What is no JSON is no object either, and the payload says so.
+                // Text that is not JSON becomes a payload that is not an object, and reports that.
                 return Payload::intent_extras(
                     serde_json::from_str::<Value>(text).unwrap_or_default(),
                 );
@@ -278,7 +278,7 @@ impl From<push_core::Slot> for Slot {
             push_core::Slot::Alert => Self::Alert,
             push_core::Slot::Voip => Self::Voip,
             push_core::Slot::LiveActivity => Self::LiveActivity,
-            // A kind of token that this interface does not have; no phone of it asks for one.
+            // A slot that this interface does not have, so no platform requests it.
             _ => Self::Alert,
         }
     }

@@ -1,38 +1,38 @@
-//! What goes wrong, on either side.
+//! Errors of the library and of the app.
 use std::fmt;
 
-/// What the app can do about an error.
+/// The kind of an error, which determines the app's next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum ErrorKind {
     /// The configuration is unusable: change the code or the settings.
     Config,
     /// An argument is not acceptable.
     Invalid,
-    /// It contradicts what is there already, as a state file that a newer version wrote.
+    /// The call contradicts existing data, such as a state file that a newer version wrote.
     Conflict,
-    /// Something needed is not there now; the same call may succeed later.
+    /// A required resource is not available now; the same call may succeed later.
     Unavailable,
     /// Stored data cannot be read.
     Corrupt,
-    /// A fault of the library's own.
+    /// An internal error of the library.
     Internal,
 }
 
-/// What happened, where, and what to do next. Holds no token and no ticket.
+/// An error with its place and the next step. Holds no token and no ticket.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Error)]
 #[uniffi::export(Display)]
 pub enum PushError {
-    /// The only kind of it: the fields tell everything.
+    /// The only variant.
     Failed {
-        /// What the app can do about it.
+        /// The kind.
         kind: ErrorKind,
-        /// The IM SDK's number, where it has one, as 22003 for an empty token.
+        /// The IM SDK's number, where it has one, such as 22003 for an empty token.
         code: Option<u32>,
-        /// What happened.
+        /// What failed.
         what: String,
-        /// Where: a setting, a file.
+        /// The setting or file that is concerned.
         place: Option<String>,
-        /// What to do next.
+        /// The next step.
         advice: Option<String>,
     },
 }
@@ -111,11 +111,11 @@ impl From<push_client::TokenError> for PushError {
     }
 }
 
-/// What the app's callbacks may throw. Anything else that they throw counts the same.
+/// The error that the app's callbacks may throw. Other errors that they throw count the same.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Error)]
 #[uniffi::export(Display)]
 pub enum AppError {
-    /// It failed, and why. Nothing secret: the words are told as an event.
+    /// The callback failed, and why. Must hold no secret, because the text is reported as an event.
     Failed {
         /// Why.
         why: String,
@@ -123,7 +123,7 @@ pub enum AppError {
 }
 
 impl AppError {
-    pub(crate) fn into_words(self) -> String {
+    pub(crate) fn into_text(self) -> String {
         let Self::Failed { why } = self;
         why
     }
@@ -138,7 +138,7 @@ impl fmt::Display for AppError {
 
 impl std::error::Error for AppError {}
 
-// Without this, what an app throws unexpectedly would be a panic here.
+// Without this, an unexpected error of the app would be a panic here.
 impl From<uniffi::UnexpectedUniFFICallbackError> for AppError {
     fn from(error: uniffi::UnexpectedUniFFICallbackError) -> Self {
         Self::Failed { why: error.reason }

@@ -1,28 +1,28 @@
-//! What the client tells about its work, in a form that every language can read.
+//! The client's events, in a form for all languages.
 use std::sync::Arc;
 
-use push_client::{Dropped, Event as Told, Permission};
+use push_client::{Dropped, Event as ClientEvent, Permission};
 use push_core::{LogoutCause, payload::ClickTarget};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{AppError, Slot};
 
-/// Something that happened: for the app's own reports and for tests. Holds no token, no ticket and no message text, but ids.
+/// An event, for the app's reports and for tests. Holds ids, but no token, ticket or message text.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct Event {
-    /// What it is, a stable word as `uploaded`: the names are those of `push_client::Event`, and `callback_failed`.
+    /// A stable name, such as `uploaded`: the names of `push_client::Event`, and `callback_failed`.
     pub name: String,
-    /// Whether somebody should look at it.
+    /// Whether the event needs attention.
     pub is_trouble: bool,
-    /// What happened, for people.
-    pub words: String,
-    /// The kind of token that it is about.
+    /// A description for people.
+    pub text: String,
+    /// The slot of the token that it is about.
     pub slot: Option<Slot>,
-    /// The user who logged in, or whom the device was taken from.
+    /// The user who logged in, or from whom the device was unbound.
     pub user: Option<String>,
-    /// Who did it: a bridge, a handler, an interceptor, a callback.
+    /// The bridge, handler, interceptor or callback that caused it.
     pub by: Option<String>,
-    /// The IM SDK's number for what is wrong, as 22002 for a gateway that cannot be reached.
+    /// The IM SDK's number of the error, such as 22002 for a gateway that cannot be reached.
     pub code: Option<u32>,
     /// The delivery that it is about, as the gateway's trace names it.
     pub delivery: Option<String>,
@@ -32,22 +32,22 @@ pub struct Event {
     pub target_group: Option<String>,
 }
 
-/// Hears everything that happens. The app implements it if it wants to.
+/// A listener for events. Optional; the app implements it.
 #[uniffi::export(with_foreign)]
 pub trait EventListener: Send + Sync {
-    /// Hears one event. Events come in their order.
+    /// Handles one event. Events are passed in order.
     ///
     /// # Errors
-    /// Only logged: telling it would fail again.
+    /// Only logged, because reporting it would call the listener again.
     fn on_event(&self, event: Event) -> Result<(), AppError>;
 }
 
 impl Event {
-    pub(crate) fn named(name: &str, is_trouble: bool, words: impl Into<String>) -> Self {
+    pub(crate) fn named(name: &str, is_trouble: bool, text: impl Into<String>) -> Self {
         Self {
             name: name.to_owned(),
             is_trouble,
-            words: words.into(),
+            text: text.into(),
             slot: None,
             user: None,
             by: None,
@@ -86,22 +86,22 @@ impl Event {
     }
 }
 
-impl From<&Told> for Event {
-    fn from(told: &Told) -> Self {
-        let event = |words: String| Self::named(told.name(), told.is_trouble(), words);
-        match told {
-            Told::LoggedIn { user, by, .. } => {
-                event(format!("{user} logged in")).user(user).by(*by)
+impl From<&ClientEvent> for Event {
+    fn from(event: &ClientEvent) -> Self {
+        let report = |text: String| Self::named(event.name(), event.is_trouble(), text);
+        match event {
+            ClientEvent::LoggedIn { user, by, .. } => {
+                report(format!("{user} logged in")).user(user).by(*by)
             }
-            Told::AlsoLoggedIn { first, by, .. } => event(format!(
-                "the login that {first} told was told by {by} too; one of them is enough"
+            ClientEvent::AlsoLoggedIn { first, by, .. } => report(format!(
+                "the login that {first} reported was also reported by {by}; one of them is enough"
             ))
             .by(*by),
-            Told::LoggedOut { cause, by, .. } => event(
+            ClientEvent::LoggedOut { cause, by, .. } => report(
                 match cause {
                     LogoutCause::Logout => "logged out",
-                    LogoutCause::KickedOffline => "another device took over",
-                    LogoutCause::CredentialExpired => "what proved the login has expired",
+                    LogoutCause::KickedOffline => "another device logged in",
+                    LogoutCause::CredentialExpired => "the login's credential has expired",
                     LogoutCause::OtherAccount => {
                         "another account logged in and could not be registered in its place"
                     }
@@ -110,24 +110,26 @@ impl From<&Told> for Event {
                 .to_owned(),
             )
             .by(*by),
-            Told::StaleLogout { by, .. } => {
-                event("the end of an earlier login was told late and ignored".to_owned()).by(*by)
+            ClientEvent::StaleLogout { by, .. } => {
+                report("a late logout from an earlier login was ignored".to_owned()).by(*by)
             }
-            Told::BridgeEnded { name, error } => event(match error {
+            ClientEvent::BridgeEnded { name, error } => report(match error {
                 Some(error) => format!("the login bridge failed: {error}"),
-                None => "the login bridge ended".to_owned(),
+                None => "the login bridge returned while the client was running".to_owned(),
             })
             .by(name),
-            Told::Permission(answer) => event(match answer {
+            ClientEvent::Permission(answer) => report(match answer {
                 Some(Permission::Granted) => "notifications may be shown".to_owned(),
                 Some(Permission::Denied) => "notifications may not be shown".to_owned(),
                 Some(Permission::Failed(why)) => {
-                    format!("the question for permission could not be asked: {why}")
+                    format!("permission could not be requested: {why}")
                 }
-                None => "the question for permission was not answered".to_owned(),
+                None => "the request for permission was not answered".to_owned(),
             }),
-            Told::TokenChanged(slot) => event("there is a new token".to_owned()).slot(*slot),
-            Told::Uploaded { slot, warning } => event(match warning {
+            ClientEvent::TokenChanged(slot) => {
+                report("there is a new token".to_owned()).slot(*slot)
+            }
+            ClientEvent::Uploaded { slot, warning } => report(match warning {
                 None => "the gateway has the token".to_owned(),
                 Some(warning) => format!(
                     "the gateway has the token, but {}: {}",
@@ -135,81 +137,101 @@ impl From<&Told> for Event {
                 ),
             })
             .slot(*slot),
-            Told::TokenFailed { slot, error } => Self {
+            ClientEvent::TokenFailed { slot, error } => Self {
                 code: error.code(),
-                ..event(error.to_string()).slot(*slot)
+                ..report(error.to_string()).slot(*slot)
             },
-            Told::Unbound(user) => event(format!(
-                "the gateway has taken this device away from {user}"
-            ))
-            .user(user),
-            Told::TicketRefused(user) => event(
-                "the gateway refuses the ticket: log in with a new one from the IM server"
+            ClientEvent::Unbound(user) => {
+                report(format!("the gateway has unbound this device from {user}")).user(user)
+            }
+            ClientEvent::TicketRefused(user) => report(
+                "the gateway refused the ticket; log in with a new one from the IM server"
                     .to_owned(),
             )
             .user(user),
-            Told::PushSwitched(true) => event("push was switched on".to_owned()),
-            Told::PushSwitched(false) => event("push was switched off".to_owned()),
-            Told::Received(_) => event("a push arrived".to_owned()),
-            Told::Clicked { delivery, .. } => Self {
+            ClientEvent::PushSwitched(true) => report("push was switched on".to_owned()),
+            ClientEvent::PushSwitched(false) => report("push was switched off".to_owned()),
+            ClientEvent::Received(_) => report("a push arrived".to_owned()),
+            ClientEvent::Clicked { delivery, .. } => Self {
                 delivery: delivery.map(|it| it.to_string()),
-                ..event("a person clicked".to_owned())
+                ..report("a notification was clicked".to_owned())
             },
-            Told::DuplicateClick(_) => event("a click was told a second time".to_owned()),
-            Told::Intercepted { by } => event("the app took a click over".to_owned()).by(by),
-            Told::NothingToOpen(why) => event(format!("a click names nothing to open: {why}")),
-            Told::ClickPending(target) => {
-                event("a click waits for a login or for the app".to_owned()).about(target)
+            ClientEvent::DuplicateClick(_) => {
+                report("a click was reported a second time".to_owned())
             }
-            Told::ClickDropped { target, why } => event(
+            ClientEvent::Intercepted { by } => {
+                report("the app handled a click itself".to_owned()).by(by)
+            }
+            ClientEvent::NothingToOpen(why) => report(format!("a click has no target: {why}")),
+            ClientEvent::ClickPending(target) => {
+                report("a click waits for a login, or until the app is ready".to_owned())
+                    .about(target)
+            }
+            ClientEvent::ClickDropped { target, why } => report(
                 match why {
                     Dropped::Replaced => "a waiting click was replaced by a later one",
-                    Dropped::LoggedOut => "a waiting click went with its account's logout",
-                    Dropped::OtherAccount => "a waiting click was for another account",
+                    Dropped::LoggedOut => "a waiting click was dropped at its account's logout",
+                    Dropped::OtherAccount => {
+                        "a click was dropped because it belongs to another account"
+                    }
                     _ => "a waiting click was dropped",
                 }
                 .to_owned(),
             )
             .about(target),
-            Told::Opened { by, target } => event("a click opened what it names".to_owned())
-                .by(by)
-                .about(target),
-            Told::NotReady { by } => event("a handler is not ready".to_owned()).by(by),
-            Told::OpenFailed { by, why } => event(format!("a handler failed: {why}")).by(by),
-            Told::Unhandled(target) => {
-                event("no handler opens such targets".to_owned()).about(target)
+            ClientEvent::Opened { by, target } => {
+                report("a handler opened the target of a click".to_owned())
+                    .by(by)
+                    .about(target)
             }
-            Told::Completed { timed_out, .. } => event(
+            ClientEvent::NotReady { by } => report("a handler is not ready".to_owned()).by(by),
+            ClientEvent::OpenFailed { by, why } => {
+                report(format!("a handler failed: {why}")).by(by)
+            }
+            ClientEvent::Unhandled(target) => {
+                report("no handler opens this kind of target".to_owned()).about(target)
+            }
+            ClientEvent::Completed { timed_out, .. } => report(
                 if *timed_out {
-                    "a completion was called by the time-out"
+                    "a completion was called after the time-out"
                 } else {
                     "a completion was called"
                 }
                 .to_owned(),
             ),
-            Told::PresenceReported => event("the gateway knows where the device is".to_owned()),
-            Told::ReceiptsReported(count) => event(format!("the gateway took {count} receipts")),
-            Told::ReceiptsDropped(count) => event(format!("{count} receipts were given up")),
-            Told::ReportFailed(why) => event(format!("a report was not taken: {why}")),
-            Told::StateNotSaved(error) | Told::SharedFolderFailed(error) => {
-                event(error.to_string())
+            ClientEvent::PresenceReported => {
+                report("the gateway accepted the device's presence".to_owned())
             }
-            Told::StateLost(why) => event(format!("the saved state was left behind: {why}")),
-            _ => event(told.name().replace('_', " ")),
+            ClientEvent::ReceiptsReported(count) => {
+                report(format!("the gateway accepted {count} receipts"))
+            }
+            ClientEvent::ReceiptsDropped(count) => {
+                report(format!("{count} receipts were discarded"))
+            }
+            ClientEvent::ReportFailed(why) => {
+                report(format!("the gateway did not accept a report: {why}"))
+            }
+            ClientEvent::StateNotSaved(error) | ClientEvent::SharedFolderFailed(error) => {
+                report(error.to_string())
+            }
+            ClientEvent::StateLost(why) => {
+                report(format!("the saved state was replaced by a new one: {why}"))
+            }
+            _ => report(event.name().replace('_', " ")),
         }
     }
 }
 
-/// Hands events to the listener, in their order, until `stop`; then what has happened before it.
+/// Passes events to the listener in order until `stop`, and then those that happened before it.
 pub(crate) async fn pump(
     listener: Arc<dyn EventListener>,
-    mut told: broadcast::Receiver<Told>,
+    mut event: broadcast::Receiver<ClientEvent>,
     mut faults: mpsc::Receiver<Event>,
     mut stop: oneshot::Receiver<()>,
 ) {
     let hand_over = |event: Event| {
         if let Err(error) = listener.on_event(event) {
-            let why = error.into_words();
+            let why = error.into_text();
             tracing::warn!(target: "push_client", "the app's callback on_event failed: {why}");
         }
     };
@@ -217,7 +239,7 @@ pub(crate) async fn pump(
         tokio::select! {
             biased;
             Some(fault) = faults.recv() => hand_over(fault),
-            event = told.recv() => match event {
+            event = event.recv() => match event {
                 Ok(event) => hand_over(Event::from(&event)),
                 Err(broadcast::error::RecvError::Lagged(count)) => {
                     hand_over(missed(count));
@@ -230,7 +252,7 @@ pub(crate) async fn pump(
     while let Ok(fault) = faults.try_recv() {
         hand_over(fault);
     }
-    while let Ok(event) = told.try_recv() {
+    while let Ok(event) = event.try_recv() {
         hand_over(Event::from(&event));
     }
 }
@@ -239,6 +261,6 @@ fn missed(count: u64) -> Event {
     Event::named(
         "events_missed",
         true,
-        format!("the listener was too slow for {count} events"),
+        format!("the listener was too slow and missed {count} events"),
     )
 }

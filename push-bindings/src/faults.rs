@@ -1,4 +1,4 @@
-//! What the app's callbacks threw.
+//! Reports the errors of the app's callbacks.
 use tokio::sync::mpsc;
 
 use crate::{AppError, Event};
@@ -6,35 +6,35 @@ use crate::{AppError, Event};
 /// The most faults that wait to be reported; more are only logged.
 const WAITING: usize = 64;
 
-/// Takes what callbacks throw, so that a fault in the app is reported and ends nothing.
+/// Receives the errors of callbacks, so that an error in the app is reported and ends nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Faults(mpsc::Sender<Event>);
 
 impl Faults {
     pub(crate) fn new() -> (Self, mpsc::Receiver<Event>) {
-        let (tell, told) = mpsc::channel(WAITING);
-        (Self(tell), told)
+        let (sender, receiver) = mpsc::channel(WAITING);
+        (Self(sender), receiver)
     }
 
     /// Reports that `callback` failed and what that counts as. Returns its error text.
-    pub(crate) fn tell(&self, callback: &str, error: AppError, counts_as: &str) -> String {
-        let why = error.into_words();
-        let words =
+    pub(crate) fn report(&self, callback: &str, error: AppError, counts_as: &str) -> String {
+        let why = error.into_text();
+        let text =
             format!("the app's callback {callback} failed, which counts as {counts_as}: {why}");
-        tracing::warn!(target: "push_client", "{words}");
+        tracing::warn!(target: "push_client", "{text}");
         let event = Event {
             by: Some(callback.to_owned()),
-            ..Event::named("callback_failed", true, words)
+            ..Event::named("callback_failed", true, text)
         };
-        // Full: the log has it.
+        // If the channel is full, the log has the error.
         drop(self.0.try_send(event));
         why
     }
 
-    /// Takes the outcome of a callback that answers nothing.
+    /// Reports the error of a callback without a result.
     pub(crate) fn watch(&self, callback: &str, outcome: Result<(), AppError>, counts_as: &str) {
         if let Err(error) = outcome {
-            self.tell(callback, error, counts_as);
+            self.report(callback, error, counts_as);
         }
     }
 }

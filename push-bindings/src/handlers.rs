@@ -1,4 +1,4 @@
-//! The app's own functions: what opens, and what looks first.
+//! The app's handlers and interceptor.
 use std::{fmt, sync::Arc};
 
 use push_core::{
@@ -8,14 +8,14 @@ use push_core::{
 
 use crate::{AppError, faults::Faults};
 
-/// What became of a click that was given to a handler.
+/// A handler's result for a click.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Opened {
-    /// It is open.
+    /// The target is open.
     Done,
-    /// The app cannot open anything yet, as while it is still starting: the click is kept until `PushClient.ready`.
+    /// The app cannot open anything yet, for example because it is starting. The click waits until `PushClient.ready`.
     NotReady,
-    /// It cannot be opened.
+    /// The target cannot be opened.
     Failed {
         /// Why.
         why: String,
@@ -32,7 +32,7 @@ impl From<Opened> for push_core::Opened {
     }
 }
 
-/// The object `entity` of a push: which chat a click opens, and what the app may show of it.
+/// The object `entity` of a push: the chat that a click opens, and the texts that the app may show.
 #[derive(Clone, PartialEq, Eq, uniffi::Record)]
 pub struct Entity {
     /// The revision of the object, 1 today.
@@ -73,7 +73,7 @@ impl From<push_core::payload::Entity> for Entity {
 
 impl fmt::Debug for Entity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not what a person wrote.
+        // Without the message text.
         f.debug_struct("Entity")
             .field("version", &self.version)
             .field("chat_type", &self.chat_type)
@@ -86,40 +86,40 @@ impl fmt::Debug for Entity {
 /// An incoming call that was clicked.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct Call {
-    /// Who calls, if it is a one-to-one call that says so.
+    /// The caller, if the push of a one-to-one call names one.
     pub user_id: Option<String>,
-    /// Which group is called, if it is a group call that says so.
+    /// The group, if the push of a group call names one.
     pub group_id: Option<String>,
-    /// Everything the push said.
+    /// The entity of the push.
     pub entity: Entity,
 }
 
 /// The app's function that opens a chat. The app implements it.
 #[uniffi::export(with_foreign)]
 pub trait RouteHandler: Send + Sync {
-    /// Goes to the chat with the user `user_id`, or of the group `group_id`: exactly one of the two is not empty. Never called
-    /// for a call, and never before its account is logged in.
+    /// Opens the chat with the user `user_id`, or of the group `group_id`: exactly one of the two is not empty. Not called for a
+    /// call, and not before its account is logged in.
     ///
     /// # Errors
     /// Counts as `Opened.Failed`.
     fn navigate_to_chat(&self, user_id: String, group_id: String) -> Result<Opened, AppError>;
 }
 
-/// The app's function that goes to an incoming call. The app implements it if it has calls.
+/// The app's function that opens an incoming call. Optional; the app implements it if it has calls.
 #[uniffi::export(with_foreign)]
 pub trait CallHandler: Send + Sync {
-    /// Goes to the call.
+    /// Opens the call.
     ///
     /// # Errors
     /// Counts as `Opened.Failed`.
     fn answer_call(&self, call: Call) -> Result<Opened, AppError>;
 }
 
-/// Sees every clicked push before it is parsed. The app implements it if it wants to look, or to parse by itself.
+/// An interceptor that gets every clicked push before it is routed. Optional; the app implements it.
 #[uniffi::export(with_foreign)]
 pub trait Interceptor: Send + Sync {
-    /// Looks at a clicked push: `payload` is all of it as JSON, `entity` what names the chat, if anything does. `true` takes it
-    /// over: nothing is parsed or opened.
+    /// Gets a clicked push: the whole `payload` as JSON, and its `entity`, if it has one. Returns `true` if the app handles the
+    /// click itself, so that nothing is opened.
     ///
     /// # Errors
     /// Counts as `false`.
@@ -170,7 +170,7 @@ impl push_core::RouteHandler for Calls {
 fn opened(faults: &Faults, callback: &str, outcome: Result<Opened, AppError>) -> push_core::Opened {
     match outcome {
         Ok(opened) => opened.into(),
-        Err(error) => push_core::Opened::Failed(faults.tell(callback, error, "not opened")),
+        Err(error) => push_core::Opened::Failed(faults.report(callback, error, "not opened")),
     }
 }
 
@@ -184,7 +184,8 @@ impl push_core::Interceptor for First {
             Ok(true) => Handled::Yes,
             Ok(false) => Handled::No,
             Err(error) => {
-                self.1.tell("process_notification", error, "not taken over");
+                self.1
+                    .report("process_notification", error, "not handled by the app");
                 Handled::No
             }
         }

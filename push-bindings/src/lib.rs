@@ -1,28 +1,28 @@
 //! The app half of offline push for other languages: one interface, from which UniFFI writes Swift, Kotlin and Python.
 //!
-//! It is [`push_client`] with what a foreign language needs in between: records and enums instead of Rust's types, objects that
-//! own their runtime, and the app's callbacks as traits that it implements. What the words mean is said there.
+//! It wraps [`push_client`] for foreign languages: records and enums replace Rust's types, objects own their runtime, and the
+//! app implements callbacks as traits. The terms are defined in [`push_client`].
 //!
 //! | here | is |
 //! |---|---|
-//! | [`Config`] | what the app knows when it starts: the gateway, its certificate ids, the file for its state |
+//! | [`Config`] | the configuration: the gateway, the certificate ids, the file for the state |
 //! | [`Platform`] | the phone: permission, tokens, the badge, the main thread |
 //! | [`RouteHandler`], [`CallHandler`] | the app's functions that open a chat and answer a call |
-//! | [`Interceptor`] | sees a clicked payload first, and may take it over |
-//! | [`EventListener`] | hears everything that happens |
+//! | [`Interceptor`] | gets a clicked payload first, and may handle it itself |
+//! | [`EventListener`] | gets every event |
 //! | [`PushClient`] | the client, with the manual bridge: `register_service`, `unregister_service` |
-//! | [`NotificationExtension`] | tells that a push arrived, from the process that the system starts for it |
-//! | [`LoginCenter`] | the automatic bridge: the app logs in and out there, and push follows |
+//! | [`NotificationExtension`] | acknowledges a push, from the process that the system starts for it |
+//! | [`LoginCenter`] | the automatic bridge: the app logs in and out there, and push follows its logins |
 //!
-//! Nothing here registers itself at link time: in a static library the linker would drop it. Everything is handed over by
+//! Nothing registers itself at link time, because the linker would drop it from a static library. All parts are passed to
 //! [`PushClient::start`].
 //!
 //! # Threads
 //!
-//! Every method may be called from any thread, also from inside a callback, and returns at once; [`PushClient::stop`] alone waits.
-//! Callbacks come from a thread of the library, one at a time, and must return at once; route and call handlers come where
-//! [`Platform::on_main`] runs them, interceptors on the thread that told the click. What a callback throws is told as the event
-//! `callback_failed` and ends nothing.
+//! Every method may be called from any thread, also from inside a callback, and returns at once; only [`PushClient::stop`] waits.
+//! Callbacks are called on a thread of the library, one at a time, and must return at once. Route and call handlers are called
+//! where [`Platform::on_main`] runs them, interceptors on the thread that reported the click. An error of a callback is reported
+//! as the event `callback_failed` and ends nothing.
 
 mod c;
 mod client;

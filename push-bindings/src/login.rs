@@ -9,11 +9,11 @@ use push_core::{Account, AppId, Secret, UserId};
 
 use crate::{ErrorKind, PushError};
 
-/// The one place where the app logs in and out, so that push follows by itself: the automatic bridge, in the manner of the IM
-/// kit's own login. Got from `PushClient.login_center`.
+/// The place where the app logs in and out: the automatic bridge, whose push registration follows the app's logins as with the
+/// IM kit's login. Returned by `PushClient.login_center`.
 ///
-/// The app tells it what its IM library has done, after it succeeded. An app that cannot uses `PushClient.register_service` and
-/// `PushClient.unregister_service` instead; both together do no harm.
+/// The app calls it after its IM library has logged in or out. An app that cannot do so uses `PushClient.register_service` and
+/// `PushClient.unregister_service` instead; using both is allowed.
 #[derive(Debug, uniffi::Object)]
 pub struct LoginCenter {
     pub(crate) app: AppId,
@@ -31,27 +31,27 @@ impl LoginCenter {
 
 #[uniffi::export]
 impl LoginCenter {
-    /// `user` has logged in; `ticket` is what the IM server got for them from the gateway. Again for the same user it renews the
-    /// ticket; for another one it takes the device over.
+    /// Reports that `user` has logged in with the `ticket` that the IM server got for this user from the gateway. For the user who
+    /// is logged in already it replaces the ticket; another user replaces the current one.
     ///
     /// # Errors
-    /// If the user's id is not one.
+    /// If the user's id is invalid.
     pub fn login(&self, user: String, ticket: String) -> Result<(), PushError> {
         let account = account(&self.app, &user, ticket)?;
         at_once(self.center.login(account))
     }
 
-    /// Only the local store of `user` was opened, without the network: no push. A `login` of the same user follows later.
+    /// Reports that only the local store of `user` was opened, without the network and so without push. A `login` follows later.
     ///
     /// # Errors
-    /// If the user's id is not one.
+    /// If the user's id is invalid.
     pub fn login_local_only(&self, user: String, ticket: String) -> Result<(), PushError> {
         let account = account(&self.app, &user, ticket)?;
         at_once(self.center.login_local_only(account))
     }
 
-    /// Whoever was logged in has logged out: nobody receives push on this device, nor does who was logged in when the app ended
-    /// and has not logged in again. Fine if nobody was.
+    /// Reports a logout: no user gets pushes on this device any more. That includes the user of the app's last process who has not
+    /// logged in again. Does nothing if there is none.
     ///
     /// # Errors
     /// None today.
@@ -59,17 +59,17 @@ impl LoginCenter {
         at_once(self.center.logout())
     }
 
-    /// The IM library says that another device took over.
+    /// Reports that another device has logged in, which ends the login here.
     pub fn kicked_offline(&self) {
         self.center.kicked_offline();
     }
 
-    /// The IM library says that the userSig has expired.
+    /// Reports that the userSig has expired, which ends the login.
     pub fn user_sig_expired(&self) {
         self.center.user_sig_expired();
     }
 
-    /// Who is logged in, also if only locally.
+    /// Returns the user who is logged in, also only locally.
     pub fn user(&self) -> Option<String> {
         self.center.user().map(|it| it.as_str().to_owned())
     }
@@ -83,8 +83,8 @@ pub(crate) fn account(app: &AppId, user: &str, ticket: String) -> Result<Account
     })
 }
 
-/// The center waits for its login system alone, and this one has none: the future has its value when it is asked first. Asked
-/// without a runtime, because a callback may be the caller.
+/// Polls a future of the center once. The center waits only for its login system, and this one has none, so the future is ready
+/// at the first poll. Polled without a runtime, because the caller may be inside a callback.
 fn at_once(
     future: impl Future<Output = Result<(), push_login_auto::LoginFault>>,
 ) -> Result<(), PushError> {
@@ -94,12 +94,12 @@ fn at_once(
             ErrorKind::Internal,
             "login center",
             what,
-            "report this; register_service and unregister_service work meanwhile",
+            "report this; use register_service and unregister_service meanwhile",
         )
     };
     match pin!(future).poll(&mut context) {
         Poll::Ready(Ok(())) => Ok(()),
         Poll::Ready(Err(fault)) => Err(failed(fault.to_string())),
-        Poll::Pending => Err(failed("it waits for somebody".to_owned())),
+        Poll::Pending => Err(failed("the login system did not answer at once".to_owned())),
     }
 }

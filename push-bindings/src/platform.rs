@@ -1,4 +1,4 @@
-//! What the client asks of the phone.
+//! The interface of the phone.
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
@@ -9,27 +9,27 @@ use push_core::Channel;
 
 use crate::{AppError, Slot, config::Checked, faults::Faults};
 
-/// The phone's operating system, as far as push needs it. The app implements it.
+/// The functions of the phone's operating system that push needs. The app implements it.
 ///
-/// Methods return at once. Nothing is asked before the first login.
+/// Methods must return at once. Nothing is requested before the first login.
 #[uniffi::export(with_foreign)]
 pub trait Platform: Send + Sync {
-    /// Takes over the operating system's callbacks, so that they reach the client: called at every login, before anything is
-    /// asked. Keep forwarding to whoever had them before.
+    /// Installs the app's observers of the operating system's callbacks, so that they reach the client. Called at every login,
+    /// before any request. Keep forwarding to the earlier receivers.
     ///
     /// # Errors
-    /// Told as an event.
+    /// Reported as an event.
     fn hook(&self) -> Result<(), AppError>;
 
-    /// Asks the person whether notifications may be shown, and answers when they have decided. The token is asked for in any
+    /// Asks the user for permission to show notifications, and answers when the user has decided. The token is requested in any
     /// case.
     ///
     /// # Errors
-    /// Counts as the answer that the question could not be asked.
+    /// Counts as the answer that permission could not be requested.
     fn ask_permission(&self, answer: Arc<PermissionAnswer>) -> Result<(), AppError>;
 
-    /// Asks the vendor for the token of `slot`. Keep `answer` until there is one: an answer that is let go without having been
-    /// given counts as no token, and the token is asked for again.
+    /// Requests the token of `slot` from the vendor. Keep `answer` until there is one: an answer that is released without a result
+    /// counts as no token, and the token is requested again.
     ///
     /// # Errors
     /// Counts as no token.
@@ -38,24 +38,24 @@ pub trait Platform: Send + Sync {
     /// Sets the number on the app's icon; 0 removes it.
     ///
     /// # Errors
-    /// Told as an event.
+    /// Reported as an event.
     fn set_badge(&self, badge: u32) -> Result<(), AppError>;
 
-    /// Has `job` run where the app's user interface may be touched: route and call handlers are called in there.
+    /// Runs `job` on the thread of the app's user interface, on which route and call handlers are called.
     ///
     /// # Errors
-    /// Told as an event; a click that could not be opened because of it waits for `PushClient.ready`.
+    /// Reported as an event; a click that could not be opened because of it waits for `PushClient.ready`.
     fn on_main(&self, job: Arc<Job>) -> Result<(), AppError>;
 }
 
-/// What the person said about notifications.
+/// The user's answer to the request for permission to show notifications.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Permission {
-    /// Yes, or quietly yes.
+    /// Granted, possibly provisionally.
     Granted,
-    /// No.
+    /// Denied.
     Denied,
-    /// The question could not be asked.
+    /// The request failed.
     Failed {
         /// Why.
         why: String,
@@ -72,7 +72,7 @@ impl From<Permission> for push_client::Permission {
     }
 }
 
-/// A token as the vendor gives it.
+/// A token as the vendor issues it.
 #[derive(Clone, PartialEq, Eq, uniffi::Enum)]
 pub enum Token {
     /// Bytes, as from APNs.
@@ -80,7 +80,7 @@ pub enum Token {
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// Text, as from the others.
+    /// Text, as from other vendors.
     Text {
         /// The text.
         text: String,
@@ -102,7 +102,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Something that is taken once.
+/// A value that is taken once.
 struct Once<T>(Mutex<Option<T>>);
 
 impl<T> Once<T> {
@@ -115,7 +115,7 @@ impl<T> Once<T> {
     }
 }
 
-/// Takes one answer about permission.
+/// Receives one answer about permission.
 #[derive(uniffi::Object)]
 pub struct PermissionAnswer(Once<Responder<push_client::Permission>>);
 
@@ -127,7 +127,7 @@ impl PermissionAnswer {
 
 #[uniffi::export]
 impl PermissionAnswer {
-    /// Answers. `false` if somebody has answered before; then nothing happens.
+    /// Answers. Returns `false` if there was an answer before, which is kept.
     pub fn give(&self, permission: Permission) -> bool {
         let responder = self.0.take();
         let is_first = responder.is_some();
@@ -144,7 +144,7 @@ impl fmt::Debug for PermissionAnswer {
     }
 }
 
-/// Takes one answer about a token.
+/// Receives one answer about a token.
 #[derive(uniffi::Object)]
 pub struct TokenAnswer(Once<Responder<push_client::TokenAnswer>>);
 
@@ -165,12 +165,12 @@ impl TokenAnswer {
 
 #[uniffi::export]
 impl TokenAnswer {
-    /// Answers with the token. `false` if somebody has answered before; then nothing happens.
+    /// Answers with the token. Returns `false` if there was an answer before, which is kept.
     pub fn give(&self, token: Token) -> bool {
         self.answer(Ok(token.into()))
     }
 
-    /// Answers that there is none, and why; it is asked for again later. `false` if somebody has answered before.
+    /// Answers that there is none, and why; the token is requested again later. Returns `false` if there was an answer before.
     pub fn fail(&self, why: String) -> bool {
         self.answer(Err(why))
     }
@@ -182,13 +182,13 @@ impl fmt::Debug for TokenAnswer {
     }
 }
 
-/// Something to run once.
+/// A job that runs once.
 #[derive(uniffi::Object)]
 pub struct Job(Once<push_client::Job>);
 
 #[uniffi::export]
 impl Job {
-    /// Runs it; nothing the second time.
+    /// Runs the job. A second call does nothing.
     pub fn run(&self) {
         if let Some(job) = self.0.take() {
             job();
@@ -202,7 +202,7 @@ impl fmt::Debug for Job {
     }
 }
 
-/// The app's platform as the client wants it.
+/// The adapter from the app's platform to the client's interface.
 pub(crate) struct Phone {
     pub(crate) app: Arc<dyn Platform>,
     pub(crate) faults: Faults,
@@ -240,18 +240,16 @@ impl push_client::Phone for Phone {
         self.faults.watch(
             "hook",
             self.app.hook(),
-            "done: its callbacks may not reach the client",
+            "done: callbacks may not reach the client",
         );
     }
 
     fn ask_permission(&self, answer: Responder<push_client::Permission>) {
         let answer = PermissionAnswer::new(answer);
         if let Err(error) = self.app.ask_permission(Arc::clone(&answer)) {
-            let why = self.faults.tell(
-                "ask_permission",
-                error,
-                "that the question could not be asked",
-            );
+            let why =
+                self.faults
+                    .report("ask_permission", error, "a failed request for permission");
             answer.give(Permission::Failed { why });
         }
     }
@@ -259,7 +257,7 @@ impl push_client::Phone for Phone {
     fn request_token(&self, slot: push_core::Slot, answer: Responder<push_client::TokenAnswer>) {
         let answer = TokenAnswer::new(answer);
         if let Err(error) = self.app.request_token(slot.into(), Arc::clone(&answer)) {
-            let why = self.faults.tell("request_token", error, "no token");
+            let why = self.faults.report("request_token", error, "no token");
             answer.fail(why);
         }
     }

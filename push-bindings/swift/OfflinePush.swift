@@ -624,12 +624,12 @@ fileprivate struct FfiConverterData: FfiConverterRustBuffer {
 
 
 /**
- * The app's function that goes to an incoming call. The app implements it if it has calls.
+ * The app's function that opens an incoming call. Optional; the app implements it if it has calls.
  */
 public protocol CallHandler: AnyObject, Sendable {
 
     /**
-     * Goes to the call.
+     * Opens the call.
      *
      * # Errors
      * Counts as `Opened.Failed`.
@@ -638,7 +638,7 @@ public protocol CallHandler: AnyObject, Sendable {
 
 }
 /**
- * The app's function that goes to an incoming call. The app implements it if it has calls.
+ * The app's function that opens an incoming call. Optional; the app implements it if it has calls.
  */
 open class CallHandlerImpl: CallHandler, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -694,7 +694,7 @@ open class CallHandlerImpl: CallHandler, @unchecked Sendable {
 
 
     /**
-     * Goes to the call.
+     * Opens the call.
      *
      * # Errors
      * Counts as `Opened.Failed`.
@@ -847,10 +847,10 @@ public func FfiConverterTypeCallHandler_lower(_ value: CallHandler) -> UInt64 {
 public protocol Completion: AnyObject, Sendable {
 
     /**
-     * The client is done.
+     * Completes the callback.
      *
      * # Errors
-     * Told as an event.
+     * Reported as an event.
      */
     func complete(how: Completed) throws
 
@@ -912,10 +912,10 @@ open class CompletionImpl: Completion, @unchecked Sendable {
 
 
     /**
-     * The client is done.
+     * Completes the callback.
      *
      * # Errors
-     * Told as an event.
+     * Reported as an event.
      */
 open func complete(how: Completed)throws   {try rustCallWithError(FfiConverterTypeAppError_lift) {
         uniffiCallStatus in
@@ -1059,21 +1059,21 @@ public func FfiConverterTypeCompletion_lower(_ value: Completion) -> UInt64 {
 
 
 /**
- * Hears everything that happens. The app implements it if it wants to.
+ * A listener for events. Optional; the app implements it.
  */
 public protocol EventListener: AnyObject, Sendable {
 
     /**
-     * Hears one event. Events come in their order.
+     * Handles one event. Events are passed in order.
      *
      * # Errors
-     * Only logged: telling it would fail again.
+     * Only logged, because reporting it would call the listener again.
      */
     func onEvent(event: Event) throws
 
 }
 /**
- * Hears everything that happens. The app implements it if it wants to.
+ * A listener for events. Optional; the app implements it.
  */
 open class EventListenerImpl: EventListener, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1129,10 +1129,10 @@ open class EventListenerImpl: EventListener, @unchecked Sendable {
 
 
     /**
-     * Hears one event. Events come in their order.
+     * Handles one event. Events are passed in order.
      *
      * # Errors
-     * Only logged: telling it would fail again.
+     * Only logged, because reporting it would call the listener again.
      */
 open func onEvent(event: Event)throws   {try rustCallWithError(FfiConverterTypeAppError_lift) {
         uniffiCallStatus in
@@ -1276,13 +1276,13 @@ public func FfiConverterTypeEventListener_lower(_ value: EventListener) -> UInt6
 
 
 /**
- * Sees every clicked push before it is parsed. The app implements it if it wants to look, or to parse by itself.
+ * An interceptor that gets every clicked push before it is routed. Optional; the app implements it.
  */
 public protocol Interceptor: AnyObject, Sendable {
 
     /**
-     * Looks at a clicked push: `payload` is all of it as JSON, `entity` what names the chat, if anything does. `true` takes it
-     * over: nothing is parsed or opened.
+     * Gets a clicked push: the whole `payload` as JSON, and its `entity`, if it has one. Returns `true` if the app handles the
+     * click itself, so that nothing is opened.
      *
      * # Errors
      * Counts as `false`.
@@ -1291,7 +1291,7 @@ public protocol Interceptor: AnyObject, Sendable {
 
 }
 /**
- * Sees every clicked push before it is parsed. The app implements it if it wants to look, or to parse by itself.
+ * An interceptor that gets every clicked push before it is routed. Optional; the app implements it.
  */
 open class InterceptorImpl: Interceptor, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1347,8 +1347,8 @@ open class InterceptorImpl: Interceptor, @unchecked Sendable {
 
 
     /**
-     * Looks at a clicked push: `payload` is all of it as JSON, `entity` what names the chat, if anything does. `true` takes it
-     * over: nothing is parsed or opened.
+     * Gets a clicked push: the whole `payload` as JSON, and its `entity`, if it has one. Returns `true` if the app handles the
+     * click itself, so that nothing is opened.
      *
      * # Errors
      * Counts as `false`.
@@ -1499,18 +1499,18 @@ public func FfiConverterTypeInterceptor_lower(_ value: Interceptor) -> UInt64 {
 
 
 /**
- * Something to run once.
+ * A job that runs once.
  */
 public protocol JobProtocol: AnyObject, Sendable {
 
     /**
-     * Runs it; nothing the second time.
+     * Runs the job. A second call does nothing.
      */
     func run()
 
 }
 /**
- * Something to run once.
+ * A job that runs once.
  */
 open class Job: JobProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1566,7 +1566,7 @@ open class Job: JobProtocol, @unchecked Sendable {
 
 
     /**
-     * Runs it; nothing the second time.
+     * Runs the job. A second call does nothing.
      */
 open func run()  {try! rustCall() {
         uniffiCallStatus in
@@ -1627,39 +1627,39 @@ public func FfiConverterTypeJob_lower(_ value: Job) -> UInt64 {
 
 
 /**
- * The one place where the app logs in and out, so that push follows by itself: the automatic bridge, in the manner of the IM
- * kit's own login. Got from `PushClient.login_center`.
+ * The place where the app logs in and out: the automatic bridge, whose push registration follows the app's logins as with the
+ * IM kit's login. Returned by `PushClient.login_center`.
  *
- * The app tells it what its IM library has done, after it succeeded. An app that cannot uses `PushClient.register_service` and
- * `PushClient.unregister_service` instead; both together do no harm.
+ * The app calls it after its IM library has logged in or out. An app that cannot do so uses `PushClient.register_service` and
+ * `PushClient.unregister_service` instead; using both is allowed.
  */
 public protocol LoginCenterProtocol: AnyObject, Sendable {
 
     /**
-     * The IM library says that another device took over.
+     * Reports that another device has logged in, which ends the login here.
      */
     func kickedOffline()
 
     /**
-     * `user` has logged in; `ticket` is what the IM server got for them from the gateway. Again for the same user it renews the
-     * ticket; for another one it takes the device over.
+     * Reports that `user` has logged in with the `ticket` that the IM server got for this user from the gateway. For the user who
+     * is logged in already it replaces the ticket; another user replaces the current one.
      *
      * # Errors
-     * If the user's id is not one.
+     * If the user's id is invalid.
      */
     func login(user: String, ticket: String) throws
 
     /**
-     * Only the local store of `user` was opened, without the network: no push. A `login` of the same user follows later.
+     * Reports that only the local store of `user` was opened, without the network and so without push. A `login` follows later.
      *
      * # Errors
-     * If the user's id is not one.
+     * If the user's id is invalid.
      */
     func loginLocalOnly(user: String, ticket: String) throws
 
     /**
-     * Whoever was logged in has logged out: nobody receives push on this device, nor does who was logged in when the app ended
-     * and has not logged in again. Fine if nobody was.
+     * Reports a logout: no user gets pushes on this device any more. That includes the user of the app's last process who has not
+     * logged in again. Does nothing if there is none.
      *
      * # Errors
      * None today.
@@ -1667,22 +1667,22 @@ public protocol LoginCenterProtocol: AnyObject, Sendable {
     func logout() throws
 
     /**
-     * Who is logged in, also if only locally.
+     * Returns the user who is logged in, also only locally.
      */
     func user()  -> String?
 
     /**
-     * The IM library says that the userSig has expired.
+     * Reports that the userSig has expired, which ends the login.
      */
     func userSigExpired()
 
 }
 /**
- * The one place where the app logs in and out, so that push follows by itself: the automatic bridge, in the manner of the IM
- * kit's own login. Got from `PushClient.login_center`.
+ * The place where the app logs in and out: the automatic bridge, whose push registration follows the app's logins as with the
+ * IM kit's login. Returned by `PushClient.login_center`.
  *
- * The app tells it what its IM library has done, after it succeeded. An app that cannot uses `PushClient.register_service` and
- * `PushClient.unregister_service` instead; both together do no harm.
+ * The app calls it after its IM library has logged in or out. An app that cannot do so uses `PushClient.register_service` and
+ * `PushClient.unregister_service` instead; using both is allowed.
  */
 open class LoginCenter: LoginCenterProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1738,7 +1738,7 @@ open class LoginCenter: LoginCenterProtocol, @unchecked Sendable {
 
 
     /**
-     * The IM library says that another device took over.
+     * Reports that another device has logged in, which ends the login here.
      */
 open func kickedOffline()  {try! rustCall() {
         uniffiCallStatus in
@@ -1749,11 +1749,11 @@ open func kickedOffline()  {try! rustCall() {
 }
 
     /**
-     * `user` has logged in; `ticket` is what the IM server got for them from the gateway. Again for the same user it renews the
-     * ticket; for another one it takes the device over.
+     * Reports that `user` has logged in with the `ticket` that the IM server got for this user from the gateway. For the user who
+     * is logged in already it replaces the ticket; another user replaces the current one.
      *
      * # Errors
-     * If the user's id is not one.
+     * If the user's id is invalid.
      */
 open func login(user: String, ticket: String)throws   {try rustCallWithError(FfiConverterTypePushError_lift) {
         uniffiCallStatus in
@@ -1766,10 +1766,10 @@ open func login(user: String, ticket: String)throws   {try rustCallWithError(Ffi
 }
 
     /**
-     * Only the local store of `user` was opened, without the network: no push. A `login` of the same user follows later.
+     * Reports that only the local store of `user` was opened, without the network and so without push. A `login` follows later.
      *
      * # Errors
-     * If the user's id is not one.
+     * If the user's id is invalid.
      */
 open func loginLocalOnly(user: String, ticket: String)throws   {try rustCallWithError(FfiConverterTypePushError_lift) {
         uniffiCallStatus in
@@ -1782,8 +1782,8 @@ open func loginLocalOnly(user: String, ticket: String)throws   {try rustCallWith
 }
 
     /**
-     * Whoever was logged in has logged out: nobody receives push on this device, nor does who was logged in when the app ended
-     * and has not logged in again. Fine if nobody was.
+     * Reports a logout: no user gets pushes on this device any more. That includes the user of the app's last process who has not
+     * logged in again. Does nothing if there is none.
      *
      * # Errors
      * None today.
@@ -1797,7 +1797,7 @@ open func logout()throws   {try rustCallWithError(FfiConverterTypePushError_lift
 }
 
     /**
-     * Who is logged in, also if only locally.
+     * Returns the user who is logged in, also only locally.
      */
 open func user() -> String?  {
     return try!  FfiConverterOptionString.lift(try! rustCall() {
@@ -1809,7 +1809,7 @@ open func user() -> String?  {
 }
 
     /**
-     * The IM library says that the userSig has expired.
+     * Reports that the userSig has expired, which ends the login.
      */
 open func userSigExpired()  {try! rustCall() {
         uniffiCallStatus in
@@ -1870,26 +1870,26 @@ public func FfiConverterTypeLoginCenter_lower(_ value: LoginCenter) -> UInt64 {
 
 
 /**
- * Tells the gateway that pushes have arrived, from the process that the operating system starts for each push: on iOS the
+ * Acknowledges pushes to the gateway from the process that the operating system starts for each push: on iOS the
  * notification service extension, where there is no `PushClient`.
  *
- * It finds what it needs in the folder that app and extension share, where the app's client has left it: `Config.extension_folder`.
+ * It needs the folder that app and extension share, in which the app's client stores the receipt key: `Config.extension_folder`.
  */
 public protocol NotificationExtensionProtocol: AnyObject, Sendable {
 
     /**
-     * A push has arrived: writes that down, tells the gateway everything that waits, and returns after `within_ms` milliseconds
-     * at the latest. Never fails, because the push has to be shown in any case; what could not be told is told with the next
-     * push, or by the app.
+     * Stores a receipt for a push, sends all waiting receipts to the gateway, and returns after `within_ms` milliseconds at the
+     * latest. It does not fail, because the push must be shown in any case. Receipts that could not be sent are sent with the
+     * next push, or by the app.
      */
     func delivered(payload: String, withinMs: UInt32)  -> Acknowledged
 
 }
 /**
- * Tells the gateway that pushes have arrived, from the process that the operating system starts for each push: on iOS the
+ * Acknowledges pushes to the gateway from the process that the operating system starts for each push: on iOS the
  * notification service extension, where there is no `PushClient`.
  *
- * It finds what it needs in the folder that app and extension share, where the app's client has left it: `Config.extension_folder`.
+ * It needs the folder that app and extension share, in which the app's client stores the receipt key: `Config.extension_folder`.
  */
 open class NotificationExtension: NotificationExtensionProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1931,8 +1931,8 @@ open class NotificationExtension: NotificationExtensionProtocol, @unchecked Send
         return try! rustCall { uniffi_push_bindings_fn_clone_notificationextension(self.handle, $0) }
     }
     /**
-     * With the folder that app and extension share, on iOS that of their app group. Nothing is read yet, and nothing need be
-     * there. `payload_shape` is what the text of a payload is: that of APNs by default.
+     * Uses the folder that app and extension share, on iOS that of their app group. Reads nothing yet; the folder may be empty.
+     * `payload_shape` is the form of a payload's text: that of APNs by default.
      */
 public convenience init(folder: String, payloadShape: PayloadShape? = nil) {
     let handle =
@@ -1959,9 +1959,9 @@ public convenience init(folder: String, payloadShape: PayloadShape? = nil) {
 
 
     /**
-     * A push has arrived: writes that down, tells the gateway everything that waits, and returns after `within_ms` milliseconds
-     * at the latest. Never fails, because the push has to be shown in any case; what could not be told is told with the next
-     * push, or by the app.
+     * Stores a receipt for a push, sends all waiting receipts to the gateway, and returns after `within_ms` milliseconds at the
+     * latest. It does not fail, because the push must be shown in any case. Receipts that could not be sent are sent with the
+     * next push, or by the app.
      */
 open func delivered(payload: String, withinMs: UInt32 = UInt32(5000)) -> Acknowledged  {
     return try!  FfiConverterTypeAcknowledged_lift(try! rustCall() {
@@ -2025,18 +2025,18 @@ public func FfiConverterTypeNotificationExtension_lower(_ value: NotificationExt
 
 
 /**
- * Takes one answer about permission.
+ * Receives one answer about permission.
  */
 public protocol PermissionAnswerProtocol: AnyObject, Sendable {
 
     /**
-     * Answers. `false` if somebody has answered before; then nothing happens.
+     * Answers. Returns `false` if there was an answer before, which is kept.
      */
     func give(permission: Permission)  -> Bool
 
 }
 /**
- * Takes one answer about permission.
+ * Receives one answer about permission.
  */
 open class PermissionAnswer: PermissionAnswerProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2092,7 +2092,7 @@ open class PermissionAnswer: PermissionAnswerProtocol, @unchecked Sendable {
 
 
     /**
-     * Answers. `false` if somebody has answered before; then nothing happens.
+     * Answers. Returns `false` if there was an answer before, which is kept.
      */
 open func give(permission: Permission) -> Bool  {
     return try!  FfiConverterBool.lift(try! rustCall() {
@@ -2155,33 +2155,33 @@ public func FfiConverterTypePermissionAnswer_lower(_ value: PermissionAnswer) ->
 
 
 /**
- * The phone's operating system, as far as push needs it. The app implements it.
+ * The functions of the phone's operating system that push needs. The app implements it.
  *
- * Methods return at once. Nothing is asked before the first login.
+ * Methods must return at once. Nothing is requested before the first login.
  */
 public protocol Platform: AnyObject, Sendable {
 
     /**
-     * Takes over the operating system's callbacks, so that they reach the client: called at every login, before anything is
-     * asked. Keep forwarding to whoever had them before.
+     * Installs the app's observers of the operating system's callbacks, so that they reach the client. Called at every login,
+     * before any request. Keep forwarding to the earlier receivers.
      *
      * # Errors
-     * Told as an event.
+     * Reported as an event.
      */
     func hook() throws
 
     /**
-     * Asks the person whether notifications may be shown, and answers when they have decided. The token is asked for in any
+     * Asks the user for permission to show notifications, and answers when the user has decided. The token is requested in any
      * case.
      *
      * # Errors
-     * Counts as the answer that the question could not be asked.
+     * Counts as the answer that permission could not be requested.
      */
     func askPermission(answer: PermissionAnswer) throws
 
     /**
-     * Asks the vendor for the token of `slot`. Keep `answer` until there is one: an answer that is let go without having been
-     * given counts as no token, and the token is asked for again.
+     * Requests the token of `slot` from the vendor. Keep `answer` until there is one: an answer that is released without a result
+     * counts as no token, and the token is requested again.
      *
      * # Errors
      * Counts as no token.
@@ -2192,23 +2192,23 @@ public protocol Platform: AnyObject, Sendable {
      * Sets the number on the app's icon; 0 removes it.
      *
      * # Errors
-     * Told as an event.
+     * Reported as an event.
      */
     func setBadge(badge: UInt32) throws
 
     /**
-     * Has `job` run where the app's user interface may be touched: route and call handlers are called in there.
+     * Runs `job` on the thread of the app's user interface, on which route and call handlers are called.
      *
      * # Errors
-     * Told as an event; a click that could not be opened because of it waits for `PushClient.ready`.
+     * Reported as an event; a click that could not be opened because of it waits for `PushClient.ready`.
      */
     func onMain(job: Job) throws
 
 }
 /**
- * The phone's operating system, as far as push needs it. The app implements it.
+ * The functions of the phone's operating system that push needs. The app implements it.
  *
- * Methods return at once. Nothing is asked before the first login.
+ * Methods must return at once. Nothing is requested before the first login.
  */
 open class PlatformImpl: Platform, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2264,11 +2264,11 @@ open class PlatformImpl: Platform, @unchecked Sendable {
 
 
     /**
-     * Takes over the operating system's callbacks, so that they reach the client: called at every login, before anything is
-     * asked. Keep forwarding to whoever had them before.
+     * Installs the app's observers of the operating system's callbacks, so that they reach the client. Called at every login,
+     * before any request. Keep forwarding to the earlier receivers.
      *
      * # Errors
-     * Told as an event.
+     * Reported as an event.
      */
 open func hook()throws   {try rustCallWithError(FfiConverterTypeAppError_lift) {
         uniffiCallStatus in
@@ -2279,11 +2279,11 @@ open func hook()throws   {try rustCallWithError(FfiConverterTypeAppError_lift) {
 }
 
     /**
-     * Asks the person whether notifications may be shown, and answers when they have decided. The token is asked for in any
+     * Asks the user for permission to show notifications, and answers when the user has decided. The token is requested in any
      * case.
      *
      * # Errors
-     * Counts as the answer that the question could not be asked.
+     * Counts as the answer that permission could not be requested.
      */
 open func askPermission(answer: PermissionAnswer)throws   {try rustCallWithError(FfiConverterTypeAppError_lift) {
         uniffiCallStatus in
@@ -2295,8 +2295,8 @@ open func askPermission(answer: PermissionAnswer)throws   {try rustCallWithError
 }
 
     /**
-     * Asks the vendor for the token of `slot`. Keep `answer` until there is one: an answer that is let go without having been
-     * given counts as no token, and the token is asked for again.
+     * Requests the token of `slot` from the vendor. Keep `answer` until there is one: an answer that is released without a result
+     * counts as no token, and the token is requested again.
      *
      * # Errors
      * Counts as no token.
@@ -2315,7 +2315,7 @@ open func requestToken(slot: Slot, answer: TokenAnswer)throws   {try rustCallWit
      * Sets the number on the app's icon; 0 removes it.
      *
      * # Errors
-     * Told as an event.
+     * Reported as an event.
      */
 open func setBadge(badge: UInt32)throws   {try rustCallWithError(FfiConverterTypeAppError_lift) {
         uniffiCallStatus in
@@ -2327,10 +2327,10 @@ open func setBadge(badge: UInt32)throws   {try rustCallWithError(FfiConverterTyp
 }
 
     /**
-     * Has `job` run where the app's user interface may be touched: route and call handlers are called in there.
+     * Runs `job` on the thread of the app's user interface, on which route and call handlers are called.
      *
      * # Errors
-     * Told as an event; a click that could not be opened because of it waits for `PushClient.ready`.
+     * Reported as an event; a click that could not be opened because of it waits for `PushClient.ready`.
      */
 open func onMain(job: Job)throws   {try rustCallWithError(FfiConverterTypeAppError_lift) {
         uniffiCallStatus in
@@ -2574,135 +2574,135 @@ public func FfiConverterTypePlatform_lower(_ value: Platform) -> UInt64 {
 
 
 /**
- * The app half of offline push: registers this device with login and logout, and opens what a click names.
+ * The app half of offline push: registers this device at login, unregisters it at logout, and opens the target of a click.
  *
- * Methods may be called from any thread and return at once, but for `stop`.
+ * Methods may be called from any thread. All but `stop` return at once.
  */
 public protocol PushClientProtocol: AnyObject, Sendable {
 
     /**
-     * An Android activity started: the first one means foreground.
+     * Reports that an Android activity started. The first one means foreground.
      */
     func activityStarted()
 
     /**
-     * An Android activity stopped: the last one means background, unless it is only being made anew
+     * Reports that an Android activity stopped. The last one means background, unless the activity is only recreated
      * (`isChangingConfigurations`).
      */
     func activityStopped(isChangingConfiguration: Bool)
 
     /**
-     * A push arrived without anybody clicking: it is counted and opens nothing. `completion` is called exactly once.
+     * Reports that a push arrived and was not clicked. It is counted and opens nothing. `completion` is called exactly once.
      */
     func arrived(payload: String, completion: Completion?)
 
     /**
-     * The app is in background, with so many unread messages; none for the number that `set_unread` told.
+     * Reports that the app is in background, with this number of unread messages; none for the number of `set_unread`.
      */
     func background(unread: UInt32?)
 
     /**
-     * A person clicked on a notification. `completion` is called exactly once, when the client is done.
+     * Reports a click on a notification. `completion` is called exactly once, when the client has handled the click.
      */
     func clicked(door: Door, payload: String, completion: Completion?)
 
     /**
-     * How often each kind of event has happened, by its name.
+     * Returns how often each kind of event has happened, by its name.
      */
     func counts()  -> [String: UInt64]
 
     /**
-     * This installation's id. It survives restarts and new tokens.
+     * Returns this installation's id. It stays the same over restarts and token changes.
      */
     func device()  -> String
 
     /**
-     * The app is in foreground: messages are not pushed. What failed is tried again at once.
+     * Reports that the app is in foreground, where messages are not pushed. Failed requests are retried at once.
      */
     func foreground()
 
     /**
-     * The app was started by a click; `payload` is what `PayloadShape` says.
+     * Reports that the app was started by a click. `payload` has the form of the configured `PayloadShape`.
      */
     func launched(payload: String)
 
     /**
-     * Where the app logs in and out if push shall follow by itself: the automatic bridge. Always the same object.
+     * Returns the login center, the automatic bridge: push follows the app's logins there. Always the same object.
      */
     func loginCenter()  -> LoginCenter
 
     /**
-     * The app can open things now: a click that a handler was not ready for is tried again.
+     * Reports that the app can open targets now. A click for which a handler was not ready is routed again.
      */
     func ready()
 
     /**
-     * `user` has logged in: the manual bridge, for an app that does not use `login_center`. `ticket` is what the IM server got
-     * for this user from the gateway. The same again changes nothing; a new ticket renews it.
+     * Reports that `user` has logged in: the manual bridge, for an app that does not use `login_center`. `ticket` is the one that
+     * the IM server got for this user from the gateway. Repeating it changes nothing; a new ticket replaces the old one.
      *
      * # Errors
-     * If the user's id is not one.
+     * If the user's id is invalid.
      */
     func registerService(user: String, ticket: String) throws
 
     /**
-     * Switches push on or off for this device. It survives restarts and logins.
+     * Switches push on or off for this device. The setting stays over restarts and logins.
      */
     func setPush(on: Bool)
 
     /**
-     * The number of unread messages: shown on the app's icon, and reported when the app goes to background.
+     * Sets the number of unread messages. It is shown on the app's icon, and reported when the app goes to background.
      */
     func setUnread(unread: UInt32)
 
     /**
-     * Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-     * after the next start. After it no callback comes any more, but from inside a method that the app calls nevertheless. On the
-     * library's own thread, inside a callback, it only begins that, and a second call elsewhere waits.
+     * Stops the client and waits until the state is saved, some seconds at most. Pending reports are sent after the next start.
+     * After it has returned, no callback is called any more, except by a method that the app calls. On the library's own thread,
+     * inside a callback, it only starts the shutdown; a second call on another thread waits for it.
      */
     func stop()
 
     /**
-     * The phone has no token, and why.
+     * Reports that the phone has no token, and why.
      */
     func tokenFailed(slot: Slot, why: String)
 
     /**
-     * A token came from the phone without being asked for, or anew. Kept while nobody is logged in, and uploaded as soon as
-     * somebody is.
+     * Reports a token that the phone returned without a request, or a changed one. It is stored while no user is logged in, and
+     * uploaded at the next login.
      *
      * # Errors
-     * If it is not one that can be uploaded: empty (22003), too long (22004), or with characters that no token has. The token
-     * before stays good.
+     * If the token cannot be uploaded: it is empty (22003), too long (22004), or has characters that are not allowed. The earlier
+     * token stays registered.
      */
     func tokenReceived(slot: Slot, token: Token) throws
 
     /**
-     * A token is no longer valid, as when a Live Activity ended: the gateway forgets it.
+     * Reports that a token is no longer valid, for example because a Live Activity has ended. The client unregisters it.
      */
     func tokenRemoved(slot: Slot)
 
     /**
-     * How far the token of `slot` has come.
+     * Returns how far the token of `slot` has come.
      */
     func tokenStatus(slot: Slot)  -> TokenStatus
 
     /**
-     * Whoever registered by `register_service` has logged out: nobody receives push on this device, nor does who was logged in
-     * when the app ended and has not logged in again. Fine if nobody did.
+     * Reports that the user of `register_service` has logged out: no user gets pushes on this device any more. That includes the
+     * user of the app's last process who has not logged in again. Does nothing if there is none.
      */
     func unregisterService()
 
     /**
-     * Who is logged in, as push sees it.
+     * Returns the user for whom push is registered.
      */
     func user()  -> String?
 
 }
 /**
- * The app half of offline push: registers this device with login and logout, and opens what a click names.
+ * The app half of offline push: registers this device at login, unregisters it at logout, and opens the target of a click.
  *
- * Methods may be called from any thread and return at once, but for `stop`.
+ * Methods may be called from any thread. All but `stop` return at once.
  */
 open class PushClient: PushClientProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2756,12 +2756,12 @@ open class PushClient: PushClientProtocol, @unchecked Sendable {
 
 
     /**
-     * Checks everything and starts. Nothing is asked of the phone or the person before the first login.
+     * Checks the configuration and starts the client. The client requests nothing from the phone or the user before the first login.
      *
-     * Keep the client for as long as the app lives.
+     * Keep the client as long as the app runs.
      *
      * # Errors
-     * `Config` if a certificate id is missing or zero, or anything else is unusable: the words say what to write where.
+     * `Config` if a certificate id is missing or zero, or another part is unusable: the text says what to change.
      * `Conflict` if a newer version of the app wrote the state.
      */
 public static func start(config: Config, platform: Platform, routes: RouteHandler, calls: CallHandler? = nil, interceptor: Interceptor? = nil, listener: EventListener? = nil)throws  -> PushClient  {
@@ -2781,7 +2781,7 @@ public static func start(config: Config, platform: Platform, routes: RouteHandle
 
 
     /**
-     * An Android activity started: the first one means foreground.
+     * Reports that an Android activity started. The first one means foreground.
      */
 open func activityStarted()  {try! rustCall() {
         uniffiCallStatus in
@@ -2792,7 +2792,7 @@ open func activityStarted()  {try! rustCall() {
 }
 
     /**
-     * An Android activity stopped: the last one means background, unless it is only being made anew
+     * Reports that an Android activity stopped. The last one means background, unless the activity is only recreated
      * (`isChangingConfigurations`).
      */
 open func activityStopped(isChangingConfiguration: Bool)  {try! rustCall() {
@@ -2805,7 +2805,7 @@ open func activityStopped(isChangingConfiguration: Bool)  {try! rustCall() {
 }
 
     /**
-     * A push arrived without anybody clicking: it is counted and opens nothing. `completion` is called exactly once.
+     * Reports that a push arrived and was not clicked. It is counted and opens nothing. `completion` is called exactly once.
      */
 open func arrived(payload: String, completion: Completion? = nil)  {try! rustCall() {
         uniffiCallStatus in
@@ -2818,7 +2818,7 @@ open func arrived(payload: String, completion: Completion? = nil)  {try! rustCal
 }
 
     /**
-     * The app is in background, with so many unread messages; none for the number that `set_unread` told.
+     * Reports that the app is in background, with this number of unread messages; none for the number of `set_unread`.
      */
 open func background(unread: UInt32? = nil)  {try! rustCall() {
         uniffiCallStatus in
@@ -2830,7 +2830,7 @@ open func background(unread: UInt32? = nil)  {try! rustCall() {
 }
 
     /**
-     * A person clicked on a notification. `completion` is called exactly once, when the client is done.
+     * Reports a click on a notification. `completion` is called exactly once, when the client has handled the click.
      */
 open func clicked(door: Door, payload: String, completion: Completion? = nil)  {try! rustCall() {
         uniffiCallStatus in
@@ -2844,7 +2844,7 @@ open func clicked(door: Door, payload: String, completion: Completion? = nil)  {
 }
 
     /**
-     * How often each kind of event has happened, by its name.
+     * Returns how often each kind of event has happened, by its name.
      */
 open func counts() -> [String: UInt64]  {
     return try!  FfiConverterDictionaryStringUInt64.lift(try! rustCall() {
@@ -2856,7 +2856,7 @@ open func counts() -> [String: UInt64]  {
 }
 
     /**
-     * This installation's id. It survives restarts and new tokens.
+     * Returns this installation's id. It stays the same over restarts and token changes.
      */
 open func device() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -2868,7 +2868,7 @@ open func device() -> String  {
 }
 
     /**
-     * The app is in foreground: messages are not pushed. What failed is tried again at once.
+     * Reports that the app is in foreground, where messages are not pushed. Failed requests are retried at once.
      */
 open func foreground()  {try! rustCall() {
         uniffiCallStatus in
@@ -2879,7 +2879,7 @@ open func foreground()  {try! rustCall() {
 }
 
     /**
-     * The app was started by a click; `payload` is what `PayloadShape` says.
+     * Reports that the app was started by a click. `payload` has the form of the configured `PayloadShape`.
      */
 open func launched(payload: String)  {try! rustCall() {
         uniffiCallStatus in
@@ -2891,7 +2891,7 @@ open func launched(payload: String)  {try! rustCall() {
 }
 
     /**
-     * Where the app logs in and out if push shall follow by itself: the automatic bridge. Always the same object.
+     * Returns the login center, the automatic bridge: push follows the app's logins there. Always the same object.
      */
 open func loginCenter() -> LoginCenter  {
     return try!  FfiConverterTypeLoginCenter_lift(try! rustCall() {
@@ -2903,7 +2903,7 @@ open func loginCenter() -> LoginCenter  {
 }
 
     /**
-     * The app can open things now: a click that a handler was not ready for is tried again.
+     * Reports that the app can open targets now. A click for which a handler was not ready is routed again.
      */
 open func ready()  {try! rustCall() {
         uniffiCallStatus in
@@ -2914,11 +2914,11 @@ open func ready()  {try! rustCall() {
 }
 
     /**
-     * `user` has logged in: the manual bridge, for an app that does not use `login_center`. `ticket` is what the IM server got
-     * for this user from the gateway. The same again changes nothing; a new ticket renews it.
+     * Reports that `user` has logged in: the manual bridge, for an app that does not use `login_center`. `ticket` is the one that
+     * the IM server got for this user from the gateway. Repeating it changes nothing; a new ticket replaces the old one.
      *
      * # Errors
-     * If the user's id is not one.
+     * If the user's id is invalid.
      */
 open func registerService(user: String, ticket: String)throws   {try rustCallWithError(FfiConverterTypePushError_lift) {
         uniffiCallStatus in
@@ -2931,7 +2931,7 @@ open func registerService(user: String, ticket: String)throws   {try rustCallWit
 }
 
     /**
-     * Switches push on or off for this device. It survives restarts and logins.
+     * Switches push on or off for this device. The setting stays over restarts and logins.
      */
 open func setPush(on: Bool)  {try! rustCall() {
         uniffiCallStatus in
@@ -2943,7 +2943,7 @@ open func setPush(on: Bool)  {try! rustCall() {
 }
 
     /**
-     * The number of unread messages: shown on the app's icon, and reported when the app goes to background.
+     * Sets the number of unread messages. It is shown on the app's icon, and reported when the app goes to background.
      */
 open func setUnread(unread: UInt32)  {try! rustCall() {
         uniffiCallStatus in
@@ -2955,9 +2955,9 @@ open func setUnread(unread: UInt32)  {try! rustCall() {
 }
 
     /**
-     * Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-     * after the next start. After it no callback comes any more, but from inside a method that the app calls nevertheless. On the
-     * library's own thread, inside a callback, it only begins that, and a second call elsewhere waits.
+     * Stops the client and waits until the state is saved, some seconds at most. Pending reports are sent after the next start.
+     * After it has returned, no callback is called any more, except by a method that the app calls. On the library's own thread,
+     * inside a callback, it only starts the shutdown; a second call on another thread waits for it.
      */
 open func stop()  {try! rustCall() {
         uniffiCallStatus in
@@ -2968,7 +2968,7 @@ open func stop()  {try! rustCall() {
 }
 
     /**
-     * The phone has no token, and why.
+     * Reports that the phone has no token, and why.
      */
 open func tokenFailed(slot: Slot, why: String)  {try! rustCall() {
         uniffiCallStatus in
@@ -2981,12 +2981,12 @@ open func tokenFailed(slot: Slot, why: String)  {try! rustCall() {
 }
 
     /**
-     * A token came from the phone without being asked for, or anew. Kept while nobody is logged in, and uploaded as soon as
-     * somebody is.
+     * Reports a token that the phone returned without a request, or a changed one. It is stored while no user is logged in, and
+     * uploaded at the next login.
      *
      * # Errors
-     * If it is not one that can be uploaded: empty (22003), too long (22004), or with characters that no token has. The token
-     * before stays good.
+     * If the token cannot be uploaded: it is empty (22003), too long (22004), or has characters that are not allowed. The earlier
+     * token stays registered.
      */
 open func tokenReceived(slot: Slot, token: Token)throws   {try rustCallWithError(FfiConverterTypePushError_lift) {
         uniffiCallStatus in
@@ -2999,7 +2999,7 @@ open func tokenReceived(slot: Slot, token: Token)throws   {try rustCallWithError
 }
 
     /**
-     * A token is no longer valid, as when a Live Activity ended: the gateway forgets it.
+     * Reports that a token is no longer valid, for example because a Live Activity has ended. The client unregisters it.
      */
 open func tokenRemoved(slot: Slot)  {try! rustCall() {
         uniffiCallStatus in
@@ -3011,7 +3011,7 @@ open func tokenRemoved(slot: Slot)  {try! rustCall() {
 }
 
     /**
-     * How far the token of `slot` has come.
+     * Returns how far the token of `slot` has come.
      */
 open func tokenStatus(slot: Slot) -> TokenStatus  {
     return try!  FfiConverterTypeTokenStatus_lift(try! rustCall() {
@@ -3024,8 +3024,8 @@ open func tokenStatus(slot: Slot) -> TokenStatus  {
 }
 
     /**
-     * Whoever registered by `register_service` has logged out: nobody receives push on this device, nor does who was logged in
-     * when the app ended and has not logged in again. Fine if nobody did.
+     * Reports that the user of `register_service` has logged out: no user gets pushes on this device any more. That includes the
+     * user of the app's last process who has not logged in again. Does nothing if there is none.
      */
 open func unregisterService()  {try! rustCall() {
         uniffiCallStatus in
@@ -3036,7 +3036,7 @@ open func unregisterService()  {try! rustCall() {
 }
 
     /**
-     * Who is logged in, as push sees it.
+     * Returns the user for whom push is registered.
      */
 open func user() -> String?  {
     return try!  FfiConverterOptionString.lift(try! rustCall() {
@@ -3103,8 +3103,8 @@ public func FfiConverterTypePushClient_lower(_ value: PushClient) -> UInt64 {
 public protocol RouteHandler: AnyObject, Sendable {
 
     /**
-     * Goes to the chat with the user `user_id`, or of the group `group_id`: exactly one of the two is not empty. Never called
-     * for a call, and never before its account is logged in.
+     * Opens the chat with the user `user_id`, or of the group `group_id`: exactly one of the two is not empty. Not called for a
+     * call, and not before its account is logged in.
      *
      * # Errors
      * Counts as `Opened.Failed`.
@@ -3169,8 +3169,8 @@ open class RouteHandlerImpl: RouteHandler, @unchecked Sendable {
 
 
     /**
-     * Goes to the chat with the user `user_id`, or of the group `group_id`: exactly one of the two is not empty. Never called
-     * for a call, and never before its account is logged in.
+     * Opens the chat with the user `user_id`, or of the group `group_id`: exactly one of the two is not empty. Not called for a
+     * call, and not before its account is logged in.
      *
      * # Errors
      * Counts as `Opened.Failed`.
@@ -3321,23 +3321,23 @@ public func FfiConverterTypeRouteHandler_lower(_ value: RouteHandler) -> UInt64 
 
 
 /**
- * Takes one answer about a token.
+ * Receives one answer about a token.
  */
 public protocol TokenAnswerProtocol: AnyObject, Sendable {
 
     /**
-     * Answers that there is none, and why; it is asked for again later. `false` if somebody has answered before.
+     * Answers that there is none, and why; the token is requested again later. Returns `false` if there was an answer before.
      */
     func fail(why: String)  -> Bool
 
     /**
-     * Answers with the token. `false` if somebody has answered before; then nothing happens.
+     * Answers with the token. Returns `false` if there was an answer before, which is kept.
      */
     func give(token: Token)  -> Bool
 
 }
 /**
- * Takes one answer about a token.
+ * Receives one answer about a token.
  */
 open class TokenAnswer: TokenAnswerProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -3393,7 +3393,7 @@ open class TokenAnswer: TokenAnswerProtocol, @unchecked Sendable {
 
 
     /**
-     * Answers that there is none, and why; it is asked for again later. `false` if somebody has answered before.
+     * Answers that there is none, and why; the token is requested again later. Returns `false` if there was an answer before.
      */
 open func fail(why: String) -> Bool  {
     return try!  FfiConverterBool.lift(try! rustCall() {
@@ -3406,7 +3406,7 @@ open func fail(why: String) -> Bool  {
 }
 
     /**
-     * Answers with the token. `false` if somebody has answered before; then nothing happens.
+     * Answers with the token. Returns `false` if there was an answer before, which is kept.
      */
 open func give(token: Token) -> Bool  {
     return try!  FfiConverterBool.lift(try! rustCall() {
@@ -3467,23 +3467,23 @@ public func FfiConverterTypeTokenAnswer_lower(_ value: TokenAnswer) -> UInt64 {
 
 
 /**
- * What came of acknowledging a push.
+ * The result of acknowledging a push.
  */
 public struct Acknowledged: Equatable, Hashable {
     /**
-     * So many receipts were taken by the gateway, earlier ones included.
+     * The number of receipts that the gateway accepted, earlier ones included.
      */
     public var sent: UInt32
     /**
-     * So many wait for the next push or for the app.
+     * The number of receipts that wait for the next push or for the app.
      */
     public var waiting: UInt32
     /**
-     * So many were given up.
+     * The number of receipts that were discarded.
      */
     public var dropped: UInt32
     /**
-     * What kept them from the gateway, for a log.
+     * Why receipts wait or were discarded, for a log.
      */
     public var trouble: String?
 
@@ -3491,16 +3491,16 @@ public struct Acknowledged: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * So many receipts were taken by the gateway, earlier ones included.
+         * The number of receipts that the gateway accepted, earlier ones included.
          */sent: UInt32,
         /**
-         * So many wait for the next push or for the app.
+         * The number of receipts that wait for the next push or for the app.
          */waiting: UInt32,
         /**
-         * So many were given up.
+         * The number of receipts that were discarded.
          */dropped: UInt32,
         /**
-         * What kept them from the gateway, for a log.
+         * Why receipts wait or were discarded, for a log.
          */trouble: String?) {
         self.sent = sent
         self.waiting = waiting
@@ -3560,15 +3560,15 @@ public func FfiConverterTypeAcknowledged_lower(_ value: Acknowledged) -> RustBuf
  */
 public struct Call: Equatable, Hashable {
     /**
-     * Who calls, if it is a one-to-one call that says so.
+     * The caller, if the push of a one-to-one call names one.
      */
     public var userId: String?
     /**
-     * Which group is called, if it is a group call that says so.
+     * The group, if the push of a group call names one.
      */
     public var groupId: String?
     /**
-     * Everything the push said.
+     * The entity of the push.
      */
     public var entity: Entity
 
@@ -3576,13 +3576,13 @@ public struct Call: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Who calls, if it is a one-to-one call that says so.
+         * The caller, if the push of a one-to-one call names one.
          */userId: String?,
         /**
-         * Which group is called, if it is a group call that says so.
+         * The group, if the push of a group call names one.
          */groupId: String?,
         /**
-         * Everything the push said.
+         * The entity of the push.
          */entity: Entity) {
         self.userId = userId
         self.groupId = groupId
@@ -3639,19 +3639,19 @@ public func FfiConverterTypeCall_lower(_ value: Call) -> RustBuffer {
  */
 public struct CertificateId: Equatable, Hashable {
     /**
-     * The channel's name, as `apns` or `fcm`.
+     * The channel's name, such as `apns` or `fcm`.
      */
     public var channel: String
     /**
-     * What the tokens are for.
+     * The purpose of the tokens.
      */
     public var slot: Slot
     /**
-     * The id for debug builds, whose tokens are of the sandbox.
+     * The id for debug builds, whose tokens belong to the sandbox.
      */
     public var debug: Int64
     /**
-     * The id for released builds, whose tokens are of production.
+     * The id for release builds, whose tokens belong to production.
      */
     public var release: Int64
 
@@ -3659,16 +3659,16 @@ public struct CertificateId: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The channel's name, as `apns` or `fcm`.
+         * The channel's name, such as `apns` or `fcm`.
          */channel: String,
         /**
-         * What the tokens are for.
+         * The purpose of the tokens.
          */slot: Slot,
         /**
-         * The id for debug builds, whose tokens are of the sandbox.
+         * The id for debug builds, whose tokens belong to the sandbox.
          */debug: Int64,
         /**
-         * The id for released builds, whose tokens are of production.
+         * The id for release builds, whose tokens belong to production.
          */release: Int64) {
         self.channel = channel
         self.slot = slot
@@ -3724,11 +3724,11 @@ public func FfiConverterTypeCertificateId_lower(_ value: CertificateId) -> RustB
 
 
 /**
- * What the app knows when it starts.
+ * The configuration of a client.
  */
 public struct Config: Equatable, Hashable {
     /**
-     * The gateway, as `https://push.example.com`. Only a gateway on the same machine may be `http`.
+     * The gateway's URL, such as `https://push.example.com`. Only a gateway on the same machine may be `http`.
      */
     public var gatewayUrl: String
     /**
@@ -3736,39 +3736,39 @@ public struct Config: Equatable, Hashable {
      */
     public var appId: String
     /**
-     * The file for what must survive a restart, in the app's private folder, which must exist. It holds tokens and a ticket.
+     * The file for the state that survives a restart, in the app's private folder, which must exist. It holds tokens and a ticket.
      */
     public var statePath: String
     /**
-     * The vendor's way to this phone, as `apns` or `fcm`.
+     * The channel of this phone, such as `apns` or `fcm`.
      */
     public var channel: String
     /**
-     * Which credential the tokens belong to. Every slot of `slots` needs one.
+     * The credentials that the tokens belong to. Every slot of `slots` needs one.
      */
     public var certificateIds: [CertificateId]
     /**
-     * Whether this is a debug build, to which the ids `debug` belong.
+     * Whether this is a debug build, which uses the ids `debug`.
      */
     public var isDebugBuild: Bool
     /**
-     * The kinds of token to ask for at login; alert alone if there is none.
+     * The slots whose tokens are requested at login; alert if the list is empty.
      */
     public var slots: [Slot]
     /**
-     * What kind of client this is.
+     * The kind of client.
      */
     public var deviceKind: DeviceKind?
     /**
-     * What the text of a payload is; by default what the channel's is.
+     * The form of a payload's text; by default that of the channel.
      */
     public var payloadShape: PayloadShape?
     /**
-     * The device's id, for an app that has one already. Otherwise one is made at the first start and kept.
+     * The device's id, for an app that has one already. By default the first start generates one and stores it.
      */
     public var deviceId: String?
     /**
-     * The folder that the app shares with its notification service extension, on iOS that of an app group: the client leaves
+     * The folder that the app shares with its notification service extension, on iOS that of an app group. The client stores
      * there what a `NotificationExtension` needs.
      */
     public var extensionFolder: String?
@@ -3781,37 +3781,37 @@ public struct Config: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The gateway, as `https://push.example.com`. Only a gateway on the same machine may be `http`.
+         * The gateway's URL, such as `https://push.example.com`. Only a gateway on the same machine may be `http`.
          */gatewayUrl: String,
         /**
          * The app's id at the gateway.
          */appId: String,
         /**
-         * The file for what must survive a restart, in the app's private folder, which must exist. It holds tokens and a ticket.
+         * The file for the state that survives a restart, in the app's private folder, which must exist. It holds tokens and a ticket.
          */statePath: String,
         /**
-         * The vendor's way to this phone, as `apns` or `fcm`.
+         * The channel of this phone, such as `apns` or `fcm`.
          */channel: String,
         /**
-         * Which credential the tokens belong to. Every slot of `slots` needs one.
+         * The credentials that the tokens belong to. Every slot of `slots` needs one.
          */certificateIds: [CertificateId],
         /**
-         * Whether this is a debug build, to which the ids `debug` belong.
+         * Whether this is a debug build, which uses the ids `debug`.
          */isDebugBuild: Bool,
         /**
-         * The kinds of token to ask for at login; alert alone if there is none.
+         * The slots whose tokens are requested at login; alert if the list is empty.
          */slots: [Slot] = [],
         /**
-         * What kind of client this is.
+         * The kind of client.
          */deviceKind: DeviceKind? = nil,
         /**
-         * What the text of a payload is; by default what the channel's is.
+         * The form of a payload's text; by default that of the channel.
          */payloadShape: PayloadShape? = nil,
         /**
-         * The device's id, for an app that has one already. Otherwise one is made at the first start and kept.
+         * The device's id, for an app that has one already. By default the first start generates one and stores it.
          */deviceId: String? = nil,
         /**
-         * The folder that the app shares with its notification service extension, on iOS that of an app group: the client leaves
+         * The folder that the app shares with its notification service extension, on iOS that of an app group. The client stores
          * there what a `NotificationExtension` needs.
          */extensionFolder: String? = nil,
         /**
@@ -3895,7 +3895,7 @@ public func FfiConverterTypeConfig_lower(_ value: Config) -> RustBuffer {
 
 
 /**
- * The object `entity` of a push: which chat a click opens, and what the app may show of it.
+ * The object `entity` of a push: the chat that a click opens, and the texts that the app may show.
  */
 public struct Entity: Equatable, Hashable {
     /**
@@ -4034,35 +4034,35 @@ public func FfiConverterTypeEntity_lower(_ value: Entity) -> RustBuffer {
 
 
 /**
- * Something that happened: for the app's own reports and for tests. Holds no token, no ticket and no message text, but ids.
+ * An event, for the app's reports and for tests. Holds ids, but no token, ticket or message text.
  */
 public struct Event: Equatable, Hashable {
     /**
-     * What it is, a stable word as `uploaded`: the names are those of `push_client::Event`, and `callback_failed`.
+     * A stable name, such as `uploaded`: the names of `push_client::Event`, and `callback_failed`.
      */
     public var name: String
     /**
-     * Whether somebody should look at it.
+     * Whether the event needs attention.
      */
     public var isTrouble: Bool
     /**
-     * What happened, for people.
+     * A description for people.
      */
-    public var words: String
+    public var text: String
     /**
-     * The kind of token that it is about.
+     * The slot of the token that it is about.
      */
     public var slot: Slot?
     /**
-     * The user who logged in, or whom the device was taken from.
+     * The user who logged in, or from whom the device was unbound.
      */
     public var user: String?
     /**
-     * Who did it: a bridge, a handler, an interceptor, a callback.
+     * The bridge, handler, interceptor or callback that caused it.
      */
     public var by: String?
     /**
-     * The IM SDK's number for what is wrong, as 22002 for a gateway that cannot be reached.
+     * The IM SDK's number of the error, such as 22002 for a gateway that cannot be reached.
      */
     public var code: UInt32?
     /**
@@ -4082,25 +4082,25 @@ public struct Event: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * What it is, a stable word as `uploaded`: the names are those of `push_client::Event`, and `callback_failed`.
+         * A stable name, such as `uploaded`: the names of `push_client::Event`, and `callback_failed`.
          */name: String,
         /**
-         * Whether somebody should look at it.
+         * Whether the event needs attention.
          */isTrouble: Bool,
         /**
-         * What happened, for people.
-         */words: String,
+         * A description for people.
+         */text: String,
         /**
-         * The kind of token that it is about.
+         * The slot of the token that it is about.
          */slot: Slot?,
         /**
-         * The user who logged in, or whom the device was taken from.
+         * The user who logged in, or from whom the device was unbound.
          */user: String?,
         /**
-         * Who did it: a bridge, a handler, an interceptor, a callback.
+         * The bridge, handler, interceptor or callback that caused it.
          */by: String?,
         /**
-         * The IM SDK's number for what is wrong, as 22002 for a gateway that cannot be reached.
+         * The IM SDK's number of the error, such as 22002 for a gateway that cannot be reached.
          */code: UInt32?,
         /**
          * The delivery that it is about, as the gateway's trace names it.
@@ -4113,7 +4113,7 @@ public struct Event: Equatable, Hashable {
          */targetGroup: String?) {
         self.name = name
         self.isTrouble = isTrouble
-        self.words = words
+        self.text = text
         self.slot = slot
         self.user = user
         self.by = by
@@ -4141,7 +4141,7 @@ public struct FfiConverterTypeEvent: FfiConverterRustBuffer {
             try Event(
                 name: FfiConverterString.read(from: &buf),
                 isTrouble: FfiConverterBool.read(from: &buf),
-                words: FfiConverterString.read(from: &buf),
+                text: FfiConverterString.read(from: &buf),
                 slot: FfiConverterOptionTypeSlot.read(from: &buf),
                 user: FfiConverterOptionString.read(from: &buf),
                 by: FfiConverterOptionString.read(from: &buf),
@@ -4155,7 +4155,7 @@ public struct FfiConverterTypeEvent: FfiConverterRustBuffer {
     public static func write(_ value: Event, into buf: inout [UInt8]) {
         FfiConverterString.write(value.name, into: &buf)
         FfiConverterBool.write(value.isTrouble, into: &buf)
-        FfiConverterString.write(value.words, into: &buf)
+        FfiConverterString.write(value.text, into: &buf)
         FfiConverterOptionTypeSlot.write(value.slot, into: &buf)
         FfiConverterOptionString.write(value.user, into: &buf)
         FfiConverterOptionString.write(value.by, into: &buf)
@@ -4183,7 +4183,7 @@ public func FfiConverterTypeEvent_lower(_ value: Event) -> RustBuffer {
 
 
 /**
- * How far a token has come, and why no further: the first thing to look at when no push arrives.
+ * How far a token has come, and why no further. Check it first when no push arrives.
  */
 public struct TokenStatus: Equatable, Hashable {
     /**
@@ -4191,19 +4191,19 @@ public struct TokenStatus: Equatable, Hashable {
      */
     public var state: TokenState
     /**
-     * The IM SDK's number for why it waits, as 21005 for nobody logged in.
+     * The IM SDK's number for why it waits, such as 21005 while no user is logged in.
      */
     public var code: UInt32?
     /**
-     * The state in words, with what to do.
+     * A description of the state, with the next step.
      */
-    public var words: String
+    public var text: String
     /**
-     * What will keep an uploaded token from working nevertheless, as `environment-mismatch`.
+     * Why pushes to an uploaded token will fail nevertheless, such as `environment-mismatch`.
      */
     public var warning: String?
     /**
-     * Since when the gateway has it, in milliseconds since 1970.
+     * When the gateway confirmed it, in milliseconds since 1970.
      */
     public var uploadedAtMs: Int64?
 
@@ -4214,20 +4214,20 @@ public struct TokenStatus: Equatable, Hashable {
          * How far.
          */state: TokenState,
         /**
-         * The IM SDK's number for why it waits, as 21005 for nobody logged in.
+         * The IM SDK's number for why it waits, such as 21005 while no user is logged in.
          */code: UInt32?,
         /**
-         * The state in words, with what to do.
-         */words: String,
+         * A description of the state, with the next step.
+         */text: String,
         /**
-         * What will keep an uploaded token from working nevertheless, as `environment-mismatch`.
+         * Why pushes to an uploaded token will fail nevertheless, such as `environment-mismatch`.
          */warning: String?,
         /**
-         * Since when the gateway has it, in milliseconds since 1970.
+         * When the gateway confirmed it, in milliseconds since 1970.
          */uploadedAtMs: Int64?) {
         self.state = state
         self.code = code
-        self.words = words
+        self.text = text
         self.warning = warning
         self.uploadedAtMs = uploadedAtMs
     }
@@ -4250,7 +4250,7 @@ public struct FfiConverterTypeTokenStatus: FfiConverterRustBuffer {
             try TokenStatus(
                 state: FfiConverterTypeTokenState.read(from: &buf),
                 code: FfiConverterOptionUInt32.read(from: &buf),
-                words: FfiConverterString.read(from: &buf),
+                text: FfiConverterString.read(from: &buf),
                 warning: FfiConverterOptionString.read(from: &buf),
                 uploadedAtMs: FfiConverterOptionInt64.read(from: &buf)
         )
@@ -4259,7 +4259,7 @@ public struct FfiConverterTypeTokenStatus: FfiConverterRustBuffer {
     public static func write(_ value: TokenStatus, into buf: inout [UInt8]) {
         FfiConverterTypeTokenState.write(value.state, into: &buf)
         FfiConverterOptionUInt32.write(value.code, into: &buf)
-        FfiConverterString.write(value.words, into: &buf)
+        FfiConverterString.write(value.text, into: &buf)
         FfiConverterOptionString.write(value.warning, into: &buf)
         FfiConverterOptionInt64.write(value.uploadedAtMs, into: &buf)
     }
@@ -4282,7 +4282,7 @@ public func FfiConverterTypeTokenStatus_lower(_ value: TokenStatus) -> RustBuffe
 
 
 /**
- * What the app's callbacks may throw. Anything else that they throw counts the same.
+ * The error that the app's callbacks may throw. Other errors that they throw count the same.
  */
 public
 enum AppError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
@@ -4290,7 +4290,7 @@ enum AppError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
 
 
     /**
-     * It failed, and why. Nothing secret: the words are told as an event.
+     * The callback failed, and why. Must hold no secret, because the text is reported as an event.
      */
     case Failed(
         /**
@@ -4377,21 +4377,21 @@ public func FfiConverterTypeAppError_lower(_ value: AppError) -> RustBuffer {
 
 
 /**
- * What a platform is told when a callback is done with.
+ * The result that a platform receives when a callback is completed.
  */
 
 public enum Completed: Equatable, Hashable {
 
     /**
-     * There was something new.
+     * There was new data.
      */
     case newData
     /**
-     * There was nothing new.
+     * There was no new data.
      */
     case noData
     /**
-     * It went wrong.
+     * The work failed.
      */
     case failed
 
@@ -4462,7 +4462,7 @@ public func FfiConverterTypeCompleted_lower(_ value: Completed) -> RustBuffer {
 
 
 /**
- * What kind of client this is; the gateway's presence rules differ by it.
+ * The kind of client, on which the gateway's presence rules depend.
  */
 
 public enum DeviceKind: Equatable, Hashable {
@@ -4577,21 +4577,21 @@ public func FfiConverterTypeDeviceKind_lower(_ value: DeviceKind) -> RustBuffer 
 
 
 /**
- * The door through which a click came.
+ * The way in which the operating system reported a click.
  */
 
 public enum Door: Equatable, Hashable {
 
     /**
-     * The app was started by it: launch options, the first intent.
+     * The click started the app: launch options, the first intent.
      */
     case launch
     /**
-     * The operating system called back: a notification-center response.
+     * The operating system called a delegate: a notification-center response.
      */
     case response
     /**
-     * The running app was brought forward by it: a new intent.
+     * The click brought the running app to the foreground: a new intent.
      */
     case warm
 
@@ -4662,7 +4662,7 @@ public func FfiConverterTypeDoor_lower(_ value: Door) -> RustBuffer {
 
 
 /**
- * What the app can do about an error.
+ * The kind of an error, which determines the app's next step.
  */
 
 public enum ErrorKind: Equatable, Hashable {
@@ -4676,11 +4676,11 @@ public enum ErrorKind: Equatable, Hashable {
      */
     case invalid
     /**
-     * It contradicts what is there already, as a state file that a newer version wrote.
+     * The call contradicts existing data, such as a state file that a newer version wrote.
      */
     case conflict
     /**
-     * Something needed is not there now; the same call may succeed later.
+     * A required resource is not available now; the same call may succeed later.
      */
     case unavailable
     /**
@@ -4688,7 +4688,7 @@ public enum ErrorKind: Equatable, Hashable {
      */
     case corrupt
     /**
-     * A fault of the library's own.
+     * An internal error of the library.
      */
     case `internal`
 
@@ -4777,21 +4777,21 @@ public func FfiConverterTypeErrorKind_lower(_ value: ErrorKind) -> RustBuffer {
 
 
 /**
- * What became of a click that was given to a handler.
+ * A handler's result for a click.
  */
 
 public enum Opened: Equatable, Hashable {
 
     /**
-     * It is open.
+     * The target is open.
      */
     case done
     /**
-     * The app cannot open anything yet, as while it is still starting: the click is kept until `PushClient.ready`.
+     * The app cannot open anything yet, for example because it is starting. The click waits until `PushClient.ready`.
      */
     case notReady
     /**
-     * It cannot be opened.
+     * The target cannot be opened.
      */
     case failed(
         /**
@@ -4868,7 +4868,7 @@ public func FfiConverterTypeOpened_lower(_ value: Opened) -> RustBuffer {
 
 
 /**
- * How the vendor hands a push to the app, and so what the text of a payload is.
+ * The form in which the vendor delivers a push to the app, and so the form of a payload's text.
  */
 
 public enum PayloadShape: Equatable, Hashable {
@@ -4882,7 +4882,7 @@ public enum PayloadShape: Equatable, Hashable {
      */
     case intent
     /**
-     * All extras of the intent as JSON, `ext` among them: FCM, which says beside it which delivery it was.
+     * All extras of the intent as JSON, with `ext` and the delivery id: FCM.
      */
     case intentExtras
     /**
@@ -4983,21 +4983,21 @@ public func FfiConverterTypePayloadShape_lower(_ value: PayloadShape) -> RustBuf
 
 
 /**
- * What the person said about notifications.
+ * The user's answer to the request for permission to show notifications.
  */
 
 public enum Permission: Equatable, Hashable {
 
     /**
-     * Yes, or quietly yes.
+     * Granted, possibly provisionally.
      */
     case granted
     /**
-     * No.
+     * Denied.
      */
     case denied
     /**
-     * The question could not be asked.
+     * The request failed.
      */
     case failed(
         /**
@@ -5074,7 +5074,7 @@ public func FfiConverterTypePermission_lower(_ value: Permission) -> RustBuffer 
 
 
 /**
- * What happened, where, and what to do next. Holds no token and no ticket.
+ * An error with its place and the next step. Holds no token and no ticket.
  */
 public
 enum PushError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
@@ -5082,23 +5082,23 @@ enum PushError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
 
 
     /**
-     * The only kind of it: the fields tell everything.
+     * The only variant.
      */
     case Failed(
         /**
-         * What the app can do about it.
+         * The kind.
          */kind: ErrorKind,
         /**
-         * The IM SDK's number, where it has one, as 22003 for an empty token.
+         * The IM SDK's number, where it has one, such as 22003 for an empty token.
          */code: UInt32?,
         /**
-         * What happened.
+         * What failed.
          */what: String,
         /**
-         * Where: a setting, a file.
+         * The setting or file that is concerned.
          */place: String?,
         /**
-         * What to do next.
+         * The next step.
          */advice: String?
     )
 
@@ -5189,13 +5189,13 @@ public func FfiConverterTypePushError_lower(_ value: PushError) -> RustBuffer {
 
 
 /**
- * What a device's token is for.
+ * The purpose of a device's token.
  */
 
 public enum Slot: Equatable, Hashable {
 
     /**
-     * Notifications that a person sees.
+     * Visible notifications.
      */
     case alert
     /**
@@ -5274,7 +5274,7 @@ public func FfiConverterTypeSlot_lower(_ value: Slot) -> RustBuffer {
 
 
 /**
- * A token as the vendor gives it.
+ * A token as the vendor issues it.
  */
 
 public enum Token: Equatable, Hashable {
@@ -5288,7 +5288,7 @@ public enum Token: Equatable, Hashable {
          */bytes: Data
     )
     /**
-     * Text, as from the others.
+     * Text, as from other vendors.
      */
     case text(
         /**
@@ -5371,15 +5371,15 @@ public enum TokenState: Equatable, Hashable {
      */
     case off
     /**
-     * The platform has not given a token yet.
+     * The platform has not returned a token yet.
      */
     case noToken
     /**
-     * The token is known but not at the gateway: `words` say why.
+     * The token is known but not at the gateway: `text` says why.
      */
     case waiting
     /**
-     * The token is on its way to the gateway.
+     * The token is being uploaded.
      */
     case uploading
     /**
@@ -5867,136 +5867,136 @@ private let initializationResult: InitializationResult = {
     if bindings_contract_version != scaffolding_contract_version {
         return InitializationResult.contractVersionMismatch
     }
-    if (uniffi_push_bindings_checksum_method_completion_complete() != 57617) {
+    if (uniffi_push_bindings_checksum_method_completion_complete() != 55875) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_activity_started() != 7443) {
+    if (uniffi_push_bindings_checksum_method_pushclient_activity_started() != 63042) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_activity_stopped() != 61110) {
+    if (uniffi_push_bindings_checksum_method_pushclient_activity_stopped() != 11900) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_arrived() != 39546) {
+    if (uniffi_push_bindings_checksum_method_pushclient_arrived() != 50834) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_background() != 17322) {
+    if (uniffi_push_bindings_checksum_method_pushclient_background() != 32845) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_clicked() != 2549) {
+    if (uniffi_push_bindings_checksum_method_pushclient_clicked() != 51854) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_counts() != 31223) {
+    if (uniffi_push_bindings_checksum_method_pushclient_counts() != 64560) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_device() != 45920) {
+    if (uniffi_push_bindings_checksum_method_pushclient_device() != 48255) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_foreground() != 51462) {
+    if (uniffi_push_bindings_checksum_method_pushclient_foreground() != 44827) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_launched() != 44680) {
+    if (uniffi_push_bindings_checksum_method_pushclient_launched() != 5888) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_login_center() != 59404) {
+    if (uniffi_push_bindings_checksum_method_pushclient_login_center() != 35373) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_ready() != 8370) {
+    if (uniffi_push_bindings_checksum_method_pushclient_ready() != 5964) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_register_service() != 2794) {
+    if (uniffi_push_bindings_checksum_method_pushclient_register_service() != 29216) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_set_push() != 52001) {
+    if (uniffi_push_bindings_checksum_method_pushclient_set_push() != 61652) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_set_unread() != 30235) {
+    if (uniffi_push_bindings_checksum_method_pushclient_set_unread() != 62492) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_stop() != 59609) {
+    if (uniffi_push_bindings_checksum_method_pushclient_stop() != 60957) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_token_failed() != 1570) {
+    if (uniffi_push_bindings_checksum_method_pushclient_token_failed() != 62236) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_token_received() != 49413) {
+    if (uniffi_push_bindings_checksum_method_pushclient_token_received() != 62566) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_token_removed() != 62874) {
+    if (uniffi_push_bindings_checksum_method_pushclient_token_removed() != 42348) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_token_status() != 21792) {
+    if (uniffi_push_bindings_checksum_method_pushclient_token_status() != 2909) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_unregister_service() != 30761) {
+    if (uniffi_push_bindings_checksum_method_pushclient_unregister_service() != 63092) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_user() != 20439) {
+    if (uniffi_push_bindings_checksum_method_pushclient_user() != 36933) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_eventlistener_on_event() != 11426) {
+    if (uniffi_push_bindings_checksum_method_eventlistener_on_event() != 7477) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_notificationextension_delivered() != 1062) {
+    if (uniffi_push_bindings_checksum_method_notificationextension_delivered() != 18791) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_callhandler_answer_call() != 62363) {
+    if (uniffi_push_bindings_checksum_method_callhandler_answer_call() != 59286) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_interceptor_process_notification() != 56192) {
+    if (uniffi_push_bindings_checksum_method_interceptor_process_notification() != 49804) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_routehandler_navigate_to_chat() != 52365) {
+    if (uniffi_push_bindings_checksum_method_routehandler_navigate_to_chat() != 38301) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_logincenter_kicked_offline() != 49867) {
+    if (uniffi_push_bindings_checksum_method_logincenter_kicked_offline() != 5164) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_logincenter_login() != 42533) {
+    if (uniffi_push_bindings_checksum_method_logincenter_login() != 44470) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_logincenter_login_local_only() != 53479) {
+    if (uniffi_push_bindings_checksum_method_logincenter_login_local_only() != 1808) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_logincenter_logout() != 47034) {
+    if (uniffi_push_bindings_checksum_method_logincenter_logout() != 9453) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_logincenter_user() != 43958) {
+    if (uniffi_push_bindings_checksum_method_logincenter_user() != 16603) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_logincenter_user_sig_expired() != 48309) {
+    if (uniffi_push_bindings_checksum_method_logincenter_user_sig_expired() != 44632) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_job_run() != 33530) {
+    if (uniffi_push_bindings_checksum_method_job_run() != 59237) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_permissionanswer_give() != 16693) {
+    if (uniffi_push_bindings_checksum_method_permissionanswer_give() != 15167) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_platform_hook() != 2504) {
+    if (uniffi_push_bindings_checksum_method_platform_hook() != 2412) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_platform_ask_permission() != 17119) {
+    if (uniffi_push_bindings_checksum_method_platform_ask_permission() != 9038) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_platform_request_token() != 30523) {
+    if (uniffi_push_bindings_checksum_method_platform_request_token() != 65330) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_platform_set_badge() != 28095) {
+    if (uniffi_push_bindings_checksum_method_platform_set_badge() != 2612) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_platform_on_main() != 64187) {
+    if (uniffi_push_bindings_checksum_method_platform_on_main() != 23455) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_tokenanswer_fail() != 38949) {
+    if (uniffi_push_bindings_checksum_method_tokenanswer_fail() != 5586) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_tokenanswer_give() != 16644) {
+    if (uniffi_push_bindings_checksum_method_tokenanswer_give() != 50596) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_constructor_pushclient_start() != 12515) {
+    if (uniffi_push_bindings_checksum_constructor_pushclient_start() != 44436) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_constructor_notificationextension_new() != 56726) {
+    if (uniffi_push_bindings_checksum_constructor_notificationextension_new() != 20713) {
         return InitializationResult.apiChecksumMismatch
     }
 

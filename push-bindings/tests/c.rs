@@ -1,4 +1,4 @@
-//! The interface for C: a program that links the static library tells the whole story against a running gateway and a simulator
+//! The interface for C: a program that links the static library, against a running gateway and a simulator
 //! of Apple as strict as the service.
 
 #[path = "c/library.rs"]
@@ -19,7 +19,7 @@ fn home(inside: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(inside)
 }
 
-/// A folder that goes with the value.
+/// A folder that is removed when the value is dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -60,7 +60,7 @@ async fn story(folder: &Folder) -> PathBuf {
         .arg(home("include"))
         .arg(home("tests/c/story.c"))
         .arg(library())
-        // What Rust's standard library needs of the system.
+        // The system libraries that Rust's standard library needs.
         .args(["-lpthread", "-lm", "-ldl", "-o"])
         .arg(&program);
     output(&mut compiler).await;
@@ -68,17 +68,17 @@ async fn story(folder: &Folder) -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_c_program_that_links_the_static_library_tells_the_whole_story() {
+async fn a_c_program_that_links_the_static_library_uses_the_whole_interface() {
     let folder = Folder::new("c-story");
     let story = story(&folder).await;
     // By hand: STORY_UNDER="valgrind --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=1".
     let under = env::var("STORY_UNDER").unwrap_or_default();
-    let mut words = under.split_whitespace();
-    let mut app = match words.next() {
+    let mut arguments = under.split_whitespace();
+    let mut app = match arguments.next() {
         Some(watcher) => Command::new(watcher),
         None => Command::new(&story),
     };
-    app.args(words);
+    app.args(arguments);
     if !under.is_empty() {
         app.arg(&story);
     }
@@ -86,13 +86,13 @@ async fn a_c_program_that_links_the_static_library_tells_the_whole_story() {
     World::start().await.run(app).await;
 }
 
-/// Link-time registration in a static library is a matter of luck: of the two login bridges, the linker keeps those whose object
-/// file something else names, which depends on how the compiler cut the crate. The story above passes whatever it keeps.
+/// Link-time registration in a static library is not reliable: of the two login bridges, the linker keeps those whose object
+/// file is referenced, which depends on the codegen units of the crate. The test above passes in each case.
 #[tokio::test]
 async fn in_a_static_library_the_linker_decides_what_registers_itself() {
     let folder = Folder::new("c-linked");
     let mut program = Command::new(story(&folder).await);
-    let told = output(program.arg("--linked")).await.stdout;
-    let told = String::from_utf8_lossy(&told);
-    assert!(["0", "1", "2"].contains(&told.trim()), "{told}");
+    let linked = output(program.arg("--linked")).await.stdout;
+    let linked = String::from_utf8_lossy(&linked);
+    assert!(["0", "1", "2"].contains(&linked.trim()), "{linked}");
 }

@@ -1,4 +1,4 @@
-//! The header is written by hand: it must say what the library does.
+//! The header is written by hand, and must match the library.
 
 #[path = "c/library.rs"]
 mod library;
@@ -16,7 +16,7 @@ fn home(inside: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(inside)
 }
 
-/// The header without comments, on one line.
+/// Returns the header without comments, on one line.
 fn header() -> String {
     let text = fs::read_to_string(home("include/offline_push.h")).expect("the header");
     let mut code = String::new();
@@ -37,11 +37,11 @@ fn header() -> String {
         .join(" ")
 }
 
-/// Name, parameters and answer of every function, in Rust's words.
+/// Name, parameter types and result type of every function, as Rust types.
 type Functions = BTreeMap<String, (Vec<String>, String)>;
 
 fn declared(header: &str) -> Functions {
-    // Without the bodies of structs, enums and inline functions, what is left ends with a semicolon each.
+    // Without the bodies of structs, enums and inline functions, each declaration ends with a semicolon.
     let mut flat = String::new();
     let mut depth = 0;
     for it in header.replace("extern \"C\" {", "").chars() {
@@ -104,7 +104,7 @@ fn declared(header: &str) -> Functions {
         .map(|(before, parameters)| {
             let at = before
                 .rfind([' ', '*'])
-                .expect("a function answers something")
+                .expect("a function has a result type")
                 + 1;
             let parameters = parameters.trim_end_matches(')');
             let parameters = match parameters {
@@ -167,7 +167,7 @@ fn the_library_exports_what_the_header_declares_and_nothing_more() {
     let exported: BTreeSet<String> = String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|it| it.split_whitespace().nth(2))
-        // What Apple's linker wants before a name.
+        // Apple's linker adds this prefix.
         .map(|it| it.strip_prefix('_').unwrap_or(it))
         .filter(|it| it.starts_with("offline_push_"))
         .map(str::to_owned)
@@ -178,7 +178,7 @@ fn the_library_exports_what_the_header_declares_and_nothing_more() {
     );
 }
 
-/// Also on its own, twice, and with warnings as errors.
+/// Also alone, included twice, and with warnings as errors.
 #[test]
 fn the_header_is_good_c_and_good_cplusplus() {
     let source = std::env::temp_dir().join(format!("offline-push-{}.c", std::process::id()));
@@ -233,8 +233,8 @@ fn the_program_of_the_documentation_is_compiled_linked_and_runs() {
         .current_dir(&folder)
         .output()
         .expect("the program can be started");
-    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let output = String::from_utf8_lossy(&ran.stdout).into_owned();
     fs::remove_dir_all(folder).expect("the folder can be removed");
     assert!(ran.status.success(), "{ran:?}");
-    assert!(told.starts_with("this device is "), "{told}");
+    assert!(output.starts_with("this device is "), "{output}");
 }

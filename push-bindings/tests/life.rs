@@ -1,4 +1,4 @@
-//! When a client has ended, nothing of it is left that could call the app.
+//! After a client has stopped, no thread of it can call the app.
 use std::sync::{Arc, Weak};
 
 use push_bindings::{
@@ -34,9 +34,9 @@ impl RouteHandler for Chats {
     }
 }
 
-/// Letting go of a foreign object is a call into its language, which Python does not survive once it has ended.
+/// Dropping a foreign object calls its language, which crashes if Python has ended.
 #[test]
-fn after_the_end_no_thread_of_the_library_holds_what_the_app_gave_it() {
+fn after_stop_no_thread_of_the_library_holds_an_object_of_the_app() {
     let folder = std::env::temp_dir().join(format!("push-bindings-life-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder in the temporary one");
     for run in 0..500 {

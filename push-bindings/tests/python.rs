@@ -1,4 +1,4 @@
-//! The Python binding, driven through the whole story against a running gateway and a simulator of Apple as strict as the
+//! The Python binding, used in full against a running gateway and a simulator of Apple as strict as the
 //! service.
 
 mod world;
@@ -8,7 +8,7 @@ use std::{env, fs, path::PathBuf};
 use tokio::process::Command;
 use world::World;
 
-/// The library that cargo built for this test: it lies beside the test.
+/// Returns the library that cargo built for this test, in the folder of the test.
 fn library() -> PathBuf {
     let program = env::current_exe().expect("a test has a program");
     let name = format!(
@@ -25,7 +25,7 @@ fn library() -> PathBuf {
     library
 }
 
-/// A folder that goes with the value.
+/// A folder that is removed when the value is dropped.
 struct Folder(PathBuf);
 
 impl Drop for Folder {
@@ -35,19 +35,19 @@ impl Drop for Folder {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_python_binding_tells_the_whole_story() {
+async fn the_python_binding_works_in_full() {
     let python = env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let version = Command::new(&python).arg("--version").output().await;
     assert!(
         version.is_ok_and(|it| it.status.success()),
-        "`{python}` is not there, and this test is about Python: install Python 3.9 or later (`apt-get install python3`), or \
+        "`{python}` was not found: install Python 3.9 or later (`apt-get install python3`), or \
          name it in the variable PYTHON"
     );
     let folder =
         Folder(env::temp_dir().join(format!("push-bindings-story-{}", std::process::id())));
     fs::create_dir_all(&folder.0).expect("a folder in the temporary one");
     let home = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    // The module looks for the library beside itself.
+    // The module loads the library from its own folder.
     fs::copy(
         home.join("python/offline_push.py"),
         folder.0.join("offline_push.py"),

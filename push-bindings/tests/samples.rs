@@ -1,8 +1,8 @@
-//! What the pages for iOS and Android call is there, with these arguments: held against the generated sources.
+//! The calls on the pages for iOS and Android match the generated sources.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-/// What can be called: `PushClient.login`, `Config.init`; each with its parameters in order.
+/// The callable names, such as `PushClient.login` and `Config.init`, each with its parameters in order.
 type Declared = BTreeMap<String, Vec<Parameter>>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,13 +16,13 @@ struct Language {
     page: &'static str,
     fence: &'static str,
     sources: &'static str,
-    /// What begins a class, a record and a trait of ours.
+    /// The keywords that begin a class, a record and a trait.
     class: &'static str,
     record: &'static str,
     protocol: &'static str,
-    /// How an app writes that it implements a method.
+    /// The keyword with which an app implements a method.
     implements: &'static str,
-    /// What stands before a function's name in a class.
+    /// The text before a function's name in a class.
     function: &'static [&'static str],
 }
 
@@ -52,7 +52,7 @@ const KOTLIN: Language = Language {
     ],
 };
 
-/// What of ours the samples call things by, and its types. One of them must have the method.
+/// The names of our objects in the samples, and their types. One of the types must have the method.
 const RECEIVERS: &[(&str, &[&str])] = &[
     ("push", &["PushClient"]),
     ("PushClient", &["PushClient"]),
@@ -63,10 +63,10 @@ const RECEIVERS: &[(&str, &[&str])] = &[
     ("notificationExtension", &["NotificationExtension"]),
 ];
 
-/// What is made by its name.
+/// The types that the samples construct.
 const MADE: &[&str] = &["Config", "CertificateId", "NotificationExtension"];
 
-/// What the app implements.
+/// The traits that the app implements.
 const TRAITS: &[&str] = &[
     "Platform",
     "RouteHandler",
@@ -75,7 +75,7 @@ const TRAITS: &[&str] = &[
     "Completion",
 ];
 
-/// What begins something else.
+/// The keywords that begin the next block.
 const NEXT: &[&str] = &[
     "open class ",
     "public enum ",
@@ -100,7 +100,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The code of the page's fences.
+/// Returns the code in the page's fences.
 fn samples(page: &str, fence: &str) -> Vec<String> {
     page.split(fence)
         .skip(1)
@@ -108,7 +108,7 @@ fn samples(page: &str, fence: &str) -> Vec<String> {
         .collect()
 }
 
-/// Generated code without the marks that no sample has.
+/// Returns generated code without the markers that samples do not have.
 fn plain(source: &str) -> String {
     let mut text = source.replace('`', "").replace("kotlin.", "");
     while let Some(start) = text.find("/**") {
@@ -120,7 +120,7 @@ fn plain(source: &str) -> String {
     text
 }
 
-/// What stands between the bracket at the start of `text` and the one that closes it.
+/// Returns the text between the bracket at the start of `text` and the one that closes it.
 fn inside(text: &str) -> &str {
     let mut depth = 0_usize;
     let mut is_text = false;
@@ -141,7 +141,7 @@ fn inside(text: &str) -> &str {
     panic!("a bracket is not closed: {text:.80}")
 }
 
-/// The parts between commas that stand in no bracket and no text.
+/// Splits at commas outside brackets and string literals.
 fn parts(text: &str) -> Vec<&str> {
     let (mut depth, mut is_text, mut start) = (0_usize, false, 0);
     let mut found = Vec::new();
@@ -180,7 +180,7 @@ fn parameters(text: &str) -> Vec<Parameter> {
         .collect()
 }
 
-/// The bodies of what begins with `keyword`: name, what stands before the body, and the body.
+/// Returns the blocks that begin with `keyword`: name, head and body.
 fn blocks<'a>(source: &'a str, keyword: &str) -> Vec<(&'a str, &'a str)> {
     let mut found = Vec::new();
     for (start, _) in source.match_indices(&format!("\n{keyword}")) {
@@ -202,7 +202,7 @@ fn blocks<'a>(source: &'a str, keyword: &str) -> Vec<(&'a str, &'a str)> {
 
 fn declared(language: &Language, source: &str) -> Declared {
     let mut found = Declared::new();
-    // Kotlin says defaults in the interface of a class, and not again in the class.
+    // Kotlin declares defaults only in the interface of a class.
     let interfaces = blocks(source, language.protocol)
         .into_iter()
         .filter_map(|(name, body)| Some((name.strip_suffix("Interface")?, body)))
@@ -236,13 +236,13 @@ fn declared(language: &Language, source: &str) -> Declared {
         let open = body
             .find("public init(")
             .map_or_else(|| body.find('('), |it| Some(it + "public init".len()))
-            .expect("a record is made of something");
+            .expect("a record has a constructor");
         found.insert(format!("{record}.init"), parameters(inside(&body[open..])));
     }
     found
 }
 
-/// The calls of `head`, which ends with a bracket, in `code`: what stands in the brackets.
+/// Returns the arguments of the calls of `head`, which ends with a bracket, in `code`.
 fn calls<'a>(code: &'a str, head: &str) -> Vec<&'a str> {
     code.match_indices(head)
         .filter(|(at, _)| {
@@ -252,7 +252,7 @@ fn calls<'a>(code: &'a str, head: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// Every method that is called on `receiver`, with the arguments.
+/// Returns every method that is called on `receiver`, with its arguments.
 fn methods<'a>(code: &'a str, receiver: &str) -> Vec<(&'a str, &'a str)> {
     let mut found = Vec::new();
     for dot in [".", "?."] {
@@ -273,7 +273,7 @@ fn methods<'a>(code: &'a str, receiver: &str) -> Vec<(&'a str, &'a str)> {
     found
 }
 
-/// The label of an argument: `label: value` in Swift, `label = value` in Kotlin.
+/// Returns the label of an argument: `label: value` in Swift, `label = value` in Kotlin.
 fn label(argument: &str) -> Option<&str> {
     let end = argument.find(|it: char| !it.is_alphanumeric())?;
     let rest = argument[end..].trim_start();
@@ -281,7 +281,7 @@ fn label(argument: &str) -> Option<&str> {
     labels.then_some(&argument[..end])
 }
 
-/// Why `arguments` do not fit, if they do not.
+/// Returns why `arguments` do not match the parameters, if they do not.
 fn misfit(language: &Language, wanted: &[Parameter], arguments: &str) -> Option<String> {
     let arguments = parts(arguments);
     let mut left = wanted.iter();
@@ -290,7 +290,9 @@ fn misfit(language: &Language, wanted: &[Parameter], arguments: &str) -> Option<
             Some(label) => {
                 let skipped = left.by_ref().find(|it| it.name == label);
                 if skipped.is_none() {
-                    return Some(format!("`{label}` is no parameter, or not in this place"));
+                    return Some(format!(
+                        "there is no parameter `{label}`, or not at this position"
+                    ));
                 }
                 continue;
             }
@@ -298,7 +300,7 @@ fn misfit(language: &Language, wanted: &[Parameter], arguments: &str) -> Option<
             None => left.next(),
         };
         if next.is_none() {
-            return Some(format!("`{argument}` has no place"));
+            return Some(format!("there is no parameter for `{argument}`"));
         }
     }
     let missing = wanted.iter().enumerate().find(|(at, it)| {
@@ -309,7 +311,7 @@ fn misfit(language: &Language, wanted: &[Parameter], arguments: &str) -> Option<
     missing.map(|(_, it)| format!("`{}` is missing", it.name))
 }
 
-/// Holds `code` against what is declared; answers what it calls, and adds what is wrong.
+/// Compares `code` with the declarations. Returns the names that it calls, and adds errors to `wrong`.
 fn check(
     language: &Language,
     declared: &Declared,
@@ -348,7 +350,7 @@ fn check(
     called
 }
 
-/// The methods of our traits that `code`, which says that it implements them, lacks; and the traits it implements.
+/// Returns the methods of our traits that `code` does not implement although it declares the trait, and the traits it implements.
 fn lacking(language: &Language, source: &str, code: &str) -> (Vec<String>, Vec<String>) {
     let mut lacking = Vec::new();
     let mut implemented = Vec::new();
@@ -427,7 +429,7 @@ fn holds(language: &Language, must_call: &[&str]) {
     }
 }
 
-/// What both pages must show.
+/// The names that both pages must show.
 const SHOWN: [&str; 19] = [
     "Config.init",
     "CertificateId.init",
@@ -451,7 +453,7 @@ const SHOWN: [&str; 19] = [
 ];
 
 #[test]
-fn the_page_for_ios_calls_what_is_there() {
+fn the_page_for_ios_calls_existing_functions() {
     let mut must_call = SHOWN.to_vec();
     must_call.extend([
         "PushClient.foreground",
@@ -464,7 +466,7 @@ fn the_page_for_ios_calls_what_is_there() {
 }
 
 #[test]
-fn the_page_for_android_calls_what_is_there() {
+fn the_page_for_android_calls_existing_functions() {
     let mut must_call = SHOWN.to_vec();
     must_call.extend([
         "PushClient.activityStarted",
@@ -475,7 +477,7 @@ fn the_page_for_android_calls_what_is_there() {
 }
 
 #[test]
-fn what_does_not_fit_is_found() {
+fn a_wrong_call_is_found() {
     for (language, code) in [
         (&SWIFT, "push.logIn()"),
         (&SWIFT, "push?.registerService(user: user)"),

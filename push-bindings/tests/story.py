@@ -1,6 +1,6 @@
-"""The whole story of the app half, told in Python: what an app would write, against a running gateway and Apple's simulator.
+"""An app in Python that uses the whole app half, against a running gateway and Apple's simulator.
 
-Started by `tests/python.rs`, which answers the questions about the phone on standard input. What happens is told on standard
+Started by `tests/python.rs`, which answers requests about the phone on standard input. Results are written to standard
 error, and the first thing that is not as it should be ends the story.
 """
 
@@ -48,22 +48,22 @@ def must(what, found, wanted):
         raise AssertionError(f"{what}: {found!r} instead of {wanted!r}")
 
 
-def refused(call, *words, kind=ErrorKind.CONFIG, code=None):
-    """The error that `call` must raise, with all of `words` in it."""
+def refused(call, *wanted, kind=ErrorKind.CONFIG, code=None):
+    """The error that `call` must raise, with all of `wanted` in its text."""
     try:
         call()
     except PushError.Failed as error:
         must("the kind of error", error.kind, kind)
         must("its code", error.code, code)
         text = f"{error.place}: {error.what}; {error.advice}"
-        for word in words:
-            if word not in text:
-                raise AssertionError(f"`{word}` is not in: {text}")
+        for part in wanted:
+            if part not in text:
+                raise AssertionError(f"`{part}` is not in: {text}")
         return error
-    raise AssertionError(f"nothing was refused; wanted an error that says {words}")
+    raise AssertionError(f"nothing was refused; wanted an error with {wanted}")
 
 
-# What an app does not write: the phone's simulator and the IM server.
+# The environment: the phone's simulator and the IM server.
 
 
 def ask(question):
@@ -111,12 +111,12 @@ def chat(identifier, user, text):
 
 
 def registrations(user):
-    """The tokens that the gateway has of `user`."""
+    """Returns the tokens that the gateway has of `user`."""
     answer = call("GET", f"/v1/users/{user}/devices") or {"devices": []}
     return [it for device in answer["devices"] for it in device["registrations"]]
 
 
-# What an app writes.
+# The app.
 
 
 class Iphone(Platform):
@@ -132,35 +132,35 @@ class Iphone(Platform):
         self.threads = set()
         self.kept = None
 
-    def heard(self, what):
-        # Where jobs run asks nothing of anybody.
+    def called(self, what):
+        # `on_main` is not a request to the user or the vendor.
         if what != "on_main":
             self.asked.append(what)
         if self.fails_in == what:
             raise ValueError(f"the phone's {what} is broken")
 
     def hook(self):
-        self.heard("hook")
+        self.called("hook")
 
     def ask_permission(self, answer):
-        self.heard("ask_permission")
+        self.called("ask_permission")
         first = answer.give(Permission.GRANTED())
         self.twice = (first, answer.give(Permission.DENIED()))
 
     def request_token(self, slot, answer):
-        self.heard("request_token")
+        self.called("request_token")
         answer.give(Token.BYTES(bytes.fromhex(self.token)))
 
     def set_badge(self, badge):
-        self.heard("set_badge")
+        self.called("set_badge")
         self.badge = badge
 
     def on_main(self, job):
-        self.heard("on_main")
+        self.called("on_main")
         if self.kept is not None:
             self.kept.append(job)
             return
-        # As a main thread would: later, and elsewhere.
+        # As a main thread does: later, on another thread.
         thread = threading.Thread(target=job.run, name="main")
         thread.start()
 
@@ -168,7 +168,7 @@ class Iphone(Platform):
         return ask({"ask": "arrived", "phone": self.number})["count"]
 
     def push(self, count):
-        """The push number `count` of this phone; `tap` is what the app is handed when it is clicked."""
+        """Returns push number `count` of this phone; `tap` is the payload that the app gets when it is clicked."""
         return ask({"ask": "wait", "phone": self.number, "count": count})
 
 
@@ -234,7 +234,7 @@ class Events(EventListener):
             raise self.raises
 
     def next(self, name):
-        """The next event of this name, whatever comes in between."""
+        """Returns the next event of this name, and skips others."""
         with self.news:
             end = time.monotonic() + PATIENCE
             while True:
@@ -245,7 +245,7 @@ class Events(EventListener):
                     return found[taken]
                 if not self.news.wait(max(0.0, end - time.monotonic())):
                     names = [it.name for it in self.all]
-                    raise AssertionError(f"the event {name} does not come, only {names}")
+                    raise AssertionError(f"no event {name}, only {names}")
 
     def names(self):
         with self.news:
@@ -303,7 +303,7 @@ class App:
         self.events.next("uploaded")
 
     def lock(self):
-        """The person locks the screen."""
+        """Locks the screen."""
         self.push.background()
         self.events.next("presence_reported")
 
@@ -318,7 +318,7 @@ class App:
 
 
 def payload(sender, chat_type=1, action=1, content="hello"):
-    """A push of the IM server that no gateway has sent."""
+    """Returns a payload that no gateway has sent."""
     entity = {
         "version": 1,
         "chatType": chat_type,
@@ -333,26 +333,26 @@ def payload(sender, chat_type=1, action=1, content="hello"):
 # The story.
 
 
-def a_login_asks_the_phone_and_the_gateway_gets_its_token():
+def a_login_requests_a_token_and_registers_it():
     with App("alice") as app:
-        must("asked before the login", app.phone.asked, [])
+        must("requests before the login", app.phone.asked, [])
         must("the gateway has", registrations("alice"), [])
         must("who is logged in", app.push.user(), None)
         must("the token waits for a login", app.push.token_status(Slot.ALERT).code, 21005)
 
         app.push.login_center().login("alice", ticket("alice"))
-        must("told by", app.events.next("logged_in").by, "auto")
+        must("reported by", app.events.next("logged_in").by, "auto")
         must("whether notifications may be shown", app.events.next("permission").is_trouble, False)
         uploaded = app.events.next("uploaded")
         must("its slot", uploaded.slot, Slot.ALERT)
-        must("whether it is trouble", uploaded.is_trouble, False)
+        must("needs attention", uploaded.is_trouble, False)
         must("asked", app.phone.asked, ["hook", "ask_permission", "request_token"])
-        must("two answers are taken", app.phone.twice, (True, False))
+        must("answers accepted", app.phone.twice, (True, False))
         must("who is logged in", app.push.user(), "alice")
         status = app.push.token_status(Slot.ALERT)
         must("the token", (status.state, status.code, status.warning), (TokenState.UPLOADED, None, None))
         if not status.uploaded_at_ms:
-            raise AssertionError("it is not said since when the gateway has the token")
+            raise AssertionError("the status has no time of the registration")
 
         (has,) = registrations("alice")
         must("channel", has["channel"], "apns")
@@ -378,7 +378,7 @@ def a_push_arrives_and_its_click_opens_the_chat():
         app.click(push["tap"], completion=done)
         opened = app.events.next("opened")
         must("opened", app.chats.opened, [("bob", "")])
-        must("told", (opened.by, opened.target_user, opened.target_group), ("chats", "bob", None))
+        must("reported", (opened.by, opened.target_user, opened.target_group), ("chats", "bob", None))
         must("called on", app.chats.threads, ["main"])
         must("completed", done.how, [Completed.NEW_DATA])
         must("calls answered", app.calls.answered, [])
@@ -389,12 +389,12 @@ def a_push_arrives_and_its_click_opens_the_chat():
         clicked = [it for it in app.events.all if it.name == "clicked"]
         must("the delivery", [it.delivery for it in clicked], [delivery])
 
-        # The phone tells the same click at a second door.
+        # The phone reports the same click through a second door.
         app.push.launched(json.dumps(push["tap"]))
         app.events.next("duplicate_click")
         must("opened", app.chats.opened, [("bob", "")])
 
-        # And the gateway hears of it.
+        # The gateway gets the receipt.
         app.events.next("receipts_reported")
         path = f"/v1/deliveries/{delivery}/trace"
         wait_until("the trace says clicked", lambda: (call("GET", path) or {}).get("stage") == "clicked")
@@ -410,10 +410,10 @@ def a_message_in_a_group_opens_the_group():
         app.click(app.phone.push(1)["tap"])
         opened = app.events.next("opened")
         must("opened", app.chats.opened, [("", "@TGS#friends")])
-        must("told", (opened.target_user, opened.target_group), (None, "@TGS#friends"))
+        must("reported", (opened.target_user, opened.target_group), (None, "@TGS#friends"))
 
 
-def nobody_is_pushed_to_in_front_of_the_app():
+def no_push_is_sent_while_the_app_is_in_foreground():
     with App("frida") as app:
         app.login()
         app.push.foreground()
@@ -421,7 +421,7 @@ def nobody_is_pushed_to_in_front_of_the_app():
         sent = submit(chat("frida-1", "frida", "are you there?"))
         must("deliveries", sent["deliveries"], [])
         must("reason", sent["skipped"][0]["reason"], "online-in-foreground")
-        # On Android, activities say the same; turning the screen is no going away.
+        # On Android, activities report the same; a rotation does not mean background.
         app.push.activity_started()
         app.push.activity_stopped(True)
         app.push.activity_started()
@@ -430,7 +430,7 @@ def nobody_is_pushed_to_in_front_of_the_app():
         must("deliveries", len(submit(chat("frida-2", "frida", "now?"))["deliveries"]), 1)
 
 
-def the_interceptor_takes_over_what_it_wants():
+def the_interceptor_handles_a_click_itself():
     with App("ida") as app:
         app.login()
         app.lock()
@@ -444,14 +444,14 @@ def the_interceptor_takes_over_what_it_wants():
             }
         )
         app.click(app.phone.push(1)["tap"])
-        must("taken by", app.events.next("intercepted").by, "app")
+        must("handled by", app.events.next("intercepted").by, "app")
         (raw, entity), = app.process.seen
         must("its ext", raw["ext"], '{"order":42}')
         must("its entity", entity, None)
         app.click(payload("bob"))
         app.events.next("intercepted")
         must("opened", app.chats.opened, [])
-        # And looks at the rest.
+        # It also gets the other clicks.
         app.process.takes_over = False
         app.click(payload("carol"))
         app.events.next("opened")
@@ -472,9 +472,9 @@ def a_click_waits_until_the_app_is_ready():
         app.chats.answer = Opened.FAILED("the chat is archived")
         app.click(payload("carol"))
         failed = app.events.next("open_failed")
-        must("whether it is trouble", failed.is_trouble, True)
-        if "the chat is archived" not in failed.words:
-            raise AssertionError(failed.words)
+        must("needs attention", failed.is_trouble, True)
+        if "the chat is archived" not in failed.text:
+            raise AssertionError(failed.text)
 
 
 def a_click_that_started_the_app_waits_for_the_login():
@@ -499,10 +499,10 @@ def a_call_goes_to_its_own_handler():
 
 
 def after_a_logout_nothing_is_sent():
-    for number, (leave, words) in enumerate(
+    for number, (leave, wanted) in enumerate(
         [
             (lambda center: center.logout(), "logged out"),
-            (lambda center: center.kicked_offline(), "another device took over"),
+            (lambda center: center.kicked_offline(), "another device logged in"),
             (lambda center: center.user_sig_expired(), "expired"),
         ]
     ):
@@ -515,15 +515,15 @@ def after_a_logout_nothing_is_sent():
             app.phone.push(1)
             leave(app.push.login_center())
             left = app.events.next("logged_out")
-            if words not in left.words:
-                raise AssertionError(left.words)
+            if wanted not in left.text:
+                raise AssertionError(left.text)
             must("unbound", app.events.next("unbound").user, user)
             must("badge", app.phone.badge, 0)
             must("tokens at the gateway", registrations(user), [])
             must("who is logged in", (app.push.user(), app.push.login_center().user()), (None, None))
             sent = submit(chat(f"{user}-2", user, "still there?"))
             must("deliveries", sent["deliveries"], [])
-            must("reason", sent["skipped"][0]["reason"], "logged-out")
+            must("reason", sent["skipped"][0]["reason"], "offline")
             must("pushes since", app.phone.arrived(), 1)
 
 
@@ -540,9 +540,9 @@ def a_login_that_is_only_local_gets_no_push():
 
 def the_manual_bridge_does_the_same():
     with App("mona") as app:
-        must("asked before the login", app.phone.asked, [])
+        must("requests before the login", app.phone.asked, [])
         app.push.register_service("mona", ticket("mona"))
-        must("told by", app.events.next("logged_in").by, "manual")
+        must("reported by", app.events.next("logged_in").by, "manual")
         app.events.next("uploaded")
         must("tokens at the gateway", len(registrations("mona")), 1)
         app.lock()
@@ -551,11 +551,11 @@ def the_manual_bridge_does_the_same():
         app.events.next("opened")
         must("opened", app.chats.opened, [("bob", "")])
         app.push.unregister_service()
-        must("told by", app.events.next("logged_out").by, "manual")
+        must("reported by", app.events.next("logged_out").by, "manual")
         app.events.next("unbound")
         must("tokens at the gateway", registrations("mona"), [])
         sent = submit(chat("mona-2", "mona", "still there?"))
-        must("reason", sent["skipped"][0]["reason"], "logged-out")
+        must("reason", sent["skipped"][0]["reason"], "offline")
 
 
 def push_can_be_switched_off_for_a_device():
@@ -570,44 +570,44 @@ def push_can_be_switched_off_for_a_device():
         must("tokens at the gateway", len(registrations("olga")), 1)
 
 
-def what_the_app_throws_is_told_and_ends_nothing():
+def an_error_of_a_callback_is_reported_and_ends_nothing():
     with App("wanda") as app:
         app.login()
 
-        def told(callback, *words):
+        def expect_fault(callback, *wanted):
             fault = app.events.next("callback_failed")
             must("the callback", (fault.by, fault.is_trouble), (callback, True))
-            for word in words:
-                if word not in fault.words:
-                    raise AssertionError(f"`{word}` is not in: {fault.words}")
+            for part in wanted:
+                if part not in fault.text:
+                    raise AssertionError(f"`{part}` is not in: {fault.text}")
 
         app.chats.raises = ValueError("no such view")
         app.click(payload("bob"))
-        told("navigate_to_chat", "no such view")
+        expect_fault("navigate_to_chat", "no such view")
         app.events.next("open_failed")
         app.chats.raises = AppError.Failed("the chat is gone")
         app.click(payload("carol"))
-        told("navigate_to_chat", "the chat is gone")
+        expect_fault("navigate_to_chat", "the chat is gone")
         app.events.next("open_failed")
         must("how often nothing opened", app.push.counts()["open_failed"], 2)
 
         app.chats.raises = None
         app.process.raises = ValueError("cannot read this")
         app.click(payload("dora"))
-        told("process_notification", "cannot read this")
+        expect_fault("process_notification", "cannot read this")
         app.events.next("opened")
         must("opened nevertheless", app.chats.opened[-1], ("dora", ""))
         app.process.raises = None
 
         done = Done(raises=ValueError("too late"))
         app.push.arrived(json.dumps(payload("bob")), done)
-        told("complete", "too late")
+        expect_fault("complete", "too late")
         must("completed", done.how, [Completed.NEW_DATA])
 
-        # A main thread that takes no jobs: the click waits, and is not lost.
+        # The main thread refuses jobs: the click waits, and is not lost.
         app.phone.fails_in = "on_main"
         app.click(payload("emil"))
-        told("on_main")
+        expect_fault("on_main")
         app.phone.fails_in = None
         app.push.ready()
         app.events.next("opened")
@@ -615,13 +615,13 @@ def what_the_app_throws_is_told_and_ends_nothing():
 
         app.phone.fails_in = "set_badge"
         app.push.set_unread(7)
-        told("set_badge")
+        expect_fault("set_badge")
         app.phone.fails_in = None
 
-        # What is no answer at all.
+        # A value that is not an answer.
         app.chats.answer = "done"
         app.click(payload("fred"))
-        told("navigate_to_chat")
+        expect_fault("navigate_to_chat")
         app.chats.answer = Opened.DONE()
 
         app.events.raises = ValueError("cannot hear")
@@ -635,12 +635,12 @@ def what_the_app_throws_is_told_and_ends_nothing():
         with App(f"wilma-{broken.replace('_', '-')}") as app:
             app.phone.fails_in = broken
             app.push.login_center().login(app.name, ticket(app.name))
-            told_by = app.events.next("callback_failed")
-            must("the callback", told_by.by, broken)
-            words = app.events.next(event).words
-            if f"the phone's {broken} is broken" not in words:
-                raise AssertionError(words)
-            # The phone comes to its senses, and tells the token by itself.
+            failed = app.events.next("callback_failed")
+            must("the callback", failed.by, broken)
+            text = app.events.next(event).text
+            if f"the phone's {broken} is broken" not in text:
+                raise AssertionError(text)
+            # The phone works again, and reports the token itself.
             app.phone.fails_in = None
             app.push.token_received(Slot.ALERT, Token.TEXT(app.phone.token))
             app.events.next("uploaded")
@@ -660,7 +660,7 @@ def a_restart_does_not_upload_the_same_token_again():
         wait_until("the token is known", lambda: phone.asked.count("request_token") == 2)
         must("the token", app.push.token_status(Slot.ALERT).state, TokenState.UPLOADED)
         must("the gateway has", registrations("rita"), [before])
-        # Uploads come one after the other: this one is the first since the restart.
+        # Uploads are sent one after the other: this one is the first since the restart.
         app.push.token_received(Slot.ALERT, Token.BYTES(bytes(range(32))))
         app.events.next("uploaded")
         must("uploads since the restart", app.push.counts()["uploaded"], 1)
@@ -669,7 +669,7 @@ def a_restart_does_not_upload_the_same_token_again():
             raise AssertionError("the gateway has the old token")
 
 
-def another_user_takes_the_device_over():
+def another_user_replaces_the_first_on_the_device():
     phone = Iphone()
     with App("tina", phone) as app:
         app.login()
@@ -682,9 +682,9 @@ def another_user_takes_the_device_over():
         must("tokens of the second", len(registrations("theo")), 1)
 
 
-def what_cannot_work_is_refused_with_advice():
+def an_invalid_configuration_is_refused_with_advice():
     def start(**changes):
-        return lambda: PushClient.start(config("nobody", **changes), Iphone(), Chats())
+        return lambda: PushClient.start(config("invalid", **changes), Iphone(), Chats())
 
     refused(start(certificate_ids=[]), "no certificate id for channel apns", "31287", "Config.certificate_ids")
     zero = [CertificateId(channel="apns", slot=Slot.ALERT, debug=0, release=31288)]
@@ -700,7 +700,7 @@ def what_cannot_work_is_refused_with_advice():
     refused(start(app_id=""), "Config.app_id", kind=ErrorKind.INVALID)
     refused(start(channel="No Channel"), "Config.channel", kind=ErrorKind.INVALID)
     refused(start(extra_ca_pem="no certificate"))
-    # The other build's id may be missing as long as nobody builds it.
+    # The id of the other kind of build may be missing.
     start(certificate_ids=zero, is_debug_build=False)().stop()
     folder = os.path.join(os.environ["STATE_FOLDER"], "newer.json")
     with open(folder, "w", encoding="utf-8") as file:
@@ -716,10 +716,10 @@ def what_cannot_work_is_refused_with_advice():
         status = app.push.token_status(Slot.ALERT)
         must("a token without a login", (status.state, status.code), (TokenState.WAITING, 21005))
         app.push.token_failed(Slot.VOIP, "no entitlement")
-        must("why there is no other", "no entitlement" in app.push.token_status(Slot.VOIP).words, True)
+        must("why there is no other", "no entitlement" in app.push.token_status(Slot.VOIP).text, True)
 
 
-def other_vendors_hand_over_other_payloads():
+def other_vendors_deliver_other_payload_shapes():
     ext = json.loads(payload("@TGS#1", chat_type=2)["ext"])
     number = 0
     for channel, shape, text in [
@@ -750,21 +750,21 @@ def other_vendors_hand_over_other_payloads():
         push.stop()
 
 
-def an_extension_tells_that_a_push_arrived():
+def an_extension_acknowledges_a_push():
     folder = os.path.join(os.environ["STATE_FOLDER"], "group")
     os.mkdir(folder)
     extension = NotificationExtension(folder)
     early = extension.delivered(json.dumps(payload("bob")))
-    must("a push of nobody's", (early.sent, early.waiting), (0, 0))
+    must("a push before any login", (early.sent, early.waiting), (0, 0))
     with App("nina", extension_folder=folder) as app:
         app.login()
         app.lock()
         sent = submit(chat("nina-1", "nina", "hello"))
         push = app.phone.push(1)
-        wait_until("the app has left a key", lambda: os.listdir(folder) != [])
-    # The app is gone; what arrives is told nevertheless, once.
+        wait_until("the app has stored a key", lambda: os.listdir(folder) != [])
+    # The app has ended; an arrival is still acknowledged, once.
     done = extension.delivered(json.dumps(push["tap"]))
-    must("what came of it", (done.sent, done.waiting, done.dropped, done.trouble), (1, 0, 0, None))
+    must("the result", (done.sent, done.waiting, done.dropped, done.trouble), (1, 0, 0, None))
     path = f"/v1/deliveries/{sent['deliveries'][0]['id']}/trace"
     wait_until("the trace says delivered", lambda: (call("GET", path) or {}).get("stage") == "delivered")
 
@@ -806,7 +806,7 @@ def callbacks_may_call_back():
         app.push.login_center().logout()
         must("whether it ended", ended.wait(PATIENCE), True)
 
-    # The main thread comes to its job when everything has ended.
+    # The main thread runs its job after the client has stopped.
     with App("bertha") as app:
         app.login()
         app.phone.kept = []
@@ -818,7 +818,7 @@ def callbacks_may_call_back():
         must("opened after the end", app.chats.opened, [])
 
 
-def a_logout_after_a_restart_ends_what_was_left():
+def a_logout_after_a_restart_unbinds_the_last_user():
     for user, leave in [
         ("ruth", lambda push: push.login_center().logout()),
         ("rosalind", lambda push: push.unregister_service()),
@@ -842,11 +842,11 @@ def wait_until(what, is_so):
 
 
 STORY = [
-    a_login_asks_the_phone_and_the_gateway_gets_its_token,
+    a_login_requests_a_token_and_registers_it,
     a_push_arrives_and_its_click_opens_the_chat,
     a_message_in_a_group_opens_the_group,
-    nobody_is_pushed_to_in_front_of_the_app,
-    the_interceptor_takes_over_what_it_wants,
+    no_push_is_sent_while_the_app_is_in_foreground,
+    the_interceptor_handles_a_click_itself,
     a_click_waits_until_the_app_is_ready,
     a_click_that_started_the_app_waits_for_the_login,
     a_call_goes_to_its_own_handler,
@@ -854,13 +854,13 @@ STORY = [
     a_login_that_is_only_local_gets_no_push,
     the_manual_bridge_does_the_same,
     push_can_be_switched_off_for_a_device,
-    what_the_app_throws_is_told_and_ends_nothing,
+    an_error_of_a_callback_is_reported_and_ends_nothing,
     a_restart_does_not_upload_the_same_token_again,
-    a_logout_after_a_restart_ends_what_was_left,
-    another_user_takes_the_device_over,
-    what_cannot_work_is_refused_with_advice,
-    other_vendors_hand_over_other_payloads,
-    an_extension_tells_that_a_push_arrived,
+    a_logout_after_a_restart_unbinds_the_last_user,
+    another_user_replaces_the_first_on_the_device,
+    an_invalid_configuration_is_refused_with_advice,
+    other_vendors_deliver_other_payload_shapes,
+    an_extension_acknowledges_a_push,
     callbacks_may_call_back,
 ]
 
@@ -871,8 +871,8 @@ for chapter in STORY:
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
-        # At once: the library's threads may be in the middle of a callback, which an ordinary end of Python does not survive.
+        # Exits at once: a library thread may be inside a callback, and would crash an ordinary end of Python.
         os._exit(1)
     took = (time.monotonic() - begun) * 1000
     print(f"{chapter.__name__.replace('_', ' ')} ({took:.0f} ms)", file=sys.stderr, flush=True)
-print("the story is told", file=sys.stderr, flush=True)
+print("the story is complete", file=sys.stderr, flush=True)

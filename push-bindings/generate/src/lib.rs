@@ -1,7 +1,7 @@
-//! Writes the sources of the bindings, as UniFFI reads them from the built library, and says whether those in the repository
+//! Generates the sources of the bindings from the built library with UniFFI, and checks whether those in the repository
 //! are current.
 //!
-//! Only `cargo xtask bindings` and a test use it. It is a crate of its own, so that nobody else builds UniFFI's generator.
+//! Only `cargo xtask bindings` and a test use it. It is a crate of its own, so that other builds do not compile UniFFI's generator.
 
 use std::{
     collections::BTreeMap,
@@ -15,25 +15,25 @@ use uniffi_bindgen::{
     bindings::{GenerateOptions, TargetLanguage, generate_with_bindgen_paths},
 };
 
-/// What went wrong, in words.
+/// An error of the generator.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The folders below `push-bindings/`, and what is written into each.
+/// The folders below `push-bindings/`, and the language of each.
 const LANGUAGES: [(&str, TargetLanguage); 3] = [
     ("kotlin", TargetLanguage::Kotlin),
     ("python", TargetLanguage::Python),
     ("swift", TargetLanguage::Swift),
 ];
 
-/// The folder `push-bindings/` of this repository.
+/// Returns the folder `push-bindings/` of this repository.
 pub fn home() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The library that cargo built together with the running program: beside a test, below a program.
+/// Returns the library that cargo built together with the running program: in the folder of a test, or below that of a program.
 ///
 /// # Errors
-/// If it is not there.
+/// If the library does not exist.
 pub fn library() -> Result<PathBuf, Failure> {
     let program = env::current_exe()?;
     let folder = program.parent().ok_or("the program lies in no folder")?;
@@ -54,7 +54,7 @@ pub fn library() -> Result<PathBuf, Failure> {
         })
 }
 
-/// What the library says the sources are: path below `push-bindings/`, and text. `scratch` is a folder for it to write in.
+/// Generates the sources: paths below `push-bindings/`, and texts. `scratch` is a folder for temporary files.
 ///
 /// # Errors
 /// If the library holds no bindings, or a file cannot be written.
@@ -68,7 +68,7 @@ pub fn generate(library: &Path, scratch: &Path) -> Result<BTreeMap<String, Strin
             languages: vec![language],
             source: utf8(library)?.into(),
             out_dir: utf8(&out)?.into(),
-            // A formatter is not everywhere the same, and not everywhere.
+            // Formatters differ between machines, and may be missing.
             format: false,
             ..GenerateOptions::default()
         };
@@ -78,7 +78,7 @@ pub fn generate(library: &Path, scratch: &Path) -> Result<BTreeMap<String, Strin
     Ok(found)
 }
 
-/// The files that `wanted` says should be otherwise, or should not be.
+/// Returns the files that differ from `wanted`, or that are not in it.
 ///
 /// # Errors
 /// If a folder cannot be read.
@@ -99,10 +99,10 @@ pub fn stale(home: &Path, wanted: &BTreeMap<String, String>) -> Result<Vec<Strin
     Ok(stale)
 }
 
-/// Makes the files below `home` what `wanted` says.
+/// Makes the files below `home` equal to `wanted`.
 ///
 /// # Errors
-/// If one cannot be written.
+/// If a file cannot be written.
 pub fn write(home: &Path, wanted: &BTreeMap<String, String>) -> Result<(), Failure> {
     for path in stale(home, wanted)? {
         let to = home.join(&path);
@@ -117,14 +117,14 @@ pub fn write(home: &Path, wanted: &BTreeMap<String, String>) -> Result<(), Failu
     Ok(())
 }
 
-/// The files below `folder`, with `/` in their names on every system.
+/// Collects the files below `folder`, with `/` in their names on every system.
 fn collect(folder: &Path, name: &str, found: &mut BTreeMap<String, String>) -> Result<(), Failure> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let file = entry.file_name();
         let inside = format!("{name}/{}", file.to_string_lossy());
         if entry.path().is_dir() {
-            // Python leaves one behind when the module is used where it lies.
+            // Python creates this folder when the module is used in place.
             if file != "__pycache__" {
                 collect(&entry.path(), &inside, found)?;
             }
@@ -136,7 +136,7 @@ fn collect(folder: &Path, name: &str, found: &mut BTreeMap<String, String>) -> R
     Ok(())
 }
 
-/// Without blanks at the ends of lines, and with one line break at the end: the generator is careless with them.
+/// Removes blanks at the ends of lines, and ends the text with one line break.
 fn tidy(text: &str) -> String {
     let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     while lines.last().is_some_and(|it| it.is_empty()) {
@@ -150,7 +150,7 @@ fn utf8(path: &Path) -> Result<&str, Failure> {
         .ok_or_else(|| format!("{} is not UTF-8", path.display()).into())
 }
 
-/// Where `uniffi.toml` lies.
+/// The folder of `uniffi.toml`.
 struct Home;
 
 impl BindgenPathsLayer for Home {

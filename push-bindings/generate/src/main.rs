@@ -1,4 +1,4 @@
-//! Writes the generated sources below `push-bindings/`, or with `--check` says which are not current.
+//! Writes the generated sources below `push-bindings/`, or with `--check` lists those that are not current.
 
 use std::{env, process::ExitCode};
 
@@ -9,11 +9,11 @@ fn main() -> ExitCode {
     let is_check = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => false,
         ["--check"] => true,
-        _ => return told("error: it takes nothing but `--check`", ExitCode::from(2)),
+        _ => return exit_with("error: the only argument is `--check`", ExitCode::from(2)),
     };
     match run(is_check) {
-        Ok(words) => told(&words, ExitCode::SUCCESS),
-        Err(error) => told(&format!("error: {error}"), ExitCode::FAILURE),
+        Ok(text) => exit_with(&text, ExitCode::SUCCESS),
+        Err(error) => exit_with(&format!("error: {error}"), ExitCode::FAILURE),
     }
 }
 
@@ -21,7 +21,7 @@ fn run(is_check: bool) -> Result<String, Failure> {
     let scratch = env::temp_dir().join(format!("push-bindings-{}", std::process::id()));
     let wanted = generate(&library()?, &scratch);
     let cleared = std::fs::remove_dir_all(&scratch);
-    // Its failure first: where nothing was generated there is no folder either.
+    // The generator's error first: without its output there is no folder either.
     let wanted = wanted?;
     cleared?;
     let home = home();
@@ -32,7 +32,7 @@ fn run(is_check: bool) -> Result<String, Failure> {
     let list = stale.join("\n  push-bindings/");
     if is_check {
         return Err(format!(
-            "these are not what the library says they should be; `cargo xtask bindings` writes them:\n  push-bindings/{list}"
+            "these files differ from those that the library generates; `cargo xtask bindings` writes them:\n  push-bindings/{list}"
         )
         .into());
     }
@@ -40,9 +40,9 @@ fn run(is_check: bool) -> Result<String, Failure> {
     Ok(format!("written:\n  push-bindings/{list}"))
 }
 
-/// Tells the person at the terminal.
+/// Prints `text` to the terminal and returns `code`.
 #[allow(clippy::print_stderr)]
-fn told(words: &str, code: ExitCode) -> ExitCode {
-    eprintln!("{words}");
+fn exit_with(text: &str, code: ExitCode) -> ExitCode {
+    eprintln!("{text}");
     code
 }

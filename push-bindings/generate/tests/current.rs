@@ -1,10 +1,10 @@
-//! The sources in the repository are what the library says they should be.
+//! The sources in the repository equal those that the library generates.
 
 use std::{env, fs, path::PathBuf};
 
 use push_bindings_generate::{generate, home, library, stale, write};
 
-/// A folder that goes with the value.
+/// A folder that is removed when the value is dropped.
 struct Folder(PathBuf);
 
 impl Folder {

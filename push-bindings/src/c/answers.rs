@@ -1,4 +1,4 @@
-//! What the app answers later, and jobs that it runs.
+//! Answers that the app gives later, and jobs that it runs.
 use std::ffi::c_char;
 
 use super::{
@@ -26,7 +26,7 @@ extern "C" fn offline_push_permission_answer_give(answer: *mut Handle, permissio
             0 => Permission::Granted,
             1 => Permission::Denied,
             2 => Permission::Failed {
-                why: "the app could not ask".to_owned(),
+                why: "the app could not request permission".to_owned(),
             },
             _ => return None,
         };
@@ -43,7 +43,7 @@ unsafe extern "C" fn offline_push_token_answer_give_bytes(
 ) -> bool {
     guarded(|| {
         let answer = TOKENS.take(answer)?;
-        // SAFETY: the header wants `length` bytes there.
+        // SAFETY: the header requires `length` bytes there.
         match unsafe { text::read_array(bytes, length, "bytes") } {
             Ok(bytes) => Some(answer.give(Token::Bytes { bytes })),
             Err(error) => {
@@ -62,7 +62,7 @@ unsafe extern "C" fn offline_push_token_answer_give_text(
 ) -> bool {
     guarded(|| {
         let answer = TOKENS.take(answer)?;
-        // SAFETY: the header wants a text that ends with a zero.
+        // SAFETY: the header requires a text that ends with a zero.
         match unsafe { text::read(text, "text") } {
             Ok(text) => Some(answer.give(Token::Text { text })),
             Err(error) => {
@@ -81,7 +81,7 @@ unsafe extern "C" fn offline_push_token_answer_fail(
 ) -> bool {
     guarded(|| {
         let answer = TOKENS.take(answer)?;
-        // SAFETY: the header wants a text that ends with a zero.
+        // SAFETY: the header requires a text that ends with a zero.
         let why = unsafe { text::read(why, "why") };
         let is_text = why.is_ok();
         Some(answer.fail(why.unwrap_or_else(|error| error.to_string())) && is_text)

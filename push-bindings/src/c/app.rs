@@ -1,4 +1,4 @@
-//! The app behind the callbacks: calls its functions, and none after the client was closed.
+//! Calls the app's functions, and none after the client was closed.
 use std::{
     cell::Cell,
     collections::BTreeMap,
@@ -19,16 +19,16 @@ use crate::{
 };
 
 thread_local! {
-    /// How many callbacks are under way on this thread.
+    /// The number of callbacks that are running on this thread.
     static INSIDE: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Whether this thread is inside a callback.
+/// Returns `true` if this thread is inside a callback.
 pub(super) fn is_inside_callback() -> bool {
     INSIDE.get() > 0
 }
 
-/// The app, as long as its client is open.
+/// The app's functions, as long as its client is open.
 pub(super) struct App {
     callbacks: Callbacks,
     /// The client's name.
@@ -41,25 +41,25 @@ pub(super) struct App {
 #[derive(Default)]
 struct Gate {
     is_closed: bool,
-    /// How many callbacks are under way, on all threads.
+    /// The number of callbacks that are running on all threads.
     under_way: usize,
 }
 
 #[derive(Default)]
 struct Completions {
-    /// Nothing is kept any more: the client is being closed.
+    /// Whether the client is being closed, so that no completion is stored any more.
     is_closed: bool,
     last: u64,
     open: BTreeMap<u64, (Completion, UserData)>,
 }
 
-/// What goes back to a completion callback.
+/// The `user_data` of a completion callback.
 struct UserData(*mut c_void);
-// SAFETY: nothing is reached through the pointer here; it is only handed back, to a function that the header wants to be callable
+// SAFETY: the pointer is not dereferenced here; it is only passed back to a function that the header requires to be callable
 // from any thread.
 unsafe impl Send for UserData {}
 
-/// Counts a callback as under way, on this thread and in all.
+/// Counts a callback as running, on this thread and in total.
 struct UnderWay<'a>(&'a App);
 
 impl Drop for UnderWay<'_> {
@@ -107,7 +107,7 @@ impl App {
         Ok(call(&self.callbacks))
     }
 
-    /// Lets no callback begin any more, and waits for those under way; `false` if one has not returned after `limit`.
+    /// Prevents further callbacks and waits for running ones. Returns `false` if one has not returned after `limit`.
     pub(super) fn close(&self, limit: Duration) -> bool {
         let end = Instant::now() + limit;
         let mut gate = self.gate();
@@ -126,7 +126,7 @@ impl App {
         true
     }
 
-    /// Keeps a platform's completion callback; `None` if there is none.
+    /// Stores a platform's completion callback; `None` if there is none.
     ///
     /// # Errors
     /// If the client is being closed, so that it would never be called.
@@ -157,16 +157,16 @@ impl App {
     /// Calls the completion of that number unless it was called before.
     fn complete(&self, number: u64, how: i32) -> Result<(), AppError> {
         self.call(|_| {
-            // Taken only when it can be called: who takes it and finds the client closed would have lost it.
+            // Taken only inside the call: otherwise it would be lost if the client is closed.
             let kept = self.completions().open.remove(&number);
             if let Some((Some(completion), user_data)) = kept {
-                // SAFETY: the header's type of it, with what the app wants it to get.
+                // SAFETY: the function has the type in the header and gets its `user_data`.
                 unsafe { completion(how, user_data.0) };
             }
         })
     }
 
-    /// Calls every completion that is still open, since the platform waits for it, and accepts no more.
+    /// Calls every completion that is still open, because the platform waits for it, and accepts no more.
     pub(super) fn complete_all(&self) {
         let open: Vec<u64> = {
             let mut completions = self.completions();
@@ -203,7 +203,7 @@ pub(super) const fn how_number(how: Completed) -> i32 {
     }
 }
 
-/// A platform's completion callback that the client keeps. If the client drops it without calling it, it is called with `Failed`.
+/// A platform's completion callback that the client holds. If the client drops it without calling it, it is called with `Failed`.
 struct Done {
     app: Arc<App>,
     number: u64,
@@ -229,7 +229,7 @@ impl Platform for App {
     fn hook(&self) -> Result<(), AppError> {
         self.call(|it| {
             if let Some(hook) = it.hook {
-                // SAFETY: the header's type of it, with what the app wants it to get.
+                // SAFETY: the function has the type in the header and gets its `user_data`.
                 unsafe { hook(it.user_data) };
             }
         })
@@ -239,7 +239,7 @@ impl Platform for App {
         self.call(|it| {
             if let Some(ask) = it.ask_permission {
                 let answer = answers::PERMISSIONS.give(self.client, answer);
-                // SAFETY: the header's type of it, with what the app wants it to get.
+                // SAFETY: the function has the type in the header and gets its `user_data`.
                 unsafe { ask(answer, it.user_data) };
             }
         })
@@ -249,7 +249,7 @@ impl Platform for App {
         self.call(|it| {
             if let Some(request) = it.request_token {
                 let answer = answers::TOKENS.give(self.client, answer);
-                // SAFETY: the header's type of it, with what the app wants it to get.
+                // SAFETY: the function has the type in the header and gets its `user_data`.
                 unsafe { request(slot_number(slot), answer, it.user_data) };
             }
         })
@@ -258,7 +258,7 @@ impl Platform for App {
     fn set_badge(&self, badge: u32) -> Result<(), AppError> {
         self.call(|it| {
             if let Some(set_badge) = it.set_badge {
-                // SAFETY: the header's type of it, with what the app wants it to get.
+                // SAFETY: the function has the type in the header and gets its `user_data`.
                 unsafe { set_badge(badge, it.user_data) };
             }
         })
@@ -271,7 +271,7 @@ impl Platform for App {
         };
         self.call(|it| {
             let job = answers::JOBS.give(self.client, job);
-            // SAFETY: the header's type of it, with what the app wants it to get.
+            // SAFETY: the function has the type in the header and gets its `user_data`.
             unsafe { on_main(job, it.user_data) };
         })
     }
@@ -282,7 +282,7 @@ impl RouteHandler for App {
         let (user, group) = (c_string(&user_id), c_string(&group_id));
         self.call(|it| {
             it.navigate_to_chat.map(|navigate| {
-                // SAFETY: the header's type of it, with what the app wants it to get; the texts outlive the call.
+                // SAFETY: the function has the type in the header and gets its `user_data`; the texts outlive the call.
                 unsafe { navigate(user.as_ptr(), group.as_ptr(), it.user_data) }
             })
         })
@@ -300,7 +300,7 @@ impl CallHandler for App {
         self.call(|it| {
             it.answer_call.map(|answer| {
                 with_entity(&call.entity, |entity| {
-                    // SAFETY: the header's type of it, with what the app wants it to get; texts and struct outlive the call.
+                    // SAFETY: the function has the type in the header and gets its `user_data`; texts and struct outlive the call.
                     unsafe { answer(at(&user), at(&group), entity, it.user_data) }
                 })
             })
@@ -317,7 +317,7 @@ fn opened(answer: Option<i32>) -> Opened {
             why: format!("the app answered {other}"),
         },
         None => Opened::Failed {
-            why: "the app has no function for it".to_owned(),
+            why: "the app has no function for calls".to_owned(),
         },
     }
 }
@@ -333,7 +333,7 @@ impl Interceptor for App {
             let Some(process) = it.process_notification else {
                 return false;
             };
-            // SAFETY: the header's type of it, with what the app wants it to get; text and struct outlive the call.
+            // SAFETY: the function has the type in the header and gets its `user_data`; text and struct outlive the call.
             let ask = |entity| unsafe { process(payload.as_ptr(), entity, it.user_data) };
             match &entity {
                 Some(entity) => with_entity(entity, ask),
@@ -347,7 +347,7 @@ impl EventListener for App {
     fn on_event(&self, event: Event) -> Result<(), AppError> {
         self.call(|it| {
             if let Some(hear) = it.event {
-                // SAFETY: the header's type of it, with what the app wants it to get; texts and struct outlive the call.
+                // SAFETY: the function has the type in the header and gets its `user_data`; texts and struct outlive the call.
                 with_event(&event, |event| unsafe { hear(event, it.user_data) });
             }
         })
@@ -362,20 +362,20 @@ mod tests {
 
     type Channel = (mpsc::Sender<i32>, Mutex<mpsc::Receiver<()>>);
 
-    /// Tells that it began, and waits until it may return.
+    /// Reports that it began, and waits until the test lets it return.
     unsafe extern "C" fn slow_hook(user_data: *mut c_void) {
         // SAFETY: the test hands over a `Channel` that outlives the app.
         let (began, may_return) = unsafe { &*user_data.cast::<Channel>() };
         began.send(0).expect("the test listens");
-        let may_return = may_return.lock().expect("nobody panics");
-        may_return.recv().expect("the test says when");
+        let may_return = may_return.lock().expect("no test panics here");
+        may_return.recv().expect("the test sends");
     }
 
-    /// Tells how.
+    /// Records the result.
     unsafe extern "C" fn completed(how: i32, user_data: *mut c_void) {
         // SAFETY: the test hands over a `Channel` that outlives the app.
-        let (told, _) = unsafe { &*user_data.cast::<Channel>() };
-        told.send(how).expect("the test listens");
+        let (results, _) = unsafe { &*user_data.cast::<Channel>() };
+        results.send(how).expect("the test listens");
     }
 
     fn app(channel: &Channel) -> Arc<App> {
@@ -390,62 +390,68 @@ mod tests {
     }
 
     fn channel() -> (Channel, mpsc::Receiver<i32>, mpsc::Sender<()>) {
-        let (tell, told) = mpsc::channel();
+        let (sender, results) = mpsc::channel();
         let (go, gone) = mpsc::channel();
-        ((tell, Mutex::new(gone)), told, go)
+        ((sender, Mutex::new(gone)), results, go)
     }
 
     #[test]
-    fn a_callback_under_way_is_waited_for_and_none_begins_after_the_end() {
-        let (channel, told, go) = channel();
+    fn closing_waits_for_a_running_callback_and_none_begins_after_it() {
+        let (channel, results, go) = channel();
         let app = app(&channel);
         thread::scope(|threads| {
             threads.spawn(|| app.hook().expect("the client is open"));
-            assert_eq!(told.recv(), Ok(0));
+            assert_eq!(results.recv(), Ok(0));
             assert!(
                 !app.close(Duration::ZERO),
-                "it does not wait for a callback"
+                "the call does not wait for a callback"
             );
             let closing = threads.spawn(|| app.close(Duration::from_secs(60)));
             go.send(()).expect("the callback listens");
             assert!(closing.join().expect("it closes"));
         });
         assert!(app.hook().is_err());
-        assert_eq!(told.try_recv(), Err(mpsc::TryRecvError::Empty));
+        assert_eq!(results.try_recv(), Err(mpsc::TryRecvError::Empty));
         assert!(!is_inside_callback());
     }
 
     #[test]
-    fn a_completion_is_called_exactly_once_whoever_is_first() {
-        let (channel, told, _go) = channel();
+    fn a_completion_is_called_exactly_once() {
+        let (channel, results, _go) = channel();
         let app = app(&channel);
         let data = std::ptr::from_ref(&channel).cast_mut().cast();
-        let keep = || app.keep(Some(completed), data).expect("it is open");
+        let keep = || app.keep(Some(completed), data).expect("the client is open");
         let done = keep().expect("there is one");
-        done.complete(Completed::NoData).expect("it is open");
-        done.complete(Completed::NewData).expect("it is open");
+        done.complete(Completed::NoData)
+            .expect("the client is open");
+        done.complete(Completed::NewData)
+            .expect("the client is open");
         drop(done);
-        assert_eq!(told.try_iter().collect::<Vec<_>>(), [1]);
+        assert_eq!(results.try_iter().collect::<Vec<_>>(), [1]);
         drop(keep());
-        assert_eq!(told.try_iter().collect::<Vec<_>>(), [2]);
+        assert_eq!(results.try_iter().collect::<Vec<_>>(), [2]);
         let late = keep();
         app.complete_all();
-        assert_eq!(told.try_iter().collect::<Vec<_>>(), [2]);
+        assert_eq!(results.try_iter().collect::<Vec<_>>(), [2]);
         drop(late);
         assert!(app.keep(Some(completed), data).is_err());
         assert!(app.keep(None, data).is_ok_and(|it| it.is_none()));
-        assert_eq!(told.try_iter().collect::<Vec<_>>(), [0; 0]);
+        assert_eq!(results.try_iter().collect::<Vec<_>>(), [0; 0]);
     }
     #[test]
     fn a_completion_that_finds_the_client_closed_is_left_for_the_end() {
-        let (channel, told, _go) = channel();
+        let (channel, results, _go) = channel();
         let app = app(&channel);
         let data = std::ptr::from_ref(&channel).cast_mut().cast();
-        let done = app.keep(Some(completed), data).expect("it is open");
+        let done = app.keep(Some(completed), data).expect("the client is open");
         assert!(app.close(Duration::ZERO));
         let done = done.expect("there is one");
         assert!(done.complete(Completed::NewData).is_err());
-        assert_eq!(app.completions().open.len(), 1, "it was taken and lost");
-        assert_eq!(told.try_iter().collect::<Vec<_>>(), [0; 0]);
+        assert_eq!(
+            app.completions().open.len(),
+            1,
+            "the completion is still stored"
+        );
+        assert_eq!(results.try_iter().collect::<Vec<_>>(), [0; 0]);
     }
 }

@@ -1,4 +1,4 @@
-//! The structs that go to and from the app's functions, as the header has them.
+//! The structs that the app's functions exchange, as the header declares them.
 use std::ffi::{CString, c_char, c_void};
 
 use super::{grow::Grow, names::Handle, text::c_string};
@@ -31,10 +31,10 @@ unsafe impl Grow for Callbacks {
     const FIRST: usize = size_of::<[usize; 11]>();
 }
 
-// SAFETY: nothing is reached through the pointer here; it is only handed back to the functions, which the header wants to be
+// SAFETY: the pointer is not dereferenced here; it is only passed back to the functions, which the header requires to be
 // callable from any thread.
 unsafe impl Send for Callbacks {}
-// SAFETY: as above; nothing in it changes.
+// SAFETY: as above; nothing in it is modified.
 unsafe impl Sync for Callbacks {}
 
 /// `offline_push_completion`.
@@ -61,7 +61,7 @@ pub(super) struct CEntity {
 pub(super) struct CEvent {
     pub(super) size: usize,
     pub(super) name: *const c_char,
-    pub(super) words: *const c_char,
+    pub(super) text: *const c_char,
     pub(super) is_trouble: bool,
     pub(super) slot: i32,
     pub(super) code: u32,
@@ -79,7 +79,7 @@ struct Texts(Vec<CString>);
 impl Texts {
     fn of(&mut self, text: &str) -> *const c_char {
         let text = c_string(text);
-        // The text lies on the heap, and stays there when the list grows.
+        // The text is on the heap, and does not move when the list grows.
         let at = text.as_ptr();
         self.0.push(text);
         at
@@ -90,7 +90,7 @@ impl Texts {
     }
 }
 
-/// Calls `then` with `entity` as C sees it.
+/// Calls `then` with the C form of `entity`.
 pub(super) fn with_entity<T>(entity: &Entity, then: impl FnOnce(*const CEntity) -> T) -> T {
     let mut texts = Texts::default();
     let bytes = entity.custom_data.as_deref();
@@ -110,13 +110,13 @@ pub(super) fn with_entity<T>(entity: &Entity, then: impl FnOnce(*const CEntity) 
     then(&raw const seen)
 }
 
-/// Calls `then` with `event` as C sees it.
+/// Calls `then` with the C form of `event`.
 pub(super) fn with_event<T>(event: &Event, then: impl FnOnce(*const CEvent) -> T) -> T {
     let mut texts = Texts::default();
     let seen = CEvent {
         size: size_of::<CEvent>(),
         name: texts.of(&event.name),
-        words: texts.of(&event.words),
+        text: texts.of(&event.text),
         is_trouble: event.is_trouble,
         slot: event.slot.map_or(-1, slot_number),
         code: event.code.unwrap_or_default(),
@@ -138,7 +138,7 @@ pub(super) const fn slot_number(slot: Slot) -> i32 {
     }
 }
 
-/// The slot of that number.
+/// Returns the slot with that number.
 pub(super) const fn slot_of(number: i32) -> Option<Slot> {
     Some(match number {
         0 => Slot::Alert,

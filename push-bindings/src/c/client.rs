@@ -20,10 +20,10 @@ use crate::{
     Door, ErrorKind, EventListener, Interceptor, PushClient, PushError, Token, TokenState,
 };
 
-/// How long [`offline_push_close`] waits for a callback to return.
+/// The time for which [`offline_push_close`] waits for a callback to return.
 const CALLBACKS: Duration = Duration::from_secs(5);
 
-/// A client that C holds.
+/// A client that C code holds.
 struct Open {
     client: Arc<PushClient>,
     app: Arc<App>,
@@ -31,12 +31,12 @@ struct Open {
 
 static CLIENTS: Names<Open> = Names::new();
 
-/// Does `work` with a client; `false` if it is not open.
+/// Runs `work` with a client. Returns `false` if it is not open.
 fn with(client: *mut Handle, work: impl FnOnce(&PushClient) -> Option<()>) -> bool {
     guarded(|| work(&CLIENTS.get(client)?.client)).is_some()
 }
 
-/// Does `work` with a client and writes its error to `error`.
+/// Runs `work` with a client and writes its error to `error`.
 ///
 /// # Safety
 /// As for [`reporting`].
@@ -56,7 +56,7 @@ unsafe extern "C" fn offline_push_start(
     error: *mut *mut Handle,
 ) -> *mut Handle {
     let start = || {
-        // SAFETY: the header wants a struct that `…_new()` made at each address.
+        // SAFETY: the header requires a struct that `…_new()` made at each address.
         let (config, callbacks) = unsafe { (self::config(config)?, grow::read(callbacks)?) };
         for (is_there, name) in [
             (callbacks.ask_permission.is_some(), "ask_permission"),
@@ -67,7 +67,7 @@ unsafe extern "C" fn offline_push_start(
                 return Err(PushError::new(
                     ErrorKind::Config,
                     format!("offline_push_callbacks.{name}"),
-                    "it is NULL, and nothing works without it",
+                    "the required function is NULL",
                     "set it to a function of the app",
                 ));
             }
@@ -87,7 +87,7 @@ unsafe extern "C" fn offline_push_start(
         CLIENTS.put(name, name, Arc::new(Open { client, app }));
         Ok(ptr::without_provenance_mut(name))
     };
-    // SAFETY: the header wants NULL or a place for a pointer.
+    // SAFETY: the header requires NULL or a place for a pointer.
     unsafe { reporting(error, start) }.unwrap_or(ptr::null_mut())
 }
 
@@ -103,26 +103,26 @@ unsafe extern "C" fn offline_push_close(client: *mut Handle, error: *mut *mut Ha
         if is_inside_callback() {
             return Err(wrong(
                 ErrorKind::Invalid,
-                "it was called inside a callback, for whose end it would wait",
+                "it was called inside a callback, and would wait for that callback",
                 "call it after the callback has returned",
             ));
         }
         let open = CLIENTS.get(client).ok_or_else(not_open)?;
-        // In a callback we would not be here; any other runtime is not ours, and `stop` would not wait in it.
+        // Not inside a callback. Inside another runtime `stop` would not wait.
         open.client.end(true);
         open.app.complete_all();
         if !open.app.close(CALLBACKS) {
             return Err(wrong(
                 ErrorKind::Unavailable,
                 "a callback has not returned yet, and may still use user_data",
-                "let callbacks return at once, and call it again",
+                "make callbacks return at once, and call it again",
             ));
         }
         answers::forget(open.app.client);
         drop(CLIENTS.take(client));
         Ok(())
     };
-    // SAFETY: the header wants NULL or a place for a pointer.
+    // SAFETY: the header requires NULL or a place for a pointer.
     unsafe { reporting(error, close) }.is_some()
 }
 
@@ -133,7 +133,7 @@ unsafe extern "C" fn offline_push_register_service(
     ticket: *const c_char,
     error: *mut *mut Handle,
 ) -> bool {
-    // SAFETY: the header wants texts that end with a zero, and NULL or a place for a pointer.
+    // SAFETY: the header requires texts that end with a zero, and NULL or a place for a pointer.
     unsafe {
         trying(client, error, |it| {
             let (user, ticket) = (text::read(user, "user")?, text::read(ticket, "ticket")?);
@@ -157,7 +157,7 @@ unsafe extern "C" fn offline_push_login(
     ticket: *const c_char,
     error: *mut *mut Handle,
 ) -> bool {
-    // SAFETY: the header wants texts that end with a zero, and NULL or a place for a pointer.
+    // SAFETY: the header requires texts that end with a zero, and NULL or a place for a pointer.
     unsafe {
         trying(client, error, |it| {
             let (user, ticket) = (text::read(user, "user")?, text::read(ticket, "ticket")?);
@@ -173,7 +173,7 @@ unsafe extern "C" fn offline_push_login_local_only(
     ticket: *const c_char,
     error: *mut *mut Handle,
 ) -> bool {
-    // SAFETY: the header wants texts that end with a zero, and NULL or a place for a pointer.
+    // SAFETY: the header requires texts that end with a zero, and NULL or a place for a pointer.
     unsafe {
         trying(client, error, |it| {
             let (user, ticket) = (text::read(user, "user")?, text::read(ticket, "ticket")?);
@@ -184,7 +184,7 @@ unsafe extern "C" fn offline_push_login_local_only(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn offline_push_logout(client: *mut Handle, error: *mut *mut Handle) -> bool {
-    // SAFETY: the header wants NULL or a place for a pointer.
+    // SAFETY: the header requires NULL or a place for a pointer.
     unsafe { trying(client, error, |it| it.client.login_center().logout()) }
 }
 
@@ -229,7 +229,7 @@ unsafe extern "C" fn offline_push_token_received_text(
     text: *const c_char,
     error: *mut *mut Handle,
 ) -> bool {
-    // SAFETY: the header wants a text that ends with a zero, and NULL or a place for a pointer.
+    // SAFETY: the header requires a text that ends with a zero, and NULL or a place for a pointer.
     unsafe {
         trying(client, error, |it| {
             let text = text::read(text, "text")?;
@@ -246,7 +246,7 @@ unsafe extern "C" fn offline_push_token_failed(
     why: *const c_char,
     error: *mut *mut Handle,
 ) -> bool {
-    // SAFETY: the header wants a text that ends with a zero, and NULL or a place for a pointer.
+    // SAFETY: the header requires a text that ends with a zero, and NULL or a place for a pointer.
     unsafe {
         trying(client, error, |it| {
             let why = text::read(why, "why")?;
@@ -270,7 +270,7 @@ unsafe extern "C" fn offline_push_launched(
     payload: *const c_char,
     error: *mut *mut Handle,
 ) -> bool {
-    // SAFETY: the header wants a text that ends with a zero, and NULL or a place for a pointer.
+    // SAFETY: the header requires a text that ends with a zero, and NULL or a place for a pointer.
     unsafe {
         trying(client, error, |it| {
             it.client.launched(text::read(payload, "payload")?);
@@ -288,7 +288,7 @@ unsafe extern "C" fn offline_push_clicked(
     user_data: *mut c_void,
     error: *mut *mut Handle,
 ) -> bool {
-    // SAFETY: the header wants a text that ends with a zero, and NULL or a place for a pointer.
+    // SAFETY: the header requires a text that ends with a zero, and NULL or a place for a pointer.
     unsafe {
         trying(client, error, |it| {
             let payload = text::read(payload, "payload")?;
@@ -313,7 +313,7 @@ unsafe extern "C" fn offline_push_arrived(
     user_data: *mut c_void,
     error: *mut *mut Handle,
 ) -> bool {
-    // SAFETY: the header wants a text that ends with a zero, and NULL or a place for a pointer.
+    // SAFETY: the header requires a text that ends with a zero, and NULL or a place for a pointer.
     unsafe {
         trying(client, error, |it| {
             let payload = text::read(payload, "payload")?;
@@ -389,20 +389,20 @@ unsafe extern "C" fn offline_push_token_status(
     client: *mut Handle,
     slot: i32,
     code: *mut u32,
-    words: *mut *mut c_char,
+    text: *mut *mut c_char,
 ) -> i32 {
     let status = guarded(|| Some(CLIENTS.get(client)?.client.token_status(slot_of(slot)?)));
     if !code.is_null() {
         let number = status.as_ref().and_then(|it| it.code).unwrap_or_default();
-        // SAFETY: the header wants NULL or a place for a number.
+        // SAFETY: the header requires NULL or a place for a number.
         unsafe { code.write(number) };
     }
-    if !words.is_null() {
-        let text = status
+    if !text.is_null() {
+        let given = status
             .as_ref()
-            .map_or(ptr::null_mut(), |it| text::give(&it.words));
-        // SAFETY: the header wants NULL or a place for a pointer.
-        unsafe { words.write(text) };
+            .map_or(ptr::null_mut(), |status| text::give(&status.text));
+        // SAFETY: the header requires NULL or a place for a pointer.
+        unsafe { text.write(given) };
     }
     status.map_or(-1, |it| state_number(it.state))
 }
@@ -441,7 +441,7 @@ mod tests {
         0
     }
 
-    /// An app that is itself in Rust may call the library from inside a runtime of its own.
+    /// An app in Rust may call the library from inside a runtime of its own.
     #[test]
     fn closing_waits_for_the_end_also_inside_a_foreign_runtime() {
         let folder = env::temp_dir().join(format!("push-bindings-close-{}", process::id()));
@@ -481,7 +481,7 @@ mod tests {
         // SAFETY: structs of this function, whose texts outlive the call.
         let client =
             unsafe { offline_push_start(&raw const config, &raw const callbacks, ptr::null_mut()) };
-        let open = CLIENTS.get(client).expect("it is open");
+        let open = CLIENTS.get(client).expect("the client is open");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a runtime");

@@ -1,4 +1,4 @@
-//! The configuration, as the header has it.
+//! The configuration, as the header declares it.
 use std::ffi::c_char;
 
 use super::{
@@ -29,7 +29,7 @@ pub(super) struct CConfig {
     pub(super) channel: *const c_char,
     pub(super) certificates: *const CCertificate,
     pub(super) certificate_count: usize,
-    /// C's `bool`, which is a byte; read as a number, so that no byte is wrong.
+    /// C's `bool`, which is a byte. Read as a number, so that every byte is valid.
     pub(super) is_debug_build: u8,
     pub(super) slots: *const i32,
     pub(super) slot_count: usize,
@@ -54,14 +54,14 @@ pub(super) unsafe fn config(from: *const CConfig) -> Result<Config, PushError> {
     // SAFETY: as the caller promises.
     let it = unsafe { grow::read(from) }?;
     let at = |field: &str| format!("offline_push_config.{field}");
-    // SAFETY: the header wants each to be NULL or a text that ends with a zero.
+    // SAFETY: the header requires each to be NULL or a text that ends with a zero.
     let (needed, optional) = unsafe {
         (
             |text, field| read(text, &at(field)),
             |text, field| read_optional(text, &at(field)),
         )
     };
-    // SAFETY: the header wants so many of them there.
+    // SAFETY: the header requires that number of values there.
     let (certificates, slots) = unsafe {
         (
             read_array(it.certificates, it.certificate_count, &at("certificates"))?,
@@ -98,7 +98,7 @@ pub(super) unsafe fn config(from: *const CConfig) -> Result<Config, PushError> {
     })
 }
 
-/// The slot of that number; `what` names it in the error.
+/// Returns the slot with that number; `what` names it in the error.
 pub(super) fn slot(number: i32, what: &str) -> Result<Slot, PushError> {
     slot_of(number).ok_or_else(|| unknown(number, what, "OFFLINE_PUSH_SLOT_…"))
 }
@@ -152,12 +152,12 @@ pub(super) const fn shape_number(shape: PayloadShape) -> i32 {
     }
 }
 
-/// A number that the header does not have.
+/// Returns the error for a number that the header does not declare.
 pub(super) fn unknown(number: i32, what: &str, known: &str) -> PushError {
     PushError::new(
         ErrorKind::Invalid,
         what,
-        format!("{number} is none of them"),
+        format!("{number} is not one of its values"),
         format!("use {known}"),
     )
 }

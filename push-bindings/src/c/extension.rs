@@ -1,4 +1,4 @@
-//! What a notification service extension calls.
+//! The interface for a notification service extension.
 use std::{ffi::c_char, ptr};
 
 use super::{
@@ -21,24 +21,24 @@ unsafe extern "C" fn offline_push_extension_delivered(
     error: *mut *mut Handle,
 ) -> bool {
     let work = || {
-        // SAFETY: the header wants texts that end with a zero.
+        // SAFETY: the header requires texts that end with a zero.
         let (folder, payload) = unsafe { (read(folder, "folder")?, read(payload, "payload")?) };
         let extension = NotificationExtension::new(folder, shape_of(payload_shape)?);
         Ok(extension.delivered(payload, within_ms))
     };
-    // SAFETY: the header wants NULL or a place for a pointer.
+    // SAFETY: the header requires NULL or a place for a pointer.
     let Some(done) = (unsafe { reporting(error, work) }) else {
         return false;
     };
     for (place, number) in [(sent, done.sent), (waiting, done.waiting)] {
         if !place.is_null() {
-            // SAFETY: the header wants NULL or a place for a number.
+            // SAFETY: the header requires NULL or a place for a number.
             unsafe { place.write(number) };
         }
     }
     if !trouble.is_null() {
         let words = done.trouble.as_deref().map_or(ptr::null_mut(), give);
-        // SAFETY: the header wants NULL or a place for a pointer.
+        // SAFETY: the header requires NULL or a place for a pointer.
         unsafe { trouble.write(words) };
     }
     true

@@ -1,4 +1,4 @@
-//! Errors on their way to C, and panics that must not get there.
+//! Passes errors to C, and keeps panics from it.
 use std::{
     ffi::{CString, c_char},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{ErrorKind, PushError};
 
-/// What C sees of an error.
+/// The part of an error that C reads.
 struct Fault {
     kind: i32,
     code: u32,
@@ -21,12 +21,12 @@ struct Fault {
 
 static FAULTS: Names<Fault> = Names::new();
 
-/// The owner of errors: only the app owns them.
-const NOBODY: usize = 0;
+/// The owner of errors, which belong to the app and not to a client.
+const NO_CLIENT: usize = 0;
 
-/// Runs `work`; a panic in it is as if it had answered `None`.
+/// Runs `work`. A panic counts as `None`.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Option<T>) -> Option<T> {
-    // What is shared is behind locks that do not mind, and the rest goes with the panic.
+    // Shared data is behind locks that ignore poisoning; other data is dropped by the panic.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_default()
 }
 
@@ -42,15 +42,15 @@ pub(super) unsafe fn reporting<T>(
         Err(PushError::new(
             ErrorKind::Internal,
             "offline push",
-            "it has a fault of its own",
-            "report what it printed to the standard error output",
+            "an internal error occurred",
+            "report the text on the standard error output",
         ))
     });
     let (done, fault) = match done {
         Ok(done) => (Some(done), ptr::null_mut()),
-        // No caller would free it.
+        // Without `error` no caller would free it.
         Err(_) if error.is_null() => (None, ptr::null_mut()),
-        Err(fault) => (None, FAULTS.give(NOBODY, Arc::new(fault.into()))),
+        Err(fault) => (None, FAULTS.give(NO_CLIENT, Arc::new(fault.into()))),
     };
     if !error.is_null() {
         // SAFETY: it is not NULL, and the caller promises that a pointer may be written there.
@@ -59,13 +59,13 @@ pub(super) unsafe fn reporting<T>(
     done
 }
 
-/// That a client is not one, or not any more.
+/// Returns the error for a client that is not open.
 pub(super) fn not_open() -> PushError {
     PushError::new(
         ErrorKind::Invalid,
         "client",
-        "it is not one that is open",
-        "hand over what offline_push_start() answered, and nothing after offline_push_close()",
+        "it is not an open client",
+        "pass the result of offline_push_start(), and do not use it after offline_push_close()",
     )
 }
 
@@ -106,9 +106,9 @@ extern "C" fn offline_push_error_get_code(error: *const Handle) -> u32 {
 #[unsafe(no_mangle)]
 extern "C" fn offline_push_error_get_message(error: *const Handle) -> *const c_char {
     match FAULTS.get(error) {
-        // The text stays where it is as long as the error has its name.
+        // The text does not move until the error is freed.
         Some(it) => it.message.as_ptr(),
-        None => c"this is no error, or it was freed".as_ptr(),
+        None => c"this is not an error, or it was freed".as_ptr(),
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
         let done = unsafe { reporting(&raw mut error, || Err::<(), _>(not_open())) };
         assert_eq!(done, None);
         assert_eq!(offline_push_error_get_kind(error), 2);
-        assert!(message(error).contains("not one that is open"));
+        assert!(message(error).contains("not an open client"));
         offline_push_error_free(error);
         offline_push_error_free(error);
         assert_eq!(offline_push_error_get_kind(error), 0);

@@ -1,4 +1,4 @@
-//! Structs that may get more fields, and say how many they have.
+//! Structs that may get more fields and begin with their size.
 use std::{mem::MaybeUninit, ptr};
 
 use crate::{ErrorKind, PushError};
@@ -9,13 +9,13 @@ use crate::{ErrorKind, PushError};
 /// The type is `repr(C)`, begins with a `usize`, and every pattern of bytes is a value of it that its owner may read field by
 /// field, all zeros included: it has no `bool`, no enum, no reference.
 pub(super) unsafe trait Grow: Copy {
-    /// What the header calls it.
+    /// Its name in the header.
     const NAME: &'static str;
     /// Its size in the first version of the header.
     const FIRST: usize;
 }
 
-/// Copies what the app has filled: fields that its header does not have yet are zero.
+/// Copies a struct that the app has filled. Fields that the app's header does not have yet are zero.
 ///
 /// # Safety
 /// `from` is NULL, or points to a `usize` and, if that is at least [`Grow::FIRST`], to that number of bytes, which are not
@@ -26,23 +26,22 @@ pub(super) unsafe fn read<T: Grow>(from: *const T) -> Result<T, PushError> {
             ErrorKind::Config,
             T::NAME,
             what,
-            format!(
-                "begin with `{0} it = {0}_new();` and hand over `&it`",
-                T::NAME
-            ),
+            format!("begin with `{0} it = {0}_new();` and pass `&it`", T::NAME),
         )
     };
     if from.is_null() {
         return Err(wrong("it is NULL".to_owned()));
     }
     if !from.is_aligned() {
-        return Err(wrong("no such struct can be at that address".to_owned()));
+        return Err(wrong(
+            "the address is not aligned for such a struct".to_owned(),
+        ));
     }
     // SAFETY: it is not NULL and aligned, and the caller promises that a `usize` is there.
     let size = unsafe { from.cast::<usize>().read() };
     if size < T::FIRST || size > T::FIRST * 16 {
         return Err(wrong(format!(
-            "its size is said to be {size}, and the first version had {}",
+            "its field `size` is {size}, but the first version had {}",
             T::FIRST
         )));
     }
@@ -51,12 +50,12 @@ pub(super) unsafe fn read<T: Grow>(from: *const T) -> Result<T, PushError> {
     let newer = unsafe { std::slice::from_raw_parts(from.cast::<u8>().add(known), size - known) };
     if newer.iter().any(|it| *it != 0) {
         return Err(wrong(
-            "it has something in a field that only a newer version of the library knows".to_owned(),
+            "it sets a field that only a newer version of the library has".to_owned(),
         ));
     }
     let mut it = MaybeUninit::<T>::zeroed();
-    // SAFETY: the caller promises `size` bytes, of which `known` are copied into a value of at least that size; the two are
-    // apart, since one of them was made here. All zeros, and any bytes over them, are a value of a `Grow`.
+    // SAFETY: the caller promises `size` bytes, of which `known` are copied into a value of at least that size; the two
+    // do not overlap, since one of them was made here. All zeros, and any bytes over them, are a value of a `Grow`.
     unsafe {
         ptr::copy_nonoverlapping(from.cast::<u8>(), it.as_mut_ptr().cast::<u8>(), known);
         Ok(it.assume_init())
@@ -83,8 +82,8 @@ mod tests {
     }
 
     fn of(words: &[u64]) -> Result<Today, String> {
-        // SAFETY: the words are at least as many as the first of them says, in every test.
-        unsafe { read(words.as_ptr().cast::<Today>()) }.map_err(|it| it.to_string())
+        // SAFETY: in every test, the array has at least as many bytes as its first element says.
+        unsafe { read(words.as_ptr().cast::<Today>()) }.map_err(|error| error.to_string())
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The header's structs and numbers are those of the library.
+//! Checks that the header's structs and numbers are those of the library.
 use std::{env, fs, mem::offset_of, path::Path, process::Command};
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{Completed, DeviceKind, ErrorKind, PayloadShape, Slot, TokenState};
 
-/// The lines of a C program that prints what the header says, with what the library says.
+/// Returns the lines of a C program that prints the header's numbers, with the library's numbers.
 fn questions() -> Vec<(String, usize)> {
     let mut questions = Vec::new();
     macro_rules! layout {
@@ -32,7 +32,7 @@ fn questions() -> Vec<(String, usize)> {
             size version chat_type action sender nickname face_url content send_time custom_data custom_data_length
         }
         "offline_push_event" is CEvent {
-            size name words is_trouble slot code user by delivery target_user target_group
+            size name text is_trouble slot code user by delivery target_user target_group
         }
         "offline_push_callbacks" is Callbacks {
             size user_data ask_permission request_token navigate_to_chat hook set_badge on_main answer_call
@@ -98,12 +98,12 @@ fn the_structs_and_numbers_of_the_header_are_those_of_the_library() {
         "{}",
         String::from_utf8_lossy(&compiled.stderr)
     );
-    let told = Command::new(&program).output().expect("the program runs");
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let output = Command::new(&program).output().expect("the program runs");
+    let output = String::from_utf8_lossy(&output.stdout).into_owned();
     let said: Vec<(String, usize)> = questions
         .iter()
         .map(|(it, _)| it.clone())
-        .zip(told.lines().map(|it| it.parse().expect("a number")))
+        .zip(output.lines().map(|it| it.parse().expect("a number")))
         .collect();
     for number in 0..=6 {
         assert!(device_kind(number).is_ok(), "{number}");

@@ -1,4 +1,4 @@
-//! What the library and this build of it say of themselves.
+//! The version and the linked parts of this build of the library.
 use std::ffi::{CStr, c_char};
 
 use push_core::{CERTIFICATE_IDS, Registry, linked_interceptors, linked_route_handlers};
@@ -19,7 +19,7 @@ extern "C" fn offline_push_version() -> *const c_char {
 #[unsafe(no_mangle)]
 extern "C" fn offline_push_linked_count() -> usize {
     guarded(|| {
-        // Two of one name are refused, but they are there.
+        // Two parts of one name are refused at start, but they are linked.
         let plugins = Registry::linked(&[]).map_or(2, |it| it.iter().count());
         let routes = linked_route_handlers().map_or(2, |it| it.len());
         let interceptors = linked_interceptors().map_or(2, |it| it.len());

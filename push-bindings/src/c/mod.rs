@@ -1,10 +1,10 @@
-//! The interface for C: `include/offline_push.h`, which says what everything means.
+//! The interface for C: `include/offline_push.h`, which documents it.
 //!
-//! It stands on the interface for the other languages, and like that hands everything over explicitly. What C holds are names of
-//! objects ([`names`]), so that none of its mistakes with them reaches memory; what it hands over is checked and copied
-//! ([`text`], [`grow`]); no panic leaves it ([`fault`]); after a client is closed no callback is called ([`app`]).
+//! It uses the interface for the other languages, and passes all parts explicitly. C code holds names of objects
+//! ([`names`]), so that its mistakes with them do not reach memory. The values that it passes are checked and copied
+//! ([`text`], [`grow`]), no panic reaches it ([`fault`]), and no callback is called after a client is closed ([`app`]).
 //!
-//! The header is written by hand: `tests/c_header.rs` compares its functions with those here, and the tests below its structs.
+//! The header is written by hand: `tests/c_header.rs` compares its functions with those here, and `layout.rs` its structs.
 
 // C is called and calls by pointers.
 #![allow(unsafe_code)]

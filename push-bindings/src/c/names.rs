@@ -1,4 +1,4 @@
-//! Names of objects that C holds.
+//! Names of objects that C code holds.
 use std::{
     collections::BTreeMap,
     ptr,
@@ -8,16 +8,16 @@ use std::{
     },
 };
 
-/// What a pointer to one of the header's incomplete types points to, as far as C knows. Nothing is ever there.
+/// The target type of a pointer to one of the header's incomplete types. There is never a value at the address.
 #[repr(C)]
 pub(super) struct Handle {
     _opaque: [u8; 0],
 }
 
-/// The objects of one kind that C holds, by name.
+/// The objects of one kind that C code holds, by name.
 ///
 /// A name is an odd number that looks like a pointer and is never used twice (on a 32-bit machine, not before two billion
-/// others were). One that is gone, was never given, or is of another kind finds nothing.
+/// others were). A name that is freed, unknown or of another kind finds nothing.
 pub(super) struct Names<T>(Mutex<BTreeMap<usize, (usize, Arc<T>)>>);
 
 impl<T> Names<T> {
@@ -47,7 +47,7 @@ impl<T> Names<T> {
         self.lock().remove(&handle.addr()).map(|(_, it)| it)
     }
 
-    /// Removes everything that `owner` owns.
+    /// Removes all objects that `owner` owns.
     pub(super) fn forget(&self, owner: usize) {
         let mut gone = Vec::new();
         self.lock().retain(|_, (its, it)| {
@@ -66,7 +66,7 @@ impl<T> Names<T> {
     }
 }
 
-/// A name that nothing has yet.
+/// Returns an unused name.
 pub(super) fn new() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
     NEXT.fetch_add(2, Ordering::Relaxed)

@@ -1,9 +1,9 @@
-//! Text and bytes on their way in and out.
+//! Copies text and bytes from and to C.
 use std::ffi::{CStr, CString, c_char};
 
 use crate::{ErrorKind, PushError};
 
-/// Copies a text that must be there. `what` names it in errors.
+/// Copies a text that must not be NULL. `what` names it in errors.
 ///
 /// # Safety
 /// `text` is NULL, or points to bytes up to a zero that are not modified during the call.
@@ -15,7 +15,7 @@ pub(super) unsafe fn read(text: *const c_char, what: &str) -> Result<String, Pus
             ErrorKind::Invalid,
             what,
             "it is NULL",
-            "hand over a text that ends with a zero",
+            "pass a text that ends with a zero",
         )),
     }
 }
@@ -61,26 +61,28 @@ pub(super) unsafe fn read_array<T: Copy>(
             ErrorKind::Invalid,
             what,
             why,
-            "hand over the address of the first, and how many there are",
+            "pass the address of the first value, and the number of values",
         )
     };
     if from.is_null() {
         return Err(wrong("it is NULL, but its count is not 0"));
     }
     if !from.is_aligned() || count > isize::MAX as usize / size_of::<T>().max(1) {
-        return Err(wrong("there cannot be so many at that address"));
+        return Err(wrong(
+            "the count is too large or the address is not aligned",
+        ));
     }
     // SAFETY: it is not NULL and aligned, its length is below the limit, and the caller promises that the values are there and
     // stay as they are while they are copied.
     Ok(unsafe { std::slice::from_raw_parts(from, count) }.to_vec())
 }
 
-/// Hands a text over to C, which frees it by `offline_push_string_free`.
+/// Passes a text to C, which frees it by `offline_push_string_free`.
 pub(super) fn give(text: &str) -> *mut c_char {
     c_string(text).into_raw()
 }
 
-/// The text as C reads it. A zero inside would end it: the sign for what cannot be shown takes its place.
+/// Returns the text for C. A zero inside would end it, so U+FFFD replaces it.
 pub(super) fn c_string(text: &str) -> CString {
     match CString::new(text) {
         Ok(text) => text,
@@ -103,9 +105,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn null_and_what_is_not_utf8_are_told_and_not_read() {
+    fn null_and_invalid_utf8_are_errors() {
         // SAFETY: NULL or literals.
-        let of = |text: *const c_char| unsafe { read(text, "user") }.map_err(|it| it.to_string());
+        let of =
+            |text: *const c_char| unsafe { read(text, "user") }.map_err(|error| error.to_string());
         assert_eq!(of(c"zoë".as_ptr()), Ok("zoë".to_owned()));
         assert_eq!(of(c"".as_ptr()), Ok(String::new()));
         assert!(of(ptr::null()).unwrap_err().contains("user: it is NULL"));
@@ -118,7 +121,7 @@ mod tests {
     #[test]
     fn an_array_is_there_or_its_count_is_zero() {
         let of = |from: *const u32, count| {
-            // SAFETY: NULL, an address that is not looked at, or a literal.
+            // SAFETY: NULL, an address that is not read, or a literal.
             unsafe { read_array(from, count, "slots") }.is_ok()
         };
         let two = [1, 2];

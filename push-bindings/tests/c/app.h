@@ -1,4 +1,4 @@
-/* The app of the story: what an app that uses C writes. */
+/* The app of the story, as an app in C is written. */
 #ifndef STORY_APP_H
 #define STORY_APP_H
 
@@ -14,12 +14,12 @@ typedef struct {
     char name[32];
     char by[32];
     char target[64];
-    char words[256];
+    char text[256];
     uint32_t code;
     bool is_taken;
-} heard;
+} recorded_event;
 
-/* The app. Callbacks come from other threads. */
+/* The app. Callbacks are called on other threads. */
 typedef struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -36,7 +36,7 @@ typedef struct {
     offline_push_opened answer;
     offline_push_job *jobs[16];
     int job_count;
-    heard events[EVENTS];
+    recorded_event events[EVENTS];
     int event_count;
     int completed, completed_how;
     offline_push_token_answer *kept;
@@ -62,8 +62,8 @@ static void on_ask_permission(offline_push_permission_answer *answer, void *user
     lock(it);
     it->permissions++;
     unlock(it);
-    MUST("what is no answer is refused", !offline_push_permission_answer_give(answer, 17));
-    MUST("one answer is taken", offline_push_permission_answer_give(answer, OFFLINE_PUSH_PERMISSION_GRANTED));
+    MUST("an invalid answer is refused", !offline_push_permission_answer_give(answer, 17));
+    MUST("one answer is accepted", offline_push_permission_answer_give(answer, OFFLINE_PUSH_PERMISSION_GRANTED));
     MUST("a second is not", !offline_push_permission_answer_give(answer, OFFLINE_PUSH_PERMISSION_DENIED));
 }
 
@@ -80,9 +80,9 @@ static void on_request_token(offline_push_slot slot, offline_push_token_answer *
     if (keeps) {
         return;
     }
-    MUST("one token is taken", offline_push_token_answer_give_bytes(answer, it->token, it->token_length));
+    MUST("one token is accepted", offline_push_token_answer_give_bytes(answer, it->token, it->token_length));
     MUST("a second is not", !offline_push_token_answer_give_text(answer, "another"));
-    MUST("nor is there none", !offline_push_token_answer_fail(answer, "no"));
+    MUST("nor a failure", !offline_push_token_answer_fail(answer, "no"));
 }
 
 static void on_set_badge(uint32_t badge, void *user_data) {
@@ -116,7 +116,7 @@ static offline_push_opened on_navigate(const char *user_id, const char *group_id
 static offline_push_opened on_call(const char *user_id, const char *group_id, const offline_push_entity *call,
                                    void *user_data) {
     app *it = user_data;
-    MUST("nobody's group calls", group_id == NULL);
+    MUST("the call has no group", group_id == NULL);
     MUST("it is a call", call->size == sizeof *call && call->action == 2 && call->chat_type == 1);
     MUST("its bytes", call->custom_data == NULL && call->custom_data_length == 0);
     lock(it);
@@ -144,18 +144,18 @@ static void on_event(const offline_push_event *event, void *user_data) {
     app *it = user_data;
     if (it->closes_inside && strcmp(event->name, "logged_in") == 0) {
         offline_push_error *error = NULL;
-        MUST("nobody closes inside a callback", !offline_push_close(it->client, &error));
-        MUST("and is told", strstr(offline_push_error_get_message(error), "inside a callback") != NULL);
+        MUST("closing inside a callback fails", !offline_push_close(it->client, &error));
+        MUST("the error says so", strstr(offline_push_error_get_message(error), "inside a callback") != NULL);
         offline_push_error_free(error);
     }
     lock(it);
     MUST("there is room for events", it->event_count < EVENTS);
-    heard *next = &it->events[it->event_count++];
+    recorded_event *next = &it->events[it->event_count++];
     snprintf(next->name, sizeof next->name, "%s", event->name);
     snprintf(next->by, sizeof next->by, "%s", event->by == NULL ? "" : event->by);
     snprintf(next->target, sizeof next->target, "%s/%s", event->target_user == NULL ? "" : event->target_user,
              event->target_group == NULL ? "" : event->target_group);
-    snprintf(next->words, sizeof next->words, "%s", event->words);
+    snprintf(next->text, sizeof next->text, "%s", event->text);
     next->code = event->code;
     unlock(it);
 }
@@ -168,8 +168,8 @@ static void on_completed(offline_push_completed how, void *user_data) {
     unlock(it);
 }
 
-/* Waits for the first event of that name that was not waited for before, and runs jobs meanwhile, as a main loop does. */
-static heard next_event(app *it, const char *name) {
+/* Waits for the next event of that name, and runs jobs meanwhile, as a main loop does. */
+static recorded_event next_event(app *it, const char *name) {
     struct timespec end;
     clock_gettime(CLOCK_REALTIME, &end);
     end.tv_sec += 20;
@@ -183,32 +183,32 @@ static heard next_event(app *it, const char *name) {
             lock(it);
         }
         for (int at = 0; at < it->event_count; at++) {
-            heard *found = &it->events[at];
+            recorded_event *found = &it->events[at];
             if (!found->is_taken && strcmp(found->name, name) == 0) {
                 found->is_taken = true;
-                heard copy = *found;
+                recorded_event copy = *found;
                 unlock(it);
                 return copy;
             }
         }
         if (it->job_count == 0 && pthread_cond_timedwait(&it->changed, &it->lock, &end) != 0) {
-            fprintf(stderr, "no event %s comes; there were:\n", name);
+            fprintf(stderr, "no event %s; there were:\n", name);
             for (int at = 0; at < it->event_count; at++) {
-                fprintf(stderr, "    %s: %s\n", it->events[at].name, it->events[at].words);
+                fprintf(stderr, "    %s: %s\n", it->events[at].name, it->events[at].text);
             }
             exit(1);
         }
     }
 }
 
-/* Waits until a number is so high. */
+/* Waits until `*what` has reached `number`. */
 static void wait_for(app *it, const int *what, int number) {
     struct timespec end;
     clock_gettime(CLOCK_REALTIME, &end);
     end.tv_sec += 20;
     lock(it);
     while (*what < number) {
-        MUST("it comes", pthread_cond_timedwait(&it->changed, &it->lock, &end) == 0);
+        MUST("the number is reached in time", pthread_cond_timedwait(&it->changed, &it->lock, &end) == 0);
     }
     unlock(it);
 }
@@ -253,7 +253,7 @@ static offline_push_callbacks callbacks_of(app *it) {
     return callbacks;
 }
 
-/* An app on a new phone, which is not started. */
+/* Returns an app on a new phone, not started. */
 static app *install(void) {
     app *it = checked(calloc(1, sizeof *it));
     pthread_mutex_init(&it->lock, NULL);
@@ -293,12 +293,12 @@ static void end(app *it) {
 
 static void log_in(app *it, const char *user) {
     char *proof = ticket(user);
-    MUST("the login is taken", offline_push_login(it->client, user, proof, NULL));
+    MUST("the login is accepted", offline_push_login(it->client, user, proof, NULL));
     free(proof);
     next_event(it, "uploaded");
 }
 
-/* What the phone hands over when push number `number` is tapped; to be freed. */
+/* Returns the payload of push number `number` when it is tapped. The caller frees it. */
 static char *tapped(app *it, int number) {
     char *answer = ask("{\"ask\":\"wait\",\"phone\":%d,\"count\":%d}", it->phone, number);
     char *payload = field(answer, "tap");

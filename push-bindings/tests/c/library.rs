@@ -1,6 +1,6 @@
 use std::{env, path::PathBuf};
 
-/// The static library that cargo built for this test: it lies beside the test.
+/// Returns the static library that cargo built for this test, in the folder of the test.
 pub(crate) fn library() -> PathBuf {
     let program = env::current_exe().expect("a test has a program");
     let library = program.with_file_name("libpush_bindings.a");

@@ -1,4 +1,4 @@
-/* What surrounds the app in the story: the phone's simulator, the IM server, and what ends the story when something is wrong. */
+/* The environment of the app: the phone's simulator, the IM server, and the checks. */
 #ifndef STORY_WORLD_H
 #define STORY_WORLD_H
 
@@ -22,7 +22,7 @@
     } while (0)
 
 static void fail(const char *file, int line, const char *what, const char *condition) {
-    fprintf(stderr, "%s:%d: %s: not so: %s\n", file, line, what, condition);
+    fprintf(stderr, "%s:%d: %s: false: %s\n", file, line, what, condition);
     exit(1);
 }
 
@@ -34,7 +34,7 @@ static void *checked(void *memory) {
     return memory;
 }
 
-/* The raw JSON of `key` in `json`, or the text inside if it is a string without escapes; to be freed. NULL if it is not there. */
+/* Returns the raw JSON of `key` in `json`, or the text of a string without escapes; NULL without the key. The caller frees it. */
 static char *field(const char *json, const char *key) {
     char name[64];
     snprintf(name, sizeof name, "\"%s\":", key);
@@ -75,7 +75,7 @@ static char *field(const char *json, const char *key) {
     return value;
 }
 
-/* Asks the test, and answers its answer; to be freed. */
+/* Sends a request to the test and returns its answer. The caller frees it. */
 static char *ask(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
@@ -92,7 +92,7 @@ static char *ask(const char *format, ...) {
     return answer;
 }
 
-/* Calls the gateway as the IM server does, and answers the body of its answer; to be freed. */
+/* Calls the gateway as the IM server does, and returns the body of the answer. The caller frees it. */
 static char *call(const char *method, const char *path, const char *body) {
     struct sockaddr_in address;
     memset(&address, 0, sizeof address);
@@ -100,14 +100,14 @@ static char *call(const char *method, const char *path, const char *body) {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons((uint16_t)atoi(strrchr(getenv("GATEWAY_URL"), ':') + 1));
     int connection = socket(AF_INET, SOCK_STREAM, 0);
-    MUST("the gateway is there", connect(connection, (struct sockaddr *)&address, sizeof address) == 0);
+    MUST("the gateway can be reached", connect(connection, (struct sockaddr *)&address, sizeof address) == 0);
     char request[4096];
     int length = snprintf(request, sizeof request,
                           "%s %s HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\nauthorization: Bearer %s\r\n"
                           "content-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
                           method, path, getenv("GATEWAY_KEY"), strlen(body), body);
     MUST("the request fits", length < (int)sizeof request);
-    MUST("it is sent", write(connection, request, (size_t)length) == length);
+    MUST("the request is sent", write(connection, request, (size_t)length) == length);
     char *answer = checked(malloc(LINE));
     size_t read_so_far = 0;
     ssize_t more;
@@ -136,7 +136,7 @@ static char *ticket(const char *user) {
     return ticket;
 }
 
-/* A message; `more` is more of its JSON. Answers what the gateway says; to be freed. */
+/* Submits a message with the further JSON `more`, and returns the gateway's answer. The caller frees it. */
 static char *message(const char *id, const char *receiver, const char *more) {
     char body[1024];
     snprintf(body, sizeof body, "{\"id\":\"%s\",\"receivers\":[\"%s\"]%s}", id, receiver, more);
@@ -145,7 +145,7 @@ static char *message(const char *id, const char *receiver, const char *more) {
 
 #define FROM_BOB ",\"sender\":{\"user\":\"bob\",\"nickname\":\"Bob\"},\"elements\":[{\"type\":\"text\",\"text\":\"hi\"}]"
 
-/* How many tokens the gateway has of `user`. */
+/* Returns the number of tokens that the gateway has of `user`. */
 static int registrations(const char *user) {
     char path[128];
     snprintf(path, sizeof path, "/v1/users/%s/devices", user);

@@ -1,5 +1,5 @@
-//! What an app in another language meets: a gateway with Apple behind it, and a phone. The app is a child process that writes a
-//! question on each line and reads the answer.
+//! The environment of an app in another language: a gateway with Apple's simulator, and a phone. The app is a child process that writes a
+//! request on each line and reads the answer.
 
 use std::{future::pending, process::Stdio, sync::Arc, time::Duration};
 
@@ -24,9 +24,9 @@ use tokio::{
 const APP: &str = "im";
 const TOPIC: &str = "com.example.im";
 
-/// How long a push may take to the phone.
+/// The time limit for a push to reach the phone.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the whole story may take: less than what ends the test from outside.
+/// The time limit for the whole story: less than the time-out of the test runner.
 const STORY: Duration = Duration::from_secs(50);
 
 /// A gateway and Apple.
@@ -70,7 +70,7 @@ impl World {
         let p8 = push_testkit::fixtures::apns_key(1);
         apple
             .register_key("ABC123DEFG", "DEF123GHIJ", &p8)
-            .expect("Apple takes the key");
+            .expect("Apple accepts the key");
         let app = AppId::new(APP).expect("an id");
         for (id, environment) in [
             (31287, Environment::Sandbox),
@@ -90,7 +90,7 @@ impl World {
             gateway
                 .add_credential(&app, upload)
                 .await
-                .expect("the gateway takes the credential");
+                .expect("the gateway accepts the credential");
         }
         let key = MasterKey::generate().expect("a key");
         let settings = HttpSettings {
@@ -119,7 +119,7 @@ impl World {
         }
     }
 
-    /// Runs the app and answers its questions until it ends, which it must do well. It finds the gateway in its environment.
+    /// Runs the app and answers its requests until it ends successfully. The gateway's address is in its environment variables.
     pub(crate) async fn run(mut self, mut app: Command) {
         let mut child = app
             .env("GATEWAY_URL", &self.url)
@@ -133,17 +133,17 @@ impl World {
             .expect("the app starts");
         let mut answers = child.stdin.take().expect("a pipe");
         let mut questions = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let mut words = child.stderr.take().expect("a pipe");
-        let told = tokio::spawn(async move {
-            let mut told = String::new();
-            words.read_to_string(&mut told).await.ok();
-            told
+        let mut stderr = child.stderr.take().expect("a pipe");
+        let output = tokio::spawn(async move {
+            let mut output = String::new();
+            stderr.read_to_string(&mut output).await.ok();
+            output
         });
         let story = async {
             while let Ok(Some(question)) = questions.next_line().await {
                 let answer = match serde_json::from_str(&question) {
                     Ok(question) => self.answer(&question).await,
-                    // Only the story may speak there.
+                    // Only the story writes there.
                     Err(_) => json!({"error": format!("no question: {question}")}),
                 };
                 let line = format!("{answer}\n");
@@ -158,14 +158,14 @@ impl World {
         if ended.is_err() {
             child.kill().await.ok();
         }
-        let told = told.await.expect("what it said is read");
-        let status = ended.unwrap_or_else(|_| panic!("the story does not end:\n{told}"));
-        let status = status.expect("the end of a child can be known");
-        assert!(status.success(), "{status}\n{told}");
+        let output = output.await.expect("the output is read");
+        let status = ended.unwrap_or_else(|_| panic!("the story does not end:\n{output}"));
+        let status = status.expect("the child has a status");
+        assert!(status.success(), "{status}\n{output}");
         // Not the last line where another program watches the app and has its own to say.
         assert!(
-            told.lines().any(|it| it == "the story is told"),
-            "it ended early:\n{told}"
+            output.lines().any(|line| line == "the story is complete"),
+            "the story ended early:\n{output}"
         );
         self.gateway.shutdown().await;
     }
@@ -173,16 +173,16 @@ impl World {
     async fn answer(&mut self, question: &Value) -> Value {
         let number = question["phone"].as_u64().unwrap_or_default() as usize;
         match question["ask"].as_str().unwrap_or_default() {
-            // A phone on which somebody installs a debug build of the app.
+            // A phone with a debug build of the app.
             "install" => {
                 let phone = self.apple.install(TOPIC, Environment::Sandbox);
                 let token = phone.token();
                 self.phones.push(phone);
                 json!({"phone": self.phones.len() - 1, "token": token})
             }
-            // How many pushes have come to it.
+            // The number of pushes that it has received.
             "arrived" => json!({"count": self.phones[number].arrived()}),
-            // The push after so many, and what the app is handed when it is tapped.
+            // The push after `count` others, and the payload that the app gets when it is tapped.
             "wait" => {
                 let count = question["count"].as_u64().unwrap_or_default();
                 let phone = &self.phones[number];
@@ -193,10 +193,10 @@ impl World {
                         "badge": arrival.badge(),
                         "tap": phone.tap(&arrival),
                     }),
-                    _ => json!({"error": format!("push number {count} does not come")}),
+                    _ => json!({"error": format!("push number {count} did not arrive")}),
                 }
             }
-            other => json!({"error": format!("nobody answers `{other}`")}),
+            other => json!({"error": format!("unknown request `{other}`")}),
         }
     }
 }

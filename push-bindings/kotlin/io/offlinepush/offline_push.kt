@@ -1216,136 +1216,136 @@ private fun uniffiCheckContractApiVersion(lib: IntegrityCheckingUniffiLib) {
 }
 @Suppress("UNUSED_PARAMETER")
 private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
-    if ((lib.uniffi_push_bindings_checksum_method_completion_complete() and 0xFFFF) != 57617) {
+    if ((lib.uniffi_push_bindings_checksum_method_completion_complete() and 0xFFFF) != 55875) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_activity_started() and 0xFFFF) != 7443) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_activity_started() and 0xFFFF) != 63042) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_activity_stopped() and 0xFFFF) != 61110) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_activity_stopped() and 0xFFFF) != 11900) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_arrived() and 0xFFFF) != 39546) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_arrived() and 0xFFFF) != 50834) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_background() and 0xFFFF) != 17322) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_background() and 0xFFFF) != 32845) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_clicked() and 0xFFFF) != 2549) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_clicked() and 0xFFFF) != 51854) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_counts() and 0xFFFF) != 31223) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_counts() and 0xFFFF) != 64560) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_device() and 0xFFFF) != 45920) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_device() and 0xFFFF) != 48255) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_foreground() and 0xFFFF) != 51462) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_foreground() and 0xFFFF) != 44827) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_launched() and 0xFFFF) != 44680) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_launched() and 0xFFFF) != 5888) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_login_center() and 0xFFFF) != 59404) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_login_center() and 0xFFFF) != 35373) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_ready() and 0xFFFF) != 8370) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_ready() and 0xFFFF) != 5964) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_register_service() and 0xFFFF) != 2794) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_register_service() and 0xFFFF) != 29216) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_set_push() and 0xFFFF) != 52001) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_set_push() and 0xFFFF) != 61652) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_set_unread() and 0xFFFF) != 30235) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_set_unread() and 0xFFFF) != 62492) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_stop() and 0xFFFF) != 59609) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_stop() and 0xFFFF) != 60957) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_token_failed() and 0xFFFF) != 1570) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_token_failed() and 0xFFFF) != 62236) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_token_received() and 0xFFFF) != 49413) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_token_received() and 0xFFFF) != 62566) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_token_removed() and 0xFFFF) != 62874) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_token_removed() and 0xFFFF) != 42348) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_token_status() and 0xFFFF) != 21792) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_token_status() and 0xFFFF) != 2909) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_unregister_service() and 0xFFFF) != 30761) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_unregister_service() and 0xFFFF) != 63092) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_user() and 0xFFFF) != 20439) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_user() and 0xFFFF) != 36933) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_eventlistener_on_event() and 0xFFFF) != 11426) {
+    if ((lib.uniffi_push_bindings_checksum_method_eventlistener_on_event() and 0xFFFF) != 7477) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_notificationextension_delivered() and 0xFFFF) != 1062) {
+    if ((lib.uniffi_push_bindings_checksum_method_notificationextension_delivered() and 0xFFFF) != 18791) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_callhandler_answer_call() and 0xFFFF) != 62363) {
+    if ((lib.uniffi_push_bindings_checksum_method_callhandler_answer_call() and 0xFFFF) != 59286) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_interceptor_process_notification() and 0xFFFF) != 56192) {
+    if ((lib.uniffi_push_bindings_checksum_method_interceptor_process_notification() and 0xFFFF) != 49804) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_routehandler_navigate_to_chat() and 0xFFFF) != 52365) {
+    if ((lib.uniffi_push_bindings_checksum_method_routehandler_navigate_to_chat() and 0xFFFF) != 38301) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_logincenter_kicked_offline() and 0xFFFF) != 49867) {
+    if ((lib.uniffi_push_bindings_checksum_method_logincenter_kicked_offline() and 0xFFFF) != 5164) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_logincenter_login() and 0xFFFF) != 42533) {
+    if ((lib.uniffi_push_bindings_checksum_method_logincenter_login() and 0xFFFF) != 44470) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_logincenter_login_local_only() and 0xFFFF) != 53479) {
+    if ((lib.uniffi_push_bindings_checksum_method_logincenter_login_local_only() and 0xFFFF) != 1808) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_logincenter_logout() and 0xFFFF) != 47034) {
+    if ((lib.uniffi_push_bindings_checksum_method_logincenter_logout() and 0xFFFF) != 9453) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_logincenter_user() and 0xFFFF) != 43958) {
+    if ((lib.uniffi_push_bindings_checksum_method_logincenter_user() and 0xFFFF) != 16603) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_logincenter_user_sig_expired() and 0xFFFF) != 48309) {
+    if ((lib.uniffi_push_bindings_checksum_method_logincenter_user_sig_expired() and 0xFFFF) != 44632) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_job_run() and 0xFFFF) != 33530) {
+    if ((lib.uniffi_push_bindings_checksum_method_job_run() and 0xFFFF) != 59237) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_permissionanswer_give() and 0xFFFF) != 16693) {
+    if ((lib.uniffi_push_bindings_checksum_method_permissionanswer_give() and 0xFFFF) != 15167) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_platform_hook() and 0xFFFF) != 2504) {
+    if ((lib.uniffi_push_bindings_checksum_method_platform_hook() and 0xFFFF) != 2412) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_platform_ask_permission() and 0xFFFF) != 17119) {
+    if ((lib.uniffi_push_bindings_checksum_method_platform_ask_permission() and 0xFFFF) != 9038) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_platform_request_token() and 0xFFFF) != 30523) {
+    if ((lib.uniffi_push_bindings_checksum_method_platform_request_token() and 0xFFFF) != 65330) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_platform_set_badge() and 0xFFFF) != 28095) {
+    if ((lib.uniffi_push_bindings_checksum_method_platform_set_badge() and 0xFFFF) != 2612) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_platform_on_main() and 0xFFFF) != 64187) {
+    if ((lib.uniffi_push_bindings_checksum_method_platform_on_main() and 0xFFFF) != 23455) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_tokenanswer_fail() and 0xFFFF) != 38949) {
+    if ((lib.uniffi_push_bindings_checksum_method_tokenanswer_fail() and 0xFFFF) != 5586) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_tokenanswer_give() and 0xFFFF) != 16644) {
+    if ((lib.uniffi_push_bindings_checksum_method_tokenanswer_give() and 0xFFFF) != 50596) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_constructor_pushclient_start() and 0xFFFF) != 12515) {
+    if ((lib.uniffi_push_bindings_checksum_constructor_pushclient_start() and 0xFFFF) != 44436) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_constructor_notificationextension_new() and 0xFFFF) != 56726) {
+    if ((lib.uniffi_push_bindings_checksum_constructor_notificationextension_new() and 0xFFFF) != 20713) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
 }
@@ -1824,12 +1824,12 @@ public object FfiConverterByteArray: FfiConverterRustBuffer<ByteArray> {
 
 
 /**
- * The app's function that goes to an incoming call. The app implements it if it has calls.
+ * The app's function that opens an incoming call. Optional; the app implements it if it has calls.
  */
 public interface CallHandler {
 
     /**
-     * Goes to the call.
+     * Opens the call.
      *
      * # Errors
      * Counts as `Opened.Failed`.
@@ -1840,7 +1840,7 @@ public interface CallHandler {
 }
 
 /**
- * The app's function that goes to an incoming call. The app implements it if it has calls.
+ * The app's function that opens an incoming call. Optional; the app implements it if it has calls.
  */
 open class CallHandlerImpl: Disposable, AutoCloseable, CallHandler
 {
@@ -1945,7 +1945,7 @@ open class CallHandlerImpl: Disposable, AutoCloseable, CallHandler
 
 
     /**
-     * Goes to the call.
+     * Opens the call.
      *
      * # Errors
      * Counts as `Opened.Failed`.
@@ -2165,10 +2165,10 @@ public object FfiConverterTypeCallHandler: FfiConverter<CallHandler, Long> {
 public interface Completion {
 
     /**
-     * The client is done.
+     * Completes the callback.
      *
      * # Errors
-     * Told as an event.
+     * Reported as an event.
      */
     fun `complete`(`how`: Completed)
 
@@ -2281,10 +2281,10 @@ open class CompletionImpl: Disposable, AutoCloseable, Completion
 
 
     /**
-     * The client is done.
+     * Completes the callback.
      *
      * # Errors
-     * Told as an event.
+     * Reported as an event.
      */
     @Throws(AppException::class)override fun `complete`(`how`: Completed)
         =
@@ -2495,15 +2495,15 @@ public object FfiConverterTypeCompletion: FfiConverter<Completion, Long> {
 
 
 /**
- * Hears everything that happens. The app implements it if it wants to.
+ * A listener for events. Optional; the app implements it.
  */
 public interface EventListener {
 
     /**
-     * Hears one event. Events come in their order.
+     * Handles one event. Events are passed in order.
      *
      * # Errors
-     * Only logged: telling it would fail again.
+     * Only logged, because reporting it would call the listener again.
      */
     fun `onEvent`(`event`: Event)
 
@@ -2511,7 +2511,7 @@ public interface EventListener {
 }
 
 /**
- * Hears everything that happens. The app implements it if it wants to.
+ * A listener for events. Optional; the app implements it.
  */
 open class EventListenerImpl: Disposable, AutoCloseable, EventListener
 {
@@ -2616,10 +2616,10 @@ open class EventListenerImpl: Disposable, AutoCloseable, EventListener
 
 
     /**
-     * Hears one event. Events come in their order.
+     * Handles one event. Events are passed in order.
      *
      * # Errors
-     * Only logged: telling it would fail again.
+     * Only logged, because reporting it would call the listener again.
      */
     @Throws(AppException::class)override fun `onEvent`(`event`: Event)
         =
@@ -2830,13 +2830,13 @@ public object FfiConverterTypeEventListener: FfiConverter<EventListener, Long> {
 
 
 /**
- * Sees every clicked push before it is parsed. The app implements it if it wants to look, or to parse by itself.
+ * An interceptor that gets every clicked push before it is routed. Optional; the app implements it.
  */
 public interface Interceptor {
 
     /**
-     * Looks at a clicked push: `payload` is all of it as JSON, `entity` what names the chat, if anything does. `true` takes it
-     * over: nothing is parsed or opened.
+     * Gets a clicked push: the whole `payload` as JSON, and its `entity`, if it has one. Returns `true` if the app handles the
+     * click itself, so that nothing is opened.
      *
      * # Errors
      * Counts as `false`.
@@ -2847,7 +2847,7 @@ public interface Interceptor {
 }
 
 /**
- * Sees every clicked push before it is parsed. The app implements it if it wants to look, or to parse by itself.
+ * An interceptor that gets every clicked push before it is routed. Optional; the app implements it.
  */
 open class InterceptorImpl: Disposable, AutoCloseable, Interceptor
 {
@@ -2952,8 +2952,8 @@ open class InterceptorImpl: Disposable, AutoCloseable, Interceptor
 
 
     /**
-     * Looks at a clicked push: `payload` is all of it as JSON, `entity` what names the chat, if anything does. `true` takes it
-     * over: nothing is parsed or opened.
+     * Gets a clicked push: the whole `payload` as JSON, and its `entity`, if it has one. Returns `true` if the app handles the
+     * click itself, so that nothing is opened.
      *
      * # Errors
      * Counts as `false`.
@@ -3170,12 +3170,12 @@ public object FfiConverterTypeInterceptor: FfiConverter<Interceptor, Long> {
 
 
 /**
- * Something to run once.
+ * A job that runs once.
  */
 public interface JobInterface {
 
     /**
-     * Runs it; nothing the second time.
+     * Runs the job. A second call does nothing.
      */
     fun `run`()
 
@@ -3183,7 +3183,7 @@ public interface JobInterface {
 }
 
 /**
- * Something to run once.
+ * A job that runs once.
  */
 open class Job: Disposable, AutoCloseable, JobInterface
 {
@@ -3288,7 +3288,7 @@ open class Job: Disposable, AutoCloseable, JobInterface
 
 
     /**
-     * Runs it; nothing the second time.
+     * Runs the job. A second call does nothing.
      */override fun `run`()
         =
     callWithHandle {
@@ -3436,39 +3436,39 @@ public object FfiConverterTypeJob: FfiConverter<Job, Long> {
 
 
 /**
- * The one place where the app logs in and out, so that push follows by itself: the automatic bridge, in the manner of the IM
- * kit's own login. Got from `PushClient.login_center`.
+ * The place where the app logs in and out: the automatic bridge, whose push registration follows the app's logins as with the
+ * IM kit's login. Returned by `PushClient.login_center`.
  *
- * The app tells it what its IM library has done, after it succeeded. An app that cannot uses `PushClient.register_service` and
- * `PushClient.unregister_service` instead; both together do no harm.
+ * The app calls it after its IM library has logged in or out. An app that cannot do so uses `PushClient.register_service` and
+ * `PushClient.unregister_service` instead; using both is allowed.
  */
 public interface LoginCenterInterface {
 
     /**
-     * The IM library says that another device took over.
+     * Reports that another device has logged in, which ends the login here.
      */
     fun `kickedOffline`()
 
     /**
-     * `user` has logged in; `ticket` is what the IM server got for them from the gateway. Again for the same user it renews the
-     * ticket; for another one it takes the device over.
+     * Reports that `user` has logged in with the `ticket` that the IM server got for this user from the gateway. For the user who
+     * is logged in already it replaces the ticket; another user replaces the current one.
      *
      * # Errors
-     * If the user's id is not one.
+     * If the user's id is invalid.
      */
     fun `login`(`user`: kotlin.String, `ticket`: kotlin.String)
 
     /**
-     * Only the local store of `user` was opened, without the network: no push. A `login` of the same user follows later.
+     * Reports that only the local store of `user` was opened, without the network and so without push. A `login` follows later.
      *
      * # Errors
-     * If the user's id is not one.
+     * If the user's id is invalid.
      */
     fun `loginLocalOnly`(`user`: kotlin.String, `ticket`: kotlin.String)
 
     /**
-     * Whoever was logged in has logged out: nobody receives push on this device, nor does who was logged in when the app ended
-     * and has not logged in again. Fine if nobody was.
+     * Reports a logout: no user gets pushes on this device any more. That includes the user of the app's last process who has not
+     * logged in again. Does nothing if there is none.
      *
      * # Errors
      * None today.
@@ -3476,12 +3476,12 @@ public interface LoginCenterInterface {
     fun `logout`()
 
     /**
-     * Who is logged in, also if only locally.
+     * Returns the user who is logged in, also only locally.
      */
     fun `user`(): kotlin.String?
 
     /**
-     * The IM library says that the userSig has expired.
+     * Reports that the userSig has expired, which ends the login.
      */
     fun `userSigExpired`()
 
@@ -3489,11 +3489,11 @@ public interface LoginCenterInterface {
 }
 
 /**
- * The one place where the app logs in and out, so that push follows by itself: the automatic bridge, in the manner of the IM
- * kit's own login. Got from `PushClient.login_center`.
+ * The place where the app logs in and out: the automatic bridge, whose push registration follows the app's logins as with the
+ * IM kit's login. Returned by `PushClient.login_center`.
  *
- * The app tells it what its IM library has done, after it succeeded. An app that cannot uses `PushClient.register_service` and
- * `PushClient.unregister_service` instead; both together do no harm.
+ * The app calls it after its IM library has logged in or out. An app that cannot do so uses `PushClient.register_service` and
+ * `PushClient.unregister_service` instead; using both is allowed.
  */
 open class LoginCenter: Disposable, AutoCloseable, LoginCenterInterface
 {
@@ -3598,7 +3598,7 @@ open class LoginCenter: Disposable, AutoCloseable, LoginCenterInterface
 
 
     /**
-     * The IM library says that another device took over.
+     * Reports that another device has logged in, which ends the login here.
      */override fun `kickedOffline`()
         =
     callWithHandle {
@@ -3613,11 +3613,11 @@ open class LoginCenter: Disposable, AutoCloseable, LoginCenterInterface
 
 
     /**
-     * `user` has logged in; `ticket` is what the IM server got for them from the gateway. Again for the same user it renews the
-     * ticket; for another one it takes the device over.
+     * Reports that `user` has logged in with the `ticket` that the IM server got for this user from the gateway. For the user who
+     * is logged in already it replaces the ticket; another user replaces the current one.
      *
      * # Errors
-     * If the user's id is not one.
+     * If the user's id is invalid.
      */
     @Throws(PushException::class)override fun `login`(`user`: kotlin.String, `ticket`: kotlin.String)
         =
@@ -3635,10 +3635,10 @@ open class LoginCenter: Disposable, AutoCloseable, LoginCenterInterface
 
 
     /**
-     * Only the local store of `user` was opened, without the network: no push. A `login` of the same user follows later.
+     * Reports that only the local store of `user` was opened, without the network and so without push. A `login` follows later.
      *
      * # Errors
-     * If the user's id is not one.
+     * If the user's id is invalid.
      */
     @Throws(PushException::class)override fun `loginLocalOnly`(`user`: kotlin.String, `ticket`: kotlin.String)
         =
@@ -3656,8 +3656,8 @@ open class LoginCenter: Disposable, AutoCloseable, LoginCenterInterface
 
 
     /**
-     * Whoever was logged in has logged out: nobody receives push on this device, nor does who was logged in when the app ended
-     * and has not logged in again. Fine if nobody was.
+     * Reports a logout: no user gets pushes on this device any more. That includes the user of the app's last process who has not
+     * logged in again. Does nothing if there is none.
      *
      * # Errors
      * None today.
@@ -3676,7 +3676,7 @@ open class LoginCenter: Disposable, AutoCloseable, LoginCenterInterface
 
 
     /**
-     * Who is logged in, also if only locally.
+     * Returns the user who is logged in, also only locally.
      */override fun `user`(): kotlin.String? {
             return FfiConverterOptionalString.lift(
     callWithHandle {
@@ -3692,7 +3692,7 @@ open class LoginCenter: Disposable, AutoCloseable, LoginCenterInterface
 
 
     /**
-     * The IM library says that the userSig has expired.
+     * Reports that the userSig has expired, which ends the login.
      */override fun `userSigExpired`()
         =
     callWithHandle {
@@ -3840,17 +3840,17 @@ public object FfiConverterTypeLoginCenter: FfiConverter<LoginCenter, Long> {
 
 
 /**
- * Tells the gateway that pushes have arrived, from the process that the operating system starts for each push: on iOS the
+ * Acknowledges pushes to the gateway from the process that the operating system starts for each push: on iOS the
  * notification service extension, where there is no `PushClient`.
  *
- * It finds what it needs in the folder that app and extension share, where the app's client has left it: `Config.extension_folder`.
+ * It needs the folder that app and extension share, in which the app's client stores the receipt key: `Config.extension_folder`.
  */
 public interface NotificationExtensionInterface {
 
     /**
-     * A push has arrived: writes that down, tells the gateway everything that waits, and returns after `within_ms` milliseconds
-     * at the latest. Never fails, because the push has to be shown in any case; what could not be told is told with the next
-     * push, or by the app.
+     * Stores a receipt for a push, sends all waiting receipts to the gateway, and returns after `within_ms` milliseconds at the
+     * latest. It does not fail, because the push must be shown in any case. Receipts that could not be sent are sent with the
+     * next push, or by the app.
      */
     fun `delivered`(`payload`: kotlin.String, `withinMs`: kotlin.UInt = 5000u): Acknowledged
 
@@ -3858,10 +3858,10 @@ public interface NotificationExtensionInterface {
 }
 
 /**
- * Tells the gateway that pushes have arrived, from the process that the operating system starts for each push: on iOS the
+ * Acknowledges pushes to the gateway from the process that the operating system starts for each push: on iOS the
  * notification service extension, where there is no `PushClient`.
  *
- * It finds what it needs in the folder that app and extension share, where the app's client has left it: `Config.extension_folder`.
+ * It needs the folder that app and extension share, in which the app's client stores the receipt key: `Config.extension_folder`.
  */
 open class NotificationExtension: Disposable, AutoCloseable, NotificationExtensionInterface
 {
@@ -3888,8 +3888,8 @@ open class NotificationExtension: Disposable, AutoCloseable, NotificationExtensi
         this.cleanable = null
     }
     /**
-     * With the folder that app and extension share, on iOS that of their app group. Nothing is read yet, and nothing need be
-     * there. `payload_shape` is what the text of a payload is: that of APNs by default.
+     * Uses the folder that app and extension share, on iOS that of their app group. Reads nothing yet; the folder may be empty.
+     * `payload_shape` is the form of a payload's text: that of APNs by default.
      */
     constructor(`folder`: kotlin.String, `payloadShape`: PayloadShape? = null) :
         this(UniffiWithHandle,
@@ -3980,9 +3980,9 @@ open class NotificationExtension: Disposable, AutoCloseable, NotificationExtensi
 
 
     /**
-     * A push has arrived: writes that down, tells the gateway everything that waits, and returns after `within_ms` milliseconds
-     * at the latest. Never fails, because the push has to be shown in any case; what could not be told is told with the next
-     * push, or by the app.
+     * Stores a receipt for a push, sends all waiting receipts to the gateway, and returns after `within_ms` milliseconds at the
+     * latest. It does not fail, because the push must be shown in any case. Receipts that could not be sent are sent with the
+     * next push, or by the app.
      */override fun `delivered`(`payload`: kotlin.String, `withinMs`: kotlin.UInt): Acknowledged {
             return FfiConverterTypeAcknowledged.lift(
     callWithHandle {
@@ -4133,12 +4133,12 @@ public object FfiConverterTypeNotificationExtension: FfiConverter<NotificationEx
 
 
 /**
- * Takes one answer about permission.
+ * Receives one answer about permission.
  */
 public interface PermissionAnswerInterface {
 
     /**
-     * Answers. `false` if somebody has answered before; then nothing happens.
+     * Answers. Returns `false` if there was an answer before, which is kept.
      */
     fun `give`(`permission`: Permission): kotlin.Boolean
 
@@ -4146,7 +4146,7 @@ public interface PermissionAnswerInterface {
 }
 
 /**
- * Takes one answer about permission.
+ * Receives one answer about permission.
  */
 open class PermissionAnswer: Disposable, AutoCloseable, PermissionAnswerInterface
 {
@@ -4251,7 +4251,7 @@ open class PermissionAnswer: Disposable, AutoCloseable, PermissionAnswerInterfac
 
 
     /**
-     * Answers. `false` if somebody has answered before; then nothing happens.
+     * Answers. Returns `false` if there was an answer before, which is kept.
      */override fun `give`(`permission`: Permission): kotlin.Boolean {
             return FfiConverterBoolean.lift(
     callWithHandle {
@@ -4401,33 +4401,33 @@ public object FfiConverterTypePermissionAnswer: FfiConverter<PermissionAnswer, L
 
 
 /**
- * The phone's operating system, as far as push needs it. The app implements it.
+ * The functions of the phone's operating system that push needs. The app implements it.
  *
- * Methods return at once. Nothing is asked before the first login.
+ * Methods must return at once. Nothing is requested before the first login.
  */
 public interface Platform {
 
     /**
-     * Takes over the operating system's callbacks, so that they reach the client: called at every login, before anything is
-     * asked. Keep forwarding to whoever had them before.
+     * Installs the app's observers of the operating system's callbacks, so that they reach the client. Called at every login,
+     * before any request. Keep forwarding to the earlier receivers.
      *
      * # Errors
-     * Told as an event.
+     * Reported as an event.
      */
     fun `hook`()
 
     /**
-     * Asks the person whether notifications may be shown, and answers when they have decided. The token is asked for in any
+     * Asks the user for permission to show notifications, and answers when the user has decided. The token is requested in any
      * case.
      *
      * # Errors
-     * Counts as the answer that the question could not be asked.
+     * Counts as the answer that permission could not be requested.
      */
     fun `askPermission`(`answer`: PermissionAnswer)
 
     /**
-     * Asks the vendor for the token of `slot`. Keep `answer` until there is one: an answer that is let go without having been
-     * given counts as no token, and the token is asked for again.
+     * Requests the token of `slot` from the vendor. Keep `answer` until there is one: an answer that is released without a result
+     * counts as no token, and the token is requested again.
      *
      * # Errors
      * Counts as no token.
@@ -4438,15 +4438,15 @@ public interface Platform {
      * Sets the number on the app's icon; 0 removes it.
      *
      * # Errors
-     * Told as an event.
+     * Reported as an event.
      */
     fun `setBadge`(`badge`: kotlin.UInt)
 
     /**
-     * Has `job` run where the app's user interface may be touched: route and call handlers are called in there.
+     * Runs `job` on the thread of the app's user interface, on which route and call handlers are called.
      *
      * # Errors
-     * Told as an event; a click that could not be opened because of it waits for `PushClient.ready`.
+     * Reported as an event; a click that could not be opened because of it waits for `PushClient.ready`.
      */
     fun `onMain`(`job`: Job)
 
@@ -4454,9 +4454,9 @@ public interface Platform {
 }
 
 /**
- * The phone's operating system, as far as push needs it. The app implements it.
+ * The functions of the phone's operating system that push needs. The app implements it.
  *
- * Methods return at once. Nothing is asked before the first login.
+ * Methods must return at once. Nothing is requested before the first login.
  */
 open class PlatformImpl: Disposable, AutoCloseable, Platform
 {
@@ -4561,11 +4561,11 @@ open class PlatformImpl: Disposable, AutoCloseable, Platform
 
 
     /**
-     * Takes over the operating system's callbacks, so that they reach the client: called at every login, before anything is
-     * asked. Keep forwarding to whoever had them before.
+     * Installs the app's observers of the operating system's callbacks, so that they reach the client. Called at every login,
+     * before any request. Keep forwarding to the earlier receivers.
      *
      * # Errors
-     * Told as an event.
+     * Reported as an event.
      */
     @Throws(AppException::class)override fun `hook`()
         =
@@ -4581,11 +4581,11 @@ open class PlatformImpl: Disposable, AutoCloseable, Platform
 
 
     /**
-     * Asks the person whether notifications may be shown, and answers when they have decided. The token is asked for in any
+     * Asks the user for permission to show notifications, and answers when the user has decided. The token is requested in any
      * case.
      *
      * # Errors
-     * Counts as the answer that the question could not be asked.
+     * Counts as the answer that permission could not be requested.
      */
     @Throws(AppException::class)override fun `askPermission`(`answer`: PermissionAnswer)
         =
@@ -4602,8 +4602,8 @@ open class PlatformImpl: Disposable, AutoCloseable, Platform
 
 
     /**
-     * Asks the vendor for the token of `slot`. Keep `answer` until there is one: an answer that is let go without having been
-     * given counts as no token, and the token is asked for again.
+     * Requests the token of `slot` from the vendor. Keep `answer` until there is one: an answer that is released without a result
+     * counts as no token, and the token is requested again.
      *
      * # Errors
      * Counts as no token.
@@ -4627,7 +4627,7 @@ open class PlatformImpl: Disposable, AutoCloseable, Platform
      * Sets the number on the app's icon; 0 removes it.
      *
      * # Errors
-     * Told as an event.
+     * Reported as an event.
      */
     @Throws(AppException::class)override fun `setBadge`(`badge`: kotlin.UInt)
         =
@@ -4644,10 +4644,10 @@ open class PlatformImpl: Disposable, AutoCloseable, Platform
 
 
     /**
-     * Has `job` run where the app's user interface may be touched: route and call handlers are called in there.
+     * Runs `job` on the thread of the app's user interface, on which route and call handlers are called.
      *
      * # Errors
-     * Told as an event; a click that could not be opened because of it waits for `PushClient.ready`.
+     * Reported as an event; a click that could not be opened because of it waits for `PushClient.ready`.
      */
     @Throws(AppException::class)override fun `onMain`(`job`: Job)
         =
@@ -4930,127 +4930,127 @@ public object FfiConverterTypePlatform: FfiConverter<Platform, Long> {
 
 
 /**
- * The app half of offline push: registers this device with login and logout, and opens what a click names.
+ * The app half of offline push: registers this device at login, unregisters it at logout, and opens the target of a click.
  *
- * Methods may be called from any thread and return at once, but for `stop`.
+ * Methods may be called from any thread. All but `stop` return at once.
  */
 public interface PushClientInterface {
 
     /**
-     * An Android activity started: the first one means foreground.
+     * Reports that an Android activity started. The first one means foreground.
      */
     fun `activityStarted`()
 
     /**
-     * An Android activity stopped: the last one means background, unless it is only being made anew
+     * Reports that an Android activity stopped. The last one means background, unless the activity is only recreated
      * (`isChangingConfigurations`).
      */
     fun `activityStopped`(`isChangingConfiguration`: kotlin.Boolean)
 
     /**
-     * A push arrived without anybody clicking: it is counted and opens nothing. `completion` is called exactly once.
+     * Reports that a push arrived and was not clicked. It is counted and opens nothing. `completion` is called exactly once.
      */
     fun `arrived`(`payload`: kotlin.String, `completion`: Completion? = null)
 
     /**
-     * The app is in background, with so many unread messages; none for the number that `set_unread` told.
+     * Reports that the app is in background, with this number of unread messages; none for the number of `set_unread`.
      */
     fun `background`(`unread`: kotlin.UInt? = null)
 
     /**
-     * A person clicked on a notification. `completion` is called exactly once, when the client is done.
+     * Reports a click on a notification. `completion` is called exactly once, when the client has handled the click.
      */
     fun `clicked`(`door`: Door, `payload`: kotlin.String, `completion`: Completion? = null)
 
     /**
-     * How often each kind of event has happened, by its name.
+     * Returns how often each kind of event has happened, by its name.
      */
     fun `counts`(): Map<kotlin.String, kotlin.ULong>
 
     /**
-     * This installation's id. It survives restarts and new tokens.
+     * Returns this installation's id. It stays the same over restarts and token changes.
      */
     fun `device`(): kotlin.String
 
     /**
-     * The app is in foreground: messages are not pushed. What failed is tried again at once.
+     * Reports that the app is in foreground, where messages are not pushed. Failed requests are retried at once.
      */
     fun `foreground`()
 
     /**
-     * The app was started by a click; `payload` is what `PayloadShape` says.
+     * Reports that the app was started by a click. `payload` has the form of the configured `PayloadShape`.
      */
     fun `launched`(`payload`: kotlin.String)
 
     /**
-     * Where the app logs in and out if push shall follow by itself: the automatic bridge. Always the same object.
+     * Returns the login center, the automatic bridge: push follows the app's logins there. Always the same object.
      */
     fun `loginCenter`(): LoginCenter
 
     /**
-     * The app can open things now: a click that a handler was not ready for is tried again.
+     * Reports that the app can open targets now. A click for which a handler was not ready is routed again.
      */
     fun `ready`()
 
     /**
-     * `user` has logged in: the manual bridge, for an app that does not use `login_center`. `ticket` is what the IM server got
-     * for this user from the gateway. The same again changes nothing; a new ticket renews it.
+     * Reports that `user` has logged in: the manual bridge, for an app that does not use `login_center`. `ticket` is the one that
+     * the IM server got for this user from the gateway. Repeating it changes nothing; a new ticket replaces the old one.
      *
      * # Errors
-     * If the user's id is not one.
+     * If the user's id is invalid.
      */
     fun `registerService`(`user`: kotlin.String, `ticket`: kotlin.String)
 
     /**
-     * Switches push on or off for this device. It survives restarts and logins.
+     * Switches push on or off for this device. The setting stays over restarts and logins.
      */
     fun `setPush`(`on`: kotlin.Boolean)
 
     /**
-     * The number of unread messages: shown on the app's icon, and reported when the app goes to background.
+     * Sets the number of unread messages. It is shown on the app's icon, and reported when the app goes to background.
      */
     fun `setUnread`(`unread`: kotlin.UInt)
 
     /**
-     * Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-     * after the next start. After it no callback comes any more, but from inside a method that the app calls nevertheless. On the
-     * library's own thread, inside a callback, it only begins that, and a second call elsewhere waits.
+     * Stops the client and waits until the state is saved, some seconds at most. Pending reports are sent after the next start.
+     * After it has returned, no callback is called any more, except by a method that the app calls. On the library's own thread,
+     * inside a callback, it only starts the shutdown; a second call on another thread waits for it.
      */
     fun `stop`()
 
     /**
-     * The phone has no token, and why.
+     * Reports that the phone has no token, and why.
      */
     fun `tokenFailed`(`slot`: Slot, `why`: kotlin.String)
 
     /**
-     * A token came from the phone without being asked for, or anew. Kept while nobody is logged in, and uploaded as soon as
-     * somebody is.
+     * Reports a token that the phone returned without a request, or a changed one. It is stored while no user is logged in, and
+     * uploaded at the next login.
      *
      * # Errors
-     * If it is not one that can be uploaded: empty (22003), too long (22004), or with characters that no token has. The token
-     * before stays good.
+     * If the token cannot be uploaded: it is empty (22003), too long (22004), or has characters that are not allowed. The earlier
+     * token stays registered.
      */
     fun `tokenReceived`(`slot`: Slot, `token`: Token)
 
     /**
-     * A token is no longer valid, as when a Live Activity ended: the gateway forgets it.
+     * Reports that a token is no longer valid, for example because a Live Activity has ended. The client unregisters it.
      */
     fun `tokenRemoved`(`slot`: Slot)
 
     /**
-     * How far the token of `slot` has come.
+     * Returns how far the token of `slot` has come.
      */
     fun `tokenStatus`(`slot`: Slot): TokenStatus
 
     /**
-     * Whoever registered by `register_service` has logged out: nobody receives push on this device, nor does who was logged in
-     * when the app ended and has not logged in again. Fine if nobody did.
+     * Reports that the user of `register_service` has logged out: no user gets pushes on this device any more. That includes the
+     * user of the app's last process who has not logged in again. Does nothing if there is none.
      */
     fun `unregisterService`()
 
     /**
-     * Who is logged in, as push sees it.
+     * Returns the user for whom push is registered.
      */
     fun `user`(): kotlin.String?
 
@@ -5058,9 +5058,9 @@ public interface PushClientInterface {
 }
 
 /**
- * The app half of offline push: registers this device with login and logout, and opens what a click names.
+ * The app half of offline push: registers this device at login, unregisters it at logout, and opens the target of a click.
  *
- * Methods may be called from any thread and return at once, but for `stop`.
+ * Methods may be called from any thread. All but `stop` return at once.
  */
 open class PushClient: Disposable, AutoCloseable, PushClientInterface
 {
@@ -5165,7 +5165,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * An Android activity started: the first one means foreground.
+     * Reports that an Android activity started. The first one means foreground.
      */override fun `activityStarted`()
         =
     callWithHandle {
@@ -5180,7 +5180,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * An Android activity stopped: the last one means background, unless it is only being made anew
+     * Reports that an Android activity stopped. The last one means background, unless the activity is only recreated
      * (`isChangingConfigurations`).
      */override fun `activityStopped`(`isChangingConfiguration`: kotlin.Boolean)
         =
@@ -5197,7 +5197,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * A push arrived without anybody clicking: it is counted and opens nothing. `completion` is called exactly once.
+     * Reports that a push arrived and was not clicked. It is counted and opens nothing. `completion` is called exactly once.
      */override fun `arrived`(`payload`: kotlin.String, `completion`: Completion?)
         =
     callWithHandle {
@@ -5214,7 +5214,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * The app is in background, with so many unread messages; none for the number that `set_unread` told.
+     * Reports that the app is in background, with this number of unread messages; none for the number of `set_unread`.
      */override fun `background`(`unread`: kotlin.UInt?)
         =
     callWithHandle {
@@ -5230,7 +5230,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * A person clicked on a notification. `completion` is called exactly once, when the client is done.
+     * Reports a click on a notification. `completion` is called exactly once, when the client has handled the click.
      */override fun `clicked`(`door`: Door, `payload`: kotlin.String, `completion`: Completion?)
         =
     callWithHandle {
@@ -5248,7 +5248,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * How often each kind of event has happened, by its name.
+     * Returns how often each kind of event has happened, by its name.
      */override fun `counts`(): Map<kotlin.String, kotlin.ULong> {
             return FfiConverterMapStringULong.lift(
     callWithHandle {
@@ -5264,7 +5264,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * This installation's id. It survives restarts and new tokens.
+     * Returns this installation's id. It stays the same over restarts and token changes.
      */override fun `device`(): kotlin.String {
             return FfiConverterString.lift(
     callWithHandle {
@@ -5280,7 +5280,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * The app is in foreground: messages are not pushed. What failed is tried again at once.
+     * Reports that the app is in foreground, where messages are not pushed. Failed requests are retried at once.
      */override fun `foreground`()
         =
     callWithHandle {
@@ -5295,7 +5295,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * The app was started by a click; `payload` is what `PayloadShape` says.
+     * Reports that the app was started by a click. `payload` has the form of the configured `PayloadShape`.
      */override fun `launched`(`payload`: kotlin.String)
         =
     callWithHandle {
@@ -5311,7 +5311,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * Where the app logs in and out if push shall follow by itself: the automatic bridge. Always the same object.
+     * Returns the login center, the automatic bridge: push follows the app's logins there. Always the same object.
      */override fun `loginCenter`(): LoginCenter {
             return FfiConverterTypeLoginCenter.lift(
     callWithHandle {
@@ -5327,7 +5327,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * The app can open things now: a click that a handler was not ready for is tried again.
+     * Reports that the app can open targets now. A click for which a handler was not ready is routed again.
      */override fun `ready`()
         =
     callWithHandle {
@@ -5342,11 +5342,11 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * `user` has logged in: the manual bridge, for an app that does not use `login_center`. `ticket` is what the IM server got
-     * for this user from the gateway. The same again changes nothing; a new ticket renews it.
+     * Reports that `user` has logged in: the manual bridge, for an app that does not use `login_center`. `ticket` is the one that
+     * the IM server got for this user from the gateway. Repeating it changes nothing; a new ticket replaces the old one.
      *
      * # Errors
-     * If the user's id is not one.
+     * If the user's id is invalid.
      */
     @Throws(PushException::class)override fun `registerService`(`user`: kotlin.String, `ticket`: kotlin.String)
         =
@@ -5364,7 +5364,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * Switches push on or off for this device. It survives restarts and logins.
+     * Switches push on or off for this device. The setting stays over restarts and logins.
      */override fun `setPush`(`on`: kotlin.Boolean)
         =
     callWithHandle {
@@ -5380,7 +5380,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * The number of unread messages: shown on the app's icon, and reported when the app goes to background.
+     * Sets the number of unread messages. It is shown on the app's icon, and reported when the app goes to background.
      */override fun `setUnread`(`unread`: kotlin.UInt)
         =
     callWithHandle {
@@ -5396,9 +5396,9 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * Ends everything and waits until the state is saved, some seconds at most. What is not told to the gateway yet is told
-     * after the next start. After it no callback comes any more, but from inside a method that the app calls nevertheless. On the
-     * library's own thread, inside a callback, it only begins that, and a second call elsewhere waits.
+     * Stops the client and waits until the state is saved, some seconds at most. Pending reports are sent after the next start.
+     * After it has returned, no callback is called any more, except by a method that the app calls. On the library's own thread,
+     * inside a callback, it only starts the shutdown; a second call on another thread waits for it.
      */override fun `stop`()
         =
     callWithHandle {
@@ -5413,7 +5413,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * The phone has no token, and why.
+     * Reports that the phone has no token, and why.
      */override fun `tokenFailed`(`slot`: Slot, `why`: kotlin.String)
         =
     callWithHandle {
@@ -5430,12 +5430,12 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * A token came from the phone without being asked for, or anew. Kept while nobody is logged in, and uploaded as soon as
-     * somebody is.
+     * Reports a token that the phone returned without a request, or a changed one. It is stored while no user is logged in, and
+     * uploaded at the next login.
      *
      * # Errors
-     * If it is not one that can be uploaded: empty (22003), too long (22004), or with characters that no token has. The token
-     * before stays good.
+     * If the token cannot be uploaded: it is empty (22003), too long (22004), or has characters that are not allowed. The earlier
+     * token stays registered.
      */
     @Throws(PushException::class)override fun `tokenReceived`(`slot`: Slot, `token`: Token)
         =
@@ -5453,7 +5453,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * A token is no longer valid, as when a Live Activity ended: the gateway forgets it.
+     * Reports that a token is no longer valid, for example because a Live Activity has ended. The client unregisters it.
      */override fun `tokenRemoved`(`slot`: Slot)
         =
     callWithHandle {
@@ -5469,7 +5469,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * How far the token of `slot` has come.
+     * Returns how far the token of `slot` has come.
      */override fun `tokenStatus`(`slot`: Slot): TokenStatus {
             return FfiConverterTypeTokenStatus.lift(
     callWithHandle {
@@ -5486,8 +5486,8 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * Whoever registered by `register_service` has logged out: nobody receives push on this device, nor does who was logged in
-     * when the app ended and has not logged in again. Fine if nobody did.
+     * Reports that the user of `register_service` has logged out: no user gets pushes on this device any more. That includes the
+     * user of the app's last process who has not logged in again. Does nothing if there is none.
      */override fun `unregisterService`()
         =
     callWithHandle {
@@ -5502,7 +5502,7 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
 
     /**
-     * Who is logged in, as push sees it.
+     * Returns the user for whom push is registered.
      */override fun `user`(): kotlin.String? {
             return FfiConverterOptionalString.lift(
     callWithHandle {
@@ -5525,12 +5525,12 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
     companion object {
 
     /**
-     * Checks everything and starts. Nothing is asked of the phone or the person before the first login.
+     * Checks the configuration and starts the client. The client requests nothing from the phone or the user before the first login.
      *
-     * Keep the client for as long as the app lives.
+     * Keep the client as long as the app runs.
      *
      * # Errors
-     * `Config` if a certificate id is missing or zero, or anything else is unusable: the words say what to write where.
+     * `Config` if a certificate id is missing or zero, or another part is unusable: the text says what to change.
      * `Conflict` if a newer version of the app wrote the state.
      */
     @Throws(PushException::class) fun `start`(`config`: Config, `platform`: Platform, `routes`: RouteHandler, `calls`: CallHandler? = null, `interceptor`: Interceptor? = null, `listener`: EventListener? = null): PushClient {
@@ -5681,8 +5681,8 @@ public object FfiConverterTypePushClient: FfiConverter<PushClient, Long> {
 public interface RouteHandler {
 
     /**
-     * Goes to the chat with the user `user_id`, or of the group `group_id`: exactly one of the two is not empty. Never called
-     * for a call, and never before its account is logged in.
+     * Opens the chat with the user `user_id`, or of the group `group_id`: exactly one of the two is not empty. Not called for a
+     * call, and not before its account is logged in.
      *
      * # Errors
      * Counts as `Opened.Failed`.
@@ -5798,8 +5798,8 @@ open class RouteHandlerImpl: Disposable, AutoCloseable, RouteHandler
 
 
     /**
-     * Goes to the chat with the user `user_id`, or of the group `group_id`: exactly one of the two is not empty. Never called
-     * for a call, and never before its account is logged in.
+     * Opens the chat with the user `user_id`, or of the group `group_id`: exactly one of the two is not empty. Not called for a
+     * call, and not before its account is logged in.
      *
      * # Errors
      * Counts as `Opened.Failed`.
@@ -6016,17 +6016,17 @@ public object FfiConverterTypeRouteHandler: FfiConverter<RouteHandler, Long> {
 
 
 /**
- * Takes one answer about a token.
+ * Receives one answer about a token.
  */
 public interface TokenAnswerInterface {
 
     /**
-     * Answers that there is none, and why; it is asked for again later. `false` if somebody has answered before.
+     * Answers that there is none, and why; the token is requested again later. Returns `false` if there was an answer before.
      */
     fun `fail`(`why`: kotlin.String): kotlin.Boolean
 
     /**
-     * Answers with the token. `false` if somebody has answered before; then nothing happens.
+     * Answers with the token. Returns `false` if there was an answer before, which is kept.
      */
     fun `give`(`token`: Token): kotlin.Boolean
 
@@ -6034,7 +6034,7 @@ public interface TokenAnswerInterface {
 }
 
 /**
- * Takes one answer about a token.
+ * Receives one answer about a token.
  */
 open class TokenAnswer: Disposable, AutoCloseable, TokenAnswerInterface
 {
@@ -6139,7 +6139,7 @@ open class TokenAnswer: Disposable, AutoCloseable, TokenAnswerInterface
 
 
     /**
-     * Answers that there is none, and why; it is asked for again later. `false` if somebody has answered before.
+     * Answers that there is none, and why; the token is requested again later. Returns `false` if there was an answer before.
      */override fun `fail`(`why`: kotlin.String): kotlin.Boolean {
             return FfiConverterBoolean.lift(
     callWithHandle {
@@ -6156,7 +6156,7 @@ open class TokenAnswer: Disposable, AutoCloseable, TokenAnswerInterface
 
 
     /**
-     * Answers with the token. `false` if somebody has answered before; then nothing happens.
+     * Answers with the token. Returns `false` if there was an answer before, which is kept.
      */override fun `give`(`token`: Token): kotlin.Boolean {
             return FfiConverterBoolean.lift(
     callWithHandle {
@@ -6212,26 +6212,26 @@ public object FfiConverterTypeTokenAnswer: FfiConverter<TokenAnswer, Long> {
 
 
 /**
- * What came of acknowledging a push.
+ * The result of acknowledging a push.
  */
 data class Acknowledged (
     /**
-     * So many receipts were taken by the gateway, earlier ones included.
+     * The number of receipts that the gateway accepted, earlier ones included.
      */
     var `sent`: kotlin.UInt
     ,
     /**
-     * So many wait for the next push or for the app.
+     * The number of receipts that wait for the next push or for the app.
      */
     var `waiting`: kotlin.UInt
     ,
     /**
-     * So many were given up.
+     * The number of receipts that were discarded.
      */
     var `dropped`: kotlin.UInt
     ,
     /**
-     * What kept them from the gateway, for a log.
+     * Why receipts wait or were discarded, for a log.
      */
     var `trouble`: kotlin.String?
 
@@ -6279,17 +6279,17 @@ public object FfiConverterTypeAcknowledged: FfiConverterRustBuffer<Acknowledged>
  */
 data class Call (
     /**
-     * Who calls, if it is a one-to-one call that says so.
+     * The caller, if the push of a one-to-one call names one.
      */
     var `userId`: kotlin.String?
     ,
     /**
-     * Which group is called, if it is a group call that says so.
+     * The group, if the push of a group call names one.
      */
     var `groupId`: kotlin.String?
     ,
     /**
-     * Everything the push said.
+     * The entity of the push.
      */
     var `entity`: Entity
 
@@ -6334,22 +6334,22 @@ public object FfiConverterTypeCall: FfiConverterRustBuffer<Call> {
  */
 data class CertificateId (
     /**
-     * The channel's name, as `apns` or `fcm`.
+     * The channel's name, such as `apns` or `fcm`.
      */
     var `channel`: kotlin.String
     ,
     /**
-     * What the tokens are for.
+     * The purpose of the tokens.
      */
     var `slot`: Slot
     ,
     /**
-     * The id for debug builds, whose tokens are of the sandbox.
+     * The id for debug builds, whose tokens belong to the sandbox.
      */
     var `debug`: kotlin.Long
     ,
     /**
-     * The id for released builds, whose tokens are of production.
+     * The id for release builds, whose tokens belong to production.
      */
     var `release`: kotlin.Long
 
@@ -6393,11 +6393,11 @@ public object FfiConverterTypeCertificateId: FfiConverterRustBuffer<CertificateI
 
 
 /**
- * What the app knows when it starts.
+ * The configuration of a client.
  */
 data class Config (
     /**
-     * The gateway, as `https://push.example.com`. Only a gateway on the same machine may be `http`.
+     * The gateway's URL, such as `https://push.example.com`. Only a gateway on the same machine may be `http`.
      */
     var `gatewayUrl`: kotlin.String
     ,
@@ -6407,47 +6407,47 @@ data class Config (
     var `appId`: kotlin.String
     ,
     /**
-     * The file for what must survive a restart, in the app's private folder, which must exist. It holds tokens and a ticket.
+     * The file for the state that survives a restart, in the app's private folder, which must exist. It holds tokens and a ticket.
      */
     var `statePath`: kotlin.String
     ,
     /**
-     * The vendor's way to this phone, as `apns` or `fcm`.
+     * The channel of this phone, such as `apns` or `fcm`.
      */
     var `channel`: kotlin.String
     ,
     /**
-     * Which credential the tokens belong to. Every slot of `slots` needs one.
+     * The credentials that the tokens belong to. Every slot of `slots` needs one.
      */
     var `certificateIds`: List<CertificateId>
     ,
     /**
-     * Whether this is a debug build, to which the ids `debug` belong.
+     * Whether this is a debug build, which uses the ids `debug`.
      */
     var `isDebugBuild`: kotlin.Boolean
     ,
     /**
-     * The kinds of token to ask for at login; alert alone if there is none.
+     * The slots whose tokens are requested at login; alert if the list is empty.
      */
     var `slots`: List<Slot> = listOf()
     ,
     /**
-     * What kind of client this is.
+     * The kind of client.
      */
     var `deviceKind`: DeviceKind? = null
     ,
     /**
-     * What the text of a payload is; by default what the channel's is.
+     * The form of a payload's text; by default that of the channel.
      */
     var `payloadShape`: PayloadShape? = null
     ,
     /**
-     * The device's id, for an app that has one already. Otherwise one is made at the first start and kept.
+     * The device's id, for an app that has one already. By default the first start generates one and stores it.
      */
     var `deviceId`: kotlin.String? = null
     ,
     /**
-     * The folder that the app shares with its notification service extension, on iOS that of an app group: the client leaves
+     * The folder that the app shares with its notification service extension, on iOS that of an app group. The client stores
      * there what a `NotificationExtension` needs.
      */
     var `extensionFolder`: kotlin.String? = null
@@ -6521,7 +6521,7 @@ public object FfiConverterTypeConfig: FfiConverterRustBuffer<Config> {
 
 
 /**
- * The object `entity` of a push: which chat a click opens, and what the app may show of it.
+ * The object `entity` of a push: the chat that a click opens, and the texts that the app may show.
  */
 data class Entity (
     /**
@@ -6624,41 +6624,41 @@ public object FfiConverterTypeEntity: FfiConverterRustBuffer<Entity> {
 
 
 /**
- * Something that happened: for the app's own reports and for tests. Holds no token, no ticket and no message text, but ids.
+ * An event, for the app's reports and for tests. Holds ids, but no token, ticket or message text.
  */
 data class Event (
     /**
-     * What it is, a stable word as `uploaded`: the names are those of `push_client::Event`, and `callback_failed`.
+     * A stable name, such as `uploaded`: the names of `push_client::Event`, and `callback_failed`.
      */
     var `name`: kotlin.String
     ,
     /**
-     * Whether somebody should look at it.
+     * Whether the event needs attention.
      */
     var `isTrouble`: kotlin.Boolean
     ,
     /**
-     * What happened, for people.
+     * A description for people.
      */
-    var `words`: kotlin.String
+    var `text`: kotlin.String
     ,
     /**
-     * The kind of token that it is about.
+     * The slot of the token that it is about.
      */
     var `slot`: Slot?
     ,
     /**
-     * The user who logged in, or whom the device was taken from.
+     * The user who logged in, or from whom the device was unbound.
      */
     var `user`: kotlin.String?
     ,
     /**
-     * Who did it: a bridge, a handler, an interceptor, a callback.
+     * The bridge, handler, interceptor or callback that caused it.
      */
     var `by`: kotlin.String?
     ,
     /**
-     * The IM SDK's number for what is wrong, as 22002 for a gateway that cannot be reached.
+     * The IM SDK's number of the error, such as 22002 for a gateway that cannot be reached.
      */
     var `code`: kotlin.UInt?
     ,
@@ -6708,7 +6708,7 @@ public object FfiConverterTypeEvent: FfiConverterRustBuffer<Event> {
     override fun allocationSize(value: Event) = (
             FfiConverterString.allocationSize(value.`name`) +
             FfiConverterBoolean.allocationSize(value.`isTrouble`) +
-            FfiConverterString.allocationSize(value.`words`) +
+            FfiConverterString.allocationSize(value.`text`) +
             FfiConverterOptionalTypeSlot.allocationSize(value.`slot`) +
             FfiConverterOptionalString.allocationSize(value.`user`) +
             FfiConverterOptionalString.allocationSize(value.`by`) +
@@ -6721,7 +6721,7 @@ public object FfiConverterTypeEvent: FfiConverterRustBuffer<Event> {
     override fun write(value: Event, buf: ByteBuffer) {
             FfiConverterString.write(value.`name`, buf)
             FfiConverterBoolean.write(value.`isTrouble`, buf)
-            FfiConverterString.write(value.`words`, buf)
+            FfiConverterString.write(value.`text`, buf)
             FfiConverterOptionalTypeSlot.write(value.`slot`, buf)
             FfiConverterOptionalString.write(value.`user`, buf)
             FfiConverterOptionalString.write(value.`by`, buf)
@@ -6735,7 +6735,7 @@ public object FfiConverterTypeEvent: FfiConverterRustBuffer<Event> {
 
 
 /**
- * How far a token has come, and why no further: the first thing to look at when no push arrives.
+ * How far a token has come, and why no further. Check it first when no push arrives.
  */
 data class TokenStatus (
     /**
@@ -6744,22 +6744,22 @@ data class TokenStatus (
     var `state`: TokenState
     ,
     /**
-     * The IM SDK's number for why it waits, as 21005 for nobody logged in.
+     * The IM SDK's number for why it waits, such as 21005 while no user is logged in.
      */
     var `code`: kotlin.UInt?
     ,
     /**
-     * The state in words, with what to do.
+     * A description of the state, with the next step.
      */
-    var `words`: kotlin.String
+    var `text`: kotlin.String
     ,
     /**
-     * What will keep an uploaded token from working nevertheless, as `environment-mismatch`.
+     * Why pushes to an uploaded token will fail nevertheless, such as `environment-mismatch`.
      */
     var `warning`: kotlin.String?
     ,
     /**
-     * Since when the gateway has it, in milliseconds since 1970.
+     * When the gateway confirmed it, in milliseconds since 1970.
      */
     var `uploadedAtMs`: kotlin.Long?
 
@@ -6789,7 +6789,7 @@ public object FfiConverterTypeTokenStatus: FfiConverterRustBuffer<TokenStatus> {
     override fun allocationSize(value: TokenStatus) = (
             FfiConverterTypeTokenState.allocationSize(value.`state`) +
             FfiConverterOptionalUInt.allocationSize(value.`code`) +
-            FfiConverterString.allocationSize(value.`words`) +
+            FfiConverterString.allocationSize(value.`text`) +
             FfiConverterOptionalString.allocationSize(value.`warning`) +
             FfiConverterOptionalLong.allocationSize(value.`uploadedAtMs`)
     )
@@ -6797,7 +6797,7 @@ public object FfiConverterTypeTokenStatus: FfiConverterRustBuffer<TokenStatus> {
     override fun write(value: TokenStatus, buf: ByteBuffer) {
             FfiConverterTypeTokenState.write(value.`state`, buf)
             FfiConverterOptionalUInt.write(value.`code`, buf)
-            FfiConverterString.write(value.`words`, buf)
+            FfiConverterString.write(value.`text`, buf)
             FfiConverterOptionalString.write(value.`warning`, buf)
             FfiConverterOptionalLong.write(value.`uploadedAtMs`, buf)
     }
@@ -6808,12 +6808,12 @@ public object FfiConverterTypeTokenStatus: FfiConverterRustBuffer<TokenStatus> {
 
 
 /**
- * What the app's callbacks may throw. Anything else that they throw counts the same.
+ * The error that the app's callbacks may throw. Other errors that they throw count the same.
  */
 sealed class AppException: kotlin.Exception() {
 
     /**
-     * It failed, and why. Nothing secret: the words are told as an event.
+     * The callback failed, and why. Must hold no secret, because the text is reported as an event.
      */
     class Failed(
 
@@ -6886,21 +6886,21 @@ public object FfiConverterTypeAppError : FfiConverterRustBuffer<AppException> {
 
 
 /**
- * What a platform is told when a callback is done with.
+ * The result that a platform receives when a callback is completed.
  */
 
 enum class Completed {
 
     /**
-     * There was something new.
+     * There was new data.
      */
     NEW_DATA,
     /**
-     * There was nothing new.
+     * There was no new data.
      */
     NO_DATA,
     /**
-     * It went wrong.
+     * The work failed.
      */
     FAILED;
 
@@ -6933,7 +6933,7 @@ public object FfiConverterTypeCompleted: FfiConverterRustBuffer<Completed> {
 
 
 /**
- * What kind of client this is; the gateway's presence rules differ by it.
+ * The kind of client, on which the gateway's presence rules depend.
  */
 
 enum class DeviceKind {
@@ -6992,21 +6992,21 @@ public object FfiConverterTypeDeviceKind: FfiConverterRustBuffer<DeviceKind> {
 
 
 /**
- * The door through which a click came.
+ * The way in which the operating system reported a click.
  */
 
 enum class Door {
 
     /**
-     * The app was started by it: launch options, the first intent.
+     * The click started the app: launch options, the first intent.
      */
     LAUNCH,
     /**
-     * The operating system called back: a notification-center response.
+     * The operating system called a delegate: a notification-center response.
      */
     RESPONSE,
     /**
-     * The running app was brought forward by it: a new intent.
+     * The click brought the running app to the foreground: a new intent.
      */
     WARM;
 
@@ -7039,7 +7039,7 @@ public object FfiConverterTypeDoor: FfiConverterRustBuffer<Door> {
 
 
 /**
- * What the app can do about an error.
+ * The kind of an error, which determines the app's next step.
  */
 
 enum class ErrorKind {
@@ -7053,11 +7053,11 @@ enum class ErrorKind {
      */
     INVALID,
     /**
-     * It contradicts what is there already, as a state file that a newer version wrote.
+     * The call contradicts existing data, such as a state file that a newer version wrote.
      */
     CONFLICT,
     /**
-     * Something needed is not there now; the same call may succeed later.
+     * A required resource is not available now; the same call may succeed later.
      */
     UNAVAILABLE,
     /**
@@ -7065,7 +7065,7 @@ enum class ErrorKind {
      */
     CORRUPT,
     /**
-     * A fault of the library's own.
+     * An internal error of the library.
      */
     INTERNAL;
 
@@ -7098,24 +7098,24 @@ public object FfiConverterTypeErrorKind: FfiConverterRustBuffer<ErrorKind> {
 
 
 /**
- * What became of a click that was given to a handler.
+ * A handler's result for a click.
  */
 sealed class Opened {
 
     /**
-     * It is open.
+     * The target is open.
      */
     object Done : Opened()
 
 
     /**
-     * The app cannot open anything yet, as while it is still starting: the click is kept until `PushClient.ready`.
+     * The app cannot open anything yet, for example because it is starting. The click waits until `PushClient.ready`.
      */
     object NotReady : Opened()
 
 
     /**
-     * It cannot be opened.
+     * The target cannot be opened.
      */
     data class Failed(
         /**
@@ -7200,7 +7200,7 @@ public object FfiConverterTypeOpened : FfiConverterRustBuffer<Opened>{
 
 
 /**
- * How the vendor hands a push to the app, and so what the text of a payload is.
+ * The form in which the vendor delivers a push to the app, and so the form of a payload's text.
  */
 
 enum class PayloadShape {
@@ -7214,7 +7214,7 @@ enum class PayloadShape {
      */
     INTENT,
     /**
-     * All extras of the intent as JSON, `ext` among them: FCM, which says beside it which delivery it was.
+     * All extras of the intent as JSON, with `ext` and the delivery id: FCM.
      */
     INTENT_EXTRAS,
     /**
@@ -7259,24 +7259,24 @@ public object FfiConverterTypePayloadShape: FfiConverterRustBuffer<PayloadShape>
 
 
 /**
- * What the person said about notifications.
+ * The user's answer to the request for permission to show notifications.
  */
 sealed class Permission {
 
     /**
-     * Yes, or quietly yes.
+     * Granted, possibly provisionally.
      */
     object Granted : Permission()
 
 
     /**
-     * No.
+     * Denied.
      */
     object Denied : Permission()
 
 
     /**
-     * The question could not be asked.
+     * The request failed.
      */
     data class Failed(
         /**
@@ -7363,37 +7363,37 @@ public object FfiConverterTypePermission : FfiConverterRustBuffer<Permission>{
 
 
 /**
- * What happened, where, and what to do next. Holds no token and no ticket.
+ * An error with its place and the next step. Holds no token and no ticket.
  */
 sealed class PushException: kotlin.Exception() {
 
     /**
-     * The only kind of it: the fields tell everything.
+     * The only variant.
      */
     class Failed(
 
         /**
-         * What the app can do about it.
+         * The kind.
          */
         val `kind`: ErrorKind,
 
         /**
-         * The IM SDK's number, where it has one, as 22003 for an empty token.
+         * The IM SDK's number, where it has one, such as 22003 for an empty token.
          */
         val `code`: kotlin.UInt?,
 
         /**
-         * What happened.
+         * What failed.
          */
         val `what`: kotlin.String,
 
         /**
-         * Where: a setting, a file.
+         * The setting or file that is concerned.
          */
         val `place`: kotlin.String?,
 
         /**
-         * What to do next.
+         * The next step.
          */
         val `advice`: kotlin.String?
         ) : PushException() {
@@ -7473,13 +7473,13 @@ public object FfiConverterTypePushError : FfiConverterRustBuffer<PushException> 
 
 
 /**
- * What a device's token is for.
+ * The purpose of a device's token.
  */
 
 enum class Slot {
 
     /**
-     * Notifications that a person sees.
+     * Visible notifications.
      */
     ALERT,
     /**
@@ -7520,7 +7520,7 @@ public object FfiConverterTypeSlot: FfiConverterRustBuffer<Slot> {
 
 
 /**
- * A token as the vendor gives it.
+ * A token as the vendor issues it.
  */
 sealed class Token {
 
@@ -7540,7 +7540,7 @@ sealed class Token {
     }
 
     /**
-     * Text, as from the others.
+     * Text, as from other vendors.
      */
     data class Text(
         /**
@@ -7628,15 +7628,15 @@ enum class TokenState {
      */
     OFF,
     /**
-     * The platform has not given a token yet.
+     * The platform has not returned a token yet.
      */
     NO_TOKEN,
     /**
-     * The token is known but not at the gateway: `words` say why.
+     * The token is known but not at the gateway: `text` says why.
      */
     WAITING,
     /**
-     * The token is on its way to the gateway.
+     * The token is being uploaded.
      */
     UPLOADING,
     /**

@@ -1,4 +1,4 @@
-//! Which of the statements in `docs/behaviour.md` are tested, and where.
+//! Lists which statements of `docs/behaviour.md` are tested, and where.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -69,7 +69,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     let mut by_tests: BTreeMap<u32, Vec<Citation>> = BTreeMap::new();
     let mut wrong = Vec::new();
     for path in workspace.files()? {
-        // The tasks' own tests speak of made-up statements.
+        // The tests of xtask cite invented statements.
         if path.starts_with("xtask/") {
             continue;
         }
@@ -146,7 +146,7 @@ fn print(
     );
 }
 
-/// What the page marks a statement with that goes beyond the product this one follows.
+/// The page's mark of a statement in which this product is better than the one that it follows.
 const MARK: &str = "**+**";
 
 fn is_marked(summary: &str) -> bool {
@@ -158,7 +158,7 @@ fn id(number: u32, summary: &str) -> String {
     format!("S{number}{sign}")
 }
 
-/// To say that we are better is one thing; a test has to show it.
+/// A statement with the mark needs a test that shows it.
 fn unshown(
     statements: &BTreeMap<u32, String>,
     by_tests: &BTreeMap<u32, Vec<Citation>>,
@@ -175,7 +175,7 @@ fn unshown(
         return None;
     }
     Some(format!(
-        "{PAGE} says that we are better, and no test names it, as `/// S43+: …`, for {}",
+        "{PAGE} marks statements as better, but no test cites them, as `/// S43+: …`: {}",
         unshown.join(", ")
     ))
 }
@@ -218,7 +218,7 @@ fn verdict(
     wrong
 }
 
-/// The statements that the page's line `Open: …` admits to have no test.
+/// Returns the statements in the page's line `Open: …`, which have no test.
 fn open(page: &str) -> BTreeSet<u32> {
     page.lines()
         .filter_map(|it| it.strip_prefix("Open:"))
@@ -226,7 +226,7 @@ fn open(page: &str) -> BTreeSet<u32> {
         .collect()
 }
 
-/// What is open must be said, and nothing else: the page tells readers what they can rely on.
+/// The page must list exactly the open statements, because readers rely on the others.
 fn differs(
     statements: &BTreeMap<u32, String>,
     by_tests: &BTreeMap<u32, Vec<Citation>>,
@@ -273,7 +273,7 @@ fn ranges(set: &BTreeSet<u32>) -> String {
     runs.join(", ")
 }
 
-/// The rows `| S1 | what holds |` of the page.
+/// Returns the rows `| S1 | what holds |` of the page.
 fn statements(page: &str) -> Result<BTreeMap<u32, String>> {
     let mut found = BTreeMap::new();
     for line in page.lines() {
@@ -285,7 +285,7 @@ fn statements(page: &str) -> Result<BTreeMap<u32, String>> {
         if let (Some(number), Some(summary)) = (number, cells.next())
             && found.insert(number, summary.to_owned()).is_some()
         {
-            return Err(format!("{PAGE}: S{number} stands there twice").into());
+            return Err(format!("{PAGE}: there are two rows for S{number}").into());
         }
     }
     if found.is_empty() {
@@ -332,8 +332,8 @@ mod tests {
             BTreeMap::from([(statement, vec![citation])])
         };
         assert_eq!(unshown(&statements, &cited(2, true)), None);
-        let told = unshown(&statements, &cited(2, false)).expect("it is not shown");
-        assert!(told.ends_with("for S2+"), "{told}");
+        let text = unshown(&statements, &cited(2, false)).expect("it is not shown");
+        assert!(text.ends_with(": S2+"), "{text}");
         assert_eq!(unshown(&statements, &cited(1, false)), None);
         let none = BTreeSet::new();
         assert_eq!(verdict(&statements, &cited(2, true), &none).len(), 0);
@@ -381,8 +381,8 @@ mod tests {
         assert_eq!(differs(&statements, &cited(1), &BTreeSet::from([2])), None);
         for open in [&[][..], &[1], &[1, 2]] {
             let open = open.iter().copied().collect();
-            let told = differs(&statements, &cited(1), &open).expect("a difference");
-            assert!(told.ends_with("Open: S2."), "{told}");
+            let text = differs(&statements, &cited(1), &open).expect("a difference");
+            assert!(text.ends_with("Open: S2."), "{text}");
         }
     }
 

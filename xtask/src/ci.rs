@@ -1,4 +1,4 @@
-//! What continuous integration runs, and the one command that runs all tests.
+//! The steps of continuous integration, and the command that runs all tests.
 mod generated;
 
 use std::{
@@ -47,14 +47,14 @@ where not, those tests fail. The variable PYTHON names another Python.
 Arguments are handed on, as in `cargo xtask test -p push-core` or `cargo xtask test logout`.
 ";
 
-/// The longest that an example may run.
+/// The time limit of an example.
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// A step of continuous integration.
 #[derive(Clone, Copy)]
 enum Step {
     Whole(fn(&Path) -> Result),
-    /// It may pass with a part left unchecked, and then returns which part and why.
+    /// Runs the step. It may leave a part unchecked, and then returns which part and why.
     Partial(fn(&Path) -> Result<Option<String>>),
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
 /// Runs all tests.
 pub(crate) fn test(root: &Path, args: &[&str]) -> Result {
     if let Err(Failure::Task(words) | Failure::Usage(words)) = tools::programs() {
-        // Few tests need them, and those say so; the others are run in any case.
+        // Few tests need these programs, and report it; the others run in any case.
         println!("{words}");
     }
     let chosen = args
@@ -169,7 +169,7 @@ pub(crate) fn test(root: &Path, args: &[&str]) -> Result {
     }
     let mut command = run::cargo(root);
     command.args(["nextest", "run"]).args(&what).args(args);
-    // With a filter, most crates have no test to run, and that is no error.
+    // With a filter, most crates have no test to run, which is not an error.
     if !args.is_empty() {
         command.arg("--no-tests=warn");
     }
@@ -234,7 +234,7 @@ fn docs(root: &Path) -> Result {
     ]))
 }
 
-/// Where cargo builds into.
+/// Returns cargo's target directory.
 pub(crate) fn target_dir(root: &Path) -> Result<PathBuf> {
     let metadata =
         run::stdout_of(run::cargo(root).args(["metadata", "--no-deps", "--format-version=1"]))?;
@@ -277,13 +277,13 @@ fn msrv(root: &Path) -> Result<Option<String>> {
         "--target-dir",
     ]);
     check.arg(target_dir(root)?.join("msrv"));
-    // They name the compiler that runs this task.
+    // These variables name the compiler that runs this task.
     check.env_remove("RUSTC").env_remove("CARGO");
     run::succeed(&mut check)?;
     Ok(None)
 }
 
-/// Whether `cargo 1.95.0 (…)` is the version `1.95`, or `1.95.0`.
+/// Returns `true` if `cargo 1.95.0 (…)` has the version `1.95`, or `1.95.0`.
 fn is_version(printed: &str, version: &str) -> bool {
     let full = printed.split_whitespace().nth(1).unwrap_or_default();
     full.strip_prefix(version)
@@ -338,7 +338,7 @@ fn examples(root: &Path) -> Result {
     Err(format!("examples that failed: {}", failed.join(", ")).into())
 }
 
-/// The examples among cargo's JSON messages: name and program.
+/// Returns the examples among cargo's JSON messages: name and program.
 fn executables(messages: &str) -> Vec<(String, PathBuf)> {
     let mut found: Vec<(String, PathBuf)> = messages
         .lines()
@@ -353,13 +353,13 @@ fn executables(messages: &str) -> Vec<(String, PathBuf)> {
     found
 }
 
-/// The text of the last `"key":"text"` in a line of cargo's JSON.
+/// Returns the text of the last `"key":"text"` in a line of cargo's JSON.
 fn json_text(line: &str, key: &str) -> Option<String> {
     let (_, rest) = line.rsplit_once(&format!("\"{key}\":\""))?;
     Some(rest.split_once('"')?.0.replace("\\\\", "\\"))
 }
 
-/// Runs a program that must end by itself and in time; its output is shown if it does not end well.
+/// Runs a program that must end within a time limit. Shows its output if it fails.
 fn run_to_its_end(command: &mut Command, limit: Duration) -> Result {
     let mut child = command
         .stdin(Stdio::null())
@@ -377,19 +377,19 @@ fn run_to_its_end(command: &mut Command, limit: Duration) -> Result {
         thread::spawn(move || {
             let mut bytes = Vec::new();
             let mut output = output;
-            // An error ends the output as its end does, and the other side may be gone.
+            // An error ends the output, as its end does. The receiver may have been dropped.
             output.read_to_end(&mut bytes).ok();
             sender.send(bytes).ok();
         });
     }
     drop(sender);
     let deadline = Instant::now() + limit;
-    let mut told = Vec::new();
+    let mut output = Vec::new();
     let mut late = false;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         match receiver.recv_timeout(left) {
-            Ok(bytes) => told.extend(bytes),
+            Ok(bytes) => output.extend(bytes),
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 late = true;
@@ -399,12 +399,12 @@ fn run_to_its_end(command: &mut Command, limit: Duration) -> Result {
         }
     }
     let status = child.wait().map_err(|error| error.to_string())?;
-    let told = run::tail(&String::from_utf8_lossy(&told), 20);
+    let output = run::tail(&String::from_utf8_lossy(&output), 20);
     if late {
-        return Err(format!("did not end within {limit:?}\n{told}").into());
+        return Err(format!("did not end within {limit:?}\n{output}").into());
     }
     if !status.success() {
-        return Err(format!("{status}\n{told}").into());
+        return Err(format!("{status}\n{output}").into());
     }
     Ok(())
 }
@@ -451,8 +451,8 @@ mod tests {
         let long = Duration::from_secs(60);
         assert!(run("exit 0", long).is_ok());
         assert!(matches!(
-            run("echo told; exit 3", long),
-            Err(Failure::Task(words)) if words.contains('3') && words.contains("told")
+            run("echo output; exit 3", long),
+            Err(Failure::Task(words)) if words.contains('3') && words.contains("output")
         ));
         assert!(matches!(
             run("while :; do :; done", Duration::from_millis(50)),

@@ -1,4 +1,4 @@
-//! Running the fuzz targets in `fuzz/`, on a stable toolchain.
+//! Runs the fuzz targets in `fuzz/`, on a stable toolchain.
 
 use std::{
     fs,
@@ -28,13 +28,13 @@ const SECONDS_QUICK: u32 = 60;
 /// A larger corpus is reduced to the inputs that matter.
 const MOST_INPUTS: usize = 2000;
 
-/// Parsers limit what they read, most to some kilobytes.
+/// The longest input, in bytes. Parsers limit their input, most to some kilobytes.
 const LONGEST_INPUT: u32 = 8192;
 
-/// The longest that one input may take, in seconds.
+/// The time limit of one input, in seconds.
 const SLOWEST_INPUT: u32 = 10;
 
-/// As much of a failing input as is printed, in bytes.
+/// The number of bytes of a failing input that are printed.
 const SHOWN: usize = 400;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     Err(format!("fuzz targets that failed: {}", failed.join(", ")).into())
 }
 
-/// The targets, which are the files in `fuzz_targets`. Each must be a program of the manifest, or it would never run.
+/// Returns the targets, which are the files in `fuzz_targets`. Each must be a program of the manifest, or it would not run.
 fn targets(fuzz: &Path) -> Result<Vec<String>> {
     let folder = fuzz.join("fuzz_targets");
     let manifest = Manifest::read(&fuzz.join("Cargo.toml"))?;
@@ -139,7 +139,7 @@ fn targets(fuzz: &Path) -> Result<Vec<String>> {
 
 fn cargo_fuzz(root: &Path, what: &str) -> Command {
     let mut command = run::cargo(root);
-    // Sanitizers are what needs a nightly compiler, and they look for errors of unsafe code.
+    // Without sanitizers, which need a nightly compiler and look for errors of unsafe code.
     command.args(["fuzz", what, "--sanitizer=none"]);
     command
 }
@@ -174,7 +174,7 @@ fn fuzz(root: &Path, target: &str, seconds: u32) -> Result<String> {
     Ok(format!("{runs} inputs tried, none failed"))
 }
 
-/// The value of `stat::name: value`.
+/// Returns the value of `stat::name: value`.
 fn stat<'a>(printed: &'a str, name: &str) -> Option<&'a str> {
     let prefix = format!("stat::{name}:");
     printed
@@ -182,7 +182,7 @@ fn stat<'a>(printed: &'a str, name: &str) -> Option<&'a str> {
         .find_map(|line| Some(line.strip_prefix(&prefix)?.trim()))
 }
 
-/// What went wrong, with which input, and how to see it again.
+/// Returns the failure, its input, and the command that repeats it.
 fn failure(root: &Path, target: &str, printed: &str) -> String {
     let Some(path) = artifact(printed) else {
         return run::tail(printed, 30);
@@ -203,7 +203,7 @@ fn failure(root: &Path, target: &str, printed: &str) -> String {
     )
 }
 
-/// The file that libFuzzer wrote the failing input to.
+/// Returns the file that libFuzzer wrote the failing input to.
 fn artifact(printed: &str) -> Option<PathBuf> {
     printed.lines().find_map(|line| {
         let (_, path) = line.split_once("Test unit written to ")?;
@@ -267,11 +267,17 @@ mod tests {
             "INFO: Seed: 1\nthread '<unnamed>' panicked at fuzz_targets/ticket.rs:3:9:\nassertion failed\nstat::number_of_executed_units: 12\nartifact_prefix='x'; Test unit written to {}\n",
             path.display()
         );
-        let told = failure(&fixture.root, "ticket", &printed);
-        assert!(told.starts_with("thread '<unnamed>' panicked at"), "{told}");
-        assert!(told.contains("input (5 bytes): \"v1.\\x01\\\"\""), "{told}");
+        let output = failure(&fixture.root, "ticket", &printed);
+        assert!(
+            output.starts_with("thread '<unnamed>' panicked at"),
+            "{output}"
+        );
+        assert!(
+            output.contains("input (5 bytes): \"v1.\\x01\\\"\""),
+            "{output}"
+        );
         let command = "cargo fuzz run --sanitizer=none ticket fuzz/artifacts/ticket/crash-1";
-        assert!(told.ends_with(command), "{told}");
+        assert!(output.ends_with(command), "{output}");
         assert_eq!(stat(&printed, "number_of_executed_units"), Some("12"));
         assert_eq!(artifact("nothing"), None);
         assert_eq!(failure(Path::new("."), "ticket", "a\nb"), "a\nb");

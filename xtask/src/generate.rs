@@ -1,4 +1,4 @@
-//! The text that follows from which plugin crates there are: the facade's features and dependencies,
+//! The text that is generated from the list of plugin crates: the facade's features and dependencies,
 //! `src/linked.rs`, and the table of plugins in `ARCHITECTURE.md`.
 
 use std::fs;
@@ -11,7 +11,7 @@ use crate::{
 /// The longest list of arguments that rustfmt leaves on one line.
 const RUSTFMT_WIDTH: usize = 60;
 
-/// A file that does not say what it should, with what it should say.
+/// A file that is not current, with its expected text.
 #[derive(Debug)]
 pub(crate) struct Stale {
     pub(crate) path: String,
@@ -51,7 +51,7 @@ pub(crate) fn compare(workspace: &Workspace) -> Result<(Vec<Stale>, Vec<Broken>)
     let old = fs::read_to_string(workspace.root.join(path)).unwrap_or_default();
     check(path, old, Ok(linked(workspace)));
 
-    // The book's list of plugins is optional, and current where it is.
+    // The page's list of plugins is optional, and must be current if it exists.
     let path = "ARCHITECTURE.md";
     let old = fs::read_to_string(workspace.root.join(path)).unwrap_or_default();
     if old.contains("begin generated: plugins") {
@@ -71,7 +71,7 @@ pub(crate) fn fix(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(stale.into_iter().map(|it| it.path).collect())
 }
 
-/// Replaces what lies between the lines that say `begin generated: PART` and `end generated: PART`.
+/// Replaces the text between the lines `begin generated: PART` and `end generated: PART`.
 pub(crate) fn splice(text: &str, part: &str, new: &str) -> Result<String, String> {
     let marks = |word: &str| {
         let mark = format!("{word} generated: {part}");
@@ -86,8 +86,8 @@ pub(crate) fn splice(text: &str, part: &str, new: &str) -> Result<String, String
             .collect();
         match found[..] {
             [at] => Ok(at),
-            [] => Err(format!("no line says `{mark}`")),
-            _ => Err(format!("`{mark}` stands there more than once")),
+            [] => Err(format!("there is no line with `{mark}`")),
+            _ => Err(format!("there is more than one line with `{mark}`")),
         }
     };
     let (begin, end) = (marks("begin")?, marks("end")?);
@@ -130,7 +130,7 @@ fn dependencies(workspace: &Workspace) -> Result<String, String> {
 }
 
 /// The facade's tests depend on everything, so that it is compiled alike for every choice of features: without this,
-/// each row of the matrix would compile tokio, hyper and all that stands on them once more. It links nothing: a test
+/// each row of the matrix would compile tokio, hyper and their dependents again. It links nothing: a test
 /// that does not name a crate does not have it.
 fn dev_dependencies(workspace: &Workspace) -> String {
     let mut text = String::new();

@@ -1,9 +1,9 @@
 //! The tasks of this repository. Standard library only, so that `cargo xtask` builds in a second
-//! and needs no tool that a fresh machine lacks.
+//! and needs no further tool.
 //!
-//! Every task is a module with one entry; what several share is in `workspace` (which crates there
-//! are and what they must be called), `manifest` (reading `Cargo.toml`), `source` (telling code,
-//! comments and tests apart), `run` (starting programs) and `table`.
+//! Every task is a module with one entry. Shared code is in `workspace` (the crates and
+//! their names), `manifest` (reads `Cargo.toml`), `source` (separates code,
+//! comments and tests), `run` (starts programs) and `table`.
 
 mod behaviour;
 mod bindings;
@@ -24,12 +24,12 @@ mod workspace;
 
 use std::{env, path::Path, process::ExitCode};
 
-/// Why a task failed, in words for the person at the terminal.
+/// Why a task failed, as a text for the terminal.
 #[derive(Debug)]
 enum Failure {
-    /// The command line was not understood: help follows, exit code 2.
+    /// The command line is invalid: help follows, exit code 2.
     Usage(String),
-    /// The task ran and says no, or could not run: exit code 1.
+    /// The task found errors, or could not run: exit code 1.
     Task(String),
 }
 
@@ -64,7 +64,7 @@ The tasks of offline-push.
     cargo xtask test [FILTER...]      all tests, with cargo-nextest where it is installed, and the doctests
     cargo xtask ci [STEP...]          everything that continuous integration runs, timed
 
-`cargo xtask COMMAND --help` tells more. `cargo new-provider NAME` and `cargo new-plugin KIND-NAME` are short forms.
+`cargo xtask COMMAND --help` prints more. `cargo new-provider NAME` and `cargo new-plugin KIND-NAME` are short forms.
 
 A new channel, from nothing to passing tests:
 
@@ -113,11 +113,11 @@ fn dispatch(args: &[&str]) -> Result {
         print!("{help}");
         return Ok(());
     }
-    // Where cargo runs it, not where it was compiled: checkouts may share a target directory.
+    // Read at run time, not at compile time: checkouts may share a target directory.
     let manifest = env::var("CARGO_MANIFEST_DIR")
         .map_err(|_| "start it as `cargo xtask`, at the root of the repository")?;
     let root = Path::new(&manifest)
         .parent()
-        .ok_or("xtask does not lie in the repository")?;
+        .ok_or("xtask is not in the repository")?;
     task(root, rest)
 }

@@ -1,13 +1,13 @@
-//! Reading `Cargo.toml`: as much of TOML as this repository's own manifests use.
+//! Reads `Cargo.toml`: the part of TOML that this repository's manifests use.
 //!
 //! Tables, keys (dotted or quoted), one-line and multi-line values and comments are understood.
-//! A value stays text; `strings` takes the quoted parts out of it.
+//! A value is kept as text; `strings` returns its quoted parts.
 
 use std::{fs, path::Path};
 
 use crate::Result;
 
-/// One `key = value` and the table it stands in.
+/// One `key = value`, and its table.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// `dependencies`, `package.metadata.stacks`; an array of tables is `example[0]`, `example[1]`.
@@ -25,13 +25,13 @@ pub(crate) struct Manifest {
 /// A dependency of a manifest, wherever it is declared.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Dependency {
-    /// The package, not the name the crate gives it.
+    /// The name of the package, not that in the crate.
     pub(crate) package: String,
-    /// `true` for `[dev-dependencies]`: it never reaches a user.
+    /// `true` for `[dev-dependencies]`, which are not part of the product.
     pub(crate) dev: bool,
-    /// It says `optional = true`.
+    /// Whether it has `optional = true`.
     pub(crate) optional: bool,
-    /// It asks for a version, itself or by `workspace = true`.
+    /// Whether it has a version, itself or by `workspace = true`.
     pub(crate) versioned: bool,
 }
 
@@ -81,7 +81,7 @@ impl Manifest {
         Self { entries }
     }
 
-    /// The text of one value, unquoted if it is one string.
+    /// Returns the text of one value, unquoted if it is one string.
     pub(crate) fn get(&self, table: &str, key: &str) -> Option<&str> {
         self.entries
             .iter()
@@ -89,12 +89,12 @@ impl Manifest {
             .map(|it| it.value.trim_matches('"'))
     }
 
-    /// The entries of one table.
+    /// Returns the entries of one table.
     pub(crate) fn table<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Entry> {
         self.entries.iter().filter(move |it| it.table == table)
     }
 
-    /// All dependencies: normal, build, development, and those of one target.
+    /// Returns all dependencies: normal, build, development, and those of one target.
     pub(crate) fn dependencies(&self) -> Vec<Dependency> {
         let mut found: Vec<(bool, String, String)> = Vec::new();
         for entry in &self.entries {
@@ -135,7 +135,7 @@ impl Manifest {
     }
 }
 
-/// The quoted strings in a value: `["a", "b"]` gives `a`, `b`.
+/// Returns the quoted strings in a value: `a` and `b` for `["a", "b"]`.
 pub(crate) fn strings(value: &str) -> Vec<String> {
     value
         .split('"')
@@ -145,7 +145,7 @@ pub(crate) fn strings(value: &str) -> Vec<String> {
         .collect()
 }
 
-/// One field of an inline table.
+/// Returns one field of an inline table.
 fn field(table: &str, name: &str) -> Option<String> {
     table
         .trim_matches(['{', '}', ' '])
@@ -155,7 +155,7 @@ fn field(table: &str, name: &str) -> Option<String> {
         .map(|(_, value)| value.trim().trim_matches('"').to_owned())
 }
 
-/// The line without its comment; a `#` in a string is none.
+/// Returns the line without its comment. A `#` in a string does not begin one.
 fn uncommented(line: &str) -> &str {
     let mut quoted = false;
     for (at, letter) in line.char_indices() {

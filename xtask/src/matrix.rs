@@ -1,4 +1,4 @@
-//! Every choice of features that a user can make, linked and run.
+//! Links and runs every combination of features that a user can choose.
 
 use std::{
     collections::BTreeSet,
@@ -29,14 +29,14 @@ ROW runs only the rows whose name contains one of these words.
 Exit code 1 if any row fails, warns, or links something else than its features promise.
 ";
 
-/// One feature of the facade, with everything it turns on, itself included.
+/// One feature of the facade, with the features that it turns on, itself included.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
     pub(crate) name: String,
     pub(crate) enables: BTreeSet<String>,
 }
 
-/// The facade's features, but for private ones: a name that starts with `_`.
+/// Returns the facade's features, without private ones, whose names start with `_`.
 pub(crate) fn features_of(manifest: &Manifest) -> Vec<Choice> {
     manifest
         .table("features")
@@ -48,7 +48,7 @@ pub(crate) fn features_of(manifest: &Manifest) -> Vec<Choice> {
         .collect()
 }
 
-/// The features that `of` turn on, directly or by way of others.
+/// Returns the features that `of` turn on, directly or through others.
 fn closure(manifest: &Manifest, of: &[String]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = of.to_vec();
@@ -70,7 +70,7 @@ fn closure(manifest: &Manifest, of: &[String]) -> BTreeSet<String> {
 struct Row {
     name: String,
     features: Vec<String>,
-    /// How many plugins these features must link.
+    /// The number of plugins that these features must link.
     plugins: usize,
 }
 
@@ -99,7 +99,7 @@ fn rows(workspace: &Workspace, pairs: bool) -> Result<Vec<Row>> {
             .find(|feature| !choices.iter().any(|it| it.name == **feature))
         {
             return Err(format!(
-                "Cargo.toml: the stack `{}` asks for the feature `{unknown}`, which is not there",
+                "Cargo.toml: the stack `{}` has the feature `{unknown}`, which does not exist",
                 stack.key
             )
             .into());
@@ -175,7 +175,7 @@ fn run_all(root: &Path, rows: &[Row]) -> Result {
         println!(" {result} ({seconds} s)");
         if let Some(it) = &failure {
             red += 1;
-            println!("{}\n    again: {}", run::tail(&it.told, 40), it.command);
+            println!("{}\n    again: {}", run::tail(&it.output, 40), it.command);
         }
         lines.push(vec![
             row.name.clone(),
@@ -196,29 +196,29 @@ fn run_all(root: &Path, rows: &[Row]) -> Result {
     }
 }
 
-/// What is wrong with a row.
+/// A row that failed.
 struct Red {
     reason: String,
-    told: String,
+    output: String,
     command: String,
 }
 
 impl Red {
     fn of(judged: Result<(), String>, command: &Command, output: &Output) -> Option<Self> {
-        let told = format!(
+        let output = format!(
             "{}\n{}",
             String::from_utf8_lossy(&output.stderr),
             String::from_utf8_lossy(&output.stdout)
         );
         Some(Self {
             reason: judged.err()?,
-            told: told.trim().to_owned(),
+            output: output.trim().to_owned(),
             command: run::shown(command),
         })
     }
 }
 
-/// Checks what a user would build. Only here the features of third-party crates are those of the row alone: for
+/// Checks the build of a user. Only here the features of third-party crates are those of the row alone: for
 /// tests they are the same in every row, which spares compiling these crates again.
 fn check(root: &Path, row: &Row) -> Result<Option<Red>> {
     let mut command = run::cargo(root);
@@ -256,14 +256,14 @@ fn judge(output: &Output) -> Result<(), String> {
     Ok(())
 }
 
-fn warns(told: &str) -> bool {
-    told.lines().any(|it| it.starts_with("warning: "))
+fn warns(output: &str) -> bool {
+    output.lines().any(|it| it.starts_with("warning: "))
 }
 
-/// The link test says `linked N: …`; that it said so with the right number is the proof that it ran, and against this
+/// Checks the line `linked N: …` of the link test. The right number proves that the test ran, and with this
 /// row's features.
-fn counted(told: &str, plugins: usize) -> Result<(), String> {
-    let linked = told
+fn counted(output: &str, plugins: usize) -> Result<(), String> {
+    let linked = output
         .lines()
         .find_map(|it| it.split_once("linked ")?.1.split_once(':'))
         .and_then(|(count, _)| count.parse::<usize>().ok());
@@ -314,12 +314,12 @@ _private = []
     #[test]
     fn the_rows_are_none_each_the_stacks_and_all() {
         let rows = rows(&some().workspace(), true).expect("rows");
-        let told: Vec<String> = rows
+        let output: Vec<String> = rows
             .iter()
             .map(|it| format!("{}:{}", it.name, it.plugins))
             .collect();
         assert_eq!(
-            told,
+            output,
             [
                 "(none):0",
                 "default:1",
@@ -349,9 +349,9 @@ _private = []
 
     #[test]
     fn a_row_is_green_only_if_the_link_test_counted_right_and_nothing_warned() {
-        let told = "running 2 tests\nlinked 2: login/auto, provider/a\ntest result: ok.";
-        assert_eq!(counted(told, 2), Ok(()));
-        assert!(counted(told, 3).is_err());
+        let output = "running 2 tests\nlinked 2: login/auto, provider/a\ntest result: ok.";
+        assert_eq!(counted(output, 2), Ok(()));
+        assert!(counted(output, 3).is_err());
         assert!(counted("running 0 tests", 0).is_err());
         assert!(warns("   Compiling x\nwarning: unused import: `x`\n"));
         assert!(!warns("   Compiling x\nlinked 1: warning: none\n"));

@@ -1,7 +1,7 @@
-//! What a plugin may be called.
+//! Valid names of plugins.
 //!
 //! A name becomes a folder, a package, a feature, a registry name, a `type = "…"` in configuration and
-//! a Rust type, so it must be fit for all of them.
+//! a Rust type, so it must be valid for all of them.
 
 /// The longest name of a plugin, in bytes: generated lines stay within what rustfmt keeps on one line.
 const LONGEST: usize = 24;
@@ -47,7 +47,7 @@ const RESERVED: &[&str] = &[
     "xtask",
 ];
 
-/// Says in one sentence why `name` cannot be a plugin's name, if it cannot.
+/// Checks that `name` can be a plugin's name. Returns the reason in one sentence if it cannot.
 pub(crate) fn check(name: &str) -> Result<(), String> {
     let refuse = |why: &str| Err(format!("`{name}` cannot be a name: {why}"));
     if name.is_empty() {

@@ -15,7 +15,7 @@ pub(crate) const PROVIDER_HELP: &str = "\
 cargo xtask new-provider NAME [--auth token|sign|none] [--batch N]
 
 Writes the folder providers/NAME with a provider for a vendor that takes JSON over HTTP: configuration, authentication,
-request, the vendor's answers told apart, a check of the credential, a simulator of the vendor with limits of its own,
+request, a classification of the vendor's answers, a check of the credential, a simulator of the vendor with limits of its own,
 and the conformance tests with the vendor's answers. Then wires it into the facade, as the feature `provider-NAME`.
 Nothing else is to edit:
 
@@ -87,7 +87,7 @@ enum Auth {
     None,
 }
 
-/// What is asked of a new provider.
+/// The shape of a new provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shape {
     auth: Auth,
@@ -104,7 +104,7 @@ impl Default for Shape {
 }
 
 impl Shape {
-    /// Whether `condition` of a template holds.
+    /// Returns `true` if `condition` of a template holds.
     fn has(self, condition: &str) -> bool {
         match condition {
             "token" => self.auth == Auth::Token,
@@ -117,7 +117,7 @@ impl Shape {
     }
 }
 
-/// The name and the shape that a command line asks for.
+/// Reads the name and the shape from a command line.
 fn provider_args<'a>(args: &[&'a str]) -> Result<(&'a str, Shape)> {
     let mut shape = Shape::default();
     let mut name = None;
@@ -230,7 +230,7 @@ fn write(root: &Path, plugin: &Plugin, shape: Shape) -> Result {
     Ok(())
 }
 
-/// The files to fill in; none for a kind that starts as a copy of the crate called `model`.
+/// Returns the templates; none for a kind that starts as a copy of the crate `model`.
 fn template(kind: Kind, shape: Shape) -> Vec<(&'static str, &'static str)> {
     let mut files = match kind {
         Kind::Provider => PROVIDER.to_vec(),
@@ -245,7 +245,7 @@ fn template(kind: Kind, shape: Shape) -> Vec<(&'static str, &'static str)> {
     files
 }
 
-/// The existing plugin that a new one of its kind starts as a copy of: the simplest that does all that is asked of the
+/// Returns the existing plugin that a new one of its kind starts as a copy of: the simplest one that meets the contract of the
 /// kind, to be changed method by method with the tests green.
 fn model(kind: Kind) -> Plugin {
     let name = match kind {
@@ -269,12 +269,12 @@ fn files(root: &Path, plugin: &Plugin, shape: Shape) -> Result<Vec<File>> {
         .collect())
 }
 
-/// The identifiers of a text, and whatever else is spelled like one.
+/// Returns the identifiers of a text, and other words that look like one.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|it: char| !(it.is_alphanumeric() || it == '_'))
 }
 
-/// A template with the plugin's names in it, and without what its shape does not have.
+/// Fills the plugin's names into a template, and removes the parts that its shape does not have.
 fn filled(text: &str, plugin: &Plugin, shape: Shape) -> String {
     conditioned(text, shape)
         .replace("{{name}}", &plugin.name)
@@ -284,7 +284,7 @@ fn filled(text: &str, plugin: &Plugin, shape: Shape) -> String {
         .replace("{{batch}}", &shape.batch.to_string())
 }
 
-/// The lines whose conditions hold. A condition is a comment, `//% if token sign`, up to `//% end`: one of its words must hold.
+/// Returns the lines whose conditions hold. A condition is a comment, `//% if token sign`, up to `//% end`: one of its words must hold.
 fn conditioned(text: &str, shape: Shape) -> String {
     let mut kept = String::new();
     let mut holds = true;
@@ -307,7 +307,7 @@ fn conditioned(text: &str, shape: Shape) -> String {
     kept
 }
 
-/// The model under another name.
+/// Returns the files of the model under another name.
 fn copied(root: &Path, plugin: &Plugin) -> Result<Vec<File>> {
     let model = model(plugin.kind);
     let dir = root.join(model.folder());
@@ -333,7 +333,7 @@ fn copied(root: &Path, plugin: &Plugin) -> Result<Vec<File>> {
         .collect())
 }
 
-/// The types that a file defines under names that start so.
+/// Returns the types of a file whose names start with `start`.
 fn types<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
     let mut before = "";
     let mut found = Vec::new();
@@ -346,7 +346,7 @@ fn types<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
     found
 }
 
-/// A file of the model in the plugin's names. `types` are the model's own, and no others are touched: its clock may be
+/// Returns a file of the model with the plugin's names. `types` are the model's own, and no others are touched: its clock may be
 /// a `ManualClock`.
 fn renamed(text: &str, model: &Plugin, plugin: &Plugin, types: &BTreeSet<String>) -> String {
     let (old, new) = (names::pascal(&model.name), names::pascal(&plugin.name));
@@ -377,7 +377,7 @@ fn renamed(text: &str, model: &Plugin, plugin: &Plugin, types: &BTreeSet<String>
         .collect()
 }
 
-/// Replaces `old` where it is a whole word.
+/// Replaces `old` where it is a separate word.
 fn replaced_word(text: &str, old: &str, new: &str) -> String {
     let part = |it: char| it.is_alphanumeric() || it == '_';
     let mut out = String::new();

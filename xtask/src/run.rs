@@ -1,4 +1,4 @@
-//! Starting other programs, and saying what went wrong with them.
+//! Starts other programs, and reports their errors.
 
 use std::{
     env,
@@ -9,10 +9,10 @@ use std::{
 
 use crate::{Failure, Result};
 
-/// A cargo that works in `root`, as if it had been started by hand.
+/// Returns a cargo command in `root`, as if it had been started by hand.
 ///
-/// `cargo xtask` is itself a `cargo run`, which tells its child about the package `xtask`. Those
-/// variables are taken away again, so that nothing is rebuilt because it saw them.
+/// `cargo xtask` is itself a `cargo run`, which sets variables for the package `xtask` in its child. Those
+/// variables are removed, because they would cause a rebuild.
 pub(crate) fn cargo(root: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root).stdin(Stdio::null());
@@ -25,7 +25,7 @@ pub(crate) fn cargo(root: &Path) -> Command {
     command
 }
 
-/// Whether `program` can be started at all.
+/// Returns `true` if `program` can be started.
 pub(crate) fn is_installed(program: &str) -> bool {
     Command::new(program)
         .arg("--version")
@@ -36,14 +36,14 @@ pub(crate) fn is_installed(program: &str) -> bool {
         .is_ok()
 }
 
-/// Runs to the end and keeps both outputs, whatever the exit code.
+/// Runs to the end and returns both outputs, for every exit code.
 pub(crate) fn captured(command: &mut Command) -> Result<Output> {
     command
         .output()
         .map_err(|error| not_started(command, &error))
 }
 
-/// Runs to the end and returns what it printed; a failure carries the end of its complaints.
+/// Runs to the end and returns the standard output. A failure has the end of the standard error output.
 pub(crate) fn stdout_of(command: &mut Command) -> Result<String> {
     let output = captured(command)?;
     if output.status.success() {
@@ -57,7 +57,7 @@ pub(crate) fn stdout_of(command: &mut Command) -> Result<String> {
     )))
 }
 
-/// Runs with the terminal's own outputs, and fails if it does.
+/// Runs with the terminal's outputs. Returns an error if the program fails.
 pub(crate) fn succeed(command: &mut Command) -> Result {
     let status = command
         .status()
@@ -71,7 +71,7 @@ pub(crate) fn succeed(command: &mut Command) -> Result {
     )))
 }
 
-/// The command as one would type it.
+/// Returns the command as it is typed in a shell.
 pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let mut words = vec![
@@ -92,7 +92,7 @@ pub(crate) fn shown(command: &Command) -> String {
     words.join(" ")
 }
 
-/// The last `count` lines.
+/// Returns the last `count` lines.
 pub(crate) fn tail(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")

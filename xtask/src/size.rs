@@ -1,4 +1,4 @@
-//! What a phone carries: the app half, built as for a phone and weighed.
+//! Measures the size of the app half, built as for a phone.
 
 use std::{
     collections::BTreeSet,
@@ -22,16 +22,16 @@ It is no step of `cargo xtask ci`, because optimizing whole programs for size ta
 differ between targets: the check compares on the target of the table alone, and elsewhere says that it does not.
 ";
 
-/// Where the table is.
+/// The page with the table.
 const BOOK: &str = "docs/benchmarks.md";
 
-/// By how many per cent a size may exceed that of the table.
+/// The percentage by which a size may exceed that of the table.
 const TOLERANCE: u64 = 10;
 
-/// What of a package is weighed.
+/// The artefact of a package that is measured.
 #[derive(Clone, Copy, Debug)]
 enum What {
-    /// A program that imports nothing, whatever its package depends on.
+    /// A program that imports nothing, although its package has dependencies.
     Bare(&'static str),
     Program(&'static str),
     SharedLibrary,
@@ -64,7 +64,7 @@ const PRODUCTS: &[Product] = &[
 ];
 
 impl Product {
-    /// The arguments of cargo that build it, and nothing else.
+    /// Returns the arguments of cargo that build only it.
     fn arguments(&self) -> Vec<String> {
         let mut arguments = match self.what {
             What::Bare(name) | What::Program(name) => {
@@ -80,7 +80,7 @@ impl Product {
         arguments
     }
 
-    /// The file that comes of it, in the folder of the profile.
+    /// Returns the file that is built, in the folder of the profile.
     fn file(&self) -> String {
         match self.what {
             What::Bare(name) | What::Program(name) => format!("{name}{EXE_SUFFIX}"),
@@ -92,7 +92,7 @@ impl Product {
     }
 }
 
-/// What was measured, or what the table says of it.
+/// A measured row, or a row of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
     name: String,
@@ -101,7 +101,7 @@ struct Row {
     bytes: u64,
 }
 
-/// All rows, and what they were built with and for.
+/// All rows, with the compiler and target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Measured {
     compiler: String,
@@ -122,7 +122,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     let path = root.join(BOOK);
     let book =
         fs::read_to_string(&path).map_err(|error| format!("{BOOK} cannot be read: {error}"))?;
-    // Before minutes of building: is there a table to compare with, or a place to write one?
+    // Checked before minutes of building: is there a table to compare with, or a place to write one?
     let written = read(&book)?;
     let (compiler, target) = compiler(root)?;
     if check && !is_comparable(&written, &target)? {
@@ -147,7 +147,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     Ok(())
 }
 
-/// Whether what is built for `target` can be held against the table.
+/// Returns `true` if sizes for `target` can be compared with the table.
 fn is_comparable(written: &Measured, target: &str) -> Result<bool> {
     if written.target.is_empty() || written.rows.is_empty() {
         return Err(
@@ -157,13 +157,13 @@ fn is_comparable(written: &Measured, target: &str) -> Result<bool> {
     Ok(written.target == target)
 }
 
-/// The version of rustc, and the target that it builds for by itself.
+/// Returns the version of rustc, and its default target.
 fn compiler(root: &Path) -> Result<(String, String)> {
-    let told = run::stdout_of(Command::new("rustc").current_dir(root).arg("-vV"))?;
-    let value = |key: &str| told.lines().find_map(|it| it.strip_prefix(key));
+    let version = run::stdout_of(Command::new("rustc").current_dir(root).arg("-vV"))?;
+    let value = |key: &str| version.lines().find_map(|it| it.strip_prefix(key));
     match (value("release: "), value("host: ")) {
         (Some(release), Some(host)) => Ok((release.to_owned(), host.to_owned())),
-        _ => Err("`rustc -vV` does not tell its release and host".into()),
+        _ => Err("the output of `rustc -vV` has no release and host".into()),
     }
 }
 
@@ -176,7 +176,7 @@ fn measure(root: &Path) -> Result<Vec<Row>> {
         run::succeed(run::cargo(root).arg("--quiet").args(&arguments))?;
         let file = folder.join(product.file());
         if let What::Bare(_) | What::Program(_) = product.what {
-            // What does not run has no size that means anything.
+            // The size of a program that does not run means nothing.
             run::stdout_of(&mut Command::new(&file))?;
         }
         let bytes = fs::metadata(&file)
@@ -199,7 +199,7 @@ fn profile_folder(root: &Path) -> Result<PathBuf> {
     Ok(crate::ci::target_dir(root)?.join("phone"))
 }
 
-/// How many crates are linked besides the package itself; those that run in the compiler do not count.
+/// Returns the number of crates that are linked besides the package itself, without those that run in the compiler.
 fn crates(root: &Path, package: &str) -> Result<usize> {
     let tree = run::stdout_of(run::cargo(root).args([
         "tree",
@@ -234,7 +234,7 @@ fn print(measured: &Measured, written: &Measured) {
     );
 }
 
-/// Fails if anything has grown beyond the tolerance, or is not in the table.
+/// Fails if a size exceeds the tolerance, or is not in the table.
 fn grown(measured: &Measured, written: &Measured) -> Result {
     let mut wrong = Vec::new();
     for row in &measured.rows {
@@ -263,7 +263,7 @@ fn grown(measured: &Measured, written: &Measured) -> Result {
     .into())
 }
 
-/// What stands between the marks.
+/// Returns the text between the marks.
 fn write(measured: &Measured) -> String {
     let mut text = format!(
         "\nrustc {}, target `{}`.\n\n| what | command | crates | stripped bytes |\n|---|---|---:|---:|\n",
@@ -281,9 +281,9 @@ fn write(measured: &Measured) -> String {
     text + "\n"
 }
 
-/// What [`write`] wrote. A new table may be empty: then there is nothing to compare.
+/// Reads what [`write`] wrote. A new table may be empty; then there is nothing to compare.
 fn read(book: &str) -> Result<Measured> {
-    // The marks are looked for, so that a book without them is told at once.
+    // Looks for the marks first, so that a page without them is reported at once.
     splice(book, "size", "").map_err(|reason| format!("{BOOK}: {reason}"))?;
     let mut it = Measured {
         compiler: String::new(),
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_book_without_a_place_for_the_table_is_told() {
+    fn a_page_without_a_place_for_the_table_is_reported() {
         assert!(
             matches!(read("# Book\n"), Err(Failure::Task(words)) if words.contains("generated: size"))
         );

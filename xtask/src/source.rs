@@ -1,12 +1,12 @@
-//! Telling Rust's code, comments, strings and tests apart, without a parser.
+//! Separates Rust's code, comments, strings and tests, without a parser.
 
 use std::ops::Range;
 
-/// A source file in two layers of the same length: what is in one is blank in the other.
+/// A source file in two layers of the same length: the text of one is blank in the other.
 pub(crate) struct Layers {
     /// Code, with strings, characters and comments blanked out.
     pub(crate) code: String,
-    /// Comments alone, doc comments among them.
+    /// Only comments, including doc comments.
     pub(crate) comments: String,
 }
 
@@ -38,7 +38,7 @@ enum Layer {
     Literal,
 }
 
-/// The length and layer of what starts at `at`.
+/// Returns the length and layer of the piece that starts at `at`.
 fn piece(bytes: &[u8], at: usize) -> (usize, Layer) {
     let rest = &bytes[at..];
     let after_word = at > 0 && (bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_');
@@ -101,7 +101,7 @@ fn quoted(rest: &[u8], quote: u8) -> usize {
     rest.len()
 }
 
-/// `r"…"` or `r#"…"#`; none for a raw identifier such as `r#type`.
+/// Returns the length of `r"…"` or `r#"…"#`; none for a raw identifier such as `r#type`.
 fn raw_string(rest: &[u8]) -> Option<usize> {
     let hashes = rest[1..].iter().take_while(|it| **it == b'#').count();
     if rest.get(1 + hashes) != Some(&b'"') {
@@ -116,7 +116,7 @@ fn raw_string(rest: &[u8]) -> Option<usize> {
     Some(length)
 }
 
-/// `'x'`; none for a lifetime.
+/// Returns the length of `'x'`; none for a lifetime.
 fn character(rest: &[u8]) -> Option<usize> {
     let inside = rest[1..].iter().take(5).position(|it| *it == b'\'')?;
     let letter = std::str::from_utf8(&rest[1..=inside]).ok()?;
@@ -127,12 +127,12 @@ fn character(rest: &[u8]) -> Option<usize> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Test {
     pub(crate) lines: Range<usize>,
-    /// The line of the attribute that makes it a test.
+    /// The line of the test attribute.
     pub(crate) attribute: usize,
 }
 
-/// The functions marked `#[test]`, `#[tokio::test]` and the like, in order. Those that a macro of
-/// the file would write are among them.
+/// Returns the functions marked `#[test]`, `#[tokio::test]` and the like, in order, including those that a macro of
+/// the file would write.
 pub(crate) fn tests(text: &str, layers: &Layers) -> Vec<Test> {
     functions(text, layers, is_test_attribute)
 }
@@ -186,7 +186,7 @@ fn is_test_attribute(line: &str) -> bool {
     path == "test" || path.ends_with("::test")
 }
 
-/// The line after the one that closes the first brace opened from `from` on.
+/// Returns the line after the one that closes the first brace opened from `from` on.
 fn body_end(code: &[&str], from: usize) -> usize {
     let mut depth = 0;
     for (at, line) in code.iter().enumerate().skip(from) {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn raw_strings_characters_and_lifetimes_are_told_apart() {
+    fn raw_strings_characters_and_lifetimes_are_distinguished() {
         let text =
             r####"fn f<'a>(x: &'a str) { r#"}"# ; br"}" ; '}' ; '\'' ; 'é' ; r#type ; var"}" }"####;
         let code = layers(text).code;

@@ -1,4 +1,4 @@
-//! Programs that tasks, builds and tests call, installed when they are missing.
+//! Installs programs that tasks, builds and tests call.
 
 use std::{
     env,
@@ -13,7 +13,7 @@ use crate::{Failure, Result, run};
 pub(crate) struct Tool {
     /// Program and package.
     pub(crate) name: &'static str,
-    /// Which versions the task is written for.
+    /// The versions that the task is written for.
     pub(crate) version: &'static str,
 }
 
@@ -29,7 +29,7 @@ pub(crate) const FUZZ: Tool = Tool {
 
 /// Installs `tool` into cargo's home if no program of its name is in PATH.
 ///
-/// Without optimisation: with it, cargo-deny takes more than twice as long to compile, and it runs for seconds.
+/// Without optimization: with it, cargo-deny takes more than twice as long to compile, and it runs only for seconds.
 pub(crate) fn require(root: &Path, tool: &Tool) -> Result {
     if run::is_installed(tool.name) {
         return Ok(());
@@ -57,7 +57,7 @@ fn install(root: &Path, tool: &Tool) -> Command {
     command
 }
 
-/// What tests and builds call: program, the package of apt-get that has it, and what for.
+/// The programs that tests and builds call: program, its package in apt-get, and its purpose.
 fn needed(is_python_named: bool) -> Vec<(&'static str, &'static str, &'static str)> {
     let mut needed = vec![
         (
@@ -71,7 +71,7 @@ fn needed(is_python_named: bool) -> Vec<(&'static str, &'static str, &'static st
             "the header for C has to be good C++ as well",
         ),
     ];
-    // Whoever names another Python has it.
+    // The variable names another Python.
     if !is_python_named {
         needed.push((
             "python3",
@@ -82,7 +82,7 @@ fn needed(is_python_named: bool) -> Vec<(&'static str, &'static str, &'static st
     needed
 }
 
-/// Installs what is missing of what tests and builds call.
+/// Installs the missing ones of these programs.
 pub(crate) fn programs() -> Result {
     for (program, package, purpose) in needed(env::var_os("PYTHON").is_some()) {
         if run::is_installed(program) {
@@ -91,7 +91,7 @@ pub(crate) fn programs() -> Result {
         println!("there is no `{program}`: {purpose}");
         for args in [&["update"][..], &["install", "--yes", package]] {
             let mut command = Command::new("apt-get");
-            // A package may have questions, which nobody is there to answer.
+            // A package may ask questions, which no user is there to answer.
             command
                 .args(args)
                 .env("DEBIAN_FRONTEND", "noninteractive")

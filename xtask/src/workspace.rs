@@ -1,4 +1,4 @@
-//! Which crates there are, and what each must be called.
+//! The crates of the workspace, and their names.
 //!
 //! One mapping holds for every plugin: the folder `providers/huawei` is the package
 //! `push-provider-huawei`, the feature `provider-huawei` and the registry name `provider/huawei`;
@@ -12,11 +12,11 @@ use std::{
 
 use crate::{Result, manifest::Manifest, names, run};
 
-/// Plugins that wrap somebody else's client, with the TLS stack that one pins. They are off by
+/// Plugins that wrap another project's client, with the TLS stack that it pins. They are off by
 /// default, and the rules for the product's dependencies do not bind them.
 pub(crate) const FOREIGN: &[&str] = &["provider-apns-a2"];
 
-/// What a plugin plugs into.
+/// The kind of a plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Ingress,
@@ -35,7 +35,7 @@ impl Kind {
         Self::Store,
     ];
 
-    /// The word in package, feature and registry name.
+    /// Returns the word in package, feature and registry name.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Ingress => "ingress",
@@ -57,13 +57,13 @@ impl Kind {
         }
     }
 
-    /// The macro of `push-testkit` that holds what every plugin of this kind must do.
+    /// Returns the macro of `push-testkit` that tests the contract of this kind.
     pub(crate) fn conformance(self) -> String {
         format!("{}_conformance", self.word())
     }
 }
 
-/// A plugin's two coordinates; everything it is called follows from them.
+/// A plugin's kind and name, from which all its other names follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plugin {
     pub(crate) kind: Kind,
@@ -130,27 +130,27 @@ impl Plugin {
         format!("{}/{}", self.kind.word(), self.name)
     }
 
-    /// The crate as Rust code names it.
+    /// Returns the name of the crate in Rust code.
     pub(crate) fn ident(&self) -> String {
         self.package().replace('-', "_")
     }
 }
 
-/// What a crate is for; it decides what the crate may import.
+/// The role of a crate, which decides its imports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Facade,
     Core,
     Http,
-    /// What provider crates share.
+    /// The crate that providers share.
     Kit,
     Gateway,
     Client,
     /// The app half for other languages.
     Bindings,
-    /// What writes the sources of the bindings.
+    /// The generator of the bindings' sources.
     Generator,
-    /// What plugins on SQLite share.
+    /// The crate that plugins on SQLite share.
     Sqlite,
     Testkit,
     Plugin(Plugin),
@@ -174,7 +174,7 @@ impl Member {
         }
     }
 
-    /// A path inside the crate, relative to the root.
+    /// Returns a path inside the crate, relative to the root.
     pub(crate) fn path(&self, inside: &str) -> String {
         if self.folder.is_empty() {
             inside.to_owned()
@@ -250,7 +250,7 @@ impl Workspace {
         &self.members[0]
     }
 
-    /// The plugins, sorted by feature.
+    /// Returns the plugins, sorted by feature.
     pub(crate) fn plugins(&self) -> impl Iterator<Item = (&Plugin, &Member)> {
         self.members.iter().filter_map(|it| match &it.role {
             Role::Plugin(plugin) => Some((plugin, it)),
@@ -263,11 +263,11 @@ impl Workspace {
             .map_err(|error| format!("{path} cannot be read: {error}").into())
     }
 
-    /// The files of the repository, tracked or about to be, relative to the root and sorted.
+    /// Returns the files of the repository, tracked or not ignored, relative to the root and sorted.
     pub(crate) fn files(&self) -> Result<Vec<String>> {
         let git =
             |args: &[&str]| run::stdout_of(Command::new("git").current_dir(&self.root).args(args));
-        // A source archive is no checkout, and neither is a copy below another's `target`.
+        // A source archive is not a checkout, and neither is a copy below the `target` of another checkout.
         let is_checkout = git(&["rev-parse", "--show-prefix"]).is_ok_and(|it| it.trim().is_empty());
         let mut files: Vec<String> = if is_checkout {
             let listed = git(&[
@@ -324,7 +324,7 @@ fn walk(root: &Path) -> Result<Vec<String>> {
     Ok(files)
 }
 
-/// A throw-away workspace for tests.
+/// A temporary workspace for tests.
 #[cfg(test)]
 pub(crate) mod fixture {
     use std::{
@@ -336,7 +336,7 @@ pub(crate) mod fixture {
 
     use super::Workspace;
 
-    /// A folder that disappears with the value.
+    /// A folder that is removed when the value is dropped.
     pub(crate) struct Fixture {
         pub(crate) root: PathBuf,
     }
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn members_come_sorted_and_strangers_are_told() {
+    fn members_are_sorted_and_unknown_folders_are_reported() {
         let it = Fixture::new();
         it.add("providers/zed", "push-provider-zed", "");
         it.add("plugins/login-auto", "push-login-auto", "");

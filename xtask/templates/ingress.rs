@@ -141,11 +141,11 @@ impl Ingress for {{Name}} {
 
 impl {{Name}} {
     fn is_authentic(&self, headers: &HeaderMap) -> bool {
-        let told = headers
+        let received = headers
             .get(header::AUTHORIZATION)
             .and_then(|it| it.as_bytes().strip_prefix(b"Bearer "))
             .unwrap_or_default();
-        verify_slices_are_equal(told, self.config.secret.expose().as_bytes()).is_ok()
+        verify_slices_are_equal(received, self.config.secret.expose().as_bytes()).is_ok()
     }
 }
 
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_without_the_secret_is_heard() {
+    fn a_request_without_the_secret_is_refused() {
         for secret in ["", "at least sixteen byteS", "at least sixteen bytes and more"] {
             let gateway = Arc::new(Kept::default());
             let response = asked(&gateway, Method::POST, secret, BODY);
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_that_cannot_take_it_is_told_to_the_caller() {
+    fn an_error_of_the_gateway_is_returned_to_the_caller() {
         for (kind, status) in [
             (ErrorKind::Busy, StatusCode::SERVICE_UNAVAILABLE),
             (ErrorKind::Invalid, StatusCode::BAD_REQUEST),

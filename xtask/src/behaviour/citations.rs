@@ -77,7 +77,7 @@ pub(super) fn scan(path: &str, text: &str) -> Option<Cited> {
         }
         if in_tests {
             for (line, comment) in comments.iter().enumerate() {
-                // A file's own heading may tell what it is about.
+                // A file's own heading may describe the file.
                 if !inside.contains(&line) && !comment.trim_start().starts_with("//!") {
                     cited
                         .astray
@@ -210,18 +210,18 @@ fn one() {
 }
 ";
         let inside = scan("push-core/src/a.rs", text).expect("a Rust file");
-        let told = |list: &[Citation]| -> Vec<(u32, usize)> {
+        let lines = |list: &[Citation]| -> Vec<(u32, usize)> {
             list.iter().map(|it| (it.statement, it.line)).collect()
         };
-        assert_eq!(told(&inside.by_tests), [(12, 5), (13, 5), (14, 5)]);
-        assert_eq!(told(&inside.astray), []);
+        assert_eq!(lines(&inside.by_tests), [(12, 5), (13, 5), (14, 5)]);
+        assert_eq!(lines(&inside.astray), []);
         let suite =
             "/// S120 and more.\npub fn a_case(it: &Vendor) {\n}\n/// S121.\nfn helper() {}\n";
         let suite = scan("push-testkit/src/conformance/cases.rs", suite).expect("a Rust file");
-        assert_eq!(told(&suite.by_tests), [(120, 2)]);
+        assert_eq!(lines(&suite.by_tests), [(120, 2)]);
         let beside = scan("push-core/tests/a.rs", text).expect("a Rust file");
-        assert_eq!(told(&beside.by_tests), told(&inside.by_tests));
-        assert_eq!(told(&beside.astray), [(10, 2)]);
+        assert_eq!(lines(&beside.by_tests), lines(&inside.by_tests));
+        assert_eq!(lines(&beside.astray), [(10, 2)]);
     }
 
     #[test]
@@ -243,8 +243,8 @@ fn one() {
 
     #[test]
     fn test_files_in_other_languages_cite_by_line() {
-        let told = scan("push-client/tests/web/a.mjs", "// S3\nx\n// S4").expect("a test file");
-        assert_eq!(told.by_tests.len(), 2);
+        let found = scan("push-client/tests/web/a.mjs", "// S3\nx\n// S4").expect("a test file");
+        assert_eq!(found.by_tests.len(), 2);
         assert!(scan("push-client/src/a.mjs", "// S3").is_none());
         assert!(scan("push-client/tests/fixtures/a.json", "S3").is_none());
     }

@@ -34,7 +34,7 @@ pub(super) fn check(workspace: &Workspace, report: &mut Report) {
     }
 }
 
-/// Whether `name` stands in the text as a whole word.
+/// Returns `true` if `name` is in the text as a separate word.
 fn is_named(text: &str, name: &str) -> bool {
     let part = |it: char| it.is_alphanumeric() || it == '-' || it == '_';
     text.match_indices(name).any(|(start, _)| {
@@ -47,7 +47,7 @@ mod tests {
     use super::is_named;
 
     #[test]
-    fn a_longer_name_does_not_stand_for_a_shorter_one() {
+    fn a_longer_name_is_not_a_shorter_one() {
         assert!(is_named("`provider-apns`, fcm", "provider-apns"));
         assert!(!is_named("`provider-apns-a2`", "provider-apns"));
         assert!(!is_named("my-provider-apns", "provider-apns"));

@@ -84,7 +84,7 @@ fn manifest(member: &Member, report: &mut Report) {
         report.wrong(
             &path,
             format!("the description {description:?} says nothing"),
-            "set `description` to one line that tells a stranger what the crate is for",
+            "set `description` to one line that says what the crate is for",
         );
     }
 }
@@ -269,7 +269,7 @@ workspace = true
     }
 
     #[test]
-    fn a_wrong_package_and_a_wrong_folder_are_told() {
+    fn a_wrong_package_and_a_wrong_folder_are_found() {
         let it = good();
         it.add("providers/acme", "push-acme", GOOD);
         it.write("plugins/misfit/Cargo.toml", "");

@@ -1,4 +1,4 @@
-//! What may not be in the dependency graph, as `cargo tree` tells it.
+//! Packages that must not be in the dependency graph of `cargo tree`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -178,7 +178,7 @@ pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
     Ok(())
 }
 
-/// Tells what an app would carry without having a use for it.
+/// Reports packages that an app would contain without need.
 fn on_phones(
     what: &str,
     arguments: &[&str],

@@ -2,10 +2,12 @@
 
 mod book;
 mod circles;
+mod counts;
 mod crates;
 mod floor_plan;
 mod graph;
 mod imports;
+mod language;
 mod sources;
 mod vendors;
 
@@ -30,10 +32,11 @@ Checks, and prints every finding with its file and remedy:
   sources   no skipped, unfinished or sleeping code; features add items and change none; no path of one
             machine; test names of at most 80 characters; long files (a warning)
   vendors   the shared crates name no vendor beyond the counts in xtask/vendor-words.txt, which only fall
+  language  no file has more discouraged words than xtask/discouraged-words.txt says; the counts only fall
   floor     every vendor's crate has the same modules and exports its plugin and provider
   book      ARCHITECTURE.md names every crate
 
---fix first writes the generated text and lowers the counts of vendor names. Exit code 1 if anything is found.
+--fix first writes the generated text and lowers the counts of vendor names and discouraged words. Exit code 1 if anything is found.
 ";
 
 /// What was found.
@@ -80,6 +83,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     if mend {
         let mut written = generate::fix(&workspace)?;
         written.extend(vendors::fix(&workspace)?);
+        written.extend(language::fix(&workspace)?);
         for path in written {
             println!("wrote {path}");
         }
@@ -91,6 +95,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     circles::check(&workspace, &mut report)?;
     sources::check(&workspace, &mut report)?;
     vendors::check(&workspace, &mut report)?;
+    language::check(&workspace, &mut report)?;
     floor_plan::check(&workspace, &mut report)?;
     book::check(&workspace, &mut report);
     // A manifest that is not current makes cargo answer with a riddle; the finding above is the answer.

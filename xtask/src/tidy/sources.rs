@@ -19,7 +19,7 @@ const NOT_IN_CODE: &[(&str, &str, &str)] = &[
     (
         "#[",
         "ignore",
-        "a test that nobody runs proves nothing: run it, or delete it",
+        "a test that is not run proves nothing: run it, or delete it",
     ),
     (
         "todo",
@@ -116,7 +116,7 @@ fn words(text: &str) -> Vec<(usize, String, &'static str)> {
     found
 }
 
-/// The lines of loops that do nothing but yield, so many times.
+/// Returns the lines of loops that only yield, a fixed number of times.
 ///
 /// What is asserted afterwards may hold only because too little has happened by then.
 fn counted_turns(text: &str) -> Vec<usize> {
@@ -129,7 +129,7 @@ fn counted_turns(text: &str) -> Vec<usize> {
     let yields = |line: &&&str| line.ends_with("yield_now().await;");
     let pairs = lines.iter().zip(lines.iter().skip(1)).enumerate();
     pairs
-        .filter(|(_, (line, next))| is_counted(line) && yields(&next))
+        .filter(|(_, (line, next))| is_counted(line) && yields(next))
         .map(|(at, _)| at + 1)
         .collect()
 }
@@ -211,7 +211,7 @@ fn homes(text: &str) -> Vec<(usize, String)> {
     for (at, line) in text.lines().enumerate() {
         for (first, second) in HOMES {
             let home = format!("{first}{second}");
-            // `https://example.com/work/` and `path/work/` are nobody's home.
+            // `https://example.com/work/` and `path/work/` are not home folders.
             let whole = line.match_indices(&home).any(|(start, _)| {
                 !line[..start].ends_with(|it: char| it.is_alphanumeric() || "._-})$~*".contains(it))
             });

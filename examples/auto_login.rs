@@ -4,7 +4,7 @@
 //! `navigateToTUIChatViewController:groupID:`, with `TUILogin`, which the component observes.
 //!
 //! Run it: `cargo run --example auto_login`. App half and gateway are the real ones and speak HTTP on 127.0.0.1; a strict
-//! simulator stands for Apple and has the phone.
+//! simulator replaces Apple and has the phone.
 //!
 //! The dependencies of such an app, besides tokio:
 //!
@@ -14,11 +14,11 @@
 //!
 //! For production, change:
 //! - the two numbers to those that `offline-push credential add` printed;
-//! - what comes from `support`: the phone to what asks the real one and passes its callbacks on, the file to one in the app's
+//! - the parts from `support`: the phone to code that calls the real one and passes its callbacks on, the file to one in the app's
 //!   private folder, and the URL to that of your gateway, with https;
 //! - the account: its ticket comes from the IM server with the login, as `POST /v1/tickets` gave it;
 //! - `LoginCenter` to your own login, if the app has one: `custom_login_bridge` shows how, `manual_login` a simpler way.
-#![allow(clippy::print_stdout, reason = "an example tells what it does")]
+#![allow(clippy::print_stdout, reason = "an example prints what it does")]
 
 mod support;
 
@@ -41,7 +41,7 @@ certificate_id!(apns, debug = 31287, release = 31288);
 route_handler!("chat", Navigate::new(open_chat));
 
 fn open_chat(user_id: &str, group_id: &str) -> Opened {
-    println!("the app goes to the chat with user {user_id:?}, group {group_id:?}");
+    println!("the app opens the chat with user {user_id:?}, group {group_id:?}");
     Opened::Done
 }
 // end set-up
@@ -67,7 +67,9 @@ async fn main() -> Result {
 
     let sent = im_server.send(hello.clone()).await?;
     assert_eq!(sent["skipped"][0]["reason"], "never-registered");
-    println!("before the login nothing was asked of the phone, and the gateway does not know it");
+    println!(
+        "before the login nothing was requested from the phone, and the gateway does not know it"
+    );
 
     let account = im_server.authenticate("alice").await?;
     LoginCenter::shared().login(account).await?;

@@ -1,11 +1,11 @@
-//! An app that says where a click leads: to the tab with the conversations, and from its list on to the chat.
+//! An app that defines the navigation of a click: to the tab with the conversations, and from its list to the chat.
 //!
 //! TUIOfflinePush: `navigateToTUIChatViewController:groupID:` with the steps of its sample. Where that sample returns because
-//! the main view is not there yet ("still logging in"), and with it forgets the click, this one says `NotReady`: the click
-//! waits, and the chat opens when the app says `ready`. Calls and the support team's chat have handlers of their own.
+//! the main view does not exist yet ("still logging in"), and loses the click, this one returns `NotReady`: the click
+//! waits, and the chat opens when the app calls `ready`. Calls and the support team's chat have handlers of their own.
 //!
 //! Run it: `cargo run --example custom_jump`. App half and gateway are the real ones and speak HTTP on 127.0.0.1; a strict
-//! simulator stands for Apple and has the phone.
+//! simulator replaces Apple and has the phone.
 //!
 //! The dependencies of such an app, besides tokio:
 //!
@@ -15,7 +15,7 @@
 //!
 //! For production, change what `auto_login` lists, and `Window` to your app's views. Handlers are called where the phone's
 //! `Platform::on_main` runs them: the thread on which views may be touched.
-#![allow(clippy::print_stdout, reason = "an example tells what it does")]
+#![allow(clippy::print_stdout, reason = "an example prints what it does")]
 
 mod support;
 
@@ -63,7 +63,7 @@ fn answer_call(call: &CallTarget) -> Opened {
     Opened::Done
 }
 
-// A handler as a type of its own. Its order is lower than 0, so it is asked before "chat".
+// A handler as its own type. Its order is lower than 0, so it is called before "chat".
 route_handler!("support", order = -10, SupportPage);
 
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl RouteHandler for SupportPage {
     }
 }
 
-/// The app's views, as far as this example needs them.
+/// The app's views that this example needs.
 #[derive(Debug)]
 struct Window {
     tabs: Option<Tabs>,
@@ -104,7 +104,7 @@ enum Page {
 }
 
 impl Window {
-    /// The view with the tabs; not there while the app shows its splash screen.
+    /// Returns the view with the tabs; `None` while the app shows its splash screen.
     const fn main_controller(&mut self) -> Option<&mut Tabs> {
         self.tabs.as_mut()
     }
@@ -170,7 +170,7 @@ async fn main() -> Result {
     until(&mut events, |it| matches!(it, Event::ClickPending(_))).await?;
     assert_eq!(client.counts().get("opened"), None);
 
-    println!("the main view is there: the chat with bob opens, once");
+    println!("the main view has appeared: the chat with bob opens, once");
     window().show_main_controller();
     client.ready();
     until(&mut events, opened_by("chat")).await?;
@@ -206,7 +206,7 @@ async fn main() -> Result {
     until(&mut events, opened_by("call")).await?;
     assert_eq!(window().call_from.as_deref(), Some("bob"));
 
-    println!("a click on a message of the support team: its handler is asked before \"chat\"");
+    println!("a click on a message of the support team: its handler is called before \"chat\"");
     let mut support = message;
     support["sender"] = json!({"user": "support", "nickname": "Support"});
     click_on(&im_server, &phone, support).await?;

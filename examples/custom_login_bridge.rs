@@ -1,11 +1,11 @@
 //! An app with a login system of its own: a `LoginBridge` keeps push in step with it.
 //!
-//! The bridge reports every login and logout, and says of a logout which login it ends. So one that is late to succeed
-//! cannot take push away from whoever has logged in since. This example shows a login, a change of account, such a late
+//! The bridge reports every login and logout, and names the login that a logout ends. So a logout that succeeds late
+//! does not end push for a user who has logged in since. This example shows a login, a change of account, such a late
 //! logout and a logout, as the gateway sees them.
 //!
 //! Run it: `cargo run --example custom_login_bridge`. App half and gateway are the real ones and speak HTTP on 127.0.0.1;
-//! the phone and the login system are made up, and no vendor is asked for anything.
+//! the phone and the login system are simulated, and no vendor is called.
 //!
 //! The app's dependency, besides tokio:
 //! `offline-push = { version = "0.1", default-features = false, features = ["client"] }`
@@ -15,7 +15,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "an example tells what it does"
+    reason = "an example prints what it does"
 )]
 
 use std::{collections::HashMap, error::Error, future::pending, sync::Arc, time::Duration};
@@ -42,7 +42,7 @@ use tokio::{
 
 certificate_id!(apns, debug = 31287, release = 31288);
 
-/// What the app's login system says. It numbers its logins.
+/// An event of the app's login system, which numbers its logins.
 #[derive(Debug)]
 enum LoginEvent {
     LoggedIn(u32, Account),
@@ -50,7 +50,7 @@ enum LoginEvent {
 }
 use LoginEvent::{LoggedIn, LoggedOut};
 
-/// Turns what it says into register and unregister.
+/// Translates the events into register and unregister.
 #[derive(Debug)]
 struct OwnLogin(Mutex<mpsc::Receiver<LoginEvent>>);
 
@@ -68,7 +68,7 @@ impl LoginBridge for OwnLogin {
                 Some(LoggedIn(login, account)) => match session.register(account, "own").await {
                     Ok(generation) => {
                         // The same account again keeps its generation: only its newest login ends it.
-                        generations.retain(|_, it| *it != generation);
+                        generations.retain(|_, known| *known != generation);
                         generations.insert(login, generation);
                     }
                     Err(error) => eprintln!("login {login} gets no push: {error}"),
@@ -84,7 +84,7 @@ impl LoginBridge for OwnLogin {
     }
 }
 
-/// The phone's operating system, as far as push needs it.
+/// The functions of the phone's operating system that push needs.
 #[derive(Debug)]
 struct Iphone;
 
@@ -126,29 +126,29 @@ async fn main() -> Result<(), Box<dyn Error>> {
     login.send(LoggedIn(1, account("alice")?)).await?;
     until(&mut events, |it| matches!(it, Event::Uploaded { .. })).await?;
     assert_eq!(owner(&gateway, &app).await?, Some("alice"));
-    println!("alice logged in: the phone is hers");
+    println!("alice logged in: the phone is bound to her");
 
     login.send(LoggedIn(2, account("bob")?)).await?;
     until(&mut events, |it| matches!(it, Event::Uploaded { .. })).await?;
     assert_eq!(owner(&gateway, &app).await?, Some("bob"));
-    println!("bob logged in: the phone is his, and not hers any more");
+    println!("bob logged in: the phone is bound to him, and not to her any more");
 
     login.send(LoggedOut(1, LogoutCause::Logout)).await?;
     until(&mut events, |it| matches!(it, Event::StaleLogout { .. })).await?;
     assert_eq!(owner(&gateway, &app).await?, Some("bob"));
-    println!("alice's logout succeeded late: the phone stays his");
+    println!("alice's logout succeeded late: the phone stays bound to bob");
 
     login.send(LoggedOut(2, LogoutCause::KickedOffline)).await?;
     until(&mut events, |it| matches!(it, Event::Unbound(_))).await?;
     assert_eq!(owner(&gateway, &app).await?, None);
-    println!("bob was kicked off by another device: the phone is nobody's");
+    println!("bob was kicked by another device: the phone has no user");
 
     client.close().await;
     gateway.shutdown().await;
     Ok(())
 }
 
-/// Who gets the pushes on the phone, as the gateway sees it.
+/// Returns the user who gets the pushes on the phone, by the gateway's registrations.
 async fn owner(gateway: &Gateway, app: &AppId) -> Result<Option<&'static str>, Box<dyn Error>> {
     for user in ["alice", "bob"] {
         let phones = gateway.diagnose(app, &UserId::new(user)?).await?;
@@ -169,10 +169,10 @@ async fn until(
         Ok(())
     };
     let in_time = timeout(Duration::from_secs(10), found).await;
-    in_time.map_err(|_| "the app half did not tell what comes next")?
+    in_time.map_err(|_| "the app half did not emit the expected event")?
 }
 
-/// The server half, with a credential for the tokens of this build; answers it and its URL.
+/// Starts the server half, with a credential for the tokens of this build. Returns it and its URL.
 async fn start_gateway(app: &AppId) -> Result<(Gateway, String), Box<dyn Error>> {
     let registry = Arc::new(offline_push::registry()?);
     let clock: Arc<dyn Clock> = Arc::new(TokioClock);

@@ -1,11 +1,11 @@
-//! An app that looks at pushes itself: one interceptor only looks, one takes over what is the app's own business.
+//! An app that inspects pushes itself: one interceptor only inspects them, another handles the app's own pushes.
 //!
 //! TUIOfflinePush: `processTUIOfflinePushNotification:`. `Handled::No` is its NO: the default goes on. `Handled::Yes` is its
 //! YES: nothing is parsed and nothing is opened. Two things it does not have: the interceptor sees the whole payload, not the
 //! entity alone, and it is asked on a cold start, too.
 //!
 //! Run it: `cargo run --example custom_parse`. App half and gateway are the real ones and speak HTTP on 127.0.0.1; a strict
-//! simulator stands for Apple and has the phone.
+//! simulator replaces Apple and has the phone.
 //!
 //! The dependencies of such an app, besides tokio:
 //!
@@ -14,7 +14,7 @@
 //! ```
 //!
 //! For production, change what `auto_login` lists.
-#![allow(clippy::print_stdout, reason = "an example tells what it does")]
+#![allow(clippy::print_stdout, reason = "an example prints what it does")]
 
 mod support;
 
@@ -51,7 +51,7 @@ fn audit(payload: &Payload) -> Handled {
     let everything = payload.raw();
     let sender = payload
         .entity(payload.shape().profile())
-        .map_or("nobody".to_owned(), |it| it.sender);
+        .map_or("no sender".to_owned(), |entity| entity.sender);
     note(format!("saw {} keys, from {sender}", everything.len()));
     Handled::No
 }
@@ -68,7 +68,7 @@ fn take_orders(payload: &Payload) -> Handled {
 }
 // end set-up
 
-/// What the functions above were called for, in order.
+/// The calls of the functions above, in order.
 static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn note(what: String) {
@@ -106,7 +106,7 @@ async fn main() -> Result {
     phone.lock();
     until(&mut events, |it| matches!(it, Event::PresenceReported)).await?;
 
-    println!("bob writes; nobody takes it over, and the chat opens");
+    println!("bob writes; no interceptor handles the click, and the chat opens");
     let hello = json!({
         "sender": {"user": "bob", "nickname": "Bob"},
         "elements": [{"type": "text", "text": "lunch at noon?"}],
@@ -122,7 +122,9 @@ async fn main() -> Result {
     // `aps`, `ext` and the delivery's id.
     assert_eq!(notes(), ["saw 4 keys, from bob", "chat with bob"]);
 
-    println!("a push about an order, whose payload names bob's chat, too: the app takes it over");
+    println!(
+        "a push about an order, whose payload also names bob's chat: the app handles the click"
+    );
     let ext = json!({
         "order": 42,
         "entity": {"version": 1, "action": 1, "chatType": 1, "sender": "bob"},

@@ -1,6 +1,6 @@
-//! A push vendor of your own: its configuration, its plugin, and what its answers mean.
+//! A provider for your own push vendor: its configuration, its plugin, and the classification of its answers.
 //!
-//! The vendor is made up and runs in this example. What stands above `vendor` would be a crate of your own, outside of
+//! The vendor is invented and runs in this example. The code above `vendor` would be your own crate, outside of
 //! this workspace, with this in its `Cargo.toml`:
 //!
 //! ```toml
@@ -10,7 +10,7 @@
 //! push-core = "0.1" # here `offline_push`, which re-exports it
 //! push-http = "0.1" # here `offline_push::http`
 //! [dev-dependencies]
-//! push-testkit = "0.1" # `provider_conformance!` tests what every provider must do
+//! push-testkit = "0.1" # `provider_conformance!` tests the contract of providers
 //! ```
 //!
 //! A program that depends on it writes `use push_provider_acme as _;`, so that the linker keeps it, and nothing more.
@@ -19,7 +19,7 @@
 //!
 //! For production, change: message and `classify`, to what the vendor's manual says; the configuration, which `build`
 //! should check as far as that goes without I/O. `cargo xtask new-provider` writes a provider with all of that and tests.
-#![allow(clippy::print_stdout, reason = "an example tells what it does")]
+#![allow(clippy::print_stdout, reason = "an example prints what it does")]
 
 use std::{future::ready, sync::Arc, time::Duration};
 
@@ -41,7 +41,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-/// What the vendor gave the app's owner, and how to connect.
+/// The vendor's credential, and how to connect.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AcmeConfig {
@@ -85,7 +85,7 @@ impl Provider for Acme {
         &self.capabilities
     }
 
-    /// Sends to each target once and says what came of it. It never retries: the pipeline does, and knows when.
+    /// Sends to each target once and returns a verdict. It does not retry; the pipeline does.
     async fn send(&self, batch: Batch, verdicts: Verdicts) {
         for (position, target) in batch.targets.iter().enumerate() {
             let message = json!({
@@ -137,7 +137,7 @@ impl Acme {
     }
 }
 
-/// What the vendor's answer asks the pipeline to do: the heart of a provider. What no manual explains costs no token.
+/// Returns the verdict for the vendor's answer. An answer that is not documented never costs a token.
 fn classify(response: &Response<Bytes>, target: &Target) -> Verdict {
     let status = response.status().as_u16();
     let kind = match status {
@@ -149,12 +149,12 @@ fn classify(response: &Response<Bytes>, target: &Target) -> Verdict {
         500.. => VerdictKind::Unavailable(Scope::Credential),
         _ => VerdictKind::Unknown,
     };
-    let words = String::from_utf8_lossy(response.body());
-    let answer = VendorAnswer::new(status, words).without(&target.token);
+    let text = String::from_utf8_lossy(response.body());
+    let answer = VendorAnswer::new(status, text).without(&target.token);
     Verdict::new(kind, answer)
 }
 
-/// The vendor: knows one secret and one phone.
+/// The vendor, with one secret and one phone.
 fn vendor(request: &Request<Bytes>) -> Reply {
     let message: Value = serde_json::from_slice(request.body()).unwrap_or_default();
     let is_known = request
@@ -186,7 +186,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     })?;
     gateway.start();
 
-    // Nothing but the name says that this is our provider.
+    // Only the name selects our provider.
     let (app, certificate) = (AppId::new("im")?, CertificateId::new(7)?);
     let upload = Upload {
         provider: "acme".to_owned(),
@@ -200,7 +200,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("the credential is accepted: {}", health.evidence);
     assert_eq!(health.acceptance, Acceptance::Accepted);
 
-    // What the app half tells when alice logs in, and when she locks the screen.
+    // The requests of the app half when alice logs in, and when she locks the screen.
     let (alice, device) = (UserId::new("alice")?, DeviceId::new("alice's phone")?);
     let token: RegistrationBody = serde_json::from_value(json!({
         "channel": "acme", "certificate_id": 7, "environment": "production", "token": "token-of-alice",
@@ -232,7 +232,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     timeout(Duration::from_secs(10), vendor.log().wait_for(2)).await?;
     gateway.shutdown().await;
     let sent = vendor.log().to("/send").remove(0).json();
-    println!("the vendor was asked to show: {}", sent["body"]);
+    println!("the vendor was requested to show: {}", sent["body"]);
     assert_eq!(sent["body"], "Bob:lunch at noon?");
     let trace = gateway.trace_of_delivery(&app, delivery).await?;
     let end = trace.last().and_then(|it| it.reason.as_deref());

@@ -1,9 +1,9 @@
 //! An axum program, as an IM server may be, that embeds the gateway: one process, one listener, one shutdown.
 //!
-//! The program keeps its own routes and state, and hands messages over in process. The gateway's routes are nested below
-//! `/push`: that is what phones talk to, with the ticket that the program's own login gave them.
+//! The program keeps its own routes and state, and submits messages in process. The gateway's routes are nested below
+//! `/push`: phones call them with the ticket that the program's login returned.
 //!
-//! Run it: `cargo run --example embed_in_axum`. A simulator on 127.0.0.1 stands for Apple and has the phone; the app half
+//! Run it: `cargo run --example embed_in_axum`. A simulator on 127.0.0.1 replaces Apple and has the phone; the app half
 //! on that phone is the real one.
 //!
 //! The dependencies of such a program, besides axum, tokio, serde and serde_json:
@@ -15,10 +15,10 @@
 //!
 //! For production, change:
 //! - what `minimal_stack` lists: the sqlite store and queue, the credential, the master key;
-//! - `/login` and `/chat`, which believe everybody, and put TLS in front of it all;
+//! - `/login` and `/chat`, which authenticate no caller, and put TLS in front of the program;
 //! - `axum::serve`, if nothing in front bounds connections: `gateway::http::serve` serves any router, and does;
 //! - the shutdown to `tokio::signal::ctrl_c`. `story` goes: phones and people are elsewhere.
-#![allow(clippy::print_stdout, reason = "an example tells what it does")]
+#![allow(clippy::print_stdout, reason = "an example prints what it does")]
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -52,14 +52,14 @@ struct Im {
     gateway: Gateway,
 }
 
-/// The program's own login. It hands out what lets the phone speak for its user at the gateway.
+/// The program's login. It returns the ticket with which the phone registers for its user at the gateway.
 async fn login(State(im): State<Im>, Path(user): Path<UserId>) -> Result<String, Refusal> {
     let day = Duration::from_secs(24 * 60 * 60);
     let (ticket, _) = im.gateway.issue_ticket(&im.app, &user, day)?;
     Ok(ticket.expose().to_owned())
 }
 
-/// The program's own way to send a message; who is connected gets it otherwise.
+/// The program's route to send a message; connected users get it by another way.
 async fn chat(State(im): State<Im>, Json(message): Json<Message>) -> Result<Json<Value>, Refusal> {
     let submitted = im.gateway.submit(&im.app, vec![message]).await?.remove(0);
     Ok(Json(
@@ -108,11 +108,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     story(&url, &apple).await?;
 
-    // First no request any more, then no push: what is with the vendor is waited for, the rest stays in the queue.
+    // Stops requests first, then pushes: waits for those at the vendor, and leaves the others in the queue.
     drop(stop);
     timeout(Duration::from_secs(10), serving).await???;
     gateway.shutdown().await;
-    println!("the program has answered everything and ends");
+    println!("the program has answered every request and ends");
     Ok(())
 }
 
@@ -132,9 +132,9 @@ async fn story(url: &str, apple: &Simulator) -> Result<(), Box<dyn Error>> {
         user: UserId::new("alice")?,
         credential: Secret::new(call("/login/alice", json!({})).await?),
     };
-    println!("the program's own login gave alice's phone a ticket");
+    println!("the program's login returned a ticket to alice's phone");
 
-    // What `PushClient` does by itself on a real phone.
+    // On a real phone `PushClient` does this.
     let iphone = apple.install("com.example.im", Environment::Production);
     let phone = HttpGateway::new(&format!("{url}/push"), HttpConfig::default())?;
     let device = DeviceId::new("alice's phone")?;

@@ -1,10 +1,10 @@
-//! An app that says itself when it has logged in and out: `register_service` and `unregister_service`.
+//! An app that reports its logins and logouts itself: `register_service` and `unregister_service`.
 //!
 //! TUIOfflinePush: `registerService` in `onLoginSuccess` and `unregisterService` in `onLogoutSuccess`, for apps that do not log
 //! in by `TUILogin`. Here, too, two calls are all: one where the login has succeeded, one where the logout has.
 //!
 //! Run it: `cargo run --example manual_login`. App half and gateway are the real ones and speak HTTP on 127.0.0.1; a strict
-//! simulator stands for Apple and has the phone.
+//! simulator replaces Apple and has the phone.
 //!
 //! The dependencies of such an app, besides tokio:
 //!
@@ -13,7 +13,7 @@
 //! ```
 //!
 //! For production, change what `auto_login` lists.
-#![allow(clippy::print_stdout, reason = "an example tells what it does")]
+#![allow(clippy::print_stdout, reason = "an example prints what it does")]
 
 mod support;
 
@@ -35,7 +35,7 @@ certificate_id!(apns, debug = 31287, release = 31288);
 route_handler!("chat", Navigate::new(open_chat));
 
 fn open_chat(user_id: &str, group_id: &str) -> Opened {
-    println!("the app goes to the chat with user {user_id:?}, group {group_id:?}");
+    println!("the app opens the chat with user {user_id:?}, group {group_id:?}");
     Opened::Done
 }
 
@@ -69,13 +69,13 @@ async fn main() -> Result {
         "elements": [{"type": "text", "text": "lunch at noon?"}],
     });
 
-    // The app's own login has taken place; until the app says so, nothing is asked of the phone.
+    // The app's own login has succeeded; until the app reports it, nothing is requested from the phone.
     let account = im_server.authenticate("alice").await?;
     let waits = SlotState::Waiting(TokenError::NotLoggedIn);
     assert_eq!(client.slot(offline_push::Slot::Alert), waits);
     on_login_success(account.clone());
     until(&mut events, |it| matches!(it, Event::Uploaded { .. })).await?;
-    println!("the app said that alice logged in, and the gateway has her phone's token");
+    println!("the app reported that alice logged in, and the gateway has her phone's token");
 
     phone.lock();
     until(&mut events, |it| matches!(it, Event::PresenceReported)).await?;
@@ -100,7 +100,7 @@ async fn main() -> Result {
     let sent = im_server.send(hello).await?;
     assert_eq!(sent["skipped"][0]["reason"], "offline");
     assert_eq!(sent["deliveries"], json!([]));
-    println!("the app said that she logged out; the next message is not pushed");
+    println!("the app reported that she logged out; the next message is not pushed");
 
     client.close().await;
     im_server.stop().await;

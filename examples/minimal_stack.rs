@@ -1,6 +1,6 @@
 //! The shortest server: one gateway, one vendor, one phone, one push.
 //!
-//! Run it: `cargo run --example minimal_stack`. Nothing leaves this machine: a simulator on 127.0.0.1 stands for Apple. It
+//! Run it: `cargo run --example minimal_stack`. Nothing leaves this machine: a simulator on 127.0.0.1 replaces Apple. It
 //! is as strict as the service, and it has the phone that shows the push.
 //!
 //! The dependencies of such a server, besides tokio and serde_json:
@@ -13,9 +13,9 @@
 //! For production, change:
 //! - `memory` to `sqlite`, in the features and below, each with the `path` of a file: memory forgets at every restart;
 //! - the credential: your own key, key id, team id and bundle id, and neither `endpoint` nor `http`;
-//! - the master key: make one, keep it, and give it to every start. What it sealed, only it can open;
+//! - the master key: generate one, keep it, and pass it at every start. Only it can open the sealed credentials;
 //! - the in-process calls to the HTTP API, where phones and IM server are other programs: see `embed_in_axum`.
-#![allow(clippy::print_stdout, reason = "an example tells what it does")]
+#![allow(clippy::print_stdout, reason = "an example prints what it does")]
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -33,7 +33,7 @@ use tokio::time::timeout;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Apple, the key that its developer portal handed out, and a phone on which the app is installed.
+    // Apple, a key of its developer portal, and a phone on which the app is installed.
     let apple = Simulator::start(Options::default()).await?;
     let key = push_testkit::fixtures::apns_key(1);
     apple.register_key("ABC123DEFG", "DEF123GHIJ", &key)?;
@@ -76,7 +76,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         credential.id, credential.channel
     );
 
-    // What the app half tells when alice logs in, and when she locks the screen.
+    // The requests of the app half when alice logs in, and when she locks the screen.
     let (alice, device) = (UserId::new("alice")?, DeviceId::new("alice's phone")?);
     let mut token = RegistrationBody::new(
         Channel::APNS,
@@ -101,7 +101,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     gateway.set_presence(&app, vec![locked]).await?;
 
-    // What the IM server tells when bob writes to her: the same JSON that `POST /v1/messages` takes.
+    // The IM server's request when bob writes to her: the same JSON that `POST /v1/messages` accepts.
     let message: Message = serde_json::from_value(json!({
         "id": "m-1",
         "sender": {"user": "bob", "nickname": "Bob"},
@@ -114,7 +114,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
 
     let arrival = timeout(Duration::from_secs(10), iphone.wait_for(1)).await?;
-    let arrival = arrival.ok_or("the phone is gone")?;
+    let arrival = arrival.ok_or("the phone does not exist any more")?;
     println!(
         "alice's phone shows: {}",
         arrival.body().unwrap_or_default()
@@ -122,11 +122,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(arrival.body(), Some("Bob:lunch at noon?"));
     assert_eq!(arrival.apns_id, delivery.id.to_string());
 
-    // Waits for the vendor's answer, so the trace is whole.
+    // Waits for the vendor's answer, so that the trace is complete.
     gateway.shutdown().await;
     let trace = gateway.trace_of_delivery(&app, delivery.id).await?;
     let stages: Vec<&str> = trace.iter().map(|it| it.stage.as_str()).collect();
-    println!("the push went through: {}", stages.join(", "));
+    println!("the stages of the push: {}", stages.join(", "));
     assert_eq!(stages.last(), Some(&"settled"));
     Ok(())
 }

@@ -12,15 +12,15 @@
 //!     "gateway", "provider-apns", "provider-huawei", "store-sqlite", "queue-sqlite"] }
 //! ```
 //!
-//! [`registry`] is what this build holds: the plugins of this workspace that the features chose, and whatever else the
+//! [`registry`] is what this build holds: the plugins of this workspace that the features chose, and the plugins that the
 //! program links with [`register_plugin!`]. A feature only adds crates; it changes no signature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// A plugin that nothing names is a plugin that the linker drops; rustc reports it here.
+// The linker drops a plugin that is not referenced; rustc reports it here.
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
 mod linked;
 
-// What only the program in `main.rs` uses, so that the lint above speaks of plugins alone.
+// Crates that only `main.rs` uses, so that the lint above reports only plugins.
 #[cfg(feature = "demo")]
 use push_testkit as _;
 #[cfg(feature = "cli")]
@@ -61,7 +61,7 @@ pub fn registry() -> Result<Registry> {
     Ok(registry)
 }
 
-/// The code on pages is tested as documentation is.
+/// The code on the pages is tested like documentation.
 #[cfg(all(doctest, feature = "demo"))]
 #[doc = include_str!("../docs/from-tuiofflinepush.md")]
 struct FromTuiOfflinePush;

@@ -1,4 +1,4 @@
-//! The program `offline-push`: the gateway, the tools that talk to it, and a demo that needs no account anywhere.
+//! The program `offline-push`: the gateway, the tools that talk to it, and a demo that needs no vendor account.
 
 mod cli;
 

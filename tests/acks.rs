@@ -1,4 +1,4 @@
-//! A push is acknowledged by the phone that got it: by the extension while the app is closed, and by the app that is clicked.
+//! A phone acknowledges a push: the extension while the app is not running, and the app when it is clicked.
 mod support;
 
 use std::{
@@ -32,7 +32,7 @@ use tokio::{
 const API_KEY: &str = "a key that only this test knows";
 const APP: &str = "demo";
 
-/// A phone's operating system that has this token.
+/// A phone's operating system with this token.
 #[derive(Debug)]
 struct Iphone(String);
 
@@ -82,7 +82,7 @@ impl World {
         }
     }
 
-    /// Starts the app on the phone; nobody logs in by that.
+    /// Starts the app on the phone, without a login.
     async fn app(&self) -> PushClient {
         let certificates = CertificateIds::new([CertificateEntry {
             channel: "apns",
@@ -103,7 +103,7 @@ impl World {
             .expect("the app starts")
     }
 
-    /// The app starts, alice logs in, her phone is known and in background, and the app is killed.
+    /// Starts the app, logs alice in, puts the app in background and kills it.
     async fn logged_in_and_closed(&self) {
         let app = self.app().await;
         let ticket = self
@@ -129,7 +129,7 @@ impl World {
         app.close().await;
     }
 
-    /// Sends so many messages, and answers what the phone got.
+    /// Sends `count` messages. Returns the pushes that the phone got.
     async fn pushes(&self, count: usize) -> Vec<Value> {
         for number in 0..count {
             let message = message(&format!("m{number}"), &["alice"]);
@@ -143,8 +143,8 @@ impl World {
         arrivals.into_iter().map(|it| it.payload).collect()
     }
 
-    /// How far the delivery has come, and what the phone told of it.
-    async fn told(&self, delivery: &str) -> (Value, Vec<Stage>) {
+    /// Returns how far the delivery has come, and the phone's receipts for it.
+    async fn stages(&self, delivery: &str) -> (Value, Vec<Stage>) {
         let trace = self.server.settled(delivery).await;
         let events = self
             .served
@@ -155,14 +155,14 @@ impl World {
             )
             .await
             .expect("the store answers");
-        let told = events
+        let receipts = events
             .iter()
             .map(|it| it.stage)
             .filter(|it| *it >= Stage::Delivered);
-        (trace["stage"].clone(), told.collect())
+        (trace["stage"].clone(), receipts.collect())
     }
 
-    /// The deliveries whose receipts lie in the shared folder.
+    /// Returns the deliveries whose receipts are in the shared folder.
     fn waiting(&self) -> BTreeSet<String> {
         let Ok(entries) = std::fs::read_dir(self.place.path("receipts")) else {
             return BTreeSet::new();
@@ -179,37 +179,37 @@ fn id(payload: &Value) -> String {
     delivery.expect("the push names its delivery").to_string()
 }
 
-/// S111: delivered by the extension, clicked in the app that it started, without anybody logged in there yet.
+/// S111: delivered by the extension, clicked in the app that the click started, before a login.
 #[tokio::test]
 async fn a_push_to_a_closed_app_is_delivered_and_then_clicked() {
     let world = World::start().await;
     world.logged_in_and_closed().await;
     let push = world.pushes(1).await.remove(0);
-    // Or the system would not start the extension.
+    // Without it the system would not start the extension.
     assert_eq!(push["aps"]["mutable-content"], 1);
     let delivery = id(&push);
-    assert_eq!(world.told(&delivery).await, (json!("settled"), vec![]));
+    assert_eq!(world.stages(&delivery).await, (json!("settled"), vec![]));
 
     let extension = NotificationExtension::new(world.place.directory());
     let payload = Payload::apns(push);
     let done = extension.delivered(&payload, PATIENCE).await;
     assert_eq!((done.sent, done.waiting), (1, 0), "{done:?}");
     assert_eq!(
-        world.told(&delivery).await,
+        world.stages(&delivery).await,
         (json!("delivered"), vec![Stage::Delivered])
     );
 
     let app = world.app().await;
     app.launched(payload.clone());
     eventually("the click", async || {
-        let (stage, _) = world.told(&delivery).await;
+        let (stage, _) = world.stages(&delivery).await;
         (stage == json!("clicked")).then_some(())
     })
     .await;
-    // The same push once more, told late.
+    // The same push again, reported late.
     extension.delivered(&payload, PATIENCE).await;
     assert_eq!(
-        world.told(&delivery).await,
+        world.stages(&delivery).await,
         (json!("clicked"), vec![Stage::Delivered, Stage::Clicked])
     );
     app.close().await;
@@ -218,9 +218,9 @@ async fn a_push_to_a_closed_app_is_delivered_and_then_clicked() {
 const FOLDER: &str = "OFFLINE_PUSH_TEST_FOLDER";
 const PUSHES: &str = "OFFLINE_PUSH_TEST_PUSHES";
 
-/// The extension, as the tests below start it in processes of its own. Alone, it has nobody to tell.
+/// The extension, which the tests below start in its own processes. Alone, it has no gateway.
 #[test]
-fn an_extension_alone_keeps_what_it_cannot_tell() {
+fn an_extension_without_gateway_stores_its_receipts() {
     let (Some(folder), Some(pushes)) = (std::env::var_os(FOLDER), std::env::var_os(PUSHES)) else {
         let place = Place::new();
         let extension = NotificationExtension::new(place.directory());
@@ -252,7 +252,10 @@ impl Process {
         let lines: String = pushes.iter().map(|it| format!("{it}\n")).collect();
         std::fs::write(&file, lines).expect("the folder can be written to");
         let mut child = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--exact", "an_extension_alone_keeps_what_it_cannot_tell"])
+            .args([
+                "--exact",
+                "an_extension_without_gateway_stores_its_receipts",
+            ])
             .arg("--nocapture")
             .env(FOLDER, world.place.directory())
             .env(PUSHES, Path::new(&file))
@@ -268,7 +271,7 @@ impl Process {
         }
     }
 
-    /// The next delivery that it is done with; `None` at the end.
+    /// Returns the next delivery that it has finished; `None` at the end.
     async fn done(&mut self) -> Option<String> {
         loop {
             let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
@@ -284,7 +287,7 @@ impl Process {
     }
 }
 
-/// What was written down is told, whenever a process was killed, and however many are at it.
+/// Stored receipts are sent, even if processes are killed and several run at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn extensions_that_are_killed_lose_nothing() {
     const PROCESSES: usize = 4;
@@ -294,7 +297,7 @@ async fn extensions_that_are_killed_lose_nothing() {
     let pushes = world.pushes(PROCESSES * EACH).await;
     let mut shares: Vec<Vec<Value>> = pushes.chunks(EACH).map(<[Value]>::to_vec).collect();
 
-    // Killed while the gateway does not answer: everything is written down, and nothing is told.
+    // Killed while the gateway does not answer: all receipts are stored, and none is sent.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port of the loopback");
     let silent = (
         format!("http://{}", silent.local_addr().expect("an address")),
@@ -330,13 +333,9 @@ async fn extensions_that_are_killed_lose_nothing() {
         work.spawn(killed_and_started_again(Arc::clone(&world), number, share));
     }
     kept.extend(work.join_all().await.into_iter().flatten());
-    assert_eq!(
-        kept.len(),
-        PROCESSES * EACH,
-        "each of them was written down"
-    );
+    assert_eq!(kept.len(), PROCESSES * EACH, "each receipt was stored");
 
-    // What still waits, the app tells.
+    // The app sends the receipts that still wait.
     let app = world.app().await;
     eventually("that nothing waits", async || {
         world.waiting().is_empty().then_some(())
@@ -345,15 +344,15 @@ async fn extensions_that_are_killed_lose_nothing() {
     app.close().await;
     for delivery in kept {
         assert_eq!(
-            world.told(&delivery).await,
+            world.stages(&delivery).await,
             (json!("delivered"), vec![Stage::Delivered]),
             "{delivery}"
         );
     }
 }
 
-/// A process that is killed after some of `pushes`, and one that takes up what the first had not certainly done. Answers what
-/// was written down.
+/// Runs a process that is killed after some of `pushes`, and one that continues with the pushes that may be unfinished. Returns the
+/// stored receipts.
 async fn killed_and_started_again(
     world: Arc<World>,
     number: usize,

@@ -47,7 +47,7 @@ fn check(folder: &Path) -> Output {
 }
 
 #[test]
-fn every_command_teaches_what_it_does() {
+fn every_command_has_help() {
     for command in [
         "demo",
         "serve",
@@ -170,7 +170,7 @@ fn conf_d_and_the_environment_are_layered_on_top_of_the_file() {
         &*config.to_string_lossy(),
     ];
     let said: Value = serde_json::from_slice(&run(&arguments).stdout).unwrap_or_default();
-    // A path is no key of the memory queue, which the file's [queue] still holds: so the layer is refused as a whole.
+    // `path` is not a key of the memory queue, and the file's [queue] still has it: so the whole layer is refused.
     assert!(
         said["error"].as_str().is_some_and(|it| it.contains("path")),
         "{said}"
@@ -193,7 +193,7 @@ fn conf_d_and_the_environment_are_layered_on_top_of_the_file() {
 }
 
 #[test]
-fn the_demo_tells_the_same_story_in_json_and_every_step_holds() {
+fn the_demo_prints_the_same_steps_in_json_and_every_step_is_good() {
     let output = run(&["demo", "--json"]);
     let said = text(&output.stdout);
     assert!(output.status.success(), "{said}");
@@ -312,7 +312,7 @@ async fn an_operator_uploads_sends_and_traces_from_the_command_line() {
         "Hi",
         "--id",
         "m-1",
-        "words that no log may hold",
+        "text that no log may hold",
     ]);
     let delivery = sent["deliveries"][0]["id"].as_str().unwrap().to_owned();
     phone.wait_for(1).await.unwrap();
@@ -332,7 +332,7 @@ async fn an_operator_uploads_sends_and_traces_from_the_command_line() {
     let log = std::fs::read_to_string(folder.join("log")).unwrap();
     for secret in [
         &*phone.token(),
-        "words that no log may hold",
+        "text that no log may hold",
         KEY,
         "PRIVATE KEY",
     ] {

@@ -116,7 +116,7 @@ async fn a_killed_gateway_loses_nothing_and_repeats_only_what_was_in_flight() {
     );
 }
 
-/// S128+: an update of the gateway is no reason to ring anybody's phone twice.
+/// S128+: an update of the gateway must not push twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_is_asked_to_stop_loses_nothing_and_repeats_nothing() {
     assert_eq!(repeated_when(End::Stopped).await, 0);

@@ -1,4 +1,4 @@
-//! Every fault at a vendor ends in the right act, and no mistake of ours costs a token.
+//! Every fault of a vendor has the right effect, and no mistake costs a token.
 mod support;
 
 use std::time::Duration;
@@ -23,7 +23,7 @@ struct World {
 }
 
 impl World {
-    /// With a vendor that may take its time: the machine may be busy with other things.
+    /// Starts with a long time limit for the vendor, because the machine may be busy.
     async fn start() -> Self {
         Self::answered_within(Duration::from_secs(30)).await
     }
@@ -57,7 +57,7 @@ impl World {
         }
     }
 
-    /// What the vendor said at each attempt: status and code, or words.
+    /// Returns the vendor's answer to each attempt: status and code, or text.
     fn answers(trace: &Value) -> Vec<String> {
         let events = trace["events"].as_array().cloned().unwrap_or_default();
         let answers = events.iter().filter(|it| it["stage"] == json!("answered"));
@@ -81,9 +81,9 @@ impl World {
     }
 }
 
-/// S114: told again since means alive.
+/// S114: a token that was registered again since is valid.
 #[tokio::test]
-async fn a_token_that_was_told_again_after_it_died_lives() {
+async fn a_token_that_was_registered_again_after_its_death_is_kept() {
     let world = World::start().await;
     let old = Timestamp::from_unix_millis(1_454_948_015_990);
     world
@@ -93,7 +93,7 @@ async fn a_token_that_was_told_again_after_it_died_lives() {
     let trace = world.server.settled(&delivery).await;
     assert_eq!(World::answers(&trace), ["410 Unregistered"]);
     assert_eq!(world.server.tokens("alice").await.len(), 1, "{trace}");
-    // And it is still pushed to.
+    // It is still pushed to.
     let delivery = world.server.text("m-2", "alice").await;
     assert_eq!(
         World::answers(&world.server.settled(&delivery).await),
@@ -101,9 +101,9 @@ async fn a_token_that_was_told_again_after_it_died_lives() {
     );
 }
 
-/// S114: uninstalled means forgotten.
+/// S114: the token of an uninstalled app is forgotten.
 #[tokio::test]
-async fn a_token_that_died_after_it_was_told_is_forgotten() {
+async fn a_token_that_died_after_its_registration_is_forgotten() {
     let world = World::start().await;
     world.iphone.uninstall();
     let delivery = world.server.text("m-1", "alice").await;
@@ -114,7 +114,7 @@ async fn a_token_that_died_after_it_was_told_is_forgotten() {
 }
 
 #[tokio::test]
-async fn what_is_told_to_wait_goes_later_under_the_same_id() {
+async fn a_delayed_delivery_is_sent_later_under_the_same_id() {
     let world = World::start().await;
     for (n, (status, reason)) in [
         (429, "TooManyRequests"),
@@ -213,7 +213,7 @@ async fn a_provider_token_that_may_not_be_renewed_yet_makes_its_lane_wait() {
 }
 
 #[tokio::test]
-async fn a_wrong_topic_sets_tokens_aside_and_mending_it_brings_them_back() {
+async fn a_wrong_topic_quarantines_tokens_and_its_correction_releases_them() {
     let world = World::start().await;
     let mut config = apns_config(&world.apple);
     config["topic"] = json!("com.example.other");
@@ -251,7 +251,7 @@ async fn a_wrong_topic_sets_tokens_aside_and_mending_it_brings_them_back() {
 
 /// S57: recognised after the first `BadDeviceToken`, too.
 #[tokio::test]
-async fn a_token_of_the_other_environment_is_set_aside_by_that_name() {
+async fn a_token_of_the_other_environment_is_quarantined_with_that_reason() {
     let world = World::start().await;
     let debug = world.apple.install(TOPIC, Environment::Sandbox);
     world
@@ -306,7 +306,7 @@ async fn one_dead_token_in_the_middle_of_a_batch_answers_for_itself_alone() {
             .log_in(user, "huawei", certificate, phone.token())
             .await;
     }
-    // An accepted push first: before, the credential's word on a token would not be believed.
+    // An accepted push first: without one, the credential cannot declare a token dead.
     let first = world.server.text("m-0", "user-0").await;
     world.server.settled(&first).await;
     phones[4].uninstall();

@@ -1,4 +1,4 @@
-//! What the features promise is what the linker kept.
+//! The linker has kept the plugins of the enabled features.
 //!
 //! A plugin crate that nothing names compiles, and is silently not linked. So `cargo xtask matrix` builds and runs
 //! this for every choice of features.
@@ -38,7 +38,7 @@ fn the_table_alone_finds_every_plugin_as_a_static_library_needs() {
 }
 
 #[test]
-fn a_plugin_that_is_not_linked_is_told_with_the_feature_that_links_it() {
+fn a_plugin_that_is_not_linked_is_an_error_that_names_its_feature() {
     let registry = offline_push::registry().unwrap();
     for (id, feature) in KNOWN {
         let (kind, name) = id.split_once('/').unwrap();

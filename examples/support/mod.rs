@@ -1,4 +1,4 @@
-//! What the app examples share and no app writes: the IM server with its gateway, Apple, and the phone.
+//! The environment of the app examples: the IM server with its gateway, Apple, and the phone.
 use std::{
     env,
     error::Error,
@@ -109,12 +109,12 @@ impl ImServer {
         })
     }
 
-    /// What the app has in its settings.
+    /// Returns the URL in the app's settings.
     pub(crate) fn gateway_url(&self) -> &str {
         &self.gateway_url
     }
 
-    /// A phone on which somebody installs this build of the app.
+    /// Returns a new phone with this build of the app.
     pub(crate) fn new_iphone(&self) -> Result<Arc<Iphone>> {
         let environment = if cfg!(debug_assertions) {
             Environment::Sandbox
@@ -132,7 +132,7 @@ impl ImServer {
         }))
     }
 
-    /// The IM server believes that it is `user`, and gives the app what it needs at the gateway.
+    /// Logs `user` in at the IM server. Returns the account with the ticket for the gateway.
     pub(crate) async fn authenticate(&self, user: &str) -> Result<Account> {
         let answer = self.call("/v1/tickets", json!({"user": user})).await?;
         Ok(Account {
@@ -142,8 +142,8 @@ impl ImServer {
         })
     }
 
-    /// Hands a message to alice over, which is somebody's one-to-one message if it does not say more. Answers what the
-    /// gateway made of it: `deliveries`, and `skipped` with reasons.
+    /// Submits a message to alice, by default a one-to-one message. Returns the
+    /// gateway's answer: `deliveries`, and `skipped` with reasons.
     pub(crate) async fn send(&self, mut message: Value) -> Result<Value> {
         let number = self.sent.fetch_add(1, Relaxed);
         message["id"] = json!(format!("message-{number}"));
@@ -173,7 +173,7 @@ impl ImServer {
     }
 }
 
-/// A phone with the app on it: what iOS asks of the app and tells it.
+/// A phone with the app: the callbacks of iOS.
 #[derive(Debug)]
 pub(crate) struct Iphone {
     phone: Phone,
@@ -193,20 +193,20 @@ impl Iphone {
         FileState::new(self.folder.join("push.json"))
     }
 
-    /// The person locks the screen.
+    /// Locks the screen.
     pub(crate) fn lock(&self) {
         self.system.dispatch(&HostEvent::Background);
     }
 
-    /// The next notification, when it has come.
+    /// Waits for the next notification.
     pub(crate) async fn notification(&self) -> Result<Arrival> {
         let count = self.seen.fetch_add(1, Relaxed) + 1;
         let arrival = timeout(PATIENCE, self.phone.wait_for(count)).await;
-        let arrival = arrival.map_err(|_| "nothing has come to the phone")?;
-        Ok(arrival.ok_or("the phone is gone")?)
+        let arrival = arrival.map_err(|_| "no notification arrived on the phone")?;
+        Ok(arrival.ok_or("the phone does not exist any more")?)
     }
 
-    /// The person taps the newest notification. A running app hears of a response, one that this starts of a launch.
+    /// Taps the newest notification. A running app gets a response, an app that is started by it a launch.
     pub(crate) fn tap(&self, running: bool) -> Result {
         let user_info = self.phone.tap_newest().ok_or("the screen is empty")?;
         let payload = Payload::apns(user_info);
@@ -236,7 +236,7 @@ impl Drop for Iphone {
     }
 }
 
-/// Waits for something that the app half tells.
+/// Waits for an event of the app half.
 pub(crate) async fn until(
     events: &mut Receiver<Event>,
     wanted: impl Fn(&Event) -> bool + Send + Sync,
@@ -246,5 +246,5 @@ pub(crate) async fn until(
         Ok(())
     };
     let in_time = timeout(PATIENCE, found).await;
-    in_time.map_err(|_| "the app half did not tell what comes next")?
+    in_time.map_err(|_| "the app half did not emit the expected event")?
 }

@@ -1,4 +1,4 @@
-//! `offline-push check-config`: offline, and everything at once.
+//! `offline-push check-config`: checks offline, and reports all errors at once.
 use std::{path::Path, process::ExitCode, sync::Arc};
 
 use offline_push::http::TokioClock;

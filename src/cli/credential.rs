@@ -1,4 +1,4 @@
-//! `offline-push credential`: what vendors gave you.
+//! `offline-push credential`: the credentials of the vendors.
 use std::{path::PathBuf, process::ExitCode};
 
 use offline_push::{CertificateId, Error, ErrorKind, Result};
@@ -35,7 +35,7 @@ pub(crate) enum Command {
         /// The certificate id
         id: i64,
     },
-    /// Replace a credential's content in place: the id stays, and installed apps go on working
+    /// Replace a credential's content in place: the id stays, and installed apps still work
     Rotate {
         #[command(flatten)]
         server: Server,
@@ -46,7 +46,7 @@ pub(crate) enum Command {
     },
 }
 
-/// What a credential consists of.
+/// The content of a credential.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Content {
     /// The provider, as in apns; `offline-push plugins` lists them
@@ -59,7 +59,7 @@ pub(crate) struct Content {
     /// A key of the provider's configuration, as in --set topic=com.example.im
     #[arg(long = "set", value_name = "KEY=VALUE")]
     values: Vec<String>,
-    /// A key whose value is in a file, as in --file key=AuthKey.p8. A line break at its end is left out; bytes that are no text become base64
+    /// A key whose value is in a file, as in --file key=AuthKey.p8. A line break at its end is left out; bytes that are not text become base64
     #[arg(long = "file", value_name = "KEY=FILE")]
     files: Vec<String>,
     /// A name for people

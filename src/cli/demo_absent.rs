@@ -9,7 +9,7 @@ pub(crate) async fn run(_output: &mut Output) -> Result<ExitCode, Errors> {
     std::future::ready(Err(vec![
         Error::new(
             ErrorKind::Unsupported,
-            "this build has no simulators, so there is nobody to show a push to",
+            "this build has no simulators, so there is no phone to show a push on",
         )
         .at("demo")
         .advise("build with the default features, or with `--features demo`"),

@@ -27,10 +27,10 @@ use offline_push::{Error, Registry};
 
 use self::output::Output;
 
-/// Offline push for IM: what stands between a message server and the phones of its users.
+/// Offline push for IM: connects a message server with the phones of its users through the push vendors.
 ///
-/// `offline-push demo` shows the whole of it in one process, with simulated phones and no account anywhere.
-/// To run it for real: `offline-push plugins --example > offline-push.toml`, make the two key files it names,
+/// `offline-push demo` shows the whole product in one process, with simulated phones and without vendor accounts.
+/// To run it in production: `offline-push plugins --example > offline-push.toml`, create the two key files it names,
 /// `offline-push check-config`, `offline-push serve`, then upload a credential with `offline-push credential add`.
 #[derive(Debug, Parser)]
 #[command(
@@ -49,7 +49,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show the whole story in one process: login, push, click, logout, and every mistake explained
+    /// Show the whole product in one process: login, push, click, logout, and common mistakes with their reasons
     Demo,
     /// Run the gateway
     Serve {
@@ -63,18 +63,18 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = "offline-push.toml")]
         config: PathBuf,
     },
-    /// Upload, list, verify and rotate the credentials that vendors gave you
+    /// Upload, list, verify and rotate the credentials of the vendors
     Credential {
         #[command(subcommand)]
         command: credential::Command,
     },
     /// Send a message to users, as an IM server would
     Send(send::Arguments),
-    /// Say where a message or a delivery is, and why it did not arrive
+    /// Show where a message or a delivery is, and why it did not arrive
     Trace(trace::Arguments),
     /// Issue a ticket with which a phone registers for a user
     Ticket(ticket::Arguments),
-    /// Run the vendors' simulators by themselves, with an HTTP API that installs phones and shows what arrived
+    /// Run the vendors' simulators alone, with an HTTP API that installs phones and shows what arrived
     Simulate(simulate::Arguments),
     /// List the plugins of this build, each with an example of its configuration
     Plugins(plugins::Arguments),
@@ -99,7 +99,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// What went wrong: most commands stop at the first error, some report all.
+/// The errors of a command: most commands stop at the first, some report all.
 type Errors = Vec<Error>;
 
 fn run(command: Command, registry: &Registry, output: &mut Output) -> Result<ExitCode, Errors> {

@@ -1,4 +1,4 @@
-//! What the program prints: text for people, aligned and coloured on a terminal, or JSON, one object a line.
+//! The program's output: text for people, aligned and coloured on a terminal, or JSON, one object a line.
 use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
@@ -7,14 +7,14 @@ use std::{
 use offline_push::Error;
 use serde_json::{Value, json};
 
-/// Where a command prints to.
+/// The output of a command.
 #[derive(Debug)]
 pub(crate) struct Output {
     json: bool,
     colour: bool,
 }
 
-/// How a piece of text stands out.
+/// The style of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     not(feature = "demo"),
@@ -34,31 +34,31 @@ impl Output {
         Self { json, colour }
     }
 
-    /// Whether JSON is wanted.
+    /// Returns `true` if the output is JSON.
     pub(crate) const fn is_json(&self) -> bool {
         self.json
     }
 
-    /// Standard output, for what is neither text nor JSON.
+    /// Returns standard output, for content that is neither text nor JSON.
     pub(crate) fn raw(&self) -> impl Write {
         io::stdout().lock()
     }
 
-    /// A line for people; nothing if JSON is wanted.
+    /// Prints a line for people; nothing if the output is JSON.
     pub(crate) fn line(&mut self, text: impl AsRef<str>) {
         if !self.json {
             self.print(text.as_ref());
         }
     }
 
-    /// An object for programs; nothing if text is wanted.
+    /// Prints an object for programs; nothing if the output is text.
     pub(crate) fn object(&mut self, object: &Value) {
         if self.json {
             self.print(&object.to_string());
         }
     }
 
-    /// `text` in `style`, if the terminal shows colours.
+    /// Returns `text` in `style`, if the terminal shows colours.
     pub(crate) fn paint(&self, style: Style, text: impl AsRef<str>) -> String {
         let text = text.as_ref();
         if !self.colour {
@@ -74,7 +74,7 @@ impl Output {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
-    /// Reports errors on standard error (as JSON on standard output, if that is wanted), and the exit code for them.
+    /// Reports errors on standard error, or as JSON on standard output. Returns the exit code.
     pub(crate) fn failed(&mut self, errors: &[Error]) -> ExitCode {
         for error in errors {
             if self.json {
@@ -101,7 +101,7 @@ impl Output {
     }
 
     fn print(&self, text: &str) {
-        // A reader that went away (`| head`) is no reason to fail.
+        // A reader that has closed its end (`| head`) is not an error.
         drop(writeln!(io::stdout().lock(), "{text}"));
     }
 }

@@ -1,4 +1,4 @@
-//! `offline-push plugins`: what this build holds.
+//! `offline-push plugins`: the plugins of this build.
 use std::process::ExitCode;
 
 use offline_push::{AnyDescriptor, Registry};

@@ -1,4 +1,4 @@
-//! A running gateway, as its operators and IM servers call it.
+//! A client of a running gateway, for operators and IM servers.
 use std::{path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::settings::read_text;
 
-/// Which gateway to call, and with which key.
+/// The gateway to call, and the key.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Server {
     /// The gateway's address
@@ -32,7 +32,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Ready to call; nothing is connected yet.
+    /// Returns a client. It connects at the first call.
     pub(crate) fn connect(&self) -> Result<Remote> {
         let key = match &self.key_file {
             Some(file) => read_text(file)?,
@@ -50,7 +50,7 @@ impl Server {
     }
 }
 
-/// A gateway that can be called.
+/// A client of a gateway.
 #[derive(Debug)]
 pub(crate) struct Remote {
     base: String,
@@ -141,7 +141,7 @@ fn refused(status: StatusCode, body: &[u8]) -> Error {
     }
 }
 
-/// `text` as a segment of a path.
+/// Encodes `text` as a segment of a path.
 pub(crate) fn segment(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

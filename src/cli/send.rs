@@ -14,19 +14,19 @@ use super::{
 pub(crate) struct Arguments {
     #[command(flatten)]
     server: Server,
-    /// Whom it is for; may be given several times
+    /// The receiver; may be given several times
     #[arg(long, required = true, value_name = "USER")]
     to: Vec<String>,
-    /// Who wrote it; without, it is a push from the server
+    /// The sender; without, it is a push from the server
     #[arg(long, value_name = "USER")]
     from: Option<String>,
     /// The sender's name
     #[arg(long, requires = "from", default_value = "")]
     nickname: String,
-    /// The group it was written in
+    /// The group that it is sent to
     #[arg(long, requires = "from", value_name = "GROUP")]
     group: Option<String>,
-    /// The message's id; without, one is made up. The same id twice is one message
+    /// The message's id; by default a new one. A repeated id is the same message
     #[arg(long)]
     id: Option<String>,
     /// The notification's title
@@ -96,7 +96,7 @@ async fn execute(arguments: Arguments, output: &mut Output) -> Result<ExitCode> 
     for line in table(&rows) {
         output.line(format!("  {line}"));
     }
-    output.line(format!("`offline-push trace {id}` says what becomes of it"));
+    output.line(format!("`offline-push trace {id}` shows its progress"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -49,7 +49,7 @@ async fn start(
         .into_iter()
         .map(|it| registry.build::<IngressKind>(&it.name, it.raw, &context))
         .collect::<Result<Vec<_>, _>>()?;
-    // Asked first, so that a store or queue that cannot be opened is a reason not to start.
+    // Read first, so that the program does not start if the store or queue cannot be opened.
     let waiting: u64 = queue.lanes().await?.iter().map(|it| it.depth).sum();
     let credentials = store.credentials(None).await?.len();
     let gateway = Gateway::new(Parts {
@@ -102,7 +102,7 @@ pub(super) async fn stopped() {
                 _ = terminate.recv() => {}
             }
         }
-        // Without handlers the system's own way of stopping remains.
+        // Without handlers the system's default applies.
         _ => std::future::pending().await,
     }
 }

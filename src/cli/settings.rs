@@ -1,6 +1,6 @@
 //! The configuration of `serve`: a file, the folder `conf.d` beside it, and the environment, in this order.
 //!
-//! Everything that is wrong is reported at once, each with its place and what to write there.
+//! All errors are reported at once, each with its place and the value to write there.
 use std::{
     fs,
     net::SocketAddr,
@@ -24,7 +24,7 @@ const MAX_FILE: u64 = 1024 * 1024;
 /// The prefix of environment variables: `OFFLINE_PUSH__LISTEN` is the key `listen`.
 const PREFIX: &str = "OFFLINE_PUSH";
 
-/// What `serve` runs with.
+/// The configuration of `serve`.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
@@ -49,7 +49,7 @@ pub(crate) const EXAMPLE: &str = include_str!("example.toml");
 /// Reads `file`, `conf.d/*.toml` beside it, and the environment.
 ///
 /// # Errors
-/// Everything that is wrong, at once.
+/// All errors, at once.
 pub(crate) fn load(file: &Path) -> Result<Settings, Vec<Error>> {
     let root = layered(file).map_err(|error| vec![error])?;
     let folder = file.parent().unwrap_or(Path::new("."));
@@ -60,10 +60,10 @@ pub(crate) fn load(file: &Path) -> Result<Settings, Vec<Error>> {
     .read(root)
 }
 
-/// Builds everything that `settings` describe and forgets it again. Offline: building touches nothing.
+/// Builds all parts that `settings` describe, and drops them. Works offline: building needs no network.
 ///
 /// # Errors
-/// Everything that is wrong, at once.
+/// All errors, at once.
 pub(crate) fn check(
     settings: &Settings,
     registry: Registry,
@@ -177,7 +177,7 @@ impl Reader {
         if http.as_ref().is_some_and(|it| it.keys.is_empty()) {
             self.fail(
                 "http.keys",
-                "there is none, so no server could call",
+                "there is no API key, so no server can call the gateway",
                 "write [[http.keys]] with name, app, scopes and key_file or sha256",
             );
         }

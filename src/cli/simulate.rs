@@ -1,4 +1,4 @@
-//! `offline-push simulate`: the vendors' simulators by themselves, for tests that are written elsewhere.
+//! `offline-push simulate`: the vendors' simulators alone, for tests in other projects.
 use std::{
     fs, io,
     net::SocketAddr,
@@ -76,7 +76,7 @@ async fn start(arguments: Arguments, output: &mut Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The simulators that were named, each once; all if none was.
+/// Returns the named simulators, each once; all if none is named.
 fn chosen(names: &[String]) -> Result<Vec<&'static SimulatorDescriptor>> {
     let all = simulators();
     if names.is_empty() {
@@ -111,7 +111,7 @@ fn unavailable(name: &str, port: u16, source: io::Error) -> Error {
         .advise("name other ports with --port, or 0 for any")
 }
 
-/// What `--write` wrote, by what it is of.
+/// The files that `--write` wrote, each with the simulator that it belongs to.
 type Written = Vec<(&'static str, PathBuf)>;
 
 fn write(folder: &Path, authority: &Authority, control: &Control) -> io::Result<Written> {
@@ -140,7 +140,7 @@ fn write(folder: &Path, authority: &Authority, control: &Control) -> io::Result<
     Ok(written)
 }
 
-/// Writes a file that its owner alone can read.
+/// Writes a file that only its owner can read.
 fn write_private(path: &Path, content: &str) -> io::Result<()> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
     // A file of an earlier run keeps its mode when it is only truncated.

@@ -1,4 +1,4 @@
-//! `offline-push ticket`: what a phone shows to register for its user.
+//! `offline-push ticket`: the ticket with which a phone registers for its user.
 use std::process::ExitCode;
 
 use offline_push::Result;
@@ -12,7 +12,7 @@ pub(crate) struct Arguments {
     server: Server,
     /// The user who logged in
     user: String,
-    /// How long it holds, in seconds: 60 to 15552000; without, the gateway's default
+    /// Its lifetime in seconds: 60 to 15552000; without, the gateway's default
     #[arg(long, value_name = "SECONDS")]
     life: Option<u64>,
 }

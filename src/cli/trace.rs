@@ -1,4 +1,4 @@
-//! `offline-push trace`: where a push is, and why it did not arrive.
+//! `offline-push trace`: shows where a push is, and why it did not arrive.
 use std::process::ExitCode;
 
 use offline_push::{DeliveryId, Result};
@@ -40,7 +40,7 @@ async fn execute(arguments: Arguments, output: &mut Output) -> Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// A trace for people: a line for each event, the advice of the reasons below.
+/// Formats a trace for people: a line for each event, the advice of the reasons below.
 pub(crate) fn lines(trace: &Value, output: &Output) -> Vec<String> {
     let events: Vec<&Value> = trace["events"].as_array().into_iter().flatten().collect();
     let first = events.first().and_then(|it| it["at"].as_i64()).unwrap_or(0);

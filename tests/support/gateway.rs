@@ -11,7 +11,7 @@ use offline_push::{
 };
 use tokio::{net::TcpListener, sync::oneshot};
 
-/// A gateway in memory, with its HTTP API. Nobody answers there any more when it drops.
+/// A gateway in memory, with its HTTP API. Dropping it stops the server.
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) gateway: Gateway,

@@ -220,7 +220,7 @@ pub(crate) fn message(id: &str, receivers: &[&str]) -> Value {
     })
 }
 
-/// Asks again and again, as there is nobody to tell, until there is an answer.
+/// Polls `ask` until it returns a value, because there is no event to wait for.
 pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let asking = async {
         let mut tick = tokio::time::interval(Duration::from_millis(5));

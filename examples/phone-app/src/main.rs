@@ -1,9 +1,9 @@
 //! The smallest app with the app half: `cargo run -p phone-app`.
 //!
 //! It starts the client as an app on a phone does (certificate ids, a route handler, the automatic login bridge, its state in a
-//! file), prints the device's id and ends. Nobody logs in, so nothing is asked of a network. `cargo xtask size` measures it, and
+//! file), prints the device's id and ends. There is no login, so nothing is sent. `cargo xtask size` measures it, and
 //! `without.rs` beside it.
-#![allow(clippy::print_stdout, reason = "an example tells what it does")]
+#![allow(clippy::print_stdout, reason = "an example prints what it does")]
 
 use std::{error::Error, sync::Arc};
 
@@ -25,7 +25,7 @@ route_handler!(
     })
 );
 
-/// The phone's operating system, as far as push needs it.
+/// The functions of the phone's operating system that push needs.
 #[derive(Debug)]
 struct Phone;
 

@@ -139,7 +139,7 @@ pub(super) async fn message_from_bob(
 
     let mut step = Step::begin(
         "acknowledge",
-        "the app's extension on her phone tells that it has arrived",
+        "the app's extension on her phone acknowledges it",
     );
     step.must(
         "mutable-content",
@@ -167,13 +167,13 @@ pub(super) async fn message_from_bob(
     let (by, target) = alice.opened().await?;
     step.must("opened by", by, "open chat");
     step.must("opens", target_words(&target), "the chat with user bob");
-    // The phone's two callbacks tell the same click: it opens once.
+    // The phone's two callbacks report the same click: it opens once.
     alice
         .client
         .clicked(Door::Launch, Payload::apns(tapped), Completion::none());
     let again = alice
         .event(
-            "the same click came through a second door",
+            "the same click was reported through a second door",
             |event| match event {
                 Event::DuplicateClick(_) => Some("recognised, opened once"),
                 Event::Opened { .. } => Some("opened twice"),
@@ -191,14 +191,14 @@ pub(super) async fn trace_of(
     report: &mut Report<'_>,
     delivery: &Value,
 ) -> Result<()> {
-    let mut step = Step::begin("trace", "where that push has been");
+    let mut step = Step::begin("trace", "the history of that push");
     let path = format!(
         "/v1/deliveries/{}/trace",
         delivery.as_str().unwrap_or_default()
     );
     let mut trace = world.settled(delivery).await?;
     let begun = Instant::now();
-    // Her phone tells of the click when it likes.
+    // Her phone reports the click later.
     while trace["stage"] != json!("clicked") && begun.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(5)).await;
         trace = world.im_server.get(&path).await?;
@@ -260,7 +260,7 @@ pub(super) async fn intercepted(
 ) -> Result<()> {
     let mut step = Step::begin(
         "interceptor",
-        "a push with a payload of its own; the app's interceptor takes it over",
+        "a push with its own payload; the app's interceptor handles the click",
     );
     let seen = iphone.arrived();
     let message = json!({
@@ -282,9 +282,9 @@ pub(super) async fn intercepted(
         .client
         .clicked(Door::Response, Payload::apns(tapped), Completion::none());
     let by = alice
-        .event("an interceptor took the click", |event| match event {
+        .event("an interceptor handled the click", |event| match event {
             Event::Intercepted { by } => Some(by.clone()),
-            Event::Opened { by, .. } => Some(format!("nobody; {by} opened it")),
+            Event::Opened { by, .. } => Some(format!("no interceptor; {by} opened it")),
             _ => None,
         })
         .await?;
@@ -309,7 +309,7 @@ pub(super) async fn logout(
         .await
         .map_err(|fault| trouble(format!("the logout failed: {fault:?}")))?;
     alice
-        .event("the gateway let go of her phone", |event| match event {
+        .event("the gateway unbound her phone", |event| match event {
             Event::Unbound(user) => Some(user.clone()),
             _ => None,
         })
@@ -336,7 +336,7 @@ pub(super) async fn logout(
         .cloned()
         .unwrap_or_default();
     step.must("reason", why["reason"]["code"].clone(), "offline");
-    step.saw("in words", why["reason"]["text"].clone());
+    step.saw("text", why["reason"]["text"].clone());
     step.must("pushes on the phone since", iphone.arrived() - before, 0);
     report.end(step);
     Ok(())

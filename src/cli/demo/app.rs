@@ -1,4 +1,4 @@
-//! The app on the phones: what an app developer writes.
+//! The app on the phones, as an app developer writes it.
 use std::{path::Path, sync::Arc};
 
 use offline_push::{
@@ -19,12 +19,12 @@ use super::{
     world::{APP, PATIENCE},
 };
 
-// The numbers that uploading the credentials yielded: which one counts is decided by the kind of build.
+// The numbers that the upload of the credentials returned. The kind of build selects one of them.
 certificate_id!(apns, debug = 31287, release = 31288);
 certificate_id!(fcm, debug = 31290, release = 31290);
 certificate_id!(huawei, debug = 31291, release = 31291);
 
-/// Opens chats. A real one would go to the conversation's view.
+/// Opens chats. A real handler would show the conversation's view.
 #[derive(Debug)]
 struct OpenChat;
 
@@ -39,7 +39,7 @@ impl RouteHandler for OpenChat {
 
 route_handler!("open chat", OpenChat);
 
-/// Takes pushes about orders over: they open no chat.
+/// Handles clicks on pushes about orders, which open no chat.
 #[derive(Debug)]
 struct OpenOrder;
 
@@ -56,7 +56,7 @@ impl Interceptor for OpenOrder {
 
 interceptor!("open order", OpenOrder);
 
-/// A phone's operating system, as far as push needs it.
+/// The functions of a phone's operating system that push needs.
 #[derive(Debug)]
 pub(super) struct Phone {
     pub(super) channel: Channel,
@@ -87,7 +87,7 @@ pub(super) struct App {
 }
 
 impl App {
-    /// Starts the app as its developer wrote it: everything it registered at link time, and the automatic login bridge.
+    /// Starts the app with the parts that it registered at link time, and the automatic login bridge.
     /// `shared` is the folder that it shares with its notification service extension.
     pub(super) async fn start(phone: Phone, gateway: &str, shared: &Path) -> Result<Self> {
         let http = Arc::new(HttpGateway::new(gateway, HttpConfig::default())?);
@@ -99,7 +99,7 @@ impl App {
         Ok(Self::of(client))
     }
 
-    /// Starts the app on another person's phone, which logs in by itself. `certificates` `None` means those of this build.
+    /// Starts the app on another user's phone, and logs in. `certificates` `None` means those of this build.
     pub(super) async fn start_for(
         phone: Phone,
         gateway: &str,
@@ -129,7 +129,7 @@ impl App {
         }
     }
 
-    /// The next event that `wanted` picks out; an error if there is none within five seconds.
+    /// Waits for the next event that `wanted` selects. Returns an error if there is none within five seconds.
     pub(super) async fn event<T: Send>(
         &mut self,
         what: &str,
@@ -150,11 +150,11 @@ impl App {
         };
         match time::timeout(PATIENCE, next).await {
             Ok(Some(found)) => Ok(found),
-            _ => Err(trouble(format!("the app did not tell that {what}"))),
+            _ => Err(trouble(format!("the app did not report that {what}"))),
         }
     }
 
-    /// Waits until the gateway has the app's token, and answers its warning, if it has one.
+    /// Waits until the gateway has the app's token. Returns its warning, if it has one.
     pub(super) async fn uploaded(&mut self) -> Result<Option<String>> {
         self.event("its token was uploaded", |event| match event {
             Event::Uploaded { warning, .. } => Some(warning.as_ref().map(|it| it.code.clone())),
@@ -163,9 +163,9 @@ impl App {
         .await
     }
 
-    /// Waits until a click has opened something, and answers handler and target.
+    /// Waits until a click has opened its target. Returns handler and target.
     pub(super) async fn opened(&mut self) -> Result<(String, ClickTarget)> {
-        self.event("a click opened something", |event| match event {
+        self.event("a click opened its target", |event| match event {
             Event::Opened { by, target } => Some((by.clone(), target.clone())),
             _ => None,
         })

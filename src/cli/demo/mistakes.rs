@@ -1,4 +1,4 @@
-//! Mistakes that people make, and how the gateway names them.
+//! Common mistakes, and the reasons that the gateway reports for them.
 use offline_push::{CertificateEntry, Channel, Environment, Platform, Result, Slot};
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ pub(super) async fn wrong_certificate(world: &World, report: &mut Report<'_>) ->
     let account = account("ivy", world.ticket("ivy").await?)?;
     let mut app = App::start_for(phone, &world.address, account, Some(entry)).await?;
     let warning = app.uploaded().await?;
-    step.must("told at registration", warning, "environment-mismatch");
+    step.must("reported at registration", warning, "environment-mismatch");
     app.client.background(Some(0));
     away(world, "ivy", 1).await?;
     app.client.close().await;
@@ -49,7 +49,7 @@ pub(super) async fn wrong_certificate(world: &World, report: &mut Report<'_>) ->
 pub(super) async fn wrong_token(world: &World, report: &mut Report<'_>) -> Result<()> {
     let mut step = Step::begin(
         "bad device token",
-        "a sandbox token that passes itself off as production",
+        "a sandbox token that is registered as a production token",
     );
     let iphone = world.apple.install(TOPIC, Environment::Sandbox);
     let phone = Phone {

@@ -1,6 +1,6 @@
-//! `offline-push demo`: the whole story in one process, over real HTTP/2 and TLS on 127.0.0.1.
+//! `offline-push demo`: the whole product in one process, over real HTTP/2 and TLS on 127.0.0.1.
 //!
-//! Nothing here is scripted: what the steps show was read from the simulators' wires, the phones' screens and the
+//! Nothing is scripted: the values of the steps are read from the simulators' connections, the phones' screens and the
 //! gateway's API, and each is checked.
 mod alice;
 mod app;
@@ -18,11 +18,11 @@ use offline_push::{Error, ErrorKind};
 use super::{Errors, output::Output};
 
 pub(crate) async fn run(output: &mut Output) -> Result<ExitCode, Errors> {
-    story::tell(output).await?;
+    story::run(output).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the demo could not do at all.
+/// Returns an error of the demo itself.
 fn trouble(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::Internal, what).at("demo")
 }

@@ -1,4 +1,4 @@
-//! What the demo shows: steps with facts, each checked.
+//! The demo's report: steps with values, each checked.
 use std::time::Instant;
 
 use offline_push::{Error, ErrorKind};
@@ -15,7 +15,7 @@ pub(super) struct Report<'a> {
     wrong: Vec<String>,
 }
 
-/// One step: what happened, as read from the wire and the store.
+/// One step, with values from the connections and the store.
 #[derive(Debug)]
 pub(super) struct Step {
     name: &'static str,
@@ -90,7 +90,7 @@ impl<'a> Report<'a> {
             .extend(step.wrong.iter().map(|it| format!("{}: {it}", step.name)));
     }
 
-    /// The last line. An error if anything was not as it must be.
+    /// Prints the last line. Returns an error if a value was wrong.
     pub(super) fn finish(self) -> Result<(), Vec<Error>> {
         let seconds = self.begun.elapsed().as_secs_f64();
         let ok = self.wrong.is_empty();
@@ -98,7 +98,7 @@ impl<'a> Report<'a> {
         if ok {
             let good = self.output.paint(Style::Good, "success");
             self.output.line(format!(
-                "{good}: {} steps in {seconds:.1} s, over real HTTP/2 and TLS on 127.0.0.1, no account anywhere",
+                "{good}: {} steps in {seconds:.1} s, over real HTTP/2 and TLS on 127.0.0.1, no vendor account",
                 self.steps
             ));
         }
@@ -130,12 +130,12 @@ impl Step {
         }
     }
 
-    /// Something that was seen.
+    /// Adds a value that was observed.
     pub(super) fn saw(&mut self, label: &'static str, what: impl Into<Value>) {
         self.facts.push((label, what.into()));
     }
 
-    /// Something that was seen and must be `wanted`.
+    /// Adds a value that was observed and must be `wanted`.
     pub(super) fn must(
         &mut self,
         label: &'static str,
@@ -154,7 +154,7 @@ impl Step {
     }
 }
 
-/// As much of `text` as fits on a line.
+/// Cuts `text` to the length of a line.
 fn short(text: &str) -> String {
     const FITS: usize = 96;
     match text.char_indices().nth(FITS) {

@@ -1,4 +1,4 @@
-//! What the chapters of the story share.
+//! Functions that the chapters share.
 use std::time::{Duration, Instant};
 
 use offline_push::{Result, payload::ClickTarget};

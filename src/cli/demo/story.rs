@@ -1,4 +1,4 @@
-//! The story, chapter by chapter.
+//! Runs the chapters of the demo.
 use offline_push::{Channel, Environment, Platform, Result};
 use push_login_auto::LoginCenter;
 use serde_json::json;
@@ -14,12 +14,12 @@ use super::{
 };
 use crate::cli::{Errors, output::Output};
 
-pub(super) async fn tell(output: &mut Output) -> Result<(), Errors> {
+pub(super) async fn run(output: &mut Output) -> Result<(), Errors> {
     let world = World::start().await.map_err(|error| vec![error])?;
     let mut report = Report::new(output);
-    let told = chapters(&world, &mut report).await;
+    let finished = chapters(&world, &mut report).await;
     world.stop().await;
-    told.map_err(|error| vec![error])?;
+    finished.map_err(|error| vec![error])?;
     report.finish()
 }
 

@@ -1,4 +1,4 @@
-//! What the story happens in: three vendors, a gateway, and who calls it.
+//! The environment of the demo: three vendors, a gateway, and its callers.
 use std::{
     path::PathBuf,
     sync::Arc,
@@ -29,10 +29,10 @@ pub(super) const TOPIC: &str = "com.example.im";
 /// The app's id at the gateway.
 pub(super) const APP: &str = "demo";
 
-/// How long any step may take before the story is given up; long, because the machine may be busy.
+/// The time limit of each step. Long, because the machine may be busy.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The vendors, the gateway and the IM server's way to it.
+/// The vendors, the gateway and the IM server's connection to it.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) apple: apns::Simulator,
@@ -122,7 +122,7 @@ impl World {
         })
     }
 
-    /// Uploads an APNs key for `environment` and answers what the gateway said.
+    /// Uploads an APNs key for `environment`. Returns the gateway's answer.
     pub(super) async fn upload_apns(&self, environment: Environment, id: i64) -> Result<Value> {
         let body = json!({
             "provider": "apns",
@@ -147,7 +147,7 @@ impl World {
         self.im_server.post("/v1/credentials", &body).await
     }
 
-    /// The ticket that the IM server hands to `user`'s phone with the login.
+    /// Returns the ticket that the IM server passes to `user`'s phone at the login.
     pub(super) async fn ticket(&self, user: &str) -> Result<Secret> {
         let answer = self
             .im_server
@@ -162,7 +162,7 @@ impl World {
         Ok(answer["messages"][0].clone())
     }
 
-    /// The devices of `user`, as the store has them.
+    /// Returns the devices of `user` in the store.
     pub(super) async fn devices(&self, user: &str) -> Result<Vec<Value>> {
         let answer = self
             .im_server
@@ -171,14 +171,14 @@ impl World {
         Ok(answer["devices"].as_array().cloned().unwrap_or_default())
     }
 
-    /// The trace of a delivery, once it is settled.
+    /// Waits until a delivery is settled, and returns its trace.
     pub(super) async fn settled(&self, delivery: &Value) -> Result<Value> {
         let path = format!(
             "/v1/deliveries/{}/trace",
             delivery.as_str().unwrap_or_default()
         );
         let mut last = Value::Null;
-        // The trace follows the push by a moment: it is stored behind it, in batches.
+        // The trace is stored after the push, in batches.
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             match self.im_server.get(&path).await {
@@ -197,7 +197,7 @@ impl World {
 
     /// Stops everything and removes the folder.
     pub(super) async fn stop(self) {
-        // Dropping it stops the server as well: no receiver is needed.
+        // The send may fail: dropping the sender also stops the server.
         self.stop.send(()).ok();
         drop(self.serving.await);
         self.gateway.shutdown().await;
@@ -206,11 +206,11 @@ impl World {
     }
 }
 
-/// A P-256 key as Apple hands it out: PKCS#8 in PEM.
+/// Generates a P-256 key in Apple's format: PKCS#8 in PEM.
 fn new_key() -> Result<String> {
     let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
         .and_then(|it| it.to_pkcs8v1())
-        .map_err(|_| trouble("no key could be made"))?;
+        .map_err(|_| trouble("no key could be generated"))?;
     let text = STANDARD.encode(key.as_ref());
     let lines: Vec<&str> = text
         .as_bytes()

@@ -1,5 +1,5 @@
-//! The app of `main.rs` without the app half: what it weighs, push does not.
-#![allow(clippy::print_stdout, reason = "an example tells what it does")]
+//! The app of `main.rs` without the app half, for comparing the sizes.
+#![allow(clippy::print_stdout, reason = "an example prints what it does")]
 
 use std::error::Error;
 

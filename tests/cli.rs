@@ -172,7 +172,9 @@ fn conf_d_and_the_environment_are_layered_on_top_of_the_file() {
     let said: Value = serde_json::from_slice(&run(&arguments).stdout).unwrap_or_default();
     // `path` is not a key of the memory queue, and the file's [queue] still has it: so the whole layer is refused.
     assert!(
-        said["error"].as_str().is_some_and(|it| it.contains("path")),
+        said["place"]
+            .as_str()
+            .is_some_and(|place| place.ends_with("path")),
         "{said}"
     );
     write(

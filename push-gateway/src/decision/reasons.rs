@@ -22,7 +22,7 @@ reasons! {
         "set `push.desc` (offlinePushInfo.desc) when sending it; with `push` present, the `desc` of the element is ignored";
     /// S93.
     EMPTY_TEXT = "empty-text": "title and text are both empty, and vendors show nothing or refuse it",
-        "give the message a text, or `push.title` and `push.desc`; a pure push needs them always";
+        "give the message a text, or `push.title` and `push.desc`; a pure push needs them, unless it only sets a number";
     /// S19.
     EXT_NOT_JSON = "ext-not-json": "`ext` is not a JSON object (or larger than 64 KiB), and vendors would drop the push or the click would open nothing",
         "send a JSON object as text, as in {\"entity\":{…}}, leave it out so that the gateway writes it, or allow `wrap_ext`";

@@ -206,3 +206,29 @@ impl Drop for Inner {
         origins.values().for_each(|origin| origin.close());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use push_core::{ManualClock, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn pools_in_use_have_a_limit_and_those_out_of_use_are_forgotten() {
+        let clock = Arc::new(ManualClock::new(Timestamp::default()));
+        let client = Client::new(HttpConfig::default(), clock).expect("the default");
+        let pool = |number: usize| {
+            let authority = Authority::try_from(format!("push-{number}.example"));
+            client.origin(true, &authority.expect("a host"))
+        };
+        let in_use: Vec<_> = (0..MAX_ORIGINS)
+            .map(|number| pool(number).expect("a pool"))
+            .collect();
+        let error = pool(MAX_ORIGINS).expect_err("one too many");
+        assert_eq!(error.kind(), HttpErrorKind::Busy);
+        assert!(Arc::ptr_eq(&pool(0).expect("it is kept"), &in_use[0]));
+        drop(in_use);
+        pool(MAX_ORIGINS).expect("there is room again");
+        assert_eq!(client.stats().len(), 1);
+    }
+}

@@ -8,10 +8,12 @@
 mod behaviour;
 mod bindings;
 mod ci;
+mod copy;
 mod fuzz;
 mod generate;
 mod manifest;
 mod matrix;
+mod mutants;
 mod names;
 mod new;
 mod run;
@@ -61,6 +63,7 @@ The tasks of offline-push.
     cargo xtask bindings [--check]    write the Swift, Kotlin and Python sources of push-bindings
     cargo xtask size [--check]        how many bytes the app half adds to an app on a phone
     cargo xtask fuzz [TARGET...]      the fuzz targets of what comes from outside, for a bounded time
+    cargo xtask mutants [PLACE...]    which changes of the code the tests of named places do not notice
     cargo xtask test [FILTER...]      all tests, with cargo-nextest where it is installed, and the doctests
     cargo xtask ci [STEP...]          everything that continuous integration runs, timed
 
@@ -105,6 +108,7 @@ fn dispatch(args: &[&str]) -> Result {
         "bindings" => (bindings::HELP, bindings::task),
         "size" => (size::HELP, size::task),
         "fuzz" => (fuzz::HELP, fuzz::task),
+        "mutants" => (mutants::HELP, mutants::task),
         "test" => (ci::TEST_HELP, ci::test),
         "ci" => (ci::HELP, ci::task),
         _ => return Err(Failure::Usage(format!("there is no command `{command}`"))),

@@ -27,6 +27,11 @@ pub(crate) const FUZZ: Tool = Tool {
     version: "^0.13",
 };
 
+pub(crate) const MUTANTS: Tool = Tool {
+    name: "cargo-mutants",
+    version: "^25.3",
+};
+
 /// Installs `tool` into cargo's home if no program of its name is in PATH.
 ///
 /// Without optimization: with it, cargo-deny takes more than twice as long to compile, and it runs only for seconds.
@@ -110,12 +115,12 @@ pub(crate) fn programs() -> Result {
 mod tests {
     use std::path::Path;
 
-    use super::{DENY, FUZZ, install, needed};
+    use super::{DENY, FUZZ, MUTANTS, install, needed};
     use crate::run;
 
     #[test]
     fn tools_are_installed_in_the_versions_that_the_tasks_are_written_for() {
-        for tool in [DENY, FUZZ] {
+        for tool in [DENY, FUZZ, MUTANTS] {
             let shown = run::shown(&install(Path::new("."), &tool));
             let end = format!(
                 "install --quiet --locked --debug --version {} {}",

@@ -61,6 +61,12 @@ fn added(served: &Served, arguments: &[&str]) -> Value {
     serde_json::from_str(&said).expect("JSON")
 }
 
+/// What arrives, or a failure where nothing does.
+async fn arrives<T>(arrival: impl Future<Output = Option<T>>) -> T {
+    let arrived = tokio::time::timeout(support::PATIENCE, arrival).await;
+    arrived.ok().flatten().expect("it arrives")
+}
+
 /// Uploads a credential by the API.
 async fn post(caller: &Caller, body: &Value) -> (StatusCode, Value) {
     let answer = caller.try_post("/v1/credentials", body).await;
@@ -270,7 +276,7 @@ async fn a_number_without_text_sets_the_icon_and_shows_nothing() {
         let answer = caller.post("/v1/messages", &body).await;
         let deliveries = answer["messages"][0]["deliveries"].as_array().map(Vec::len);
         assert_eq!(deliveries, Some(1), "{answer}");
-        let arrival = phone.wait_for(number as u64 + 1).await.expect("it arrives");
+        let arrival = arrives(phone.wait_for(number as u64 + 1)).await;
         let mut aps = json!({ "badge": badge });
         if background {
             aps["content-available"] = json!(1);
@@ -303,7 +309,7 @@ async fn a_long_chinese_message_reaches_an_android_phone_shortened() {
         .expect("a text")
         .to_owned();
     caller.post("/v1/messages", &body).await;
-    let arrival = phone.wait_for(1).await.expect("it arrives");
+    let arrival = arrives(phone.wait_for(1)).await;
     let shown = arrival.body().expect("a text");
     let kept = shown.strip_suffix('…').expect("the cut is marked");
     assert!(format!("Bob:{whole}").starts_with(kept), "{kept}");
@@ -317,7 +323,7 @@ async fn a_long_chinese_message_reaches_an_android_phone_shortened() {
     body["elements"] = json!([]);
     body["push"] = json!({ "badge_set": 2 });
     caller.post("/v1/messages", &body).await;
-    let arrival = phone.wait_for(2).await.expect("it arrives");
+    let arrival = arrives(phone.wait_for(2)).await;
     assert_eq!(arrival.notification, None);
     assert!(arrival.data.is_empty() && !arrival.high_priority);
     assert_eq!(phone.screen().len(), 1);

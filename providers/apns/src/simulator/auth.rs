@@ -190,12 +190,7 @@ fn check_signature(world: &World, token: &str) -> Option<Verified> {
     let claims: Value = serde_json::from_slice(&decode(claims)?).ok()?;
     let kid = header["kid"].as_str()?;
     let team = claims["iss"].as_str()?;
-    // RFC 7519 lets a NumericDate have a fraction, and clients that divide milliseconds send one.
-    let issued = claims["iat"]
-        .as_f64()
-        .filter(|seconds| (0.0..1e11).contains(seconds))?;
-    #[allow(clippy::cast_possible_truncation)]
-    let issued = Timestamp::from_unix_millis((issued * 1000.0) as i64);
+    let issued = date(&claims["iat"])?;
     let signature = decode(signature)?;
     let keys = read(&world.keys);
     let key = keys.get(kid)?;
@@ -215,6 +210,21 @@ fn check_signature(world: &World, token: &str) -> Option<Verified> {
         team: team.to_owned(),
         issued,
     })
+}
+
+/// The date of a provider token, in seconds. RFC 7519 lets a `NumericDate` have a fraction, and clients that divide milliseconds
+/// send one; kalyke sends text and works, so text that is a whole number is read, too.
+fn date(iat: &Value) -> Option<Timestamp> {
+    let seconds = match iat {
+        Value::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.parse().ok()?
+        }
+        other => other.as_f64()?,
+    };
+    #[allow(clippy::cast_possible_truncation)]
+    (0.0..1e11)
+        .contains(&seconds)
+        .then(|| Timestamp::from_unix_millis((seconds * 1000.0) as i64))
 }
 
 /// Base64url without padding, as RFC 7515 has it; and what Apple takes beside it, the plain alphabet with padding.

@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Method, Request};
 use push_core::{Environment, Timestamp};
-use push_testkit::{Reply, simulator::random};
+use push_testkit::{Peer, Reply, simulator::random};
 use serde_json::{Value, json};
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     checks::id_of,
     lock,
     phone::{self, Arrival, Keep},
+    read,
     refusal::{Refused, refuse},
 };
 
@@ -98,7 +99,16 @@ fn answer(
     environment: Environment,
     request: &Request<Bytes>,
 ) -> Result<Reply, Refused> {
-    let allowed = authenticate(world, environment, &Caller::default(), request.headers())?;
+    let peer = request.extensions().get::<Peer>();
+    let certificate = match peer.and_then(|peer| peer.certificate.as_ref()) {
+        None => None,
+        Some(der) => {
+            let issued = read(&world.issued).get(&der[..]).cloned();
+            Some(issued.ok_or(refuse(403, "BadCertificate"))?)
+        }
+    };
+    let caller = Caller::new(certificate);
+    let allowed = authenticate(world, environment, &caller, request.headers())?;
     let path = request.uri().path();
     if request.uri().query().is_some() {
         return Err(refuse(404, "BadPath"));

@@ -67,11 +67,6 @@ impl Kind {
             .unwrap_or((ALERT, PushType::Alert))
     }
 
-    /// The priority of a push that names none: Apple's default, 10, unless the kind does not take that.
-    pub(super) fn usual_priority(self) -> u8 {
-        self.priorities.last().copied().unwrap_or(10)
-    }
-
     /// Whether `topic` has the suffix of this kind, and of no other.
     pub(super) fn agrees_with(self, topic: &str) -> bool {
         if self.suffix.is_empty() {

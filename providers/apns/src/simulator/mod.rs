@@ -22,10 +22,14 @@
 //!
 //! - The order of the checks: see `checks.rs`.
 //! - A device push whose body is no JSON object, or lacks what its push type needs: 400 `BadRequestPayload`, which Apple
-//!   lists for broadcasts only.
+//!   lists for broadcasts only. An alert needs `aps`; calls, complications, file providers, locations and push-to-talk need
+//!   nothing: there the payload is the app's own.
 //! - A header given twice: 400 `DuplicateHeaders` for every name but `cookie`, which HTTP/2 itself may split.
 //! - A push without `apns-push-type`: taken as the kind that its topic's suffix names, else as an alert.
-//! - A background push without `apns-priority`: taken as 5, although Apple's default is 10. With 10 it is refused.
+//! - A background push without `apns-priority`: 400 `BadPriority`, because Apple documents 10 as the default and as an error
+//!   for this type. Clients that send none are in use, so the service may take it.
+//! - A provider token whose `iat` is text: read as a number, because a client that sends it so is in use.
+//! - `apns-topic` on a broadcast, where Apple's table has none: ignored.
 //! - A provider token dated more than an hour ahead, or of another team than the connection's: 403 `InvalidProviderToken`.
 //! - A second team-scoped key of the same environment on one connection: accepted, because Apple's list of unrelated keys
 //!   does not name it. The 20-minute rule counts for each key and connection by itself; the service may count wider.
@@ -105,9 +109,12 @@ impl Simulator {
             .await
         };
         let manage = async |environment: Environment, address| {
-            let world = Arc::clone(&world);
-            let mut options = ServerOptions::tls_with(&world.authority, Alpn::H2);
-            options.address = address;
+            let (world, tls) = (Arc::clone(&world), Some(Arc::clone(&tls)));
+            let options = ServerOptions {
+                address,
+                tls,
+                ..ServerOptions::default()
+            };
             HttpServer::start(options, move |request| {
                 std::future::ready(channels::manage(&world, environment, &request))
             })
@@ -119,7 +126,7 @@ impl Simulator {
                 listen(Environment::Sandbox, base.address_of(1)).await?,
             ],
             channels: [
-                manage(Environment::Production, base.address_of(0)).await?,
+                manage(Environment::Production, base.address_of(2)).await?,
                 manage(Environment::Sandbox, base.address_of(3)).await?,
             ],
             world,

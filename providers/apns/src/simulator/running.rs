@@ -1,7 +1,7 @@
 //! The service as `offline-push simulate` runs it: a key of a team is known, and phones are installed from outside.
 use std::time::Duration;
 
-use push_core::{Environment, Slot};
+use push_core::Environment;
 use push_testkit::{
     fixtures, json, register_simulator,
     serde_json::{self, Value},
@@ -12,6 +12,7 @@ use push_testkit::{
 use serde::Deserialize;
 
 use super::{CertificateRequest, Options, Outcome, Phone, Simulator};
+use crate::PushType;
 
 /// The team and the key that the running service knows, and the app of its credentials.
 const TEAM_ID: &str = "DEF123GHIJ";
@@ -209,11 +210,19 @@ fn status_of(reason: &str) -> u16 {
 
 impl SimulatedPhone for Phone {
     fn tokens(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("alert", self.token()),
-            ("voip", self.token_of(Slot::Voip)),
-            ("live_activity", self.token_of(Slot::LiveActivity)),
+        [
+            ("alert", PushType::Alert),
+            ("voip", PushType::Voip),
+            ("live_activity", PushType::LiveActivity),
+            ("complication", PushType::Complication),
+            ("fileprovider", PushType::FileProvider),
+            ("location", PushType::Location),
+            ("pushtotalk", PushType::PushToTalk),
+            ("widgets", PushType::Widgets),
+            ("controls", PushType::Controls),
         ]
+        .map(|(purpose, push_type)| (purpose, self.token_for(push_type)))
+        .into()
     }
 
     fn inbox(&self) -> &dyn View {

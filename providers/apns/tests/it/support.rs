@@ -5,12 +5,13 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use push_core::{
-    Badge, BuildContext, Clock, DynProvider, Environment, ManualClock, Notification, Verdict,
+    Badge, BuildContext, Clock, DynProvider, Environment, ManualClock, Notification, Secret,
+    Verdict,
 };
-use push_http::{Client, HttpConfig, Protocols};
+use push_http::{Client, ClientCertificate, HttpConfig, Protocols};
 use push_provider_apns::{
     ApnsProvider,
-    simulator::{Options, Simulator},
+    simulator::{CertificateRequest, Options, Simulator},
 };
 use push_testkit::{fixtures, json, sample};
 use serde_json::{Map, Value};
@@ -127,6 +128,17 @@ pub(crate) fn client(apple: &Apple) -> Client {
 pub(crate) fn client_with(apple: &Apple, protocols: Protocols) -> Client {
     let mut config = HttpConfig::default().with_protocols(protocols);
     config.extra_ca_pem = Some(apple.service.ca_pem());
+    Client::new(config, Arc::new(apple.clock.clone())).expect("a client")
+}
+
+/// A client that shows a certificate which the service issues for it.
+pub(crate) fn client_with_certificate(apple: &Apple, wanted: &CertificateRequest) -> Client {
+    let certificate = apple.service.issue_certificate(wanted);
+    let mut config = HttpConfig::default().with_protocols(Protocols::H2Only);
+    config.extra_ca_pem = Some(apple.service.ca_pem());
+    let (chain, key) = (certificate.certificate_pem(), certificate.key_pem());
+    let identity = ClientCertificate::from_pem(&chain, &Secret::new(key));
+    let config = config.with_client_certificate(identity.expect("a certificate"));
     Client::new(config, Arc::new(apple.clock.clone())).expect("a client")
 }
 

@@ -1,12 +1,14 @@
 //! Provider tokens, keys and certificates.
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{good, to};
-use crate::support::{Apple, KEY_ID, TEAM_ID, TOPIC, bearer, client, reason, set, vector};
+use crate::support::{
+    Apple, KEY_ID, TEAM_ID, TOPIC, bearer, client, client_with_certificate, reason, set, vector,
+};
 use bytes::Bytes;
 use http::Request;
-use push_core::{Environment, Secret, Timestamp};
-use push_http::{Client, ClientCertificate, HttpClient, HttpConfig, Protocols};
+use push_core::{Environment, Timestamp};
+use push_http::HttpClient;
 use push_provider_apns::{PushType, simulator::CertificateRequest};
 use push_testkit::{block_on, fixtures, json, sample};
 use serde_json::Value;
@@ -33,13 +35,16 @@ fn token_dated(iat: &Value) -> String {
 }
 
 #[test]
-fn the_date_of_a_provider_token_may_have_a_fraction_and_must_be_a_number() {
+fn the_date_of_a_provider_token_may_be_a_fraction_or_the_text_of_a_number() {
     block_on(async {
         let now = sample::NOW.unix_seconds();
         for (iat, status) in [
             (json!(now), 200),
             (json!(now as f64 + 0.25), 200),
-            (json!(now.to_string()), 403),
+            (json!(now.to_string()), 200),
+            (json!(format!("+{now}")), 403),
+            (json!("soon"), 403),
+            (json!(""), 403),
             (json!(-1), 403),
             (json!(1e300), 403),
             (Value::Null, 403),
@@ -219,13 +224,7 @@ fn a_certificate_sends_to_the_topics_that_are_written_in_it() {
             if let Some(kind) = also {
                 wanted = wanted.with(kind);
             }
-            let certificate = apple.service.issue_certificate(&wanted);
-            let mut config = HttpConfig::default().with_protocols(Protocols::H2Only);
-            config.extra_ca_pem = Some(apple.service.ca_pem());
-            let (chain, key) = (certificate.certificate_pem(), certificate.key_pem());
-            let identity = ClientCertificate::from_pem(&chain, &Secret::new(key));
-            let config = config.with_client_certificate(identity.expect("a certificate"));
-            let client = Client::new(config, Arc::new(apple.clock.clone())).unwrap();
+            let client = client_with_certificate(&apple, &wanted);
             let phone = apple.service.install(TOPIC, Environment::Production);
             let mut alert = good(&apple, &phone);
             alert.headers_mut().remove("authorization");

@@ -97,8 +97,21 @@ fn every_request_that_breaks_a_rule_is_refused_with_its_reason() {
             set(it, "apns-push-type", "background");
             set(it, "apns-priority", "10");
         }),
+        (400, "BadPriority", |it, _| {
+            set(it, "apns-push-type", "background");
+            *it.body_mut() = Bytes::from_static(br#"{"aps":{"content-available":1}}"#);
+        }),
+        (200, "", |it, _| {
+            set(it, "apns-push-type", "background");
+            set(it, "apns-priority", "5");
+            *it.body_mut() = Bytes::from_static(br#"{"aps":{"content-available":1}}"#);
+        }),
         (400, "BadRequestPayload", |it, _| {
-            set(it, "apns-push-type", "background")
+            set(it, "apns-push-type", "background");
+            set(it, "apns-priority", "5");
+        }),
+        (400, "BadRequestPayload", |it, _| {
+            *it.body_mut() = Bytes::from_static(br#"{"title":"hi"}"#)
         }),
         (400, "PayloadEmpty", |it, _| *it.body_mut() = Bytes::new()),
         (400, "BadRequestPayload", |it, _| {
@@ -202,6 +215,29 @@ fn a_push_without_a_type_is_of_the_kind_that_its_topic_names() {
         assert_eq!(voip, ok);
         let talk = of_kind(&apple, PushType::PushToTalk, PAYLOAD, false).await;
         assert_eq!(talk, ok);
+    });
+}
+
+/// PushKit and the other extensions read the whole payload themselves.
+#[test]
+fn a_payload_that_the_app_itself_reads_needs_no_aps() {
+    block_on(async {
+        let apple = Apple::start().await;
+        let ok = (200, String::new());
+        for push_type in [
+            PushType::Voip,
+            PushType::Complication,
+            PushType::FileProvider,
+            PushType::Location,
+            PushType::PushToTalk,
+        ] {
+            for named in [true, false] {
+                let answer = of_kind(&apple, push_type, r#"{"call":"42"}"#, named).await;
+                assert_eq!(answer, ok, "{push_type:?} {named}");
+            }
+            let answer = of_kind(&apple, push_type, "[]", true).await;
+            assert_eq!(answer, (400, "BadRequestPayload".to_owned()));
+        }
     });
 }
 

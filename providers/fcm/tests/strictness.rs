@@ -87,6 +87,51 @@ fn the_token_endpoint_grants_what_is_signed_dated_and_scoped_as_it_should() {
     });
 }
 
+/// An assertion that is right in all but its header.
+fn signed_with(header: &Value) -> String {
+    use aws_lc_rs::{rand::SystemRandom, rsa::KeyPair, signature::RSA_PKCS1_SHA256};
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
+    let good = assertion(0);
+    let claims = good.split('.').nth(1).expect("claims");
+    let signed = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header.to_string()));
+    let pem = fixtures::rsa_key();
+    let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).expect("PEM");
+    let key = KeyPair::from_pkcs8(der.secret_pkcs8_der()).expect("an RSA key");
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(
+        &RSA_PKCS1_SHA256,
+        &SystemRandom::new(),
+        signed.as_bytes(),
+        &mut signature,
+    )
+    .expect("a signature");
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+#[test]
+fn an_assertion_may_leave_its_key_unnamed_but_not_name_another() {
+    block_on(async {
+        let scene = Scene::new().await;
+        for (header, status) in [
+            // As Google's own library for Node.js has it.
+            (json!({"alg": "RS256"}), 200),
+            (
+                json!({"alg": "RS256", "kid": "0123456789abcdef0123456789abcdef01234567"}),
+                200,
+            ),
+            (
+                json!({"alg": "RS256", "kid": "89abcdef0123456789abcdef0123456789abcdef"}),
+                400,
+            ),
+            (json!({"alg": "RS256", "kid": null}), 400),
+        ] {
+            let (answer, json) = token(&scene.google, &signed_with(&header)).await;
+            assert_eq!(answer, status, "{header}: {json}");
+        }
+    });
+}
+
 /// Sends `message` as JSON with good access, and returns status, status word, and the first violated field.
 async fn raw(google: &Simulator, body: Value) -> (u16, String, String) {
     let (_, granted) = token(google, &assertion(0)).await;
@@ -355,7 +400,10 @@ fn access_is_needed_and_ends() {
         let (_, granted) = token(&scene.google, &assertion(0)).await;
         let bearer = format!("Bearer {}", granted["access_token"].as_str().unwrap());
         scene.clock.advance(Duration::from_secs(3599));
-        let (status, _) = post(&scene.google, &path, &[("authorization", &bearer)], "{}").await;
+        let (status, json) = post(&scene.google, &path, &[("authorization", &bearer)], "{}").await;
         assert_eq!(status, 401);
+        // What pyfcm looks for before it asks for new access.
+        let reason = &json["error"]["details"][0]["reason"];
+        assert_eq!(reason, "ACCESS_TOKEN_EXPIRED");
     });
 }

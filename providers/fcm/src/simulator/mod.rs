@@ -11,6 +11,8 @@
 //! - A field given in both spellings (`collapseKey` and `collapse_key`): refused. A JSON key given twice: the last counts.
 //! - Reserved keys of `data`: both of Google's lists are refused, that is `from`, `message_type`, `gcm`, and what begins with
 //!   `google` or `gcm.notification.`.
+//! - An assertion without `kid` is taken, as Google's own library for Node.js sends it; one that names another key is not.
+//! - Access that has expired: 401 with `ErrorInfo` and the reason `ACCESS_TOKEN_EXPIRED`; any other wrong access: 401 alone.
 //! - An enumeration's number that has no name: refused.
 //! - A condition has five topics at most.
 //! - Messages to topics and conditions are checked and accepted, and reach no phone. Quotas are not counted.
@@ -46,7 +48,7 @@ use push_core::Clock;
 use push_testkit::{
     Faults, Log, Reply, counters, fixtures, json,
     serde_json::Value,
-    simulator::{self, Service, bearer},
+    simulator::{self, NotGranted, Service, bearer},
     simulator_options,
 };
 
@@ -291,6 +293,22 @@ fn invalid(field: &str, message: &str) -> Reply {
     failure(400, "INVALID_ARGUMENT", message, &[detail])
 }
 
+/// Access that was never granted, or has expired. Clients look for the reason of the latter before they ask for new access.
+fn unauthenticated(why: NotGranted) -> Reply {
+    let message = "Request had invalid authentication credentials.";
+    let detail = json!({
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "ACCESS_TOKEN_EXPIRED",
+        "domain": "googleapis.com",
+        "metadata": { "service": "fcm.googleapis.com" },
+    });
+    let details = match why {
+        NotGranted::Unknown => &[][..],
+        NotGranted::Expired => &[detail],
+    };
+    failure(401, "UNAUTHENTICATED", message, details)
+}
+
 /// A registration that is not there any more, or never was.
 fn unregistered() -> Reply {
     let message = "Requested entity was not found.";
@@ -327,10 +345,9 @@ impl World {
             let message = "Requested entity was not found.";
             return Err(failure(404, "NOT_FOUND", message, &[]));
         };
-        let access = bearer(request.headers());
-        if !access.is_some_and(|token| self.accounts.admits(token, self.clock.now())) {
-            let message = "Request had invalid authentication credentials.";
-            return Err(failure(401, "UNAUTHENTICATED", message, &[]));
+        let access = bearer(request.headers()).ok_or(NotGranted::Unknown);
+        if let Err(why) = access.and_then(|token| self.accounts.admits(token, self.clock.now())) {
+            return Err(unauthenticated(why));
         }
         if ![PROJECT, PROJECT_NUMBER].contains(&project) {
             let message = "Permission 'cloudmessaging.messages.create' denied on resource, \

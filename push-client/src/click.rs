@@ -1,15 +1,12 @@
 //! Recognizes repeated clicks.
-use std::{
-    collections::VecDeque,
-    hash::{DefaultHasher, Hasher},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 use push_core::{
     DeliveryId, Timestamp, UserId,
     api::{DELIVERY_KEY, RECEIVER_KEY},
-    payload::{Payload, Shape},
+    payload::{Payload, Profile, Shape},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The way in which the operating system reported a click.
@@ -54,33 +51,47 @@ const REMEMBERED: usize = 64;
 /// The recent clicks, so that a repeated report of one is ignored (S32).
 ///
 /// A click with a delivery id is remembered until [`REMEMBERED`] others have followed, also over a restart: Android delivers the
-/// first intent again when the app is opened from the list of recent apps. A click without one is recognized only by its
-/// content, and two messages may have the same content: it counts as the same click only if another door reports it, once, and
-/// within [`Settings::same_click_within`](crate::Settings::same_click_within).
+/// intent of a click again when the app is opened from the list of recent apps. A click without one is recognized only by its
+/// content, and two messages may have the same content: it counts as the same click if another door reports it, once, and
+/// within [`Settings::same_click_within`](crate::Settings::same_click_within). On Android it also counts as the same if it
+/// starts the app and its content was clicked before, at any time, because that is such an intent. As a consequence, a second
+/// message with equal content and no id that is clicked while the app is closed opens the app and not the chat.
 #[derive(Debug, Default)]
 pub(crate) struct ClickMemory {
     deliveries: VecDeque<DeliveryId>,
+    /// Digests of clicks on Android that had no delivery id.
+    intents: VecDeque<Digest>,
     texts: VecDeque<Seen>,
 }
 
 #[derive(Debug)]
 struct Seen {
-    text: u64,
+    text: Digest,
     at: Timestamp,
     doors: Vec<Door>,
 }
 
 impl ClickMemory {
-    pub(crate) fn with(deliveries: impl IntoIterator<Item = DeliveryId>) -> Self {
+    pub(crate) fn with(
+        deliveries: impl IntoIterator<Item = DeliveryId>,
+        intents: impl IntoIterator<Item = Digest>,
+    ) -> Self {
         let mut memory = Self::default();
         for delivery in deliveries {
-            memory.remember(delivery);
+            remember(&mut memory.deliveries, delivery);
+        }
+        for intent in intents {
+            remember(&mut memory.intents, intent);
         }
         memory
     }
 
     pub(crate) fn deliveries(&self) -> impl Iterator<Item = DeliveryId> {
         self.deliveries.iter().copied()
+    }
+
+    pub(crate) fn intents(&self) -> impl Iterator<Item = Digest> {
+        self.intents.iter().copied()
     }
 
     /// Returns `true` if this click was reported before, and remembers it.
@@ -92,20 +103,22 @@ impl ClickMemory {
         within: Duration,
     ) -> bool {
         if let Some(delivery) = delivery_of(payload) {
-            let known = self.deliveries.contains(&delivery);
-            if !known {
-                self.remember(delivery);
-            }
-            return known;
+            return remember(&mut self.deliveries, delivery);
         }
         self.texts.retain(|seen| now.since(seen.at) <= within);
-        let text = hash(payload);
+        let text = Digest::of(payload);
+        let is_known_intent = payload.shape().profile() == Profile::Android
+            && remember(&mut self.intents, text)
+            && door == Door::Launch;
         let same = self
             .texts
             .iter_mut()
             .find(|seen| seen.text == text && !seen.doors.contains(&door));
         if let Some(same) = same {
             same.doors.push(door);
+            return true;
+        }
+        if is_known_intent {
             return true;
         }
         if self.texts.len() == REMEMBERED {
@@ -118,25 +131,38 @@ impl ClickMemory {
         });
         false
     }
-
-    fn remember(&mut self, delivery: DeliveryId) {
-        if self.deliveries.len() == REMEMBERED {
-            self.deliveries.pop_front();
-        }
-        self.deliveries.push_back(delivery);
-    }
 }
 
-fn hash(payload: &Payload) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(payload.shape().name().as_bytes());
-    // The members are sorted, so equal contents have equal texts.
-    hasher.write(
-        serde_json::to_string(payload.raw())
-            .unwrap_or_default()
-            .as_bytes(),
-    );
-    hasher.finish()
+/// Moves `click` to the newest place of `clicks`, which has room for [`REMEMBERED`]. Returns `true` if it was there.
+fn remember<C: PartialEq>(clicks: &mut VecDeque<C>, click: C) -> bool {
+    let place = clicks.iter().position(|other| *other == click);
+    if let Some(place) = place {
+        clicks.remove(place);
+    } else if clicks.len() == REMEMBERED {
+        clicks.pop_front();
+    }
+    clicks.push_back(click);
+    place.is_some()
+}
+
+/// A digest of a payload's content, the same in every version of the app because it is stored: FNV-1a with 64 bits. It
+/// distinguishes 64 clicks and protects nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Digest(u64);
+
+impl Digest {
+    pub(crate) fn of(payload: &Payload) -> Self {
+        // The members are sorted, so equal contents have equal texts.
+        let text = serde_json::to_string(payload.raw()).unwrap_or_default();
+        let shape = payload.shape().name().bytes();
+        Self(
+            shape
+                .chain(text.bytes())
+                .fold(0xcbf2_9ce4_8422_2325, |digest, byte| {
+                    (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+                }),
+        )
+    }
 }
 
 #[cfg(test)]
@@ -212,17 +238,52 @@ mod tests {
         assert!(!known(Door::Launch, 60), "long after");
     }
 
+    // S32
+    #[test]
+    fn on_android_an_intent_that_was_clicked_before_starts_the_app_without_being_a_click() {
+        for shape in [Shape::Intent, Shape::Xiaomi, Shape::Oppo] {
+            for first in [Door::Launch, Door::Warm] {
+                let mut memory = ClickMemory::default();
+                let hello = Payload::as_received(shape, r#"{"a":"hello"}"#);
+                let later = Payload::as_received(shape, r#"{"a":"later"}"#);
+                let mut known =
+                    |payload, door, seconds| memory.is_known(payload, door, at(seconds), WITHIN);
+                assert!(!known(&hello, first, 0));
+                assert!(!known(&later, Door::Warm, 10));
+                for day in 1..4 {
+                    let again = known(&hello, Door::Launch, day * 86_400);
+                    assert!(again, "{shape:?} {first:?} {day}");
+                }
+                assert!(!known(&hello, Door::Warm, 500_000), "a new click");
+            }
+        }
+    }
+
+    #[test]
+    fn a_digest_is_the_same_in_every_version() {
+        let digest = Digest::of(&Payload::intent("hello"));
+        assert_eq!(
+            serde_json::to_string(&digest).unwrap(),
+            "17692577147560296810"
+        );
+        assert_ne!(digest, Digest::of(&Payload::intent("Hello")));
+        assert_ne!(digest, Digest::of(&Payload::apns(json!({"ext": "hello"}))));
+    }
+
     #[test]
     fn memory_is_bounded() {
         let mut memory = ClickMemory::default();
         for number in 0..1000 {
             let payload = Payload::apns(json!({ "ext": number.to_string() }));
             assert!(!memory.is_known(&payload, Door::Warm, at(0), WITHIN));
+            let payload = Payload::intent(number.to_string());
+            assert!(!memory.is_known(&payload, Door::Launch, at(0), WITHIN));
             let delivery = DeliveryId::new(at(number));
             let payload = Payload::apns(json!({ "delivery": delivery.to_string() }));
             assert!(!memory.is_known(&payload, Door::Warm, at(0), WITHIN));
         }
         assert_eq!(memory.texts.len(), REMEMBERED);
+        assert_eq!(memory.intents.len(), REMEMBERED);
         assert_eq!(memory.deliveries.len(), REMEMBERED);
     }
 }

@@ -32,9 +32,7 @@ impl Shared {
             return Completed::NoData;
         }
         let delivery = delivery_of(&payload);
-        if delivery.is_some() {
-            self.changed();
-        }
+        self.changed();
         self.receipt(&payload, ReceiptKind::Clicked);
         self.emit(Event::Clicked {
             door,

@@ -9,7 +9,7 @@ use push_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{AccountKey, Binding, KnownToken, State, Uploaded};
-use crate::click::{ClickMemory, delivery_of};
+use crate::click::{ClickMemory, Digest, delivery_of};
 
 /// The version of the format that is written. Older versions are read, newer ones are refused.
 const VERSION: u32 = 1;
@@ -33,6 +33,8 @@ struct Saved {
     #[serde(default)]
     receipt_key: Option<SavedReceiptKey>,
     clicked: Vec<DeliveryId>,
+    #[serde(default)]
+    intents: Vec<Digest>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -97,10 +99,9 @@ impl From<SavedAccount> for AccountKey {
 /// Serializes the saved part of the state.
 pub(crate) fn save(state: &State) -> Result<Vec<u8>> {
     // A waiting click is not saved. It may be reported again after a restart, and must not count as a duplicate then.
-    let waiting = state
-        .pending
-        .as_ref()
-        .and_then(|it| delivery_of(&it.payload));
+    let waiting = state.pending.as_ref().map(|click| &click.payload);
+    let waiting_delivery = waiting.and_then(delivery_of);
+    let waiting_intent = waiting.map(Digest::of);
     let saved = Saved {
         version: VERSION,
         device: state.device.clone(),
@@ -160,7 +161,12 @@ pub(crate) fn save(state: &State) -> Result<Vec<u8>> {
         clicked: state
             .clicks
             .deliveries()
-            .filter(|it| Some(*it) != waiting)
+            .filter(|delivery| Some(*delivery) != waiting_delivery)
+            .collect(),
+        intents: state
+            .clicks
+            .intents()
+            .filter(|intent| Some(*intent) != waiting_intent)
             .collect(),
     };
     serde_json::to_vec(&saved).map_err(|error| {
@@ -229,7 +235,7 @@ pub(crate) fn load(bytes: &[u8]) -> Result<State> {
     state.awaited = saved.logged_in.map(Into::into);
     state.receipts = saved.receipts.into_iter().map(|it| it.receipt).collect();
     state.receipt_key = saved.receipt_key.map(|it| (it.app, it.key));
-    state.clicks = ClickMemory::with(saved.clicked);
+    state.clicks = ClickMemory::with(saved.clicked, saved.intents);
     Ok(state)
 }
 

@@ -283,6 +283,56 @@ fn a_click_that_was_routed_is_not_routed_again_after_a_restart() {
     });
 }
 
+/// S32: Android delivers the intent of the last click again when the app is opened from the list of recent apps.
+#[test]
+fn a_chat_opened_from_an_intent_without_an_id_does_not_open_again_from_recents() {
+    block_on(async {
+        let open = || push_client::Navigate::new(|_, _| push_core::Opened::Done);
+        let ext = |text: &str| {
+            let entity = push_core::payload::Entity::for_user_message("denny", "", "", text);
+            push_core::payload::Ext::new(entity).to_json_string()
+        };
+        let intent = |text: &str| push_core::payload::Payload::intent(ext(text));
+        let kit = Parts::new().start(|it| it.route("chat", open())).await;
+        kit.log_in("alice").await;
+        kit.client.launched(intent("hi"));
+        until(|| kit.count("opened") == 1).await;
+        // The process is still there, the activity was closed; hours later.
+        kit.clock.advance(std::time::Duration::from_secs(36_000));
+        kit.client.launched(intent("hi"));
+        settle().await;
+        assert_eq!((kit.count("opened"), kit.count("duplicate_click")), (1, 1));
+        // The process has ended, too.
+        let kit = kit.restarted(|it| it.route("chat", open())).await;
+        kit.log_in("alice").await;
+        kit.client.launched(intent("hi"));
+        settle().await;
+        assert_eq!((kit.count("opened"), kit.count("duplicate_click")), (0, 1));
+        // Another notification is another click.
+        kit.client.launched(intent("hello"));
+        until(|| kit.count("opened") == 1).await;
+    });
+}
+
+/// A click that was never opened has to come again: the process ended while it waited for the login.
+#[test]
+fn an_intent_that_waited_for_the_login_opens_after_a_restart() {
+    block_on(async {
+        let open = || push_client::Navigate::new(|_, _| push_core::Opened::Done);
+        let entity = push_core::payload::Entity::for_user_message("denny", "", "", "hi");
+        let ext = push_core::payload::Ext::new(entity).to_json_string();
+        let kit = Parts::new().start(|it| it.route("chat", open())).await;
+        kit.client
+            .launched(push_core::payload::Payload::intent(ext.clone()));
+        until(|| kit.count("click_pending") == 1).await;
+        let kit = kit.restarted(|it| it.route("chat", open())).await;
+        kit.client
+            .launched(push_core::payload::Payload::intent(ext));
+        kit.log_in("alice").await;
+        until(|| kit.count("opened") == 1).await;
+    });
+}
+
 #[test]
 fn a_store_that_cannot_save_stops_nothing() {
     #[derive(Debug)]

@@ -1,6 +1,10 @@
 //! What the peer allows on a connection, and when another connection is opened.
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
+use push_core::Clock;
 use push_http::{HttpClient, HttpConfig, HttpErrorKind, Processed};
 use push_testkit::until_idle;
 
@@ -386,6 +390,54 @@ async fn a_peer_that_allows_one_stream_is_connected_to_slowly() {
     // Four round trips on the newest connection before the next: 4 + 8 + 12 + 16 + 20 messages need five.
     let opened = server.connections();
     assert!((2..=7).contains(&opened), "{opened} connections");
+}
+
+/// The same with a round trip of 50 ms. Measured before: 29 connections in half a second.
+#[tokio::test]
+async fn connections_to_a_peer_with_one_stream_grow_with_its_round_trips() {
+    const ROUND_TRIP: std::time::Duration = std::time::Duration::from_millis(50);
+    let (client, clock) = client(HttpConfig::default());
+    let held = Arc::new(AtomicUsize::new(0));
+    let (time, holding) = (clock.clone(), Arc::clone(&held));
+    let server = Server::h2(move |_, mut peer| {
+        let (clock, held) = (time.clone(), Arc::clone(&holding));
+        async move {
+            peer.writer().stream_limit(1).await;
+            while let Some((stream, _)) = peer.request().await {
+                let round_trip = clock.sleep(ROUND_TRIP);
+                held.fetch_add(1, Ordering::SeqCst);
+                round_trip.await;
+                held.fetch_sub(1, Ordering::SeqCst);
+                peer.writer().answer(stream, 200, b"").await;
+            }
+        }
+    })
+    .await;
+    let sends: Vec<_> = (0..60)
+        .map(|number| spawn(&client, &server.url(), number.to_string()))
+        .collect();
+    let mut opened = Vec::new();
+    let mut answered = 0;
+    while answered < 60 {
+        until("every connection has its request", || {
+            client.stats().first().is_some_and(|stats| {
+                stats.connecting == 0
+                    && stats.in_flight == held.load(Ordering::SeqCst)
+                    && stats.in_flight == stats.connections.min(60 - answered)
+                    && stats.in_flight + stats.waiting == 60 - answered
+            })
+        })
+        .await;
+        opened.push(server.connections());
+        answered += held.load(Ordering::SeqCst);
+        clock.advance(ROUND_TRIP);
+    }
+    for send in sends {
+        soon(send).await.unwrap().unwrap();
+    }
+    // Another connection for every four round trips: three in half a second, five for all that there is to send.
+    let expected: Vec<_> = (1..=5).flat_map(|count| [count; 4]).collect();
+    assert_eq!(opened, expected);
 }
 
 #[tokio::test]

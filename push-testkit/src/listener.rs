@@ -26,6 +26,9 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 /// Time for a client to complete its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// Connections that a listener serves at a time; one more is closed at once.
+pub(crate) const MAX_CONNECTIONS: usize = 10_000;
+
 /// A free port on loopback.
 pub const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -69,6 +72,23 @@ impl Listener {
         H: Fn(Connection) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
+        Self::start_with(address, tls, MAX_CONNECTIONS, handler).await
+    }
+
+    /// The same with at most `limit` connections at a time.
+    ///
+    /// # Errors
+    /// If the address cannot be bound.
+    pub async fn start_with<H, F>(
+        address: SocketAddr,
+        tls: Option<Arc<ServerConfig>>,
+        limit: usize,
+        handler: H,
+    ) -> io::Result<Self>
+    where
+        H: Fn(Connection) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let counters = Arc::new(Counters::default());
@@ -78,7 +98,7 @@ impl Listener {
             listener,
             tls.map(TlsAcceptor::from),
             Arc::new(handler),
-            Arc::clone(&counters),
+            (Arc::clone(&counters), limit),
             Stopping {
                 stop: stopping,
                 round: 0,
@@ -147,7 +167,7 @@ async fn serve<H, F>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     handler: Arc<H>,
-    counters: Arc<Counters>,
+    (counters, limit): (Arc<Counters>, usize),
     mut stopping: Stopping,
     cutting: watch::Receiver<u64>,
 ) where
@@ -166,6 +186,9 @@ async fn serve<H, F>(
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
+        if counters.open.load(Ordering::Relaxed) >= limit {
+            continue;
+        }
         let number = counters.accepted.fetch_add(1, Ordering::Relaxed) + 1;
         let open = Open::new(&counters);
         let (tls, handler) = (tls.clone(), Arc::clone(&handler));

@@ -6,7 +6,10 @@ use std::{
     io,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -27,7 +30,7 @@ use rustls::ServerConfig;
 use tokio::sync::Notify;
 
 use crate::{
-    listener::{Connection, LOOPBACK, Listener},
+    listener::{Connection, LOOPBACK, Listener, MAX_CONNECTIONS},
     log::Log,
     reply::{Act, Answer, Ending, Reply},
     tls::{Alpn, Authority, ClientAuth, server_config},
@@ -50,6 +53,11 @@ pub struct ServerOptions {
     pub log: usize,
     /// What [`Reply::after`] waits on; `None` is real time. Default: none.
     pub clock: Option<Arc<dyn Clock>>,
+    /// Connections at a time; one more is closed at once. Default: 10,000.
+    pub max_connections: usize,
+    /// The longest that a connection may be without a request and a request without its body, on `clock`. A connection closes
+    /// within twice this time, a body that is not complete is 408. `None`: any time. Default: none.
+    pub quiet: Option<Duration>,
 }
 
 impl Default for ServerOptions {
@@ -62,6 +70,8 @@ impl Default for ServerOptions {
             max_streams: 200,
             log: 1024,
             clock: None,
+            max_connections: MAX_CONNECTIONS,
+            quiet: None,
         }
     }
 }
@@ -120,8 +130,10 @@ impl HttpServer {
                 .unwrap_or_else(|| Reply::new(StatusCode::PAYLOAD_TOO_LARGE.as_u16())),
             max_streams: options.max_streams,
             clock: options.clock,
+            quiet: options.quiet,
         });
-        let listener = Listener::start(options.address, options.tls, move |connection| {
+        let (address, limit) = (options.address, options.max_connections);
+        let listener = Listener::start_with(address, options.tls, limit, move |connection| {
             converse(Arc::clone(&shared), connection)
         })
         .await?;
@@ -157,6 +169,64 @@ struct Shared<H> {
     too_large: Reply,
     max_streams: u32,
     clock: Option<Arc<dyn Clock>>,
+    quiet: Option<Duration>,
+}
+
+impl<H> Shared<H> {
+    async fn sleep(&self, duration: Duration) {
+        match &self.clock {
+            Some(clock) => clock.sleep(duration).await,
+            None => tokio::time::sleep(duration).await,
+        }
+    }
+
+    /// Completes when a request has waited too long for its body.
+    async fn body_is_late(&self) {
+        match self.quiet {
+            Some(quiet) => self.sleep(quiet).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Completes when there was no request for too long.
+    async fn is_quiet(&self, activity: &Activity) {
+        let Some(quiet) = self.quiet else {
+            return std::future::pending().await;
+        };
+        loop {
+            let begun = activity.begun.load(Ordering::Acquire);
+            self.sleep(quiet).await;
+            if activity.open.load(Ordering::Acquire) == 0
+                && activity.begun.load(Ordering::Acquire) == begun
+            {
+                return;
+            }
+        }
+    }
+}
+
+/// The requests of one connection.
+#[derive(Default)]
+struct Activity {
+    begun: AtomicU64,
+    open: AtomicUsize,
+}
+
+/// A request that is being answered.
+struct Begun(Arc<Activity>);
+
+impl Begun {
+    fn new(activity: &Arc<Activity>) -> Self {
+        activity.begun.fetch_add(1, Ordering::AcqRel);
+        activity.open.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 async fn converse<H, F>(shared: Arc<Shared<H>>, connection: Connection)
@@ -171,20 +241,27 @@ where
     } = connection;
     let resetter = io.resetter();
     let cut = Arc::new(Notify::new());
+    let activity = Arc::new(Activity::default());
     let service = {
         let (shared, cut) = (Arc::clone(&shared), Arc::clone(&cut));
+        let activity = Arc::clone(&activity);
         service_fn(move |request: Request<Incoming>| {
             let (shared, cut, peer) = (Arc::clone(&shared), Arc::clone(&cut), peer.clone());
+            let begun = Begun::new(&activity);
             async move {
+                let _begun = begun;
                 let (mut parts, body) = request.into_parts();
                 parts.extensions.insert(peer);
-                let reply = match Limited::new(body, shared.max_body).collect().await {
-                    Ok(body) => {
-                        let request = Request::from_parts(parts, body.to_bytes());
-                        shared.log.add(&request);
-                        resolve(&shared, request).await
-                    }
-                    Err(_) => shared.too_large.clone(),
+                let reply = tokio::select! {
+                    body = Limited::new(body, shared.max_body).collect() => match body {
+                        Ok(body) => {
+                            let request = Request::from_parts(parts, body.to_bytes());
+                            shared.log.add(&request);
+                            resolve(&shared, request).await
+                        }
+                        Err(_) => shared.too_large.clone(),
+                    },
+                    () = shared.body_is_late() => Reply::new(408),
                 };
                 Ok::<_, Infallible>(answer(reply, &cut).await)
             }
@@ -200,12 +277,14 @@ where
         // How a client leaves is its own affair.
         _ = serving.as_mut() => return,
         () = cut.notified() => return resetter.arm(),
+        () = shared.is_quiet(&activity) => return,
         () = stopping.wait() => {}
     }
     serving.as_mut().graceful_shutdown();
     tokio::select! {
         _ = serving => {}
         () = cut.notified() => resetter.arm(),
+        () = shared.is_quiet(&activity) => {}
     }
 }
 
@@ -219,10 +298,7 @@ where
     let mut reply = (shared.handler)(request).await;
     loop {
         if reply.delay > Duration::ZERO {
-            match &shared.clock {
-                Some(clock) => clock.sleep(reply.delay).await,
-                None => tokio::time::sleep(reply.delay).await,
-            }
+            shared.sleep(reply.delay).await;
         }
         match &reply.act {
             Act::With(with) => reply = with(&copy),

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use offline_push::{Error, ErrorKind, Result};
+use offline_push::{Error, ErrorKind, Result, http::TokioClock};
 use push_testkit::{
     Authority,
     simulator::{Control, Options, SimulatorDescriptor, describe, simulators},
@@ -55,7 +55,7 @@ async fn start(arguments: Arguments, output: &mut Output) -> Result<ExitCode> {
             port = port.saturating_add(descriptor.ports);
         }
     }
-    let control = Control::start(arguments.control, running)
+    let control = Control::start(arguments.control, running, Arc::new(TokioClock))
         .await
         .map_err(|source| {
             let what = format!("the control API cannot listen on {}", arguments.control);

@@ -2,14 +2,17 @@
 use std::{
     fmt, io,
     net::SocketAddr,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use aws_lc_rs::constant_time;
 use bytes::Bytes;
 use http::{Method, Request};
-use push_core::Secret;
+use push_core::{Clock, Secret};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
@@ -24,6 +27,17 @@ pub const MAX_WAIT: u64 = 60;
 pub const MAX_PHONES: usize = 100_000;
 /// How many arrivals one answer holds at most.
 pub const MAX_ARRIVALS: usize = 100;
+/// How many connections the API has at a time.
+pub const MAX_CONNECTIONS: usize = 256;
+/// The longest that a connection may be without a request, and a request without its body; twice as long for the former at
+/// the worst.
+pub const QUIET: Duration = Duration::from_secs(30);
+/// How many outcomes may be scripted for one simulator before they are dropped.
+pub const MAX_OUTCOMES: usize = 10_000;
+/// The longest text of a code or of a reason, in bytes.
+pub const MAX_WORD: usize = 256;
+/// Requests at a time on one connection.
+const MAX_STREAMS: u32 = 32;
 /// The longest delay, in milliseconds.
 const MAX_DELAY: u64 = 10 * 60 * 1000;
 
@@ -36,18 +50,23 @@ pub struct Control {
 
 struct Shared {
     simulators: Vec<(&'static str, Box<dyn RunningSimulator>)>,
+    /// The outcomes that were scripted since they were last dropped, by the index of the simulator.
+    outcomes: Vec<AtomicUsize>,
+    clock: Arc<dyn Clock>,
     /// The phones, each with the index of its simulator; a phone's number is its place, from 1.
     phones: RwLock<Vec<(usize, Arc<dyn SimulatedPhone>)>>,
 }
 
 impl Control {
-    /// Listens on `address`, which is one of loopback, in clear text, with a new bearer token.
+    /// Listens on `address`, which is one of loopback, in clear text, with a new bearer token. Waits and limits of time are of
+    /// `clock`.
     ///
     /// # Errors
     /// If the address is not one of loopback or cannot be bound.
     pub async fn start(
         address: SocketAddr,
         simulators: Vec<(&'static str, Box<dyn RunningSimulator>)>,
+        clock: Arc<dyn Clock>,
     ) -> io::Result<Self> {
         if !address.ip().is_loopback() {
             return Err(io::Error::new(
@@ -57,7 +76,9 @@ impl Control {
         }
         let token = Secret::new(access::random_text(32));
         let shared = Arc::new(Shared {
+            outcomes: simulators.iter().map(|_| AtomicUsize::new(0)).collect(),
             simulators,
+            clock: Arc::clone(&clock),
             phones: RwLock::default(),
         });
         let options = ServerOptions {
@@ -68,6 +89,10 @@ impl Control {
             ),
             // Requests hold the bearer token.
             log: 0,
+            clock: Some(clock),
+            max_connections: MAX_CONNECTIONS,
+            max_streams: MAX_STREAMS,
+            quiet: Some(QUIET),
             ..ServerOptions::default()
         };
         let (served, expected) = (Arc::clone(&shared), token.clone());
@@ -161,13 +186,14 @@ impl Shared {
             (["phones"], &Method::POST) => self.install(index, &read(body)?),
             (["phones", number, rest @ ..], _) => {
                 let phone = self.phone(index, number)?;
-                on_phone(request, number, &*phone, rest).await
+                on_phone(request, number, &*phone, rest, &*self.clock).await
             }
             (["outcomes"], &Method::POST) => {
                 let order: Order = read(body)?;
                 if order.delay_ms > MAX_DELAY {
                     return Err(Problem::invalid("delay_ms is more than ten minutes"));
                 }
+                word("code", order.code.as_deref())?;
                 let tokens = match order.phone {
                     None => Vec::new(),
                     Some(number) => {
@@ -175,11 +201,18 @@ impl Shared {
                         phone.tokens().into_iter().map(|(_, token)| token).collect()
                     }
                 };
+                let scripted = &self.outcomes[index];
+                if scripted.load(Ordering::Relaxed) >= MAX_OUTCOMES {
+                    let detail = "10,000 outcomes were scripted; drop them with DELETE …/outcomes";
+                    return Err(Problem::new(409, "too-many-outcomes", detail));
+                }
                 simulator.script(&order, &tokens)?;
+                scripted.fetch_add(1, Ordering::Relaxed);
                 Ok(Reply::new(204))
             }
             (["outcomes"], &Method::DELETE) => {
                 simulator.heal();
+                self.outcomes[index].store(0, Ordering::Relaxed);
                 Ok(Reply::new(204))
             }
             (["delay"], &Method::PUT) => {
@@ -198,7 +231,10 @@ impl Shared {
                 let body: Map<String, Value> = read(body)?;
                 match (body.get("reason"), body.len()) {
                     (None, 0) => simulator.disconnect(None),
-                    (Some(Value::String(reason)), 1) => simulator.disconnect(Some(reason)),
+                    (Some(Value::String(reason)), 1) => {
+                        word("reason", Some(reason))?;
+                        simulator.disconnect(Some(reason));
+                    }
                     _ => {
                         let detail = "the body is {} to cut, or {\"reason\": \"…\"} for GOAWAY";
                         return Err(Problem::invalid(detail));
@@ -219,13 +255,13 @@ impl Shared {
     }
 
     fn install(&self, index: usize, install: &Install) -> Result<Reply, Problem> {
-        let phone = self.simulators[index].1.install(install)?;
-        let tokens = phone.tokens();
         let mut phones = self.phones.write().unwrap_or_else(PoisonError::into_inner);
         if phones.len() >= MAX_PHONES {
             let detail = "there are 100,000 phones; start the program anew";
             return Err(Problem::new(409, "too-many-phones", detail));
         }
+        let phone = self.simulators[index].1.install(install)?;
+        let tokens = phone.tokens();
         phones.push((index, Arc::from(phone)));
         let number = phones.len();
         Ok(Reply::new(201).json(json!({
@@ -237,10 +273,8 @@ impl Shared {
 
     fn phone(&self, index: usize, number: &str) -> Result<Arc<dyn SimulatedPhone>, Problem> {
         let phones = self.phones.read().unwrap_or_else(PoisonError::into_inner);
-        number
-            .parse::<usize>()
-            .ok()
-            .and_then(|number| phones.get(number.checked_sub(1)?))
+        digits(number)
+            .and_then(|number| phones.get(usize::try_from(number).ok()?.checked_sub(1)?))
             .filter(|(simulator, _)| *simulator == index)
             .map(|(_, phone)| Arc::clone(phone))
             .ok_or_else(|| Problem::not_found(format!("this simulator has no phone {number}")))
@@ -252,6 +286,7 @@ async fn on_phone(
     number: &str,
     phone: &dyn SimulatedPhone,
     rest: &[&str],
+    clock: &dyn Clock,
 ) -> Result<Reply, Problem> {
     match (rest, request.method()) {
         ([], &Method::GET) => {
@@ -274,9 +309,10 @@ async fn on_phone(
             let asked = arrivals(request.uri().query().unwrap_or_default())?;
             let wait = phone.inbox().wait(asked.after + 1);
             // The time is over, or an arrival came: either way the answer says what is there.
-            tokio::time::timeout(Duration::from_secs(asked.wait), wait)
-                .await
-                .unwrap_or(());
+            tokio::select! {
+                () = wait => {}
+                () = clock.sleep(Duration::from_secs(asked.wait)) => {}
+            }
             let list = phone.inbox().arrivals_after(asked.after, asked.limit);
             let last = list.last().and_then(|arrival| arrival["number"].as_u64());
             Ok(Reply::new(200).json(json!({
@@ -315,9 +351,8 @@ fn arrivals(query: &str) -> Result<Arrivals, Problem> {
     };
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let number: u64 = value
-            .parse()
-            .map_err(|_| Problem::invalid(format!("`{key}` in the query is not a number")))?;
+        let number = digits(value)
+            .ok_or_else(|| Problem::invalid(format!("`{key}` in the query is not a number")))?;
         match key {
             "after" => asked.after = number.min(u64::MAX - 1),
             "wait" => asked.wait = number.min(MAX_WAIT),
@@ -332,6 +367,21 @@ fn arrivals(query: &str) -> Result<Arrivals, Problem> {
         }
     }
     Ok(asked)
+}
+
+/// A number as digits alone: no sign, no blank.
+fn digits(text: &str) -> Option<u64> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
+}
+
+/// Checks the length of a text that a simulator repeats.
+fn word(what: &str, text: Option<&str>) -> Result<(), Problem> {
+    if text.is_some_and(|text| text.len() > MAX_WORD) {
+        let detail = format!("{what} is longer than {MAX_WORD} bytes");
+        return Err(Problem::invalid(detail));
+    }
+    Ok(())
 }
 
 /// What a program prints of a simulator at its start, and the API answers.

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 /// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// How many arrivals a phone remembers, and how many notifications its screen holds.
+/// How many arrivals a phone remembers, how many notifications its screen holds, and how many pushes are kept for it.
 pub const REMEMBERED: usize = 1024;
 
 /// One push as a vendor's phone got it.
@@ -157,12 +157,16 @@ impl<A: Arrives> Inbox<A> {
         self.lock().off = true;
     }
 
-    /// Keeps a push until `until` for a phone that is off, in place of those that `covers` names, which it returns.
+    /// Keeps a push until `until` for a phone that is off, in place of those that `covers` names, which it returns. The oldest
+    /// of [`REMEMBERED`] makes room for one more.
     pub fn keep(&self, arrival: A, until: Timestamp, covers: impl Fn(&A) -> bool) -> Vec<A> {
         let mut state = self.lock();
         let (covered, rest): (VecDeque<_>, VecDeque<_>) =
             state.kept.drain(..).partition(|(kept, _)| covers(kept));
         state.kept = rest;
+        if state.kept.len() == REMEMBERED {
+            state.kept.pop_front();
+        }
         state.kept.push_back((arrival, until));
         covered.into_iter().map(|(covered, _)| covered).collect()
     }
@@ -335,6 +339,20 @@ mod tests {
         assert!(inbox.is_off());
         assert_eq!(inbox.switch_on(sample::NOW + 2 * minute), [Note("b", true)]);
         assert!(!inbox.is_off());
+    }
+
+    #[test]
+    fn a_bounded_number_of_pushes_is_kept_for_a_phone_that_is_off() {
+        let inbox = Inbox::default();
+        inbox.switch_off();
+        let later = sample::NOW + Duration::from_secs(60);
+        inbox.keep(Note("oldest", true), later, |_| false);
+        for _ in 0..REMEMBERED {
+            inbox.keep(Note("a", true), later, |_| false);
+        }
+        let kept = inbox.switch_on(sample::NOW);
+        assert_eq!(kept.len(), REMEMBERED);
+        assert!(!kept.contains(&Note("oldest", true)));
     }
 
     #[test]

@@ -29,7 +29,10 @@ pub use push_core::Clock;
 
 pub use self::{
     access::{AccessTokens, NotGranted, bearer, form, random, random_text},
-    control::{Control, MAX_ARRIVALS, MAX_BODY, MAX_PHONES, MAX_WAIT, describe},
+    control::{
+        Control, MAX_ARRIVALS, MAX_BODY, MAX_CONNECTIONS, MAX_OUTCOMES, MAX_PHONES, MAX_WAIT,
+        MAX_WORD, QUIET, describe,
+    },
     inbox::{Arrives, BoxFuture, Inbox, REMEMBERED, View},
     options::{Delay, Options, Service},
     receipts::{Posted, Receipts},

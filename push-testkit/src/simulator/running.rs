@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use super::{BoxFuture, Options, View};
 use crate::{Faults, Reply};
 
+/// The longest detail of an error of the control API, in characters.
+const MAX_DETAIL: usize = 300;
+
 /// A vendor's simulator, as its crate registers it with [`register_simulator!`](crate::register_simulator).
 pub struct SimulatorDescriptor {
     /// The vendor's name: that of its provider.
@@ -317,12 +320,18 @@ impl From<Problem> for Reply {
         let title = StatusCode::from_u16(problem.status)
             .ok()
             .and_then(|status| status.canonical_reason());
+        // A detail may repeat what the caller sent.
+        let mut detail = problem.detail;
+        if let Some((end, _)) = detail.char_indices().nth(MAX_DETAIL) {
+            detail.truncate(end);
+            detail.push('…');
+        }
         let body = json!({
             "type": "about:blank",
             "title": title,
             "status": problem.status,
             "code": problem.code,
-            "detail": problem.detail,
+            "detail": detail,
         });
         let reply = Self::new(problem.status)
             .header("content-type", "application/problem+json")

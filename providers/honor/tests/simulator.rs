@@ -320,6 +320,28 @@ fn receipts_name_the_delivery_and_an_intent_that_opens_nothing() {
     });
 }
 
+#[test]
+fn a_phone_that_is_off_owes_its_receipt_when_it_is_on_again() {
+    block_on(async {
+        let world = world().await;
+        let phone = world.simulator.install();
+        phone.set_power(false);
+        let batch = sample::batch(sample::notification(), [phone.token()]);
+        let delivery = batch.targets[0].delivery;
+        assert_eq!(world.send(batch).await, [VerdictKind::Accepted]);
+        let client = Client::new(HttpConfig::default(), world.clock()).expect("a client");
+        // Nothing is due, so nobody is asked.
+        let nowhere = "http://127.0.0.1:1";
+        let posted_early = world.simulator.post_receipts(&client, nowhere).await;
+        assert_eq!((posted_early.requests, posted_early.due), (0, 0));
+        phone.set_power(true);
+        assert_eq!(phone.arrivals().len(), 1);
+        let received = world.provider.receive(&posted(&world).await).unwrap();
+        assert_eq!(received.receipts[0].tag, delivery);
+        assert!(matches!(received.receipts[0].what, Late::Delivered));
+    });
+}
+
 /// What the simulator posts to the receipt address.
 async fn posted(world: &World) -> Request<Bytes> {
     let server = HttpServer::start(ServerOptions::default().with_clock(world.clock()), |_| {
@@ -412,6 +434,29 @@ fn the_data_of_android_goes_before_the_outer_data() {
         let (status, answer) = raw(&world, message).await;
         assert_eq!(status, 200, "{answer}");
         assert_eq!(phone.arrivals()[0].extra("ext"), Some("b"));
+        let text = json!({ "token": [phone.token()], "data": "any text" });
+        assert_eq!(raw(&world, text).await.0, 200);
+        assert_eq!(phone.arrivals()[1].data(), Some("any text"));
+    });
+}
+
+#[test]
+fn an_activity_reads_the_query_and_the_extras_of_its_intent() {
+    block_on(async {
+        let world = world().await;
+        let phone = world.simulator.install();
+        let intent = "intent://im/chat?from=a%20push#Intent;scheme=push;S.ext=42;end";
+        let message = json!({
+            "token": [phone.token()],
+            "android": { "notification": {
+                "title": "A", "body": "B", "importance": "NORMAL",
+                "clickAction": { "type": 1, "intent": intent },
+            }},
+        });
+        assert_eq!(raw(&world, message).await.0, 200);
+        let arrival = &phone.arrivals()[0];
+        assert_eq!(arrival.extra("from"), Some("a push"));
+        assert_eq!(arrival.extra("ext"), Some("42"));
     });
 }
 

@@ -11,6 +11,9 @@
 //! | `sendResult` | `false` if no phone gets the message |
 //! | the largest message | 4,096 bytes without the tokens; at most 1,000 tokens |
 //! | receipts | unsigned, up to 100 in one request, in the form that another server recorded |
+//! | `importance` is absent | a picture is refused, as with `LOW` |
+//! | a message that ends while the phone is off | no receipt |
+//! | the form of `when` | not checked |
 //! | quotas of marketing and test messages | not counted |
 mod check;
 mod phone;

@@ -6,16 +6,21 @@ use std::sync::{
 
 use push_core::{Clock, Timestamp};
 use push_kit::intent::IntentUri;
-use push_testkit::simulator::{Arrives, Inbox};
+use push_testkit::simulator::{Arrives, Inbox, Receipts, form};
 use serde_json::{Map, Value, json};
 
-use super::ACTIVITY;
+use super::{ACTIVITY, APP, check::Message};
+
+/// Receipt codes.
+const DELIVERED: u32 = 40_000_002;
+const NOT_SHOWN: u32 = 40_000_015;
 
 /// A phone with the app. Clones are one phone.
 #[derive(Clone, Debug)]
 pub struct Phone {
     token: String,
     clock: Arc<dyn Clock>,
+    receipts: Arc<Receipts>,
     gone: Arc<AtomicBool>,
     failing: Arc<AtomicBool>,
     pub(super) inbox: Inbox<Arrival>,
@@ -25,14 +30,20 @@ pub struct Phone {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arrival {
     notification: Option<Value>,
+    data: Option<String>,
     extras: Map<String, Value>,
+    /// Whether the click starts an activity of the app; if not, the phone shows nothing.
+    opens: bool,
+    tag: Option<String>,
+    request_id: String,
 }
 
 impl Phone {
-    pub(super) fn new(token: &str, clock: &Arc<dyn Clock>) -> Self {
+    pub(super) fn new(token: &str, clock: &Arc<dyn Clock>, receipts: &Arc<Receipts>) -> Self {
         Self {
             token: token.to_owned(),
             clock: Arc::clone(clock),
+            receipts: Arc::clone(receipts),
             gone: Arc::default(),
             failing: Arc::default(),
             inbox: Inbox::default(),
@@ -75,8 +86,9 @@ impl Phone {
             return self.inbox.switch_off();
         }
         let kept = self.inbox.switch_on(self.clock.now());
-        kept.into_iter()
-            .for_each(|arrival| self.inbox.receive(arrival));
+        if !self.is_gone() {
+            kept.into_iter().for_each(|arrival| self.arrive(arrival));
+        }
     }
 
     pub(super) fn is_gone(&self) -> bool {
@@ -93,27 +105,54 @@ impl Phone {
             let same = |kept: &Arrival| arrival.replaces(kept);
             self.inbox.keep(arrival.clone(), until, same);
         } else {
-            self.inbox.receive(arrival.clone());
+            self.arrive(arrival.clone());
+        }
+    }
+
+    /// A message reaches the phone, which owes a receipt if the message has a tag.
+    fn arrive(&self, arrival: Arrival) {
+        if let Some(tag) = &arrival.tag {
+            self.receipts.owe(json!({
+                "biTag": tag,
+                "appid": APP[0],
+                "token": self.token,
+                "status": if arrival.opens { DELIVERED } else { NOT_SHOWN },
+                "timestamp": self.clock.now().unix_millis(),
+                "requestId": arrival.request_id,
+            }));
+        }
+        if arrival.opens {
+            self.inbox.receive(arrival);
         }
     }
 }
 
 impl Arrival {
-    /// A message as the app gets it; `None` if the click of its notification starts no activity of the app, which the phone
-    /// then does not show.
-    pub(super) fn new(notification: Option<Value>, data: Option<&str>) -> Option<Self> {
-        let click = notification.as_ref().map(|shown| &shown["clickAction"]);
+    /// A message as the app gets it.
+    pub(super) fn new(message: &Message, request_id: &str) -> Self {
+        let shown = message.notification.as_ref();
+        let click = shown.map(|shown| &shown["clickAction"]);
         let intent = click.and_then(|click| click["intent"].as_str());
         let extras = match intent {
-            Some(uri) => started(&IntentUri::parse(uri).ok()?)?,
-            None => data
-                .and_then(|data| serde_json::from_str(data).ok())
-                .unwrap_or_default(),
+            Some(uri) => IntentUri::parse(uri)
+                .ok()
+                .and_then(|intent| started(&intent)),
+            None => {
+                let data = message.data.as_deref();
+                Some(
+                    data.and_then(|data| serde_json::from_str(data).ok())
+                        .unwrap_or_default(),
+                )
+            }
         };
-        Some(Self {
-            notification,
-            extras,
-        })
+        Self {
+            opens: extras.is_some(),
+            extras: extras.unwrap_or_default(),
+            notification: message.notification.clone(),
+            data: message.data.clone(),
+            tag: message.tag.clone(),
+            request_id: request_id.to_owned(),
+        }
     }
 
     /// A text of the notification, as in `title`; empty if there is none.
@@ -124,21 +163,32 @@ impl Arrival {
             .unwrap_or_default()
     }
 
+    /// `data` as the app gets it with a pass-through message, of any form.
+    pub fn data(&self) -> Option<&str> {
+        self.data.as_deref()
+    }
+
     /// What the app reads when it is clicked, or when a pass-through message arrives, as in `ext`.
     pub fn extra(&self, name: &str) -> Option<&str> {
         self.extras.get(name)?.as_str()
     }
 }
 
-/// The extras with which an intent starts the app's activity; `None` if it does not start it.
+/// What an activity of the app reads of the intent that starts it: the query of its URI, and its extras. `None` if the intent
+/// starts none.
 fn started(intent: &IntentUri) -> Option<Map<String, Value>> {
     // Older phones do not read a component, and find nothing then.
-    let data = intent.data().split('?').next();
-    let resolves = intent.get("component").is_none() && data == Some(ACTIVITY);
+    let (data, query) = match intent.data().split_once('?') {
+        Some((data, query)) => (data, query),
+        None => (intent.data(), ""),
+    };
+    let resolves = intent.get("component").is_none() && data == ACTIVITY;
     let extras = ["ext", "delivery", "receiver"].into_iter();
     resolves.then(|| {
-        extras
-            .filter_map(|name| Some((name.to_owned(), intent.extra(name)?.into())))
+        let query = form(query.as_bytes()).into_iter();
+        query
+            .map(|(name, value)| (name, value.into()))
+            .chain(extras.filter_map(|name| Some((name.to_owned(), intent.extra(name)?.into()))))
             .collect()
     })
 }
@@ -168,6 +218,6 @@ impl Arrives for Arrival {
     }
 
     fn to_json(&self) -> Value {
-        json!({ "notification": self.notification, "extras": self.extras })
+        json!({ "notification": self.notification, "data": self.data, "extras": self.extras })
     }
 }

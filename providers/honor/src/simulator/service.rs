@@ -20,12 +20,14 @@ use super::{
     phone::{Arrival, Phone},
 };
 
+/// Where access tokens are granted: the address of the guides of 2024 and later, and the one of 2023.
+const TOKEN_PATHS: [&str; 2] = [
+    "/auth/token",
+    "/auth/realms/developer/protocol/openid-connect/token",
+];
+
 /// The largest body that is read, in bytes: a thousand tokens are most of it.
 pub(super) const MAX_BODY: usize = 4 * 1024 * 1024;
-
-/// Receipt codes.
-const DELIVERED: u32 = 40_000_002;
-const NOT_SHOWN: u32 = 40_000_015;
 
 counters! {
     /// What the simulator counted.
@@ -41,7 +43,7 @@ counters! {
 
 pub(super) struct Service {
     pub(super) faults: Faults,
-    pub(super) receipts: Receipts,
+    pub(super) receipts: Arc<Receipts>,
     clock: Arc<dyn Clock>,
     any_token: bool,
     requires_timestamp: bool,
@@ -55,7 +57,7 @@ impl Service {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             faults: Faults::new(),
-            receipts: Receipts::default(),
+            receipts: Arc::default(),
             clock: Arc::clone(&options.base.clock),
             any_token: options.base.any_token,
             requires_timestamp: options.requires_timestamp,
@@ -67,7 +69,8 @@ impl Service {
     }
 
     pub(super) fn install(&self) -> Phone {
-        let phone = Phone::new(&format!("BAEAAAAAB.{}", random_text(24)), &self.clock);
+        let token = format!("BAEAAAAAB.{}", random_text(24));
+        let phone = Phone::new(&token, &self.clock, &self.receipts);
         self.lock().insert(phone.token().to_owned(), phone.clone());
         phone
     }
@@ -81,7 +84,7 @@ impl Service {
             return refusal(404, "only POST is known");
         }
         let path = request.uri().path();
-        if path == "/auth/token" {
+        if TOKEN_PATHS.contains(&path) {
             return self.grant(request.body());
         }
         let app = path
@@ -138,26 +141,16 @@ impl Service {
         if let Some(reply) = scripted.next() {
             return reply;
         }
-        let arrival = Arrival::new(message.notification.clone(), message.data.as_deref());
-        let until = self.clock.now() + message.ttl;
         let request_id = random_text(12);
+        let arrival = Arrival::new(message, &request_id);
+        let until = self.clock.now() + message.ttl;
         let (mut failed, mut expired) = (Vec::new(), Vec::new());
         let phones = self.lock();
         for token in &message.tokens {
             match phones.get(token) {
                 Some(phone) if phone.is_gone() => expired.push(token),
                 Some(phone) if phone.is_failing() => failed.push(token),
-                Some(phone) => {
-                    if let Some(arrival) = &arrival {
-                        phone.take(arrival, until);
-                    }
-                    let status = if arrival.is_some() {
-                        DELIVERED
-                    } else {
-                        NOT_SHOWN
-                    };
-                    self.owe(message, token, status, &request_id);
-                }
+                Some(phone) => phone.take(&arrival, until),
                 None if self.any_token => {}
                 None => expired.push(token),
             }
@@ -170,20 +163,6 @@ impl Service {
             "failTokens": failed,
             "expireTokens": expired,
         }}))
-    }
-
-    /// Owes a receipt, if the message has a tag.
-    fn owe(&self, message: &Message, token: &str, status: u32, request_id: &str) {
-        if let Some(tag) = &message.tag {
-            self.receipts.owe(json!({
-                "biTag": tag,
-                "appid": APP[0],
-                "token": token,
-                "status": status,
-                "timestamp": self.clock.now().unix_millis(),
-                "requestId": request_id,
-            }));
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Phone>> {

@@ -87,8 +87,8 @@ fn an_intent_that_comes_again_after_a_restart_is_no_second_click() {
             config,
             Arc::new(Phone),
             Arc::new(Chats),
-            interceptor,
             None,
+            interceptor,
             None,
         )
         .expect("it starts");

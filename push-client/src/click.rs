@@ -240,7 +240,7 @@ mod tests {
 
     // S32
     #[test]
-    fn on_android_an_intent_that_was_clicked_before_starts_the_app_without_being_a_click() {
+    fn an_android_intent_that_was_clicked_before_is_no_click_when_it_starts_the_app() {
         for shape in [Shape::Intent, Shape::Xiaomi, Shape::Oppo] {
             for first in [Door::Launch, Door::Warm] {
                 let mut memory = ClickMemory::default();

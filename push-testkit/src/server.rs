@@ -172,7 +172,7 @@ struct Shared<H> {
     quiet: Option<Duration>,
 }
 
-impl<H> Shared<H> {
+impl<H: Sync> Shared<H> {
     async fn sleep(&self, duration: Duration) {
         match &self.clock {
             Some(clock) => clock.sleep(duration).await,

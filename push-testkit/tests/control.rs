@@ -3,20 +3,16 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use proptest::{
-    collection::vec,
-    prelude::*,
-    test_runner::{Config, TestRunner},
-};
+use proptest::{collection::vec, prelude::*, test_runner::Config};
 use push_core::{Clock, ManualClock};
 use push_http::{Client, HttpClient, HttpConfig};
 use push_testkit::{
-    Faults, LOOPBACK, Reply, block_on, sample,
+    Faults, LOOPBACK, RandomCases, Reply, block_on, runtime, sample,
     simulator::{
         Arrives, Control, Credential, Inbox, Install, MAX_ARRIVALS, MAX_BODY, MAX_CONNECTIONS,
         MAX_OUTCOMES, MAX_WORD, Order, Problem, QUIET, RunningSimulator, SimulatedPhone, View,
     },
-    until,
+    until, until_idle,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -272,15 +268,15 @@ const CODES: &[(u16, &str)] = &[
 
 #[test]
 fn every_request_is_answered_with_success_or_a_documented_error() {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let runtime = runtime();
     let scene = runtime.block_on(Scene::new());
     runtime.block_on(scene.ask(Method::POST, "phones", "{}"));
-    let mut runner = TestRunner::new(Config {
+    let config = Config {
         cases: 1000,
-        failure_persistence: None,
         ..Config::default()
-    });
-    let outcome = runner.run(&asked(), |Asked { method, path, body }| {
+    };
+    let cases = RandomCases::new("control", config);
+    let outcome = cases.check(&asked(), |Asked { method, path, body }| {
         let response = runtime.block_on(scene.send(method, &path, body));
         let status = response.status().as_u16();
         let text = String::from_utf8_lossy(response.body()).into_owned();
@@ -304,15 +300,15 @@ fn every_request_is_answered_with_success_or_a_documented_error() {
 
 #[test]
 fn paging_through_arrivals_gives_each_once_and_in_order() {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let runtime = runtime();
     let scene = runtime.block_on(Scene::new());
     runtime.block_on(scene.ask(Method::POST, "phones", "{}"));
-    let mut runner = TestRunner::new(Config {
+    let config = Config {
         cases: 50,
-        failure_persistence: None,
         ..Config::default()
-    });
-    let outcome = runner.run(&(0..300_usize, 1..150_usize), |(count, limit)| {
+    };
+    let cases = RandomCases::new("control-pages", config);
+    let outcome = cases.check(&(0..300_usize, 1..150_usize), |(count, limit)| {
         let before = scene.inbox.arrived();
         (0..count).for_each(|_| scene.inbox.receive(Note));
         let (mut next, mut numbers) = (before, Vec::new());
@@ -435,13 +431,6 @@ fn outcomes_are_bounded_until_they_are_dropped() {
     });
 }
 
-/// Lets what was written arrive, and everything that follows from it happen.
-async fn settle() {
-    for _ in 0..1000 {
-        tokio::task::yield_now().await;
-    }
-}
-
 #[test]
 fn silent_connections_are_bounded_and_closed() {
     block_on(async {
@@ -477,9 +466,9 @@ fn a_body_that_does_not_come_is_408() {
         let mut stream = scene.connect().await;
         let head = "POST /v1/simulators HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{";
         stream.write_all(head.as_bytes()).await.unwrap();
-        settle().await;
+        until_idle().await;
         scene.clock.advance(QUIET - Duration::from_millis(1));
-        settle().await;
+        until_idle().await;
         let mut answer = [0; 12];
         assert!(stream.try_read(&mut answer).is_err(), "not yet");
         scene.clock.advance(Duration::from_millis(1));
@@ -500,7 +489,7 @@ fn a_request_that_waits_for_an_arrival_is_not_silent() {
             let early = async {
                 tokio::select! {
                     answer = waits.as_mut() => Some(answer),
-                    () = settle() => None,
+                    () = until_idle() => None,
                 }
             };
             assert_eq!(early.await, None);

@@ -90,14 +90,17 @@ fn the_token_endpoint_grants_what_is_signed_dated_and_scoped_as_it_should() {
 /// An assertion that is right in all but its header.
 fn signed_with(header: &Value) -> String {
     use aws_lc_rs::{rand::SystemRandom, rsa::KeyPair, signature::RSA_PKCS1_SHA256};
-    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-    use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
+    use base64::{
+        Engine,
+        engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+    };
     let good = assertion(0);
     let claims = good.split('.').nth(1).expect("claims");
     let signed = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header.to_string()));
     let pem = fixtures::rsa_key();
-    let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).expect("PEM");
-    let key = KeyPair::from_pkcs8(der.secret_pkcs8_der()).expect("an RSA key");
+    let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+    let der = STANDARD.decode(lines.collect::<String>()).expect("PEM");
+    let key = KeyPair::from_pkcs8(&der).expect("an RSA key");
     let mut signature = vec![0; key.public_modulus_len()];
     key.sign(
         &RSA_PKCS1_SHA256,

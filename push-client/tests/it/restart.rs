@@ -300,13 +300,13 @@ fn a_chat_opened_from_an_intent_without_an_id_does_not_open_again_from_recents()
         // The process is still there, the activity was closed; hours later.
         kit.clock.advance(std::time::Duration::from_secs(36_000));
         kit.client.launched(intent("hi"));
-        settle().await;
+        until_idle().await;
         assert_eq!((kit.count("opened"), kit.count("duplicate_click")), (1, 1));
         // The process has ended, too.
         let kit = kit.restarted(|it| it.route("chat", open())).await;
         kit.log_in("alice").await;
         kit.client.launched(intent("hi"));
-        settle().await;
+        until_idle().await;
         assert_eq!((kit.count("opened"), kit.count("duplicate_click")), (0, 1));
         // Another notification is another click.
         kit.client.launched(intent("hello"));

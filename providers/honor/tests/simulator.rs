@@ -330,7 +330,7 @@ fn a_phone_that_is_off_owes_its_receipt_when_it_is_on_again() {
         let delivery = batch.targets[0].delivery;
         assert_eq!(world.send(batch).await, [VerdictKind::Accepted]);
         let client = Client::new(HttpConfig::default(), world.clock()).expect("a client");
-        // Nothing is due, so nobody is asked.
+        // Nothing is due, so no request is made.
         let nowhere = "http://127.0.0.1:1";
         let posted_early = world.simulator.post_receipts(&client, nowhere).await;
         assert_eq!((posted_early.requests, posted_early.due), (0, 0));

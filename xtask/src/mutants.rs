@@ -250,7 +250,7 @@ fn command(
     command
         .env("CARGO_TARGET_DIR", target)
         .env("OFFLINE_PUSH_PATIENCE", PATIENCE)
-        .args(["mutants", "--in-place", "--jobs=1", "--all-features"])
+        .args(["mutants", "--in-place", "--all-features"])
         .args(["--cap-lints=true", "--no-shuffle", "--colors=never"])
         .args(["--exclude-re", "impl .*Debug for "])
         .arg(format!("--package={}", place.package));
@@ -434,7 +434,7 @@ mod tests {
         let (tree, target, output) = (Path::new("t"), Path::new("b"), Path::new("o"));
         let shown = run::shown(&command(&PLACES[1], Some("0/2"), tree, target, output));
         for part in [
-            "mutants --in-place --jobs=1 --all-features",
+            "mutants --in-place --all-features",
             "--package=push-gateway",
             "--file=push-gateway/src/pipeline/settle/*.rs",
             "--shard=0/2",

@@ -49,7 +49,7 @@ pub(crate) fn features_of(manifest: &Manifest) -> Vec<Choice> {
 }
 
 /// Returns the features that `of` turn on, directly or through others.
-fn closure(manifest: &Manifest, of: &[String]) -> BTreeSet<String> {
+pub(crate) fn closure(manifest: &Manifest, of: &[String]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = of.to_vec();
     while let Some(feature) = open.pop() {

@@ -4,6 +4,7 @@ mod book;
 mod circles;
 mod counts;
 mod crates;
+mod engines;
 mod floor_plan;
 mod graph;
 mod imports;
@@ -27,6 +28,8 @@ Checks, and prints every finding with its file and remedy:
             gateway and client no plugin; bindings what phones carry; only push-http knows TLS; all crates can
             be published in some order
   circles   no file of a crate imports a file that imports it, directly or by way of others
+  engines   an engine that brings a TLS stack of its own is in no default, feature, stack or example; cargo-deny
+            leaves out these and nothing else
   graph     push-core pulls in no HTTP client, TLS, database or runtime; the app half nothing of a server;
             one TLS stack in the product
   sources   no skipped, unfinished or sleeping code; features add items and change none; no path of one
@@ -90,6 +93,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     }
     let mut report = Report::default();
     crates::check(&workspace, &mut report)?;
+    engines::check(&workspace, &mut report)?;
     generated(&workspace, &mut report)?;
     imports::check(&workspace, &mut report);
     circles::check(&workspace, &mut report)?;

@@ -12,6 +12,7 @@ use crate::{
     options::Options,
     reader::Readers,
     stats::{Counters, Stats},
+    watch::Watch,
     writer::Writer,
 };
 
@@ -28,6 +29,8 @@ struct Open {
     _checkpointer: Checkpointer,
     readers: Readers,
     writer: Writer,
+    // After the writer: see there.
+    watch: Arc<Watch>,
 }
 
 impl Database {
@@ -56,7 +59,7 @@ impl Database {
         self.open
             .get_or_try_init(|| async {
                 let checkpoints = Arc::new(Checkpoints::new(Arc::clone(&self.counters)));
-                let writer = Writer::start(
+                let (writer, watch) = Writer::start(
                     self.schema,
                     &self.options,
                     Arc::clone(&checkpoints),
@@ -67,6 +70,7 @@ impl Database {
                     readers: Readers::start(self.schema, &self.options)?,
                     _checkpointer: Checkpointer::start(self.schema, &self.options, checkpoints)?,
                     writer,
+                    watch,
                 })
             })
             .await
@@ -121,7 +125,17 @@ impl Database {
         work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
         let open = self.opened().await?;
+        open.watch.look_sometimes()?;
         open.readers.call(&self.options, work).await
+    }
+
+    /// Looks whether the files are as they were when they were opened, as each transaction does: for a health check.
+    ///
+    /// # Errors
+    /// Those of [`Database::open`], and [`ErrorKind::Unavailable`](push_core::ErrorKind::Unavailable) if a file was removed,
+    /// replaced, cut off or overwritten.
+    pub async fn check(&self) -> Result<()> {
+        self.opened().await?.watch.look()
     }
 
     /// What it has done so far.

@@ -41,10 +41,19 @@ const LARGEST_LOG: i64 = 65_536;
 /// The write-ahead log's file is cut down to this when it starts again.
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 
-/// The writer's connection, and the lock on the file if only one process may have it.
+/// The writer's connection, and the locks on the file if only one process may have it.
 pub(crate) struct Opened {
     pub(crate) connection: Connection,
-    pub(crate) lock: Option<File>,
+    pub(crate) locks: Option<Locks>,
+}
+
+/// What keeps other processes off a file, until it is dropped or the process ends, however it ends.
+pub(crate) struct Locks {
+    _beside: File,
+    /// On the file itself, so that it holds also if the file beside it is removed. Elsewhere than on Linux it would contradict
+    /// the locks of SQLite.
+    #[cfg(target_os = "linux")]
+    _itself: File,
 }
 
 /// Opens the file for writing; creates and migrates it.
@@ -60,11 +69,23 @@ pub(crate) fn open(schema: &Schema, options: &Options) -> Result<Opened> {
         .because(source)
     };
     make_directory(path).map_err(unreachable)?;
-    let lock = options.exclusive.then(|| lock(schema, path)).transpose()?;
+    let beside = if options.exclusive {
+        Some(lock(schema, path, &lock_path(path))?)
+    } else {
+        None
+    };
     create(path).map_err(unreachable)?;
+    let locks = match beside {
+        Some(beside) => Some(Locks {
+            _beside: beside,
+            #[cfg(target_os = "linux")]
+            _itself: lock(schema, path, path)?,
+        }),
+        None => None,
+    };
     look_at_header(schema, path)?;
     let connection = connect(schema, options).map_err(|it| it.into_error(path))?;
-    Ok(Opened { connection, lock })
+    Ok(Opened { connection, locks })
 }
 
 /// Opens the file for reading, after [`open`].
@@ -246,17 +267,16 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Takes the file for this process alone. The system releases the lock when the process ends.
-fn lock(schema: &Schema, path: &Path) -> Result<File> {
-    let beside = lock_path(path);
+/// Takes the file at `path` for this process alone, by a lock on the file `on`, which is created if it is missing.
+fn lock(schema: &Schema, path: &Path, on: &Path) -> Result<File> {
     let failed = |source: io::Error| {
         Error::new(ErrorKind::Unavailable, "the lock cannot be taken")
-            .at(beside.display())
+            .at(on.display())
             .advise("look at who owns the directory")
             .because(source)
     };
     let file = private(OpenOptions::new().write(true).create(true))
-        .open(&beside)
+        .open(on)
         .map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -280,6 +300,11 @@ fn lock_path(path: &Path) -> PathBuf {
 /// The path of the write-ahead log.
 pub(crate) fn log_path(path: &Path) -> PathBuf {
     beside(path, "-wal")
+}
+
+/// The path of the index of the write-ahead log.
+pub(crate) fn index_path(path: &Path) -> PathBuf {
+    beside(path, "-shm")
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

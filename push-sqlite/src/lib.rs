@@ -9,6 +9,9 @@
 //! - a schema with a version: an older file is migrated when it is opened, and one that a newer program wrote, that
 //!   belongs to another program or that is damaged is refused and left as it is.
 //!
+//! A file that is removed, replaced, cut off or overwritten while it is in use is noticed by the next operation, which then fails:
+//! SQLite itself would go on with a file that has no name any more.
+//!
 //! Making a [`Database`] touches nothing. The file is opened, and created if it is missing, by the first call or by
 //! [`Database::open`]. Files and the directories made for them belong to their owner alone (modes 0600 and 0700).
 mod checkpoint;
@@ -18,6 +21,7 @@ mod file;
 mod options;
 mod reader;
 mod stats;
+mod watch;
 mod writer;
 
 pub use rusqlite;

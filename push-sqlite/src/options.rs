@@ -14,7 +14,8 @@ pub struct Options {
     pub group_delay: Duration,
     /// How many rows may wait to be written, over all calls; further calls wait for room.
     pub waiting_rows: usize,
-    /// Whether only one process may have the file, by a lock on a file `<path>.lock` beside it.
+    /// Whether only one process may have the file, by a lock on a file `<path>.lock` beside it and,
+    /// on Linux, on the file itself.
     pub exclusive: bool,
     /// Whether a commit is on the disk when it is answered. Otherwise it survives the end of the process, but not that
     /// of the machine.

@@ -1,6 +1,6 @@
 //! The one thread that writes, and how calls share its transactions.
 use std::{
-    fs::{File, OpenOptions},
+    fs::OpenOptions,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
@@ -18,9 +18,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::{
     checkpoint::Checkpoints,
     failure::{Failure, Outcome},
-    file::{self, Schema},
+    file::{self, Locks, Schema},
     options::Options,
     stats::Counters,
+    watch::Watch,
 };
 
 /// The way to the thread.
@@ -38,7 +39,7 @@ impl Writer {
         options: &Options,
         checkpoints: Arc<Checkpoints>,
         counters: Arc<Counters>,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Arc<Watch>)> {
         let (calls, waiting) = mpsc::channel();
         let (opened, answer) = oneshot::channel();
         let most_rows = u32::try_from(options.waiting_rows)
@@ -52,7 +53,18 @@ impl Writer {
                     Ok(file) => file,
                     Err(error) => return drop(opened.send(Err(error))),
                 };
+                let watch = match Watch::new(schema, &options.path) {
+                    Ok(watch) => Arc::new(watch),
+                    Err(source) => {
+                        let error = Error::new(ErrorKind::Unavailable, "the file cannot be read")
+                            .at(options.path.display())
+                            .advise("look at the disk, and at who owns the file")
+                            .because(source);
+                        return drop(opened.send(Err(error)));
+                    }
+                };
                 let group = Group {
+                    watch: Arc::clone(&watch),
                     connection: file.connection,
                     waiting,
                     path: options.path,
@@ -62,20 +74,21 @@ impl Writer {
                     checkpoints,
                     counters,
                 };
-                if opened.send(Ok(())).is_ok() {
-                    group.run(file.lock);
+                if opened.send(Ok(watch)).is_ok() {
+                    group.run(file.locks);
                 }
             })
             .map_err(|source| {
                 Error::new(ErrorKind::Unavailable, "no thread can be started").because(source)
             })?;
-        answer.await.unwrap_or_else(|_| Err(stopped()))?;
-        Ok(Self {
+        let watch = answer.await.unwrap_or_else(|_| Err(stopped()))?;
+        let writer = Self {
             calls: Some(calls),
             room: Arc::new(Semaphore::new(most_rows as usize)),
             most_rows,
             thread: Some(thread),
-        })
+        };
+        Ok((writer, watch))
     }
 
     /// Sends an operation of about `rows` rows, and returns when its transaction is committed; with `synced` when it is also on
@@ -221,6 +234,7 @@ fn panicked() -> Error {
 
 /// The thread's own state.
 struct Group {
+    watch: Arc<Watch>,
     connection: Connection,
     waiting: Receiver<Box<dyn Call>>,
     path: PathBuf,
@@ -232,7 +246,7 @@ struct Group {
 }
 
 impl Group {
-    fn run(self, lock: Option<File>) {
+    fn run(self, locks: Option<Locks>) {
         // A lone call is committed at once. Calls that keep coming are expected to do so: a group waits, for a moment,
         // for as many as the last one had.
         let mut expected = 1;
@@ -255,12 +269,16 @@ impl Group {
         }
         // The file is closed before the next process may open it.
         drop(self.connection);
-        drop(lock);
+        drop(locks);
     }
 
     /// Runs `first` and the calls that come with it in one transaction, and returns how many they were.
     fn commit_together(&self, first: Box<dyn Call>, expected: usize) -> usize {
         let mut calls = vec![first];
+        if let Err(error) = self.watch.look() {
+            self.finish(calls, Err(error.into()));
+            return 1;
+        }
         if let Err(source) = self.execute("BEGIN IMMEDIATE") {
             self.finish(calls, Err(source));
             return 1;
@@ -295,6 +313,10 @@ impl Group {
             drop(self.execute("ROLLBACK"));
         } else if !self.durable && calls.iter().any(|call| call.is_synced()) {
             committed = self.sync_log();
+        }
+        if committed.is_ok() {
+            // It may have gone to a file that has no name any more.
+            committed = self.watch.look().map_err(Failure::from);
         }
         self.finish(calls, committed);
         position

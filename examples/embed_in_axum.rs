@@ -30,9 +30,9 @@ use axum::{
 };
 use http::{Request, StatusCode, header};
 use offline_push::{
-    Account, AppId, BuildContext, CertificateId, Channel, Clock, DeviceId, DeviceToken,
-    Environment, Gateway as _, Message, Presence, QueueKind, RawConfig, Secret, Slot, StoreKind,
-    UserId,
+    Account, AddressPolicy, AppId, BuildContext, CertificateId, Channel, Clock, DeviceId,
+    DeviceToken, Environment, Gateway as _, Message, Presence, QueueKind, RawConfig, Secret, Slot,
+    StoreKind, UserId,
     api::{PresenceBody, RegistrationBody},
     client::{GatewayApi, HttpGateway},
     gateway::{
@@ -181,7 +181,11 @@ async fn gateway(app: &AppId, apple: &Simulator) -> Result<Gateway, Box<dyn Erro
         registry,
         clock,
         master_key: MasterKey::parse(&MasterKey::generate()?)?,
-        settings: Settings::default(),
+        settings: Settings {
+            // The simulator listens on this machine.
+            addresses: AddressPolicy::public_only().allow_loopback(),
+            ..Settings::default()
+        },
     })?;
     let key = push_testkit::fixtures::apns_key(1);
     apple.register_key("ABC123DEFG", "DEF123GHIJ", &key)?;

@@ -20,9 +20,9 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use offline_push::{
-    AppId, BuildContext, CertificateId, Channel, Clock, DeviceId, DeviceToken, Environment,
-    Gateway as _, Message, Platform, Presence, PresenceChange, QueueKind, RawConfig, Slot,
-    StoreKind, UserId,
+    AddressPolicy, AppId, BuildContext, CertificateId, Channel, Clock, DeviceId, DeviceToken,
+    Environment, Gateway as _, Message, Platform, Presence, PresenceChange, QueueKind, RawConfig,
+    Slot, StoreKind, UserId,
     api::RegistrationBody,
     gateway::{Gateway, MasterKey, Parts, Settings, Upload},
     http::TokioClock,
@@ -49,7 +49,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         registry,
         clock,
         master_key: MasterKey::parse(&MasterKey::generate()?)?,
-        settings: Settings::default(),
+        settings: Settings {
+            // The simulators listen on this machine.
+            addresses: AddressPolicy::public_only().allow_loopback(),
+            ..Settings::default()
+        },
     })?;
     gateway.start();
 

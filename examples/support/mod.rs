@@ -15,8 +15,8 @@ use std::{
 
 use http::{Request, header};
 use offline_push::{
-    Account, AppId, BuildContext, CertificateId, Channel, Clock, Environment, QueueKind, RawConfig,
-    Secret, Slot, StoreKind, UserId,
+    Account, AddressPolicy, AppId, BuildContext, CertificateId, Channel, Clock, Environment,
+    QueueKind, RawConfig, Secret, Slot, StoreKind, UserId,
     client::{
         Completion, Event, FileState, HostEvent, HostHooks, Permission, Responder, Token,
         TokenAnswer,
@@ -61,7 +61,11 @@ impl ImServer {
             registry,
             clock,
             master_key: MasterKey::parse(&MasterKey::generate()?)?,
-            settings: Settings::default(),
+            settings: Settings {
+                // The simulators listen on this machine.
+                addresses: AddressPolicy::public_only().allow_loopback(),
+                ..Settings::default()
+            },
         })?;
         let apple = Simulator::start(Options::default()).await?;
         let p8 = push_testkit::fixtures::apns_key(1);

@@ -162,7 +162,7 @@ impl fmt::Display for AddressDenied {
 /// A server that connects to URLs from uploaded data is otherwise a port scanner of the network it runs in
 /// (server-side request forgery). The policy is the operator's; it is checked on each address after the name is resolved.
 ///
-/// In configuration it is one word or a list of words: `any`, `public`, and networks in CIDR notation. A list permits what
+/// In configuration it is one word or a list of words: `any`, `public`, `loopback`, and networks in CIDR notation. A list permits what
 /// at least one of its words permits, so that `["10.0.0.0/8"]` permits that network alone, and
 /// `["public", "10.0.0.0/8"]` the internet as well. In one string, words are separated by commas. Cheap to clone.
 ///
@@ -223,6 +223,19 @@ impl AddressPolicy {
         self
     }
 
+    /// Permits this machine's own addresses as well, `127.0.0.0/8` and `::1`: for tests and simulators.
+    #[must_use]
+    pub fn allow_loopback(self) -> Self {
+        self.allow(IpNetwork {
+            first: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)),
+            prefix: 8,
+        })
+        .allow(IpNetwork {
+            first: IpAddr::V6(Ipv6Addr::LOCALHOST),
+            prefix: 128,
+        })
+    }
+
     /// Returns `true` if a connection to `address` may be opened.
     pub fn permits(&self, address: IpAddr) -> bool {
         self.check(address).is_ok()
@@ -263,12 +276,13 @@ impl AddressPolicy {
             "any" => self.base = Base::Any,
             "public" if self.base == Base::Any => {}
             "public" => self.base = Base::Public,
+            "loopback" => return Ok(self.allow_loopback()),
             _ => {
                 let network = word.parse().map_err(|_| {
                     let word: String = word.chars().take(60).collect();
                     Error::new(
                         ErrorKind::Invalid,
-                        format!("`{word}` is neither `any`, `public` nor a network"),
+                        format!("`{word}` is neither `any`, `public`, `loopback` nor a network"),
                     )
                     .advise("write networks as first address and prefix length, like 10.0.0.0/8 or fd00::/8")
                 })?;
@@ -314,7 +328,7 @@ impl<'de> Deserialize<'de> for AddressPolicy {
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(
-                    "`any`, `public`, or a list of these and of networks like \"10.0.0.0/8\"",
+                    "`any`, `public`, `loopback`, or a list of these and of networks like \"10.0.0.0/8\"",
                 )
             }
 

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     AddressPolicy, Clock, DynProvider, Error, ErrorKind, Ingress, LoginBridge, Queue, Result,
-    Store, decode::decode,
+    Secret, Store, decode::decode,
 };
 
 /// A slot of the framework that plugins fill. Never constructed.
@@ -125,6 +125,12 @@ pub struct BuildContext {
     pub clock: Arc<dyn Clock>,
     /// Which addresses outgoing connections may reach.
     pub addresses: AddressPolicy,
+    /// The operator's proxy, through which every connection goes: `http://[user:password@]host:port`.
+    pub proxy: Option<Secret>,
+    /// The largest response body that a configuration may allow, in bytes; `None` for no limit of the operator's.
+    pub max_response_bytes: Option<usize>,
+    /// The most requests that a configuration may let wait for a connection; `None` for no limit of the operator's.
+    pub max_waiting: Option<usize>,
     /// For a provider: the address to which the vendor posts receipts of this credential, with a part that cannot be guessed;
     /// `None` if the gateway cannot be reached from outside.
     pub receipts: Option<http::Uri>,
@@ -136,6 +142,9 @@ impl BuildContext {
         Self {
             clock,
             addresses: AddressPolicy::any(),
+            proxy: None,
+            max_response_bytes: None,
+            max_waiting: None,
             receipts: None,
         }
     }
@@ -144,6 +153,21 @@ impl BuildContext {
     #[must_use]
     pub fn with_addresses(mut self, addresses: AddressPolicy) -> Self {
         self.addresses = addresses;
+        self
+    }
+
+    /// Sends every connection through the operator's proxy.
+    #[must_use]
+    pub fn with_proxy(mut self, proxy: Option<Secret>) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// Limits what a configuration may allow: the bytes of a response, and the requests that wait for a connection.
+    #[must_use]
+    pub const fn with_limits(mut self, max_response_bytes: usize, max_waiting: usize) -> Self {
+        self.max_response_bytes = Some(max_response_bytes);
+        self.max_waiting = Some(max_waiting);
         self
     }
 

@@ -10,6 +10,42 @@ use crate::{
     NotificationKind, Result, Slot, TextLimits, Timestamp, UserId, Verdict, Verdicts, async_trait,
 };
 
+/// Names of vendor fields that say to whom, through what or as whom a request goes, in any vendor's words. At the root of the
+/// fields of a message [`Provider::check_fields`] refuses each of them, whatever the vendor: a message does not speak for the
+/// credential or the registration. A vendor's own names are refused besides.
+pub const ADDRESSING_FIELDS: &[&str] = &[
+    "app_id",
+    "appid",
+    "authorization",
+    "certificate",
+    "client_id",
+    "client_secret",
+    "condition",
+    "credential",
+    "device",
+    "device_token",
+    "endpoint",
+    "environment",
+    "headers",
+    "host",
+    "package",
+    "package_name",
+    "path",
+    "project",
+    "project_id",
+    "regid",
+    "registration_id",
+    "registration_ids",
+    "restricted_package_name",
+    "target",
+    "targets",
+    "to",
+    "token",
+    "tokens",
+    "topic",
+    "url",
+];
+
 /// A push vendor, holding one credential.
 ///
 /// A provider speaks its vendor's protocol and classifies the answers. It never retries a delivery, logs, counts, or
@@ -56,7 +92,7 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`], naming the first field that is unknown, has a wrong type, or would change the receiver, the
-    /// credential, the environment or the click data (`ext`).
+    /// credential, the environment or the click data (`ext`); [`ADDRESSING_FIELDS`] among them.
     fn check_fields(&self, fields: &Map<String, Value>) -> Result<()> {
         match fields.keys().next() {
             None => Ok(()),

@@ -17,7 +17,7 @@ use push_core::{
 use serde_json::Value;
 
 use crate::{
-    decision::{CredentialFacts, Credentials, reasons},
+    decision::{ClassPolicy, CredentialFacts, Credentials, check_policies_with, reasons},
     lane_status::LaneStatus,
     receipt_address::ReceiptAddresses,
     seal::Sealer,
@@ -146,6 +146,7 @@ pub(crate) struct Vault {
     context: BuildContext,
     sealer: Sealer,
     receipt_addresses: ReceiptAddresses,
+    policies: Vec<ClassPolicy>,
     cache: Mutex<HashMap<CredentialRef, Cached>>,
     generations: AtomicU64,
 }
@@ -163,6 +164,7 @@ impl Vault {
         context: BuildContext,
         sealer: Sealer,
         receipt_addresses: ReceiptAddresses,
+        policies: Vec<ClassPolicy>,
     ) -> Self {
         Self {
             store,
@@ -170,6 +172,7 @@ impl Vault {
             context,
             sealer,
             receipt_addresses,
+            policies,
             cache: Mutex::default(),
             generations: AtomicU64::new(1),
         }
@@ -185,7 +188,7 @@ impl Vault {
 
     /// Stores a new credential, after its provider has accepted the configuration.
     pub(crate) async fn add(&self, app: &AppId, upload: Upload) -> Result<StoredCredential> {
-        let provider = self.build(&upload.provider, &upload.config)?;
+        let provider = self.build(app, &upload.provider, &upload.config)?;
         let new = self.sealed(app, &upload, provider.capabilities())?;
         let stored = self.store.add_credential(upload.id, new).await?;
         // Built when it is needed: only now is its id known, and with it its receipt address.
@@ -210,7 +213,7 @@ impl Vault {
             )
             .advise("upload the other provider's credential as a new one"));
         }
-        let provider = self.build(&upload.provider, &upload.config)?;
+        let provider = self.build(&credential.app, &upload.provider, &upload.config)?;
         let capabilities = provider.capabilities();
         if capabilities.environment != old.environment {
             return Err(Error::new(
@@ -231,8 +234,8 @@ impl Vault {
         Ok(stored)
     }
 
-    /// Builds a provider without storing anything.
-    fn build(&self, provider: &str, config: &Value) -> Result<DynProvider> {
+    /// Builds a provider without storing anything, and checks the operator's policies with it.
+    fn build(&self, app: &AppId, provider: &str, config: &Value) -> Result<DynProvider> {
         if let Some(key) = file_key(config) {
             return Err(Error::new(
                 ErrorKind::Invalid,
@@ -241,8 +244,27 @@ impl Vault {
             .advise("send the file's content under the key without `_file`; `offline-push credential add` does so"));
         }
         let raw = RawConfig::from_json(config)?;
-        self.registry
-            .build::<ProviderKind>(provider, raw, &self.context)
+        let provider = self
+            .registry
+            .build::<ProviderKind>(provider, raw, &self.context)?;
+        check_policies_with(&self.policies, app, &provider)?;
+        Ok(provider)
+    }
+
+    /// Checks the operator's policies with a stored credential, if there are any for its channel.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], naming the class and the field; those of the store.
+    pub(crate) async fn check_policies(&self, stored: &StoredCredential) -> Result<()> {
+        let of_channel = |policy: &ClassPolicy| policy.vendor.contains_key(&stored.channel);
+        if !self.policies.iter().any(of_channel) {
+            return Ok(());
+        }
+        match self.load(&reference(stored)).await? {
+            Ok(loaded) => check_policies_with(&self.policies, &stored.app, &loaded.provider),
+            // It has been logged why.
+            Err(_) => Ok(()),
+        }
     }
 
     fn sealed(

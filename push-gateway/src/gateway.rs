@@ -6,10 +6,10 @@ use std::{
 };
 
 use push_core::{
-    AppId, BuildContext, CertificateId, Clock, CredentialRef, Cursor, DeliveryId, Error, ErrorKind,
-    Health, Ingress, Message, MessageId, Page, PresenceChange, Queue, Reason, Receipt, Registry,
-    Result, Secret, Stage, Store, StoredCredential, Submitted, Tag, Timestamp, TraceEvent,
-    TraceQuery, UserId, async_trait,
+    AppId, CertificateId, Clock, CredentialRef, Cursor, DeliveryId, Error, ErrorKind, Health,
+    Ingress, Message, MessageId, Page, PresenceChange, Queue, Reason, Receipt, Registry, Result,
+    Secret, Stage, Store, StoredCredential, Submitted, Tag, Timestamp, TraceEvent, TraceQuery,
+    UserId, async_trait,
 };
 use tokio::task::JoinSet;
 use tracing::Instrument;
@@ -97,9 +97,10 @@ impl Gateway {
         let vault = Arc::new(Vault::new(
             Arc::clone(&parts.store),
             parts.registry,
-            BuildContext::new(Arc::clone(&parts.clock)).with_addresses(settings.addresses.clone()),
+            settings.build_context(Arc::clone(&parts.clock)),
             Sealer::new(&parts.master_key)?,
             receipt_addresses.clone(),
+            settings.decision.policies.clone(),
         ));
         let services = Arc::new(Services {
             store: parts.store,
@@ -416,6 +417,7 @@ impl Inner {
         let limits = &self.services.settings.limits;
         let mut warned = std::collections::HashMap::new();
         let mut pruned = Timestamp::default();
+        let mut are_policies_checked = false;
         loop {
             match self.services.store.credentials(None).await {
                 Ok(stored) => {
@@ -426,6 +428,9 @@ impl Inner {
                     }
                     for it in &stored {
                         self.warn_of_expiry(it, &mut warned);
+                    }
+                    if !std::mem::replace(&mut are_policies_checked, true) {
+                        self.check_policies(&stored).await;
                     }
                 }
                 Err(error) => tracing::warn!(%error, "the credentials cannot be looked at"),
@@ -438,6 +443,15 @@ impl Inner {
                 }
             }
             self.services.clock.sleep(limits.housekeeping).await;
+        }
+    }
+
+    /// Says at the start which policies of the operator do not fit a credential: pushes of that class would not be sent.
+    async fn check_policies(&self, stored: &[StoredCredential]) {
+        for it in stored {
+            if let Err(error) = self.services.vault.check_policies(it).await {
+                tracing::error!(credential = ?reference(it), %error, "a policy does not fit a credential");
+            }
         }
     }
 

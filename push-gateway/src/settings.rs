@@ -1,10 +1,11 @@
 //! What an operator can choose.
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use push_core::{AddressPolicy, Error, ErrorKind, Result};
+use push_core::{AddressPolicy, BuildContext, Clock, Error, ErrorKind, Result, Secret};
+use push_http::{Client, HttpConfig, MAX_RESPONSE_BYTES, MAX_WAITING, TokioClock};
 use serde::{Deserialize, Serialize};
 
-use crate::decision::DecisionSettings;
+use crate::decision::{DecisionSettings, check_policies};
 
 /// All settings of a gateway. Every field has a default that suits production.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,10 +19,19 @@ pub struct Settings {
     pub limits: Limits,
     /// The URL under which vendors reach this gateway, with https and without a path, to post receipts; absent if they cannot.
     pub public_url: Option<String>,
-    /// Which addresses the connections of credentials may reach: `any` (the default), `public`, or a list such as
-    /// `["public", "10.1.0.0/16"]`. Set it where those who upload credentials are not the operator: a credential names hosts.
-    #[serde(skip_serializing, default = "AddressPolicy::any")]
+    /// Which addresses the connections of credentials may reach, checked after their names are resolved: `public` (the default),
+    /// `loopback`, `any`, or a list such as `["public", "10.1.0.0/16"]`. A credential names hosts, and whoever may upload one
+    /// would otherwise reach every host that this machine reaches. Plain http is for listed networks only.
+    #[serde(skip_serializing)]
     pub addresses: AddressPolicy,
+    /// The proxy through which vendors are reached, `http://[user:password@]host:port`. Credentials name none of their own unless
+    /// `addresses` is `any`.
+    #[serde(skip_serializing)]
+    pub proxy: Option<Secret>,
+    /// The largest response body that a credential may allow (`http.max_response_bytes`), in bytes; 1 MiB.
+    pub max_response_bytes: usize,
+    /// The most requests that a credential may let wait for a connection to one origin (`http.max_waiting`); 10,000.
+    pub max_waiting: usize,
 }
 
 impl Default for Settings {
@@ -31,7 +41,10 @@ impl Default for Settings {
             pipeline: PipelineSettings::default(),
             limits: Limits::default(),
             public_url: None,
-            addresses: AddressPolicy::any(),
+            addresses: AddressPolicy::public_only(),
+            proxy: None,
+            max_response_bytes: 1024 * 1024,
+            max_waiting: 10_000,
         }
     }
 }
@@ -75,6 +88,25 @@ impl Settings {
                 "must be like `https://push.example.com`, without a path",
             );
         }
+        if !(1..=MAX_RESPONSE_BYTES).contains(&self.max_response_bytes) {
+            return wrong("max_response_bytes", "must be from 1 to 16777216 (16 MiB)");
+        }
+        if !(1..=MAX_WAITING).contains(&self.max_waiting) {
+            return wrong("max_waiting", "must be from 1 to 100000");
+        }
+        if let Err(error) = Client::new(
+            HttpConfig::default().within(&self.build_context(Arc::new(TokioClock))),
+            Arc::new(TokioClock),
+        ) {
+            return Err(Error::new(ErrorKind::Config, error.message())
+                .at("key `proxy`")
+                .advise(
+                    error
+                        .advice()
+                        .unwrap_or("write it like `http://proxy.example.com:3128`"),
+                ));
+        }
+        check_policies(&self.decision.policies)?;
         if self.decision.default_ttl.is_zero() {
             return wrong(
                 "decision.default_ttl",
@@ -82,6 +114,16 @@ impl Settings {
             );
         }
         Ok(())
+    }
+}
+
+impl Settings {
+    /// What credentials are built with.
+    pub(crate) fn build_context(&self, clock: Arc<dyn Clock>) -> BuildContext {
+        BuildContext::new(clock)
+            .with_addresses(self.addresses.clone())
+            .with_proxy(self.proxy.clone())
+            .with_limits(self.max_response_bytes, self.max_waiting)
     }
 }
 
@@ -196,6 +238,60 @@ impl Default for Limits {
             trace_buffer: 200_000,
             expiry_warning: 30 * DAY,
             housekeeping: Duration::from_secs(60),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_default_only_public_addresses_are_reached() {
+        let settings = Settings::default();
+        let written: Settings = serde_json::from_str("{}").expect("every key has a default");
+        assert_eq!(written, settings);
+        settings.check().expect("the defaults work");
+        let permits = |address: &str| settings.addresses.permits(address.parse().expect(address));
+        assert!(permits("17.188.143.34"));
+        for private in [
+            "127.0.0.1",
+            "::1",
+            "10.0.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "fe80::1",
+            "fd00::1",
+        ] {
+            assert!(!permits(private), "{private}");
+        }
+        let own: Settings = serde_json::from_str(r#"{"addresses": ["public", "loopback"]}"#)
+            .expect("an operator can allow it");
+        assert!(
+            own.addresses
+                .permits("127.0.0.1".parse().expect("an address"))
+        );
+        assert!(
+            !own.addresses
+                .permits("10.0.0.1".parse().expect("an address"))
+        );
+    }
+
+    #[test]
+    fn limits_and_a_proxy_that_cannot_work_are_named() {
+        for (json, key) in [
+            (r#"{"max_response_bytes": 0}"#, "`max_response_bytes`"),
+            (
+                r#"{"max_response_bytes": 16777217}"#,
+                "`max_response_bytes`",
+            ),
+            (r#"{"max_waiting": 0}"#, "`max_waiting`"),
+            (r#"{"proxy": "ftp://user:secret@proxy"}"#, "`proxy`"),
+        ] {
+            let settings: Settings = serde_json::from_str(json).expect(json);
+            let error = settings.check().expect_err(json);
+            assert!(error.to_string().contains(key), "{error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
         }
     }
 }

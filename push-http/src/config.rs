@@ -1,7 +1,7 @@
 //! What an operator and a provider can set.
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use push_core::{AddressPolicy, Error, ErrorKind, Result, Secret};
+use push_core::{AddressPolicy, BuildContext, Error, ErrorKind, Result, Secret};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde::Deserialize;
 
@@ -21,7 +21,7 @@ const MAX_CA_PEM: usize = 1024 * 1024;
 /// How the client connects, waits and gives up. In every provider's configuration it is the table `http`.
 ///
 /// In a credential that is uploaded, these values come from a tenant, so each has an upper limit. What is the operator's
-/// alone cannot be deserialized: [`with_addresses`](Self::with_addresses) and
+/// alone cannot be deserialized: [`within`](Self::within), [`with_addresses`](Self::with_addresses) and
 /// [`with_operator_proxy`](Self::with_operator_proxy).
 ///
 /// ```
@@ -86,6 +86,19 @@ pub struct HttpConfig {
     pub(crate) addresses: AddressPolicy,
     #[serde(skip)]
     pub(crate) operator_proxy: Option<Secret>,
+    /// The operator's limits of the values above.
+    #[serde(skip, default = "usize_max_response_bytes")]
+    pub(crate) most_response_bytes: usize,
+    #[serde(skip, default = "usize_max_waiting")]
+    pub(crate) most_waiting: usize,
+}
+
+const fn usize_max_response_bytes() -> usize {
+    MAX_RESPONSE_BYTES
+}
+
+const fn usize_max_waiting() -> usize {
+    MAX_WAITING
 }
 
 impl Default for HttpConfig {
@@ -109,6 +122,8 @@ impl Default for HttpConfig {
             protocols: Protocols::default(),
             addresses: AddressPolicy::any(),
             operator_proxy: None,
+            most_response_bytes: MAX_RESPONSE_BYTES,
+            most_waiting: MAX_WAITING,
         }
     }
 }
@@ -119,6 +134,37 @@ impl HttpConfig {
     pub fn with_client_certificate(mut self, certificate: ClientCertificate) -> Self {
         self.client_certificate = Some(certificate);
         self
+    }
+
+    /// Applies what the operator of the program decided: which addresses may be reached, the proxy, and how large the values
+    /// of a configuration may be. Every plugin calls it with the context that it is built in.
+    ///
+    /// Defaults that are larger than the operator's limits give way to these; a larger value that the configuration sets is
+    /// refused by [`Client::new`](crate::Client::new).
+    #[must_use]
+    pub fn within(mut self, context: &BuildContext) -> Self {
+        let usual = Self::default();
+        for (value, most, usual, limit) in [
+            (
+                &mut self.max_response_bytes,
+                &mut self.most_response_bytes,
+                usual.max_response_bytes,
+                context.max_response_bytes,
+            ),
+            (
+                &mut self.max_waiting,
+                &mut self.most_waiting,
+                usual.max_waiting,
+                context.max_waiting,
+            ),
+        ] {
+            *most = limit.map_or(*most, |limit| limit.min(*most));
+            if *value == usual {
+                *value = usual.min(*most);
+            }
+        }
+        self.operator_proxy.clone_from(&context.proxy);
+        self.with_addresses(context.addresses.clone())
     }
 
     /// Limits the addresses that are connected to. Default: any.
@@ -164,12 +210,12 @@ impl HttpConfig {
         }
         within("max_connections", self.max_connections, 1, 1000)?;
         within("max_streams", self.max_streams, 1, 100_000)?;
-        within("max_waiting", self.max_waiting, 1, MAX_WAITING)?;
+        within("max_waiting", self.max_waiting, 1, self.most_waiting)?;
         within(
             "max_response_bytes",
             self.max_response_bytes,
             0,
-            MAX_RESPONSE_BYTES,
+            self.most_response_bytes,
         )?;
         within("resolve", self.resolve.len(), 0, MAX_RESOLVE)?;
         let pem = self.extra_ca_pem.as_ref().map_or(0, String::len);
@@ -195,7 +241,7 @@ impl HttpConfig {
             return Err(bad(
                 "proxy",
                 "a proxy cannot be chosen here, because the operator limits which addresses may be reached".into(),
-                "remove it; the operator can set a proxy for the whole server".into(),
+                "remove it; the operator can set one for the whole server, with `gateway.proxy`".into(),
             ));
         }
         for (from, to) in &self.resolve {

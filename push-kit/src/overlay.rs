@@ -1,5 +1,5 @@
 //! Vendor fields: checked at submission, laid over a rendered payload at sending.
-use push_core::{Error, ErrorKind, Result, Verdict};
+use push_core::{ADDRESSING_FIELDS, Error, ErrorKind, Result, Verdict};
 use serde_json::{Map, Value};
 
 /// A field's name and what it may hold.
@@ -100,7 +100,8 @@ pub struct Overlay {
 
 impl Overlay {
     /// An overlay that never changes the fields at the paths in `protected`, as in `android.data.ext`: those that name the
-    /// receiver, the credential or the environment, or hold the click data.
+    /// receiver, the credential or the environment, or hold the click data. [`ADDRESSING_FIELDS`] are protected besides, unless
+    /// the table of [`with_fields`](Self::with_fields) lists them.
     pub const fn new(protected: &'static [&'static str]) -> Self {
         Self {
             protected,
@@ -154,6 +155,15 @@ impl Overlay {
     /// The first path that is protected, or holds a protected one and is replaced.
     fn touched(&self, path: &str, object: &Map<String, Value>) -> Option<String> {
         object.iter().find_map(|(key, value)| {
+            let is_listed = |fields: &[Field]| fields.iter().any(|(name, _)| name == key);
+            if path.is_empty()
+                && ADDRESSING_FIELDS
+                    .iter()
+                    .any(|name| name.eq_ignore_ascii_case(key))
+                && !self.fields.is_some_and(is_listed)
+            {
+                return Some(key.clone());
+            }
             let path = join(path, key);
             let holds = |protected: &&str| {
                 protected
@@ -286,6 +296,16 @@ mod tests {
             assert!(verdict.answer.text.contains(named));
             assert_eq!(Value::from(payload), json!({"data": {"ext": "{}"}}));
         }
+        // Whatever the vendor, also without a table.
+        let open = Overlay::new(&[]);
+        for name in ["topic", "Authorization", "app_id"] {
+            let error = open.check(&object(json!({name: null}))).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+        assert!(
+            open.check(&object(json!({"data": {"topic": "news"}})))
+                .is_ok()
+        );
         // Only the whole path is protected.
         assert_eq!(checked(json!({"data": {"extra": "1"}})), Ok(()));
     }

@@ -111,6 +111,9 @@ fn unavailable(name: &str, port: u16, source: io::Error) -> Error {
         .advise("name other ports with --port, or 0 for any")
 }
 
+/// What lets a gateway connect to simulators.
+const LOOPBACK: &str = r#"[gateway] addresses = ["public", "loopback"]"#;
+
 /// The files that `--write` wrote, each with the simulator that it belongs to.
 type Written = Vec<(&'static str, PathBuf)>;
 
@@ -196,5 +199,7 @@ fn report(control: &Control, written: &Written, output: &mut Output) {
     for (what, file) in written.iter().filter(|(of, _)| *of == "ca") {
         output.line(format!("  {what:<20} {}", file.display()));
     }
+    output.line(output.paint(Style::Bold, "a gateway that connects to them"));
+    output.line(format!("  {:<20} {LOOPBACK}", "its configuration"));
     output.line("running; Ctrl-C ends it");
 }

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use offline_push::{
-    AppId, BuildContext, Clock, QueueKind, RawConfig, Secret, StoreKind,
+    AddressPolicy, AppId, BuildContext, Clock, QueueKind, RawConfig, Secret, StoreKind,
     gateway::{
         Gateway, MasterKey, Parts, Settings,
         http::{ApiKey, HttpSettings, KeyScope, router, serve},
@@ -36,7 +36,11 @@ impl Served {
             registry,
             clock,
             master_key: MasterKey::parse(&secret).expect("a fresh key"),
-            settings,
+            settings: Settings {
+                // The simulators listen on this machine.
+                addresses: AddressPolicy::public_only().allow_loopback(),
+                ..settings
+            },
         })
         .expect("the settings work");
         let http = HttpSettings {

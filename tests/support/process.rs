@@ -33,6 +33,8 @@ impl Gateway {
             .args(["serve", "--json", "--config"])
             .arg(config)
             .env("OFFLINE_PUSH_LOG", "error")
+            // The simulators listen on this machine.
+            .env("OFFLINE_PUSH__GATEWAY__ADDRESSES", "public,loopback")
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()

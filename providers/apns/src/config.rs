@@ -66,7 +66,7 @@ impl ApnsConfig {
         let mut faults = Faults::new();
         let http = std::mem::take(&mut self.http)
             .with_protocols(Protocols::H2Only)
-            .with_addresses(context.addresses.clone());
+            .within(context);
         for value in [&mut self.key_id, &mut self.team_id, &mut self.topic] {
             // Copied from a web page, often with blanks around it.
             *value = value

@@ -46,10 +46,7 @@ impl Plugin for Fcm {
 
     fn build(config: FcmConfig, context: &BuildContext) -> Result<DynProvider> {
         let clock = Arc::clone(&context.clock);
-        let http = config
-            .http
-            .clone()
-            .with_addresses(context.addresses.clone());
+        let http = config.http.clone().within(context);
         let client = Client::new(http, Arc::clone(&clock))?;
         Ok(Arc::new(FcmProvider::new(
             &config,

@@ -91,6 +91,8 @@ impl Rendered {
         let mut data = Map::new();
         put(&mut data, "ext", &notification.ext);
         message.insert("data".into(), data.into());
+        fields::check(&notification.vendor)
+            .map_err(|error| Verdict::payload_refused("vendor-field", error.to_string()))?;
         OVERLAY.lay(&notification.vendor, &mut message)?;
         let mut message = Value::Object(message);
         let shows = SHOWN.iter().any(|at| message.pointer(at).is_some());

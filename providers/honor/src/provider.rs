@@ -44,7 +44,7 @@ impl Plugin for Honor {
     fn build(config: HonorConfig, context: &BuildContext) -> Result<DynProvider> {
         let settings = config.check()?;
         let clock = Arc::clone(&context.clock);
-        let http = config.http.with_addresses(context.addresses.clone());
+        let http = config.http.within(context);
         let client: Arc<dyn HttpClient> = Arc::new(Client::new(http, Arc::clone(&clock))?);
         Ok(Arc::new(HonorProvider {
             capabilities: capabilities(&settings),

@@ -42,13 +42,14 @@ const MAX_BADGE: u32 = 99;
 pub(crate) const CLICK_KEYS: [&str; 3] = ["ext", DELIVERY_KEY, RECEIVER_KEY];
 
 /// The fields of `android` that a message or a class policy may set. `biTag` names the delivery in receipts; `data` and
-/// `clickAction` carry the click data.
-pub(crate) const OVERLAY: Overlay = Overlay::new(&["biTag", "data", "notification.clickAction"])
-    .with_fields(&[
-        ("ttl", Text),
-        ("targetUserType", Whole(0, 1)),
-        ("notification", Object(NOTIFICATION)),
-    ]);
+/// `clickAction` carry the click data; `targetUserType` chooses between test and release, as the credential does.
+pub(crate) const OVERLAY: Overlay = Overlay::new(&[
+    "biTag",
+    "data",
+    "notification.clickAction",
+    "targetUserType",
+])
+.with_fields(&[("ttl", Text), ("notification", Object(NOTIFICATION))]);
 
 const NOTIFICATION: &[Field] = &[
     ("title", Text),

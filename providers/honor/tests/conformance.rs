@@ -141,11 +141,12 @@ push_testkit::provider_conformance! {
     max_badge: 99,
     overlay_root: "/android",
     overlay: [
-        json!({ "targetUserType": 1, "notification": { "importance": "LOW" } }),
+        json!({ "ttl": "60s", "notification": { "importance": "LOW" } }),
         json!({ "notification": { "style": 1, "bigTitle": "A", "bigBody": "B", "badge": { "setNum": 9 } } }),
     ],
     protected_fields: [
         json!({ "biTag": "x" }),
+        json!({ "targetUserType": 1 }),
         json!({ "data": "{}" }),
         json!({ "notification": { "clickAction": { "type": 3 } } }),
         json!({ "notification": null }),

@@ -44,7 +44,7 @@ impl Plugin for Huawei {
     fn build(config: HuaweiConfig, context: &BuildContext) -> Result<DynProvider> {
         let clock = Arc::clone(&context.clock);
         let http = config.http.clone().with_protocols(Protocols::Negotiate);
-        let http = http.with_addresses(context.addresses.clone());
+        let http = http.within(context);
         let client = Client::new(http, Arc::clone(&clock))?;
         let provider = HuaweiProvider::new(&config, Arc::new(client), clock)?;
         Ok(Arc::new(provider))

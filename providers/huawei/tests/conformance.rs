@@ -132,6 +132,9 @@ push_testkit::provider_conformance! {
     ],
     protected_fields: [
         json!({"bi_tag": "other"}),
+        json!({"target_user_type": 1}),
+        json!({"receipt_id": "RCP2"}),
+        json!({"fast_app_target": 1}),
         json!({"data": "{}"}),
         json!({"notification": {"click_action": {"type": 3}}}),
         json!({"notification": null}),

@@ -4,8 +4,8 @@
 use std::{future::pending, process::Stdio, sync::Arc, time::Duration};
 
 use push_core::{
-    AppId, BuildContext, CertificateId, Clock, Environment, QueueKind, RawConfig, Registry, Secret,
-    StoreKind,
+    AddressPolicy, AppId, BuildContext, CertificateId, Clock, Environment, QueueKind, RawConfig,
+    Registry, Secret, StoreKind,
 };
 use push_gateway::{
     Gateway, MasterKey, Parts, Settings, Upload,
@@ -61,7 +61,11 @@ impl World {
             clock,
             master_key: MasterKey::parse(&MasterKey::generate().expect("a key"))
                 .expect("the key just made"),
-            settings: Settings::default(),
+            settings: Settings {
+                // The simulators listen on this machine.
+                addresses: AddressPolicy::public_only().allow_loopback(),
+                ..Settings::default()
+            },
         })
         .expect("a gateway");
         let apple = Simulator::start(Options::default())

@@ -20,6 +20,9 @@ use push_core::{
 };
 
 pub(crate) use self::ending::{explain, reason_of, unexplained};
+pub(crate) use self::policy::{
+    check_all as check_policies, check_with as check_policies_with, vendor_fields,
+};
 pub use self::{content::Contents, policy::ClassPolicy, text::Locale};
 use self::{policy::Policies, text::Words};
 

@@ -1,7 +1,7 @@
 //! Vendor fields by message class, and the one rule by which they are laid over each other (S100).
 use std::collections::BTreeMap;
 
-use push_core::{AppId, Channel, Class};
+use push_core::{ADDRESSING_FIELDS, AppId, Channel, Class, DynProvider, Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -16,6 +16,71 @@ pub struct ClassPolicy {
     pub app: Option<AppId>,
     /// Fields in each vendor's own format, by channel.
     pub vendor: BTreeMap<Channel, Map<String, Value>>,
+}
+
+/// What the policies set for one class, app and channel, with `message` laid over it: what a push carries in the end.
+pub(crate) fn vendor_fields(
+    policies: &[ClassPolicy],
+    app: &AppId,
+    class: &Class,
+    channel: &Channel,
+    message: Option<&Map<String, Value>>,
+) -> Map<String, Value> {
+    Policies::of(policies, class).fields(app, channel, message)
+}
+
+/// Checks what can be checked of policies without any credential: none speaks for one.
+///
+/// # Errors
+/// [`ErrorKind::Config`], naming the class and the field.
+pub(crate) fn check_all(policies: &[ClassPolicy]) -> Result<()> {
+    for policy in policies {
+        for (channel, fields) in &policy.vendor {
+            let names = |field: &&String| {
+                ADDRESSING_FIELDS
+                    .iter()
+                    .any(|name| name.eq_ignore_ascii_case(field))
+            };
+            if let Some(field) = fields.keys().find(names) {
+                return Err(of_policy(
+                    &policy.class,
+                    channel,
+                    &format!("`{field}` belongs to the credential or the registration"),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks what the policies set for `app` with the provider that would send it.
+///
+/// # Errors
+/// [`ErrorKind::Config`], naming the class and the field.
+pub(crate) fn check_with(
+    policies: &[ClassPolicy],
+    app: &AppId,
+    provider: &DynProvider,
+) -> Result<()> {
+    let channel = &provider.capabilities().channel;
+    let mut classes: Vec<&Class> = policies.iter().map(|policy| &policy.class).collect();
+    classes.sort();
+    classes.dedup();
+    for class in classes {
+        let fields = vendor_fields(policies, app, class, channel, None);
+        provider
+            .check_fields(&fields)
+            .map_err(|error| of_policy(class, channel, &error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn of_policy(class: &Class, channel: &Channel, what: &str) -> Error {
+    Error::new(ErrorKind::Config, what)
+        .at(format!(
+            "`decision.policies`, class {class}, channel {channel}"
+        ))
+        .advise("the operator of the gateway corrects the policy")
 }
 
 /// The policies of one class, those of every app before those of one.

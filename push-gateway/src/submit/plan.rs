@@ -10,7 +10,7 @@ use push_core::{
 use crate::{
     decision::{
         Contents, Credentials, Decision, DecisionSettings, Prepared, Push, Skip, To, decide,
-        decide_token, prepare, reasons,
+        decide_token, prepare, reasons, vendor_fields,
     },
     gateway::Inner,
 };
@@ -406,8 +406,13 @@ impl Inner {
                 .filter(|(_, overrides)| !overrides.fields.is_empty());
             for (channel, overrides) in overrides {
                 let providers = self.services.vault.providers_of(app, channel).await?;
+                // As they are laid over the policies of the class: a message can contradict one.
+                let policies = &self.services.settings.decision.policies;
+                let class = message.effective_class();
+                let own = Some(&overrides.fields);
+                let fields = vendor_fields(policies, app, &class, channel, own);
                 for provider in providers {
-                    provider.check_fields(&overrides.fields).map_err(|error| {
+                    provider.check_fields(&fields).map_err(|error| {
                         error.at(format!("message {}, channel {channel}", message.id))
                     })?;
                 }

@@ -291,13 +291,17 @@ impl Provider for Scripted {
     }
 
     fn check_fields(&self, fields: &serde_json::Map<String, serde_json::Value>) -> Result<()> {
-        match fields.contains_key("topic") {
-            true => Err(push_core::Error::new(
-                push_core::ErrorKind::Invalid,
-                "`topic` would change the receiver",
-            )),
-            false => Ok(()),
-        }
+        let has = |field| fields.contains_key(field);
+        let what = if has("topic") {
+            "`topic` would change the receiver"
+        } else if has("no-such-field") {
+            "there is no `no-such-field`"
+        } else if has("exclusive") && has("exclusive-too") {
+            "`exclusive` excludes `exclusive-too`"
+        } else {
+            return Ok(());
+        };
+        Err(push_core::Error::new(push_core::ErrorKind::Invalid, what))
     }
 
     /// `{"signature":"good","receipts":[{"tag":…,"token":…,"what":"delivered"|"shown"|"clicked"|"dead"}]}`

@@ -50,6 +50,7 @@
 //! | access tokens that the provider signs | `signature`, `access_expired` |
 //! | two steps: save a message, send it by its id | `step`, `step_refused` |
 //! | tokens that cannot be pushed to now, refusals of one target | `token_unusable`, `target_refused` |
+//! | vendor fields that change whom a request is for | `bending` |
 //! | receipts | `receipt`, `receipt_forged` or `receipts_unsigned` |
 //! | a check of the credential that is not the answer to a send, or none | `verify_accepted`, `cannot_verify` |
 //! | answers without a body, or whose status alone counts | `bare`, `status_is_final` |
@@ -127,6 +128,7 @@ macro_rules! __provider_cases {
             each_kind_of_push_is_sent_as_such_or_refused
             what_people_write_cannot_break_out_of_its_field
             a_vendor_field_never_changes_receiver_credential_or_click_data
+            a_verdict_on_what_the_message_bent_costs_no_token
             fields_that_are_refused_are_not_sent
             vendor_fields_of_any_form_are_checked_without_a_runtime
             a_vendor_that_cannot_be_reached_is_unavailable

@@ -42,6 +42,7 @@ pub struct Vendor {
     pub(crate) overlay: Vec<Value>,
     pub(crate) overlay_root: String,
     pub(crate) protected_fields: Vec<Value>,
+    pub(crate) bending: Vec<Value>,
     pub(crate) ok: Option<Reply>,
     pub(crate) partial: Option<Partial>,
     pub(crate) token_dead: Vec<Reply>,
@@ -100,6 +101,7 @@ impl Vendor {
             overlay: Vec::new(),
             overlay_root: String::new(),
             protected_fields: Vec::new(),
+            bending: Vec::new(),
             ok: None,
             partial: None,
             token_dead: Vec::new(),
@@ -357,6 +359,14 @@ impl Vendor {
     #[must_use]
     pub fn protected_fields(mut self, list: impl IntoIterator<Item = Value>) -> Self {
         self.protected_fields = list.into_iter().collect();
+        self
+    }
+
+    /// Vendor fields that are accepted although they change to whom the vendor takes a request to be, as APNs' push types change
+    /// the topic: what the vendor then says of the token costs no token. Default: none.
+    #[must_use]
+    pub fn bending(mut self, list: impl IntoIterator<Item = Value>) -> Self {
+        self.bending = list.into_iter().collect();
         self
     }
 }

@@ -40,6 +40,7 @@ faults! {
     ExtShortened "`ext` is shortened to fit" => what_is_too_large_is_refused_before_anything_is_sent;
     ExtWrittenAgain "`ext` is parsed and written again" => the_click_data_reaches_the_app_unchanged;
     FieldRedirects "a vendor field may change the token" => a_vendor_field_never_changes_receiver_credential_or_click_data;
+    FieldAddresses "a vendor field may name an app or a certificate" => a_vendor_field_never_changes_receiver_credential_or_click_data;
     FieldChangesExt "a vendor field may change `ext`" => a_vendor_field_never_changes_receiver_credential_or_click_data;
     FieldsOnlyChecked "protected fields are refused at submission, but laid over at send" => a_vendor_field_never_changes_receiver_credential_or_click_data;
     OverlayFromCredential "the credential's value wins over the message's" => vendor_fields_are_merged_into_the_payload;

@@ -53,7 +53,7 @@ impl Plugin for Acme {
         config.check()?;
         let mut http = config.http.clone();
         if config.broken != Some(Fault::PolicyIgnored) {
-            http = http.with_addresses(context.addresses.clone());
+            http = http.within(context);
         }
         let text = TextLimits {
             title: 40,

@@ -2,7 +2,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use push_core::{
-    Badge, Batch, DeliveryId, NotificationKind, Target, Verdict,
+    ADDRESSING_FIELDS, Badge, Batch, DeliveryId, NotificationKind, Target, Verdict,
     api::{DELIVERY_KEY, RECEIVER_KEY},
 };
 use serde_json::{Map, Value, json};
@@ -172,6 +172,17 @@ pub(crate) fn forbidden(core: &Core, fields: &Map<String, Value>) -> Option<Stri
     let first = OURS
         .into_iter()
         .find(|key| fields.contains_key(*key) && !core.breaks(Fault::FieldRedirects));
+    let addressing = fields
+        .keys()
+        .find(|key| {
+            ADDRESSING_FIELDS
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(key))
+        })
+        .filter(|_| !core.breaks(Fault::FieldRedirects) && !core.breaks(Fault::FieldAddresses));
+    if let Some(field) = addressing {
+        return Some(field.clone());
+    }
     let data = match fields.get("data") {
         None => None,
         Some(_) if core.breaks(Fault::FieldChangesExt) => None,

@@ -8,7 +8,8 @@ use std::{
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use offline_push::{
-    AppId, BuildContext, Clock, Environment, QueueKind, RawConfig, Result, Secret, StoreKind,
+    AddressPolicy, AppId, BuildContext, Clock, Environment, QueueKind, RawConfig, Result, Secret,
+    StoreKind,
     gateway::{
         Gateway, MasterKey, Parts, Settings,
         http::{ApiKey, HttpSettings, KeyScope, router, serve},
@@ -81,7 +82,11 @@ impl World {
             registry,
             clock,
             master_key: MasterKey::parse(&secret)?,
-            settings: Settings::default(),
+            settings: Settings {
+                // The simulators listen on this machine.
+                addresses: AddressPolicy::public_only().allow_loopback(),
+                ..Settings::default()
+            },
         })?;
         let api_key = MasterKey::generate()?;
         let http = HttpSettings {

@@ -45,7 +45,7 @@ impl Plugin for {{Name}} {
 
     fn build(config: {{Name}}Config, context: &BuildContext) -> Result<DynProvider> {
         let settings = config.check()?;
-        let http = config.http.with_addresses(context.addresses.clone());
+        let http = config.http.within(context);
         let client = Client::new(http, Arc::clone(&context.clock))?;
         let clock = Arc::clone(&context.clock);
         Ok(Arc::new({{Name}}Provider::new(settings, Arc::new(client), clock)))

@@ -77,6 +77,7 @@ push_testkit::provider_conformance! {
         json!({ "aps": { "sound": "ring.caf", "alert": { "title": "Bob" } } }),
         json!({ "aps": { "badge": 9 } }),
     ],
+    bending: [json!({ "push-type": "widgets", "aps": { "content-changed": true } })],
     protected_fields: [
         json!({ "topic": "com.example.other" }),
         json!({ "environment": "sandbox" }),

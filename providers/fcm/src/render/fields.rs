@@ -24,6 +24,7 @@ pub(crate) const OVERLAY: Overlay = Overlay::new(&[
     "data.ext",
     "data.delivery",
     "data.receiver",
+    "android.restricted_package_name",
     "android.data.ext",
     "android.data.delivery",
     "android.data.receiver",
@@ -50,7 +51,6 @@ const ANDROID: &[Field] = &[
     ("collapse_key", Text),
     ("priority", Word(&["NORMAL", "HIGH"])),
     ("ttl", Text),
-    ("restricted_package_name", Text),
     ("data", TextMap),
     ("direct_boot_ok", Flag),
     ("bandwidth_constrained_ok", Flag),
@@ -152,6 +152,8 @@ pub(crate) fn check(fields: &Map<String, Value>) -> Result<()> {
         .advise("set the fields of `android` instead"));
     }
     OVERLAY.check(fields)?;
+    check_headers("apns", APNS_HEADERS, fields)?;
+    check_headers("webpush", WEBPUSH_HEADERS, fields)?;
     let data = ["data", "android", "webpush"].map(|key| match (key, fields.get(key)) {
         ("data", data) => data,
         (_, of_platform) => of_platform.and_then(|fields| fields.get("data")),
@@ -170,6 +172,35 @@ pub(crate) fn check(fields: &Map<String, Value>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Apple's headers that a message may set. The others name the topic, the request or who sends it, and the topic follows from
+/// the push type.
+const APNS_HEADERS: &[&str] = &["apns-collapse-id", "apns-expiration", "apns-priority"];
+
+/// Headers of Web Push (RFC 8030 §5) that a message may set; `Topic` is the collapse key there.
+const WEBPUSH_HEADERS: &[&str] = &["topic", "ttl", "urgency"];
+
+fn check_headers(platform: &str, allowed: &[&str], fields: &Map<String, Value>) -> Result<()> {
+    let headers = fields
+        .get(platform)
+        .and_then(|fields| fields.get("headers"))
+        .and_then(Value::as_object);
+    let wrong = headers.and_then(|headers| {
+        headers
+            .keys()
+            .find(|name| !allowed.iter().any(|known| known.eq_ignore_ascii_case(name)))
+    });
+    match wrong {
+        None => Ok(()),
+        Some(name) => Err(Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "the vendor field `{platform}.headers.{name}` is not one that a message may set"
+            ),
+        )
+        .advise(format!("a message sets {}", allowed.join(", ")))),
+    }
 }
 
 /// The wider of the two lists in Google's documentation.
@@ -196,6 +227,7 @@ mod tests {
             json!({"android": {"data": {"more": "1"}, "priority": "high"}}),
             json!({"data": {"more": "1"}, "fcm_options": {"analytics_label": "chat"}}),
             json!({"apns": {"payload": {"aps": {"badge": 3}}}}),
+            json!({"apns": {"headers": {"apns-priority": "5"}}, "webpush": {"headers": {"TTL": "60"}}}),
         ] {
             assert_eq!(checked(good.clone()), Ok(()), "{good}");
         }
@@ -218,6 +250,22 @@ mod tests {
             (json!({"android": {"data": {"from": "1"}}}), "reserves"),
             (json!({"data": {"count": 1}}), "`data`"),
             (json!({"android": {"chanel": "im"}}), "`android.chanel`"),
+            (
+                json!({"android": {"restricted_package_name": "com.example.other"}}),
+                "`android.restricted_package_name`",
+            ),
+            (
+                json!({"apns": {"headers": {"Apns-Topic": "com.example.other"}}}),
+                "`apns.headers.Apns-Topic`",
+            ),
+            (
+                json!({"apns": {"headers": {"apns-push-type": "voip"}}}),
+                "`apns.headers.apns-push-type`",
+            ),
+            (
+                json!({"webpush": {"headers": {"authorization": "vapid x"}}}),
+                "`webpush.headers.authorization`",
+            ),
         ] {
             let error = checked(wrong.clone()).expect_err(named);
             assert!(error.contains(named), "{wrong}: {error}");

@@ -4,18 +4,23 @@ use push_kit::overlay::{
     Shape::{Any, Flag, List, Number, Object, Text, Whole, Word},
 };
 
-/// What vendor fields may set. `data` and the click are the way of `ext` to the app; `bi_tag` names the delivery in receipts.
-pub(crate) const OVERLAY: Overlay =
-    Overlay::new(&["bi_tag", "data", "notification.click_action"]).with_fields(ANDROID);
+/// What vendor fields may set. `data` and the click are the way of `ext` to the app; `bi_tag` names the delivery in receipts, and
+/// `receipt_id` where they go; `target_user_type` and `fast_app_target` choose between test and release, as the credential does.
+pub(crate) const OVERLAY: Overlay = Overlay::new(&[
+    "bi_tag",
+    "data",
+    "fast_app_target",
+    "notification.click_action",
+    "receipt_id",
+    "target_user_type",
+])
+.with_fields(ANDROID);
 
 const ANDROID: &[Field] = &[
     ("collapse_key", Whole(-1, 100)),
     ("urgency", Word(&["HIGH", "NORMAL"])),
     ("category", Text),
     ("ttl", Text),
-    ("receipt_id", Text),
-    ("fast_app_target", Whole(1, 2)),
-    ("target_user_type", Whole(0, 1)),
     ("notification", Object(NOTIFICATION)),
 ];
 

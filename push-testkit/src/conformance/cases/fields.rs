@@ -1,5 +1,5 @@
 //! Vendor fields: what they change, and what they must not.
-use push_core::{ErrorKind, VerdictKind};
+use push_core::{ADDRESSING_FIELDS, ErrorKind, VerdictKind};
 use serde_json::{Map, Value, json};
 
 use crate::conformance::{
@@ -67,15 +67,19 @@ fn merge(into: &mut Value, fields: &Map<String, Value>) {
     }
 }
 
-/// [`Vendor::protected_fields`], and every field in which the payload shows the token, the click data, the receiver or the
-/// delivery: refused by name at submission, and never sent.
+/// [`Vendor::protected_fields`], [`ADDRESSING_FIELDS`], and every field in which the payload shows the token, the click data,
+/// the receiver or the delivery: refused by name at submission, and never sent.
 pub fn a_vendor_field_never_changes_receiver_credential_or_click_data(vendor: &Vendor) {
     block_on(async {
         let stage = Stage::new(vendor).await;
         let (shown, _) = shown_with(&stage, &Map::new()).await;
         let found = protected(vendor, &shown);
         let declared = vendor.protected_fields.iter().cloned();
-        for fields in declared.chain(found) {
+        let addressing = ADDRESSING_FIELDS
+            .iter()
+            .flat_map(|name| [(*name).to_owned(), name.to_ascii_uppercase()])
+            .map(|name| json!({ name: "elsewhere-000000" }));
+        for fields in declared.chain(found).chain(addressing) {
             let fields = fields
                 .as_object()
                 .expect("`protected_fields` lists objects");
@@ -103,6 +107,66 @@ pub fn a_vendor_field_never_changes_receiver_credential_or_click_data(vendor: &V
                 "the verdict names the field, one of {names:?}: {said}"
             );
             assert_eq!(stage.server.log().total(), before, "{fields:?} was sent");
+        }
+    });
+}
+
+/// What of the last request says to whom and as whom it is sent: where it goes, who sends it, and every header that names a
+/// topic, an app or a token.
+fn route(stage: &Stage<'_>) -> Vec<String> {
+    let sent = stage.sent();
+    let last = sent.last().expect("a request");
+    let names = ["authorization", "host", "topic", "app", "project", "token"];
+    let mut route = vec![last.method.to_string(), last.uri.to_string()];
+    let headers = last.headers.iter();
+    route.extend(
+        headers
+            .filter(|(name, _)| names.iter().any(|part| name.as_str().contains(part)))
+            .map(|(name, value)| format!("{name}: {value:?}")),
+    );
+    route.sort();
+    route
+}
+
+/// [`Vendor::bending`]: fields that are accepted although they change to whom the vendor takes a request to be. What the vendor
+/// then says of the token is the message's fault, and costs no token. Fields of [`Vendor::overlay`] that change it must be declared.
+pub fn a_verdict_on_what_the_message_bent_costs_no_token(vendor: &Vendor) {
+    block_on(async {
+        for fields in vendor.overlay.iter().chain(&vendor.bending) {
+            let stage = Stage::new(vendor).await;
+            let map = fields.as_object().expect("objects are listed");
+            shown_with(&stage, &Map::new()).await;
+            let plain_route = route(&stage);
+            shown_with(&stage, map).await;
+            let is_bent = route(&stage) != plain_route;
+            assert_eq!(
+                is_bent,
+                vendor.bending.contains(fields),
+                "declare {fields} under `bending` if it changes {plain_route:?}, and only then"
+            );
+        }
+        let accusing = vendor
+            .token_unusable
+            .iter()
+            .filter(|(fault, _)| fault.accuses_credential())
+            .map(|(_, reply)| reply);
+        let replies: Vec<_> = vendor.token_dead.iter().chain(accusing).collect();
+        for fields in &vendor.bending {
+            for reply in &replies {
+                let stage = Stage::new(vendor).await;
+                stage.sends.always((*reply).clone());
+                let mut notification = sample::notification();
+                notification.vendor = fields.as_object().expect("objects are listed").clone();
+                let batch = plain(notification, [stage.token(0)]);
+                let verdict = stage.send(batch).await.remove(0);
+                let costs = matches!(
+                    verdict.kind,
+                    VerdictKind::TokenDead { .. }
+                        | VerdictKind::TokenUnusable(_)
+                        | VerdictKind::CredentialRefused
+                );
+                assert!(!costs, "{fields}, {reply:?}: {verdict:?}");
+            }
         }
     });
 }

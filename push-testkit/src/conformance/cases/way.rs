@@ -47,7 +47,8 @@ pub fn a_vendor_that_cannot_be_reached_is_unavailable(vendor: &Vendor) {
     });
 }
 
-/// The gateway's address policy reaches the provider's client: with [`AddressPolicy::public_only`] nothing is sent to loopback.
+/// The gateway's address policy reaches the provider's client: with [`AddressPolicy::public_only`] nothing is sent to loopback,
+/// and `verify` gives the same answer whatever listens there.
 pub fn the_address_policy_of_the_gateway_is_obeyed(vendor: &Vendor) {
     block_on(async {
         let stage = Stage::new(vendor).await;
@@ -63,6 +64,28 @@ pub fn the_address_policy_of_the_gateway_is_obeyed(vendor: &Vendor) {
             "a private address was reached"
         );
         costs_no_token(&verdict);
+        if vendor.cannot_verify {
+            return;
+        }
+        // Bound and not listening: the port is ours, and refuses.
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind(crate::LOOPBACK).expect("loopback can be bound");
+        let port = socket.local_addr().expect("a bound socket").port();
+        let nothing = vendor.configured(
+            &format!("https://localhost:{port}"),
+            &Authority::new().pem(),
+        );
+        let nothing = vendor.descriptor.build(raw(&nothing), &context);
+        let nothing = nothing.expect("names are resolved when something is sent");
+        let said = async |provider: &push_core::DynProvider, port: u16| {
+            let error = provider.verify().await.expect_err("nothing may be asked");
+            error.to_string().replace(&port.to_string(), "PORT")
+        };
+        let url = stage.server.url();
+        let own = url.rsplit(':').next().and_then(|port| port.parse().ok());
+        let listening = said(&provider, own.expect("a port")).await;
+        assert_eq!(listening, said(&nothing, port).await);
+        assert_eq!(stage.server.log().total(), 0);
     });
 }
 

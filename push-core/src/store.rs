@@ -4,10 +4,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Admitted, AppId, Audience, CertificateId, Channel, CredentialRef, Cursor, DeliveryId, DeviceId,
+    AppId, Audience, CertificateId, Channel, CredentialRef, Cursor, DeliveryId, DeviceId,
     DeviceToken, EndCause, Ending, Environment, Error, ErrorKind, Instance, MessageId, Page,
-    Permission, Platform, Presence, Result, ShownTicket, Slot, Stage, Tag, Timestamp, TraceEvent,
-    UserId, async_trait,
+    Permission, Platform, Presence, Result, ShownTicket, Slot, Stage, Tag, TicketRefusal,
+    Timestamp, TraceEvent, UserId, async_trait,
 };
 
 /// Everything the gateway must remember but its queue. A store plugin builds one.
@@ -191,6 +191,9 @@ pub struct Registered {
     /// same token. Their queued deliveries are to be cancelled.
     pub displaced: Vec<Ended>,
 }
+
+/// The result of a registration with a ticket: as [`RegistrationStore::register`] returns it, or why the store refused it.
+pub type Admitted<T = Vec<Registered>> = Result<T, TicketRefusal>;
 
 impl Registered {
     /// What a registration did.

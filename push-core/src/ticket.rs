@@ -1,7 +1,7 @@
 //! What a store must know of the tickets that phones show.
 use std::{fmt, time::Duration};
 
-use crate::{Registered, Timestamp};
+use crate::Timestamp;
 
 /// What distinguishes a ticket from every other one. Not a secret: it is a part of the ticket's signature, from which the
 /// ticket cannot be made.
@@ -58,7 +58,3 @@ pub enum TicketRefusal {
     /// The user has as many devices as may be registered at the same time.
     TooManyDevices,
 }
-
-/// What a store did with what a phone reported with a ticket: as
-/// [`RegistrationStore::register`](crate::RegistrationStore::register) returns it, or why it stored nothing.
-pub type Admitted<T = Vec<Registered>> = Result<T, TicketRefusal>;

@@ -11,6 +11,7 @@
 //! # let clock = Arc::new(ManualClock::new(Timestamp::default()));
 //! let store = MemoryStore::new(Default::default(), &BuildContext::new(clock));
 //! ```
+mod admission;
 mod app;
 mod badges;
 mod credentials;

@@ -182,6 +182,45 @@ async fn a_gateway_with_the_written_credentials_reaches_phones_of_every_vendor()
     }
 }
 
+/// The first of `count` free ports in a row, below the range that the system assigns; another one for each attempt.
+fn free_ports(count: u16, attempt: u16) -> Option<u16> {
+    let process = u16::try_from(std::process::id() % 1000).expect("less than 1,000");
+    let first = 20_000 + (process + attempt * 37) % 1000 * 10;
+    (first..first + count)
+        .all(|port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok())
+        .then_some(first)
+}
+
+#[tokio::test]
+async fn every_simulator_listens_on_the_ports_that_follow_the_first() {
+    for descriptor in push_testkit::simulator::simulators() {
+        let mut why = None;
+        let mut started = None;
+        for first in (0..20).filter_map(|attempt| free_ports(descriptor.ports, attempt)) {
+            let options = push_testkit::simulator::Options::default().with_port(first);
+            match (descriptor.start)(options).await {
+                Ok(simulator) => {
+                    started = Some((first, simulator));
+                    break;
+                }
+                Err(error) => why = Some(error),
+            }
+        }
+        let (first, simulator) =
+            started.unwrap_or_else(|| panic!("{} starts: {why:?}", descriptor.name));
+        let used: std::collections::BTreeSet<u16> = simulator
+            .endpoints()
+            .iter()
+            .map(|(_, url)| {
+                let url: http::Uri = url.parse().expect("a URL");
+                url.port_u16().expect("a port")
+            })
+            .collect();
+        let declared: Vec<u16> = (first..first + descriptor.ports).collect();
+        assert!(used.into_iter().eq(declared), "{}", descriptor.name);
+    }
+}
+
 #[tokio::test]
 async fn the_control_api_takes_its_bearer_token_only_and_small_bodies() {
     let program = Program::start("bounds", &["apns"]).await;

@@ -20,7 +20,7 @@ pub struct Settings {
     /// The URL under which vendors reach this gateway, with https and without a path, to post receipts; absent if they cannot.
     pub public_url: Option<String>,
     /// Which addresses the connections of credentials may reach, checked after their names are resolved: `public` (the default),
-    /// `loopback`, `any`, or a list such as `["public", "10.1.0.0/16"]`. A credential names hosts, and whoever may upload one
+    /// `loopback`, `any`, or a list such as `["public", "10.1.0.0/16"]`. A credential names hosts, and a caller who may upload one
     /// would otherwise reach every host that this machine reaches. Plain http is for listed networks only.
     #[serde(skip_serializing)]
     pub addresses: AddressPolicy,

@@ -1,17 +1,25 @@
 //! Vendor fields of messages and policies: neither speaks for the credential.
 mod support;
 
-use push_core::{Channel, Class, ErrorKind, Gateway as _, Message, OfflinePushInfo, Overrides};
+use push_core::{
+    CertificateId, Channel, Class, ErrorKind, Gateway as _, Message, OfflinePushInfo, Overrides,
+};
 use push_gateway::{Settings, decision::ClassPolicy};
 use serde_json::{Value, json};
 use support::*;
+
+/// The channel of the scripted vendor.
+fn channel() -> Channel {
+    let any = CertificateId::new(1).expect("an id");
+    registration("token", any).channel
+}
 
 fn policy(class: &Class, fields: &Value) -> ClassPolicy {
     let fields = fields.as_object().expect("an object").clone();
     ClassPolicy {
         class: class.clone(),
         app: None,
-        vendor: [(Channel::APNS, fields)].into(),
+        vendor: [(channel(), fields)].into(),
     }
 }
 
@@ -27,7 +35,7 @@ fn with_fields(fields: &Value) -> Message {
     let mut message = message("hello", &["alice"]);
     let overrides = Overrides::of_fields(fields);
     message.push = Some(OfflinePushInfo {
-        per_channel: [(Channel::APNS, overrides)].into(),
+        per_channel: [(channel(), overrides)].into(),
         ..OfflinePushInfo::default()
     });
     message

@@ -214,26 +214,26 @@ async fn the_policy_of_a_client_is_not_a_key_of_its_configuration() {
 
 #[test]
 fn a_configuration_is_bounded_by_what_its_operator_allows() {
-    let clock = std::sync::Arc::new(TokioClock);
-    let context = BuildContext::new(clock.clone()).with_limits(1000, 20);
+    let clock = || std::sync::Arc::new(TokioClock);
+    let context = BuildContext::new(clock()).with_limits(1000, 20);
     // Defaults give way.
     let built = HttpConfig::default().within(&context);
     assert_eq!((built.max_response_bytes, built.max_waiting), (1000, 20));
-    Client::new(built, clock.clone()).unwrap();
+    Client::new(built, clock()).unwrap();
     for (json, place) in [
         (r#"{"max_response_bytes": 1001}"#, "http.max_response_bytes"),
         (r#"{"max_waiting": 21}"#, "http.max_waiting"),
     ] {
-        let error = Client::new(config(json).within(&context), clock.clone()).unwrap_err();
+        let error = Client::new(config(json).within(&context), clock()).unwrap_err();
         assert_eq!(error.place(), Some(place));
     }
     let small = config(r#"{"max_response_bytes": 7, "max_waiting": 3}"#).within(&context);
     assert_eq!((small.max_response_bytes, small.max_waiting), (7, 3));
-    Client::new(small, clock.clone()).unwrap();
+    Client::new(small, clock()).unwrap();
     // Without an operator's limits, the usual ones.
     let large = format!(r#"{{"max_waiting": {}}}"#, push_http::MAX_WAITING);
-    let free = config(&large).within(&BuildContext::new(clock.clone()));
-    Client::new(free, clock).unwrap();
+    let free = config(&large).within(&BuildContext::new(clock()));
+    Client::new(free, clock()).unwrap();
 }
 
 #[tokio::test]

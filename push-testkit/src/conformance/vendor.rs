@@ -362,7 +362,7 @@ impl Vendor {
         self
     }
 
-    /// Vendor fields that are accepted although they change to whom the vendor takes a request to be, as APNs' push types change
+    /// Vendor fields that are accepted although they change to whom the vendor takes a request to be, as a push type may change
     /// the topic: what the vendor then says of the token costs no token. Default: none.
     #[must_use]
     pub fn bending(mut self, list: impl IntoIterator<Item = Value>) -> Self {

@@ -22,7 +22,10 @@ pub const LONGEST_WAIT: Duration = crate::Retry::MAX_AFTER;
 /// The content of deliveries with equal [`Content::id`](crate::Content::id), app and message is stored once: the first one put
 /// counts for all of them while one of them waits.
 ///
-/// Stored data that cannot be read does not stop a lane: the queue removes such a delivery, logs it, and leases the others.
+/// Stored data that cannot be read does not stop a lane: the queue moves such a delivery aside, logs and counts it
+/// ([`Queue::damaged`]), and leases the others.
+///
+/// A queue of bounded size shares its room: see [`Held::has_room`].
 #[async_trait]
 pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// Stores deliveries durably and returns, for each, what it did. One whose [`Delivery::due`] is `None` or past is due at
@@ -31,7 +34,8 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// One of the same app, message, address and channel as an earlier one is [`Put::Duplicate`], also after that
     /// was acknowledged or cancelled, for as long as the queue remembers the message: at least a day by its own clock after the
     /// last put or recall of the message. Any other one that an earlier [`Queue::cancel`] concerns is [`Put::Fenced`], and is not
-    /// remembered.
+    /// remembered. One whose app or credential holds its share of the queue already is [`Put::Full`], and is not remembered
+    /// either.
     ///
     /// # Errors
     /// [`ErrorKind::Busy`](crate::ErrorKind::Busy) if the queue is full; none of the deliveries is stored then.
@@ -74,6 +78,60 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
 
     /// Returns every lane that has deliveries.
     async fn lanes(&self) -> Result<Vec<LaneState>>;
+
+    /// Returns how many deliveries were moved aside so far because what is stored of them cannot be read, over restarts. A queue
+    /// that cannot lose its data piece by piece returns 0.
+    async fn damaged(&self) -> Result<u64> {
+        Ok(0)
+    }
+}
+
+/// How many deliveries a queue of bounded size holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Of all apps.
+    pub total: u64,
+    /// Of one app.
+    pub app: u64,
+    /// Of one credential of that app.
+    pub credential: u64,
+}
+
+impl Held {
+    /// Returns `true` if one more delivery of the app and credential may be put into a queue of `capacity` deliveries.
+    ///
+    /// An app may hold four fifths of what it holds and what is free together; a credential four fifths of what it holds and
+    /// what its app may still put. One app alone therefore fills at most about 80 % of a queue (64 % with one credential), two
+    /// fill 89 %, and an app that has little in the queue finds room whatever others put before.
+    pub const fn has_room(self, capacity: u64) -> bool {
+        if Self::has_room_for_all(self.total, capacity) {
+            return true;
+        }
+        let left = self.left_of_app(capacity);
+        left > 0 && self.credential < share(self.credential, left)
+    }
+
+    /// As [`Held::has_room`], for the app alone, whatever its credentials hold.
+    pub const fn app_has_room(self, capacity: u64) -> bool {
+        Self::has_room_for_all(self.total, capacity) || self.left_of_app(capacity) > 0
+    }
+
+    const fn left_of_app(self, capacity: u64) -> u64 {
+        let free = capacity.saturating_sub(self.total);
+        share(self.app, free).saturating_sub(self.app)
+    }
+
+    /// Returns `true` if a queue of `capacity` deliveries that holds `total` has room for every app and credential, whatever
+    /// holds what: it is at most half full, and callers need not count.
+    pub const fn has_room_for_all(total: u64, capacity: u64) -> bool {
+        total <= capacity / 2
+    }
+}
+
+/// Four fifths, rounded down, so that something is always left.
+const fn share(held: u64, free: u64) -> u64 {
+    let all = held.saturating_add(free);
+    all - all.div_ceil(5)
 }
 
 /// What [`Queue::put`] did with one delivery.
@@ -86,6 +144,9 @@ pub enum Put {
     Duplicate,
     /// It was decided before a logout or recall that the queue knows, and is not queued.
     Fenced,
+    /// Its app or credential holds its share of the queue already ([`Held::has_room`]). It is not queued, and may be put again
+    /// later.
+    Full,
 }
 
 /// Names a lease, in the queue's own encoding. Never used twice within a queue's life, restarts included.
@@ -309,6 +370,61 @@ impl LaneState {
             depth,
             next_due,
             oldest,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAPACITY: u64 = 1000;
+
+    /// Puts for one credential of one app until there is no room, beside what `others` hold.
+    fn fill(others: u64, of_app: u64) -> u64 {
+        let mut credential = 0;
+        let held = |credential| Held {
+            total: others + of_app + credential,
+            app: of_app + credential,
+            credential,
+        };
+        while held(credential).has_room(CAPACITY) {
+            credential += 1;
+        }
+        credential
+    }
+
+    #[test]
+    fn a_burst_leaves_room_for_other_credentials_and_apps() {
+        let first = fill(0, 0);
+        assert!((600..700).contains(&first), "{first}");
+        let second = fill(0, first);
+        assert!(second > 0);
+        let app = first + second;
+        assert!(app <= 800, "{app}");
+        // Any number of apps, each of which takes what it gets.
+        let mut total = app;
+        for _ in 0..5 {
+            let more = fill(total, 0);
+            assert!(more > 0, "{total} of {CAPACITY} are held");
+            total += more;
+        }
+        assert!(total < CAPACITY);
+    }
+
+    #[test]
+    fn a_queue_that_is_half_empty_has_room_for_all() {
+        for total in 0..=CAPACITY / 2 {
+            assert!(Held::has_room_for_all(total, CAPACITY));
+            let held = Held {
+                total,
+                app: total,
+                credential: total,
+            };
+            assert!(held.has_room(CAPACITY), "{total}");
+        }
+        for capacity in 1..10 {
+            assert!(Held::default().has_room(capacity));
         }
     }
 }

@@ -374,6 +374,12 @@ pub enum BadgeArithmetic {
 /// Device registrations, presence, badges and tags.
 #[async_trait]
 pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
+    /// Returns how often a row of the store was skipped since the start because it cannot be read, whatever it holds. A store
+    /// that cannot lose its data piece by piece returns 0.
+    fn damaged_rows(&self) -> u64 {
+        0
+    }
+
     /// Stores what a device reports, in order, and returns what each registration did. Every registration is of the device
     /// `owner`. A token registered again leaves quarantine. A change of the facts counts as one of the first registration.
     ///

@@ -12,6 +12,7 @@ mod lanes;
 mod leasing;
 mod model;
 mod putting;
+mod shares;
 
 /// The cases by name, for the macro.
 #[doc(hidden)]
@@ -21,6 +22,7 @@ pub mod cases {
 
 pub use fixtures::{delivery, delivery_with};
 pub use model::check_model;
+pub use shares::check_shares;
 
 /// An empty queue, and the clock it was built with.
 #[derive(Debug)]

@@ -29,9 +29,10 @@ pub const KEEP_FENCE: Duration = Duration::from_secs(2 * 60 * 60);
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MemoryQueueConfig {
-    /// The most deliveries it holds.
+    /// The most deliveries it holds. Beyond half of it apps and credentials share the room ([`push_core::Held`]).
     pub max_deliveries: usize,
-    /// The most deliveries it remembers for [`REMEMBER`], those it holds included; also the most messages and logouts.
+    /// The most deliveries it remembers for [`REMEMBER`], those it holds included; apps share this room, too. Also the most
+    /// messages and logouts.
     pub max_remembered: usize,
 }
 
@@ -101,9 +102,13 @@ impl Queue for MemoryQueue {
                 "max_remembered",
             ));
         }
+        let limits = (
+            self.config.max_deliveries as u64,
+            self.config.max_remembered as u64,
+        );
         Ok(deliveries
             .into_iter()
-            .map(|delivery| state.put(delivery, now))
+            .map(|delivery| state.put(delivery, now, limits))
             .collect())
     }
 

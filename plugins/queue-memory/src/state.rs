@@ -7,8 +7,8 @@ use std::{
 
 use push_core::{
     Address, AppId, BatchRef, Cancel, Cancelled, Channel, Content, ContentId, CredentialRef,
-    Delivery, DeviceId, Error, ErrorKind, LONGEST_WAIT, Lane, LaneState, Lease, LeaseId, MessageId,
-    Put, Result, Return, Slot, Timestamp, UserId,
+    Delivery, DeviceId, Error, ErrorKind, Held, LONGEST_WAIT, Lane, LaneState, Lease, LeaseId,
+    MessageId, Put, Result, Return, Slot, Timestamp, UserId,
 };
 
 use crate::{KEEP_FENCE, REMEMBER};
@@ -36,7 +36,12 @@ pub(crate) struct State {
     leases: HashMap<LeaseId, Order>,
     seen: HashMap<(AppId, MessageId), Seen>,
     fences: HashMap<FenceKey, Fence>,
+    /// How many deliveries are held, by app and by credential.
+    by_app: HashMap<AppId, u64>,
+    by_credential: HashMap<CredentialRef, u64>,
     remembered: usize,
+    /// How many deliveries of each app are remembered.
+    remembered_by_app: HashMap<AppId, u64>,
     /// The latest time that the clock has shown since it was last set back.
     latest: Timestamp,
     pruned_at: Timestamp,
@@ -137,11 +142,46 @@ impl State {
         self.latest = self.latest.max(now);
     }
 
-    pub(crate) fn put(&mut self, mut delivery: Delivery, now: Timestamp) -> Put {
+    /// Whether the app and credential of `delivery` may put one more; `limits` are the most that are held and remembered.
+    fn has_room(&self, delivery: &Delivery, (held, remembered): (u64, u64)) -> bool {
+        let app = delivery.app();
+        let total = self.len() as u64;
+        let of_app = |counts: &HashMap<AppId, u64>| counts.get(app).copied().unwrap_or_default();
+        let is_in_share = || {
+            let credential = self.by_credential.get(&delivery.credential());
+            Held {
+                total,
+                app: of_app(&self.by_app),
+                credential: credential.copied().unwrap_or_default(),
+            }
+            .has_room(held)
+        };
+        let is_remembered = || {
+            Held {
+                total: self.remembered as u64,
+                app: of_app(&self.remembered_by_app),
+                credential: 0,
+            }
+            .app_has_room(remembered)
+        };
+        (Held::has_room_for_all(total, held) || is_in_share())
+            && (Held::has_room_for_all(self.remembered as u64, remembered) || is_remembered())
+    }
+
+    pub(crate) fn put(
+        &mut self,
+        mut delivery: Delivery,
+        now: Timestamp,
+        limits: (u64, u64),
+    ) -> Put {
+        let has_room = self.has_room(&delivery, limits);
         let is_fenced = self.is_fenced(&delivery);
         let message = (delivery.app().clone(), delivery.message().clone());
         if is_fenced && !self.seen.contains_key(&message) {
             return Put::Fenced;
+        }
+        if !has_room && !self.seen.contains_key(&message) {
+            return Put::Full;
         }
         let seen = self.seen.entry(message).or_default();
         seen.newest = seen.newest.max(now);
@@ -152,8 +192,15 @@ impl State {
         if is_fenced || seen.is_recalled {
             return Put::Fenced;
         }
+        if !has_room {
+            return Put::Full;
+        }
         seen.identities.insert(identity);
         self.remembered += 1;
+        *self
+            .remembered_by_app
+            .entry(delivery.app().clone())
+            .or_default() += 1;
         share(seen, &mut delivery);
         let order = self.next_order;
         self.next_order += 1;
@@ -291,7 +338,11 @@ impl State {
             let message = (delivery.app().clone(), delivery.message().clone());
             let seen = self.seen.entry(message).or_default();
             let identity = (delivery.to.clone(), delivery.channel.clone());
-            self.remembered += usize::from(seen.identities.insert(identity));
+            if seen.identities.insert(identity) {
+                self.remembered += 1;
+                let app = delivery.app().clone();
+                *self.remembered_by_app.entry(app).or_default() += 1;
+            }
             share(seen, &mut delivery);
             seen.waiting.insert(order);
             let row = Row {
@@ -437,6 +488,9 @@ impl State {
             let user = (row.delivery.app().clone(), user.clone());
             self.by_user.entry(user).or_default().insert(order);
         }
+        let credential = row.delivery.credential();
+        *self.by_app.entry(credential.app.clone()).or_default() += 1;
+        *self.by_credential.entry(credential).or_default() += 1;
         self.rows.insert(order, row);
     }
 
@@ -462,6 +516,9 @@ impl State {
                 }
             }
         }
+        let credential = row.delivery.credential();
+        one_less(&mut self.by_app, &credential.app);
+        one_less(&mut self.by_credential, &credential);
         let message = (row.delivery.app().clone(), row.delivery.message().clone());
         if let Some(seen) = self.seen.get_mut(&message) {
             seen.waiting.remove(&order);
@@ -504,7 +561,22 @@ impl State {
             .retain(|_, seen| !seen.waiting.is_empty() || seen.newest >= now - REMEMBER);
         self.fences
             .retain(|_, fence| fence.set_at >= now - KEEP_FENCE);
-        self.remembered = self.seen.values().map(|seen| seen.identities.len()).sum();
+        self.remembered = 0;
+        self.remembered_by_app.clear();
+        for ((app, _), seen) in &self.seen {
+            self.remembered += seen.identities.len();
+            *self.remembered_by_app.entry(app.clone()).or_default() += seen.identities.len() as u64;
+        }
+    }
+}
+
+/// Counts one delivery less; what counts to zero is forgotten.
+fn one_less<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u64>, of: &K) {
+    if let Some(count) = counts.get_mut(of) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(of);
+        }
     }
 }
 

@@ -3,7 +3,10 @@ use std::time::Duration;
 
 use push_core::{AppId, Cancel, ErrorKind, MessageId, Put, Queue, RawConfig, UserId};
 use push_queue_memory::{MemoryQueue, MemoryQueueConfig, REMEMBER};
-use push_testkit::{Place, block_on, json, queue::delivery};
+use push_testkit::{
+    Place, block_on, json,
+    queue::{check_shares, delivery},
+};
 
 const HOLD: Duration = Duration::from_secs(30);
 
@@ -29,6 +32,37 @@ fn a_full_queue_refuses_the_whole_call() {
         assert_eq!(queue.lanes().await.unwrap()[0].depth, 1);
         let done = queue.put(vec![delivery("m1", "bob")]).await.unwrap();
         assert_eq!(done, [Put::New], "the refused call left nothing behind");
+    });
+}
+
+#[test]
+fn no_app_and_no_credential_can_fill_the_queue() {
+    let place = Place::new();
+    block_on(check_shares(&queue(&place, 100, 10_000)));
+}
+
+#[test]
+fn no_app_can_fill_what_the_queue_remembers() {
+    let place = Place::new();
+    let queue = queue(&place, 10_000, 100);
+    let put = async |app: &str, number: usize| {
+        let mut one = delivery(&format!("m{number}"), "alice");
+        let lane = one.lane();
+        std::sync::Arc::make_mut(&mut one.content).app = AppId::new(app).unwrap();
+        let put = queue.put(vec![one]).await.unwrap()[0];
+        if let Some(lease) = queue.lease(&lane, 1, HOLD).await.unwrap().pop() {
+            queue.ack(vec![lease.id]).await.unwrap();
+        }
+        put
+    };
+    block_on(async {
+        let mut count = 0;
+        while put("im", count).await == Put::New {
+            count += 1;
+        }
+        assert_eq!(count, 80);
+        assert_eq!(put("im", 0).await, Put::Duplicate);
+        assert_eq!(put("other", 0).await, Put::New);
     });
 }
 

@@ -1,6 +1,6 @@
 //! Removing deliveries that must not be sent any more. In portions, so that a message to millions does not keep the writer
 //! from other calls.
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use push_core::{
     AppId, Cancel, Cancelled, CertificateId, Class, CredentialRef, DeliveryId, DeviceId, Error,
@@ -14,8 +14,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::{
-    SqliteQueue,
-    identity::Identity,
+    SqliteQueue, damaged,
     row::{Ending, lane_rows, revision},
     walk::{EXPIRED, PORTION, Place},
 };
@@ -180,9 +179,12 @@ impl SqliteQueue {
         let mut removed = Vec::new();
         for portion in rows.chunks(PORTION) {
             let portion = portion.to_vec();
+            let clock = Arc::clone(&self.clock);
             let some = self
                 .database
-                .write(portion.len(), move |db| take(db, portion, condition))
+                .write(portion.len(), move |db| {
+                    take(db, portion, condition, clock.now())
+                })
                 .await?;
             removed.extend(some);
         }
@@ -225,7 +227,7 @@ fn recall(
         return Ok((Vec::new(), true));
     };
     // The message is fenced, so nothing new is remembered before the place where the last call ended.
-    let seen: Vec<(Identity, i64)> = db
+    let seen: Vec<(Vec<u8>, i64)> = db
         .prepare_cached(
             "SELECT identity, delivery FROM seen WHERE message = ?1 AND identity > ?2 ORDER BY identity LIMIT ?3",
         )?
@@ -234,7 +236,7 @@ fn recall(
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?
         .collect::<Result<_, _>>()?;
-    let mut taking = Taking::new(db, "")?;
+    let mut taking = Taking::new(db, "", Timestamp::from_unix_millis(now))?;
     let mut reached = None;
     let mut is_last = seen.len() < PORTION;
     for (identity, row) in seen {
@@ -295,7 +297,7 @@ fn log_out(
         )?
         .collect::<Result<_, _>>()?;
     let count = found.len();
-    Ok((take(db, found, "")?, count))
+    Ok((take(db, found, "", now)?, count))
 }
 
 #[derive(Clone)]
@@ -358,8 +360,13 @@ fn thread(db: &Connection, content: i64) -> Outcome<Option<String>> {
     Ok(thread.map(|thread| thread.thread))
 }
 
-fn take(db: &Connection, rows: Vec<i64>, condition: &str) -> Outcome<Vec<Cancelled>> {
-    let mut taking = Taking::new(db, condition)?;
+fn take(
+    db: &Connection,
+    rows: Vec<i64>,
+    condition: &str,
+    now: Timestamp,
+) -> Outcome<Vec<Cancelled>> {
+    let mut taking = Taking::new(db, condition, now)?;
     for row in rows {
         taking.take(row)?;
     }
@@ -373,10 +380,11 @@ struct Taking<'a> {
     delete: push_sqlite::rusqlite::CachedStatement<'a>,
     ending: Ending,
     removed: Vec<Cancelled>,
+    now: Timestamp,
 }
 
 impl<'a> Taking<'a> {
-    fn new(db: &'a Connection, condition: &str) -> Outcome<Self> {
+    fn new(db: &'a Connection, condition: &str, now: Timestamp) -> Outcome<Self> {
         Ok(Self {
             db,
             select: db.prepare_cached(&format!(
@@ -388,6 +396,7 @@ impl<'a> Taking<'a> {
             delete: db.prepare_cached("DELETE FROM delivery WHERE id = ?1")?,
             ending: Ending::default(),
             removed: Vec::new(),
+            now,
         })
     }
 
@@ -402,15 +411,18 @@ impl<'a> Taking<'a> {
         let Some((lane, content, cancelled)) = found else {
             return Ok(());
         };
-        self.delete.execute([row])?;
-        self.ending.add(lane, Some(content));
         match cancelled {
-            Ok(cancelled) => self.removed.push(cancelled),
-            Err(error) => tracing::error!(
-                row,
-                ?error,
-                "a cancelled delivery is damaged; it was removed, and cannot be reported"
-            ),
+            Ok(cancelled) => {
+                self.delete.execute([row])?;
+                self.ending.add(lane, Some(content));
+                self.removed.push(cancelled);
+            }
+            // It cannot be reported, but it is counted.
+            Err(_) => {
+                let reason = "it was cancelled, and its names cannot be read".to_owned();
+                let damaged = damaged::Damaged { row, reason };
+                damaged::quarantine(self.db, &[damaged], self.now)?;
+            }
         }
         Ok(())
     }

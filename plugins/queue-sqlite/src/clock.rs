@@ -43,6 +43,14 @@ pub(crate) fn latest(db: &Connection) -> Outcome<i64> {
         .query_row([], |row| row.get(0))?)
 }
 
+/// Stores that the clock showed `now`. Everything that makes a delivery wait until a time calls it, since what is stored tells
+/// the next process by how much the clock was set back meanwhile.
+pub(crate) fn used(db: &Connection, now: Timestamp) -> Outcome<()> {
+    db.prepare_cached("UPDATE counter SET latest = ?1 WHERE latest < ?1")?
+        .execute([now.unix_millis()])?;
+    Ok(())
+}
+
 impl SqliteQueue {
     /// The time. If the clock was set back, shortens the waits that were computed from the later time first.
     pub(crate) async fn now(&self) -> Result<Timestamp> {
@@ -112,6 +120,7 @@ impl SqliteQueue {
                     POSTPONED,
                     now,
                     move |db, row| {
+                        used(db, now)?;
                         Ok(db
                             .prepare_cached("UPDATE delivery SET due = ?2 WHERE id = ?1 AND lease IS NULL AND due > ?2")?
                             .execute([row, now.unix_millis()])?)

@@ -11,7 +11,8 @@ use push_sqlite::{
 };
 
 use crate::{
-    damaged::Damaged,
+    clock,
+    damaged::{Damaged, DamagedLane},
     row::{COLUMNS, Contents, Ending, Reading, Stored, lane_row},
 };
 
@@ -58,7 +59,8 @@ pub(crate) fn lease(
         })?;
     let until = now + hold.min(LONGEST_WAIT);
     let mut take = db.prepare_cached(
-        "UPDATE delivery SET lease = ?2, due = ?3, attempts = attempts + 1 WHERE id = ?1",
+        // A number of attempts that is damaged must not stop the lane.
+        "UPDATE delivery SET lease = ?2, due = ?3, attempts = max(0, min(attempts, 4294967294)) + 1 WHERE id = ?1",
     )?;
     for ((row, stored), lease) in leased.rows.iter().zip(leased.first..) {
         if let Ok(stored) = stored {
@@ -85,7 +87,7 @@ pub(crate) fn read(lane: &Lane, leased: Leased) -> (Vec<Lease>, Vec<Damaged>) {
         match read {
             Ok((stored, delivery)) => leases.push(
                 Lease::new(LeaseId::from(lease), delivery)
-                    .with_attempt(u32::try_from(stored.attempts + 1).unwrap_or(u32::MAX))
+                    .with_attempt(stored.attempt())
                     .with_batch(stored.batch()),
             ),
             Err(reason) => damaged.push(Damaged { row, reason }),
@@ -113,6 +115,7 @@ pub(crate) fn ack(db: &Connection, leases: &[LeaseId]) -> Outcome<u64> {
 }
 
 pub(crate) fn nack(db: &Connection, returns: &[Return], now: Timestamp) -> Outcome<u64> {
+    clock::used(db, now)?;
     let ranks = ranks(db, returns)?;
     let mut give_back = db.prepare_cached(
         "UPDATE delivery INDEXED BY delivery_by_lease
@@ -158,22 +161,30 @@ fn ranks(db: &Connection, returns: &[Return]) -> Outcome<HashMap<(BatchRef, Dura
     Ok(ranks)
 }
 
-pub(crate) fn lanes(db: &Connection, now: Timestamp) -> Outcome<Vec<LaneState>> {
+/// The lanes that have deliveries, and those that cannot be read.
+pub(crate) fn lanes(
+    db: &Connection,
+    now: Timestamp,
+) -> Outcome<(Vec<LaneState>, Vec<DamagedLane>)> {
     let mut select = db.prepare_cached(
         "SELECT app, certificate, class, depth,
-             (SELECT min(due) FROM delivery INDEXED BY delivery_by_due WHERE lane = lane.id),
-             (SELECT min(created_at) FROM delivery INDEXED BY delivery_by_age WHERE lane = lane.id)
-         FROM lane WHERE depth > 0",
+             (SELECT min(due) FROM delivery INDEXED BY delivery_by_due WHERE lane = lane.id) AS next,
+             (SELECT min(created_at) FROM delivery INDEXED BY delivery_by_age WHERE lane = lane.id),
+             id
+         FROM lane WHERE next IS NOT NULL",
     )?;
     let mut rows = select.query([])?;
-    let mut lanes = Vec::new();
+    let (mut lanes, mut damaged) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         match read_lane(row, now) {
             Ok(lane) => lanes.extend(lane),
-            Err(error) => tracing::warn!(?error, "a stored lane cannot be read and is skipped"),
+            Err(_) => damaged.push(DamagedLane {
+                row: row.get(6)?,
+                reason: "its app, certificate or class cannot be read",
+            }),
         }
     }
-    Ok(lanes)
+    Ok((lanes, damaged))
 }
 
 fn read_lane(row: &Row<'_>, now: Timestamp) -> Outcome<Option<LaneState>> {
@@ -190,7 +201,8 @@ fn read_lane(row: &Row<'_>, now: Timestamp) -> Outcome<Option<LaneState>> {
     };
     Ok(Some(LaneState::new(
         lane,
-        depth.unsigned_abs(),
+        // A damaged count must not hide what waits.
+        depth.max(1).unsigned_abs(),
         Timestamp::from_unix_millis(due).since(now),
         now.since(Timestamp::from_unix_millis(created)),
     )))

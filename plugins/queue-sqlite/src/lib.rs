@@ -11,8 +11,8 @@
 //! because they are needed for sending; both are deleted when a delivery is done. Only its owner may read it (mode 0600):
 //! keep it on a disk that you trust.
 //!
-//! A delivery that cannot be read is moved to the table `damaged`, without its token and text, and logged (see
-//! [`SqliteQueue::damaged`]); the others of its lane go on.
+//! A delivery that cannot be read, or whose lane cannot be, is moved to the table `damaged`, without its token and text, logged
+//! and counted (see [`SqliteQueue::damaged`]); the others go on.
 mod cancel;
 mod clock;
 mod damaged;
@@ -49,7 +49,8 @@ pub const KEEP_FENCE: Duration = Duration::from_secs(2 * 60 * 60);
 pub struct SqliteQueueConfig {
     /// The file. It and directories that are missing are made.
     pub path: PathBuf,
-    /// The most deliveries it holds; more are refused.
+    /// The most deliveries it holds; more are refused. Beyond half of it apps and credentials share the room
+    /// ([`push_core::Held`]).
     #[serde(default = "ten_million")]
     pub max_deliveries: u64,
     /// The number of deliveries at which a transaction is committed.
@@ -139,13 +140,14 @@ impl SqliteQueue {
         self.upgraded
             .get_or_try_init(|| async {
                 let now = self.clock.now();
-                let latest = self
+                let (latest, missing) = self
                     .database
                     .write(1, move |db| {
                         upgrade::run(db, now)?;
-                        clock::latest(db)
+                        Ok((clock::latest(db)?, damaged::check(db)?))
                     })
                     .await?;
+                self.clear(missing).await?;
                 self.watch.set(latest);
                 Ok(())
             })
@@ -273,7 +275,13 @@ impl Queue for SqliteQueue {
 
     async fn lanes(&self) -> Result<Vec<LaneState>> {
         let now = self.now().await?;
-        self.database.read(move |db| lease::lanes(db, now)).await
+        let (lanes, damaged) = self.database.read(move |db| lease::lanes(db, now)).await?;
+        self.clear(damaged).await?;
+        Ok(lanes)
+    }
+
+    async fn damaged(&self) -> Result<u64> {
+        Self::damaged(self).await
     }
 }
 

@@ -13,7 +13,7 @@ use push_sqlite::{
     rusqlite::{Connection, params},
 };
 
-use crate::{KEEP_FENCE, REMEMBER, SqliteQueue, identity::Identity};
+use crate::{KEEP_FENCE, REMEMBER, SqliteQueue};
 
 /// How often the search begins again when it has found nothing.
 const EVERY: Duration = Duration::from_secs(60);
@@ -85,8 +85,12 @@ fn step(db: &Connection, now: Timestamp) -> Outcome<bool> {
             (now - KEEP_FENCE).unix_millis(),
             MESSAGES as i64
         ])?;
-    db.prepare_cached("DELETE FROM lane WHERE depth <= 0")?
-        .execute([])?;
+    // A count that is damaged takes no lane away from its deliveries.
+    db.prepare_cached(
+        "DELETE FROM lane WHERE depth <= 0
+         AND NOT EXISTS (SELECT 1 FROM delivery INDEXED BY delivery_by_due WHERE lane = lane.id)",
+    )?
+    .execute([])?;
     Ok(has_more || fences == MESSAGES)
 }
 
@@ -102,7 +106,8 @@ fn forget(db: &Connection, message: i64, now: Timestamp) -> Outcome<usize> {
     if kept > 0 {
         return Ok(1);
     }
-    let seen: Vec<Identity> = db
+    // As bytes: an identity that is damaged is forgotten like any other.
+    let seen: Vec<Vec<u8>> = db
         .prepare_cached("SELECT identity FROM seen WHERE message = ?1 LIMIT ?2")?
         .query_map([message, DELIVERIES as i64], |row| row.get(0))?
         .collect::<Result<_, _>>()?;

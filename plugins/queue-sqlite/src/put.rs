@@ -5,8 +5,8 @@ use std::{
 };
 
 use push_core::{
-    Address, AppId, Content, ContentId, Delivery, Error, ErrorKind, Lane, LeaseId, MessageId, Put,
-    Result, Timestamp,
+    Address, AppId, CertificateId, Content, ContentId, Delivery, Error, ErrorKind, Held, Lane,
+    LeaseId, MessageId, Put, Result, Timestamp,
 };
 use push_sqlite::{
     Outcome,
@@ -83,6 +83,7 @@ impl Batch {
 /// Stores what is new of `batch`.
 pub(crate) fn put(db: &Connection, batch: &Batch, now: Timestamp, most: i64) -> Outcome<Vec<Put>> {
     let mut putting = Putting::begin(db, batch, now)?;
+    putting.most = most;
     let before = putting.depth;
     let mut done = Vec::with_capacity(batch.len());
     for item in &batch.items {
@@ -187,6 +188,10 @@ struct Putting<'a> {
     contents: HashMap<(i64, ContentId), Stored<'a>>,
     /// Row, and how many deliveries more are in it.
     lanes: HashMap<Lane, (i64, i64)>,
+    /// How many deliveries the queue may hold.
+    most: i64,
+    /// How many each credential of an app holds, once that matters.
+    held: HashMap<AppId, HashMap<CertificateId, i64>>,
 }
 
 #[derive(Clone, Copy)]
@@ -220,6 +225,8 @@ impl<'a> Putting<'a> {
                 messages: HashMap::new(),
                 contents: HashMap::new(),
                 lanes: HashMap::new(),
+                most: i64::MAX,
+                held: HashMap::new(),
             })
         })?)
     }
@@ -237,12 +244,47 @@ impl<'a> Putting<'a> {
         if is_fenced || known.is_some_and(|known| known.is_recalled) {
             return Ok(Put::Fenced);
         }
+        if !self.has_room(delivery)? {
+            return Ok(match known {
+                Some(known) if self.is_seen(known, item)? => Put::Duplicate,
+                _ => Put::Full,
+            });
+        }
         let message = self.message(delivery)?.row;
         if !self.remember(message, item, self.next_delivery)? {
             return Ok(Put::Duplicate);
         }
         self.insert(item, message)?;
+        if let Some(held) = self.held.get_mut(delivery.app()) {
+            *held.entry(delivery.certificate).or_default() += 1;
+        }
         Ok(Put::New)
+    }
+
+    /// Whether the delivery's app and credential may put one more. A queue that is full as a whole refuses the whole call later.
+    fn has_room(&mut self, delivery: &Delivery) -> Outcome<bool> {
+        let capacity = self.most.unsigned_abs();
+        let total = self.depth.max(0).unsigned_abs();
+        if Held::has_room_for_all(total, capacity) || total >= capacity {
+            return Ok(true);
+        }
+        let app = delivery.app();
+        if !self.held.contains_key(app) {
+            let held = held(self.db, app)?;
+            self.held.insert(app.clone(), held);
+        }
+        let of_app = self.held.get(app);
+        let count = |count: Option<i64>| count.unwrap_or_default().max(0).unsigned_abs();
+        let held = Held {
+            total,
+            app: count(of_app.map(|all| all.values().sum())),
+            credential: count(
+                of_app
+                    .and_then(|all| all.get(&delivery.certificate))
+                    .copied(),
+            ),
+        };
+        Ok(held.has_room(capacity))
     }
 
     fn is_fenced(&self, delivery: &Delivery) -> Outcome<bool> {
@@ -471,4 +513,22 @@ impl<'a> Putting<'a> {
             ])?;
         Ok(())
     }
+}
+
+/// How many deliveries each credential of an app holds.
+fn held(db: &Connection, app: &AppId) -> Outcome<HashMap<CertificateId, i64>> {
+    let mut select = db.prepare_cached(
+        "SELECT certificate, sum(depth) FROM lane WHERE app = ?1 GROUP BY certificate",
+    )?;
+    let mut rows = select.query([app.as_str()])?;
+    let mut held = HashMap::new();
+    while let Some(row) = rows.next()? {
+        // A lane that cannot be read is found and moved aside elsewhere.
+        if let (Ok(certificate), Ok(count)) = (row.get::<_, i64>(0), row.get(1))
+            && let Ok(certificate) = CertificateId::new(certificate)
+        {
+            held.insert(certificate, count);
+        }
+    }
+    Ok(held)
 }

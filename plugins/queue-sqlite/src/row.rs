@@ -96,7 +96,7 @@ impl<'a> Values<'a> {
 
 /// A row of `delivery` whose columns have the right types, not checked yet: that is left to the caller's thread.
 pub(crate) struct Stored {
-    pub(crate) attempts: i64,
+    attempts: i64,
     uuid: Uuid,
     content: i64,
     user: Option<String>,
@@ -143,6 +143,12 @@ impl Stored {
             created_at: row.get(14)?,
             batch,
         })
+    }
+
+    /// Which attempt the next lease is.
+    pub(crate) fn attempt(&self) -> u32 {
+        let attempts = u32::try_from(self.attempts.max(0)).unwrap_or(u32::MAX);
+        attempts.saturating_add(1)
     }
 
     pub(crate) fn batch(&self) -> Option<BatchRef> {

@@ -141,21 +141,191 @@ fn a_damaged_delivery_is_cancelled_with_the_others() {
     }
 }
 
-#[test]
-fn a_damaged_lane_is_skipped() {
-    let place = Place::new();
-    block_on(async {
-        let queue = queue_of(&place, &["alice"]).await;
-        let mut call = delivery("m2", "bob");
+/// A queue with `count` deliveries of a lane of its own for the user `bad`, beside one of the lane of the others.
+async fn two_lanes(place: &Place, count: usize) -> SqliteQueue {
+    let queue = queue_of(place, &["alice"]).await;
+    let calls = (0..count).map(|number| {
+        let mut call = delivery(&format!("call-{number}"), "bad");
         let content = std::sync::Arc::make_mut(&mut call.content);
         content.class = push_core::Class::CALL;
-        queue.put(vec![call]).await.unwrap();
+        call
+    });
+    queue.put(calls.collect()).await.expect("puts");
+    queue
+}
+
+#[test]
+fn the_deliveries_of_a_damaged_lane_are_moved_aside_and_counted() {
+    for damage in [
+        "UPDATE lane SET app = CAST(x'ff' AS TEXT) WHERE class = 'call'",
+        "UPDATE lane SET certificate = -1 WHERE class = 'call'",
+        "UPDATE lane SET class = '' WHERE class = 'call'",
+    ] {
+        let place = Place::new();
+        block_on(async {
+            // More than one portion.
+            let queue = two_lanes(&place, 2500).await;
+            execute(&place, damage);
+            for _ in 0..2 {
+                let lanes = queue.lanes().await.unwrap();
+                assert_eq!(lanes.len(), 1, "{damage}");
+                assert_eq!(lanes[0].lane, lane());
+            }
+            assert_eq!(queue.damaged().await.unwrap(), 2500, "{damage}");
+            assert_eq!(number(&place, "SELECT count(*) FROM lane"), 1, "{damage}");
+            assert_eq!(number(&place, "SELECT count(*) FROM content"), 1);
+            assert_eq!(number(&place, "SELECT depth FROM counter"), 1, "{damage}");
+            // A new push of that lane goes its way.
+            let again = push_core::Class::CALL;
+            let mut call = delivery("new", "bob");
+            std::sync::Arc::make_mut(&mut call.content).class = again;
+            let call_lane = call.lane();
+            queue.put(vec![call]).await.unwrap();
+            assert_eq!(queue.lease(&call_lane, 9, HOLD).await.unwrap().len(), 1);
+        });
+    }
+}
+
+#[test]
+fn deliveries_whose_lane_is_missing_are_moved_aside_at_the_start() {
+    let place = Place::new();
+    block_on(async {
+        drop(two_lanes(&place, 3).await);
+        execute(&place, "DELETE FROM lane WHERE class = 'call'");
+        let queue = SqliteQueue::new(
+            SqliteQueueConfig::new(place.path("queue.db")),
+            &place.context(),
+        );
+        let queue = queue.expect("a right configuration");
+        assert_eq!(queue.damaged().await.unwrap(), 3);
+        assert_eq!(queue.lease(&lane(), 9, HOLD).await.unwrap().len(), 1);
+        assert_eq!(number(&place, "SELECT depth FROM counter"), 1);
+    });
+}
+
+/// A count of a lane or a number of attempts hides and stops nothing.
+#[test]
+fn damaged_numbers_stop_nothing() {
+    for (damage, attempt) in [
+        ("UPDATE lane SET depth = -7", 1),
+        ("UPDATE lane SET depth = 0", 1),
+        (
+            "UPDATE delivery SET attempts = 9223372036854775807",
+            u32::MAX,
+        ),
+        ("UPDATE delivery SET attempts = -9", 1),
+    ] {
+        let place = Place::new();
+        block_on(async {
+            let queue = queue_of(&place, &["alice"]).await;
+            execute(&place, damage);
+            let lanes = queue.lanes().await.unwrap();
+            assert_eq!(lanes[0].depth, 1, "{damage}");
+            // Forgetting lanes takes none away that has deliveries.
+            place.clock.advance(Duration::from_secs(61));
+            let read = Cancel::Conversation {
+                user: delivery("m", "bob").user().cloned().unwrap(),
+                conversation: "ann".to_owned(),
+                until: push_testkit::sample::NOW,
+            };
+            let app = AppId::new("im").unwrap();
+            queue.cancel(&app, &read, 1).await.unwrap();
+            let leased = queue.lease(&lane(), 9, HOLD).await.unwrap();
+            assert_eq!(leased.len(), 1, "{damage}");
+            assert_eq!(leased[0].attempt, attempt, "{damage}");
+            let returned = vec![push_core::Return::new(leased[0].id.clone(), HOLD)];
+            assert_eq!(queue.nack(returned).await.unwrap(), 1, "{damage}");
+        });
+    }
+}
+
+#[test]
+fn a_counter_that_is_behind_refuses_nothing_new() {
+    let place = Place::new();
+    block_on(async {
+        drop(queue_of(&place, &["alice"]).await);
         execute(
             &place,
-            "UPDATE lane SET app = CAST(x'ff' AS TEXT) WHERE class = 'call'",
+            "UPDATE counter SET delivery = 1, message = 1, content = 1",
         );
-        let lanes = queue.lanes().await.unwrap();
-        assert_eq!(lanes.len(), 1);
-        assert_eq!(lanes[0].lane, lane());
+        let queue = queue_of(&place, &["bob"]).await;
+        assert_eq!(queue.lease(&lane(), 9, HOLD).await.unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn a_damaged_identity_stops_neither_a_recall_nor_forgetting() {
+    let place = Place::new();
+    let app = AppId::new("im").unwrap();
+    block_on(async {
+        let queue = queue_of(&place, &["alice", "bob"]).await;
+        for of in ["of-alice", "of-bob"] {
+            execute(
+                &place,
+                &format!(
+                    "UPDATE seen SET identity = x'0102' WHERE message = (SELECT id FROM message WHERE message = '{of}')"
+                ),
+            );
+        }
+        let recall = Cancel::Message(MessageId::new("of-alice").unwrap());
+        assert_eq!(queue.cancel(&app, &recall, 9).await.unwrap().len(), 1);
+        let leased = queue.lease(&lane(), 9, HOLD).await.unwrap();
+        let leases = leased.into_iter().map(|lease| lease.id).collect();
+        assert_eq!(queue.ack(leases).await.unwrap(), 1);
+        place
+            .clock
+            .advance(push_queue_sqlite::REMEMBER + Duration::from_secs(61));
+        queue.put(vec![delivery("new", "carol")]).await.unwrap();
+        queue.put(vec![delivery("newer", "carol")]).await.unwrap();
+        assert_eq!(number(&place, "SELECT count(*) FROM seen"), 2);
+    });
+}
+
+#[test]
+fn a_damaged_delivery_that_is_cancelled_is_counted() {
+    let place = Place::new();
+    let app = AppId::new("im").unwrap();
+    block_on(async {
+        let queue = queue_of(&place, &["bad"]).await;
+        execute(&place, "UPDATE delivery SET uuid = x'0102'");
+        let recall = Cancel::Message(MessageId::new("of-bad").unwrap());
+        assert_eq!(queue.cancel(&app, &recall, 9).await.unwrap(), []);
+        assert_eq!(queue.damaged().await.unwrap(), 1);
+        assert_eq!(queue.lanes().await.unwrap(), []);
+        let counts = number(&place, "SELECT depth FROM counter");
+        assert_eq!(
+            (counts, number(&place, "SELECT count(*) FROM content")),
+            (0, 0)
+        );
+    });
+}
+
+#[test]
+fn an_expiry_goes_on_behind_damaged_deliveries() {
+    let place = Place::new();
+    block_on(async {
+        let queue = queue_of(&place, &[]).await;
+        let expired = (0..10).map(|number| {
+            let notification = Notification {
+                expires_at: Some(push_testkit::sample::NOW),
+                ..Notification::default()
+            };
+            delivery_with("m1", &format!("user-{number}"), notification)
+        });
+        queue.put(expired.collect()).await.unwrap();
+        for number in 0..3 {
+            execute(
+                &place,
+                &format!("UPDATE delivery SET uuid = x'01' WHERE user = 'user-{number}'"),
+            );
+        }
+        let app = AppId::new("im").unwrap();
+        let what = Cancel::Expired(lane().credential);
+        // Fewer than the limit would mean that there are no more.
+        for count in [3, 3, 1] {
+            let gone = queue.cancel(&app, &what, 3).await.unwrap();
+            assert_eq!(gone.len(), count);
+        }
+        assert_eq!(queue.damaged().await.unwrap(), 3);
     });
 }

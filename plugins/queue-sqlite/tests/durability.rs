@@ -17,7 +17,7 @@ use push_queue_sqlite::{KEEP_FENCE, REMEMBER, SqliteQueue, SqliteQueueConfig};
 use push_sqlite::rusqlite::Connection;
 use push_testkit::{
     Place, block_on, json,
-    queue::{delivery, delivery_with},
+    queue::{check_shares, delivery, delivery_with},
     sample::NOW,
 };
 
@@ -179,6 +179,46 @@ fn a_clock_that_was_corrected_while_the_file_was_closed_delays_nothing() {
         let lanes = queue.lanes().await.unwrap();
         let left = Duration::from_secs(12 * 3600 - 600);
         assert_eq!(lanes[0].next_due, left);
+    });
+}
+
+/// The clock was ahead only when deliveries were returned or hastened, so that nothing else has stored that time.
+#[test]
+fn a_clock_that_was_ahead_at_the_last_return_delays_nothing_after_a_restart() {
+    let ahead = NOW + Duration::from_secs(2 * 3600);
+    let minute = Duration::from_secs(60);
+    let place = Place::new();
+    block_on(async {
+        {
+            let queue = queue(&place);
+            let waits = ["returned", "hastened"].map(|to| delivery("m1", to));
+            queue.put(waits.to_vec()).await.unwrap();
+            let leased = queue.lease(&lane(), 2, HOLD).await.unwrap();
+            let hour = Return::new(leased[1].id.clone(), HOLD);
+            queue.nack(vec![hour]).await.unwrap();
+            place.clock.jump_to(ahead);
+            let back = Return::new(leased[0].id.clone(), minute);
+            queue.nack(vec![back]).await.unwrap();
+        }
+        place.clock.jump_to(NOW);
+        {
+            let queue = queue(&place);
+            assert!(queue.lanes().await.unwrap()[0].next_due <= minute);
+            place.clock.jump_to(NOW + minute);
+            let leased = queue.lease(&lane(), 2, HOLD).await.unwrap();
+            let users: Vec<_> = leased.iter().map(user).collect();
+            assert_eq!(users, ["hastened", "returned"]);
+            let back = leased
+                .iter()
+                .map(|lease| Return::new(lease.id.clone(), HOLD * 4));
+            queue.nack(back.collect()).await.unwrap();
+            place.clock.jump_to(ahead);
+            assert_eq!(queue.hasten(&lane().credential).await.unwrap(), 2);
+        }
+        place.clock.jump_to(NOW + minute);
+        let queue = queue(&place);
+        let leased = queue.lease(&lane(), 2, HOLD).await.unwrap();
+        assert_eq!(leased.len(), 2, "they were hastened");
     });
 }
 
@@ -480,6 +520,17 @@ fn a_full_queue_refuses_the_whole_call_and_says_so() {
         let again = queue.put(vec![delivery("m1", "bob")]).await.unwrap();
         assert_eq!(again, [Put::Duplicate]);
     });
+}
+
+#[test]
+fn no_app_and_no_credential_can_fill_the_queue() {
+    let place = Place::new();
+    let config = SqliteQueueConfig {
+        max_deliveries: 100,
+        ..SqliteQueueConfig::new(place.path("queue.db"))
+    };
+    let queue = SqliteQueue::new(config, &place.context()).unwrap();
+    block_on(check_shares(&queue));
 }
 
 #[test]

@@ -42,6 +42,10 @@ impl SqliteStore {
 
 #[async_trait]
 impl RegistrationStore for SqliteStore {
+    fn damaged_rows(&self) -> u64 {
+        self.damage.count()
+    }
+
     async fn register(
         &self,
         owner: &DeviceRef,

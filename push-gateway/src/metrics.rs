@@ -38,6 +38,7 @@ counters! {
     queued(app, channel) = "offline_push_queued_total": "Deliveries queued, by channel.";
     verdicts(app, channel, kind) = "offline_push_verdicts_total": "Vendors' answers, by channel and kind.";
     settled(app, channel, reason) = "offline_push_settled_total": "Deliveries that are done, by channel and reason.";
+    damaged(part) = "offline_push_damaged_total": "Stored rows that cannot be read: deliveries that the queue moved aside since its file was made, and rows that the store skipped since the start.";
     alarms(app, reason) = "offline_push_alarms_total": "Credentials suspended, by reason.";
     trace_dropped() = "offline_push_trace_dropped_total": "Trace events lost to a full buffer or a failing store.";
     responses(status) = "offline_push_http_responses_total": "Answers of the HTTP API, by status.";

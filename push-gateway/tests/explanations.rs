@@ -225,14 +225,18 @@ async fn a_lane_that_backs_off_has_a_reason_evidence_and_a_log_line() {
     let guard = tracing::subscriber::set_default(subscriber);
     let world = World::new(|_| {});
     let certificate = world.credential(json!({})).await;
-    world.login("alice", certificate).await;
     let limited = Verdict::new(
         VerdictKind::RateLimited(Scope::Credential),
         VendorAnswer::new(429, "TooManyProviderTokenUpdates"),
     );
     let limited = limited.with_retry(Retry::After(Duration::from_secs(40)));
-    world.plan.script("alice-token", [Reply::Verdict(limited)]);
-    world.text("alice").await;
+    // One token alone is no evidence about the others.
+    for who in ["alice", "carol"] {
+        world.login(who, certificate).await;
+        let limited = Reply::Verdict(limited.clone());
+        world.plan.script(&format!("{who}-token"), [limited]);
+        world.text(who).await;
+    }
     drop(guard);
     let LaneStatus::BackingOff {
         reason, evidence, ..

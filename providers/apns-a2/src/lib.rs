@@ -70,7 +70,7 @@ environment = "production"
                 .with_collapse()
                 .with_ttl(Duration::from_secs(1), MAX_TTL)
                 .with_repair(
-                    "check in the developer account that the .p8 key was not revoked, and that `key_id`, `team_id`, `topic` and environment are those of the app",
+                    "check in the developer account that the .p8 key was not revoked, and that `key_id`, `team_id`, `topic` and environment are those of the app, and that this server's clock is right",
                 ),
             config,
             client: OnceLock::new(),

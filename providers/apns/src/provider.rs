@@ -38,7 +38,7 @@ const MAX_BATCH: usize = 500;
 const NO_PHONE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// What to look at if Apple refuses a key.
-const REPAIR_KEY: &str = "check in the developer account that the .p8 key was not revoked, and that `key_id`, `team_id`, `topic` and environment are those of the app; rotate the credential, and the deliveries that wait for it go out";
+const REPAIR_KEY: &str = "check in the developer account that the .p8 key was not revoked, and that `key_id`, `team_id`, `topic` and environment are those of the app, and that this server's clock is right, whose time the provider tokens carry; rotate or resume the credential, and the deliveries that wait for it go out";
 
 /// What to look at if Apple refuses a certificate.
 const REPAIR_CERTIFICATE: &str = "check in the developer account that the push certificate has not expired, was not revoked, and is for the app's bundle id and environment; rotate the credential with a new one, and the deliveries that wait for it go out";
@@ -471,5 +471,16 @@ impl ApnsProvider {
             .advise("send a push to a phone to see whether the credential works")),
             _ => push_kit::health::health(service, verdict),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is signed carries the server's time: a clock that is wrong looks like a wrong key.
+    #[test]
+    fn the_advice_for_a_refused_key_names_the_clock() {
+        assert!(REPAIR_KEY.contains("this server's clock"));
     }
 }

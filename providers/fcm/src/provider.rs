@@ -32,7 +32,7 @@ const MAX_BATCH: usize = 500;
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
 
 /// What to look at if Google refuses the service account.
-const REPAIR: &str = "check in the Google Cloud console that the service account's key was not deleted, that the account may send messages in its project (cloudmessaging.messages.create), and that the FCM API (HTTP v1) is enabled there; rotate the credential, and the deliveries that wait for it go out";
+const REPAIR: &str = "check in the Google Cloud console that the service account's key was not deleted, that the account may send messages in its project (cloudmessaging.messages.create), and that the FCM API (HTTP v1) is enabled there, and that this server's clock is right, whose time the requests for access tokens carry; rotate or resume the credential, and the deliveries that wait for it go out";
 
 /// The plugin `provider/fcm`.
 #[derive(Debug)]
@@ -227,5 +227,16 @@ impl fmt::Debug for FcmProvider {
             .field("url", &self.url)
             .field("access", &self.access)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is signed carries the server's time: a clock that is wrong looks like a wrong key.
+    #[test]
+    fn the_advice_for_a_refused_key_names_the_clock() {
+        assert!(REPAIR.contains("this server's clock"));
     }
 }

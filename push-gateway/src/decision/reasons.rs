@@ -147,6 +147,10 @@ reasons! {
     LANE_FULL = "lane-full": "the number of deliveries that wait for this credential and class is at its limit",
         "look at the credential's state: if it is suspended, mend and resume it; if the vendor is slow, wait; else raise `lane_depth`";
 
+    /// The queue's share of the app or credential is used up.
+    SHARE_FULL = "share-full": "this app, or this credential, already has its share of the queue waiting",
+        "wait until its deliveries are done, and send this one again; if the credential is suspended, mend and resume it; else raise `max_deliveries` of the queue";
+
     /// The vendor accepted it.
     VENDOR_ACCEPTED = "vendor-accepted": "the vendor accepted the push; whether it reached the phone is known once the phone or the vendor reports it",
         "if it is not shown, check notification permission, focus, battery settings and the vendor's quotas";
@@ -158,7 +162,7 @@ reasons! {
         "none";
     /// The lane is suspended. Providers know better what to look at: [`Capabilities::repair`](push_core::Capabilities::repair).
     CREDENTIAL_REFUSED = "credential-refused": "the vendor does not accept the credential",
-        "look at the vendor's answer and compare the credential with the vendor's console; rotate it, and the deliveries that wait for it go out";
+        "look at the vendor's answer, compare the credential with the vendor's console, and check this server's clock, whose time signed credentials carry; rotate the credential, and the deliveries that wait for it go out";
     /// Most tokens of a credential were refused at once.
     MOST_TOKENS_REFUSED = "most-tokens-refused": "the vendor refuses most tokens of this credential, which is a sign of a wrong app, topic or project; no token is deleted for it",
         "compare the credential with the app; then rotate or resume it, and the deliveries that wait for it go out";

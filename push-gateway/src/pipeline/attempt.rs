@@ -6,6 +6,7 @@ use push_core::{
     TraceEvent, Verdict,
 };
 
+use super::steady::Moment;
 use crate::credentials::Loaded;
 
 /// A delivery that is ready to be sent: its token is known.
@@ -23,7 +24,7 @@ pub(super) struct Sendable {
 pub(super) struct Attempt {
     pub(super) batch: BatchRef,
     pub(super) members: Vec<Sendable>,
-    pub(super) began: Timestamp,
+    pub(super) began: Moment,
     pub(super) loaded: Arc<Loaded>,
     pub(super) trial: bool,
     /// How often the credential had been repaired when it began.

@@ -4,6 +4,8 @@ use std::{
     time::Duration,
 };
 
+use push_core::LONGEST_WAIT;
+
 /// Exponential back-off with full jitter: a random time from a tenth of the base up to `base * 2^(step - 1)`, at most `max`.
 #[derive(Debug)]
 pub(crate) struct Backoff {
@@ -25,14 +27,33 @@ impl Backoff {
     pub(crate) fn delay(&self, step: u32) -> Duration {
         let bound = self.bound(step);
         let floor = (self.base / 10).min(bound);
-        let share = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
-        floor + (bound - floor).mul_f64(share)
+        floor + (bound - floor).mul_f64(self.share())
+    }
+
+    /// The wait before attempt `step + 1` of a push that may have been sent already. As [`Backoff::delay`], but beyond the
+    /// longest wait it goes on doubling, up to [`LONGEST_WAIT`]: repeats are bounded in number, and must not be used up long
+    /// before the push's life ends.
+    pub(crate) fn delay_of_repeat(&self, step: u32) -> Duration {
+        let bound = self.doubled(step).min(LONGEST_WAIT);
+        if bound <= self.max {
+            return self.delay(step);
+        }
+        bound / 2 + (bound / 2).mul_f64(self.share())
     }
 
     /// The longest wait before attempt `step + 1`.
     pub(crate) fn bound(&self, step: u32) -> Duration {
+        self.doubled(step).min(self.max)
+    }
+
+    fn doubled(&self, step: u32) -> Duration {
         let doublings = step.saturating_sub(1).min(31);
-        self.base.saturating_mul(1_u32 << doublings).min(self.max)
+        self.base.saturating_mul(1_u32 << doublings)
+    }
+
+    /// A random number from 0 to 1.
+    fn share(&self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// SplitMix64: enough to spread load, and repeatable from a seed.
@@ -68,6 +89,19 @@ mod tests {
         assert_eq!(backoff.bound(1), BASE);
         assert_eq!(backoff.bound(4), 8 * BASE);
         assert_eq!(backoff.bound(200), MAX);
+    }
+
+    /// Thirty attempts, the default, last for a push that lives a week.
+    #[test]
+    fn repeats_of_what_may_have_been_sent_last_for_a_week() {
+        const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+        for seed in 0..50 {
+            let backoff = Backoff::new(BASE, MAX, seed);
+            let waits: Vec<_> = (1..30).map(|step| backoff.delay_of_repeat(step)).collect();
+            assert!(waits.iter().sum::<Duration>() > WEEK, "{waits:?}");
+            assert!(waits[..10].iter().all(|wait| *wait <= MAX));
+            assert!(waits.iter().all(|wait| *wait <= LONGEST_WAIT));
+        }
     }
 
     #[test]

@@ -39,6 +39,8 @@ impl Group {
 struct Key {
     environment: Environment,
     slot: Slot,
+    /// The largest batch that its members may be in.
+    most: usize,
     /// For vendors that send one content and badge to all.
     alike: Option<(ContentId, Badge)>,
 }
@@ -80,20 +82,33 @@ pub(super) fn group(
     let mut open: HashMap<Key, Vec<Sendable>> = HashMap::new();
     for member in fresh {
         let delivery = &member.lease.delivery;
+        let most = most(max, member.lease.attempt);
         let key = Key {
+            most,
             environment: member.environment,
             slot: delivery.slot(),
             alike: uniform.then(|| (delivery.content.id, delivery.badge)),
         };
         let members = open.entry(key).or_default();
         members.push(member);
-        if members.len() == max {
+        if members.len() == most {
             groups.push(of(std::mem::take(members), now));
         }
     }
     let rest = open.into_values().filter(|members| !members.is_empty());
     groups.extend(rest.map(|members| of(members, now)));
     groups
+}
+
+/// The largest batch for a delivery at this attempt. One target can spoil every batch that it is in, so that those which failed
+/// several times are sent in ever smaller ones, and in the end alone.
+const fn most(max: usize, attempt: u32) -> usize {
+    let eighths = attempt.saturating_sub(2);
+    let most = match max.checked_shr(eighths.saturating_mul(3)) {
+        Some(most) => most,
+        None => 0,
+    };
+    if most == 0 { 1 } else { most }
 }
 
 /// A group under a new id: for one delivery, the delivery's own, which stays the same on every attempt.
@@ -198,6 +213,38 @@ mod tests {
         };
         assert_eq!(sizes(Batching::Mixed), [5]);
         assert_eq!(sizes(Batching::Uniform), [1, 2, 2]);
+    }
+
+    #[test]
+    fn deliveries_that_failed_often_are_sent_in_smaller_batches() {
+        let sizes = |attempt| {
+            let mut members = members(100, &content(1));
+            for member in &mut members {
+                member.lease.attempt = attempt;
+            }
+            let groups = group(members, &capabilities(100, Batching::Uniform), NOW);
+            let sizes = groups.iter().map(|group| group.members.len());
+            (sizes.clone().max(), sizes.sum::<usize>())
+        };
+        let largest = [
+            (1, 100),
+            (2, 100),
+            (3, 12),
+            (4, 1),
+            (5, 1),
+            (40, 1),
+            (u32::MAX, 1),
+        ];
+        for (attempt, largest) in largest {
+            assert_eq!(sizes(attempt), (Some(largest), 100), "attempt {attempt}");
+        }
+        // Those that failed do not make the batches of others smaller.
+        let mut mixed = members(20, &content(1));
+        mixed[3].lease.attempt = 9;
+        let groups = group(mixed, &capabilities(100, Batching::Uniform), NOW);
+        let mut sizes: Vec<_> = groups.iter().map(|group| group.members.len()).collect();
+        sizes.sort_unstable();
+        assert_eq!(sizes, [1, 19]);
     }
 
     #[test]

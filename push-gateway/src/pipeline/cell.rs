@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-use push_core::{Channel, Lane, Timestamp};
+use push_core::{Channel, Lane};
 use tokio::sync::Notify;
 
-use super::{control::Control, credential::CredentialCell};
+use super::{control::Control, credential::CredentialCell, steady::Moment};
 
 /// What a lane's two tasks share.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Cell {
     }
 
     /// Deliveries are due after `after`.
-    pub(super) fn wake(&self, after: Duration, now: Timestamp) {
+    pub(super) fn wake(&self, after: Duration, now: Moment) {
         self.control().due_after(now, after);
         self.changed.notify_one();
     }

@@ -1,13 +1,13 @@
 //! What a lane may do now: lease, wait, or try one delivery.
 use std::{collections::BTreeSet, time::Duration};
 
-use push_core::Timestamp;
-
-use super::{credential::Permit, evidence::Evidence};
+use super::{credential::Permit, evidence::Evidence, steady::Moment};
 use crate::settings::PipelineSettings;
 
 /// After an outage, a lane begins with this many deliveries and doubles while the vendor accepts them.
 const FIRST_WINDOW: usize = 16;
+/// How many deliveries are looked at to find one with a token that has not accused the credential.
+const CHOICE: usize = 16;
 /// Later times at which deliveries become due are remembered to this precision.
 const DUE_GRAIN: i64 = 50;
 /// The most such times that are remembered: the earliest ones matter.
@@ -21,9 +21,9 @@ pub(super) struct Control {
     window: usize,
     max_window: usize,
     /// Deliveries are due since then.
-    ready: Option<Timestamp>,
+    ready: Option<Moment>,
     /// When others will be.
-    dues: BTreeSet<Timestamp>,
+    dues: BTreeSet<Moment>,
 }
 
 /// What the dispatcher does next.
@@ -32,7 +32,7 @@ pub(super) enum Next {
     /// Lease up to this many deliveries; `trial`: to find out whether a suspended credential works again.
     Lease { limit: usize, trial: bool },
     /// Wait until then, or until something happens.
-    Wait(Option<Timestamp>),
+    Wait(Option<Moment>),
 }
 
 impl Control {
@@ -47,15 +47,15 @@ impl Control {
     }
 
     /// Deliveries are due now.
-    pub(super) fn due_now(&mut self, now: Timestamp) {
+    pub(super) fn due_now(&mut self, now: Moment) {
         self.ready = Some(self.ready.map_or(now, |ready| ready.min(now)));
     }
 
     /// Deliveries will be due at `at`.
-    pub(super) fn due(&mut self, at: Timestamp) {
-        let grain = at.unix_millis().div_euclid(DUE_GRAIN) * DUE_GRAIN;
+    pub(super) fn due(&mut self, at: Moment) {
+        let grain = at.millis().div_euclid(DUE_GRAIN) * DUE_GRAIN;
         // Rounded up: a timer that comes early would find nothing.
-        let rounded = Timestamp::from_unix_millis(if grain < at.unix_millis() {
+        let rounded = Moment::from_millis(if grain < at.millis() {
             grain.saturating_add(DUE_GRAIN)
         } else {
             grain
@@ -68,10 +68,11 @@ impl Control {
 
     /// What to do at `now`, with what the credential permits and `in_flight` deliveries under way. After
     /// [`Next::Lease`] the caller leases what is due.
-    pub(super) fn next(&mut self, now: Timestamp, permit: &Permit, in_flight: usize) -> Next {
+    pub(super) fn next(&mut self, now: Moment, permit: &Permit, in_flight: usize) -> Next {
         let (limit, trial) = match permit {
             Permit::Open => (self.window, false),
             Permit::Trial => (1, true),
+            Permit::TrialOfOther => (CHOICE, true),
             Permit::Wait(until) => return Next::Wait(*until),
         };
         if let Some(until) = self.evidence.until(now) {
@@ -105,13 +106,13 @@ impl Control {
     }
 
     /// The credential was repaired: everything may go at once.
-    pub(super) fn resume(&mut self, now: Timestamp) {
+    pub(super) fn resume(&mut self, now: Moment) {
         self.evidence = Evidence::default();
         self.due_now(now);
     }
 
     /// Rounds what the queue says into a time of the gateway's clock.
-    pub(super) fn due_after(&mut self, now: Timestamp, after: Duration) {
+    pub(super) fn due_after(&mut self, now: Moment, after: Duration) {
         if after.is_zero() {
             self.due_now(now);
         } else {
@@ -124,7 +125,7 @@ impl Control {
 mod tests {
     use super::*;
 
-    const NOW: Timestamp = Timestamp::from_unix_millis(1_700_000_000_001);
+    const NOW: Moment = Moment::from_millis(1_700_000_000_001);
 
     #[test]
     fn what_is_due_now_is_leased_now_and_not_at_the_next_round_time() {

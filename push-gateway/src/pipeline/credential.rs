@@ -1,18 +1,27 @@
 //! What all lanes of one credential share: whether it is suspended, backed off, or suspected.
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
+    hash::{BuildHasher, RandomState},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use push_core::{Channel, CredentialRef, DeliveryId, DeviceToken, Reason, Timestamp};
+use push_core::{Channel, CredentialRef, DeviceToken, Reason};
 use tokio::sync::watch;
 
-use super::{backoff::Backoff, evidence::Evidence, guard::Guard};
+use super::{
+    backoff::Backoff,
+    evidence::Evidence,
+    guard::Guard,
+    steady::{Moment, Now},
+};
 use crate::{lane_status::LaneStatus, settings::PipelineSettings};
 
-/// The most refused deliveries that are remembered.
+/// The most refused tokens that are remembered.
 const MAX_REFUSED: usize = 1_024;
+
+/// How much longer than the next trial a delivery waits that the vendor refused with the credential: others are tried first.
+pub(super) const BEHIND_TRIAL: Duration = Duration::from_secs(1);
 
 /// A credential, shared by its lanes.
 #[derive(Debug)]
@@ -54,19 +63,24 @@ pub(super) struct CredentialState {
     repaired: u64,
     pub(super) evidence: Evidence,
     pub(super) guard: Guard,
-    /// Deliveries that the vendor refused together with the credential, and when.
-    refused: HashMap<DeliveryId, Timestamp>,
-    accepted_at: Option<Timestamp>,
+    /// Tokens whose last answer refused the credential, and how many pushes had been accepted before.
+    refused: HashMap<u64, u64>,
+    /// How many pushes were accepted.
+    accepted: u64,
+    hasher: RandomState,
 }
 
 #[derive(Clone, Debug)]
 struct Suspension {
     cause: Reason,
-    since: Timestamp,
-    probe_at: Timestamp,
+    since: Moment,
+    probe_at: Moment,
     refusals: u32,
     /// A trial is under way.
     trial: bool,
+    /// The tokens whose answers suspended a credential that had worked before: any other is tried at once, since these may be
+    /// the cause themselves. Empty after that trial.
+    accusers: HashSet<u64>,
     evidence: String,
 }
 
@@ -77,8 +91,10 @@ pub(super) enum Permit {
     Open,
     /// Send one delivery, to find out whether the credential works again.
     Trial,
+    /// The same, but with a token that has not accused the credential.
+    TrialOfOther,
     /// Nothing before this time, or before the credential's state changes.
-    Wait(Option<Timestamp>),
+    Wait(Option<Moment>),
 }
 
 impl CredentialState {
@@ -94,27 +110,33 @@ impl CredentialState {
                 settings.guard_share,
             ),
             refused: HashMap::new(),
-            accepted_at: None,
+            accepted: 0,
+            hasher: RandomState::new(),
         }
     }
 
     /// What a lane may do at `now`.
-    pub(super) fn permit(&mut self, now: Timestamp) -> Permit {
-        if let Some(suspension) = &self.suspension {
-            if suspension.trial {
-                return Permit::Wait(None);
-            }
-            if now < suspension.probe_at {
-                return Permit::Wait(Some(suspension.probe_at));
-            }
-        }
-        if let Some(until) = self.evidence.until(now) {
-            return Permit::Wait(Some(until));
-        }
-        match self.suspension {
-            Some(_) => Permit::Trial,
+    pub(super) fn permit(&mut self, now: Moment) -> Permit {
+        let permit = match &self.suspension {
             None => Permit::Open,
+            Some(suspension) if suspension.trial => Permit::Wait(None),
+            Some(suspension) if now >= suspension.probe_at => Permit::Trial,
+            Some(suspension) if suspension.accusers.is_empty() => {
+                Permit::Wait(Some(suspension.probe_at))
+            }
+            Some(_) => Permit::TrialOfOther,
+        };
+        match self.evidence.until(now) {
+            Some(until) if !matches!(permit, Permit::Wait(_)) => Permit::Wait(Some(until)),
+            _ => permit,
         }
+    }
+
+    /// Whether `token` accused the credential, so that another is tried.
+    pub(super) fn is_accuser(&self, token: &DeviceToken) -> bool {
+        let token = self.hasher.hash_one(token);
+        let suspension = self.suspension.as_ref();
+        suspension.is_some_and(|suspension| suspension.accusers.contains(&token))
     }
 
     /// A trial begins; no other lane begins one until it ends. Returns `false` if one is under way.
@@ -129,10 +151,18 @@ impl CredentialState {
     }
 
     /// A trial ended without saying anything about the cause.
-    pub(super) fn end_trial(&mut self, now: Timestamp, probe: &Backoff) {
+    pub(super) fn end_trial(&mut self, now: Moment, probe: &Backoff) {
         if let Some(suspension) = self.suspension.as_mut().filter(|it| it.trial) {
             suspension.trial = false;
+            suspension.accusers.clear();
             suspension.probe_at = now + probe.bound(suspension.refusals);
+        }
+    }
+
+    /// A trial did not take place: there was nothing to send.
+    pub(super) fn abandon_trial(&mut self) {
+        if let Some(suspension) = &mut self.suspension {
+            suspension.trial = false;
         }
     }
 
@@ -147,16 +177,16 @@ impl CredentialState {
         passed
     }
 
-    /// Suspends the credential, or, after a failed `trial`, prolongs the suspension. `first_wait` is the time until the first
-    /// trial. Returns `true` if it was not suspended.
+    /// Suspends the credential, or, after a failed `trial`, prolongs the suspension. Other tokens than `accusers` are tried at
+    /// once if there are any. Returns `true` if it was not suspended.
     pub(super) fn suspend(
         &mut self,
         cause: Reason,
         evidence: &str,
-        now: Timestamp,
+        now: Moment,
         trial: bool,
         probe: &Backoff,
-        first_wait: Duration,
+        accusers: &[&DeviceToken],
     ) -> bool {
         match &mut self.suspension {
             // What was under way when the credential was suspended says nothing new.
@@ -167,15 +197,20 @@ impl CredentialState {
                 suspension.refusals = suspension.refusals.saturating_add(1);
                 suspension.probe_at = now + probe.bound(suspension.refusals);
                 suspension.trial = false;
+                suspension.accusers.clear();
                 false
             }
             None => {
                 self.suspension = Some(Suspension {
                     cause,
                     since: now,
-                    probe_at: now + first_wait,
+                    probe_at: now + probe.bound(1),
                     refusals: 1,
                     trial: false,
+                    accusers: accusers
+                        .iter()
+                        .map(|token| self.hasher.hash_one(token))
+                        .collect(),
                     evidence: evidence.to_owned(),
                 });
                 true
@@ -202,40 +237,56 @@ impl CredentialState {
         self.suspension.as_ref().map(|suspension| suspension.cause)
     }
 
-    /// When the credential is tried next, if it is suspended.
-    pub(super) fn probe_at(&self) -> Option<Timestamp> {
+    /// When the credential is tried next with any token, if it is suspended.
+    pub(super) fn probe_at(&self) -> Option<Moment> {
         self.suspension
             .as_ref()
             .map(|suspension| suspension.probe_at)
     }
 
-    /// The vendor accepted a push.
-    pub(super) fn accepted(&mut self, token: &DeviceToken, now: Timestamp) {
-        self.accepted_at = Some(now);
-        self.guard.record(token, true, now);
+    /// When the credential is tried next, with some token.
+    pub(super) fn next_trial_at(&self, now: Moment) -> Option<Moment> {
+        let suspension = self.suspension.as_ref()?;
+        Some(match suspension.accusers.is_empty() {
+            true => suspension.probe_at,
+            false => now,
+        })
     }
 
-    /// The vendor refused the credential in its answer to `delivery`. Returns `true` if it did so before and accepted another
-    /// push in between: then the delivery is to blame, not the credential.
-    pub(super) fn refused(&mut self, delivery: DeliveryId, now: Timestamp) -> bool {
-        let before = self.refused.get(&delivery).copied();
-        let alone = match (before, self.accepted_at) {
-            (Some(before), Some(accepted)) => accepted >= before,
-            _ => false,
-        };
+    /// The vendor accepted a push.
+    pub(super) fn accepted(&mut self, token: &DeviceToken, now: Moment) {
+        self.accepted += 1;
+        self.guard.record(token, true, now);
+        if !self.refused.is_empty() {
+            self.refused.remove(&self.hasher.hash_one(token));
+        }
+    }
+
+    /// The vendor refused the credential in its answer to a push to `token`. Returns `true` if an earlier answer to the token was
+    /// the same, and since then the vendor accepted pushes to others and none to it: then the token is to blame, not the
+    /// credential.
+    pub(super) fn refused(&mut self, token: &DeviceToken) -> bool {
+        let token = self.hasher.hash_one(token);
+        if let Some(accepted) = self.refused.get_mut(&token) {
+            let is_to_blame = self.accepted > *accepted;
+            if !is_to_blame {
+                *accepted = self.accepted;
+            }
+            return is_to_blame;
+        }
         if self.refused.len() >= MAX_REFUSED {
             self.refused.clear();
         }
-        self.refused.insert(delivery, now);
-        alone
+        self.refused.insert(token, self.accepted);
+        false
     }
 
-    pub(super) fn status(&self, now: Timestamp) -> LaneStatus {
+    pub(super) fn status(&self, now: Now) -> LaneStatus {
         if let Some(suspension) = &self.suspension {
             return LaneStatus::Suspended {
                 reason: suspension.cause.code,
-                since: suspension.since,
-                probe_at: suspension.probe_at,
+                since: now.wall_of(suspension.since),
+                probe_at: now.wall_of(suspension.probe_at),
                 evidence: suspension.evidence.clone(),
             };
         }

@@ -5,16 +5,18 @@ use std::{
     time::Duration,
 };
 
-use push_core::{DeviceToken, Timestamp};
+use push_core::DeviceToken;
+
+use super::steady::Moment;
 
 /// Counts distinct tokens that the vendor accepted and refused, over a sliding window of two halves.
 #[derive(Debug)]
-pub(crate) struct Guard {
+pub(super) struct Guard {
     half: Duration,
     min: usize,
     share: f64,
     hasher: RandomState,
-    began: Timestamp,
+    began: Moment,
     now: Half,
     before: Half,
 }
@@ -29,20 +31,20 @@ impl Guard {
     /// The most distinct tokens remembered for each half and outcome.
     const MAX: usize = 32 * 1024;
 
-    pub(crate) fn new(window: Duration, min: usize, share: f64) -> Self {
+    pub(super) fn new(window: Duration, min: usize, share: f64) -> Self {
         Self {
             half: window / 2,
             min: min.max(1),
             share,
             hasher: RandomState::new(),
-            began: Timestamp::default(),
+            began: Moment::default(),
             now: Half::default(),
             before: Half::default(),
         }
     }
 
     /// The vendor accepted, or refused for a reason that a wrong credential would have too.
-    pub(crate) fn record(&mut self, token: &DeviceToken, accepted: bool, at: Timestamp) {
+    pub(super) fn record(&mut self, token: &DeviceToken, accepted: bool, at: Moment) {
         self.turn(at);
         let hash = self.hasher.hash_one(token);
         let set = if accepted {
@@ -56,7 +58,7 @@ impl Guard {
     }
 
     /// Whether the credential is more likely the cause than its tokens, by the share that is refused.
-    pub(crate) fn suspects(&mut self, at: Timestamp) -> bool {
+    pub(super) fn suspects(&mut self, at: Moment) -> bool {
         self.turn(at);
         let refused = self.now.refused.len() + self.before.refused.len();
         let accepted = self.now.accepted.len() + self.before.accepted.len();
@@ -64,12 +66,12 @@ impl Guard {
     }
 
     /// Forgets everything: the credential is a new one.
-    pub(crate) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.now = Half::default();
         self.before = Half::default();
     }
 
-    fn turn(&mut self, at: Timestamp) {
+    fn turn(&mut self, at: Moment) {
         let age = at.since(self.began);
         if age < self.half {
             return;
@@ -87,7 +89,7 @@ mod tests {
     use super::*;
 
     const WINDOW: Duration = Duration::from_secs(600);
-    const START: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+    const START: Moment = Moment::from_millis(1_700_000_000_000);
 
     fn token(number: usize) -> DeviceToken {
         DeviceToken::new(format!("token-{number}")).unwrap()

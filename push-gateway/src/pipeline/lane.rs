@@ -2,8 +2,8 @@
 use std::{sync::Arc, time::Duration};
 
 use push_core::{
-    Address, BatchRef, Lane, Lease, LeaseId, Reason, Result, SlotRef, Stage, StoredRegistration,
-    Timestamp, TraceEvent, Verdict, VerdictSink, Verdicts,
+    Address, BatchRef, Lane, Lease, LeaseId, Reason, Result, Return, SlotRef, Stage,
+    StoredRegistration, Timestamp, TraceEvent, Verdict, VerdictSink, Verdicts,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -16,7 +16,9 @@ use super::{
     batch::{Group, group},
     cell::Cell,
     control::Next,
+    credential::{BEHIND_TRIAL, Permit},
     shared::Shared,
+    steady::Moment,
 };
 use crate::{
     credentials::Loaded,
@@ -54,7 +56,7 @@ pub(super) async fn dispatch(
         while let Some(landed) = flights.try_join_next() {
             report_panic(&cell, landed);
         }
-        let now = shared.services.clock.now();
+        let now = shared.now().moment;
         credential.borrow_and_update();
         let permit = cell.credential.state().permit(now);
         let in_flight = cell.in_flight();
@@ -67,10 +69,11 @@ pub(super) async fn dispatch(
                     items: &items,
                     limit,
                     trial,
+                    of_other: permit == Permit::TrialOfOther,
                 };
                 if let Err(error) = round.run(&mut flights).await {
                     tracing::warn!(lane = ?cell.lane, %error, "deliveries cannot be leased");
-                    cell.control().due(shared.services.clock.now() + TROUBLE);
+                    cell.control().due(shared.now().moment + TROUBLE);
                 }
             }
             Next::Wait(until) => {
@@ -117,6 +120,8 @@ struct Round<'a> {
     items: &'a mpsc::UnboundedSender<Item>,
     limit: usize,
     trial: bool,
+    /// The trial is to be made with a token that has not accused the credential.
+    of_other: bool,
 }
 
 impl Round<'_> {
@@ -126,7 +131,7 @@ impl Round<'_> {
         let loaded = match shared.services.vault.load(&cell.lane.credential).await? {
             Ok(loaded) => loaded,
             Err(unusable) => {
-                let now = shared.services.clock.now();
+                let now = shared.now().moment;
                 cell.control().due_now(now);
                 shared.suspend(
                     cell,
@@ -134,7 +139,7 @@ impl Round<'_> {
                     &unusable.evidence,
                     now,
                     self.trial,
-                    None,
+                    &[],
                 );
                 return Ok(());
             }
@@ -151,21 +156,21 @@ impl Round<'_> {
         }
         if self.trial && !cell.credential.state().begin_trial() {
             // Another lane of the credential began one meanwhile.
+            cell.control().due_now(shared.now().moment);
             return self.give_back(leases).await;
         }
         cell.leased(leases.len());
-        let now = shared.services.clock.now();
+        let now = shared.now();
         // The queue may have leased fewer than there are.
-        cell.control().due_now(now);
+        cell.control().due_now(now.moment);
 
-        let alive = self.drop_ended(leases, now);
-        let Some(sendable) = self.resolve(alive, now).await else {
+        let alive = self.drop_ended(leases, now.wall);
+        let Some(sendable) = self.resolve(alive, now.moment).await else {
             return Ok(());
         };
+        let sendable = self.choose(sendable, now.moment).await;
         if sendable.is_empty() {
-            if self.trial {
-                cell.credential.state().end_trial(now, &shared.probe);
-            }
+            self.end_trial(now.moment);
             return Ok(());
         }
         let repeated = sendable
@@ -176,12 +181,66 @@ impl Round<'_> {
             .recorder
             .append(repeated.map(|sendable| TraceEvent {
                 attempt: Some(sendable.lease.attempt),
-                ..TraceEvent::of(&sendable.lease.delivery, now, Stage::Attempt)
+                ..TraceEvent::of(&sendable.lease.delivery, now.wall, Stage::Attempt)
             }));
-        for group in group(sendable, loaded.provider.capabilities(), now) {
-            self.send(group, &loaded, repaired, now, flights);
+        for group in group(sendable, loaded.provider.capabilities(), now.wall) {
+            self.send(group, &loaded, repaired, now.moment, flights);
         }
         Ok(())
+    }
+
+    /// Ends a trial for which there was nothing to send.
+    fn end_trial(&self, now: Moment) {
+        if !self.trial {
+            return;
+        }
+        match self.of_other {
+            true => self.cell.credential.state().abandon_trial(),
+            false => {
+                let probe = &self.shared.probe;
+                self.cell.credential.state().end_trial(now, probe);
+            }
+        }
+        self.cell.credential.notify();
+    }
+
+    /// Of what was leased for a trial with another token, the first delivery that has one; the others are given back.
+    async fn choose(&self, mut sendable: Vec<Sendable>, now: Moment) -> Vec<Sendable> {
+        if !self.of_other {
+            return sendable;
+        }
+        let (chosen, postponed) = {
+            let state = self.cell.credential.state();
+            let chosen = sendable
+                .iter()
+                .position(|sendable| !state.is_accuser(&sendable.token));
+            let chosen = chosen.map(|place| sendable.remove(place));
+            let accusers = sendable.iter().map(|one| state.is_accuser(&one.token));
+            let probe_at = state.probe_at().unwrap_or(now);
+            let postponed: Vec<Duration> = accusers
+                .map(|is_accuser| match is_accuser {
+                    true => probe_at.since(now) + BEHIND_TRIAL,
+                    false => Duration::ZERO,
+                })
+                .collect();
+            (chosen, postponed)
+        };
+        if !sendable.is_empty() {
+            let returns = sendable.iter().zip(&postponed).map(|(sendable, after)| {
+                Return::new(sendable.lease.id.clone(), *after)
+                    .without_attempt()
+                    .with_batch(sendable.lease.batch)
+            });
+            if let Err(error) = self.shared.services.queue.nack(returns.collect()).await {
+                tracing::warn!(lane = ?self.cell.lane, %error, "leases cannot be given back; they end by themselves");
+            }
+            let now = self.shared.now().moment;
+            for after in postponed {
+                self.cell.control().due_after(now, after);
+            }
+            self.cell.landed(sendable.len());
+        }
+        chosen.into_iter().collect()
     }
 
     /// Gives leases back without an attempt.
@@ -189,7 +248,7 @@ impl Round<'_> {
         let returns = leases
             .into_iter()
             .map(|lease| {
-                push_core::Return::new(lease.id, Duration::ZERO)
+                Return::new(lease.id, Duration::ZERO)
                     .without_attempt()
                     .with_batch(lease.batch)
             })
@@ -218,7 +277,7 @@ impl Round<'_> {
     /// Looks up the token of each delivery as it is now; `None` if the store failed and everything was given back.
     ///
     /// A delivery whose device registered under another credential moves to that credential's lane.
-    async fn resolve(&self, leases: Vec<Lease>, now: Timestamp) -> Option<Vec<Sendable>> {
+    async fn resolve(&self, leases: Vec<Lease>, now: Moment) -> Option<Vec<Sendable>> {
         let (shared, cell) = (self.shared, self.cell);
         let slots: Vec<SlotRef> = leases
             .iter()
@@ -236,9 +295,7 @@ impl Round<'_> {
                     if let Err(error) = self.give_back(leases).await {
                         tracing::warn!(lane = ?cell.lane, %error, "leases cannot be given back; they end by themselves");
                     }
-                    if self.trial {
-                        cell.credential.state().end_trial(now, &shared.probe);
-                    }
+                    self.end_trial(now);
                     cell.landed(count);
                     let mut control = cell.control();
                     control.due(now + TROUBLE);
@@ -302,7 +359,7 @@ impl Round<'_> {
         group: Group,
         loaded: &Arc<Loaded>,
         repaired: u64,
-        now: Timestamp,
+        now: Moment,
         flights: &mut JoinSet<()>,
     ) {
         let Some(batch) = group.batch() else {

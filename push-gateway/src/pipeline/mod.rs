@@ -13,6 +13,7 @@ mod guard;
 mod lane;
 mod settle;
 mod shared;
+mod steady;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,9 +22,7 @@ use std::{
     time::Duration,
 };
 
-use push_core::{
-    Cancel, Cancelled, Class, CredentialRef, Lane, LaneState, Reason, Result, Timestamp,
-};
+use push_core::{Cancel, Cancelled, Class, CredentialRef, Lane, LaneState, Reason, Result};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -32,8 +31,13 @@ use tracing::Instrument;
 
 pub(crate) use self::attempt::LateVerdict;
 use self::{
-    attempt::Item, backoff::Backoff, cell::Cell, control::Control, credential::CredentialCell,
+    attempt::Item,
+    backoff::Backoff,
+    cell::Cell,
+    control::Control,
+    credential::CredentialCell,
     shared::Shared,
+    steady::{Moment, Steady},
 };
 use crate::{
     decision::reasons, lane_status::LaneStatus, services::Services, trace::cancelled_event,
@@ -66,6 +70,13 @@ struct Running {
     items: mpsc::WeakUnboundedSender<Item>,
 }
 
+/// How much was found damaged so far.
+#[derive(Default)]
+struct Damage {
+    queue: u64,
+    store: u64,
+}
+
 impl Pipeline {
     pub(crate) fn new(services: Arc<Services>, seed: u64) -> Self {
         let settings = &services.settings.pipeline;
@@ -74,6 +85,7 @@ impl Pipeline {
             shared: Arc::new(Shared {
                 backoff: Backoff::new(settings.backoff_base, settings.backoff_max, seed),
                 probe: Backoff::new(settings.probe_first, settings.probe_max, seed),
+                steady: Steady::new(Arc::clone(&services.clock)),
                 services,
                 announced,
             }),
@@ -94,13 +106,13 @@ impl Pipeline {
 
     /// Deliveries of these lanes are due now.
     pub(crate) fn wake<'a>(&self, lanes: impl IntoIterator<Item = &'a Lane>) {
-        let now = self.shared.services.clock.now();
+        let now = self.shared.now().moment;
         for lane in lanes {
             self.wake_after(lane, Duration::ZERO, now);
         }
     }
 
-    fn wake_after(&self, lane: &Lane, after: Duration, now: Timestamp) {
+    fn wake_after(&self, lane: &Lane, after: Duration, now: Moment) {
         if let Some(running) = self.running(lane) {
             running.cell.wake(after, now);
         }
@@ -143,16 +155,38 @@ impl Pipeline {
 
     /// Looks for lanes that were not announced, now and then, until the future is dropped.
     pub(crate) async fn sweep(&self) {
+        let mut damage = Damage::default();
         loop {
             match self.shared.services.queue.lanes().await {
                 Ok(states) => self.see_to(states).await,
                 Err(error) => tracing::warn!(%error, "the queue does not return its lanes"),
             }
+            self.count_damage(&mut damage).await;
             self.shared
                 .services
                 .clock
                 .sleep(self.shared.services.settings.pipeline.sweep)
                 .await;
+        }
+    }
+
+    /// Adds what the queue and the store found damaged since `known` to the counters.
+    async fn count_damage(&self, known: &mut Damage) {
+        let services = &self.shared.services;
+        let queue = match services.queue.damaged().await {
+            Ok(count) => count,
+            Err(error) => {
+                tracing::warn!(%error, "the queue does not return how many deliveries are damaged");
+                known.queue
+            }
+        };
+        let store = services.store.damaged_rows();
+        for (part, count, known) in [
+            ("queue", queue, &mut known.queue),
+            ("store", store, &mut known.store),
+        ] {
+            services.metrics.damaged(part, count.saturating_sub(*known));
+            *known = count;
         }
     }
 
@@ -170,7 +204,7 @@ impl Pipeline {
             .filter(|state| state.depth >= self.shared.services.settings.pipeline.lane_depth)
             .map(|state| state.lane.clone());
         self.lanes().full = full.collect();
-        let now = self.shared.services.clock.now();
+        let now = self.shared.now().moment;
         for state in &states {
             self.wake_after(&state.lane, state.next_due, now);
         }
@@ -215,7 +249,7 @@ impl Pipeline {
             return;
         }
         let shared = &self.shared;
-        let now = shared.services.clock.now();
+        let now = shared.now().wall;
         let events = cancelled
             .iter()
             .map(|cancelled| cancelled_event(cancelled, now, reason));
@@ -257,7 +291,7 @@ impl Pipeline {
         let released = self.shared.services.store.release(credential).await?;
         let hastened = self.shared.services.queue.hasten(credential).await?;
         tracing::info!(?credential, released, hastened, "the credential is resumed");
-        let now = self.shared.services.clock.now();
+        let now = self.shared.now().moment;
         let cells: Vec<Arc<Cell>> = {
             let lanes = self.lanes();
             if let Some(cell) = lanes.credentials.get(credential) {
@@ -289,7 +323,7 @@ impl Pipeline {
 
     /// Whether the deliveries of `credential` are sent.
     pub(crate) fn status(&self, credential: &CredentialRef) -> LaneStatus {
-        let now = self.shared.services.clock.now();
+        let now = self.shared.now();
         let lanes = self.lanes();
         let Some(cell) = lanes.credentials.get(credential) else {
             return LaneStatus::Open;
@@ -309,7 +343,7 @@ impl Pipeline {
 
     /// Whether the deliveries of `lane` are sent: what holds the credential up, or else what holds up this class.
     pub(crate) fn lane_status(&self, lane: &Lane) -> LaneStatus {
-        let now = self.shared.services.clock.now();
+        let now = self.shared.now();
         let lanes = self.lanes();
         let status = lanes
             .credentials
@@ -325,7 +359,7 @@ impl Pipeline {
 
     /// What holds up all deliveries of `credential`, if anything does.
     pub(crate) fn credential_status(&self, credential: &CredentialRef) -> LaneStatus {
-        let now = self.shared.services.clock.now();
+        let now = self.shared.now();
         let lanes = self.lanes();
         let cell = lanes.credentials.get(credential);
         cell.map_or(LaneStatus::Open, |cell| cell.state().status(now))

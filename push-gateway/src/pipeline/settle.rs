@@ -7,7 +7,8 @@ mod survey;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use push_core::{
-    BatchRef, Lease, Reason, Retry, Return, Stage, Timestamp, TraceEvent, Verdict, VerdictKind,
+    BatchRef, Delivery, Lease, Reason, Retry, Return, Stage, Timestamp, TraceEvent, Verdict,
+    VerdictKind,
 };
 use tokio::sync::mpsc;
 
@@ -19,14 +20,17 @@ use self::{
 use super::{
     attempt::{Attempt, Item, LateVerdict, Sendable},
     cell::Cell,
+    credential::BEHIND_TRIAL,
     shared::Shared,
+    steady::Now,
 };
 use crate::decision::reasons;
 
 /// How many items are settled at once.
 const BATCH: usize = 1024;
-/// How much longer than the next trial a delivery waits that the vendor refused with the credential: others are tried first.
-const BEHIND_TRIAL: Duration = Duration::from_secs(1);
+
+/// A batch without any answer is sent as a whole so many times; afterwards its deliveries are sent in smaller ones.
+const TOGETHER: u32 = 3;
 
 /// Runs until the dispatcher and every batch have ended.
 pub(super) async fn settle(
@@ -37,7 +41,7 @@ pub(super) async fn settle(
     let mut batch = Vec::new();
     while items.recv_many(&mut batch, BATCH).await > 0 {
         let landed = batch.iter().map(deliveries).sum();
-        let now = shared.services.clock.now();
+        let now = shared.now();
         let items = merge(std::mem::take(&mut batch));
         let outcome = judge_all(&shared, &cell, items, now);
         act::act(&shared, &cell, outcome, now).await;
@@ -85,8 +89,8 @@ enum Act {
     Again { after: Duration, attempted: bool },
 }
 
-fn judge_all(shared: &Shared, cell: &Cell, items: Vec<Item>, now: Timestamp) -> Outcome {
-    let survey = survey(shared, cell, &items, now);
+fn judge_all(shared: &Shared, cell: &Cell, items: Vec<Item>, now: Now) -> Outcome {
+    let survey = survey(shared, cell, &items, now.moment);
     let mut outcome = Outcome::default();
     for item in items {
         match item {
@@ -103,7 +107,7 @@ fn judge_all(shared: &Shared, cell: &Cell, items: Vec<Item>, now: Timestamp) -> 
                 };
                 judging.answers(verdicts, &mut outcome);
             }
-            Item::Late(late) => judge_late(*late, &survey, now, &mut outcome),
+            Item::Late(late) => judge_late(*late, &survey, now.wall, &mut outcome),
         }
     }
     outcome
@@ -114,17 +118,22 @@ struct Judging<'a> {
     shared: &'a Shared,
     survey: &'a Survey,
     attempt: &'a Attempt,
-    now: Timestamp,
+    now: Now,
 }
 
 impl Judging<'_> {
     fn answers(&self, verdicts: Vec<(usize, Verdict)>, outcome: &mut Outcome) {
         let attempt = self.attempt;
         let unknown = |verdict: &Verdict| verdict.kind == VerdictKind::Unknown;
-        // Sent again together, under the same id, only if nothing is known of any of them.
+        // Sent again together, under the same id, only if nothing is known of any of them, and only a few times: one of them
+        // may be what the vendor does not answer to.
         let together = attempt.members.len() > 1
             && verdicts.len() == attempt.members.len()
-            && verdicts.iter().all(|(_, verdict)| unknown(verdict));
+            && verdicts.iter().all(|(_, verdict)| unknown(verdict))
+            && attempt
+                .members
+                .iter()
+                .all(|member| member.lease.attempt < TOGETHER);
         let batch: Option<BatchRef> = together.then_some(attempt.batch);
         let mut common: Option<Duration> = None;
         for (position, verdict) in verdicts {
@@ -176,7 +185,7 @@ impl Judging<'_> {
             attempt: Some(member.lease.attempt),
             answer: Some(Arc::clone(&verdict.answer)),
             token: (!accepted || anonymous).then(|| member.token.fingerprint()),
-            ..TraceEvent::of(&member.lease.delivery, self.now, Stage::Answered)
+            ..TraceEvent::of(&member.lease.delivery, self.now.wall, Stage::Answered)
                 .because(&reason_of(verdict))
         }
     }
@@ -215,7 +224,7 @@ impl Judging<'_> {
             }
             VerdictKind::CredentialRefused => Act::Again {
                 after: match survey.probe_at {
-                    Some(at) => at.since(self.now) + BEHIND_TRIAL,
+                    Some(at) => at.since(self.now.moment) + BEHIND_TRIAL,
                     None => self.shared.backoff.delay(member.lease.attempt) + BEHIND_TRIAL,
                 },
                 attempted: false,
@@ -242,19 +251,44 @@ impl Judging<'_> {
         if repeats && lease.attempt >= self.shared.services.settings.pipeline.max_attempts {
             return Act::Done(reasons::ATTEMPTS_EXHAUSTED);
         }
-        let wait = match self.survey.until(verdict.kind) {
-            Some(until) => until.since(self.now),
-            None => self.shared.backoff.delay(lease.attempt),
+        let backoff = &self.shared.backoff;
+        let own = match repeats {
+            true => backoff.delay_of_repeat(lease.attempt),
+            false => backoff.delay(lease.attempt),
         };
-        let after = wait.max(floor_of(verdict));
-        let expires_at = lease.delivery.expires_at();
-        if expires_at.is_some_and(|at| at <= self.now + after) {
-            return Act::Done(reasons::EXPIRED);
+        let wait = match self.survey.until(verdict.kind) {
+            Some(until) if repeats => until.since(self.now.moment).max(own),
+            Some(until) => until.since(self.now.moment),
+            None => own,
+        };
+        let floor = floor_of(verdict);
+        match self.within_life(&lease.delivery, wait.max(floor), floor) {
+            Some(after) => Act::Again {
+                after,
+                attempted: true,
+            },
+            None => Act::Done(reasons::EXPIRED),
         }
-        Act::Again {
-            after,
-            attempted: true,
+    }
+
+    /// How long `delivery` waits that should wait for `wait` and must wait for `floor`; `None` if its life ends before. A wait
+    /// that would outlast its life is shortened, so that it is tried once more.
+    fn within_life(
+        &self,
+        delivery: &Delivery,
+        wait: Duration,
+        floor: Duration,
+    ) -> Option<Duration> {
+        let Some(end) = delivery.expires_at() else {
+            return Some(wait);
+        };
+        let left = end.since(self.now.wall);
+        if wait < left {
+            return Some(wait);
         }
+        let half = (left / 2).max(floor);
+        let shortest = self.shared.services.settings.pipeline.backoff_base;
+        (half >= shortest && half < left).then_some(half)
     }
 }
 

@@ -1,15 +1,20 @@
 //! What all lanes use.
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use push_core::{Lane, Reason, Timestamp};
+use push_core::{DeviceToken, Lane, Reason};
 use tokio::sync::mpsc;
 
-use super::{backoff::Backoff, cell::Cell};
+use super::{
+    backoff::Backoff,
+    cell::Cell,
+    steady::{Moment, Now, Steady},
+};
 use crate::services::Services;
 
 /// What every lane uses.
 pub(super) struct Shared {
     pub(super) services: Arc<Services>,
+    pub(super) steady: Steady,
     pub(super) backoff: Backoff,
     pub(super) probe: Backoff,
     /// Lanes that got deliveries from other lanes.
@@ -17,22 +22,27 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Suspends a credential and raises the alarm, once. The first trial follows after `first_wait`, by default after
-    /// [`PipelineSettings::probe_first`](crate::PipelineSettings::probe_first).
+    /// The time.
+    pub(super) fn now(&self) -> Now {
+        self.steady.now()
+    }
+
+    /// Suspends a credential and raises the alarm, once. The first trial follows after
+    /// [`PipelineSettings::probe_first`](crate::PipelineSettings::probe_first), and one of a token that is not among `accusers`
+    /// at once, if there are any.
     pub(super) fn suspend(
         &self,
         cell: &Cell,
         cause: Reason,
         evidence: &str,
-        now: Timestamp,
+        now: Moment,
         trial: bool,
-        first_wait: Option<Duration>,
+        accusers: &[&DeviceToken],
     ) {
-        let wait = first_wait.unwrap_or(self.services.settings.pipeline.probe_first);
-        let news = cell
-            .credential
-            .state()
-            .suspend(cause, evidence, now, trial, &self.probe, wait);
+        let news =
+            cell.credential
+                .state()
+                .suspend(cause, evidence, now, trial, &self.probe, accusers);
         cell.control().shrink();
         cell.credential.notify();
         if news {

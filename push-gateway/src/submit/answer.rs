@@ -74,6 +74,7 @@ impl Inner {
                     token,
                     reason: match put {
                         Put::Fenced => reasons::FENCED,
+                        Put::Full => reasons::SHARE_FULL,
                         _ => reasons::DUPLICATE_MESSAGE,
                     },
                 });

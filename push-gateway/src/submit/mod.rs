@@ -7,10 +7,10 @@ mod plan;
 use std::collections::BTreeSet;
 
 use push_core::{
-    AppId, Cancel, Error, ErrorKind, Message, MessageId, Reason, Result, Submitted, UserId,
+    AppId, Cancel, Error, ErrorKind, Message, MessageId, Put, Reason, Result, Submitted, UserId,
 };
 
-use self::plan::Planned;
+use self::plan::{Planned, Queued};
 use crate::{
     decision::{Decision, explain, reasons, unexplained},
     gateway::Inner,
@@ -35,6 +35,7 @@ impl Inner {
         let badges = self.count_badges(&planned, &decisions).await?;
         let deliveries = planned.deliveries(&decisions, badges);
         let queued = self.enqueue(deliveries).await?;
+        refuse_if_full(&queued)?;
         Ok(self.answer(&planned, decisions, queued))
     }
 
@@ -105,4 +106,28 @@ impl Inner {
             }
         }
     }
+}
+
+/// Refuses a submission of which nothing was queued because its app or credentials hold their share of the queue: the caller must
+/// slow down. As long as something was queued, the rest is skipped with a reason.
+///
+/// # Errors
+/// [`ErrorKind::Busy`].
+fn refuse_if_full(queued: &[Vec<Queued>]) -> Result<()> {
+    let mut all = queued.iter().flatten();
+    let full = all.clone().find(|queued| queued.put == Put::Full);
+    let Some(full) = full else {
+        return Ok(());
+    };
+    if all.any(|queued| matches!(queued.put, Put::New | Put::Duplicate)) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Busy,
+        format!(
+            "the deliveries that wait for certificate {}, or for its app, are their share of the queue",
+            full.delivery.certificate
+        ),
+    )
+    .advise("send it again later: look at the credential's state, or raise `max_deliveries` of the queue"))
 }

@@ -2,13 +2,13 @@
 #![allow(dead_code, unreachable_pub)]
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use push_core::{AppId, CredentialRef, Lane, Queue, Result, async_trait};
+use push_core::{AppId, CredentialRef, Lane, ManualClock, Queue, Result, async_trait};
 
 /// A queue whose calls can be held up, or made to fail.
 #[derive(Debug)]
@@ -17,6 +17,10 @@ pub struct Fickle {
     /// Puts wait while this has no permit; closed, it holds up nothing.
     pub gate: tokio::sync::Semaphore,
     pub failures: AtomicU64,
+    /// How many deliveries it says are damaged.
+    pub damaged: AtomicU64,
+    /// How long a return of leases takes, by this clock.
+    pub slow: Mutex<Option<(ManualClock, Duration)>>,
 }
 
 impl Fickle {
@@ -27,6 +31,8 @@ impl Fickle {
             inner,
             gate,
             failures: AtomicU64::new(0),
+            damaged: AtomicU64::new(0),
+            slow: Mutex::default(),
         })
     }
 
@@ -36,6 +42,8 @@ impl Fickle {
             inner,
             gate: tokio::sync::Semaphore::new(0),
             failures: AtomicU64::new(0),
+            damaged: AtomicU64::new(0),
+            slow: Mutex::default(),
         })
     }
 
@@ -77,6 +85,9 @@ impl Queue for Fickle {
     }
     async fn nack(&self, returns: Vec<push_core::Return>) -> Result<u64> {
         self.trouble()?;
+        if let Some((clock, time)) = &*self.slow.lock().expect("no test panics while holding it") {
+            clock.advance(*time);
+        }
         self.inner.nack(returns).await
     }
     async fn replace(
@@ -99,5 +110,8 @@ impl Queue for Fickle {
     }
     async fn lanes(&self) -> Result<Vec<push_core::LaneState>> {
         self.inner.lanes().await
+    }
+    async fn damaged(&self) -> Result<u64> {
+        Ok(self.damaged.load(Ordering::Relaxed))
     }
 }

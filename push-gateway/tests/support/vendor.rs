@@ -27,6 +27,8 @@ pub enum Reply {
     Silence,
     /// Drops the verdicts of the whole batch.
     Panic,
+    /// Answers so for the whole batch.
+    Spoil(Verdict),
 }
 
 /// One push that the vendor saw.
@@ -246,6 +248,8 @@ impl Provider for Scripted {
     async fn send(&self, batch: Batch, verdicts: Verdicts) {
         assert!((1..=self.capabilities.max_batch).contains(&batch.targets.len()));
         let mut silent = false;
+        let mut spoilt = None;
+        let mut answers = Vec::new();
         let mut held = Vec::new();
         for (position, target) in batch.targets.iter().enumerate() {
             self.plan
@@ -264,11 +268,19 @@ impl Provider for Scripted {
                     build: self.build.clone(),
                 });
             match self.plan.reply(target.token.expose(), &self.build) {
-                Reply::Verdict(verdict) => verdicts.report(position, verdict),
+                Reply::Verdict(verdict) => answers.push((position, verdict)),
                 Reply::Held(release, verdict) => held.push((position, release, verdict)),
                 Reply::Silence => silent = true,
                 Reply::Panic => panic!("a provider's fault"),
+                Reply::Spoil(verdict) => spoilt = Some(verdict),
             }
+        }
+        if let Some(verdict) = spoilt {
+            return verdicts.report_rest(&verdict);
+        }
+        // One by one: each as soon as it is known.
+        for (position, verdict) in answers {
+            verdicts.report(position, verdict);
         }
         for (position, release, verdict) in held {
             release.notified().await;

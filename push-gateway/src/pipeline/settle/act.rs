@@ -2,12 +2,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
-use push_core::{Delivery, Lease, LeaseId, Reason, Return, SlotRef, Stage, Timestamp, TraceEvent};
+use push_core::{Delivery, Lease, LeaseId, Reason, Return, SlotRef, Stage, TraceEvent};
 
 use super::outcome::{Outcome, TokenAct};
 use crate::{
     decision::reasons,
-    pipeline::{attempt::slot_of, cell::Cell, shared::Shared},
+    pipeline::{attempt::slot_of, cell::Cell, shared::Shared, steady::Now},
 };
 
 /// How often the queue is asked again to accept a lane's results, before its leases are left to end by themselves.
@@ -15,7 +15,7 @@ const TRIES: u32 = 4;
 /// How long to wait before asking it again, doubling.
 const PAUSE: Duration = Duration::from_millis(100);
 
-pub(super) async fn act(shared: &Shared, cell: &Cell, outcome: Outcome, now: Timestamp) {
+pub(super) async fn act(shared: &Shared, cell: &Cell, outcome: Outcome, now: Now) {
     let app = &cell.lane.credential.app;
     let (mut done, mut again) = (outcome.done, outcome.again);
     let judged = judge_tokens(shared, cell, outcome.tokens).await;
@@ -34,6 +34,8 @@ pub(super) async fn act(shared: &Shared, cell: &Cell, outcome: Outcome, now: Tim
     }
     if !again.is_empty() {
         persist(shared, cell, || shared.services.queue.nack(again.clone())).await;
+        // As of now: the queue counts from when it took them back, and who leases too early finds nothing.
+        let now = shared.now().moment;
         let mut control = cell.control();
         for back in &again {
             control.due_after(now, back.after);
@@ -44,7 +46,7 @@ pub(super) async fn act(shared: &Shared, cell: &Cell, outcome: Outcome, now: Tim
     let mut events = outcome.events;
     for (_, delivery, reason) in &done {
         *settled.entry(reason.code).or_default() += 1;
-        events.push(TraceEvent::of(delivery, now, Stage::Settled).because(reason));
+        events.push(TraceEvent::of(delivery, now.wall, Stage::Settled).because(reason));
     }
     if let Some(channel) = cell.channel().or_else(|| first_channel(&done)) {
         for (kind, count) in outcome.verdicts {
@@ -143,7 +145,7 @@ async fn renewed(
             let alive = lease
                 .delivery
                 .expires_at()
-                .is_none_or(|at| at > shared.services.clock.now());
+                .is_none_or(|at| at > shared.now().wall);
             Some((place, slot_of(&lease.delivery)?)).filter(|_| again && alive)
         })
         .collect();

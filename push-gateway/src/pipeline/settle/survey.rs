@@ -1,7 +1,7 @@
 //! The conclusions about credential and class from a batch of verdicts.
 use std::{collections::HashSet, time::Duration};
 
-use push_core::{DeliveryId, Scope, Timestamp, Verdict, VerdictKind};
+use push_core::{DeliveryId, DeviceToken, Scope, Verdict, VerdictKind};
 
 use super::answer::{self, floor_of, is_wide};
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
         cell::Cell,
         evidence::Evidence,
         shared::Shared,
+        steady::Moment,
     },
 };
 
@@ -19,11 +20,11 @@ pub(super) struct Survey {
     generation: Option<u64>,
     repaired: u64,
     /// The credential backs off until then.
-    credential_until: Option<Timestamp>,
+    credential_until: Option<Moment>,
     /// The class backs off until then.
-    class_until: Option<Timestamp>,
+    class_until: Option<Moment>,
     /// When the suspended credential is tried next.
-    pub(super) probe_at: Option<Timestamp>,
+    pub(super) probe_at: Option<Moment>,
     /// Most tokens are refused: the credential is suspected, not the tokens.
     pub(super) suspect: bool,
     /// Whether the vendor accepted a push of the current build of the credential.
@@ -39,7 +40,7 @@ impl Survey {
     }
 
     /// Until when everything that such a verdict concerns waits; `None` if only the delivery does.
-    pub(super) fn until(&self, kind: VerdictKind) -> Option<Timestamp> {
+    pub(super) fn until(&self, kind: VerdictKind) -> Option<Moment> {
         match kind {
             VerdictKind::RateLimited(scope) | VerdictKind::Unavailable(scope)
                 if !is_wide(scope) =>
@@ -57,11 +58,14 @@ struct Tally<'a> {
     accepted: usize,
     answered: usize,
     silent: usize,
+    /// The vendor asked to slow down, be it for one token.
+    throttled: bool,
     outage: Option<Trouble<'a>>,
     credential_limit: Option<Trouble<'a>>,
     class_limit: Option<Trouble<'a>>,
     class_outage: Option<Trouble<'a>>,
     refused: Option<&'a Verdict>,
+    accusers: Vec<&'a DeviceToken>,
     refused_in_trial: bool,
     doubt: Option<&'a Verdict>,
     failed_trial: bool,
@@ -73,13 +77,13 @@ struct Tally<'a> {
 struct Trouble<'a> {
     verdict: &'a Verdict,
     /// When the attempt that showed it began.
-    began: Timestamp,
-    /// The vendor's `Retry-After`.
+    began: Moment,
+    /// The shortest `Retry-After` of those who showed it: a longer one of a single target holds up that target only.
     floor: Duration,
 }
 
 impl<'a> Trouble<'a> {
-    fn merge(trouble: &mut Option<Self>, verdict: &'a Verdict, began: Timestamp) {
+    fn merge(trouble: &mut Option<Self>, verdict: &'a Verdict, began: Moment) {
         let floor = floor_of(verdict);
         match trouble {
             None => {
@@ -91,14 +95,14 @@ impl<'a> Trouble<'a> {
             }
             Some(trouble) => {
                 trouble.began = trouble.began.max(began);
-                trouble.floor = trouble.floor.max(floor);
+                trouble.floor = trouble.floor.min(floor);
             }
         }
     }
 }
 
 /// Draws the conclusions: suspension, trial, back-off, window.
-pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Timestamp) -> Survey {
+pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Moment) -> Survey {
     let generation = shared.services.vault.generation(&cell.lane.credential);
     let mut refused_alone = HashSet::new();
     // A late verdict has no attempt that could show it.
@@ -118,6 +122,7 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Timestam
             proved |= attempt.loaded.proved();
             tally.trial_ended |= attempt.trial;
             let current = attempt.repaired == repaired;
+            let batch = attempt.batch.id;
             let mut about_vendor = true;
             match verdict.kind {
                 VerdictKind::Accepted => {
@@ -125,7 +130,7 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Timestam
                     attempt.loaded.prove();
                     proved = true;
                     state.accepted(&member.token, now);
-                    tally.passed_trial |= attempt.trial;
+                    tally.passed_trial |= attempt.trial && current;
                 }
                 VerdictKind::CredentialRefused if current => {
                     refused.push((attempt, member, verdict));
@@ -143,22 +148,28 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Timestam
                         attempt.trial && cause == Some(reasons::MOST_TOKENS_REFUSED);
                 }
                 VerdictKind::RateLimited(Scope::Credential) => {
-                    Trouble::merge(&mut tally.credential_limit, verdict, attempt.began);
+                    tally.throttled = true;
+                    if state.evidence.throttled(&member.token, batch, now) {
+                        Trouble::merge(&mut tally.credential_limit, verdict, attempt.began);
+                    }
                 }
                 VerdictKind::RateLimited(Scope::Class) => {
-                    Trouble::merge(&mut tally.class_limit, verdict, attempt.began);
+                    tally.throttled = true;
+                    if control.evidence.throttled(&member.token, batch, now) {
+                        Trouble::merge(&mut tally.class_limit, verdict, attempt.began);
+                    }
                 }
                 VerdictKind::Unavailable(Scope::Class) => {
                     tally.silent += 1;
                     about_vendor = false;
-                    if control.evidence.failed(&member.token) {
+                    if control.evidence.failed(&member.token, batch) {
                         Trouble::merge(&mut tally.class_outage, verdict, attempt.began);
                     }
                 }
                 VerdictKind::Unavailable(Scope::Credential) | VerdictKind::Unknown => {
                     tally.silent += 1;
                     about_vendor = false;
-                    if state.evidence.failed(&member.token) {
+                    if state.evidence.failed(&member.token, batch) {
                         Trouble::merge(&mut tally.outage, verdict, attempt.began);
                     }
                 }
@@ -172,19 +183,21 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Timestam
                 // Any answer but a refusal shows that the credential is accepted again.
                 let of_credential = cause.is_some_and(|it| it != reasons::MOST_TOKENS_REFUSED);
                 tally.passed_trial |= attempt.trial
+                    && current
                     && of_credential
                     && verdict.kind != VerdictKind::CredentialRefused;
             }
         }
         for (attempt, member, verdict) in refused {
             let delivery = member.lease.delivery.id;
-            if state.refused(delivery, now) {
+            if state.refused(&member.token) {
                 refused_alone.insert(delivery);
                 continue;
             }
             // The vendor accepted others at the same time: this one is asked once more before anything is concluded.
             if tally.accepted == 0 {
                 tally.refused = Some(verdict);
+                tally.accusers.push(&member.token);
                 tally.refused_in_trial |= attempt.trial;
             }
         }
@@ -219,7 +232,7 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Timestam
         notify = true;
     }
     survey.suspect = state.cause() == Some(reasons::MOST_TOKENS_REFUSED);
-    survey.probe_at = state.probe_at();
+    survey.probe_at = state.next_trial_at(now);
     drop(state);
     if notify {
         cell.credential.notify();
@@ -241,7 +254,7 @@ fn answers(items: &[Item]) -> impl Iterator<Item = (&Attempt, &Sendable, &Verdic
         })
 }
 
-fn back_off(shared: &Shared, cell: &Cell, tally: &Tally<'_>, now: Timestamp, survey: &mut Survey) {
+fn back_off(shared: &Shared, cell: &Cell, tally: &Tally<'_>, now: Moment, survey: &mut Survey) {
     let back_off = |evidence: &mut Evidence, trouble: &Trouble<'_>, limited: bool| {
         let words = answer::evidence(trouble.verdict);
         evidence.back_off(
@@ -272,28 +285,28 @@ fn back_off(shared: &Shared, cell: &Cell, tally: &Tally<'_>, now: Timestamp, sur
     if survey.credential_until.max(survey.class_until).is_some() {
         cell.control().shrink();
         cell.credential.notify();
+    } else if tally.throttled {
+        // Few at a time until it is known whether all are meant.
+        cell.control().shrink();
     }
 }
 
-fn suspend(shared: &Shared, cell: &Cell, tally: &Tally<'_>, now: Timestamp, survey: &mut Survey) {
+fn suspend(shared: &Shared, cell: &Cell, tally: &Tally<'_>, now: Moment, survey: &mut Survey) {
     if let Some(verdict) = tally.refused {
-        // A credential that worked a moment ago is tried at once with another delivery: if that is accepted, the refused one
-        // was to blame.
-        let first_wait = survey.proved.then_some(Duration::ZERO);
+        // A credential that worked a moment ago is tried at once with another token: if that is accepted, the refused one was
+        // to blame.
+        let accusers = match survey.proved {
+            true => &tally.accusers[..],
+            false => &[],
+        };
         let (cause, trial) = (reasons::CREDENTIAL_REFUSED, tally.refused_in_trial);
-        shared.suspend(
-            cell,
-            cause,
-            &answer::evidence(verdict),
-            now,
-            trial,
-            first_wait,
-        );
+        let evidence = answer::evidence(verdict);
+        shared.suspend(cell, cause, &evidence, now, trial, accusers);
         return;
     }
     let suspects = tally.failed_trial || cell.credential.state().guard.suspects(now);
     if let Some(verdict) = tally.doubt.filter(|_| suspects) {
         let (cause, trial) = (reasons::MOST_TOKENS_REFUSED, tally.failed_trial);
-        shared.suspend(cell, cause, &answer::evidence(verdict), now, trial, None);
+        shared.suspend(cell, cause, &answer::evidence(verdict), now, trial, &[]);
     }
 }

@@ -1,0 +1,16 @@
+//! Every fault ends in the right act: scripted vendor, memory plugins, a clock that stands still.
+mod clock;
+mod counters;
+mod credentials;
+mod ends;
+mod outages;
+mod poison;
+mod retries;
+mod shares;
+#[path = "../support/mod.rs"]
+mod support;
+mod trials;
+
+use push_core::VerdictKind;
+
+const DEAD: VerdictKind = VerdictKind::TokenDead { since: None };

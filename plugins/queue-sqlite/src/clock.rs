@@ -43,7 +43,7 @@ pub(crate) fn latest(db: &Connection) -> Outcome<i64> {
         .query_row([], |row| row.get(0))?)
 }
 
-/// Stores that the clock showed `now`. Everything that makes a delivery wait until a time calls it, since what is stored tells
+/// Stores that the clock showed `now`. Everything that makes a delivery wait until a time calls it, since what is stored shows
 /// the next process by how much the clock was set back meanwhile.
 pub(crate) fn used(db: &Connection, now: Timestamp) -> Outcome<()> {
     db.prepare_cached("UPDATE counter SET latest = ?1 WHERE latest < ?1")?

@@ -261,7 +261,7 @@ impl<'a> Putting<'a> {
         Ok(Put::New)
     }
 
-    /// Whether the delivery's app and credential may put one more. A queue that is full as a whole refuses the whole call later.
+    /// Whether the delivery's app and credential may put one more. A queue without any room refuses the whole call later.
     fn has_room(&mut self, delivery: &Delivery) -> Outcome<bool> {
         let capacity = self.most.unsigned_abs();
         let total = self.depth.max(0).unsigned_abs();

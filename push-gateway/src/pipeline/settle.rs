@@ -29,7 +29,7 @@ use crate::decision::reasons;
 /// How many items are settled at once.
 const BATCH: usize = 1024;
 
-/// A batch without any answer is sent as a whole so many times; afterwards its deliveries are sent in smaller ones.
+/// A batch without any answer is sent unchanged this many times; afterwards its deliveries are sent in smaller ones.
 const TOGETHER: u32 = 3;
 
 /// Runs until the dispatcher and every batch have ended.

@@ -40,7 +40,7 @@ async fn world_ahead(people: usize) -> (World, push_core::CertificateId) {
     (world, certificate)
 }
 
-/// The operator corrects the clock. Nobody looks at it until something happens.
+/// The operator corrects the clock. The gateway reads it when something happens.
 fn correct(world: &World) {
     world.clock.jump_to(START + SECOND);
 }

@@ -1,4 +1,4 @@
-//! When a credential or a class waits as a whole, and how it begins again.
+//! When a credential or a class waits entirely, and how it begins again.
 use std::sync::Arc;
 
 use push_core::{Retry, Scope, VendorAnswer, Verdict, VerdictKind};

@@ -58,7 +58,7 @@ struct Tally<'a> {
     accepted: usize,
     answered: usize,
     silent: usize,
-    /// The vendor asked to slow down, be it for one token.
+    /// The vendor asked to slow down, also if for one token only.
     throttled: bool,
     outage: Option<Trouble<'a>>,
     credential_limit: Option<Trouble<'a>>,

@@ -197,7 +197,11 @@ impl CredentialState {
                 suspension.refusals = suspension.refusals.saturating_add(1);
                 suspension.probe_at = now + probe.bound(suspension.refusals);
                 suspension.trial = false;
-                suspension.accusers.clear();
+                // Tried with one of the same tokens, for want of others, it is still not known whether those are the cause.
+                let is_accuser = |token| suspension.accusers.contains(&self.hasher.hash_one(token));
+                if accusers.is_empty() || !accusers.iter().all(is_accuser) {
+                    suspension.accusers.clear();
+                }
                 false
             }
             None => {
@@ -262,22 +266,23 @@ impl CredentialState {
         }
     }
 
+    /// How many pushes the vendor accepted.
+    pub(super) const fn accepted_count(&self) -> u64 {
+        self.accepted
+    }
+
     /// The vendor refused the credential in its answer to a push to `token`. Returns `true` if an earlier answer to the token was
     /// the same, and since then the vendor accepted pushes to others and none to it: then the token is to blame, not the
-    /// credential.
-    pub(super) fn refused(&mut self, token: &DeviceToken) -> bool {
+    /// credential. `accepted` is how many were accepted before those that were answered together with it.
+    pub(super) fn refused(&mut self, token: &DeviceToken, accepted: u64) -> bool {
         let token = self.hasher.hash_one(token);
-        if let Some(accepted) = self.refused.get_mut(&token) {
-            let is_to_blame = self.accepted > *accepted;
-            if !is_to_blame {
-                *accepted = self.accepted;
-            }
-            return is_to_blame;
+        if let Some(before) = self.refused.get(&token) {
+            return self.accepted > *before;
         }
         if self.refused.len() >= MAX_REFUSED {
             self.refused.clear();
         }
-        self.refused.insert(token, self.accepted);
+        self.refused.insert(token, accepted);
         false
     }
 

@@ -163,7 +163,7 @@ async fn check(mix: Mix) {
 #[test]
 fn in_any_mix_one_poisoned_target_delays_no_good_one() {
     let config = ProptestConfig {
-        cases: 48,
+        cases: 100,
         max_shrink_iters: 200,
         ..ProptestConfig::default()
     };

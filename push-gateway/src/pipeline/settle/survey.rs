@@ -114,6 +114,7 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Moment) 
         let mut state = cell.credential.state();
         let repaired = state.repaired();
         let cause = state.cause();
+        let accepted_before = state.accepted_count();
         let mut refused = Vec::new();
         for (attempt, member, verdict) in answers(items) {
             if Some(attempt.loaded.generation) != generation {
@@ -190,7 +191,7 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Moment) 
         }
         for (attempt, member, verdict) in refused {
             let delivery = member.lease.delivery.id;
-            if state.refused(&member.token) {
+            if state.refused(&member.token, accepted_before) {
                 refused_alone.insert(delivery);
                 continue;
             }

@@ -149,6 +149,7 @@ async fn story(url: &str, apple: &Simulator) -> Result<(), Box<dyn Error>> {
     let locked = PresenceBody {
         presence: Presence::Background,
         at: TokioClock.now(),
+        now: Some(TokioClock.now()),
         unread: Some(0),
     };
     phone.presence(&alice, &device, &locked, &[]).await?;

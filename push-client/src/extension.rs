@@ -188,7 +188,7 @@ impl NotificationExtension {
             None => gateway_of(&signer)?,
         };
         self.folder
-            .drain(&signer, &*gateway, drained)
+            .drain(&signer, &*gateway, &*self.clock, drained)
             .await
             .map_err(unusable)?;
         if let Some(error) = &drained.error {

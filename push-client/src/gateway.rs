@@ -32,6 +32,12 @@ pub trait GatewayApi: fmt::Debug + Send + Sync + 'static {
         slot: Option<Slot>,
     ) -> Result<(), GatewayError>;
 
+    /// Takes the tokens of `device` away from `account`, whose login goes on: push is switched off. The default is
+    /// [`unregister`](Self::unregister), after which a gateway may ask for a new ticket.
+    async fn switch_off(&self, account: &Account, device: &DeviceId) -> Result<(), GatewayError> {
+        self.unregister(account, device, None).await
+    }
+
     /// Reports the device's presence. The answer names the slots among `registered` whose token the gateway has forgotten or
     /// quarantined.
     async fn presence(

@@ -247,6 +247,12 @@ impl GatewayApi for HttpGateway {
         done(sent)
     }
 
+    async fn switch_off(&self, account: &Account, device: &DeviceId) -> Result<(), GatewayError> {
+        let path = device_path(device, "registrations?because=switched-off");
+        let sent = self.call(Method::DELETE, &path, account, NO_BODY).await;
+        done(sent)
+    }
+
     async fn presence(
         &self,
         account: &Account,

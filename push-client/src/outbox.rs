@@ -10,7 +10,7 @@ use std::{
 };
 
 use push_core::{
-    AppId, DeviceId, Error, ErrorKind, Receipt, ReceiptKey, ReceiptKind, Result, Timestamp,
+    AppId, Clock, DeviceId, Error, ErrorKind, Receipt, ReceiptKey, ReceiptKind, Result, Timestamp,
     api::ReceiptsBody,
 };
 use serde::{Deserialize, Serialize};
@@ -188,6 +188,7 @@ impl SharedFolder {
         &self,
         signer: &Signer,
         gateway: &dyn GatewayApi,
+        clock: &dyn Clock,
         drained: &mut Drained,
     ) -> io::Result<()> {
         for _ in 0..MAX_BATCHES {
@@ -196,7 +197,10 @@ impl SharedFolder {
             if receipts.is_empty() {
                 break;
             }
-            let body = ReceiptsBody { receipts };
+            let body = ReceiptsBody {
+                receipts,
+                now: Some(clock.now()),
+            };
             let sent = gateway
                 .receipts(&signer.app, &signer.device, &signer.key, &body)
                 .await;

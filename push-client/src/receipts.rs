@@ -15,8 +15,9 @@ impl Shared {
     pub(crate) async fn report_receipts(self: Arc<Self>) {
         let shared = &self;
         work(shared, &shared.receipts, || {
-            let (app, key, body) = shared.state().next_receipts()?;
+            let (app, key, mut body) = shared.state().next_receipts()?;
             Some(async move {
+                body.now = Some(shared.parts.clock.now());
                 let device = shared.state().device.clone();
                 let gateway = &shared.parts.gateway;
                 let sent = gateway.receipts(&app, &device, &key, &body).await;
@@ -87,7 +88,12 @@ impl Shared {
     async fn send_waiting(&self, folder: &SharedFolder, signer: &Signer) -> Outcome {
         let mut drained = Drained::default();
         let done = folder
-            .drain(signer, &*self.parts.gateway, &mut drained)
+            .drain(
+                signer,
+                &*self.parts.gateway,
+                &*self.parts.clock,
+                &mut drained,
+            )
             .await;
         if drained.sent > 0 {
             folder.end_pause();

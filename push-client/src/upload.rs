@@ -250,7 +250,12 @@ impl Shared {
         self.changed();
         self.persisted().await;
         let device = self.state().device.clone();
-        let sent = self.parts.gateway.unregister(&account, &device, slot).await;
+        let gateway = &self.parts.gateway;
+        // Who is logged in has switched push off, and may switch it on again with the same ticket.
+        let sent = match slot {
+            None if is_current => gateway.switch_off(&account, &device).await,
+            slot => gateway.unregister(&account, &device, slot).await,
+        };
         match sent {
             Err(error)
                 if matches!(
@@ -301,8 +306,11 @@ impl Shared {
                     (state.device.clone(), state.confirmed(&account))
                 };
                 let slots: Vec<Slot> = confirmed.keys().copied().collect();
-                let gateway = &shared.parts.gateway;
-                let sent = gateway.presence(&account, &device, &now.body, &slots).await;
+                let parts = &shared.parts;
+                let mut body = now.body;
+                body.now = Some(parts.clock.now());
+                let gateway = &parts.gateway;
+                let sent = gateway.presence(&account, &device, &body, &slots).await;
                 let sent = sent.map(|answer| {
                     shared.apply_presence_answer(&account, generation, confirmed, answer)
                 });

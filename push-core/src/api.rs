@@ -3,14 +3,16 @@
 //! | request | body | answer |
 //! |---|---|---|
 //! | `PUT /v1/devices/{device}/registrations/{slot}` | [`RegistrationBody`] | 200 [`RegistrationAnswer`] |
-//! | `DELETE /v1/devices/{device}/registrations` | – | 204, also if there was nothing |
+//! | `DELETE /v1/devices/{device}/registrations` | – | 204, also if there was nothing: the user logged out |
+//! | `DELETE /v1/devices/{device}/registrations?because=switched-off` | – | the same: the user switched push off |
 //! | `DELETE /v1/devices/{device}/registrations/{slot}` | – | 204, also if there was nothing |
 //! | `PUT /v1/devices/{device}/presence` | [`PresenceBody`] | 204; 404 [`code::DEVICE_UNKNOWN`] |
 //! | `PUT /v1/devices/{device}/presence?registered={slots}` | [`PresenceBody`] | the same; 200 [`PresenceAnswer`] if a token needs care |
 //! | `POST /v1/apps/{app}/devices/{device}/receipts` | [`ReceiptsBody`] | 204; 403 [`code::RECEIPT_KEY_REFUSED`] |
 //!
 //! Every request but the last carries `authorization: Bearer <ticket>`: [`Account::credential`](crate::Account::credential), an
-//! opaque text that names app and user, issued by the IM's own server. Receipts are signed with the device's
+//! opaque text that names app and user, issued by the IM's own server for one login: it is good for the first device that shows
+//! it, until that user logs out there or is kicked. Receipts are signed with the device's
 //! [`ReceiptKey`] instead, in the header [`RECEIPT_SIGNATURE`]. `{app}` and `{device}` are a percent-encoded
 //! [`AppId`] and [`DeviceId`], `{slot}` a [`Slot`]'s word and `{slots}` several, with commas in between. An answer outside 2xx is a [`Problem`].
 //!
@@ -19,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AppId, CertificateId, Channel, DeviceFacts, DeviceId, DeviceToken, Environment, Instance,
-    Presence, Receipt, ReceiptKey, Slot, Timestamp,
+    Permission, Platform, Presence, Receipt, ReceiptKey, Slot, Timestamp, message::null_as_default,
 };
 
 /// The top-level key beside `ext` under which a payload carries its [`DeliveryId`](crate::DeliveryId), for receipts.
@@ -44,14 +46,15 @@ pub fn receipts_to_sign(app: &AppId, device: &DeviceId, digest: &str) -> String 
 
 /// A token of the device in the path, for the slot in the path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "RegistrationJson")]
 pub struct RegistrationBody {
     /// The channel to the device.
     pub channel: Channel,
     /// Which instance of the slot the token is for; empty for the slots that a device has once.
-    #[serde(default, skip_serializing_if = "Instance::is_only")]
+    #[serde(skip_serializing_if = "Instance::is_only")]
     pub instance: Instance,
     /// The order in which the channels of the slot are tried, smallest first.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub rank: u8,
     /// The credential that sends to it.
     pub certificate_id: CertificateId,
@@ -60,8 +63,48 @@ pub struct RegistrationBody {
     /// The token.
     pub token: DeviceToken,
     /// What the app reports of the device. The members stand beside the others.
-    #[serde(default, flatten)]
+    #[serde(flatten)]
     pub facts: DeviceFacts,
+}
+
+/// A registration as it is read: all members in one struct, so that an error names the member.
+#[derive(Deserialize)]
+struct RegistrationJson {
+    channel: Channel,
+    #[serde(default, deserialize_with = "null_as_default")]
+    instance: Instance,
+    #[serde(default, deserialize_with = "null_as_default")]
+    rank: u8,
+    certificate_id: CertificateId,
+    environment: Environment,
+    token: DeviceToken,
+    platform: Option<Platform>,
+    language: Option<String>,
+    time_zone: Option<String>,
+    permission: Option<Permission>,
+    brand: Option<String>,
+    app_version: Option<String>,
+}
+
+impl From<RegistrationJson> for RegistrationBody {
+    fn from(json: RegistrationJson) -> Self {
+        Self {
+            channel: json.channel,
+            instance: json.instance,
+            rank: json.rank,
+            certificate_id: json.certificate_id,
+            environment: json.environment,
+            token: json.token,
+            facts: DeviceFacts {
+                platform: json.platform,
+                language: json.language,
+                time_zone: json.time_zone,
+                permission: json.permission,
+                brand: json.brand,
+                app_version: json.app_version,
+            },
+        }
+    }
 }
 
 impl RegistrationBody {
@@ -118,8 +161,12 @@ pub struct Warning {
 pub struct PresenceBody {
     /// Foreground is [`Presence::Online`], background [`Presence::Background`].
     pub presence: Presence,
-    /// When that was so, by the device's clock. Older than what is known already: ignored (S71).
+    /// Since when that is so, by the device's clock. Older than what is known already: ignored (S71).
     pub at: Timestamp,
+    /// What the device's clock shows when this is sent. A gateway goes by the time between `at` and this and by its own clock,
+    /// so that a wrong clock does no harm; without this it takes the time at which the report came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<Timestamp>,
     /// The unread count, which becomes the base of the badge (S65); absent leaves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<u32>,
@@ -159,13 +206,16 @@ impl PresenceAnswer {
 pub struct ReceiptsBody {
     /// At most [`ReceiptsBody::MAX`] receipts. The same one twice is one.
     pub receipts: Vec<Receipt>,
+    /// What the device's clock shows when this is sent, as in [`PresenceBody::now`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<Timestamp>,
 }
 
 impl ReceiptsBody {
     /// The most receipts in one request.
     pub const MAX: usize = 100;
-    /// The largest body of receipts that is read, in bytes: 100 receipts take some 10,000.
-    pub const MAX_BYTES: usize = 64 * 1024;
+    /// The largest body of receipts that every gateway reads, in bytes: 100 receipts take some 10,000.
+    pub const MAX_BYTES: usize = 16 * 1024;
 }
 
 /// An error answer: a problem document of RFC 9457, `application/problem+json`.
@@ -196,7 +246,8 @@ fn about_blank() -> String {
 pub mod code {
     /// A warning: the token's environment and the credential's differ (S57).
     pub const ENVIRONMENT_MISMATCH: &str = "environment-mismatch";
-    /// 401: the ticket is missing, forged or expired. The app must get a new one and log in again.
+    /// 401: the ticket is missing, forged, expired, revoked by a kick or logout, or another device's. The app must get a new one
+    /// and log in again.
     pub const TICKET_REFUSED: &str = "ticket-refused";
     /// 403: receipts are not signed with this device's key. Registering the device again yields the key.
     pub const RECEIPT_KEY_REFUSED: &str = "receipt-key-refused";
@@ -204,6 +255,8 @@ pub mod code {
     pub const CERTIFICATE_UNKNOWN: &str = "certificate-unknown";
     /// 404: the device has no registration of this user (any more). The app half uploads its tokens again.
     pub const DEVICE_UNKNOWN: &str = "device-unknown";
+    /// 403: the user has as many devices as the gateway allows.
+    pub const TOO_MANY_DEVICES: &str = "too-many-devices";
     /// 429: try again later, `retry-after` says when (S52: 22006).
     pub const TOO_FREQUENT: &str = "too-frequent";
 }
@@ -234,11 +287,12 @@ mod tests {
         let body = PresenceBody {
             presence: Presence::Background,
             at: Timestamp::from_unix_millis(7),
+            now: Some(Timestamp::from_unix_millis(8)),
             unread: Some(3),
         };
         assert_eq!(
             serde_json::to_string(&body).unwrap(),
-            r#"{"presence":"background","at":7,"unread":3}"#
+            r#"{"presence":"background","at":7,"now":8,"unread":3}"#
         );
         let delivery = "0190163d-8694-739b-aea5-966c26f8ad91";
         let body = ReceiptsBody {
@@ -247,6 +301,7 @@ mod tests {
                 what: ReceiptKind::Clicked,
                 at: Timestamp::from_unix_millis(9),
             }],
+            now: None,
         };
         assert_eq!(
             serde_json::to_string(&body).unwrap(),

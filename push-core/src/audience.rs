@@ -1,14 +1,19 @@
 //! Whom a message is for.
 use std::{fmt, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess, Unexpected, Visitor, value::MapAccessDeserializer},
+};
 
 use crate::{
     CertificateId, DeviceId, DeviceToken, Environment, Error, ErrorKind, Result, Slot, UserId,
 };
 
 /// Whom a message is for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// In JSON it is the text `everybody`, or an object with exactly one member that is not `null`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Audience {
@@ -41,6 +46,67 @@ impl Audience {
     }
 }
 
+impl<'de> Deserialize<'de> for Audience {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AudienceVisitor)
+    }
+}
+
+struct AudienceVisitor;
+
+/// The members of an audience in JSON.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Members {
+    users: Option<Vec<UserId>>,
+    devices: Option<Vec<DeviceId>>,
+    tokens: Option<Vec<TokenAddress>>,
+    tags: Option<TagExpr>,
+}
+
+impl<'de> Visitor<'de> for AudienceVisitor {
+    type Value = Audience;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "an object with `users`, `devices`, `tokens` or `tags`, or the text `everybody`",
+        )
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<Audience, E> {
+        match word {
+            "everybody" => Ok(Audience::Everybody),
+            _ => Err(E::invalid_value(Unexpected::Str(word), &self)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Audience, A::Error> {
+        let members = Members::deserialize(MapAccessDeserializer::new(members))?;
+        let Members {
+            users,
+            devices,
+            tokens,
+            tags,
+        } = members;
+        let all = [
+            users.map(Audience::Users),
+            devices.map(Audience::Devices),
+            tokens.map(Audience::Tokens),
+            tags.map(Audience::Tags),
+        ];
+        let mut all = all.into_iter().flatten();
+        match (all.next(), all.next()) {
+            (Some(audience), None) => Ok(audience),
+            (None, _) => Err(de::Error::custom(
+                "an audience has `users`, `devices`, `tokens` or `tags`, or is the text `everybody`",
+            )),
+            (Some(_), Some(_)) => Err(de::Error::custom(
+                "an audience has only one of `users`, `devices`, `tokens` and `tags`",
+            )),
+        }
+    }
+}
+
 impl Default for Audience {
     /// No user.
     fn default() -> Self {
@@ -57,7 +123,7 @@ pub struct TokenAddress {
     /// The token.
     pub token: DeviceToken,
     /// What the token is for.
-    #[serde(default = "alert")]
+    #[serde(default = "alert", deserialize_with = "null_as_alert")]
     pub slot: Slot,
     /// The token's environment; `None` for the credential's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,6 +132,10 @@ pub struct TokenAddress {
 
 const fn alert() -> Slot {
     Slot::Alert
+}
+
+fn null_as_alert<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Slot, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(Slot::Alert))
 }
 
 impl TokenAddress {

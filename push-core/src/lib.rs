@@ -41,6 +41,7 @@ mod registry;
 mod route;
 mod secret;
 mod store;
+mod surrogates;
 mod text;
 mod ticket;
 mod time;
@@ -52,8 +53,8 @@ pub use async_trait::async_trait;
 pub use crate::{
     address::*, audience::*, certificate::*, channel::*, class::*, delivery::*, ending::*,
     error::*, id::*, ingress::*, login::*, message::*, notification::*, page::*, plugin::*,
-    provider::*, queue::*, registry::*, route::*, secret::*, store::*, text::*, ticket::*, time::*,
-    trace::*, verdict::*,
+    provider::*, queue::*, registry::*, route::*, secret::*, store::*, surrogates::*, text::*,
+    ticket::*, time::*, trace::*, verdict::*,
 };
 
 /// What this crate's macros expand to. Not public API.

@@ -1,12 +1,12 @@
 //! What an IM server submits: messages and the push settings that come with them.
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
     Audience, Channel, Class, Error, ErrorKind, GroupId, Interruption, MessageId, Priority, Sound,
-    Timestamp, UserId,
+    Timestamp, UserId, mend_surrogates,
 };
 
 /// One IM message, or a push without a message.
@@ -144,7 +144,7 @@ struct MessageJson {
     push: Option<OfflinePushInfo>,
     #[serde(default, deserialize_with = "null_as_default")]
     online_only: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::time::written")]
     sent_at: Option<Timestamp>,
 }
 
@@ -183,7 +183,7 @@ impl TryFrom<MessageJson> for Message {
 }
 
 /// Reads `null` as the default of an optional member.
-fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Default + Deserialize<'de>,
@@ -256,7 +256,12 @@ impl fmt::Debug for Group {
 
 /// A part of a message. `Debug` shows the kind only.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(
+    tag = "type",
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    try_from = "ElementJson"
+)]
 #[non_exhaustive]
 pub enum Element {
     /// Text.
@@ -281,15 +286,95 @@ pub enum Element {
     /// Content that only the app understands: pushed only with a `desc`, here or in [`OfflinePushInfo`] (S90).
     Custom {
         /// What to show; empty for none.
-        #[serde(default, deserialize_with = "null_as_default")]
         desc: String,
         /// The `ext` to send; empty for none. Ignored if [`OfflinePushInfo`] is there (S91).
-        #[serde(default, deserialize_with = "null_as_default")]
         ext: String,
         /// The sound to play; empty for the default. Ignored if [`OfflinePushInfo`] is there (S91).
-        #[serde(default, deserialize_with = "null_as_default")]
         sound: String,
     },
+}
+
+/// An element as it is spelled in JSON. A struct, so that an error names the member.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ElementJson {
+    #[serde(rename = "type")]
+    kind: ElementKind,
+    text: Option<String>,
+    desc: Option<String>,
+    ext: Option<String>,
+    sound: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ElementKind {
+    Text,
+    Image,
+    Sound,
+    Video,
+    File,
+    Face,
+    Location,
+    Relay,
+    Custom,
+}
+
+impl TryFrom<ElementJson> for Element {
+    type Error = Error;
+    fn try_from(json: ElementJson) -> Result<Self, Error> {
+        let ElementJson {
+            kind,
+            text,
+            desc,
+            ext,
+            sound,
+        } = json;
+        let is_custom = kind == ElementKind::Custom;
+        for (member, is_there, belongs) in [
+            ("text", text.is_some(), kind == ElementKind::Text),
+            ("desc", desc.is_some(), is_custom),
+            ("ext", ext.is_some(), is_custom),
+            ("sound", sound.is_some(), is_custom),
+        ] {
+            if is_there && !belongs {
+                return Err(Error::new(
+                    ErrorKind::Invalid,
+                    format!("an element of this `type` has no member `{member}`"),
+                ));
+            }
+        }
+        Ok(match kind {
+            ElementKind::Text => Self::Text {
+                text: text.ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::Invalid,
+                        "an element of the type `text` needs the member `text`",
+                    )
+                })?,
+            },
+            ElementKind::Image => Self::Image {},
+            ElementKind::Sound => Self::Sound {},
+            ElementKind::Video => Self::Video {},
+            ElementKind::File => Self::File {},
+            ElementKind::Face => Self::Face {},
+            ElementKind::Location => Self::Location {},
+            ElementKind::Relay => Self::Relay {},
+            ElementKind::Custom => Self::Custom {
+                desc: desc.unwrap_or_default(),
+                ext: mended(ext.unwrap_or_default()),
+                sound: sound.unwrap_or_default(),
+            },
+        })
+    }
+}
+
+/// `ext` with U+FFFD for halves of surrogate pairs: not every phone reads those.
+fn mended(ext: String) -> String {
+    match mend_surrogates(&ext) {
+        Cow::Borrowed(_) => ext,
+        Cow::Owned(mended) => mended,
+    }
 }
 
 impl fmt::Debug for Element {
@@ -508,7 +593,7 @@ impl From<OfflinePushInfoJson> for OfflinePushInfo {
             mutable: json.mutable,
             background: json.background,
             call: json.call,
-            ext: json.ext,
+            ext: mended(json.ext),
             ttl_seconds: json.ttl_seconds,
             badge_set: json.badge_set,
             badge_add: json.badge_add,

@@ -405,15 +405,22 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     /// Refuses with [`TicketRefusal::Revoked`](crate::TicketRefusal::Revoked) a ticket that was issued before
     /// - the user, the user's devices of this platform, or this device was reported [`Presence::Offline`], by the time of that
     ///   report, whether or not the store knew the device, and whether or not a newer presence was known;
-    /// - the user's last [`unregister`](Self::unregister) of this device without a slot, by the store's clock.
+    /// - the user's last [`unregister`](Self::unregister) of this device without a slot, by the store's clock;
     ///
-    /// The platform of a device is the one that is known; a device that is not known is of every platform, and a known one
-    /// without a platform of none. Both kinds of end are remembered for [`ShownTicket::MAX_LIFE`], a binding until
+    /// except where the cause was [`EndCause::SwitchedOff`]: then the login goes on.
+    ///
+    /// The platform of a device is the one that is known, or else the one in `facts`; without either, a device that is not known
+    /// is of every platform, and a known one of none. Both kinds of end are remembered for [`ShownTicket::MAX_LIFE`], a binding until
     /// [`ShownTicket::ends_at`], by the store's clock.
-    async fn admit(&self, owner: &DeviceRef, ticket: &ShownTicket) -> Result<Admitted<()>>;
+    async fn admit(
+        &self,
+        owner: &DeviceRef,
+        ticket: &ShownTicket,
+        facts: &DeviceFacts,
+    ) -> Result<Admitted<()>>;
 
-    /// [`admit`](Self::admit) and [`register`](Self::register) in one step, so that no kick comes between them. The platform of
-    /// an unknown device is the one in `facts`. What is refused changes nothing.
+    /// [`admit`](Self::admit) and [`register`](Self::register) in one step, so that no kick comes between them. What is
+    /// refused changes nothing.
     ///
     /// Refuses with [`TicketRefusal::TooManyDevices`](crate::TicketRefusal::TooManyDevices) a device that would be one more than
     /// `max_devices` of the user which have a registration and are not [`Presence::Offline`].
@@ -427,14 +434,14 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
         owner: &DeviceRef,
         facts: &DeviceFacts,
         registrations: Vec<Registration>,
-    ) -> Result<Admitted>;
+    ) -> Result<Admitted<Vec<Registered>>>;
 
     /// Removes the registrations of `user` on `device` (`slot`: only that one, all channels and instances). Returns `None` if
     /// there was none, or if the device is not `user`'s any more: then nothing changes, so that a late logout undoes nothing
     /// (S43, S47). Without a slot a device that is still the user's also becomes [`Presence::Offline`] as of now by the store's
     /// clock, so that a presence from before the logout cannot bring it back, and `Some` is returned if it was not already; it
     /// stays known. A repeated logout moves the time of its presence on, and changes nothing else. Without a slot the user's
-    /// tickets for the device are revoked in any case ([`admit`](Self::admit)). `cause` is one that is reported
+    /// tickets for the device are revoked in any case, unless push was switched off ([`admit`](Self::admit)). `cause` is one that is reported
     /// ([`EndCause::is_reported`]).
     async fn unregister(
         &self,
@@ -528,7 +535,7 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// A device that accepts [`Presence::Offline`] gets a new revision and is returned as ended, also if it was offline already:
     /// a kick that is reported again after a failure still cancels and fences. Returning from offline gives a new revision, too.
-    /// [`Presence::Offline`] revokes tickets ([`admit`](Self::admit)).
+    /// [`Presence::Offline`] revokes tickets, unless push was switched off ([`admit`](Self::admit)).
     async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<PresenceSet>;
 
     /// Applies badge changes, in order, and returns each new number, at most [`u32::MAX`]; 0 for an unknown device.

@@ -58,3 +58,20 @@ pub enum TicketRefusal {
     /// The user has as many devices as may be registered at the same time.
     TooManyDevices,
 }
+
+impl TicketRefusal {
+    /// What is wrong, and what to do.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Revoked => {
+                "the user was kicked or logged out after this ticket was issued; get a new ticket from the IM server and log in again"
+            }
+            Self::OtherDevice => {
+                "the ticket belongs to another device; get a ticket of its own for each login"
+            }
+            Self::TooManyDevices => {
+                "the user has as many devices as may be registered; log out on one, or report one as offline"
+            }
+        }
+    }
+}

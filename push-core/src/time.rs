@@ -9,7 +9,23 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::{Error, ErrorKind, Result};
+
+/// Deserializes a time that a server wrote: see [`Timestamp::from_written_millis`]. `null` is none.
+pub(crate) fn written<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
+    let millis: Option<i64> = Deserialize::deserialize(deserializer)?;
+    millis
+        .map(Timestamp::from_written_millis)
+        .transpose()
+        .map_err(serde::de::Error::custom)
+}
+
+/// The earliest time that a server can mean, in milliseconds since 1970: no product of today sent a message before.
+const FIRST_WRITTEN: i64 = 1_000_000_000_000;
 
 /// A point in wall-clock time: milliseconds since 1970-01-01T00:00:00Z.
 #[derive(
@@ -22,6 +38,43 @@ impl Timestamp {
     /// The point `millis` milliseconds after the Unix epoch.
     pub const fn from_unix_millis(millis: i64) -> Self {
         Self(millis)
+    }
+
+    /// The point `millis` milliseconds after the Unix epoch, as a server wrote it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for what cannot be meant: as [`Timestamp::check_unit`], and any time before September 2001.
+    pub fn from_written_millis(millis: i64) -> Result<Self> {
+        let written = Self(millis);
+        written.check_unit()?;
+        if millis < FIRST_WRITTEN {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!("{millis} milliseconds since 1970 is a time before September 2001"),
+            )
+            .advise("write milliseconds since 1970, or leave the member out"));
+        }
+        Ok(written)
+    }
+
+    /// Checks that this looks like a number of milliseconds, and not of seconds, microseconds or nanoseconds. A clock that was
+    /// reset to 1970 and runs for up to eleven days since passes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`], saying the unit.
+    pub fn check_unit(self) -> Result<()> {
+        let millis = self.0;
+        let unit = match millis {
+            1_000_000_000..100_000_000_000 => "seconds",
+            100_000_000_000_000..100_000_000_000_000_000 => "microseconds",
+            100_000_000_000_000_000.. => "nanoseconds",
+            _ => return Ok(()),
+        };
+        Err(Error::new(
+            ErrorKind::Invalid,
+            format!("{millis} looks like {unit} since 1970, where milliseconds belong"),
+        )
+        .advise("write milliseconds since 1970"))
     }
 
     /// The point `seconds` seconds after the Unix epoch; saturates at the ends of the range.
@@ -190,5 +243,49 @@ impl Drop for ManualSleep {
                 state.waiting.swap_remove(at);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_in_another_unit_is_named() {
+        for (millis, unit) in [
+            (1_760_000_000, "seconds"),
+            (1_760_000_000_000_000, "microseconds"),
+            (1_760_000_000_000_000_000, "nanoseconds"),
+        ] {
+            for error in [
+                Timestamp::from_written_millis(millis).expect_err("another unit"),
+                Timestamp(millis).check_unit().expect_err("another unit"),
+            ] {
+                assert_eq!(error.kind(), ErrorKind::Invalid);
+                let text = error.to_string();
+                assert!(text.contains(&format!("looks like {unit}")), "{text}");
+                assert!(text.contains("milliseconds"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_cannot_mean_a_time_before_2001_and_a_phone_may() {
+        for millis in [
+            i64::MIN,
+            -1,
+            0,
+            999_999_999,
+            100_000_000_000,
+            999_999_999_999,
+        ] {
+            let error = Timestamp::from_written_millis(millis).expect_err("too early");
+            assert!(error.to_string().contains("2001"), "{error}");
+            assert!(Timestamp(millis).check_unit().is_ok(), "{millis}");
+        }
+        let now = 1_760_000_000_000;
+        let read = Timestamp::from_written_millis(now).expect("a time of today");
+        assert_eq!(read.unix_millis(), now);
+        assert!(Timestamp::from_written_millis(4_102_444_800_000).is_ok());
     }
 }

@@ -501,7 +501,7 @@ impl push_core::Gateway for Gateway {
     }
 
     async fn receipts(&self, app: &AppId, receipts: Vec<Receipt>) -> Result<()> {
-        self.0.receipts(app, None, receipts).await
+        self.0.receipts(app, None, receipts, None).await
     }
 }
 

@@ -40,6 +40,8 @@ counters! {
     settled(app, channel, reason) = "offline_push_settled_total": "Deliveries that are done, by channel and reason.";
     damaged(part) = "offline_push_damaged_total": "Stored rows that cannot be read: deliveries that the queue moved aside since its file was made, and rows that the store skipped since the start.";
     alarms(app, reason) = "offline_push_alarms_total": "Credentials suspended, by reason.";
+    presence_ahead(app) = "offline_push_presence_ahead_total": "Reports of presence of a time over a minute ahead of the gateway's clock.";
+    refusals(credential, why) = "offline_push_http_refused_total": "Requests whose key, ticket or signature was refused, by what was shown.";
     trace_dropped() = "offline_push_trace_dropped_total": "Trace events lost to a full buffer or a failing store.";
     responses(status) = "offline_push_http_responses_total": "Answers of the HTTP API, by status.";
 }

@@ -1,7 +1,10 @@
 //! Receipts: recording what phones and vendors report of deliveries.
 mod vendor;
 
-use push_core::{AppId, DeviceId, Mark, Receipt, ReceiptKey, ReceiptKind, Result, Stage};
+use push_core::{
+    AppId, DeviceId, Mark, Receipt, ReceiptKey, ReceiptKind, Result, Stage, Timestamp,
+    api::ReceiptsBody,
+};
 
 use crate::gateway::{Gateway, Inner};
 
@@ -10,14 +13,24 @@ impl Gateway {
     /// ignored.
     ///
     /// # Errors
-    /// Those of the store.
+    /// [`ErrorKind::Invalid`](push_core::ErrorKind::Invalid) for a time in another unit, and those of the store.
     pub async fn receipts_of(
         &self,
         app: &AppId,
         device: &DeviceId,
-        receipts: Vec<Receipt>,
+        body: ReceiptsBody,
     ) -> Result<()> {
-        self.0.receipts(app, Some(device), receipts).await
+        for time in body
+            .receipts
+            .iter()
+            .map(|receipt| receipt.at)
+            .chain(body.now)
+        {
+            time.check_unit()?;
+        }
+        self.0
+            .receipts(app, Some(device), body.receipts, body.now)
+            .await
     }
 
     /// The key with which `device` signs its receipts.
@@ -30,12 +43,14 @@ impl Gateway {
 }
 
 impl Inner {
-    /// Records receipts of known deliveries; of those to `device` only, if given.
+    /// Records receipts of known deliveries; of those to `device` only, if given. `clock` is what the device's clock showed when
+    /// it sent them.
     pub(crate) async fn receipts(
         &self,
         app: &AppId,
         device: Option<&DeviceId>,
         receipts: Vec<Receipt>,
+        clock: Option<Timestamp>,
     ) -> Result<()> {
         let now = self.services.clock.now();
         let marks = receipts
@@ -47,7 +62,7 @@ impl Inner {
                     ReceiptKind::Delivered => Stage::Delivered,
                     ReceiptKind::Clicked => Stage::Clicked,
                 },
-                at: receipt.at.min(now),
+                at: dated(receipt.at, clock, now),
             })
             .collect();
         self.mark(app, marks).await
@@ -61,5 +76,40 @@ impl Inner {
         // So that the store knows the deliveries.
         self.services.recorder.flush().await;
         self.services.store.record(app, marks).await.map(drop)
+    }
+}
+
+/// When something happened on a phone, by the gateway's clock. A phone's own may be wrong, but how much time it says has passed
+/// is right. Without that, an impossible time is taken for now.
+fn dated(at: Timestamp, clock: Option<Timestamp>, received: Timestamp) -> Timestamp {
+    match (clock, Timestamp::from_written_millis(at.unix_millis())) {
+        (Some(clock), _) => received - clock.since(at),
+        (None, Ok(at)) => at.min(received),
+        (None, Err(_)) => received,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_happened_on_a_phone_with_a_wrong_clock_is_dated_right() {
+        let now = Timestamp::from_unix_seconds(1_760_000_000);
+        let minute = Duration::from_secs(60);
+        for clock in [
+            now,
+            now - 1_000_000 * minute,
+            now + minute,
+            Timestamp::default(),
+        ] {
+            assert_eq!(dated(clock - minute, Some(clock), now), now - minute);
+            assert_eq!(dated(clock + minute, Some(clock), now), now);
+        }
+        assert_eq!(dated(now - minute, None, now), now - minute);
+        assert_eq!(dated(now + minute, None, now), now);
+        assert_eq!(dated(Timestamp::from_unix_millis(1), None, now), now);
     }
 }

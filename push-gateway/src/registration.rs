@@ -1,12 +1,13 @@
 //! What phones and IM servers report of devices: tokens and presence.
+mod phone;
 mod token_standing;
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use push_core::{
     AppId, Audience, Cancel, CredentialRef, Device, DeviceFacts, DeviceId, DeviceRef, EndCause,
     Ended, Error, ErrorKind, Lane, Message, Presence, PresenceChange, Reason, Receiver,
-    Registration, Result, Slot, UserId,
+    Registration, Result, ShownTicket, Slot, TicketRefusal, Timestamp, UserId,
     api::{RegistrationAnswer, RegistrationBody, Warning},
 };
 
@@ -22,6 +23,8 @@ pub enum Unregistered {
     Refused(Reason),
     /// It does not have the form of the channel's tokens.
     Malformed(Error),
+    /// The ticket is not good for this device.
+    Denied(TicketRefusal),
     /// Something else went wrong.
     Failed(Error),
 }
@@ -31,6 +34,7 @@ impl fmt::Display for Unregistered {
         match self {
             Self::Refused(reason) if reason.advice.is_empty() => fmt::Display::fmt(reason, f),
             Self::Refused(reason) => write!(f, "{reason}; {}", reason.advice),
+            Self::Denied(refusal) => f.write_str(refusal.text()),
             Self::Malformed(error) | Self::Failed(error) => fmt::Display::fmt(error, f),
         }
     }
@@ -39,7 +43,7 @@ impl fmt::Display for Unregistered {
 impl std::error::Error for Unregistered {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Refused(_) => None,
+            Self::Refused(_) | Self::Denied(_) => None,
             Self::Malformed(error) | Self::Failed(error) => error.source(),
         }
     }
@@ -50,6 +54,11 @@ impl From<Error> for Unregistered {
         Self::Failed(error)
     }
 }
+
+/// How far an IM server's clock may be ahead of the gateway's before it is worth a warning.
+const SKEW: Duration = Duration::from_secs(60);
+/// How far ahead no clock is: the number is wrong.
+const IMPOSSIBLY_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A device of a user, and whether a plain text message would be sent to it now.
 #[derive(Clone, Debug)]
@@ -78,8 +87,8 @@ impl Gateway {
         body: RegistrationBody,
     ) -> Result<RegistrationAnswer, Unregistered> {
         let inner = Arc::clone(&self.0);
-        let (app, user, device) = (app.clone(), user.clone(), device.clone());
-        let work = async move { Ok(inner.register(app, user, device, slot, body).await) };
+        let owner = DeviceRef::new(app.clone(), user.clone(), device.clone());
+        let work = async move { Ok(inner.register(owner, slot, body, None).await) };
         self.detached(work).await?
     }
 
@@ -120,16 +129,15 @@ impl Gateway {
 }
 
 impl Inner {
+    /// Registers a token; with a ticket that was shown, and the most devices of its user, if a phone reports it.
     async fn register(
         &self,
-        app: AppId,
-        user: UserId,
-        device: DeviceId,
+        owner: DeviceRef,
         slot: Slot,
         body: RegistrationBody,
+        shown: Option<(ShownTicket, usize)>,
     ) -> Result<RegistrationAnswer, Unregistered> {
-        let owner = DeviceRef::new(app, user, device);
-        let registered = self.register_as(&owner, slot, body).await;
+        let registered = self.register_as(&owner, slot, body, shown).await;
         let refusal = match &registered {
             Err(Unregistered::Refused(reason)) => reason.code,
             Err(Unregistered::Malformed(_)) => reasons::TOKEN_MALFORMED.code,
@@ -147,7 +155,13 @@ impl Inner {
         owner: &DeviceRef,
         slot: Slot,
         body: RegistrationBody,
+        shown: Option<(ShownTicket, usize)>,
     ) -> Result<RegistrationAnswer, Unregistered> {
+        if let Some((shown, _)) = &shown {
+            // Before anything is remembered of the user; it is checked once more when the token is stored.
+            let admitted = self.services.store.admit(owner, shown, &body.facts).await?;
+            admitted.map_err(Unregistered::Denied)?;
+        }
         let app = &owner.app;
         let receipt_key = self.receipt_keys.of(app, &owner.device)?;
         check_facts(&body.facts)?;
@@ -200,13 +214,15 @@ impl Inner {
             .provider
             .check_token(slot, &registration.token)
             .map_err(Unregistered::Malformed)?;
-        let registered = self
-            .services
-            .store
-            .register(owner, &body.facts, vec![registration])
-            .await?
-            .pop()
-            .unwrap_or_default();
+        let (store, new) = (&self.services.store, vec![registration]);
+        let registered = match shown {
+            None => store.register(owner, &body.facts, new).await?,
+            Some((shown, max_devices)) => store
+                .register_with(&shown, max_devices, owner, &body.facts, new)
+                .await?
+                .map_err(Unregistered::Denied)?,
+        };
+        let registered = registered.into_iter().next().unwrap_or_default();
         self.end(app, registered.displaced).await?;
         Ok(RegistrationAnswer {
             changed: registered.changed,
@@ -231,15 +247,39 @@ impl Inner {
     }
 
     /// Applies presence. A device that is reported offline was logged out or kicked: no push follows on it (S67).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for a time that cannot be meant, naming its place; then nothing is applied.
     pub(crate) async fn set_presence(
         &self,
         app: &AppId,
         mut changes: Vec<PresenceChange>,
     ) -> Result<()> {
         let now = self.services.clock.now();
-        for change in &mut changes {
+        let mut ahead = 0;
+        for (place, change) in changes.iter_mut().enumerate() {
+            let member = || format!("`changes[{place}].at`");
+            Timestamp::from_written_millis(change.at.unix_millis())
+                .map_err(|error| error.at(member()))?;
+            let by = change.at.since(now);
+            if by > IMPOSSIBLY_AHEAD {
+                return Err(Error::new(
+                    ErrorKind::Invalid,
+                    format!(
+                        "the time is {} hours ahead of the gateway's clock",
+                        by.as_secs() / 3600
+                    ),
+                )
+                .at(member())
+                .advise("write milliseconds since 1970, and compare the clocks of both machines"));
+            }
+            ahead += u64::from(by > SKEW);
             // A clock that is ahead would shut out everything reported after it.
             change.at = change.at.min(now);
+        }
+        if ahead > 0 {
+            tracing::warn!(%app, changes = ahead, "presence was reported of a time that is still to come; compare the clocks");
+            self.services.metrics.presence_ahead(app.as_str(), ahead);
         }
         let set = self.services.store.set_presence(app, changes).await?;
         self.end(app, set.ended).await

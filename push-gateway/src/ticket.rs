@@ -3,14 +3,18 @@ use std::{fmt, time::Duration};
 
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use push_core::{AppId, Error, ErrorKind, Result, Secret, Timestamp, UserId};
+use push_core::{
+    AppId, Error, ErrorKind, Result, Secret, ShownTicket, TicketId, Timestamp, UserId,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::seal::MasterKey;
+use crate::seal::{MasterKey, hex_text, random};
 
-/// What a ticket says: who is logged in, and until when it holds. Times are in seconds on the wire.
+/// What a ticket says: who is logged in, and until when it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
+    /// Which ticket it is.
+    pub id: TicketId,
     /// The app.
     pub app: AppId,
     /// The user who is logged in.
@@ -21,12 +25,50 @@ pub struct Ticket {
     pub expires_at: Timestamp,
 }
 
+impl Ticket {
+    /// What a store must know of it.
+    pub fn shown(&self) -> ShownTicket {
+        ShownTicket {
+            id: self.id,
+            issued_at: self.issued_at,
+            ends_at: self.expires_at + Tickets::LOGOUT_GRACE,
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Claims {
     app: AppId,
     user: UserId,
+    /// In seconds.
     iat: i64,
     exp: i64,
+    /// The milliseconds of `iat`. Tickets of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ms: Option<u16>,
+    /// Makes each ticket another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    n: Option<String>,
+}
+
+impl Claims {
+    /// When the ticket was issued. One that says only the second counts as issued at its end, so that a login right after a
+    /// kick is not taken for one before it.
+    fn issued_at(&self) -> Timestamp {
+        let millis = self.ms.unwrap_or(999);
+        Timestamp::from_unix_seconds(self.iat) + Duration::from_millis(millis.into())
+    }
+
+    /// The ticket with these claims whose signature is `tag`.
+    fn signed(self, tag: &[u8]) -> Option<Ticket> {
+        Some(Ticket {
+            id: TicketId::new(*tag.first_chunk()?),
+            issued_at: self.issued_at(),
+            expires_at: Timestamp::from_unix_seconds(self.exp),
+            app: self.app,
+            user: self.user,
+        })
+    }
 }
 
 /// What a ticket is shown for.
@@ -39,7 +81,8 @@ pub enum TicketUse {
     Logout,
 }
 
-/// Issues and checks tickets: `v1.<base64url of JSON>.<base64url of HMAC-SHA256>`, without any stored state.
+/// Issues and checks tickets: `v1.<base64url of JSON>.<base64url of HMAC-SHA256>`, without any stored state. What a store knows
+/// of one, its device and whether it was revoked, [`Gateway::register_with`](crate::Gateway::register_with) and its like check.
 pub struct Tickets {
     key: hmac::Key,
 }
@@ -76,22 +119,30 @@ impl Tickets {
         if life < Duration::from_secs(60) || life > Self::MAX_LIFE {
             return Err(Error::new(
                 ErrorKind::Invalid,
-                "a ticket lives from one minute to 180 days",
+                format!(
+                    "a ticket lives from 60 to {} seconds, not {}",
+                    Self::MAX_LIFE.as_secs(),
+                    life.as_secs()
+                ),
             ));
         }
+        let mut number = [0; 8];
+        random(&mut number)?;
         let claims = Claims {
             app: app.clone(),
             user: user.clone(),
             iat: now.unix_seconds(),
             exp: (now + life).unix_seconds(),
+            ms: u16::try_from(now.unix_millis().rem_euclid(1000)).ok(),
+            n: Some(hex_text(&number)),
         };
-        let json = serde_json::to_vec(&claims).map_err(|source| {
-            Error::new(ErrorKind::Internal, "a ticket cannot be written").because(source)
-        })?;
+        let unwritten = || Error::new(ErrorKind::Internal, "a ticket cannot be written");
+        let json = serde_json::to_vec(&claims).map_err(|source| unwritten().because(source))?;
         let signed = format!("v1.{}", URL_SAFE_NO_PAD.encode(json));
         let tag = hmac::sign(&self.key, signed.as_bytes());
         let text = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag));
-        Ok((Secret::new(text), claims.into()))
+        let ticket = claims.signed(tag.as_ref()).ok_or_else(unwritten)?;
+        Ok((Secret::new(text), ticket))
     }
 
     /// Reads a ticket that this installation issued and that still holds. The signature is compared in constant time.
@@ -112,9 +163,8 @@ impl Tickets {
         let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| forged())?;
         hmac::verify(&self.key, signed.as_bytes(), &tag).map_err(|_| forged())?;
         let json = URL_SAFE_NO_PAD.decode(body).map_err(|_| forged())?;
-        let ticket: Ticket = serde_json::from_slice::<Claims>(&json)
-            .map_err(|_| forged())?
-            .into();
+        let claims: Claims = serde_json::from_slice(&json).map_err(|_| forged())?;
+        let ticket = claims.signed(&tag).ok_or_else(forged)?;
         let end = match for_use {
             TicketUse::Login => ticket.expires_at,
             TicketUse::Logout => ticket.expires_at + Self::LOGOUT_GRACE,
@@ -126,16 +176,11 @@ impl Tickets {
     }
 }
 
-impl From<Claims> for Ticket {
-    fn from(claims: Claims) -> Self {
-        Self {
-            app: claims.app,
-            user: claims.user,
-            issued_at: Timestamp::from_unix_seconds(claims.iat),
-            expires_at: Timestamp::from_unix_seconds(claims.exp),
-        }
-    }
-}
+const _: () = assert!(
+    Tickets::MAX_LIFE.as_secs() + Tickets::LOGOUT_GRACE.as_secs()
+        <= ShownTicket::MAX_LIFE.as_secs(),
+    "stores forget kicks that are older than any ticket"
+);
 
 impl fmt::Debug for Tickets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -208,6 +253,33 @@ mod tests {
         }
         let long = "v1.".to_owned() + &"A".repeat(100_000);
         assert!(tickets("0a").check(&long, TicketUse::Login, NOW).is_err());
+    }
+
+    #[test]
+    fn every_ticket_is_another_one_and_knows_its_millisecond() {
+        let (app, user) = (AppId::new("chat").unwrap(), UserId::new("alice").unwrap());
+        let now = NOW + Duration::from_millis(345);
+        let (one, written) = tickets("0a").issue(&app, &user, now, HOUR).unwrap();
+        let (_, other) = tickets("0a").issue(&app, &user, now, HOUR).unwrap();
+        let read = tickets("0a")
+            .check(one.expose(), TicketUse::Login, now)
+            .unwrap();
+        assert_eq!(read, written);
+        assert_eq!(read.issued_at, now);
+        assert_eq!(read.shown().ends_at, NOW + HOUR + Tickets::LOGOUT_GRACE);
+        assert_ne!(read.id, other.id);
+    }
+
+    #[test]
+    fn a_ticket_of_an_earlier_version_is_read() {
+        // As version 0.1 wrote it.
+        let json = br#"{"app":"chat","user":"alice","iat":1700000000,"exp":1700003600}"#;
+        let signed = format!("v1.{}", URL_SAFE_NO_PAD.encode(json));
+        let tag = hmac::sign(&tickets("0a").key, signed.as_bytes());
+        let text = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag));
+        let read = tickets("0a").check(&text, TicketUse::Login, NOW).unwrap();
+        assert_eq!(read.user.as_str(), "alice");
+        assert_eq!(read.issued_at, NOW + Duration::from_millis(999));
     }
 
     #[test]

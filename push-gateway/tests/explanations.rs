@@ -65,7 +65,7 @@ async fn a_refused_registration_explains_why_its_user_gets_no_push() {
         match refused.expect_err(reason) {
             Unregistered::Refused(refused) => assert_eq!(refused.code, reason),
             Unregistered::Malformed(_) => assert_eq!(reason, "token-malformed"),
-            Unregistered::Failed(error) => panic!("{error}"),
+            other => panic!("{other}"),
         }
         assert_eq!(skipped(&world, "alice").await, reason);
     }

@@ -13,7 +13,7 @@ use push_core::{
 };
 use serde_json::{Value, json};
 use support::{
-    MINUTE,
+    MINUTE, START,
     served::{Answer, SERVER_KEY, Served, token_body},
 };
 
@@ -33,8 +33,11 @@ fn signed(key: &str, app: &str, device: &str, body: &[u8]) -> String {
     format!("{RECEIPT_SIGNATURE}: v1.{digest}.{}\r\n", hex(tag.as_ref()))
 }
 
+/// An hour before the gateway's time: what happened on phones is dated from here, in milliseconds.
+const EARLIER: i64 = START.unix_millis() - 60 * 60 * 1000;
+
 fn receipt(delivery: &str, what: &str, at: i64) -> Value {
-    json!({"delivery": delivery, "what": what, "at": at})
+    json!({"delivery": delivery, "what": what, "at": EARLIER + at})
 }
 
 /// A gateway with one push on `alice-phone`.
@@ -88,7 +91,7 @@ impl Scene {
         let events = trace["events"].as_array().cloned().unwrap_or_default();
         let stages = events.iter().map(|it| {
             let stage: Stage = serde_json::from_value(it["stage"].clone()).expect("a stage");
-            (stage, it["at"].as_i64().expect("a time"))
+            (stage, it["at"].as_i64().expect("a time") - EARLIER)
         });
         stages.filter(|it| it.0 >= Stage::Delivered).collect()
     }
@@ -169,10 +172,42 @@ async fn a_receipt_that_was_taken_is_stored() {
         at: Timestamp::from_unix_millis(5),
     };
     let world = &scene.served.world;
-    let taken = world.gateway.receipts_of(&app, &device, vec![receipt]);
+    let body = ReceiptsBody {
+        receipts: vec![receipt],
+        now: None,
+    };
+    let taken = world.gateway.receipts_of(&app, &device, body);
     taken.await.unwrap();
     let stored = world.store.trace_of_delivery(&app, delivery).await.unwrap();
     assert!(stored.iter().any(|it| it.stage == Stage::Delivered));
+}
+
+/// An extension on a phone whose clock is wrong.
+#[tokio::test]
+async fn what_a_phone_with_a_slow_clock_reports_is_dated_right() {
+    let scene = Scene::new().await;
+    let report = async |what: &str, at: i64, now: Option<i64>| {
+        let receipt = json!({"delivery": scene.delivery, "what": what, "at": at});
+        let body = json!({ "receipts": [receipt], "now": now }).to_string();
+        let lines = signed(&scene.key, "chat", "alice-phone", body.as_bytes());
+        scene
+            .served
+            .send("POST", ALICE, &lines, body.as_bytes())
+            .await
+    };
+    let answer = report("delivered", 5_000, Some(9_000)).await;
+    assert_eq!(answer.status, 204, "{answer:?}");
+    // An app that does not say what its clock shows.
+    let answer = report("clicked", 5_000, None).await;
+    assert_eq!(answer.status, 204, "{answer:?}");
+    let now = START.unix_millis() - EARLIER;
+    assert_eq!(
+        scene.stages().await,
+        [(Stage::Delivered, now - 4_000), (Stage::Clicked, now)]
+    );
+    let answer = report("delivered", START.unix_seconds(), None).await;
+    assert_eq!((answer.status, answer.problem()), (400, "invalid"));
+    assert!(answer.text.contains("looks like seconds"), "{answer:?}");
 }
 
 /// The ticket may have expired, and the person may have logged out: the push went to this device all the same.
@@ -192,14 +227,8 @@ async fn no_ticket_is_needed() {
 async fn a_device_acknowledges_only_its_own_deliveries() {
     let scene = Scene::new().await;
     let certificate = scene.served.credential().await;
-    let other = register(
-        &scene.served,
-        &scene.ticket,
-        "alice-pad",
-        "aa02",
-        certificate,
-    )
-    .await;
+    let ticket = scene.served.ticket("alice").await;
+    let other = register(&scene.served, &ticket, "alice-pad", "aa02", certificate).await;
     assert_ne!(other, scene.key);
     let body = json!({"receipts": [receipt(&scene.delivery, "clicked", 5)]}).to_string();
     let path = "/v1/apps/chat/devices/alice-pad/receipts";

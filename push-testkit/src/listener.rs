@@ -20,11 +20,19 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::{JoinHandle, JoinSet},
+    time::{Instant, Sleep},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-/// Time for a client to complete its TLS handshake.
+/// Time for a client to complete its TLS handshake, and again from there to its first bytes.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// With how many bytes every request begins at least: HTTP/2's preface has as many.
+const BEGINNING: usize = 24;
+/// How long a client may send nothing. Pushes are often sent over connections that are kept for long.
+const IDLE: Duration = Duration::from_secs(60 * 60);
+/// The pause after accepting failed for the first time; it doubles with each further failure in a row.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Connections that a listener serves at a time; one more is closed at once.
 pub(crate) const MAX_CONNECTIONS: usize = 10_000;
@@ -175,6 +183,7 @@ async fn serve<H, F>(
     F: Future<Output = ()> + Send + 'static,
 {
     let mut tasks = JoinSet::new();
+    let mut failures = 0_u32;
     loop {
         let accepted = tokio::select! {
             () = stopping.wait_for_the_end() => break,
@@ -183,9 +192,14 @@ async fn serve<H, F>(
         };
         let Ok((tcp, peer)) = accepted else {
             // Out of descriptors, or the client is gone already: neither is a reason to stop serving.
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            continue;
+            let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(16));
+            failures = failures.saturating_add(1);
+            tokio::select! {
+                () = stopping.wait_for_the_end() => break,
+                () = tokio::time::sleep(pause.min(LONGEST_PAUSE)) => continue,
+            }
         };
+        failures = 0;
         if counters.open.load(Ordering::Relaxed) >= limit {
             continue;
         }
@@ -328,6 +342,7 @@ impl Connection {
             io: Stream {
                 io,
                 reset: Arc::default(),
+                silence: Silence::new(),
             },
             peer,
             stopping,
@@ -340,6 +355,46 @@ impl Connection {
 pub struct Stream {
     io: Io,
     reset: Arc<AtomicBool>,
+    silence: Silence,
+}
+
+/// How long nothing was read.
+#[derive(Debug)]
+struct Silence {
+    /// How many bytes are missing of the first ones.
+    missing: usize,
+    until: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Silence {
+    fn new() -> Self {
+        let until = Instant::now() + HANDSHAKE;
+        Self {
+            missing: BEGINNING,
+            until,
+            timer: Box::pin(tokio::time::sleep_until(until)),
+        }
+    }
+
+    /// `bytes` bytes were read.
+    fn end(&mut self, bytes: usize) {
+        self.missing = self.missing.saturating_sub(bytes);
+        if self.missing == 0 {
+            self.until = Instant::now() + IDLE;
+        }
+    }
+
+    /// Completes when it has lasted too long. The timer is set again only when it has run out: that is once an hour.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if self.until <= Instant::now() {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(self.until);
+        }
+        Poll::Pending
+    }
 }
 
 #[derive(Debug)]
@@ -394,7 +449,20 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        forward!(self, poll_read(cx, buffer))
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = match &mut this.io {
+            Io::Clear(it) => Pin::new(it).poll_read(cx, buffer),
+            Io::Tls(it) => Pin::new(it).poll_read(cx, buffer),
+        };
+        if read.is_ready() {
+            this.silence.end(buffer.filled().len() - before);
+            return read;
+        }
+        match this.silence.poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 
@@ -413,5 +481,44 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         forward!(self, poll_shutdown(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// Echoes what comes.
+    async fn echo(connection: Connection) {
+        let mut io = connection.io;
+        let mut bytes = [0; 64];
+        while let Ok(length @ 1..) = io.read(&mut bytes).await {
+            if io.write_all(&bytes[..length]).await.is_err() {
+                break;
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_connection_is_closed() {
+        let listener = Listener::start(LOOPBACK, None, echo).await.unwrap();
+        for (sent, life) in [
+            (&b""[..], HANDSHAKE),
+            (b"half a preface", HANDSHAKE),
+            (b"the beginning of a request", IDLE),
+        ] {
+            let mut tcp = TcpStream::connect(listener.address()).await.unwrap();
+            let start = Instant::now();
+            tcp.write_all(sent).await.unwrap();
+            let mut echoed = vec![0; sent.len()];
+            tcp.read_exact(&mut echoed).await.unwrap();
+            assert_eq!(tcp.read(&mut [0; 64]).await.unwrap_or(0), 0);
+            let lived = start.elapsed();
+            // Time stands still until all wait: it does not until the bytes have come.
+            let slack = Duration::from_secs(1);
+            assert!(lived >= life && lived < life + slack, "{lived:?}");
+        }
     }
 }

@@ -318,7 +318,7 @@ impl App {
         cause: EndCause,
         now: Timestamp,
     ) -> Option<Ended> {
-        if slot.is_none() {
+        if slot.is_none() && cause != EndCause::SwitchedOff {
             let of = Revoked::Device(owner.device.clone());
             self.tickets.revoke(&owner.user, of, now);
         }
@@ -381,7 +381,8 @@ impl App {
         now: Timestamp,
         set: &mut PresenceSet,
     ) {
-        if change.presence == Presence::Offline {
+        let switched_off = change.because == Some(EndCause::SwitchedOff);
+        if change.presence == Presence::Offline && !switched_off {
             let of = Revoked::of(change.device.as_ref(), change.platform);
             self.tickets.revoke(&change.user, of, change.at);
         }

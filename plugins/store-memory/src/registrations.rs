@@ -28,12 +28,17 @@ impl RegistrationStore for MemoryStore {
         Ok(registered)
     }
 
-    async fn admit(&self, owner: &DeviceRef, ticket: &ShownTicket) -> Result<Admitted<()>> {
+    async fn admit(
+        &self,
+        owner: &DeviceRef,
+        ticket: &ShownTicket,
+        facts: &DeviceFacts,
+    ) -> Result<Admitted<()>> {
         let now = self.clock.now();
         let mut state = self.state();
         state.make_room_for_tickets(1, self.config.max_tickets, now)?;
         let app = state.apps.entry(owner.app.clone()).or_default();
-        Ok(app.admit(owner, ticket, &DeviceFacts::default(), usize::MAX))
+        Ok(app.admit(owner, ticket, facts, usize::MAX))
     }
 
     async fn register_with(
@@ -43,7 +48,7 @@ impl RegistrationStore for MemoryStore {
         owner: &DeviceRef,
         facts: &DeviceFacts,
         registrations: Vec<Registration>,
-    ) -> Result<Admitted> {
+    ) -> Result<Admitted<Vec<Registered>>> {
         check_owner(owner, &registrations)?;
         let now = self.clock.now();
         let mut state = self.state();

@@ -178,6 +178,7 @@ fn a_ticket_too_many_is_refused_and_changes_nothing() {
             ends_at: NOW + Duration::from_secs(seconds),
         };
         let owner = |on| DeviceRef::new(app(), user("alice"), device(on));
+        let nothing = DeviceFacts::default();
         let kick = |on| PresenceChange {
             user: user("alice"),
             device: Some(device(on)),
@@ -188,7 +189,10 @@ fn a_ticket_too_many_is_refused_and_changes_nothing() {
             because: None,
         };
         register(&store, "a", "1").await.unwrap();
-        let admitted = store.admit(&owner("a"), &ticket(1, 60)).await.unwrap();
+        let admitted = store
+            .admit(&owner("a"), &ticket(1, 60), &nothing)
+            .await
+            .unwrap();
         assert_eq!(admitted, Ok(()));
         let kicked = store.set_presence(&app(), vec![kick("a")]).await.unwrap();
         assert_eq!(kicked.accepted, 1);
@@ -198,11 +202,17 @@ fn a_ticket_too_many_is_refused_and_changes_nothing() {
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Busy);
         assert!(error.to_string().contains("max_tickets"), "{error}");
-        let error = store.admit(&owner("b"), &ticket(2, 60)).await.unwrap_err();
+        let error = store
+            .admit(&owner("b"), &ticket(2, 60), &nothing)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Busy);
         // What has ended makes room.
         place.clock.advance(Duration::from_secs(61));
-        let admitted = store.admit(&owner("b"), &ticket(2, 120)).await.unwrap();
+        let admitted = store
+            .admit(&owner("b"), &ticket(2, 120), &nothing)
+            .await
+            .unwrap();
         assert_eq!(admitted, Ok(()));
     });
 }

@@ -26,7 +26,7 @@ pub(crate) fn set(
     now: Timestamp,
     set: &mut PresenceSet,
 ) -> Outcome<()> {
-    if change.presence == Presence::Offline {
+    if change.presence == Presence::Offline && change.because != Some(EndCause::SwitchedOff) {
         let of = match (&change.device, change.platform) {
             (Some(device), _) => Revoked::Device(device.as_str()),
             (None, Some(platform)) => Revoked::Platform(platform),

@@ -45,7 +45,7 @@ impl Report {
         ticket: &ShownTicket,
         max_devices: usize,
         registrations: &[Registration],
-    ) -> Outcome<Admitted> {
+    ) -> Outcome<Admitted<Vec<Registered>>> {
         let standing = tickets::standing(db, &self.owner, ticket, &self.facts)?;
         if let Standing::Refused(refusal) = standing {
             return Ok(Err(refusal));
@@ -344,7 +344,7 @@ pub(crate) fn unregister(
     cause: EndCause,
     now: Timestamp,
 ) -> Outcome<Option<Ended>> {
-    if slot.is_none() {
+    if slot.is_none() && cause != EndCause::SwitchedOff {
         let of = Revoked::Device(owner.device.as_str());
         tickets::revoke(db, &owner.app, &owner.user, of, now, now)?;
     }

@@ -60,11 +60,17 @@ impl RegistrationStore for SqliteStore {
             .await
     }
 
-    async fn admit(&self, owner: &DeviceRef, ticket: &ShownTicket) -> Result<Admitted<()>> {
-        let (of, shown) = (owner.clone(), ticket.clone());
+    async fn admit(
+        &self,
+        owner: &DeviceRef,
+        ticket: &ShownTicket,
+        facts: &DeviceFacts,
+    ) -> Result<Admitted<()>> {
+        let (of, shown, facts) = (owner.clone(), ticket.clone(), facts.clone());
+        let reported = facts.clone();
         let standing = self
             .main
-            .read(move |db| tickets::standing(db, &of, &shown, &DeviceFacts::default()))
+            .read(move |db| tickets::standing(db, &of, &shown, &reported))
             .await?;
         match standing {
             Standing::Bound => Ok(Ok(())),
@@ -73,7 +79,9 @@ impl RegistrationStore for SqliteStore {
                 let now = self.clock.now();
                 let (owner, ticket) = (owner.clone(), ticket.clone());
                 self.main
-                    .write(1, move |db| tickets::admit(db, &owner, &ticket, now))
+                    .write(1, move |db| {
+                        tickets::admit(db, &owner, &ticket, &facts, now)
+                    })
                     .await
             }
         }
@@ -86,7 +94,7 @@ impl RegistrationStore for SqliteStore {
         owner: &DeviceRef,
         facts: &DeviceFacts,
         registrations: Vec<Registration>,
-    ) -> Result<Admitted> {
+    ) -> Result<Admitted<Vec<Registered>>> {
         let report = self.report(owner, facts, &registrations)?;
         let ticket = ticket.clone();
         self.main

@@ -123,9 +123,10 @@ pub(crate) fn admit(
     db: &Connection,
     owner: &DeviceRef,
     ticket: &ShownTicket,
+    facts: &DeviceFacts,
     now: Timestamp,
 ) -> Outcome<Admitted<()>> {
-    match standing(db, owner, ticket, &DeviceFacts::default())? {
+    match standing(db, owner, ticket, facts)? {
         Standing::Bound => Ok(Ok(())),
         Standing::Refused(refusal) => Ok(Err(refusal)),
         Standing::Free => bind(db, owner, ticket, now).map(Ok),

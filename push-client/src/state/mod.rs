@@ -385,7 +385,11 @@ impl State {
             .take(ReceiptsBody::MAX)
             .cloned()
             .collect();
-        (!receipts.is_empty()).then_some((app, key, ReceiptsBody { receipts }))
+        let body = ReceiptsBody {
+            receipts,
+            now: None,
+        };
+        (!body.receipts.is_empty()).then_some((app, key, body))
     }
 
     /// Queues a receipt. Returns the number of older ones that were dropped because the queue is full.
@@ -446,6 +450,7 @@ impl State {
             body: PresenceBody {
                 presence,
                 at,
+                now: None,
                 unread,
             },
             number,

@@ -70,6 +70,7 @@ struct Inner {
     /// The receipt keys of the devices that have been registered.
     keys: BTreeMap<(AppId, DeviceId), ReceiptKey>,
     rotations: u32,
+    switched_off: usize,
     receipts: Vec<Receipt>,
 }
 
@@ -105,6 +106,11 @@ impl ScriptedGateway {
     /// [`ScriptedGateway::fail_next`].
     pub fn lose_next(&self, error: GatewayError) {
         self.lock().faults.push_back(Fault::Lose(error));
+    }
+
+    /// How often [`GatewayApi::switch_off`] was asked; each is an [`Asked::Unregister`] of all slots, too.
+    pub fn switched_off(&self) -> usize {
+        self.lock().switched_off
     }
 
     /// Treats `ticket` as expired from now on: it can only unbind.
@@ -336,6 +342,11 @@ impl GatewayApi for ScriptedGateway {
             })
         })
         .await
+    }
+
+    async fn switch_off(&self, account: &Account, device: &DeviceId) -> Result<(), GatewayError> {
+        self.lock().switched_off += 1;
+        self.unregister(account, device, None).await
     }
 
     async fn unregister(

@@ -75,6 +75,7 @@ fn requests_have_the_paths_bodies_and_ticket_of_the_api() {
         assert!(answer.changed);
         assert_eq!(answer.warning, Some(warning));
         it.gateway.unregister(&alice, &device, None).await.unwrap();
+        it.gateway.switch_off(&alice, &device).await.unwrap();
         it.gateway
             .unregister(&alice, &device, Some(Slot::LiveActivity))
             .await
@@ -82,6 +83,7 @@ fn requests_have_the_paths_bodies_and_ticket_of_the_api() {
         let presence = PresenceBody {
             presence: Presence::Background,
             at: Timestamp::from_unix_millis(7),
+            now: Some(Timestamp::from_unix_millis(8)),
             unread: Some(3),
         };
         let slots = [Slot::Alert, Slot::LiveActivity];
@@ -94,6 +96,7 @@ fn requests_have_the_paths_bodies_and_ticket_of_the_api() {
                 what: ReceiptKind::Clicked,
                 at: Timestamp::from_unix_millis(9),
             }],
+            now: Some(Timestamp::from_unix_millis(10)),
         };
         let key = ReceiptKey::new("0123456789abcdef0123456789abcdef").unwrap();
         it.gateway
@@ -112,21 +115,24 @@ fn requests_have_the_paths_bodies_and_ticket_of_the_api() {
             [
                 format!("PUT {device}/registrations/alert"),
                 format!("DELETE {device}/registrations"),
+                format!("DELETE {device}/registrations"),
                 format!("DELETE {device}/registrations/live-activity"),
                 format!("PUT {device}/presence"),
                 "POST /push/v1/apps/1400000001/devices/phone%201%2F%C3%BC/receipts".to_owned(),
             ]
         );
         assert_eq!(
-            requests[3].uri.query(),
+            requests[4].uri.query(),
             Some("registered=alert,live-activity")
         );
-        for it in &requests[..4] {
+        assert_eq!(requests[1].uri.query(), None);
+        assert_eq!(requests[2].uri.query(), Some("because=switched-off"));
+        for it in &requests[..5] {
             assert_eq!(it.header("authorization"), Some("Bearer ticket-of-alice"));
             assert_eq!(it.header("receipt-signature"), None);
         }
-        assert_eq!(requests[4].header("authorization"), None);
-        let signature = requests[4].header("receipt-signature").unwrap();
+        assert_eq!(requests[5].header("authorization"), None);
+        let signature = requests[5].header("receipt-signature").unwrap();
         assert!(signature.starts_with("v1.") && !signature.contains("0123456789abcdef0123"));
         assert_eq!(requests[0].header("content-type"), Some("application/json"));
         assert_eq!(
@@ -134,12 +140,12 @@ fn requests_have_the_paths_bodies_and_ticket_of_the_api() {
             json!({"channel": "apns", "certificate_id": 31287, "environment": "sandbox", "token": TOKEN})
         );
         assert_eq!(
-            requests[3].json(),
-            json!({"presence": "background", "at": 7, "unread": 3})
+            requests[4].json(),
+            json!({"presence": "background", "at": 7, "now": 8, "unread": 3})
         );
         assert_eq!(
-            requests[4].json(),
-            json!({"receipts": [{"delivery": delivery.to_string(), "what": "clicked", "at": 9}]})
+            requests[5].json(),
+            json!({"receipts": [{"delivery": delivery.to_string(), "what": "clicked", "at": 9}], "now": 10})
         );
     });
 }
@@ -184,6 +190,7 @@ fn answers_outside_2xx_are_understood_by_code_and_status() {
                     &PresenceBody {
                         presence: Presence::Online,
                         at: Timestamp::default(),
+                        now: None,
                         unread: None,
                     },
                     &[],
@@ -309,6 +316,7 @@ fn the_answer_to_presence_names_unusable_tokens() {
         let presence = PresenceBody {
             presence: Presence::Online,
             at: Timestamp::default(),
+            now: None,
             unread: None,
         };
         let (alice, device) = (account("alice"), device());

@@ -116,6 +116,35 @@ fn only_the_latest_presence_is_repeated_after_a_failure() {
     });
 }
 
+/// A phone's clock may be wrong: with what it shows, the gateway knows how long ago it was.
+#[test]
+fn every_report_says_what_the_phones_clock_shows() {
+    block_on(async {
+        let (kit, _) = Kit::logged_in("alice").await;
+        kit.gateway.set_down(Some(unavailable()));
+        kit.client.background(Some(1));
+        until(|| presences(&kit).len() == 1 && kit.clock.sleepers() == 1).await;
+        kit.gateway.set_down(None);
+        kit.pass(1, Duration::from_secs(10)).await;
+        until(|| presences(&kit).len() == 2).await;
+        let asked = kit.gateway.asked();
+        let times: Vec<_> = asked
+            .iter()
+            .filter_map(|asked| match asked {
+                Asked::Presence(_, body) => Some((body.at, body.now.expect("a time"))),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(times[0].0, times[0].1);
+        assert_eq!(times[1].0, times[0].0, "it is there since then");
+        assert!(times[1].1 > times[1].0, "and this is later");
+        kit.client.arrived(delivered(1).1, Completion::none());
+        until(|| receipts(&kit).len() == 1).await;
+        let body = receipts(&kit).remove(0);
+        assert_eq!(body.now, Some(times[1].1));
+    });
+}
+
 #[test]
 fn presence_waits_until_the_gateway_knows_the_device() {
     block_on(async {

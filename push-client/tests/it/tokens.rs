@@ -285,6 +285,7 @@ fn push_can_be_switched_off_for_this_device() {
         kit.client.set_push(false);
         let device = kit.client.device();
         until(|| kit.gateway.device(&device).is_none()).await;
+        assert_eq!(kit.gateway.switched_off(), 1, "the login goes on");
         assert_eq!(kit.client.slot(Slot::Alert), SlotState::Off);
         let calls = kit.phone.calls().len();
         assert_eq!(kit.log_in("alice").await, generation);

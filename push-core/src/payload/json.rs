@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::{MAX_BYTES, MAX_DEPTH, NoTarget};
+use crate::mend_surrogates;
 
 pub(super) type Object = Map<String, Value>;
 
@@ -12,7 +13,7 @@ pub(super) fn parse_object(text: &str) -> Result<Object, NoTarget> {
     if text.len() > MAX_BYTES {
         return Err(NoTarget::TooLarge);
     }
-    match serde_json::from_str(text) {
+    match serde_json::from_str(&mend_surrogates(text)) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(NoTarget::NotObject),
         Err(_) => Err(NoTarget::NotJson),

@@ -1,5 +1,5 @@
 //! Who calls: servers with API keys, phones with tickets or, for receipts, the key of their device.
-use std::{fmt, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc};
 
 use aws_lc_rs::{
     constant_time::verify_slices_are_equal,
@@ -7,50 +7,21 @@ use aws_lc_rs::{
 };
 use axum::extract::FromRequestParts;
 use http::{StatusCode, header, request::Parts};
-use push_core::{AppId, DeviceId, Error, ErrorKind, Result, Secret, UserId, api};
-use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
+use push_core::{AppId, DeviceId, Error, ErrorKind, Result, api};
 
-use super::{Api, extract::InPath, problem::Problem};
-use crate::{receipt_key::SignedDigest, seal::hex, ticket::TicketUse};
-
-/// What a key may be used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum KeyScope {
-    /// What an IM server does: messages, presence, tickets, traces.
-    Server,
-    /// What an operator does: credentials, metrics.
-    Admin,
-}
-
-/// An API key in the configuration. A key belongs to exactly one app.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApiKey {
-    /// A name for logs.
-    pub name: String,
-    /// The app.
-    pub app: AppId,
-    /// What it may be used for.
-    pub scopes: Vec<KeyScope>,
-    /// SHA-256 of the key, 64 hexadecimal digits. Better than `key`: the configuration then holds no secret.
-    #[serde(default)]
-    pub sha256: Option<String>,
-    /// The key itself, at least 16 characters.
-    #[serde(default)]
-    pub key: Option<Secret>,
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiKey")
-            .field("name", &self.name)
-            .field("app", &self.app)
-            .field("scopes", &self.scopes)
-            .finish_non_exhaustive()
-    }
-}
+use super::{
+    Api,
+    extract::InPath,
+    key::{ApiKey, KeyScope},
+    limits::{Kind, Place},
+    problem::Problem,
+    serve::OnLine,
+};
+use crate::{
+    receipt_key::SignedDigest,
+    seal::hex,
+    ticket::{Ticket, TicketUse},
+};
 
 #[derive(Debug)]
 struct Entry {
@@ -119,17 +90,10 @@ fn bearer(parts: &Parts) -> Option<&str> {
         .then(|| credential.trim())
 }
 
-/// A place among the requests of one app that may run at the same time, held while one runs.
-pub(crate) type Place = OwnedSemaphorePermit;
-
-pub(super) fn place(api: &Api, app: &AppId) -> Result<Place, Problem> {
-    Arc::clone(&api.limiter(app))
-        .try_acquire_owned()
-        .map_err(|_| {
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, api::code::TOO_FREQUENT)
-                .detail("this app has as many requests under way as it may")
-                .retry_after(Duration::from_secs(1))
-        })
+/// The address of the client, if the gateway serves the connection itself.
+fn peer(parts: &Parts) -> Option<IpAddr> {
+    let line = parts.extensions.get::<OnLine>()?;
+    Some(line.0.peer().ip())
 }
 
 fn key_caller(
@@ -141,15 +105,41 @@ fn key_caller(
         Problem::new(StatusCode::UNAUTHORIZED, "key-refused")
             .detail("the request carries no API key that this gateway knows; send `authorization: Bearer <key>`")
     };
-    let entry = bearer(parts)
-        .and_then(|key| api.keys.find(key))
-        .ok_or_else(refused)?;
-    if scope.is_some_and(|it| !entry.scopes.contains(&it)) {
+    let Some(key) = bearer(parts) else {
+        api.refused("api-key", "missing");
+        return Err(refused());
+    };
+    let (peer, now) = (peer(parts), api.gateway.now());
+    api.limits
+        .may_show_key(peer, now)
+        .inspect_err(|_| api.refused("api-key", "limited"))?;
+    let Some(entry) = api.keys.find(key) else {
+        let shown = api
+            .limits
+            .wrong_key(peer, now)
+            .inspect_err(|_| api.refused("api-key", "limited"))?;
+        api.refused("api-key", "wrong");
+        if shown.is_power_of_two() {
+            tracing::warn!(
+                peer = peer.map(tracing::field::display),
+                shown,
+                "a request showed a wrong API key"
+            );
+        }
+        return Err(refused());
+    };
+    api.limits.right_key(peer, now);
+    if let Some(line) = parts.extensions.get::<OnLine>() {
+        line.0.shown_a_key();
+    }
+    if scope.is_some_and(|scope| !entry.scopes.contains(&scope)) {
+        api.refused("api-key", "scope");
         return Err(Problem::new(StatusCode::FORBIDDEN, "scope-missing").detail(
             "the API key is not allowed to do this; give it the scope in the configuration",
         ));
     }
-    Ok((entry.app.clone(), place(api, &entry.app)?))
+    let place = api.limits.place_of(Kind::Server, &entry.app)?;
+    Ok((entry.app.clone(), place))
 }
 
 macro_rules! key_callers {
@@ -181,37 +171,41 @@ key_callers! {
     Anybody = None;
 }
 
-/// A phone on which a user is logged in.
+/// A phone on which a user is logged in, if the ticket is good for its device.
 #[derive(Debug)]
 pub(crate) struct Phone<const LOGOUT: bool> {
-    pub(crate) app: AppId,
-    pub(crate) user: UserId,
+    pub(crate) ticket: Ticket,
     _place: Place,
 }
 
 impl<const LOGOUT: bool> FromRequestParts<Arc<Api>> for Phone<LOGOUT> {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
-        let refused = |detail: String| {
+        let refused = |why, detail: String| {
+            api.refused("ticket", why);
             Problem::new(StatusCode::UNAUTHORIZED, api::code::TICKET_REFUSED).detail(detail)
         };
         let ticket = bearer(parts).ok_or_else(|| {
-            refused("the request carries no ticket; send `authorization: Bearer <ticket>`".into())
+            let detail = "the request carries no ticket; send `authorization: Bearer <ticket>`";
+            refused("missing", detail.to_owned())
         })?;
         let for_use = if LOGOUT {
             TicketUse::Logout
         } else {
             TicketUse::Login
         };
+        let now = api.gateway.now();
         let ticket = api
             .gateway
             .tickets()
-            .check(ticket, for_use, api.gateway.now())
-            .map_err(|error| refused(error.to_string()))?;
+            .check(ticket, for_use, now)
+            .map_err(|error| refused("wrong", error.to_string()))?;
+        api.limits
+            .count_ticket(&ticket, now)
+            .inspect_err(|_| api.refused("ticket", "limited"))?;
         Ok(Self {
-            _place: place(api, &ticket.app)?,
-            app: ticket.app,
-            user: ticket.user,
+            _place: api.limits.place_of(Kind::Phone, &ticket.app)?,
+            ticket,
         })
     }
 }
@@ -261,9 +255,15 @@ impl FromRequestParts<Arc<Api>> for Signer {
             .0
             .receipt_keys
             .check(&app, &device, signature)?
-            .ok_or_else(|| Self::refused("the signature is not by this device's receipt key"))?;
+            .ok_or_else(|| {
+                api.refused("receipt-key", "wrong");
+                Self::refused("the signature is not by this device's receipt key")
+            })?;
+        api.limits
+            .count_device(&app, &device, api.gateway.now())
+            .inspect_err(|_| api.refused("receipt-key", "limited"))?;
         Ok(Self {
-            _place: place(api, &app)?,
+            _place: api.limits.place_of(Kind::Phone, &app)?,
             app,
             device,
             digest,

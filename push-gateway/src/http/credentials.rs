@@ -35,17 +35,30 @@ pub(super) struct CredentialBody {
     id: Option<CertificateId>,
     /// A name for people.
     #[serde(default)]
-    label: String,
+    label: Option<String>,
 }
 
 impl From<CredentialBody> for Upload {
     fn from(body: CredentialBody) -> Self {
         Self {
             provider: body.provider,
-            config: body.config,
+            config: without_null(body.config),
             id: body.id,
-            label: body.label,
+            label: body.label.unwrap_or_default(),
         }
+    }
+}
+
+/// Leaves out members that are `null`, which means absent.
+fn without_null(value: Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name, without_null(value)))
+            .collect(),
+        Value::Array(items) => items.into_iter().map(without_null).collect(),
+        value => value,
     }
 }
 

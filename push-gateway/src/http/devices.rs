@@ -8,36 +8,40 @@ use axum::{
 };
 use http::StatusCode;
 use push_core::{
-    DeviceId, EndCause, Gateway as _, PresenceChange, Slot,
+    DeviceId, EndCause, Slot, TicketRefusal,
     api::{PresenceBody, ReceiptsBody, RegistrationAnswer, RegistrationBody, code},
 };
 
 use super::{
     Api,
     auth::{Phone, Signer},
-    extract::{Body, InPath, InQuery, Raw, parse},
+    extract::{Body, InPath, InQuery, Json as ReadJson},
+    json::parse,
     problem::Problem,
     schema::{
         PresenceAnswerDoc, PresenceDoc, ProblemDoc, ReceiptsDoc, RegistrationAnswerDoc,
         RegistrationDoc,
     },
 };
-use crate::{decision::reasons, registration::Unregistered};
+use crate::{decision::reasons, registration::Unregistered, ticket::Ticket};
 
-/// Registers a token of the device for the ticket's user.
+/// Registers a token of the device for the ticket's user. The ticket is good for the first device that shows it, and no more
+/// once its user was kicked or logged out there.
 #[utoipa::path(put, path = "/v1/devices/{device}/registrations/{slot}", tag = "phone", security(("ticket" = [])),
     params(("device" = String, Path), ("slot" = String, Path, description = "`alert`, `voip` or `live-activity`")),
     request_body = RegistrationDoc,
-    responses((status = 200, body = RegistrationAnswerDoc), (status = 401, body = ProblemDoc), (status = 422, body = ProblemDoc)))]
+    responses((status = 200, body = RegistrationAnswerDoc), (status = 401, body = ProblemDoc), (status = 403, body = ProblemDoc),
+        (status = 422, body = ProblemDoc), (status = 429, body = ProblemDoc)))]
 pub(super) async fn register(
     State(api): State<Arc<Api>>,
     phone: Phone<false>,
     InPath((device, slot)): InPath<(DeviceId, Slot)>,
     Body(body): Body<RegistrationBody>,
 ) -> Result<Json<RegistrationAnswer>, Problem> {
+    let most = api.settings.phones.devices;
     let answer = api
         .gateway
-        .register(&phone.app, &phone.user, &device, slot, body)
+        .register_with(&phone.ticket, most, &device, slot, body)
         .await;
     match answer {
         Ok(answer) => Ok(Json(answer)),
@@ -47,6 +51,7 @@ pub(super) async fn register(
             reasons::TOKEN_MALFORMED.code,
         )
         .detail(error.to_string())),
+        Err(Unregistered::Denied(refusal)) => Err(denied(&api, refusal)),
         Err(Unregistered::Failed(error)) => Err(error.into()),
     }
 }
@@ -68,7 +73,8 @@ impl Removal {
     }
 }
 
-/// The ticket's user logged out on the device, or switched push off: removes all its tokens. An expired ticket is accepted.
+/// The ticket's user logged out on the device, or switched push off: removes all its tokens. An expired or revoked ticket is
+/// accepted. Unless push was only switched off, the tickets of the user for the device are revoked.
 #[utoipa::path(delete, path = "/v1/devices/{device}/registrations", tag = "phone", security(("ticket" = [])),
     params(("device" = String, Path),
         ("because" = Option<String>, Query, description = "`logged-out`, `kicked`, `login-expired` or `switched-off`")),
@@ -81,13 +87,10 @@ pub(super) async fn unregister(
 ) -> Result<StatusCode, Problem> {
     // Older apps do not say why.
     let cause = removal.cause(EndCause::Offline);
-    api.gateway
-        .unregister(&phone.app, &phone.user, &device, None, cause)
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
+    unregistered(&api, &phone.ticket, &device, None, cause).await
 }
 
-/// Removes the tokens of one slot of the device: push is switched off for it.
+/// Removes the tokens of one slot of the device: push is switched off for it. The ticket stays good.
 #[utoipa::path(delete, path = "/v1/devices/{device}/registrations/{slot}", tag = "phone", security(("ticket" = [])),
     params(("device" = String, Path), ("slot" = String, Path),
         ("because" = Option<String>, Query, description = "`withdrawn` (if absent), `switched-off` or another cause")),
@@ -99,10 +102,33 @@ pub(super) async fn unregister_slot(
     InQuery(removal): InQuery<Removal>,
 ) -> Result<StatusCode, Problem> {
     let cause = removal.cause(EndCause::Withdrawn);
-    api.gateway
-        .unregister(&phone.app, &phone.user, &device, Some(slot), cause)
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
+    unregistered(&api, &phone.ticket, &device, Some(slot), cause).await
+}
+
+async fn unregistered(
+    api: &Api,
+    ticket: &Ticket,
+    device: &DeviceId,
+    slot: Option<Slot>,
+    cause: EndCause,
+) -> Result<StatusCode, Problem> {
+    let gateway = &api.gateway;
+    let removed = gateway.unregister_with(ticket, device, slot, cause).await?;
+    match removed {
+        Ok(_) => Ok(StatusCode::NO_CONTENT),
+        Err(refusal) => Err(denied(api, refusal)),
+    }
+}
+
+/// Counts and answers a refused ticket.
+fn denied(api: &Api, refusal: TicketRefusal) -> Problem {
+    let why = match refusal {
+        TicketRefusal::Revoked => "revoked",
+        TicketRefusal::OtherDevice => "other-device",
+        _ => "too-many-devices",
+    };
+    api.refused("ticket", why);
+    refusal.into()
 }
 
 /// What the phone believes.
@@ -132,28 +158,15 @@ pub(super) async fn presence(
         .filter_map(|slot| slot.parse().ok())
         .take(Slot::ALL.len())
         .collect();
-    // By the gateway's clock, since a phone's may be wrong: a phone reports where it is now, however long the report took. From
-    // before the check, so that a kick or a logout meanwhile stands.
-    let at = api.gateway.now();
-    // A phone that was kicked while its app was not running learns here that it must register again.
-    let standing = api
+    let answer = api
         .gateway
-        .token_standing(&phone.app, &phone.user, &device, &registered)
-        .await?;
-    let Some(answer) = standing else {
+        .presence_with(&phone.ticket, &device, &body, &registered)
+        .await?
+        .map_err(|refusal| denied(&api, refusal))?;
+    let Some(answer) = answer else {
         return Err(Problem::new(StatusCode::NOT_FOUND, code::DEVICE_UNKNOWN)
             .detail("this device is not registered for this user; register its tokens again"));
     };
-    let change = PresenceChange {
-        user: phone.user,
-        device: Some(device),
-        platform: None,
-        presence: body.presence,
-        at,
-        badge: body.unread,
-        because: None,
-    };
-    api.gateway.set_presence(&phone.app, vec![change]).await?;
     Ok(if answer.is_empty() {
         StatusCode::NO_CONTENT.into_response()
     } else {
@@ -173,15 +186,19 @@ pub(super) async fn presence(
 pub(super) async fn receipts(
     State(api): State<Arc<Api>>,
     signer: Signer,
-    Raw(body): Raw,
+    ReadJson(raw): ReadJson,
 ) -> Result<StatusCode, Problem> {
-    signer.check(&body)?;
-    let body: ReceiptsBody = parse(&body)?;
+    signer.check(&raw.bytes)?;
+    let body: ReceiptsBody = parse(&raw.bytes)?;
     if body.receipts.len() > ReceiptsBody::MAX {
-        return Err(Problem::invalid("at most 100 receipts in one request"));
+        return Err(Problem::invalid(format!(
+            "`receipts` has {} items; at most {} fit in one request",
+            body.receipts.len(),
+            ReceiptsBody::MAX
+        )));
     }
     api.gateway
-        .receipts_of(&signer.app, &signer.device, body.receipts)
+        .receipts_of(&signer.app, &signer.device, body)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,13 +1,13 @@
 //! Reading requests, with problem documents for what cannot be read.
-use axum::{
-    body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
-    response::IntoResponse,
+use axum::extract::{
+    FromRequest, FromRequestParts, Path, Query, Request,
+    path::ErrorKind as PathError,
+    rejection::{PathRejection, QueryRejection},
 };
-use http::{StatusCode, request::Parts};
+use http::{HeaderMap, StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
 
-use super::problem::Problem;
+use super::{body::Raw, json::parse, problem::Problem};
 
 /// A JSON body.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -15,54 +15,42 @@ pub(crate) struct Body<T>(pub(crate) T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let Raw(bytes) = Raw::from_request(request, state).await?;
-        parse(&bytes).map(Self)
+        let Json(raw) = Json::from_request(request, state).await?;
+        parse(&raw.bytes).map(Self)
     }
 }
 
-/// The body as it came.
-pub(crate) struct Raw(pub(crate) Bytes);
+/// A body that says it is JSON, or does not say what it is.
+pub(crate) struct Json(pub(crate) Raw);
 
-impl<S: Send + Sync> FromRequest<S> for Raw {
+impl<S: Send + Sync> FromRequest<S> for Json {
     type Rejection = Problem;
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        Bytes::from_request(request, state)
-            .await
-            .map(Self)
-            .map_err(|rejection: BytesRejection| {
-                let status = rejection.into_response().status();
-                if status == StatusCode::PAYLOAD_TOO_LARGE {
-                    Problem::new(status, "too-large")
-                        .detail("the body is larger than this gateway reads; send less at a time")
-                } else {
-                    Problem::invalid("the body broke off")
-                }
-            })
+        check_content_type(request.headers())?;
+        Raw::from_request(request, state).await.map(Self)
     }
 }
 
-/// Reads JSON.
-///
-/// # Errors
-/// Says where it goes wrong. What stands there is not repeated: it may be a token or a message's text.
-pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let words = error.to_string();
-        let words = words.split(" at line").next().unwrap_or_default();
-        // serde quotes the value that it did not expect; other texts are its own or those of the types, which quote nothing.
-        let what = if error.is_data() && words.starts_with("invalid ") {
-            "a value of a wrong type or form"
-        } else if error.is_data() || error.is_eof() {
-            words
-        } else {
-            "this is not JSON"
-        };
-        // An error about a whole object has no place of its own.
-        Problem::invalid(match (error.line(), error.column()) {
-            (0, _) => what.to_owned(),
-            (line, column) => format!("{what}, at line {line} column {column} of the body"),
-        })
-    })
+/// Refuses a body that says it is something else than JSON in UTF-8: most likely a form, whose sender forgot the header.
+fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let value = value.to_str().unwrap_or_default().to_ascii_lowercase();
+    let mut parts = value.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default();
+    let is_json =
+        kind == "application/json" || kind.starts_with("application/") && kind.ends_with("+json");
+    let charset = parts.find_map(|parameter| parameter.strip_prefix("charset="));
+    let is_utf8 = charset.is_none_or(|charset| charset.trim_matches('"') == "utf-8");
+    if is_json && is_utf8 {
+        return Ok(());
+    }
+    Err(
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json").detail(
+            "the body is read as JSON in UTF-8 only; send the header `content-type: application/json`",
+        ),
+    )
 }
 
 /// A part of the path.
@@ -73,10 +61,29 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InPath<
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         Path::<T>::from_request_parts(parts, state)
             .await
-            .map(|Path(it)| Self(it))
-            .map_err(|_| {
-                Problem::invalid("a part of the path is not of the form that belongs there")
-            })
+            .map(|Path(value)| Self(value))
+            .map_err(|rejection| Problem::invalid(in_path(rejection)))
+    }
+}
+
+/// What is wrong with a path. Values are not repeated: one is a secret.
+fn in_path(rejection: PathRejection) -> String {
+    let PathRejection::FailedToDeserializePathParams(error) = rejection else {
+        return "the path has another number of parts".to_owned();
+    };
+    match error.into_kind() {
+        PathError::ParseErrorAtKey { key, .. } => {
+            format!("the part `{{{key}}}` of the path has a wrong form")
+        }
+        PathError::InvalidUtf8InPathParam { key } => {
+            format!("the part `{{{key}}}` of the path is not UTF-8")
+        }
+        // The words of our own types, which quote nothing.
+        PathError::DeserializeError { key, message, .. } => {
+            format!("the part `{{{key}}}` of the path: {message}")
+        }
+        PathError::Message(message) => format!("a part of the path: {message}"),
+        _ => "a part of the path has a wrong form".to_owned(),
     }
 }
 
@@ -88,7 +95,20 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InQuery
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         Query::<T>::from_request_parts(parts, state)
             .await
-            .map(|Query(it)| Self(it))
-            .map_err(|_| Problem::invalid("the query is not of the form that belongs there"))
+            .map(|Query(value)| Self(value))
+            .map_err(|rejection| Problem::invalid(in_query(&rejection)))
     }
+}
+
+fn in_query(rejection: &QueryRejection) -> String {
+    let text = rejection.body_text();
+    let what = text
+        .split_once("query string: ")
+        .map_or("a parameter has a wrong form", |(_, what)| what);
+    let what: String = what
+        .chars()
+        .filter(|it| !it.is_control())
+        .take(300)
+        .collect();
+    format!("the query cannot be read: {what}")
 }

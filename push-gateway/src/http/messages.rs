@@ -13,7 +13,8 @@ use utoipa::ToSchema;
 use super::{
     Api,
     auth::Server,
-    extract::{Body, InPath, Raw, parse},
+    extract::{Body, InPath, Json as ReadJson},
+    json::parse,
     problem::Problem,
     schema::{MessageDoc, ProblemDoc, SubmittedDoc},
 };
@@ -38,15 +39,15 @@ pub(super) struct SubmitAnswer {
 pub(super) async fn submit(
     State(api): State<Arc<Api>>,
     caller: Server,
-    Raw(body): Raw,
+    ReadJson(raw): ReadJson,
 ) -> Result<(StatusCode, Json<SubmitAnswer>), Problem> {
-    let array = body.iter().find(|it| !it.is_ascii_whitespace()) == Some(&b'[');
-    let messages: Vec<Message> = if array {
-        parse(&body)?
+    let first = raw.bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    let messages: Vec<Message> = if first == Some(&b'[') {
+        parse(&raw.bytes)?
     } else {
-        vec![parse(&body)?]
+        vec![parse(&raw.bytes)?]
     };
-    drop(body);
+    drop(raw);
     if messages.is_empty() {
         return Err(Problem::invalid("there is no message in the request"));
     }
@@ -94,10 +95,12 @@ pub(super) struct PresenceItem {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     platform: Option<Platform>,
-    /// `online`, `background`, `push-online`, or `offline` (logged out or kicked: no push until the next login).
+    /// `online`, `background`, `push-online`, or `offline` (logged out or kicked: no push until the next login, for which the
+    /// phone needs a ticket that was issued later).
     #[schema(value_type = String)]
     presence: Presence,
-    /// When that was so, in milliseconds since 1970; absent for now. Older than what is known: ignored.
+    /// When that was so, in milliseconds since 1970; absent for now. Older than what is known: ignored. Ahead of the gateway's
+    /// clock: now; more than a day ahead: refused.
     #[serde(default)]
     #[schema(value_type = Option<i64>)]
     at: Option<Timestamp>,
@@ -110,7 +113,8 @@ pub(super) struct PresenceItem {
     because: Option<EndCause>,
 }
 
-/// Reports the presence of users.
+/// Reports the presence of users. `offline` revokes the tickets of the devices that it names, also of those that have not
+/// registered yet.
 #[utoipa::path(post, path = "/v1/presence", tag = "server", security(("key" = [])), request_body = PresenceChanges,
     responses((status = 204), (status = 400, body = ProblemDoc), (status = 401, body = ProblemDoc)))]
 pub(super) async fn presence(
@@ -120,7 +124,8 @@ pub(super) async fn presence(
 ) -> Result<StatusCode, Problem> {
     if body.changes.len() > MAX_CHANGES {
         return Err(Problem::invalid(format!(
-            "at most {MAX_CHANGES} changes in one request"
+            "`changes` has {} items; at most {MAX_CHANGES} fit in one request",
+            body.changes.len()
         )));
     }
     let unreported = |it: &PresenceItem| it.because.is_some_and(|cause| !cause.is_reported());
@@ -166,7 +171,8 @@ pub(super) struct TicketAnswer {
     expires_at: i64,
 }
 
-/// Issues a ticket for a user who logged in; hand it to the phone with the login.
+/// Issues a ticket for a user who logged in; hand it to the phone with the login. It is good for one login on one device: the
+/// first device that shows it, until that user is kicked or logs out there. Kick others first and then issue it.
 #[utoipa::path(post, path = "/v1/tickets", tag = "server", security(("key" = [])), request_body = TicketRequest,
     responses((status = 201, body = TicketAnswer), (status = 400, body = ProblemDoc), (status = 401, body = ProblemDoc)))]
 pub(super) async fn ticket(

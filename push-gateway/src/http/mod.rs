@@ -1,124 +1,95 @@
 //! The HTTP API: `/v1` with its OpenAPI document, health, and the ways in that plugins bring.
 mod auth;
+mod body;
 mod credentials;
 mod devices;
 mod extract;
+mod json;
+mod key;
+mod limits;
 mod messages;
 mod problem;
+mod rate;
 mod receipts;
 mod schema;
 mod serve;
+mod settings;
 mod tags;
 mod traces;
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing,
 };
 use http::StatusCode;
-use push_core::{
-    AppId, Error, ErrorKind, Ingress, Result,
-    api::{RECEIPT_SIGNATURE, ReceiptsBody},
-};
-use serde::Deserialize;
-use tokio::sync::Semaphore;
+use push_core::{Error, ErrorKind, Ingress, Result, api::RECEIPT_SIGNATURE};
 use utoipa::{
     OpenApi,
     openapi::security::{
         ApiKey as OpenApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme,
     },
 };
-use utoipa_axum::{
-    router::{OpenApiRouter, UtoipaMethodRouterExt},
-    routes,
-};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
     auth::{Anybody, Keys},
-    extract::Raw,
+    body::{Raw, Room, Rules},
+    limits::{Kind, Limits},
     problem::Problem,
 };
 pub use self::{
-    auth::{ApiKey, KeyScope},
+    key::{ApiKey, KeyScope},
     serve::serve,
+    settings::{HttpSettings, PhoneSettings},
 };
 use crate::gateway::Gateway;
-
-/// What an operator can choose about the HTTP API.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HttpSettings {
-    /// The API keys. Without any, only phones with tickets and the ways in of plugins are answered.
-    pub keys: Vec<ApiKey>,
-    /// The largest body that is read, in bytes; 8 MiB.
-    pub body_limit: usize,
-    /// How long a request may take; 30 s.
-    #[serde(with = "push_http::duration")]
-    pub timeout: Duration,
-    /// How many requests run at the same time; more are answered 503; 4,096.
-    pub requests: usize,
-    /// How many of them may belong to one app; more are answered 429; 2,048.
-    pub requests_of_app: usize,
-    /// How many connections are open at the same time; more wait; 16,384.
-    pub connections: usize,
-    /// How long a client may take to send a request's head; 10 s.
-    #[serde(with = "push_http::duration")]
-    pub head_timeout: Duration,
-    /// How long a shutdown waits for requests under way; 10 s.
-    #[serde(with = "push_http::duration")]
-    pub drain: Duration,
-    /// How long a ticket lives if the IM server does not say; 1 day.
-    #[serde(with = "push_http::duration")]
-    pub ticket_life: Duration,
-}
-
-impl Default for HttpSettings {
-    fn default() -> Self {
-        Self {
-            keys: Vec::new(),
-            body_limit: 8 * 1024 * 1024,
-            timeout: Duration::from_secs(30),
-            requests: 4096,
-            requests_of_app: 2048,
-            connections: 16_384,
-            head_timeout: Duration::from_secs(10),
-            drain: Duration::from_secs(10),
-            ticket_life: Duration::from_secs(24 * 60 * 60),
-        }
-    }
-}
 
 /// What handlers use.
 pub(crate) struct Api {
     pub(crate) gateway: Gateway,
     pub(crate) keys: Keys,
     pub(crate) settings: HttpSettings,
-    requests: Semaphore,
-    /// One for each app that showed a key or a ticket, so at most as many as there are apps.
-    apps: Mutex<HashMap<AppId, Arc<Semaphore>>>,
+    limits: Limits,
     document: String,
+    /// What bodies of IM servers and operators, of ways in, and of vendors may take of the memory.
+    rooms: [Room; 3],
 }
 
 impl Api {
-    fn limiter(&self, app: &AppId) -> Arc<Semaphore> {
-        let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(limiter) = apps.get(app) {
-            return Arc::clone(limiter);
+    /// Counts a refused key, ticket, signature or secret.
+    fn refused(&self, credential: &str, why: &str) {
+        self.gateway.0.services.metrics.refusals(credential, why, 1);
+    }
+
+    /// How bodies of requests of this kind are read.
+    fn rules(&self, kind: Kind) -> Rules {
+        let HttpSettings { phones, .. } = &self.settings;
+        let (limit, timeout, room) = match kind {
+            Kind::Server => (
+                self.settings.body_limit,
+                self.settings.body_timeout,
+                Some(0),
+            ),
+            Kind::WayIn => (
+                self.settings.body_limit,
+                self.settings.body_timeout,
+                Some(1),
+            ),
+            Kind::Vendor => (receipts::MAX_BYTES, self.settings.body_timeout, Some(2)),
+            Kind::Phone => (phones.body_limit, phones.body_timeout, None),
+        };
+        Rules {
+            limit,
+            timeout,
+            room: room.map(|room: usize| self.rooms[room].clone()),
+            clock: Arc::clone(&self.gateway.0.services.clock),
         }
-        let limiter = Arc::new(Semaphore::new(self.settings.requests_of_app));
-        apps.insert(app.clone(), Arc::clone(&limiter));
-        limiter
     }
 }
 
@@ -195,28 +166,26 @@ fn api_router() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(devices::register, devices::unregister_slot))
         .routes(routes!(devices::unregister))
         .routes(routes!(devices::presence))
-        .routes(
-            routes!(receipts::post, receipts::get)
-                .layer(DefaultBodyLimit::max(receipts::MAX_BYTES)),
-        )
-        .routes(routes!(devices::receipts).layer(DefaultBodyLimit::max(ReceiptsBody::MAX_BYTES)))
+        .routes(routes!(receipts::post, receipts::get))
+        .routes(routes!(devices::receipts))
 }
 
 /// Everything that is answered over HTTP: `/v1`, `/v1/openapi.json`, `/healthz`, and `ingresses` below their prefixes.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] for an unusable API key, [`ErrorKind::Conflict`] for prefixes that overlap.
+/// [`ErrorKind::Config`] for an unusable API key or a setting that cannot work, [`ErrorKind::Conflict`] for prefixes that overlap.
 pub fn router(
     gateway: &Gateway,
     settings: &HttpSettings,
     ingresses: &[Arc<dyn Ingress>],
 ) -> Result<Router> {
+    settings.check()?;
     let (routes, document) = api_router().split_for_parts();
     let api = Arc::new(Api {
         gateway: gateway.clone(),
         keys: Keys::new(&settings.keys)?,
-        requests: Semaphore::new(settings.requests),
-        apps: Mutex::default(),
+        limits: Limits::new(settings),
+        rooms: std::array::from_fn(|_| Room::new(settings.body_memory)),
         document: finish(document),
         settings: settings.clone(),
     });
@@ -247,7 +216,6 @@ pub fn router(
     Ok(routes
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(DefaultBodyLimit::max(settings.body_limit))
         .layer(middleware::from_fn_with_state(api, bound))
         .route("/healthz", routing::get(|| async { "ok" })))
 }
@@ -274,32 +242,27 @@ async fn enter(
     *head.version_mut() = parts.version;
     *head.headers_mut() = parts.headers.clone();
     let request = Request::from_parts(parts, body);
-    let Raw(bytes) = <Raw as axum::extract::FromRequest<()>>::from_request(request, &()).await?;
-    let request: http::Request<Bytes> = head.map(|()| bytes);
+    let raw = <Raw as axum::extract::FromRequest<()>>::from_request(request, &()).await?;
+    let request: http::Request<Bytes> = head.map(|()| raw.bytes.clone());
     let response = ingress.handle(Arc::new(gateway), request).await;
     Ok(response.map(Body::from))
 }
 
-/// Bounds how many requests run, and how long each may take; counts the answers.
-async fn bound(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    let overloaded = |detail: &str, code| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, code)
-            .detail(detail)
-            .retry_after(Duration::from_secs(1))
-            .into_response()
-    };
-    let response = match api.requests.try_acquire() {
-        Err(_) => overloaded(
-            "the gateway has as many requests under way as it may",
-            "overloaded",
-        ),
+/// Bounds how many requests run, how long each may take and how much of its body is read; counts the answers.
+async fn bound(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
+    let kind = Kind::of(request.uri().path());
+    request.extensions_mut().insert(api.rules(kind));
+    let response = match api.limits.place(kind) {
+        Err(problem) => problem.into_response(),
         Ok(_place) => {
             tokio::select! {
                 response = next.run(request) => response,
-                () = api.gateway.0.services.clock.sleep(api.settings.timeout) => overloaded(
-                    "the request took too long; what it asked for may still happen",
-                    "timeout",
-                ),
+                () = api.gateway.0.services.clock.sleep(api.settings.timeout) => {
+                    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout")
+                        .detail("the request took too long; what it asked for may still happen")
+                        .retry_after(Duration::from_secs(1))
+                        .into_response()
+                }
             }
         }
     };

@@ -3,7 +3,7 @@ use std::{borrow::Cow, time::Duration};
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use push_core::{Error, ErrorKind, Reason, api};
+use push_core::{Error, ErrorKind, Reason, TicketRefusal, api};
 
 /// An error answer.
 #[derive(Debug)]
@@ -34,6 +34,13 @@ impl Problem {
     pub(crate) fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
         self
+    }
+
+    /// There is no place or memory for the request now.
+    pub(crate) fn overloaded(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded")
+            .detail(detail)
+            .retry_after(Duration::from_secs(1))
     }
 
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
@@ -69,6 +76,16 @@ impl From<Error> for Problem {
     }
 }
 
+impl From<TicketRefusal> for Problem {
+    fn from(refusal: TicketRefusal) -> Self {
+        let (status, code) = match refusal {
+            TicketRefusal::TooManyDevices => (StatusCode::FORBIDDEN, api::code::TOO_MANY_DEVICES),
+            _ => (StatusCode::UNAUTHORIZED, api::code::TICKET_REFUSED),
+        };
+        Self::new(status, code).detail(refusal.text())
+    }
+}
+
 impl From<&Reason> for Problem {
     /// A refusal that a caller can mend.
     fn from(reason: &Reason) -> Self {
@@ -95,7 +112,8 @@ impl IntoResponse for Problem {
         if let Some(after) = self.retry_after {
             headers.insert(
                 header::RETRY_AFTER,
-                HeaderValue::from(after.as_secs().max(1)),
+                // Rounded up: who asks a moment too early is refused again.
+                HeaderValue::from(after.as_secs_f64().ceil().max(1.0) as u64),
             );
         }
         if self.challenge {

@@ -1,14 +1,20 @@
 //! Receipts that vendors post.
 use std::sync::Arc;
 
-use axum::{body::Body, extract::State, response::Response};
+use axum::{
+    body::Body,
+    extract::{FromRequestParts, State},
+    response::Response,
+};
+use bytes::Bytes;
 use http::{StatusCode, request::Parts};
 use push_core::{AppId, CertificateId, CredentialRef, Error, ErrorKind};
 
 use super::{
     Api,
-    auth::place,
-    extract::{InPath, Raw},
+    body::Raw,
+    extract::InPath,
+    limits::{Kind, Place},
     problem::Problem,
     schema::ProblemDoc,
 };
@@ -16,7 +22,32 @@ use super::{
 /// The largest body of receipts that is read, in bytes.
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
 
-type Address = InPath<(AppId, CertificateId, String)>;
+/// A vendor that knows the secret of a credential's address, known from the path alone: before that no body is read, and
+/// nothing is kept for an app that the path may have made up.
+pub(super) struct Vendor {
+    credential: CredentialRef,
+    secret: String,
+    _place: Place,
+}
+
+impl FromRequestParts<Arc<Api>> for Vendor {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
+        let InPath((app, certificate, secret)) =
+            InPath::<(AppId, CertificateId, String)>::from_request_parts(parts, api).await?;
+        let credential = CredentialRef::new(app, certificate);
+        let addresses = &api.gateway.0.receipt_addresses;
+        if !addresses.is_secret_of(&credential, &secret) {
+            api.refused("receipt-address", "wrong");
+            return Err(unknown());
+        }
+        Ok(Self {
+            _place: api.limits.place_of(Kind::Vendor, &credential.app)?,
+            credential,
+            secret,
+        })
+    }
+}
 
 /// Records receipts of a vendor. The last part of the path is the credential's secret; the body is the vendor's own format.
 #[utoipa::path(post, path = "/v1/vendor-receipts/{app}/{certificate}/{secret}", tag = "vendor",
@@ -25,11 +56,11 @@ type Address = InPath<(AppId, CertificateId, String)>;
         (status = 403, body = ProblemDoc), (status = 404, body = ProblemDoc)))]
 pub(super) async fn post(
     State(api): State<Arc<Api>>,
-    address: Address,
+    vendor: Vendor,
     parts: Parts,
-    Raw(body): Raw,
+    raw: Raw,
 ) -> Result<Response, Problem> {
-    record(&api, address, parts, body).await
+    record(&api, vendor, parts, raw.bytes.clone()).await
 }
 
 /// As the request with a body: some vendors call with the query only, or test the address so.
@@ -39,32 +70,17 @@ pub(super) async fn post(
         (status = 403, body = ProblemDoc), (status = 404, body = ProblemDoc)))]
 pub(super) async fn get(
     State(api): State<Arc<Api>>,
-    address: Address,
+    vendor: Vendor,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    record(&api, address, parts, axum::body::Bytes::new()).await
+    record(&api, vendor, parts, Bytes::new()).await
 }
 
-async fn record(
-    api: &Api,
-    InPath((app, certificate, secret)): Address,
-    parts: Parts,
-    body: axum::body::Bytes,
-) -> Result<Response, Problem> {
-    let credential = CredentialRef::new(app, certificate);
-    let gateway = &api.gateway;
-    // Before anything is kept for the app: the path alone may name any.
-    if !gateway
-        .0
-        .receipt_addresses
-        .is_secret_of(&credential, &secret)
-    {
-        return Err(unknown());
-    }
-    let _place = place(api, &credential.app)?;
+async fn record(api: &Api, vendor: Vendor, parts: Parts, body: Bytes) -> Result<Response, Problem> {
     let request = http::Request::from_parts(parts, body);
-    let reply = gateway
-        .vendor_receipts(&credential, &secret, &request)
+    let reply = api
+        .gateway
+        .vendor_receipts(&vendor.credential, &vendor.secret, &request)
         .await
         .map_err(refused)?;
     Ok(reply.map(Body::from))

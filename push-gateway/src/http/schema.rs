@@ -255,7 +255,11 @@ pub(super) struct WarningDoc {
 pub(super) struct PresenceDoc {
     /// `online`, `background`, `push-online` or `offline`.
     presence: String,
+    /// Since when that is so, by the device's clock, in milliseconds since 1970.
     at: i64,
+    /// What the device's clock shows when this is sent. The gateway goes by the time between `at` and this and by its own
+    /// clock; if absent, by the time the report comes.
+    now: Option<i64>,
     /// The base of the badge.
     unread: Option<u32>,
 }
@@ -283,6 +287,8 @@ pub(super) struct QuarantinedTokenDoc {
 #[schema(as = Receipts)]
 pub(super) struct ReceiptsDoc {
     receipts: Vec<ReceiptDoc>,
+    /// What the device's clock shows when this is sent, by which `at` is corrected.
+    now: Option<i64>,
 }
 
 /// What happened to a delivery on the device.

@@ -309,6 +309,11 @@ pub(super) async fn find(
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Problem::invalid(format!("`limit` is from 1 to {MAX_PAGE}")));
     }
+    for (parameter, millis) in [("from", search.from), ("until", search.until)] {
+        let time = Timestamp::from_unix_millis(millis.unwrap_or_default());
+        time.check_unit()
+            .map_err(|error| error.at(format!("`{parameter}`")))?;
+    }
     let query = TraceQuery {
         user: search.user,
         device: search.device,

@@ -1,6 +1,6 @@
 //! The standing of the tokens that a phone believes to be registered.
 use push_core::{
-    AppId, DeviceId, Reason, Result, Slot, StoredRegistration, UserId,
+    AppId, DeviceId, Reason, Result, Slot, StoredRegistration, Timestamp, UserId,
     api::{PresenceAnswer, QuarantinedToken, Warning},
 };
 
@@ -8,15 +8,15 @@ use super::is_logged_in;
 use crate::gateway::Gateway;
 
 impl Gateway {
-    /// Which tokens of `device` that its app believes to be `registered` are missing or quarantined; `None` if the device is
-    /// not registered for `user`: logged out, kicked, or another user's by now.
+    /// Which tokens of `device` that its app believes to be `registered` are missing or quarantined, and since when its presence
+    /// is known; `None` if the device is not registered for `user`: logged out, kicked, or another user's by now.
     pub(crate) async fn token_standing(
         &self,
         app: &AppId,
         user: &UserId,
         device: &DeviceId,
         registered: &[Slot],
-    ) -> Result<Option<PresenceAnswer>> {
+    ) -> Result<Option<(PresenceAnswer, Timestamp)>> {
         let users = std::slice::from_ref(user);
         let receivers = self.0.services.store.receivers(app, users).await?;
         let device = receivers
@@ -45,7 +45,7 @@ impl Gateway {
                     .extend(first.map(|quarantine| quarantined(slot, &quarantine.reason)));
             }
         }
-        Ok(Some(answer))
+        Ok(Some((answer, device.presence_at)))
     }
 }
 

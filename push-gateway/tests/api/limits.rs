@@ -1,4 +1,8 @@
 //! Requests that are too large, too many or too slow.
+use std::sync::Arc;
+
+use bytes::Bytes;
+use push_core::{Gateway, Ingress, async_trait};
 use push_testkit::{eventually, until};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -39,18 +43,22 @@ async fn what_is_too_much_is_refused() {
     long["elements"][0]["text"] = json!("x".repeat(300 * 1024));
     let answer = send(long).await;
     assert_eq!((answer.status, answer.problem()), (413, "too-large"));
+    assert!(answer.text.contains("262144 bytes"), "the limit is named");
 
     for (body, hint) in [
-        ("{", "EOF"),
-        ("", "EOF"),
+        ("{", "ends too early"),
+        ("", "ends too early"),
         ("nonsense", "not JSON"),
         (
             r#"{"id":"m","receivers":["a"],"extra":1}"#,
-            "unknown field `extra`",
+            "`extra` is not a known member; known are",
         ),
         (r#"{"id":"m"}"#, "neither `audience` nor `receivers`"),
         (r#"{"id":"","receivers":["a"]}"#, "the message id is empty"),
-        (r#"{"id":7,"receivers":["a"]}"#, "wrong type or form"),
+        (
+            r#"{"id":7,"receivers":["a"]}"#,
+            "`id` is a whole number, where a text belongs",
+        ),
     ] {
         let answer = served
             .raw("POST", "/v1/messages", SERVER_KEY, body.as_bytes())
@@ -101,17 +109,91 @@ async fn more_requests_than_allowed_are_answered_with_a_time_to_retry() {
     }
 }
 
+/// A body that comes too slowly, or not at all.
+#[tokio::test]
+async fn a_slow_body_is_given_up_with_408() {
+    let served = Served::new().await;
+    let ticket = served.ticket("alice").await;
+    for (method, path, bearer, seconds) in [
+        ("POST", "/v1/messages", SERVER_KEY, 20),
+        ("PUT", "/v1/devices/phone/presence", ticket.as_str(), 10),
+    ] {
+        let mut slow = TcpStream::connect(served.address).await.unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {bearer}\r\ncontent-length: 10\r\nconnection: close\r\n\r\n{{"
+        );
+        slow.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = std::pin::pin!(read(slow));
+        let answer = loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => break answer,
+                () = tokio::task::yield_now() => served.world.clock.advance(SECOND / 100),
+            }
+        };
+        assert_eq!((answer.status, answer.problem()), (408, "body-slow"));
+        assert!(
+            answer.text.contains(&format!("{seconds} seconds")),
+            "{answer:?}"
+        );
+    }
+}
+
+/// A way in that takes for ever.
+#[derive(Debug)]
+struct Endless;
+
+#[async_trait]
+impl Ingress for Endless {
+    fn prefix(&self) -> &'static str {
+        "/endless"
+    }
+
+    async fn handle(&self, _: Arc<dyn Gateway>, _: http::Request<Bytes>) -> http::Response<Bytes> {
+        std::future::pending().await
+    }
+}
+
 #[tokio::test]
 async fn a_request_that_takes_too_long_is_given_up() {
-    let served = Served::new().await;
+    let served = Served::with(settings(), &[Arc::new(Endless)]).await;
     let mut slow = TcpStream::connect(served.address).await.unwrap();
-    let head = format!(
-        "POST /v1/messages HTTP/1.1\r\nhost: g\r\nconnection: close\r\nauthorization: Bearer {SERVER_KEY}\r\ncontent-length: 10\r\n\r\n"
-    );
+    let head = "GET /endless HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n";
     slow.write_all(head.as_bytes()).await.unwrap();
     let before = served.world.clock.sleepers();
     until(|| served.world.clock.sleepers() > before).await;
     served.world.clock.advance(31 * SECOND);
     let answer = read(slow).await;
     assert_eq!((answer.status, answer.problem()), (503, "timeout"));
+}
+
+/// Bodies that are being read share a memory.
+#[tokio::test]
+async fn more_bodies_than_there_is_memory_for_are_answered_503() {
+    let mut small = settings();
+    small.body_limit = 64 * 1024;
+    small.body_memory = 64 * 1024;
+    let served = Served::with(small, &[]).await;
+    let mut slow = TcpStream::connect(served.address).await.unwrap();
+    let head = format!(
+        "POST /v1/messages HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {SERVER_KEY}\r\ncontent-length: 65000\r\n\r\n"
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    slow.write_all(&[b' '; 60_000]).await.unwrap();
+    let send = async || {
+        let message = Some(hello("m", "x"));
+        served
+            .call("POST", "/v1/messages", SERVER_KEY, message)
+            .await
+    };
+    let refused = loop {
+        let answer = send().await;
+        if answer.status != 202 {
+            break answer;
+        }
+    };
+    assert_eq!((refused.status, refused.problem()), (503, "overloaded"));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    drop(slow);
+    while send().await.status != 202 {}
 }

@@ -1,5 +1,6 @@
 //! The HTTP API over a loopback socket.
 mod access;
+mod bodies;
 mod credentials;
 mod explanations;
 mod limits;
@@ -7,8 +8,11 @@ mod messages;
 mod openapi;
 mod phones;
 mod serving;
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
+mod tickets;
+mod times;
 
 use serde_json::{Value, json};
 use support::served::{Served, token_body};

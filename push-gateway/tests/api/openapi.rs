@@ -124,6 +124,7 @@ async fn the_openapi_document_names_every_member_of_the_bodies() {
     let presence = push_core::api::PresenceBody {
         presence: push_core::Presence::Online,
         at: START,
+        now: Some(START),
         unread: Some(1),
     };
     let presence_answer = push_core::api::PresenceAnswer {

@@ -110,7 +110,7 @@ async fn an_expired_ticket_is_good_for_the_logout_only() {
     assert_eq!(served.world.stored("alice").await, None);
 }
 
-/// A phone whose user was kicked while its app was dead hears of it, and registers again.
+/// A phone whose registration is gone while its app was dead hears of it, and registers again with the ticket of a new login.
 #[tokio::test]
 async fn a_phone_that_is_not_registered_learns_it_from_its_presence() {
     let served = Served::new().await;
@@ -119,19 +119,13 @@ async fn a_phone_that_is_not_registered_learns_it_from_its_presence() {
     let path = "/v1/devices/alice-phone/presence";
     let answer = served.call("PUT", path, &ticket, Some(body.clone())).await;
     assert_eq!(answer.status, 204, "{answer:?}");
+    served.world.clock.advance(SECOND);
     let kick = json!({"changes": [{"user": "alice", "presence": "offline"}]});
     served
         .call("POST", "/v1/presence", SERVER_KEY, Some(kick))
         .await;
-    served
-        .call(
-            "DELETE",
-            "/v1/devices/alice-phone/registrations",
-            &ticket,
-            None,
-        )
-        .await;
     for path in [path, "/v1/devices/nobodys-phone/presence"] {
+        let ticket = served.ticket("alice").await;
         let answer = served.call("PUT", path, &ticket, Some(body.clone())).await;
         assert_eq!(answer.status, 404, "{answer:?}");
         assert_eq!(answer.problem(), "device-unknown");
@@ -186,16 +180,20 @@ async fn a_phone_learns_from_its_presence_which_of_its_tokens_are_not_well() {
 #[tokio::test]
 async fn a_phone_that_was_kicked_does_not_come_back_by_its_presence() {
     let served = Served::new().await;
-    let ticket = login(&served, "alice", TOKEN).await;
+    let old = login(&served, "alice", TOKEN).await;
+    served.world.clock.advance(SECOND);
     let kick = json!({"changes": [{"user": "alice", "presence": "offline"}]});
     served
         .call("POST", "/v1/presence", SERVER_KEY, Some(kick))
         .await;
     served.world.clock.advance(SECOND);
+    let new = served.ticket("alice").await;
     let path = "/v1/devices/alice-phone/presence";
-    let body = json!({"presence": "background", "at": 1});
-    let answer = served.call("PUT", path, &ticket, Some(body)).await;
-    assert_eq!(answer.status, 404, "{answer:?}");
+    for (ticket, status) in [(old, 401), (new, 404)] {
+        let body = json!({"presence": "background", "at": 1});
+        let answer = served.call("PUT", path, &ticket, Some(body)).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
     let message = Some(hello("m1", "alice"));
     let answer = served
         .call("POST", "/v1/messages", SERVER_KEY, message)

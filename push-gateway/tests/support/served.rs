@@ -126,13 +126,19 @@ impl Served {
         self.send(method, path, &authorization, body).await
     }
 
-    /// Sends `body` with these lines of the head besides the usual ones.
+    /// Sends `body` as JSON with these lines of the head besides the usual ones.
     pub async fn send(&self, method: &str, path: &str, lines: &str, body: &[u8]) -> Answer {
+        let lines = format!("{lines}content-type: application/json\r\n");
+        self.bare(method, path, &lines, body).await
+    }
+
+    /// Sends `body` with these lines of the head and none that says what it is.
+    pub async fn bare(&self, method: &str, path: &str, lines: &str, body: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.address)
             .await
             .expect("a connection");
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n{lines}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n{lines}content-length: {}\r\n\r\n",
             body.len()
         );
         stream.write_all(head.as_bytes()).await.expect("a request");

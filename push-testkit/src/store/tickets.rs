@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use push_core::{
-    Admitted, Clock as _, DeviceFacts, Platform, Presence, PresenceChange, Registered,
+    Admitted, Clock as _, DeviceFacts, EndCause, Platform, Presence, PresenceChange, Registered,
     Registration, ShownTicket, Slot, TicketId,
     TicketRefusal::{OtherDevice, Revoked, TooManyDevices},
     Timestamp,
@@ -31,7 +31,8 @@ fn ticket(number: u8, seconds: i64) -> ShownTicket {
 }
 
 async fn admit(kit: &StoreKit, of: &str, on: &str, ticket: &ShownTicket) -> Admitted<()> {
-    let admitted = kit.store.admit(&owner(of, on), ticket).await;
+    let nothing = DeviceFacts::default();
+    let admitted = kit.store.admit(&owner(of, on), ticket, &nothing).await;
     admitted.expect("checks the ticket")
 }
 
@@ -40,7 +41,7 @@ async fn register_with(
     ticket: &ShownTicket,
     max_devices: usize,
     it: Registration,
-) -> Admitted {
+) -> Admitted<Vec<Registered>> {
     let owner = it.owner();
     kit.store
         .register_with(
@@ -224,6 +225,14 @@ pub async fn a_logout_revokes_the_tickets_of_its_device(kit: StoreKit) {
         Ok(()),
         "push was switched off, and may be switched on again"
     );
+    let phone = owner("alice", "phone");
+    let off = kit.store.unregister(&phone, None, EndCause::SwitchedOff);
+    off.await.expect("unregisters");
+    assert_eq!(admit(&kit, "alice", "phone", &ticket(1, 0)).await, Ok(()));
+    let mut off = presence("alice", None, Presence::Offline, at(10));
+    off.because = Some(EndCause::SwitchedOff);
+    report(&kit, off).await;
+    assert_eq!(admit(&kit, "alice", "phone", &ticket(1, 0)).await, Ok(()));
     unregister(&kit.store, "alice", "phone", None).await;
     assert_eq!(
         admit(&kit, "alice", "phone", &ticket(1, 0)).await,

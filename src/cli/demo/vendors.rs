@@ -24,7 +24,6 @@ pub(super) async fn three_vendors(world: &World, report: &mut Report<'_>) -> Res
     let iphone = world.apple.install(TOPIC, build);
     let pixel = world.google.install();
     let mate = world.huawei.install();
-    let ticket = world.ticket("carol").await?;
     let mut apps = Vec::new();
     for (channel, kind, token) in [
         (Channel::APNS, Platform::Ios, iphone.token()),
@@ -36,7 +35,8 @@ pub(super) async fn three_vendors(world: &World, report: &mut Report<'_>) -> Res
             kind,
             token,
         };
-        let account = account("carol", ticket.clone())?;
+        // Each login has a ticket of its own.
+        let account = account("carol", world.ticket("carol").await?)?;
         let mut app = App::start_for(phone, &world.address, account, None).await?;
         app.uploaded().await?;
         app.client.background(Some(0));

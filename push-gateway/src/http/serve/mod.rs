@@ -1,0 +1,202 @@
+//! Serving: HTTP/1.1, and HTTP/2 with prior knowledge, on one listener.
+//!
+//! Whatever a client does or does not do, its connection ends in bounded time: it has [`HttpSettings::head_timeout`] from the
+//! connection to its first request, [`HttpSettings::idle_timeout`] between two of them, and must take what it is answered. When
+//! there are as many connections as may be, one that answers no request makes room, a stranger's before an IM server's.
+mod accept;
+mod line;
+mod stream;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use http::{Request, Response};
+use hyper::{
+    body::Incoming as Received,
+    service::{Service, service_fn},
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::Instant,
+};
+
+pub(crate) use self::line::OnLine;
+use self::{
+    accept::Incoming,
+    line::{Line, Open, Patience},
+    stream::{Answering, Stream},
+    table::Table,
+};
+use super::HttpSettings;
+
+/// What is buffered of a connection at most, in bytes: also the longest head of a request.
+const BUFFER: usize = 64 * 1024;
+/// How much of an HTTP/2 connection's bodies may be on their way, and of one body; in bytes.
+const WINDOW: u32 = 1024 * 1024;
+const STREAM_WINDOW: u32 = 256 * 1024;
+const STREAMS: u32 = 256;
+
+/// Answers requests on `listener` until `stop` completes; then waits for those under way, at most [`HttpSettings::drain`].
+///
+/// TLS is the business of what stands in front of it.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    settings: &HttpSettings,
+    stop: impl Future<Output = ()> + Send,
+) {
+    run(listener, router, settings, stop).await;
+}
+
+async fn run<I>(
+    mut incoming: I,
+    router: Router,
+    settings: &HttpSettings,
+    stop: impl Future<Output = ()> + Send,
+) where
+    I: Incoming,
+    I::Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let builder = builder(settings.head_timeout);
+    let patience = Patience {
+        head: settings.head_timeout,
+        idle: settings.idle_timeout,
+        stall: settings.timeout,
+    };
+    let places = Arc::new(Semaphore::new(settings.connections));
+    let table = Arc::new(Table::default());
+    let (stopping, _) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
+    let mut number = 0;
+    loop {
+        while connections.try_join_next().is_some() {}
+        let next = async {
+            let (socket, peer) = accept::next(&mut incoming, &table).await;
+            (socket, peer, accept::place(&places, &table).await)
+        };
+        let (socket, peer, place) = tokio::select! {
+            next = next => next,
+            () = &mut stop => break,
+        };
+        number += 1;
+        let line = Line::new(number, peer, patience, &table);
+        let open = Open(Arc::clone(&line));
+        let service = {
+            let (router, line) = (router.clone(), Arc::clone(&line));
+            service_fn(move |request| answer(router.clone(), Arc::clone(&line), request))
+        };
+        let socket = TokioIo::new(Stream::new(socket, Arc::clone(&line)));
+        let connection = builder.serve_connection(socket, service).into_owned();
+        let mut stopping = stopping.subscribe();
+        connections.spawn(async move {
+            let _open = (place, open);
+            let mut connection = pin!(connection);
+            let over = tokio::select! {
+                over = watched(connection.as_mut(), &line) => Some(over),
+                _ = stopping.wait_for(|stop| *stop) => None,
+            };
+            match over {
+                None => {
+                    connection.as_mut().graceful_shutdown();
+                    trouble(connection.await);
+                }
+                Some(Some(result)) => trouble(result),
+                Some(None) if line.is_idle_http2() => {
+                    connection.as_mut().graceful_shutdown();
+                    // One that does not take leave is closed, too.
+                    let leave = tokio::time::timeout(patience.head, connection);
+                    trouble(leave.await.unwrap_or(Ok(())));
+                }
+                Some(None) => tracing::debug!("a connection was closed because it did nothing"),
+            }
+        });
+    }
+    drop(incoming);
+    stopping.send_replace(true);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(settings.drain, drained).await.is_err() {
+        tracing::warn!("requests were still under way at the shutdown");
+    }
+}
+
+fn builder(ping_timeout: Duration) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // Its own time-out for heads counts the idle time before them.
+    builder
+        .http1()
+        .header_read_timeout(None)
+        .max_buf_size(BUFFER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(ping_timeout);
+    builder
+}
+
+/// Answers one request; it counts until the answer is written.
+fn answer(
+    router: Router,
+    line: Arc<Line>,
+    mut request: Request<Received>,
+) -> impl Future<Output = Result<Response<Answering<Body>>, Infallible>> + Send + 'static {
+    let under_way = line.begin();
+    request.extensions_mut().insert(OnLine(line));
+    let answer = TowerToHyperService::new(router).call(request);
+    async move {
+        let answer = answer.await?;
+        Ok(answer.map(|body| Answering::new(body, under_way)))
+    }
+}
+
+/// Drives a connection to its end; returns `None` if it has to be closed first.
+async fn watched<C: Future>(mut connection: Pin<&mut C>, line: &Line) -> Option<C::Output> {
+    let mut timer = pin!(tokio::time::sleep_until(Instant::now()));
+    poll_fn(|cx| {
+        line.register(cx.waker());
+        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+            return Poll::Ready(Some(result));
+        }
+        if line.must_leave() {
+            return Poll::Ready(None);
+        }
+        if let Some(deadline) = line.deadline() {
+            if timer.deadline() != deadline {
+                timer.as_mut().reset(deadline);
+            }
+            if timer.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn trouble(result: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection broke");
+    }
+}

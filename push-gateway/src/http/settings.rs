@@ -1,0 +1,177 @@
+//! What an operator can choose about the HTTP API.
+use std::time::Duration;
+
+use push_core::{Error, ErrorKind, Result};
+use serde::Deserialize;
+
+use super::key::ApiKey;
+
+/// What an operator can choose about the HTTP API.
+///
+/// What is kept of requests that are not read completely is bounded: `body_memory` bytes for IM servers and operators, the same
+/// for ways in and for vendors' receipts, and `requests` times `body_limit` bytes for phones; and some 64 KiB a connection,
+/// 1 MiB for one of HTTP/2.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpSettings {
+    /// The API keys. Without any, only phones with tickets and the ways in of plugins are answered.
+    pub keys: Vec<ApiKey>,
+    /// The largest body that is read, in bytes; 8 MiB.
+    pub body_limit: usize,
+    /// How many bytes of bodies that are being read are kept at the same time; more are answered 503; 64 MiB.
+    pub body_memory: usize,
+    /// How long a request may take, and how long a client may leave an answer unread; 30 s.
+    #[serde(with = "push_http::duration")]
+    pub timeout: Duration,
+    /// How long a client may take to send a request's body; 20 s.
+    #[serde(with = "push_http::duration")]
+    pub body_timeout: Duration,
+    /// How many requests run at the same time; more are answered 503; 4,096. Those of phones and vendors do not count.
+    pub requests: usize,
+    /// How many of them may belong to one app; more are answered 429; 2,048.
+    pub requests_of_app: usize,
+    /// How many connections are open at the same time; 16,384. For one more, a connection that answers no request is closed,
+    /// a phone's before an IM server's; if there is none, it waits.
+    pub connections: usize,
+    /// How long a client may take from the connection to the end of its first request's head, and from the first byte to the
+    /// end of a later one's; 10 s.
+    #[serde(with = "push_http::duration")]
+    pub head_timeout: Duration,
+    /// How long a connection may be without a request; 150 s. Keep it longer than the proxy in front keeps connections to the
+    /// gateway, 60 to 120 s in most: else the proxy sends a request just when the gateway closes.
+    #[serde(with = "push_http::duration")]
+    pub idle_timeout: Duration,
+    /// How long a shutdown waits for requests under way; 10 s.
+    #[serde(with = "push_http::duration")]
+    pub drain: Duration,
+    /// How long a ticket lives if the IM server does not say; 1 day.
+    #[serde(with = "push_http::duration")]
+    pub ticket_life: Duration,
+    /// How many wrong API keys a minute are looked at of one address, for IPv6 of one /64 network; more are answered 429, and
+    /// so is every key of an address that has not shown a right one; 30.
+    pub wrong_keys: u32,
+    /// What is different for phones, which are strangers.
+    pub phones: PhoneSettings,
+}
+
+/// What an operator can choose about phones.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PhoneSettings {
+    /// The largest body that is read, in bytes; 16 KiB, which is also the least.
+    pub body_limit: usize,
+    /// How long a phone may take to send a request's body; 10 s.
+    #[serde(with = "push_http::duration")]
+    pub body_timeout: Duration,
+    /// How many requests of phones run at the same time; more are answered 503; 1,024. Vendors' receipts have as many places
+    /// of their own.
+    pub requests: usize,
+    /// How many of them may belong to one app; more are answered 429; 512.
+    pub requests_of_app: usize,
+    /// How many requests a minute one user's phones may make together; more are answered 429; 240.
+    pub user_rate: u32,
+    /// How many requests a minute may show one ticket, or be signed by one device; more are answered 429; 120.
+    pub ticket_rate: u32,
+    /// How many devices of a user may be registered at the same time; more are answered 403; 32. Devices that were reported
+    /// offline or logged out do not count.
+    pub devices: usize,
+}
+
+impl PhoneSettings {
+    /// The smallest [`PhoneSettings::body_limit`]: what the app half may send in one request.
+    pub const LEAST_BODY: usize = push_core::api::ReceiptsBody::MAX_BYTES;
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            keys: Vec::new(),
+            body_limit: 8 * 1024 * 1024,
+            body_memory: 64 * 1024 * 1024,
+            timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(20),
+            requests: 4096,
+            requests_of_app: 2048,
+            connections: 16_384,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(150),
+            drain: Duration::from_secs(10),
+            ticket_life: Duration::from_secs(24 * 60 * 60),
+            wrong_keys: 30,
+            phones: PhoneSettings::default(),
+        }
+    }
+}
+
+impl Default for PhoneSettings {
+    fn default() -> Self {
+        Self {
+            body_limit: Self::LEAST_BODY,
+            body_timeout: Duration::from_secs(10),
+            requests: 1024,
+            requests_of_app: 512,
+            user_rate: 240,
+            ticket_rate: 120,
+            devices: 32,
+        }
+    }
+}
+
+impl HttpSettings {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], naming the key.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |key: &str, what: String| {
+            Err(Error::new(ErrorKind::Config, what).at(format!("key `{key}`")))
+        };
+        let phones = &self.phones;
+        for (key, number) in [
+            ("connections", self.connections),
+            ("requests", self.requests),
+            ("requests_of_app", self.requests_of_app),
+            ("body_limit", self.body_limit),
+            ("phones.requests", phones.requests),
+            ("phones.requests_of_app", phones.requests_of_app),
+            ("phones.user_rate", phones.user_rate as usize),
+            ("phones.ticket_rate", phones.ticket_rate as usize),
+            ("phones.devices", phones.devices),
+            ("wrong_keys", self.wrong_keys as usize),
+        ] {
+            if number == 0 {
+                return wrong(key, "with 0 no request would be answered".to_owned());
+            }
+        }
+        for (key, time) in [
+            ("timeout", self.timeout),
+            ("body_timeout", self.body_timeout),
+            ("head_timeout", self.head_timeout),
+            ("idle_timeout", self.idle_timeout),
+            ("phones.body_timeout", phones.body_timeout),
+        ] {
+            if time.is_zero() {
+                return wrong(key, "no client sends anything in no time".to_owned());
+            }
+        }
+        if self.body_memory < self.body_limit {
+            return wrong(
+                "body_memory",
+                format!(
+                    "{} bytes have no room for one body of `body_limit`, {} bytes",
+                    self.body_memory, self.body_limit
+                ),
+            );
+        }
+        if phones.body_limit < PhoneSettings::LEAST_BODY {
+            return wrong(
+                "phones.body_limit",
+                format!(
+                    "the app half sends up to {} bytes in one request",
+                    PhoneSettings::LEAST_BODY
+                ),
+            );
+        }
+        Ok(())
+    }
+}

@@ -3,7 +3,10 @@ mod support;
 
 use std::sync::{Arc, atomic::Ordering};
 
-use push_core::{Audience, EndCause, Gateway as _, Presence, Scope, Slot, VerdictKind};
+use push_core::{
+    Audience, EndCause, Gateway as _, Presence, Scope, Slot, Stage, TraceStore as _, VerdictKind,
+};
+use push_gateway::Settings;
 use serde_json::json;
 use support::*;
 
@@ -128,6 +131,34 @@ async fn a_recalled_message_is_not_sent_any_more() {
     assert_eq!(world.plan.count(), 1);
     let delivery = answer.deliveries[0].id;
     assert_eq!(world.settled(delivery).await.as_deref(), Some("recalled"));
+}
+
+/// A gateway that is killed after it answered a recall still knows why nothing was sent.
+#[tokio::test]
+async fn the_reason_of_a_recalled_push_is_stored_before_the_recall_is_answered() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({})).await;
+    world.login("alice", certificate).await;
+    let refused = VerdictKind::Unavailable(Scope::Credential);
+    world.plan.always(verdict(503, "x", refused));
+    let answer = world.submit(message("x", &["alice"])).await;
+    world.calm().await;
+    // One that was not started stores nothing by itself.
+    let idle = gateway(
+        &world.clock,
+        &world.store,
+        &world.queue,
+        Settings::default(),
+    );
+    let id = &answer.message;
+    assert_eq!(idle.recall(&app(), id).await.unwrap(), 1);
+    let events = world.store.trace_of_message(&app(), id).await.unwrap();
+    let reasons: Vec<_> = events
+        .iter()
+        .filter(|event| event.stage == Stage::Settled)
+        .map(|event| event.reason.as_deref())
+        .collect();
+    assert_eq!(reasons, [Some("recalled")]);
 }
 
 /// S79+, S95.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use push_core::{Error, ErrorKind};
-use push_sqlite::{Database, Options, Schema};
+use push_sqlite::{Database, Options, Schema, rusqlite::Connection};
 use push_testkit::{Place, block_on};
 
 static SCHEMA: Schema = Schema {
@@ -48,9 +48,9 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 fn harmed(harm: impl Fn(&Path)) -> (Place, Database) {
     let place = Place::new();
     let path = place.path("drawer.db");
-    let database = open(&path, true).unwrap();
+    let database = open(&path, true).expect("the folder is new");
     for _ in 0..10 {
-        put(&database).unwrap();
+        put(&database).expect("nothing is wrong yet");
     }
     harm(&path);
     (place, database)
@@ -159,7 +159,7 @@ fn checkpoints_and_other_processes_are_no_harm() {
     let database = open(&path, false).unwrap();
     put(&database).unwrap();
     // Another connection begins the log again, and cuts it off when all of it is in the file.
-    let other = push_sqlite::rusqlite::Connection::open(&path).unwrap();
+    let other = Connection::open(&path).unwrap();
     for n in 0..5 {
         other
             .execute("INSERT INTO thing (name) VALUES ('fork')", [])

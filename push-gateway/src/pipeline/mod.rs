@@ -243,7 +243,8 @@ impl Pipeline {
         }
     }
 
-    /// Records deliveries that were cancelled.
+    /// Records deliveries that were cancelled. When it returns, the reasons are stored: a gateway that is killed after it
+    /// answered a recall or logout still knows why nothing was sent.
     pub(crate) async fn record_cancelled(&self, cancelled: &[Cancelled], reason: Reason) {
         if cancelled.is_empty() {
             return;
@@ -270,10 +271,7 @@ impl Pipeline {
                 );
             }
         }
-        if cancelled.len() >= EXPIRED_PORTION {
-            // Many portions at once would overflow what may wait to be stored.
-            shared.services.recorder.flush().await;
-        }
+        shared.services.recorder.flush().await;
     }
 
     /// Whether any lane was full when the lanes were last looked at.

@@ -233,6 +233,13 @@ async fn an_operator_uploads_sends_and_traces_from_the_command_line() {
         "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
     );
     write(&folder, "im-server.key", KEY);
+    // The vendor of this test is on the same machine.
+    std::fs::create_dir_all(folder.join("conf.d")).unwrap();
+    write(
+        &folder,
+        "conf.d/loopback.toml",
+        "[gateway]\naddresses = [\"public\", \"loopback\"]\n",
+    );
     write(&folder, "AuthKey.p8", &push_testkit::fixtures::apns_key(1));
     write(&folder, "ca.pem", &apple.ca_pem());
     let mut server = tokio::process::Command::new(env!("CARGO_BIN_EXE_offline-push"))

@@ -83,6 +83,8 @@ path = "{folder}/store.db"
 [queue]
 type = "sqlite"
 path = "{folder}/queue.db"
+[gateway]
+addresses = ["public", "loopback"]
 [[http.keys]]
 name = "test"
 app = "demo"

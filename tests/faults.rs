@@ -196,9 +196,21 @@ async fn a_provider_token_that_may_not_be_renewed_yet_makes_its_lane_wait() {
     let world = World::start().await;
     let delivery = world.server.text("m-0", "alice").await;
     world.server.settled(&delivery).await;
-    let outcome = Outcome::answer(403, "ExpiredProviderToken");
-    world.apple.once(&world.iphone.token(), outcome);
+    let refused = Outcome::answer(403, "ExpiredProviderToken");
+    world.apple.once(&world.iphone.token(), refused.clone());
     let delivery = world.server.text("m-1", "alice").await;
+    world
+        .server
+        .trace(&delivery, |it| !World::answers(it).is_empty())
+        .await;
+    // One phone alone proves nothing about the credential.
+    let other = world.apple.install(TOPIC, Environment::Production);
+    world
+        .server
+        .log_in("carol", "apns", world.certificate, &other.token())
+        .await;
+    world.apple.once(&other.token(), refused);
+    world.server.text("m-2", "carol").await;
     eventually("the lane to wait", async || {
         (world.lane().await["state"] == json!("backing-off")).then_some(())
     })

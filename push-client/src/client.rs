@@ -99,7 +99,7 @@ impl PushClient {
     }
 
     /// Returns the client's observer of the operating system's callbacks, for a [`HostHooks`](crate::HostHooks) that was not
-    /// passed to [`Builder::hooks`].
+    /// passed to [`Builder::hooks`](crate::Builder::hooks).
     pub fn observer(&self) -> Arc<dyn HostObserver> {
         Arc::clone(&self.0.observer) as _
     }

@@ -266,8 +266,8 @@ const FOREIGN_STATUSES: [u16; 24] = [
     500, 502, 503, 504, 511,
 ];
 
-/// [`FOREIGN`], with any status. The vendor did not answer, so the push is neither accepted nor ended, and neither token nor
-/// credential is at fault: it is tried again.
+/// Tries bodies of other servers with many statuses. The vendor did not answer, so the push is neither accepted nor ended, and
+/// neither token nor credential is at fault: it is tried again.
 pub fn an_answer_of_another_server_is_an_outage(vendor: &Vendor) {
     block_on(async {
         let stage = Stage::new(vendor).await;

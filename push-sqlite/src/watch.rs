@@ -104,10 +104,15 @@ impl Watch {
     fn error(&self, file: &Path, what: &str) -> Error {
         Error::new(
             ErrorKind::Unavailable,
-            format!("a file of the {} {what}; nothing is acknowledged any more", self.what),
+            format!(
+                "a file of the {} {what}; nothing is acknowledged any more",
+                self.what
+            ),
         )
         .at(file.display())
-        .advise("stop the program, put the file back from a backup if there is one, and start again: the start counts what is lost")
+        .advise(
+            "stop the program, put the file back from a backup if there is one, and start again",
+        )
     }
 
     /// Whether the file begins as a database of this kind does.

@@ -267,7 +267,10 @@ fn suits(payload: &Value, push_type: PushType) -> bool {
                     _ => false,
                 }
         }
-        PushType::Widgets | PushType::Controls => aps["content-changed"] == true,
+        PushType::Widgets | PushType::Controls => {
+            let changed = &aps["content-changed"];
+            *changed == true || *changed == 1
+        }
         PushType::Alert => aps.is_object(),
         // What the app itself reads: Apple asks for no `aps` there, and its File Provider sample has none.
         _ => true,

@@ -29,6 +29,7 @@
 //! - A background push without `apns-priority`: 400 `BadPriority`, because Apple documents 10 as the default and as an error
 //!   for this type. Clients that send none are in use, so the service may take it.
 //! - A provider token whose `iat` is text: read as a number, because a client that sends it so is in use.
+//! - `content-changed` of a widget or control as the number 1: taken as true, because a client that sends it so is in use.
 //! - `apns-topic` on a broadcast, where Apple's table has none: ignored.
 //! - A provider token dated more than an hour ahead, or of another team than the connection's: 403 `InvalidProviderToken`.
 //! - A second team-scoped key of the same environment on one connection: accepted, because Apple's list of unrelated keys

@@ -246,10 +246,16 @@ fn widgets_and_controls_are_notified_that_their_content_changed() {
     block_on(async {
         let apple = Apple::start().await;
         for push_type in [PushType::Widgets, PushType::Controls] {
-            let changed = r#"{"aps":{"content-changed":true}}"#;
-            let good = of_kind(&apple, push_type, changed, true).await;
-            assert_eq!(good, (200, String::new()));
-            for payload in [r#"{"aps":{"content-changed":1}}"#, PAYLOAD] {
+            for changed in ["true", "1"] {
+                let payload = format!(r#"{{"aps":{{"content-changed":{changed}}}}}"#);
+                let good = of_kind(&apple, push_type, &payload, true).await;
+                assert_eq!(good, (200, String::new()), "{payload}");
+            }
+            for payload in [
+                r#"{"aps":{"content-changed":false}}"#,
+                r#"{"aps":{}}"#,
+                PAYLOAD,
+            ] {
                 let bad = of_kind(&apple, push_type, payload, true).await;
                 assert_eq!(bad, (400, "BadRequestPayload".to_owned()), "{payload}");
             }

@@ -1,0 +1,102 @@
+//! The store of credentials.
+use std::fmt;
+
+use crate::{
+    AppId, CertificateId, Channel, CredentialRef, Environment, Result, Timestamp, async_trait,
+};
+
+/// A credential as it is stored: its configuration is sealed, and only the gateway has the key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredCredential {
+    /// The app it belongs to.
+    pub app: AppId,
+    /// Its id within the app, which survives rotation (S58).
+    pub id: CertificateId,
+    /// The provider plugin it configures, by its name in the registry.
+    pub provider: String,
+    /// The channel that plugin speaks.
+    pub channel: Channel,
+    /// The environment it sends to; `None` if the vendor has only one.
+    pub environment: Option<Environment>,
+    /// A name for people; empty for none.
+    pub label: String,
+    /// The encrypted configuration.
+    pub sealed: Vec<u8>,
+    /// When it was uploaded.
+    pub created_at: Timestamp,
+    /// When its content was last replaced.
+    pub rotated_at: Timestamp,
+    /// When it expires, if the vendor dates it.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl fmt::Debug for StoredCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredCredential")
+            .field("app", &self.app)
+            .field("id", &self.id)
+            .field("provider", &self.provider)
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a new or rotated credential consists of. The fields are those of [`StoredCredential`].
+#[derive(Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct NewCredential {
+    pub app: AppId,
+    pub provider: String,
+    pub channel: Channel,
+    pub environment: Option<Environment>,
+    pub label: String,
+    pub sealed: Vec<u8>,
+    pub at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+}
+
+impl fmt::Debug for NewCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewCredential")
+            .field("app", &self.app)
+            .field("provider", &self.provider)
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Credentials, by app and integer id.
+#[async_trait]
+pub trait CredentialStore: fmt::Debug + Send + Sync + 'static {
+    /// Stores a new credential. `id` `None` takes a free number of the app; a number keeps the ids of apps that come
+    /// from another system.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if the number is taken, or was that of a removed credential.
+    async fn add_credential(
+        &self,
+        id: Option<CertificateId>,
+        credential: NewCredential,
+    ) -> Result<StoredCredential>;
+
+    /// Replaces a credential's content, label and expiry in place; id, provider, channel and environment stay (S58).
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such credential,
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if provider, channel or environment differ.
+    async fn rotate_credential(
+        &self,
+        id: CertificateId,
+        credential: NewCredential,
+    ) -> Result<StoredCredential>;
+
+    /// The credentials of an app, by id; of every app if `app` is `None`.
+    async fn credentials(&self, app: Option<&AppId>) -> Result<Vec<StoredCredential>>;
+
+    /// One credential.
+    async fn credential(&self, credential: &CredentialRef) -> Result<Option<StoredCredential>>;
+
+    /// Removes a credential; its id is never given to another. Returns `true` if there was one. Registrations that name it
+    /// stay.
+    async fn remove_credential(&self, credential: &CredentialRef) -> Result<bool>;
+}

@@ -1,0 +1,196 @@
+//! The store of device registrations, presence, badges and tags.
+use std::fmt;
+
+use crate::{
+    Admitted, AppId, Audience, BadgeChange, Channel, CredentialRef, Cursor, DeviceFacts, DeviceRef,
+    DeviceToken, EndCause, Ended, Ending, Page, PresenceChange, PresenceSet, Receiver, Registered,
+    Registration, Result, ShownTicket, Slot, SlotRef, StoredRegistration, Tag, Timestamp, UserId,
+    async_trait,
+};
+
+/// Device registrations, presence, badges and tags.
+#[async_trait]
+pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
+    /// Returns how often a row of the store was skipped since the start because it cannot be read, whatever it holds. A store
+    /// that cannot lose its data piece by piece returns 0.
+    fn damaged_rows(&self) -> u64 {
+        0
+    }
+
+    /// Stores what a device reports, in order, and returns what each registration did. Every registration is of the device
+    /// `owner`. A token registered again leaves quarantine. A change of the facts counts as one of the first registration.
+    ///
+    /// A device seen for the first time starts [`Presence::Online`](crate::Presence::Online) at the first registration's time with a badge of 0; one that
+    /// was [`Presence::Offline`](crate::Presence::Offline) or of another user does so again. Its revision grows.
+    ///
+    /// Without any registration only the facts are stored: a device that is not known yet starts online as of now by the
+    /// store's clock; presence, badge and revision of a known one stay; one of another user is not changed, because nothing
+    /// says that `owner` logged in after that user.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if a registration is not of the device `owner`.
+    async fn register(
+        &self,
+        owner: &DeviceRef,
+        facts: &DeviceFacts,
+        registrations: Vec<Registration>,
+    ) -> Result<Vec<Registered>>;
+
+    /// Checks a ticket that a phone shows for the device `owner`, and binds it to that device if it is bound to none yet: it is
+    /// good for no other one from then on, not even for another user's.
+    ///
+    /// Refuses with [`TicketRefusal::Revoked`](crate::TicketRefusal::Revoked) a ticket that was issued before
+    /// - the user, the user's devices of this platform, or this device was reported [`Presence::Offline`](crate::Presence::Offline), by the time of that
+    ///   report, whether or not the store knew the device, and whether or not a newer presence was known;
+    /// - the user's last [`unregister`](Self::unregister) of this device without a slot, by the store's clock;
+    ///
+    /// except where the cause was [`EndCause::SwitchedOff`]: then the login goes on.
+    ///
+    /// The platform of a device is the one that is known, or else the one in `facts`; without either, a device that is not known
+    /// is of every platform, and a known one of none. Both kinds of end are remembered for [`ShownTicket::MAX_LIFE`], a binding until
+    /// [`ShownTicket::ends_at`], by the store's clock.
+    async fn admit(
+        &self,
+        owner: &DeviceRef,
+        ticket: &ShownTicket,
+        facts: &DeviceFacts,
+    ) -> Result<Admitted<()>>;
+
+    /// [`admit`](Self::admit) and [`register`](Self::register) in one step, so that no kick comes between them. What is
+    /// refused changes nothing.
+    ///
+    /// Refuses with [`TicketRefusal::TooManyDevices`](crate::TicketRefusal::TooManyDevices) a device that would be one more than
+    /// `max_devices` of the user which have a registration and are not [`Presence::Offline`](crate::Presence::Offline).
+    ///
+    /// # Errors
+    /// As [`register`](Self::register).
+    async fn register_with(
+        &self,
+        ticket: &ShownTicket,
+        max_devices: usize,
+        owner: &DeviceRef,
+        facts: &DeviceFacts,
+        registrations: Vec<Registration>,
+    ) -> Result<Admitted<Vec<Registered>>>;
+
+    /// Removes the registrations of `user` on `device` (`slot`: only that one, all channels and instances). Returns `None` if
+    /// there was none, or if the device is not `user`'s any more: then nothing changes, so that a late logout undoes nothing
+    /// (S43, S47). Without a slot a device that is still the user's also becomes [`Presence::Offline`](crate::Presence::Offline) as of now by the store's
+    /// clock, so that a presence from before the logout cannot bring it back, and `Some` is returned if it was not already; it
+    /// stays known. A repeated logout moves the time of its presence on, and changes nothing else. Without a slot the user's
+    /// tickets for the device are revoked in any case, unless push was switched off ([`admit`](Self::admit)). `cause` is one that is reported
+    /// ([`EndCause::is_reported`]).
+    async fn unregister(
+        &self,
+        owner: &DeviceRef,
+        slot: Option<Slot>,
+        cause: EndCause,
+    ) -> Result<Option<Ended>>;
+
+    /// Remembers that the gateway refused a registration of `slot` for the reason with this code, so that it can be explained
+    /// later why the user gets no push. On a device that is not the user's, it is remembered for the user.
+    async fn refuse(&self, owner: &DeviceRef, slot: Slot, reason: &str) -> Result<()>;
+
+    /// Returns, for each of `users`, what last ended push or kept it from beginning, where that still holds: at most one
+    /// [`Ending`] for the user, for each of the user's devices, and for each slot of them.
+    ///
+    /// - The user: another user registered on one of the user's devices ([`EndCause::DeviceTaken`]).
+    /// - A device: it became [`Presence::Offline`](crate::Presence::Offline). If it is offline already, the first cause stays, unless that was
+    ///   [`EndCause::Offline`].
+    /// - A slot: its tokens were unregistered, died, or were registered by another device.
+    /// - [`RegistrationStore::refuse`].
+    ///
+    /// A registration removes those of its slot, its device and its user; the end of a device those of its slots; and a
+    /// device that changes hands all of the former user's on it.
+    async fn endings(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Vec<Ending>>>;
+
+    /// Returns each of `users`, in their order, with the devices that are currently theirs; without devices for a user who is
+    /// not known.
+    async fn receivers(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Receiver>>;
+
+    /// Returns a page of the users that `audience` selects, of at most `limit` users, from `after` on. Every user
+    /// who is selected before the first call and is not removed meanwhile comes exactly once, also across restarts.
+    ///
+    /// - [`Audience::Everybody`] and [`Audience::Tags`]: users with at least one device, by id.
+    /// - [`Audience::Users`]: the listed users in their order, without devices for one who is not known.
+    /// - [`Audience::Devices`]: the users of the listed devices in their order, with only those devices; a device that is not
+    ///   known is left out. Here every device comes exactly once; a user whose devices come on several pages comes on each.
+    /// - [`Audience::Tokens`]: none, because tokens need no registration.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `limit` is 0, if `after` does not come from a scan of such an
+    /// audience, or if [`TagExpr::check`](crate::TagExpr::check) refuses the condition.
+    async fn scan(
+        &self,
+        app: &AppId,
+        audience: &Audience,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Receiver>>;
+
+    /// Returns, for each of `slots`, the registration that it has now; `None` if it has none or the device is not that user's
+    /// any more.
+    async fn resolve(
+        &self,
+        app: &AppId,
+        slots: &[SlotRef],
+    ) -> Result<Vec<Option<StoredRegistration>>>;
+
+    /// Returns, for each of `tokens`, the registration that holds it now; the first by slot if one device has it in several.
+    async fn holders(
+        &self,
+        app: &AppId,
+        channel: &Channel,
+        tokens: &[DeviceToken],
+    ) -> Result<Vec<Option<StoredRegistration>>>;
+
+    /// Removes a dead token, unless the app registered it again after `dead_since` (S114). Returns `true` if it did. The
+    /// device stays known.
+    async fn forget(
+        &self,
+        app: &AppId,
+        channel: &Channel,
+        token: &DeviceToken,
+        dead_since: Timestamp,
+    ) -> Result<bool>;
+
+    /// Quarantines a token as of `since`, unless the app registered it again after that. Returns `true` if it did. For one that
+    /// is quarantined already, the new reason and time count.
+    async fn quarantine(
+        &self,
+        app: &AppId,
+        channel: &Channel,
+        token: &DeviceToken,
+        reason: &str,
+        since: Timestamp,
+    ) -> Result<bool>;
+
+    /// Releases the tokens of one credential from quarantine: its configuration was repaired. Returns how many.
+    async fn release(&self, credential: &CredentialRef) -> Result<u64>;
+
+    /// Applies presence changes, in order. Unknown devices are ignored, and a device of unknown platform is of none.
+    ///
+    /// A device that accepts [`Presence::Offline`](crate::Presence::Offline) gets a new revision and is returned as ended, also if it was offline already:
+    /// a kick that is reported again after a failure still cancels and fences. Returning from offline gives a new revision, too.
+    /// [`Presence::Offline`](crate::Presence::Offline) revokes tickets, unless push was switched off ([`admit`](Self::admit)).
+    async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<PresenceSet>;
+
+    /// Applies badge changes, in order, and returns each new number, at most [`u32::MAX`]; 0 for an unknown device.
+    ///
+    /// Idempotent: a change of a message that changed the badge of this user's device before, at least within a day by the
+    /// store's clock, changes nothing and returns the number that it led to then.
+    async fn change_badges(&self, app: &AppId, changes: Vec<BadgeChange>) -> Result<Vec<u32>>;
+
+    /// Replaces the tags of `user`, which [`Audience::Tags`] selects by. A user without devices may have tags. The same tag
+    /// twice is one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if there are more than [`Tag::MAX_PER_USER`].
+    async fn set_tags(&self, app: &AppId, user: &UserId, tags: Vec<Tag>) -> Result<()>;
+
+    /// Returns the tags of `user`, sorted.
+    async fn tags(&self, app: &AppId, user: &UserId) -> Result<Vec<Tag>>;
+
+    /// Returns how many registrations an app has.
+    async fn count(&self, app: &AppId) -> Result<u64>;
+}

@@ -1,0 +1,116 @@
+//! The store of traces.
+use std::fmt;
+
+use crate::{
+    AppId, Cursor, DeliveryId, DeviceId, Error, ErrorKind, MessageId, Page, Result, Stage,
+    Timestamp, TraceEvent, UserId, async_trait,
+};
+
+/// The most events of one trace that are returned: a message to a million phones has millions.
+pub const TRACE_LIMIT: usize = 10_000;
+
+/// Which events [`TraceStore::find`] returns. What is `None` does not restrict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TraceQuery {
+    /// Those of this user.
+    pub user: Option<UserId>,
+    /// Those of this device.
+    pub device: Option<DeviceId>,
+    /// Those of this message.
+    pub message: Option<MessageId>,
+    /// Those at this time or later.
+    pub from: Option<Timestamp>,
+    /// Those before this time.
+    pub until: Option<Timestamp>,
+}
+
+impl TraceQuery {
+    /// Every event of an app.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Returns `true` if `event` is one of those.
+    pub fn selects(&self, event: &TraceEvent) -> bool {
+        (self.user.is_none() || self.user == event.user)
+            && (self.device.is_none() || self.device == event.device)
+            && self
+                .message
+                .as_ref()
+                .is_none_or(|message| *message == event.message)
+            && self.from.is_none_or(|from| from <= event.at)
+            && self.until.is_none_or(|until| event.at < until)
+    }
+}
+
+/// A stage that a delivery reached on the phone, reported by the phone or the vendor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// Only if it went to this device; `None` for any.
+    pub device: Option<DeviceId>,
+    /// [`Stage::Delivered`], [`Stage::Shown`] or [`Stage::Clicked`].
+    pub stage: Stage,
+    /// When it reached it.
+    pub at: Timestamp,
+}
+
+impl Mark {
+    /// Checks that the stage is one that a phone or a vendor reports.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] otherwise.
+    pub fn check(&self) -> Result<()> {
+        match self.stage {
+            Stage::Delivered | Stage::Shown | Stage::Clicked => Ok(()),
+            other => Err(Error::new(
+                ErrorKind::Invalid,
+                format!("the stage `{other}` cannot be recorded"),
+            )
+            .advise("record `delivered`, `shown` or `clicked`; append other events")),
+        }
+    }
+}
+
+/// The traces of messages and deliveries.
+#[async_trait]
+pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
+    /// Appends events. May return before they are durable: a trace explains a push, it does not carry it. A trace read
+    /// afterwards has them.
+    async fn append(&self, events: Vec<TraceEvent>) -> Result<()>;
+
+    /// Records stages that deliveries reached on the phone, durably, and returns, for each, whether it was new. The event takes
+    /// message, user, device, channel and credential from those that the delivery has. A stage that the delivery has already, a
+    /// delivery that is not known, or one that went to another device is not recorded. Atomic: the same mark recorded twice at
+    /// the same time is one event.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if a mark has another stage than those of [`Mark::stage`].
+    async fn record(&self, app: &AppId, marks: Vec<Mark>) -> Result<Vec<bool>>;
+
+    /// Returns the events of one delivery, oldest first, with those of its message that concern no other delivery, user or
+    /// device; at most [`TRACE_LIMIT`]. Events of one moment are in the order they were appended.
+    async fn trace_of_delivery(&self, app: &AppId, delivery: DeliveryId)
+    -> Result<Vec<TraceEvent>>;
+
+    /// Returns the events of one message, oldest first; at most [`TRACE_LIMIT`]. Events of one moment are in the order they
+    /// were appended.
+    async fn trace_of_message(&self, app: &AppId, message: &MessageId) -> Result<Vec<TraceEvent>>;
+
+    /// Returns a page of the events that `query` selects, newest first, of at most `limit` events, from `after` on. Events of
+    /// one moment are in the reverse of the order they were appended.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if `limit` is 0, or `after` does not come from this method.
+    async fn find(
+        &self,
+        app: &AppId,
+        query: &TraceQuery,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<TraceEvent>>;
+
+    /// Deletes events older than `before`; returns how many.
+    async fn prune_traces(&self, before: Timestamp) -> Result<u64>;
+}

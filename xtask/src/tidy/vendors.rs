@@ -34,7 +34,7 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
         "the constants of `Channel`, and `Platform`",
     ),
     (
-        "push-core/src/message.rs",
+        "push-core/src/message/push_info.rs",
         &["apns", "apple"],
         "`ApnsInfo`, as callers of the HTTP API spell it",
     ),
@@ -144,13 +144,13 @@ mod tests {
     fn only_shared_crates_are_checked_and_the_allow_list_holds() {
         let fixture = Fixture::new();
         fixture.write("push-core/src/channel.rs", "const APNS: u8 = 0;\n");
-        fixture.write("push-core/src/message.rs", "struct ApnsInfo;\n// FCM\n");
+        fixture.write("push-core/src/message/push_info.rs", "struct ApnsInfo;\n// FCM\n");
         fixture.write("push-client/src/a.rs", "// APNs\n");
         fixture.write("push-http/tests/a.rs", "// one\n\"push.apple.com\"\n");
         assert_eq!(
             findings(&fixture),
             [
-                "push-core/src/message.rs: has 1 vendor names, 0 are allowed: fcm in line 2",
+                "push-core/src/message/push_info.rs: has 1 vendor names, 0 are allowed: fcm in line 2",
                 "push-http/tests/a.rs: has 1 vendor names, 0 are allowed: apple in line 2",
             ]
         );

@@ -5,8 +5,10 @@ mod tokens;
 mod words;
 
 use push_core::{
-    AppId, Audience, Delivery, DeviceToken, Element, Group, GroupId, MessageId, Notification,
-    OfflinePushInfo, Presence, Sender,
+    AppId, Audience, Badge, BadgeStyle, CertificateId, Delivery, Device, DeviceId, DeviceToken,
+    Element, Environment, Group, GroupId, MessageId, Notification, NotificationKind,
+    OfflinePushInfo, Platform, Presence, Registration, Sender, Slot, StoredRegistration,
+    TextLimits, UserId,
 };
 use serde_json::{Value, json};
 

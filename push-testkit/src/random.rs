@@ -15,10 +15,13 @@ use proptest::{
 /// The variable that sets the seed, to repeat a run.
 const SEED: &str = "OFFLINE_PUSH_SEED";
 
+/// The variable that sets the most cases to try, where the test is run very often.
+const CASES: &str = "OFFLINE_PUSH_CASES";
+
 /// The folder of a crate in which failed cases are kept, as proptest names it.
 const FOLDER: &str = "proptest-regressions";
 
-/// Random cases of one test, with a seed that `OFFLINE_PUSH_SEED` sets.
+/// Random cases of one test, with a seed that `OFFLINE_PUSH_SEED` sets; `OFFLINE_PUSH_CASES` limits how many.
 ///
 /// A case that fails is kept in the file `proptest-regressions/NAME.txt` of the crate under test, and tried first from then
 /// on. Commit the file together with the change that mends the failure.
@@ -33,8 +36,8 @@ impl RandomCases {
     /// The cases of the test `name`. The configuration says how many they are and how long a failure is reduced.
     ///
     /// # Panics
-    /// If `OFFLINE_PUSH_SEED` is no number.
-    pub fn new(name: &str, config: Config) -> Self {
+    /// If `OFFLINE_PUSH_SEED` or `OFFLINE_PUSH_CASES` is no number.
+    pub fn new(name: &str, mut config: Config) -> Self {
         // Where cargo runs a test; the crate that was compiled here may be another one.
         let root = env::var_os("CARGO_MANIFEST_DIR").map_or_else(PathBuf::new, PathBuf::from);
         let seed = match env::var(SEED) {
@@ -45,6 +48,12 @@ impl RandomCases {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |now| now.as_nanos() as u64),
         };
+        if let Ok(text) = env::var(CASES) {
+            let most = text
+                .parse()
+                .unwrap_or_else(|_| panic!("{CASES} is `{text}`, which is no number"));
+            config.cases = config.cases.min(most);
+        }
         Self {
             config,
             file: root.join(FOLDER).join(format!("{name}.txt")),

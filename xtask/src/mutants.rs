@@ -15,8 +15,9 @@ pub(crate) const HELP: &str = "\
 cargo xtask mutants [PLACE...] [--shard K/N] [--list]
 
 Changes the code of a place in one spot after the other, as cargo-mutants does it (installed if it is missing), runs the
-tests of its crate each time, and prints the changes that no test noticed. The score of the place, detected changes of all
-that compiled, is written into docs/benchmarks.md; the goal is 95 %. Changes of `Debug` output are left out.
+tests of its crate each time (for the delivery pipeline, its own tests), and prints the changes that no test noticed. The
+score of the place, detected changes of all that compiled, is written into docs/benchmarks.md; the goal is 95 %. Changes of
+`Debug` output are left out.
 
 Without a PLACE all are measured, which takes hours: each change is a build and a run of the tests. --shard K/N, with K
 from 0, tries every N-th change only, and the table says so. --list shows the places and what they consist of.
@@ -31,18 +32,27 @@ const BOOK: &str = "docs/benchmarks.md";
 /// The longest that a test waits for something that a change has prevented, in seconds.
 const PATIENCE: &str = "5";
 
+/// The most random cases that a test tries.
+const CASES: &str = "20";
+
 struct Place {
     name: &'static str,
     package: &'static str,
     /// Patterns of paths, as cargo-mutants takes them.
     files: &'static [&'static str],
+    /// The test targets that are run, as cargo takes them; all of the package if there are none.
+    tests: &'static [&'static str],
 }
+
+/// The tests of the delivery pipeline.
+const PIPELINE: &[&str] = &["--lib", "--test=pipeline"];
 
 const PLACES: &[Place] = &[
     Place {
         name: "decision",
         package: "push-gateway",
         files: &["push-gateway/src/decision/*.rs"],
+        tests: &[],
     },
     Place {
         name: "settle",
@@ -51,11 +61,13 @@ const PLACES: &[Place] = &[
             "push-gateway/src/pipeline/settle.rs",
             "push-gateway/src/pipeline/settle/*.rs",
         ],
+        tests: PIPELINE,
     },
     Place {
         name: "control",
         package: "push-gateway",
         files: &["push-gateway/src/pipeline/control.rs"],
+        tests: PIPELINE,
     },
     Place {
         name: "lane",
@@ -64,46 +76,71 @@ const PLACES: &[Place] = &[
             "push-gateway/src/pipeline/lane.rs",
             "push-gateway/src/pipeline/evidence.rs",
         ],
+        tests: PIPELINE,
+    },
+    Place {
+        name: "credential",
+        package: "push-gateway",
+        files: &[
+            "push-gateway/src/pipeline/credential.rs",
+            "push-gateway/src/pipeline/refusals.rs",
+            "push-gateway/src/pipeline/guard.rs",
+        ],
+        tests: PIPELINE,
     },
     Place {
         name: "tickets",
         package: "push-gateway",
         files: &["push-gateway/src/ticket.rs"],
+        tests: &[],
     },
     Place {
         name: "seal",
         package: "push-gateway",
         files: &["push-gateway/src/seal.rs"],
+        tests: &[],
     },
     Place {
         name: "pool",
         package: "push-http",
         files: &["push-http/src/pool.rs", "push-http/src/connection.rs"],
+        tests: &[],
+    },
+    Place {
+        name: "queue-put",
+        package: "push-queue-sqlite",
+        files: &["plugins/queue-sqlite/src/put.rs"],
+        tests: &[],
     },
     Place {
         name: "queue-sqlite",
         package: "push-queue-sqlite",
         files: &["plugins/queue-sqlite/src/*.rs"],
+        tests: &[],
     },
     Place {
         name: "classify-apns",
         package: "push-provider-apns",
         files: &["providers/apns/src/classify.rs"],
+        tests: &[],
     },
     Place {
         name: "classify-fcm",
         package: "push-provider-fcm",
         files: &["providers/fcm/src/classify.rs"],
+        tests: &[],
     },
     Place {
         name: "classify-honor",
         package: "push-provider-honor",
         files: &["providers/honor/src/classify.rs"],
+        tests: &[],
     },
     Place {
         name: "classify-huawei",
         package: "push-provider-huawei",
         files: &["providers/huawei/src/classify.rs"],
+        tests: &[],
     },
 ];
 
@@ -250,6 +287,7 @@ fn command(
     command
         .env("CARGO_TARGET_DIR", target)
         .env("OFFLINE_PUSH_PATIENCE", PATIENCE)
+        .env("OFFLINE_PUSH_CASES", CASES)
         .args(["mutants", "--in-place", "--all-features"])
         .args(["--cap-lints=true", "--no-shuffle", "--colors=never"])
         .args(["--exclude-re", "impl .*Debug for "])
@@ -264,6 +302,9 @@ fn command(
         command.arg(format!("--shard={shard}"));
     }
     command.arg("--output").arg(output);
+    if !place.tests.is_empty() {
+        command.arg("--").args(place.tests);
+    }
     command
 }
 
@@ -439,6 +480,7 @@ mod tests {
             "--file=push-gateway/src/pipeline/settle/*.rs",
             "--shard=0/2",
             "--output o",
+            "-- --lib --test=pipeline",
         ] {
             assert!(shown.contains(part), "{shown}");
         }

@@ -126,7 +126,7 @@ reasons! {
     TARGET_REFUSED = "target-refused": "the vendor refused the push to this device, and its answer accuses neither the token nor the content nor the credential",
         "see the vendor's answer in the trace; it concerns this device only";
     /// Refused with the credential, which works for others.
-    REFUSED_ALONE = "refused-alone": "the vendor refused the credential in its answer to this push, and accepted other pushes of the same credential",
+    REFUSED_ALONE = "refused-alone": "the vendor refused the credential in its answers to several pushes to this device, and accepted other pushes of the same credential each time",
         "see the vendor's answer in the trace; it concerns this device or what the message carries, not the credential";
     /// No such credential.
     CERTIFICATE_UNKNOWN = "certificate-unknown": "the certificate id of the token names no credential of this app",

@@ -6,7 +6,7 @@ use push_core::{
     TraceEvent, Verdict,
 };
 
-use super::steady::Moment;
+use super::{refusals::Mark, steady::Moment};
 use crate::credentials::Loaded;
 
 /// A delivery that is ready to be sent: its token is known.
@@ -29,6 +29,8 @@ pub(super) struct Attempt {
     pub(super) trial: bool,
     /// How often the credential had been repaired when it began.
     pub(super) repaired: u64,
+    /// How many refusals of the credential were known when it began.
+    pub(super) refusals: Mark,
 }
 
 /// What the settle loop is given.

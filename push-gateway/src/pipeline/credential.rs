@@ -1,6 +1,6 @@
 //! What all lanes of one credential share: whether it is suspended, backed off, or suspected.
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     hash::{BuildHasher, RandomState},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -13,12 +13,10 @@ use super::{
     backoff::Backoff,
     evidence::Evidence,
     guard::Guard,
+    refusals::Refusals,
     steady::{Moment, Now},
 };
 use crate::{lane_status::LaneStatus, settings::PipelineSettings};
-
-/// The most refused tokens that are remembered.
-const MAX_REFUSED: usize = 1_024;
 
 /// How much longer than the next trial a delivery waits that the vendor refused with the credential: others are tried first.
 pub(super) const BEHIND_TRIAL: Duration = Duration::from_secs(1);
@@ -63,10 +61,8 @@ pub(super) struct CredentialState {
     repaired: u64,
     pub(super) evidence: Evidence,
     pub(super) guard: Guard,
-    /// Tokens whose last answer refused the credential, and how many pushes had been accepted before.
-    refused: HashMap<u64, u64>,
-    /// How many pushes were accepted.
-    accepted: u64,
+    /// Tokens whose last answer refused the credential.
+    pub(super) refusals: Refusals,
     hasher: RandomState,
 }
 
@@ -109,8 +105,7 @@ impl CredentialState {
                 settings.guard_min,
                 settings.guard_share,
             ),
-            refused: HashMap::new(),
-            accepted: 0,
+            refusals: Refusals::default(),
             hasher: RandomState::new(),
         }
     }
@@ -228,7 +223,7 @@ impl CredentialState {
         self.repaired += 1;
         self.evidence = Evidence::default();
         self.guard.clear();
-        self.refused.clear();
+        self.refusals.forget();
     }
 
     /// How often the credential was repaired.
@@ -255,35 +250,6 @@ impl CredentialState {
             true => suspension.probe_at,
             false => now,
         })
-    }
-
-    /// The vendor accepted a push.
-    pub(super) fn accepted(&mut self, token: &DeviceToken, now: Moment) {
-        self.accepted += 1;
-        self.guard.record(token, true, now);
-        if !self.refused.is_empty() {
-            self.refused.remove(&self.hasher.hash_one(token));
-        }
-    }
-
-    /// How many pushes the vendor accepted.
-    pub(super) const fn accepted_count(&self) -> u64 {
-        self.accepted
-    }
-
-    /// The vendor refused the credential in its answer to a push to `token`. Returns `true` if an earlier answer to the token was
-    /// the same, and since then the vendor accepted pushes to others and none to it: then the token is to blame, not the
-    /// credential. `accepted` is how many were accepted before those that were answered together with it.
-    pub(super) fn refused(&mut self, token: &DeviceToken, accepted: u64) -> bool {
-        let token = self.hasher.hash_one(token);
-        if let Some(before) = self.refused.get(&token) {
-            return self.accepted > *before;
-        }
-        if self.refused.len() >= MAX_REFUSED {
-            self.refused.clear();
-        }
-        self.refused.insert(token, accepted);
-        false
     }
 
     pub(super) fn status(&self, now: Now) -> LaneStatus {

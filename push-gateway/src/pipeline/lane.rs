@@ -17,6 +17,7 @@ use super::{
     cell::Cell,
     control::Next,
     credential::{BEHIND_TRIAL, Permit},
+    refusals::Mark,
     shared::Shared,
     steady::Moment,
 };
@@ -127,7 +128,10 @@ struct Round<'a> {
 impl Round<'_> {
     async fn run(self, flights: &mut JoinSet<()>) -> Result<()> {
         let (shared, cell) = (self.shared, self.cell);
-        let repaired = cell.credential.state().repaired();
+        let credential = {
+            let state = cell.credential.state();
+            (state.repaired(), state.refusals.mark())
+        };
         let loaded = match shared.services.vault.load(&cell.lane.credential).await? {
             Ok(loaded) => loaded,
             Err(unusable) => {
@@ -184,7 +188,7 @@ impl Round<'_> {
                 ..TraceEvent::of(&sendable.lease.delivery, now.wall, Stage::Attempt)
             }));
         for group in group(sendable, loaded.provider.capabilities(), now.wall) {
-            self.send(group, &loaded, repaired, now.moment, flights);
+            self.send(group, &loaded, credential, now.moment, flights);
         }
         Ok(())
     }
@@ -358,7 +362,7 @@ impl Round<'_> {
         &self,
         group: Group,
         loaded: &Arc<Loaded>,
-        repaired: u64,
+        (repaired, refusals): (u64, Mark),
         now: Moment,
         flights: &mut JoinSet<()>,
     ) {
@@ -375,6 +379,7 @@ impl Round<'_> {
             loaded: Arc::clone(loaded),
             trial: self.trial,
             repaired,
+            refusals,
         });
         let sink = Sink {
             attempt,

@@ -11,6 +11,7 @@ mod credential;
 mod evidence;
 mod guard;
 mod lane;
+mod refusals;
 mod settle;
 mod shared;
 mod steady;

@@ -21,6 +21,7 @@ use super::{
     attempt::{Attempt, Item, LateVerdict, Sendable},
     cell::Cell,
     credential::BEHIND_TRIAL,
+    refusals::Concerns,
     shared::Shared,
     steady::Now,
 };
@@ -217,24 +218,39 @@ impl Judging<'_> {
             }
             VerdictKind::TokenDead { since: None } => Act::Quarantine(reasons::TOKEN_SUSPECT),
             VerdictKind::TokenUnusable(_) => Act::Quarantine(reason_of(verdict)),
-            VerdictKind::CredentialRefused
-                if survey.refused_alone.contains(&member.lease.delivery.id) =>
-            {
-                Act::Done(reasons::REFUSED_ALONE)
-            }
-            VerdictKind::CredentialRefused => Act::Again {
-                after: match survey.probe_at {
-                    Some(at) => at.since(self.now.moment) + BEHIND_TRIAL,
-                    None => self.shared.backoff.delay(member.lease.attempt) + BEHIND_TRIAL,
-                },
-                attempted: false,
-            },
+            VerdictKind::CredentialRefused => self.refused(&member.lease),
             VerdictKind::TargetRefused | VerdictKind::PayloadRefused => {
                 Act::Done(reason_of(verdict))
             }
             // Besides those that ask for another attempt: a kind of a newer version, which is safest treated as one that
             // may have been sent.
             _ => self.again(&member.lease, verdict),
+        }
+    }
+
+    /// The vendor refused the credential in its answer to this delivery.
+    fn refused(&self, lease: &Lease) -> Act {
+        let backoff = &self.shared.backoff;
+        match self.survey.exceptions.get(&lease.delivery.id) {
+            Some(Concerns::TokenAlone) => Act::Done(reasons::REFUSED_ALONE),
+            // It waits by itself: certainly not sent, and not to be dropped before its life ends.
+            Some(Concerns::Token) => {
+                let wait = backoff.delay(lease.attempt) + BEHIND_TRIAL;
+                match self.within_life(&lease.delivery, wait, Duration::ZERO) {
+                    Some(after) => Act::Again {
+                        after,
+                        attempted: true,
+                    },
+                    None => Act::Done(reasons::EXPIRED),
+                }
+            }
+            Some(Concerns::Credential) | None => Act::Again {
+                after: match self.survey.probe_at {
+                    Some(at) => at.since(self.now.moment) + BEHIND_TRIAL,
+                    None => backoff.delay(lease.attempt) + BEHIND_TRIAL,
+                },
+                attempted: false,
+            },
         }
     }
 

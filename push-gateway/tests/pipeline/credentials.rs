@@ -308,29 +308,3 @@ async fn what_was_under_way_when_a_credential_was_resumed_costs_no_token() {
         }
     }
 }
-
-/// A target whose answer accuses the credential, among others that are accepted.
-#[tokio::test]
-async fn one_target_that_accuses_the_credential_ends_alone() {
-    let world = World::new(|_| {});
-    let certificate = world.credential(json!({"max_batch": 1})).await;
-    world.login("poison", certificate).await;
-    for number in 0..30 {
-        world.login(&format!("good-{number}"), certificate).await;
-    }
-    world.text("good-0").await; // the credential has proved itself
-    let refused = verdict(401, "x", VerdictKind::CredentialRefused);
-    world.plan.script("poison-token", vec![refused; 100]);
-    let poisoned = world.text("poison").await;
-    for number in 1..30 {
-        let delivery = world.text(&format!("good-{number}")).await;
-        let end = world.settled(delivery).await;
-        assert_eq!(end.as_deref(), Some("vendor-accepted"), "without a wait");
-    }
-    world.pass(5 * MINUTE).await;
-    let end = world.settled(poisoned).await;
-    assert_eq!(end.as_deref(), Some("refused-alone"));
-    assert_eq!(world.suspended(certificate).await, None);
-    assert!(world.plan.count_of("poison-token") <= 3);
-    assert_eq!(world.stored("poison").await, Some(None));
-}

@@ -1,4 +1,5 @@
 //! Every fault ends in the right act: scripted vendor, memory plugins, a clock that stands still.
+mod alone;
 mod clock;
 mod counters;
 mod credentials;

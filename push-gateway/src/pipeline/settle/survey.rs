@@ -1,5 +1,5 @@
 //! The conclusions about credential and class from a batch of verdicts.
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use push_core::{DeliveryId, DeviceToken, Scope, Verdict, VerdictKind};
 
@@ -10,6 +10,7 @@ use crate::{
         attempt::{Attempt, Item, Sendable},
         cell::Cell,
         evidence::Evidence,
+        refusals::Concerns,
         shared::Shared,
         steady::Moment,
     },
@@ -29,8 +30,8 @@ pub(super) struct Survey {
     pub(super) suspect: bool,
     /// Whether the vendor accepted a push of the current build of the credential.
     pub(super) proved: bool,
-    /// Deliveries that were refused together with the credential although it works for others.
-    pub(super) refused_alone: HashSet<DeliveryId>,
+    /// Deliveries that were refused together with the credential although it works for others, and how certain that is.
+    pub(super) exceptions: HashMap<DeliveryId, Concerns>,
 }
 
 impl Survey {
@@ -104,7 +105,7 @@ impl<'a> Trouble<'a> {
 /// Draws the conclusions: suspension, trial, back-off, window.
 pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Moment) -> Survey {
     let generation = shared.services.vault.generation(&cell.lane.credential);
-    let mut refused_alone = HashSet::new();
+    let mut exceptions = HashMap::new();
     // A late verdict has no attempt that could show it.
     let mut proved = shared.services.vault.proved(&cell.lane.credential);
     let mut notify = false;
@@ -114,7 +115,6 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Moment) 
         let mut state = cell.credential.state();
         let repaired = state.repaired();
         let cause = state.cause();
-        let accepted_before = state.accepted_count();
         let mut refused = Vec::new();
         for (attempt, member, verdict) in answers(items) {
             if Some(attempt.loaded.generation) != generation {
@@ -130,7 +130,10 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Moment) 
                     tally.accepted += 1;
                     attempt.loaded.prove();
                     proved = true;
-                    state.accepted(&member.token, now);
+                    state.guard.record(&member.token, true, now);
+                    state
+                        .refusals
+                        .accepted(&member.token, attempt.refusals, now);
                     tally.passed_trial |= attempt.trial && current;
                 }
                 VerdictKind::CredentialRefused if current => {
@@ -190,9 +193,9 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Moment) 
             }
         }
         for (attempt, member, verdict) in refused {
-            let delivery = member.lease.delivery.id;
-            if state.refused(&member.token, accepted_before) {
-                refused_alone.insert(delivery);
+            let concerns = state.refusals.refused(&member.token, attempt.refusals, now);
+            if concerns != Concerns::Credential {
+                exceptions.insert(member.lease.delivery.id, concerns);
                 continue;
             }
             // The vendor accepted others at the same time: this one is asked once more before anything is concluded.
@@ -222,7 +225,7 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Moment) 
         probe_at: None,
         suspect: false,
         proved,
-        refused_alone,
+        exceptions,
     };
     back_off(shared, cell, &tally, now, &mut survey);
     suspend(shared, cell, &tally, now, &mut survey);

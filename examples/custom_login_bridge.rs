@@ -185,7 +185,7 @@ async fn start_gateway(app: &AppId) -> Result<(Gateway, String), Box<dyn Error>>
         master_key: MasterKey::parse(&MasterKey::generate()?)?,
         settings: Settings::default(),
     })?;
-    gateway.start();
+    gateway.start().await?;
     let (id, environment) = CertificateIds::linked()?.get("apns", Slot::Alert)?;
     let upload = Upload {
         provider: "apns".to_owned(),

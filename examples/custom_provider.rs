@@ -184,7 +184,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         master_key: MasterKey::parse(&MasterKey::generate()?)?,
         settings: Settings::default(),
     })?;
-    gateway.start();
+    gateway.start().await?;
 
     // Only the name selects our provider.
     let (app, certificate) = (AppId::new("im")?, CertificateId::new(7)?);

@@ -87,7 +87,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let apple = Simulator::start(Options::default()).await?;
     let app = AppId::new("im")?;
     let gateway = gateway(&app, &apple).await?;
-    gateway.start();
+    gateway.start().await?;
 
     let im = Im {
         app,

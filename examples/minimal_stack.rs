@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             ..Settings::default()
         },
     })?;
-    gateway.start();
+    gateway.start().await?;
 
     // The credential, under the number that the app's `certificate_id!` will name.
     let app = AppId::new("im")?;

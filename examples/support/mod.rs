@@ -101,7 +101,7 @@ impl ImServer {
         let routes = router(&gateway, &settings, &[])?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let gateway_url = format!("http://{}", listener.local_addr()?);
-        gateway.start();
+        gateway.start().await?;
         tokio::spawn(async move { serve(listener, routes, &settings, pending()).await });
         Ok(Self {
             gateway,

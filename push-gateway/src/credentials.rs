@@ -10,21 +10,24 @@ use std::{
 };
 
 use push_core::{
-    AppId, BuildContext, Capabilities, CertificateId, Channel, CredentialRef, DynProvider,
+    AppId, BuildContext, Capabilities, CertificateId, Channel, Clock, CredentialRef, DynProvider,
     Environment, Error, ErrorKind, Health, NewCredential, ProviderKind, RawConfig, Reason,
     Registry, Result, Store, StoredCredential, Timestamp,
 };
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use crate::{
     decision::{ClassPolicy, CredentialFacts, Credentials, check_policies_with, reasons},
+    key_check,
     lane_status::LaneStatus,
     receipt_address::ReceiptAddresses,
-    seal::Sealer,
+    seal::{Forms, MasterKey, Purpose, Sealer},
+    settings::Settings,
 };
 
-/// How long a vendor may take to say whether it accepts a credential.
-const VERIFY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often another id is tried for a new credential, if others add credentials at the same time.
+const ID_ATTEMPTS: usize = 32;
 
 /// A credential to upload.
 #[derive(Clone)]
@@ -73,9 +76,20 @@ pub struct CredentialInfo {
     pub expiry: Expiry,
     /// Whether its deliveries are sent.
     pub lane: LaneStatus,
+    /// Why it cannot be used at all: it does not open with the master key, or its provider does not accept it; `None` if it can.
+    pub unusable: Option<UnusableCredential>,
     /// The address to which the vendor posts receipts, to be entered in the vendor's console where the vendor asks for it
     /// there; `None` without [`Settings::public_url`](crate::Settings::public_url). Anyone who knows it can post receipts.
     pub receipts: Option<String>,
+}
+
+/// Why a stored credential cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnusableCredential {
+    /// `credential-unusable` or `no-provider`; `GET /v1/reasons` explains them.
+    pub reason: Reason,
+    /// What is wrong with it.
+    pub evidence: String,
 }
 
 /// How near a credential's end is.
@@ -145,8 +159,12 @@ pub(crate) struct Vault {
     registry: Arc<Registry>,
     context: BuildContext,
     sealer: Sealer,
+    key_source: String,
+    /// Whether the master key was found to be that of the store.
+    is_key_checked: OnceCell<()>,
     receipt_addresses: ReceiptAddresses,
     policies: Vec<ClassPolicy>,
+    verify_timeout: Duration,
     cache: Mutex<HashMap<CredentialRef, Cached>>,
     generations: AtomicU64,
 }
@@ -161,21 +179,38 @@ impl Vault {
     pub(crate) fn new(
         store: Arc<dyn Store>,
         registry: Arc<Registry>,
-        context: BuildContext,
-        sealer: Sealer,
+        master_key: &MasterKey,
         receipt_addresses: ReceiptAddresses,
-        policies: Vec<ClassPolicy>,
-    ) -> Self {
-        Self {
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        Ok(Self {
             store,
             registry,
-            context,
-            sealer,
+            context: settings.build_context(clock),
+            sealer: Sealer::new(master_key)?,
+            key_source: master_key.source().to_owned(),
+            is_key_checked: OnceCell::new(),
             receipt_addresses,
-            policies,
+            policies: settings.decision.policies.clone(),
+            verify_timeout: settings.limits.verify_timeout,
             cache: Mutex::default(),
             generations: AtomicU64::new(1),
-        }
+        })
+    }
+
+    /// Checks once that the credentials in the store were sealed with this master key.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if they were not; those of the store.
+    pub(crate) async fn check_key(&self) -> Result<()> {
+        let check = || key_check::verify(&*self.store, &self.sealer, &self.key_source);
+        self.is_key_checked.get_or_try_init(check).await.copied()
+    }
+
+    /// Makes this master key the one of the store. Credentials sealed with another one have to be uploaded again.
+    pub(crate) async fn accept_key(&self) -> Result<()> {
+        key_check::accept(&*self.store, &self.sealer).await
     }
 
     fn now(&self) -> Timestamp {
@@ -189,11 +224,40 @@ impl Vault {
     /// Stores a new credential, after its provider has accepted the configuration.
     pub(crate) async fn add(&self, app: &AppId, upload: Upload) -> Result<StoredCredential> {
         let provider = self.build(app, &upload.provider, &upload.config)?;
-        let new = self.sealed(app, &upload, provider.capabilities())?;
-        let stored = self.store.add_credential(upload.id, new).await?;
+        // Never beside credentials that were sealed with another key.
+        self.check_key().await?;
+        let stored = match upload.id {
+            Some(id) => {
+                let new = self.sealed(app, id, &upload, provider.capabilities())?;
+                self.store.add_credential(id, new).await?
+            }
+            None => self.add_anywhere(app, &upload, &provider).await?,
+        };
         // Built when it is needed: only now is its id known, and with it its receipt address.
-        self.cache().remove(&reference(&stored));
+        self.cache().remove(&stored.reference());
         Ok(stored)
+    }
+
+    /// Stores a new credential under a free id. Who adds one at the same time may be given the same id, and be first.
+    async fn add_anywhere(
+        &self,
+        app: &AppId,
+        upload: &Upload,
+        provider: &DynProvider,
+    ) -> Result<StoredCredential> {
+        for _ in 0..ID_ATTEMPTS {
+            let id = self.store.free_certificate(app).await?;
+            let new = self.sealed(app, id, upload, provider.capabilities())?;
+            match self.store.add_credential(id, new).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                added => return added,
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Busy,
+            format!("too many credentials of app {app} are added at the same time"),
+        )
+        .advise("upload it again"))
     }
 
     /// Replaces a credential's content; its id stays.
@@ -225,7 +289,13 @@ impl Vault {
             )
             .advise("rotate it with content for the same environment; the other environment has an id of its own"));
         }
-        let new = self.sealed(&credential.app, &upload, capabilities)?;
+        self.check_key().await?;
+        let new = self.sealed(
+            &credential.app,
+            credential.certificate,
+            &upload,
+            capabilities,
+        )?;
         let stored = self
             .store
             .rotate_credential(credential.certificate, new)
@@ -260,7 +330,7 @@ impl Vault {
         if !self.policies.iter().any(of_channel) {
             return Ok(());
         }
-        match self.load(&reference(stored)).await? {
+        match self.load(&stored.reference()).await? {
             Ok(loaded) => check_policies_with(&self.policies, &stored.app, &loaded.provider),
             // It has been logged why.
             Err(_) => Ok(()),
@@ -270,19 +340,23 @@ impl Vault {
     fn sealed(
         &self,
         app: &AppId,
+        id: CertificateId,
         upload: &Upload,
         capabilities: &Capabilities,
     ) -> Result<NewCredential> {
         let plain = zeroize::Zeroizing::new(upload.config.to_string());
+        let purpose = Purpose::Credential {
+            app,
+            provider: &upload.provider,
+            id,
+        };
         Ok(NewCredential {
             app: app.clone(),
             provider: upload.provider.clone(),
             channel: capabilities.channel.clone(),
             environment: capabilities.environment,
             label: upload.label.clone(),
-            sealed: self
-                .sealer
-                .seal(&[app.as_str(), &upload.provider], plain.as_bytes())?,
+            sealed: self.sealer.seal(purpose, plain.as_bytes())?,
             at: self.now(),
             expires_at: capabilities.expires_at,
         })
@@ -297,7 +371,7 @@ impl Vault {
             proved: AtomicBool::new(false),
         });
         self.cache()
-            .entry(reference(stored))
+            .entry(stored.reference())
             .or_insert_with(|| Cached {
                 rotated_at: stored.rotated_at,
                 load: Ok(loaded),
@@ -322,7 +396,7 @@ impl Vault {
         let mut providers = Vec::new();
         for stored in self.store.credentials(Some(app)).await? {
             if stored.channel == *channel
-                && let Ok(loaded) = self.load(&reference(&stored)).await?
+                && let Ok(loaded) = self.load(&stored.reference()).await?
             {
                 providers.push(Arc::clone(&loaded.provider));
             }
@@ -345,19 +419,30 @@ impl Vault {
                 evidence: String::new(),
             }));
         };
-        Ok(self.open(&stored))
+        let forms = match Sealer::is_without_id(&stored.sealed)
+            && self.store.key_check().await?.is_none()
+        {
+            true => Forms::All,
+            false => Forms::Bound,
+        };
+        Ok(self.open(&stored, forms))
     }
 
-    fn open(&self, stored: &StoredCredential) -> Load {
+    fn open(&self, stored: &StoredCredential, forms: Forms) -> Load {
+        let purpose = Purpose::Credential {
+            app: &stored.app,
+            provider: &stored.provider,
+            id: stored.id,
+        };
         let opened = self
             .sealer
-            .open(&[stored.app.as_str(), &stored.provider], &stored.sealed)
+            .open(purpose, forms, &stored.sealed)
             .and_then(|plain| {
                 let config = serde_json::from_slice(&plain).map_err(|_| {
                     Error::new(ErrorKind::Corrupt, "the sealed configuration is not JSON")
                 })?;
                 let raw = RawConfig::from_json(&config)?;
-                let receipts = self.receipt_addresses.address(&reference(stored))?;
+                let receipts = self.receipt_addresses.address(&stored.reference())?;
                 let context = self.context.clone().with_receipts(receipts);
                 self.registry
                     .build::<ProviderKind>(&stored.provider, raw, &context)
@@ -372,9 +457,9 @@ impl Vault {
                     },
                     evidence: error.to_string(),
                 };
-                tracing::error!(credential = ?reference(stored), %error, "a stored credential cannot be used");
+                tracing::error!(credential = ?stored.reference(), %error, "a stored credential cannot be used");
                 self.cache()
-                    .entry(reference(stored))
+                    .entry(stored.reference())
                     .or_insert_with(|| Cached {
                         load: Err(unusable),
                         rotated_at: stored.rotated_at,
@@ -457,10 +542,14 @@ impl Vault {
         };
         tokio::select! {
             health = loaded.provider.verify() => health,
-            () = self.context.clock.sleep(VERIFY_TIMEOUT) => Err(Error::new(
+            () = self.context.clock.sleep(self.verify_timeout) => Err(Error::new(
                 ErrorKind::Unavailable,
-                "the vendor did not say within 30 s whether it accepts the credential",
-            )),
+                format!(
+                    "the vendor did not say within {} s whether it accepts the credential",
+                    self.verify_timeout.as_secs_f64()
+                ),
+            )
+            .advise("check the way to the vendor, or raise `limits.verify_timeout`")),
         }
     }
 
@@ -486,10 +575,10 @@ impl Vault {
         let rotated: Vec<CredentialRef> = stored
             .iter()
             .filter(|stored| {
-                let cached = cache.get(&reference(stored));
+                let cached = cache.get(&stored.reference());
                 cached.is_some_and(|cached| cached.rotated_at != stored.rotated_at)
             })
-            .map(reference)
+            .map(StoredCredential::reference)
             .collect();
         for credential in &rotated {
             cache.remove(credential);
@@ -502,10 +591,6 @@ impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Vault").finish_non_exhaustive()
     }
-}
-
-pub(crate) fn reference(stored: &StoredCredential) -> CredentialRef {
-    CredentialRef::new(stored.app.clone(), stored.id)
 }
 
 /// The first key anywhere in `config` that names a file.

@@ -15,13 +15,13 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::{
-    credentials::{CredentialInfo, Expiry, Upload, Vault, reference},
+    credentials::{CredentialInfo, Expiry, UnusableCredential, Upload, Vault},
     lane_status::LaneStatus,
     metrics::{Metrics, Snapshot},
     pipeline::Pipeline,
     receipt_address::ReceiptAddresses,
     receipt_key::ReceiptKeys,
-    seal::{MasterKey, Sealer, random},
+    seal::{MasterKey, random},
     services::Services,
     settings::Settings,
     ticket::{Ticket, Tickets},
@@ -97,11 +97,11 @@ impl Gateway {
         let vault = Arc::new(Vault::new(
             Arc::clone(&parts.store),
             parts.registry,
-            settings.build_context(Arc::clone(&parts.clock)),
-            Sealer::new(&parts.master_key)?,
+            &parts.master_key,
             receipt_addresses.clone(),
-            settings.decision.policies.clone(),
-        ));
+            &settings,
+            Arc::clone(&parts.clock),
+        )?);
         let services = Arc::new(Services {
             store: parts.store,
             queue: parts.queue,
@@ -121,11 +121,29 @@ impl Gateway {
         })))
     }
 
+    /// Makes the master key the one that [`Gateway::start`] expects from now on, instead of the key that the stored credentials
+    /// were sealed with. Those cannot be used until each of them is uploaded again under its id.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn accept_master_key(&self) -> Result<()> {
+        self.0.services.vault.accept_key().await
+    }
+
     /// Begins to send, also what an earlier run left in the queue (S128). A second call does nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the credentials in the store were sealed with another master key; those of the store.
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn start(&self) {
+    pub async fn start(&self) -> Result<()> {
+        self.0.services.vault.check_key().await?;
+        self.run();
+        Ok(())
+    }
+
+    fn run(&self) {
         let mut background = self
             .0
             .background
@@ -222,8 +240,8 @@ impl Gateway {
         self.detached(async move {
             let stored = inner.services.vault.add(&app, upload).await?;
             // Registrations may have waited for this id.
-            inner.pipeline.resume(&reference(&stored)).await?;
-            Ok(inner.info(stored))
+            inner.pipeline.resume(&stored.reference()).await?;
+            inner.info(stored).await
         })
         .await
     }
@@ -242,7 +260,7 @@ impl Gateway {
         self.detached(async move {
             let stored = inner.services.vault.rotate(&credential, upload).await?;
             inner.pipeline.resume(&credential).await?;
-            Ok(inner.info(stored))
+            inner.info(stored).await
         })
         .await
     }
@@ -256,7 +274,7 @@ impl Gateway {
         self.detached(async move {
             let stored = inner.services.vault.stored(&credential).await?;
             inner.pipeline.resume(&credential).await?;
-            Ok(inner.info(stored))
+            inner.info(stored).await
         })
         .await
     }
@@ -282,7 +300,11 @@ impl Gateway {
     /// Those of the store.
     pub async fn credentials(&self, app: &AppId) -> Result<Vec<CredentialInfo>> {
         let stored = self.0.services.store.credentials(Some(app)).await?;
-        Ok(stored.into_iter().map(|it| self.0.info(it)).collect())
+        let mut credentials = Vec::with_capacity(stored.len());
+        for credential in stored {
+            credentials.push(self.0.info(credential).await?);
+        }
+        Ok(credentials)
     }
 
     /// Asks the vendor whether it accepts a credential, without disturbing a user.
@@ -394,12 +416,17 @@ impl Gateway {
 }
 
 impl Inner {
-    pub(crate) fn info(&self, stored: StoredCredential) -> CredentialInfo {
+    pub(crate) async fn info(&self, stored: StoredCredential) -> Result<CredentialInfo> {
         let warning = self.services.settings.limits.expiry_warning;
-        let receipts = self.receipt_addresses.address(&reference(&stored));
-        CredentialInfo {
+        let receipts = self.receipt_addresses.address(&stored.reference());
+        let load = self.services.vault.load(&stored.reference()).await?;
+        Ok(CredentialInfo {
+            unusable: load.err().map(|unusable| UnusableCredential {
+                reason: unusable.reason,
+                evidence: unusable.evidence,
+            }),
             receipts: receipts.ok().flatten().map(|address| address.to_string()),
-            lane: self.pipeline.status(&reference(&stored)),
+            lane: self.pipeline.status(&stored.reference()),
             expiry: Expiry::of(stored.expires_at, self.services.clock.now(), warning),
             id: stored.id,
             provider: stored.provider,
@@ -409,7 +436,7 @@ impl Inner {
             created_at: stored.created_at,
             rotated_at: stored.rotated_at,
             expires_at: stored.expires_at,
-        }
+        })
     }
 
     /// Now and then: notices what other gateways rotated, warns of certificates that expire, drops old traces.
@@ -450,7 +477,7 @@ impl Inner {
     async fn check_policies(&self, stored: &[StoredCredential]) {
         for it in stored {
             if let Err(error) = self.services.vault.check_policies(it).await {
-                tracing::error!(credential = ?reference(it), %error, "a policy does not fit a credential");
+                tracing::error!(credential = ?it.reference(), %error, "a policy does not fit a credential");
             }
         }
     }
@@ -466,15 +493,15 @@ impl Inner {
         };
         let warning = self.services.settings.limits.expiry_warning;
         let expiry = Expiry::of(Some(expires_at), self.services.clock.now(), warning);
-        let before = warned.insert((reference(stored), expires_at), expiry);
+        let before = warned.insert((stored.reference(), expires_at), expiry);
         if expiry == Expiry::Fine || before == Some(expiry) {
             return;
         }
         let days = expires_at.since(self.services.clock.now()).as_secs() / 86_400;
         if expiry == Expiry::Expired {
-            tracing::error!(credential = ?reference(stored), "the certificate has expired: rotate it, its id stays");
+            tracing::error!(credential = ?stored.reference(), "the certificate has expired: rotate it, its id stays");
         } else {
-            tracing::warn!(credential = ?reference(stored), days, "the certificate expires soon: rotate it, its id stays");
+            tracing::warn!(credential = ?stored.reference(), days, "the certificate expires soon: rotate it, its id stays");
         }
     }
 }

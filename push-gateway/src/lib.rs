@@ -25,7 +25,7 @@
 //!     master_key: MasterKey::parse(&MasterKey::generate()?)?, // keep it: it opens the credentials
 //!     settings: Settings::default(),
 //! })?;
-//! gateway.start();
+//! gateway.start().await?;
 //!
 //! let message: Message = serde_json::from_str(
 //!     r#"{"id":"1","receivers":["alice"],"elements":[{"type":"text","text":"hello"}]}"#,
@@ -50,6 +50,7 @@ mod credentials;
 pub mod decision;
 mod gateway;
 pub mod http;
+mod key_check;
 mod lane_status;
 mod metrics;
 mod pipeline;
@@ -65,7 +66,7 @@ mod ticket;
 mod trace;
 
 pub use crate::{
-    credentials::{CredentialInfo, Expiry, Upload},
+    credentials::{CredentialInfo, Expiry, UnusableCredential, Upload},
     gateway::{Gateway, Parts},
     lane_status::LaneStatus,
     metrics::{Series, Snapshot, prometheus},

@@ -8,11 +8,14 @@ use aws_lc_rs::{
     hmac, rand,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use push_core::{Error, ErrorKind, Result, Secret};
+use push_core::{AppId, CertificateId, Error, ErrorKind, Result, Secret};
 use zeroize::Zeroizing;
 
 const KEY_BYTES: usize = 32;
-const VERSION: u8 = 1;
+/// Bound to app and provider only, as it was sealed before form 2.
+const WITHOUT_ID: u8 = 1;
+/// Bound to all of its [`Purpose`].
+const VERSION: u8 = 2;
 const FINGERPRINT_BYTES: usize = 8;
 const HEADER_BYTES: usize = 1 + FINGERPRINT_BYTES + NONCE_LEN;
 
@@ -20,7 +23,10 @@ const HEADER_BYTES: usize = 1 + FINGERPRINT_BYTES + NONCE_LEN;
 ///
 /// `Debug` shows nothing of it.
 #[derive(Clone)]
-pub struct MasterKey(Zeroizing<[u8; KEY_BYTES]>);
+pub struct MasterKey {
+    bytes: Zeroizing<[u8; KEY_BYTES]>,
+    source: String,
+}
 
 impl MasterKey {
     /// Reads a key written as 64 hexadecimal digits or as base64 of 32 bytes; white space around it is ignored.
@@ -45,7 +51,22 @@ impl MasterKey {
                 .advise("make one with `openssl rand -hex 32`, and keep a copy: without it every credential must be uploaded again"));
             }
         }
-        Ok(Self(key))
+        Ok(Self {
+            bytes: key,
+            source: "the program that embeds the gateway".to_owned(),
+        })
+    }
+
+    /// Says where the key comes from, for errors: `the file /etc/offline-push/master.key`.
+    #[must_use]
+    pub fn from_source(mut self, source: impl Into<String>) -> Self {
+        self.source = source.into();
+        self
+    }
+
+    /// Where the key comes from.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// A new random key, in the form that [`MasterKey::parse`] reads.
@@ -68,7 +89,7 @@ impl MasterKey {
         }
         let mut key = Zeroizing::new([0; N]);
         Salt::new(HKDF_SHA256, b"offline-push")
-            .extract(&*self.0)
+            .extract(&*self.bytes)
             .expand(&[label.as_bytes()], Length(N))
             .and_then(|it| it.fill(&mut *key))
             .map_err(|_| Error::new(ErrorKind::Internal, "the key derivation failed"))?;
@@ -88,9 +109,46 @@ impl fmt::Debug for MasterKey {
     }
 }
 
+/// What a sealed value is for: sealed for one purpose, it opens for no other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose<'a> {
+    /// The configuration of a credential.
+    Credential {
+        app: &'a AppId,
+        provider: &'a str,
+        id: CertificateId,
+    },
+    /// The value by which the master key is known again.
+    KeyCheck,
+}
+
+impl Purpose<'_> {
+    /// The associated data. The number of parts distinguishes the purposes and forms.
+    fn associated(self, form: u8) -> Vec<u8> {
+        match self {
+            Self::KeyCheck => parts(&["check of the master key"]),
+            Self::Credential { app, provider, .. } if form == WITHOUT_ID => {
+                parts(&[app.as_str(), provider])
+            }
+            Self::Credential { app, provider, id } => {
+                parts(&[app.as_str(), provider, &id.to_string()])
+            }
+        }
+    }
+}
+
+/// Which forms of sealed credentials are opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Forms {
+    /// Also those of a store that no gateway with form 2 has started on.
+    All,
+    /// Only those that are bound to their id.
+    Bound,
+}
+
 /// Seals credentials' configurations with AES-256-GCM.
 ///
-/// Envelope: version 1 (1 byte), which key (8 bytes derived from it), nonce (12 bytes, random), ciphertext with tag.
+/// Envelope: form (1 byte), which key (8 bytes derived from it), nonce (12 bytes, random), ciphertext with tag.
 /// A random nonce is safe for 2^32 seals under one key, far beyond the credentials of any installation.
 pub(crate) struct Sealer {
     key: LessSafeKey,
@@ -108,15 +166,15 @@ impl Sealer {
         })
     }
 
-    /// Seals `plain`. `context` says what it is for: sealed for one purpose, it opens for no other.
-    pub(crate) fn seal(&self, context: &[&str], plain: &[u8]) -> Result<Vec<u8>> {
+    /// Seals `plain` for `purpose`.
+    pub(crate) fn seal(&self, purpose: Purpose<'_>, plain: &[u8]) -> Result<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
         random(&mut nonce)?;
         let mut body = plain.to_vec();
         self.key
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(parts(context)),
+                Aad::from(purpose.associated(VERSION)),
                 &mut body,
             )
             .map_err(|_| Error::new(ErrorKind::Internal, "a credential could not be sealed"))?;
@@ -128,21 +186,31 @@ impl Sealer {
         Ok(sealed)
     }
 
-    /// Opens what [`Sealer::seal`] sealed for the same context.
+    /// Whether `sealed` is in the form that is not bound to an id.
+    pub(crate) fn is_without_id(sealed: &[u8]) -> bool {
+        sealed.first() == Some(&WITHOUT_ID)
+    }
+
+    /// Opens what [`Sealer::seal`] sealed for the same purpose.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if it was sealed with another master key, [`ErrorKind::Corrupt`] if it is damaged, was moved
-    /// to another credential, or comes from a newer version.
-    pub(crate) fn open(&self, context: &[&str], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    /// here from another app, provider or id, is in a form that is no longer opened, or comes from a newer version.
+    pub(crate) fn open(
+        &self,
+        purpose: Purpose<'_>,
+        forms: Forms,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>> {
         let corrupt = |what: &str| Error::new(ErrorKind::Corrupt, what);
-        match sealed.first() {
-            Some(&VERSION) if sealed.len() > HEADER_BYTES => {}
-            Some(&version) if version > VERSION => {
+        let form = match sealed.first() {
+            Some(&form) if form > VERSION => {
                 return Err(corrupt("the credential was sealed by a newer version")
                     .advise("run at least the version that stored it"));
             }
-            _ => return Err(corrupt("the sealed credential is damaged")),
-        }
+            Some(&form) if form >= WITHOUT_ID && sealed.len() > HEADER_BYTES => form,
+            _ => return Err(corrupt("the sealed credential is damaged").advise(UPLOAD_AGAIN)),
+        };
         let (fingerprint, rest) = sealed[1..].split_at(FINGERPRINT_BYTES);
         if verify_slices_are_equal(fingerprint, &self.fingerprint).is_err() {
             return Err(Error::new(
@@ -153,20 +221,31 @@ impl Sealer {
                 "start with the master key it was uploaded under, or upload it again under its id",
             ));
         }
+        if form == WITHOUT_ID && forms == Forms::Bound {
+            return Err(corrupt(
+                "the sealed credential is of an older form, which was put into the store after all its credentials had been sealed in the present form",
+            )
+            .advise(UPLOAD_AGAIN));
+        }
         let (nonce, body) = rest.split_at(NONCE_LEN);
         let mut body = Zeroizing::new(body.to_vec());
         let opened = Nonce::try_assume_unique_for_key(nonce).and_then(|nonce| {
             self.key
-                .open_in_place(nonce, Aad::from(parts(context)), &mut body)
+                .open_in_place(nonce, Aad::from(purpose.associated(form)), &mut body)
                 .map(|it| it.len())
         });
         let length = opened.map_err(|_| {
-            corrupt("the sealed credential is damaged, or was moved here from another one")
+            corrupt(
+                "the sealed credential is damaged, or its row was copied from another app, provider or id, or these were changed",
+            )
+            .advise(UPLOAD_AGAIN)
         })?;
         body.truncate(length);
         Ok(body)
     }
 }
+
+const UPLOAD_AGAIN: &str = "upload it again under its id: `offline-push credential rotate`";
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -220,52 +299,114 @@ mod tests {
     use super::*;
 
     fn key(byte: u8) -> MasterKey {
-        MasterKey(Zeroizing::new([byte; KEY_BYTES]))
+        MasterKey::parse(&Secret::new(hex_text(&[byte; KEY_BYTES]))).unwrap()
+    }
+
+    struct Row(AppId, &'static str, CertificateId);
+
+    fn row(app: &str, provider: &'static str, id: i64) -> Row {
+        Row(
+            AppId::new(app).unwrap(),
+            provider,
+            CertificateId::new(id).unwrap(),
+        )
+    }
+
+    impl Row {
+        fn purpose(&self) -> Purpose<'_> {
+            Purpose::Credential {
+                app: &self.0,
+                provider: self.1,
+                id: self.2,
+            }
+        }
     }
 
     #[test]
     fn what_is_sealed_opens_again_and_never_looks_the_same_twice() {
         let sealer = Sealer::new(&key(1)).unwrap();
-        let first = sealer.seal(&["a", "one"], b"secret").unwrap();
-        let second = sealer.seal(&["a", "one"], b"secret").unwrap();
+        let row = row("a", "one", 5);
+        let first = sealer.seal(row.purpose(), b"secret").unwrap();
+        let second = sealer.seal(row.purpose(), b"secret").unwrap();
         assert_ne!(first, second);
-        assert_eq!(&**sealer.open(&["a", "one"], &first).unwrap(), b"secret");
-        assert!(!first.windows(6).any(|it| it == b"secret"));
+        let opened = sealer.open(row.purpose(), Forms::Bound, &first).unwrap();
+        assert_eq!(&**opened, b"secret");
+        assert!(!first.windows(6).any(|window| window == b"secret"));
     }
 
     #[test]
-    fn a_sealed_credential_does_not_open_elsewhere() {
+    fn a_sealed_credential_opens_for_no_other_app_provider_or_id() {
         let sealer = Sealer::new(&key(1)).unwrap();
-        let sealed = sealer.seal(&["a", "bc"], b"secret").unwrap();
-        for context in [["a", "other"], ["ab", "c"]] {
-            let error = sealer.open(&context, &sealed).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Corrupt);
+        let sealed = sealer.seal(row("a", "bc", 5).purpose(), b"x").unwrap();
+        for other in [
+            row("b", "bc", 5),
+            row("a", "b", 5),
+            row("ab", "c", 5),
+            row("a", "bc", 6),
+            row("a", "bc5", 5),
+        ] {
+            for forms in [Forms::All, Forms::Bound] {
+                let error = sealer.open(other.purpose(), forms, &sealed).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Corrupt);
+                let text = error.to_string();
+                assert!(text.contains("app, provider or id"), "{text}");
+                assert!(text.contains("credential rotate"), "{text}");
+            }
         }
+        let error = sealer.open(Purpose::KeyCheck, Forms::All, &sealed);
+        assert!(error.is_err());
+        // In its first byte it claims the form in which the id does not count.
+        let mut older = sealed;
+        older[0] = WITHOUT_ID;
+        let row = row("a", "bc", 6);
+        assert!(sealer.open(row.purpose(), Forms::All, &older).is_err());
+    }
+
+    /// Of the app `demo`, the provider `sample` and any id, sealed by other code as versions before form 2 did.
+    const OLD: &str = "01bb01c6e4376332ea000102030405060708090a0b330b3c2c4db1e57466e69571f800010d3171e92afa601ddb2e77a6c093a3578a66e38b1cf3e8b93e3c7b28de21";
+
+    #[test]
+    fn a_credential_sealed_in_the_older_form_opens_until_all_are_bound() {
+        let key = MasterKey::parse(&Secret::new(
+            STANDARD.encode("01234567890123456789012345678901"),
+        ));
+        let sealer = Sealer::new(&key.unwrap()).unwrap();
+        let old = hex(OLD).unwrap();
+        assert!(Sealer::is_without_id(&old));
+        let row = row("demo", "sample", 5);
+        let plain = sealer.open(row.purpose(), Forms::All, &old).unwrap();
+        let plain: serde_json::Value = serde_json::from_slice(&plain).unwrap();
+        assert_eq!(plain["secret"], "the-first-secret");
+        let error = sealer.open(row.purpose(), Forms::Bound, &old).unwrap_err();
+        assert!(error.to_string().contains("an older form"), "{error}");
+        let new = sealer.seal(row.purpose(), b"{}").unwrap();
+        assert!(!Sealer::is_without_id(&new));
     }
 
     #[test]
     fn a_wrong_master_key_is_named_as_such_and_damage_as_damage() {
-        let sealed = Sealer::new(&key(1)).unwrap().seal(&["a"], b"x").unwrap();
-        let error = Sealer::new(&key(2))
-            .unwrap()
-            .open(&["a"], &sealed)
-            .unwrap_err();
+        let row = row("a", "one", 5);
+        let open = |sealer: &Sealer, sealed: &[u8]| {
+            let opened = sealer.open(row.purpose(), Forms::All, sealed);
+            opened.expect_err("it must not open")
+        };
+        let sealer = Sealer::new(&key(1)).unwrap();
+        let sealed = sealer.seal(row.purpose(), b"x").unwrap();
+        let error = open(&Sealer::new(&key(2)).unwrap(), &sealed);
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("another master key"), "{error}");
 
-        let sealer = Sealer::new(&key(1)).unwrap();
         for position in HEADER_BYTES - 1..sealed.len() {
             let mut damaged = sealed.clone();
             damaged[position] ^= 1;
-            let error = sealer.open(&["a"], &damaged).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            assert_eq!(open(&sealer, &damaged).kind(), ErrorKind::Corrupt);
         }
         for end in 0..=HEADER_BYTES {
-            assert!(sealer.open(&["a"], &sealed[..end]).is_err());
+            assert_eq!(open(&sealer, &sealed[..end]).kind(), ErrorKind::Corrupt);
         }
         let mut newer = sealed;
         newer[0] = VERSION + 1;
-        let error = sealer.open(&["a"], &newer).unwrap_err();
+        let error = open(&sealer, &newer);
         assert!(error.to_string().contains("newer version"), "{error}");
     }
 
@@ -274,7 +415,7 @@ mod tests {
         let generated = MasterKey::generate().unwrap();
         assert!(MasterKey::parse(&generated).is_ok());
         let hex = Secret::new(format!(" {}\n", "0f".repeat(32)));
-        assert_eq!(*MasterKey::parse(&hex).unwrap().0, [0x0f; 32]);
+        assert_eq!(*MasterKey::parse(&hex).unwrap().bytes, [0x0f; 32]);
         for weak in ["", "password", &"0f".repeat(16), &"zz".repeat(32)] {
             let error = MasterKey::parse(&Secret::new(weak)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config);

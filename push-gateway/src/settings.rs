@@ -80,6 +80,9 @@ impl Settings {
         if !(0.0..=1.0).contains(&pipeline.guard_share) {
             return wrong("pipeline.guard_share", "must be from 0 to 1");
         }
+        if self.limits.verify_timeout.is_zero() {
+            return wrong("limits.verify_timeout", "no vendor answers in no time");
+        }
         if let Some(url) = &self.public_url
             && !is_origin(url)
         {
@@ -223,6 +226,9 @@ pub struct Limits {
     /// How long before its expiry a credential is reported; 30 days.
     #[serde(with = "push_http::duration")]
     pub expiry_warning: Duration,
+    /// How long a vendor may take to say whether it accepts a credential; 10 s.
+    #[serde(with = "push_http::duration")]
+    pub verify_timeout: Duration,
     /// How often expiring credentials, rotations by other gateways and old traces are looked at; 1 minute.
     #[serde(with = "push_http::duration")]
     pub housekeeping: Duration,
@@ -237,6 +243,7 @@ impl Default for Limits {
             traces: 7 * DAY,
             trace_buffer: 200_000,
             expiry_warning: 30 * DAY,
+            verify_timeout: Duration::from_secs(10),
             housekeeping: Duration::from_secs(60),
         }
     }

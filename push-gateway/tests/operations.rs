@@ -19,7 +19,7 @@ async fn what_an_earlier_run_left_in_the_queue_is_sent() {
     world.calm().await;
     assert_eq!(world.plan.count(), 0);
     let next = gateway(&world.clock, &world.store, &world.queue, Default::default());
-    next.start();
+    next.start().await.unwrap();
     world.calm().await;
     assert_eq!(world.plan.count(), 1);
     assert_eq!(world.plan.seen()[0].delivery, answer.deliveries[0].id);
@@ -45,7 +45,7 @@ async fn a_shutdown_waits_for_answers_and_gives_the_rest_back() {
     assert_eq!(world.depth().await, 1, "given back, not lost");
 
     let next = gateway(&world.clock, &world.store, &world.queue, Default::default());
-    next.start();
+    next.start().await.unwrap();
     world.pass(MINUTE).await;
     assert_eq!(world.plan.count(), 2);
     assert_eq!(world.plan.seen()[1].delivery, delivery);

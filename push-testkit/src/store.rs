@@ -173,7 +173,7 @@ macro_rules! store_conformance {
             a_message_submitted_many_times_at_once_counts_once
             repeated_badge_changes_lead_where_single_ones_do
             // Credentials.
-            credentials_without_a_number_get_different_ones
+            a_free_number_is_another_for_each_credential
             a_credential_can_keep_a_number_from_elsewhere
             a_number_that_is_taken_is_a_conflict
             after_the_highest_number_a_free_one_is_found
@@ -183,9 +183,12 @@ macro_rules! store_conformance {
             credentials_are_listed_by_id
             sealed_bytes_come_back_as_they_were
             the_credentials_of_two_apps_never_mix
-            credentials_added_at_once_get_different_numbers
+            of_credentials_added_at_once_one_gets_a_number
             a_removed_credential_is_gone_and_its_registrations_stay
             the_number_of_a_removed_credential_is_never_given_again
+            a_credential_sealed_in_another_form_keeps_all_else
+            the_check_of_the_key_is_replaced_only_by_who_knows_it
+            of_checks_of_the_key_stored_at_once_one_is_kept
             // Traces.
             the_trace_of_a_message_has_all_its_events
             a_trace_is_returned_oldest_first

@@ -186,9 +186,13 @@ async fn list(remote: &Remote, output: &mut Output) -> Result<()> {
     let title = ["ID", "PROVIDER", "ENVIRONMENT", "LABEL", "EXPIRY", "PUSHES"].map(str::to_owned);
     let mut rows = vec![title.to_vec()];
     for it in &credentials {
-        let lane = &it["lane"];
-        let mut state = text(&lane["state"]);
-        for more in [&lane["reason"], &lane["evidence"]] {
+        let (lane, unusable) = (&it["lane"], &it["unusable"]);
+        let (mut state, because) = if unusable.is_null() {
+            (text(&lane["state"]), lane)
+        } else {
+            ("unusable".to_owned(), unusable)
+        };
+        for more in [&because["reason"], &because["evidence"]] {
             if !more.is_null() {
                 state = format!("{state}, {}", text(more));
             }

@@ -56,6 +56,9 @@ enum Command {
         /// The configuration; conf.d/*.toml beside it and the environment are layered on top
         #[arg(long, value_name = "FILE", default_value = "offline-push.toml")]
         config: PathBuf,
+        /// Start with another master key than before: credentials sealed with the former one must be uploaded again
+        #[arg(long)]
+        accept_new_master_key: bool,
     },
     /// Check a configuration without touching a network, and report everything that is wrong with it
     CheckConfig {
@@ -105,7 +108,10 @@ type Errors = Vec<Error>;
 fn run(command: Command, registry: &Registry, output: &mut Output) -> Result<ExitCode, Errors> {
     match command {
         Command::Demo => wait(demo::run(output)),
-        Command::Serve { config } => wait(serve::run(&config, output)),
+        Command::Serve {
+            config,
+            accept_new_master_key,
+        } => wait(serve::run(&config, accept_new_master_key, output)),
         Command::CheckConfig { config } => check_config::run(&config, output),
         Command::Credential { command } => wait(credential::run(command, output)),
         Command::Send(arguments) => wait(send::run(arguments, output)),

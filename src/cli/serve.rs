@@ -18,7 +18,11 @@ use super::{
     settings::{self, Settings},
 };
 
-pub(crate) async fn run(config: &Path, output: &mut Output) -> Result<ExitCode, Errors> {
+pub(crate) async fn run(
+    config: &Path,
+    accept_new_master_key: bool,
+    output: &mut Output,
+) -> Result<ExitCode, Errors> {
     let settings = settings::load(config)?;
     let clock: Arc<dyn Clock> = Arc::new(TokioClock);
     settings::check(
@@ -27,7 +31,7 @@ pub(crate) async fn run(config: &Path, output: &mut Output) -> Result<ExitCode, 
         Arc::clone(&clock),
     )?;
     log_to_stderr(output.is_json());
-    one(start(settings, clock, output).await)?;
+    one(start(settings, clock, accept_new_master_key, output).await)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -38,6 +42,7 @@ fn one<T>(result: Result<T, Error>) -> Result<T, Errors> {
 async fn start(
     settings: Settings,
     clock: Arc<dyn Clock>,
+    accept_new_master_key: bool,
     output: &mut Output,
 ) -> Result<(), Error> {
     let registry = Arc::new(offline_push::registry()?);
@@ -70,7 +75,10 @@ async fn start(
         .advise("is another gateway running, or the port taken?")
     })?;
     let listening = listener.local_addr().map_or(settings.listen, |it| it);
-    gateway.start();
+    if accept_new_master_key {
+        gateway.accept_master_key().await?;
+    }
+    gateway.start().await?;
     for ingress in ingresses {
         gateway.run_ingress(ingress);
     }

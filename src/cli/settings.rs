@@ -155,6 +155,7 @@ struct Reader {
 
 impl Reader {
     fn read(mut self, mut root: Map<String, Value>) -> Result<Settings, Vec<Error>> {
+        let key_source = self.key_source(&root);
         self.resolve_files(&mut root, "");
         let listen =
             self.required::<SocketAddr>(&mut root, "listen", "listen = \"127.0.0.1:8710\"");
@@ -163,9 +164,13 @@ impl Reader {
             .required::<Secret>(
                 &mut root,
                 "master_key",
-                "master_key_file = \"master.key\", with the output of `openssl rand -base64 32` in that file",
+                "master_key_file = \"master.key\", with the output of `openssl rand -base64 32` in that file; if this store has credentials already, with the key they were uploaded under",
             )
-            .and_then(|it| self.keep(MasterKey::parse(&it).map_err(|error| error.at("master_key"))));
+            .and_then(|key| {
+                let parsed = MasterKey::parse(&key).map_err(|error| error.at("master_key"));
+                self.keep(parsed)
+            })
+            .map(|key| key.from_source(key_source));
         let store = self.plugin(&mut root, "store", "[store] type = \"sqlite\"");
         let queue = self.plugin(&mut root, "queue", "[queue] type = \"sqlite\"");
         let ingresses = self.plugins(&mut root, "ingress");
@@ -223,6 +228,23 @@ impl Reader {
                 })
             }
             _ => Err(self.errors),
+        }
+    }
+
+    /// Where the master key is written, for errors about a key that is not the right one.
+    fn key_source(&self, root: &Map<String, Value>) -> String {
+        let file = root
+            .get("master_key_file")
+            .map(|value| value.clone().into_string());
+        match (
+            root.get("master_key").and_then(|value| value.origin()),
+            file,
+        ) {
+            (Some("the environment"), _) => {
+                format!("the environment variable {PREFIX}__MASTER_KEY")
+            }
+            (_, Some(Ok(file))) => format!("the file {}", self.folder.join(file).display()),
+            _ => "`master_key` in the configuration".to_owned(),
         }
     }
 

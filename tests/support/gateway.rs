@@ -56,7 +56,10 @@ impl Served {
         let routes = router(&gateway, &http, &[]).expect("the settings work");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("the listener is bound");
-        gateway.start();
+        gateway
+            .start()
+            .await
+            .expect("the master key is that of the store");
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(
             async move { serve(listener, routes, &http, async { drop(stopped.await) }).await },

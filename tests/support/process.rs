@@ -29,9 +29,14 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) async fn start(config: &Path) -> Self {
+        Self::start_with(config, &[]).await
+    }
+
+    pub(crate) async fn start_with(config: &Path, more: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_offline-push"))
             .args(["serve", "--json", "--config"])
             .arg(config)
+            .args(more)
             .env("OFFLINE_PUSH_LOG", "error")
             // The simulators listen on this machine.
             .env("OFFLINE_PUSH__GATEWAY__ADDRESSES", "public,loopback")

@@ -10,9 +10,16 @@ use crate::{MemoryStore, app::App};
 
 #[async_trait]
 impl CredentialStore for MemoryStore {
+    async fn free_certificate(&self, app: &AppId) -> Result<CertificateId> {
+        match self.state().apps.get(app) {
+            Some(app) => app.free_id(),
+            None => CertificateId::new(1),
+        }
+    }
+
     async fn add_credential(
         &self,
-        id: Option<CertificateId>,
+        id: CertificateId,
         credential: NewCredential,
     ) -> Result<StoredCredential> {
         let mut state = self.state();
@@ -25,27 +32,23 @@ impl CredentialStore for MemoryStore {
             .advise("raise max_credentials"));
         }
         let app = state.apps.entry(credential.app.clone()).or_default();
-        let id = match id {
-            Some(id) if app.credentials.contains_key(&id) => {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    format!("app {} has a credential {id} already", credential.app),
-                )
-                .advise("rotate that one, or choose another number"));
-            }
-            Some(id) if app.removed.contains(&id) => {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    format!(
-                        "app {} had a credential {id}, which was removed",
-                        credential.app
-                    ),
-                )
-                .advise("choose another number: devices may still name the removed one"));
-            }
-            Some(id) => id,
-            None => app.free_id()?,
-        };
+        if app.credentials.contains_key(&id) {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("app {} has a credential {id} already", credential.app),
+            )
+            .advise("rotate that one, or choose another number"));
+        }
+        if app.removed.contains(&id) {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "app {} had a credential {id}, which was removed",
+                    credential.app
+                ),
+            )
+            .advise("choose another number: devices may still name the removed one"));
+        }
         let stored = StoredCredential {
             app: credential.app,
             id,
@@ -129,6 +132,38 @@ impl CredentialStore for MemoryStore {
             state.credentials -= 1;
         }
         Ok(removed)
+    }
+
+    async fn reseal_credential(
+        &self,
+        credential: &CredentialRef,
+        before: &[u8],
+        after: Vec<u8>,
+    ) -> Result<bool> {
+        let mut state = self.state();
+        let stored = state
+            .apps
+            .get_mut(&credential.app)
+            .and_then(|app| app.credentials.get_mut(&credential.certificate))
+            .filter(|stored| stored.sealed == before);
+        let found = stored.is_some();
+        if let Some(stored) = stored {
+            stored.sealed = after;
+        }
+        Ok(found)
+    }
+
+    async fn key_check(&self) -> Result<Option<Vec<u8>>> {
+        Ok(self.state().key_check.clone())
+    }
+
+    async fn set_key_check(&self, before: Option<&[u8]>, after: Vec<u8>) -> Result<bool> {
+        let mut state = self.state();
+        let is_as_before = state.key_check.as_deref() == before;
+        if is_as_before {
+            state.key_check = Some(after);
+        }
+        Ok(is_as_before)
     }
 }
 

@@ -74,6 +74,7 @@ struct State {
     /// Users with tags.
     tagged: usize,
     credentials: usize,
+    key_check: Option<Vec<u8>>,
     badges: BadgeChanges,
     traces: Traces,
 }

@@ -126,8 +126,9 @@ fn a_credential_too_many_is_refused() {
         expires_at: None,
     };
     block_on(async {
-        store.add_credential(None, new.clone()).await.unwrap();
-        let error = store.add_credential(None, new).await.unwrap_err();
+        let id = |id| CertificateId::new(id).unwrap();
+        store.add_credential(id(1), new.clone()).await.unwrap();
+        let error = store.add_credential(id(2), new).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Busy);
         assert_eq!(store.credentials(None).await.unwrap().len(), 1);
     });

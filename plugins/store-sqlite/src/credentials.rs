@@ -20,9 +20,14 @@ const COLUMNS: &str =
 
 #[async_trait]
 impl CredentialStore for SqliteStore {
+    async fn free_certificate(&self, app: &AppId) -> Result<CertificateId> {
+        let app = app.clone();
+        self.main.read(move |db| free_id(db, &app)).await
+    }
+
     async fn add_credential(
         &self,
-        id: Option<CertificateId>,
+        id: CertificateId,
         credential: NewCredential,
     ) -> Result<StoredCredential> {
         self.main.write(1, move |db| add(db, id, credential)).await
@@ -80,17 +85,58 @@ impl CredentialStore for SqliteStore {
             })
             .await
     }
+
+    async fn reseal_credential(
+        &self,
+        credential: &CredentialRef,
+        before: &[u8],
+        after: Vec<u8>,
+    ) -> Result<bool> {
+        let (credential, before) = (credential.clone(), before.to_vec());
+        self.main
+            .write(1, move |db| {
+                let changed = db
+                    .prepare_cached(
+                        "UPDATE credential SET sealed = ?4 WHERE app = ?1 AND id = ?2 AND sealed = ?3",
+                    )?
+                    .execute(params![
+                        credential.app.as_str(),
+                        credential.certificate.get(),
+                        before,
+                        after,
+                    ])?;
+                Ok(changed > 0)
+            })
+            .await
+    }
+
+    async fn key_check(&self) -> Result<Option<Vec<u8>>> {
+        self.main.read(key_check).await
+    }
+
+    async fn set_key_check(&self, before: Option<&[u8]>, after: Vec<u8>) -> Result<bool> {
+        let before = before.map(<[u8]>::to_vec);
+        self.main
+            .write(1, move |db| {
+                let is_as_before = key_check(db)? == before;
+                if is_as_before {
+                    db.prepare_cached("INSERT OR REPLACE INTO key_check VALUES (1, ?1)")?
+                        .execute([&after])?;
+                }
+                Ok(is_as_before)
+            })
+            .await
+    }
 }
 
-fn add(
-    db: &Connection,
-    id: Option<CertificateId>,
-    new: NewCredential,
-) -> Outcome<StoredCredential> {
-    let id = match id {
-        Some(id) => id,
-        None => free_id(db, &new.app)?,
-    };
+fn key_check(db: &Connection) -> Outcome<Option<Vec<u8>>> {
+    Ok(db
+        .prepare_cached("SELECT sealed FROM key_check")?
+        .query_row([], |row| row.get(0))
+        .optional()?)
+}
+
+fn add(db: &Connection, id: CertificateId, new: NewCredential) -> Outcome<StoredCredential> {
     let removed = db
         .prepare_cached("SELECT 1 FROM removed_credential WHERE app = ?1 AND id = ?2")?
         .exists(params![new.app.as_str(), id.get()])?;

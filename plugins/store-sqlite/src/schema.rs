@@ -5,7 +5,7 @@ use push_sqlite::Schema;
 pub(crate) static MAIN: Schema = Schema {
     what: "store",
     application_id: 0x6f70_7374, // "opst"
-    migrations: &[MAIN_V1, MAIN_V2, MAIN_V3, MAIN_V4],
+    migrations: &[MAIN_V1, MAIN_V2, MAIN_V3, MAIN_V4, MAIN_V5],
     on_open: "",
 };
 
@@ -194,6 +194,14 @@ CREATE TABLE ending (
     at INTEGER NOT NULL,
     PRIMARY KEY (app, user, device, slot)
 ) STRICT, WITHOUT ROWID;
+";
+
+// Version 5: the sealed value by which the gateway knows its master key again.
+const MAIN_V5: &str = "
+CREATE TABLE key_check (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    sealed BLOB NOT NULL
+) STRICT;
 ";
 
 const TRACES_V1: &str = "

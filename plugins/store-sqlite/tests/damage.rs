@@ -2,9 +2,9 @@
 mod common;
 
 use push_core::{
-    Audience, Channel, CredentialStore, DeliveryId, DeviceToken, Environment, Mark, MessageId,
-    NewCredential, Presence, PresenceChange, RegistrationStore, Stage, Tag, TagExpr, TraceEvent,
-    TraceQuery, TraceStore, UserId,
+    Audience, CertificateId, Channel, CredentialStore, DeliveryId, DeviceToken, Environment, Mark,
+    MessageId, NewCredential, Presence, PresenceChange, RegistrationStore, Stage, Tag, TagExpr,
+    TraceEvent, TraceQuery, TraceStore, UserId,
 };
 use push_sqlite::rusqlite::Connection;
 use push_store_sqlite::SqliteStore;
@@ -141,8 +141,9 @@ fn damaged_tags_and_credentials_leave_the_others() {
             at: NOW,
             expires_at: None,
         };
-        let first = store.add_credential(None, new.clone()).await.unwrap();
-        let second = store.add_credential(None, new).await.unwrap();
+        let id = |id| CertificateId::new(id).unwrap();
+        let first = store.add_credential(id(1), new.clone()).await.unwrap();
+        let second = store.add_credential(id(2), new).await.unwrap();
         damage(
             &place,
             "store.db",

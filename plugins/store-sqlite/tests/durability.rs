@@ -13,8 +13,8 @@ use std::{
 use push_core::{
     Audience, BadgeArithmetic, BadgeChange, Channel, CredentialRef, CredentialStore, DeliveryId,
     DeviceFacts, DeviceRef, DeviceToken, Environment, ErrorKind, Mark, MessageId, NewCredential,
-    Permission, Platform, Presence, PresenceChange, RawConfig, RegistrationStore, Stage, Tag,
-    TraceEvent, TraceQuery, TraceStore, UserId,
+    Permission, Platform, Presence, PresenceChange, RawConfig, RegistrationStore, Stage,
+    StoredCredential, Tag, TraceEvent, TraceQuery, TraceStore, UserId,
 };
 use push_sqlite::rusqlite::Connection;
 use push_store_sqlite::{SqliteStore, SqliteStoreConfig};
@@ -33,6 +33,12 @@ fn credential() -> NewCredential {
         at: NOW,
         expires_at: None,
     }
+}
+
+async fn add_credential(store: &SqliteStore) -> StoredCredential {
+    let id = store.free_certificate(&app()).await.expect("a free id");
+    let added = store.add_credential(id, credential()).await;
+    added.expect("adds a credential")
 }
 
 async fn devices(store: &SqliteStore, users: &[UserId]) -> Vec<Vec<push_core::Device>> {
@@ -88,8 +94,8 @@ fn a_restart_keeps_everything() {
                 .set_tags(&app(), &user("alice"), tags.clone())
                 .await
                 .unwrap();
-            store.add_credential(None, credential()).await.unwrap();
-            let removed = store.add_credential(None, credential()).await.unwrap();
+            add_credential(&store).await;
+            let removed = add_credential(&store).await;
             let removed = CredentialRef::new(app(), removed.id);
             assert!(store.remove_credential(&removed).await.unwrap());
             store.append(vec![event.clone()]).await.unwrap();
@@ -108,7 +114,7 @@ fn a_restart_keeps_everything() {
         assert_eq!(trace, [event]);
         assert_eq!(store.count(&app()).await.unwrap(), 2);
         assert_eq!(add(&store, "m1").await, 7, "the message counted before");
-        let next = store.add_credential(None, credential()).await.unwrap();
+        let next = add_credential(&store).await;
         assert_eq!(i64::from(next.id), 3, "2 was removed");
         // The clock was set back meanwhile.
         place.clock.jump_to(NOW - Duration::from_secs(3600));
@@ -294,7 +300,7 @@ fn two_processes_share_the_files() {
     let (gateway, command) = (store(&place), store(&place));
     block_on(async {
         assert!(register(&gateway, "alice", "phone").await.changed);
-        let added = command.add_credential(None, credential()).await.unwrap();
+        let added = add_credential(&command).await;
         let found = gateway.credentials(Some(&app())).await.unwrap();
         assert_eq!(found, [added]);
         assert_eq!(register(&command, "bob", "phone").await.displaced.len(), 1);

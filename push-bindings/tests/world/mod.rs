@@ -112,7 +112,10 @@ impl World {
             .await
             .expect("a loopback port");
         let address = listener.local_addr().expect("an address");
-        gateway.start();
+        gateway
+            .start()
+            .await
+            .expect("the master key is that of the store");
         tokio::spawn(async move { serve(listener, routes, &settings, pending()).await });
         Self {
             apple,

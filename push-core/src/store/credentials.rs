@@ -30,6 +30,13 @@ pub struct StoredCredential {
     pub expires_at: Option<Timestamp>,
 }
 
+impl StoredCredential {
+    /// Its app and id.
+    pub fn reference(&self) -> CredentialRef {
+        CredentialRef::new(self.app.clone(), self.id)
+    }
+}
+
 impl fmt::Debug for StoredCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StoredCredential")
@@ -68,14 +75,17 @@ impl fmt::Debug for NewCredential {
 /// Credentials, by app and integer id.
 #[async_trait]
 pub trait CredentialStore: fmt::Debug + Send + Sync + 'static {
-    /// Stores a new credential. `id` `None` takes a free number of the app; a number keeps the ids of apps that come
-    /// from another system.
+    /// Returns an id that no credential of `app` has or had. Ids that were returned are not reserved: another call may add
+    /// one first.
+    async fn free_certificate(&self, app: &AppId) -> Result<CertificateId>;
+
+    /// Stores a new credential under `id`, which its sealed configuration names.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if the number is taken, or was that of a removed credential.
+    /// [`ErrorKind::Conflict`] if the id is taken, or was that of a removed credential.
     async fn add_credential(
         &self,
-        id: Option<CertificateId>,
+        id: CertificateId,
         credential: NewCredential,
     ) -> Result<StoredCredential>;
 
@@ -99,4 +109,19 @@ pub trait CredentialStore: fmt::Debug + Send + Sync + 'static {
     /// Removes a credential; its id is never given to another. Returns `true` if there was one. Registrations that name it
     /// stay.
     async fn remove_credential(&self, credential: &CredentialRef) -> Result<bool>;
+
+    /// Replaces the sealed configuration of a credential if it still is `before`; times and all else stay. Returns `true` if it
+    /// was replaced. For a configuration that is the same and is only sealed in another form.
+    async fn reseal_credential(
+        &self,
+        credential: &CredentialRef,
+        before: &[u8],
+        after: Vec<u8>,
+    ) -> Result<bool>;
+
+    /// Returns the sealed value by which the gateway knows its master key again; `None` if none was stored yet.
+    async fn key_check(&self) -> Result<Option<Vec<u8>>>;
+
+    /// Stores that value if the stored one still is `before`, `None` for none. Returns `true` if it was stored.
+    async fn set_key_check(&self, before: Option<&[u8]>, after: Vec<u8>) -> Result<bool>;
 }

@@ -81,9 +81,21 @@ pub(super) struct Credential {
     expiry: &'static str,
     /// Whether its deliveries are sent.
     lane: Lane,
+    /// Why it cannot be used; absent if it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unusable: Option<Unusable>,
     /// The address to which the vendor posts receipts, for the vendor's console; absent if vendors cannot reach the gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     receipts: Option<String>,
+}
+
+/// Why a credential cannot be used.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Unusable {
+    /// A code that `GET /v1/reasons` explains.
+    reason: &'static str,
+    /// What is wrong with it, and what to do.
+    evidence: String,
 }
 
 /// Whether the deliveries of a credential travel.
@@ -155,6 +167,10 @@ impl From<CredentialInfo> for Credential {
             expires_at: it.expires_at.map(push_core::Timestamp::unix_millis),
             expiry: it.expiry.as_str(),
             lane: it.lane.into(),
+            unusable: it.unusable.map(|unusable| Unusable {
+                reason: unusable.reason.code,
+                evidence: unusable.evidence,
+            }),
             receipts: it.receipts,
         }
     }

@@ -5,6 +5,7 @@ pub mod served;
 mod vendor;
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -110,7 +111,7 @@ impl World {
         change(&mut settings);
         let (name, plan) = Plan::named();
         let gateway = gateway(&clock, &store, &queue, settings);
-        gateway.start();
+        start(&gateway);
         Self {
             clock,
             gateway,
@@ -276,6 +277,15 @@ impl World {
     pub async fn depth(&self) -> u64 {
         let lanes = self.queue.lanes().await.expect("the fixture works");
         lanes.iter().map(|it| it.depth).sum()
+    }
+}
+
+/// Starts a gateway whose store answers at once, as the one in memory does.
+pub fn start(gateway: &Gateway) {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match pin!(gateway.start()).poll(&mut context) {
+        std::task::Poll::Ready(started) => started.expect("the fixture works"),
+        std::task::Poll::Pending => panic!("the store lets the gateway wait"),
     }
 }
 

@@ -2,7 +2,10 @@
 #![allow(dead_code, unreachable_pub)]
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -54,6 +57,8 @@ pub struct Plan {
     seen: Mutex<Vec<Seen>>,
     receipts: Mutex<Option<String>>,
     pub health: Mutex<Option<Health>>,
+    /// Whether the vendor never says if it accepts the credential.
+    pub is_silent_about_health: AtomicBool,
 }
 
 impl Plan {
@@ -349,6 +354,9 @@ impl Provider for Scripted {
     }
 
     async fn verify(&self) -> Result<Health> {
+        if self.plan.is_silent_about_health.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         Ok(self
             .plan
             .health

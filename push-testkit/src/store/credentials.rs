@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use push_core::{
-    Channel, CredentialRef, Environment, ErrorKind, NewCredential, StoredCredential, Timestamp,
+    AppId, CertificateId, Channel, CredentialRef, Environment, ErrorKind, NewCredential,
+    StoredCredential, Timestamp,
 };
 
 use super::{
@@ -25,9 +26,20 @@ fn credential(within: &str, sealed: &[u8], when: Timestamp) -> NewCredential {
     }
 }
 
-async fn add(kit: &StoreKit, id: Option<i64>, it: NewCredential) -> StoredCredential {
+async fn free(kit: &StoreKit, within: &AppId) -> CertificateId {
     kit.store
-        .add_credential(id.map(certificate), it)
+        .free_certificate(within)
+        .await
+        .expect("returns a free number")
+}
+
+async fn add(kit: &StoreKit, id: Option<i64>, it: NewCredential) -> StoredCredential {
+    let id = match id {
+        Some(id) => certificate(id),
+        None => free(kit, &it.app).await,
+    };
+    kit.store
+        .add_credential(id, it)
         .await
         .expect("adds a credential")
 }
@@ -39,7 +51,7 @@ async fn one(kit: &StoreKit, within: &str, id: i64) -> Option<StoredCredential> 
         .expect("looks a credential up")
 }
 
-pub async fn credentials_without_a_number_get_different_ones(kit: StoreKit) {
+pub async fn a_free_number_is_another_for_each_credential(kit: StoreKit) {
     let first = add(&kit, None, credential("im", b"one", at(1))).await;
     let second = add(&kit, None, credential("im", b"two", at(2))).await;
     assert_ne!(first.id, second.id);
@@ -61,7 +73,7 @@ pub async fn a_number_that_is_taken_is_a_conflict(kit: StoreKit) {
     let first = add(&kit, Some(5), credential("im", b"x", at(1))).await;
     let error = kit
         .store
-        .add_credential(Some(certificate(5)), credential("im", b"y", at(2)))
+        .add_credential(certificate(5), credential("im", b"y", at(2)))
         .await
         .expect_err("5 is taken");
     assert_eq!(error.kind(), ErrorKind::Conflict);
@@ -201,21 +213,26 @@ pub async fn the_credentials_of_two_apps_never_mix(kit: StoreKit) {
     assert_ne!(one(&kit, "other", 5).await, Some(there));
 }
 
-pub async fn credentials_added_at_once_get_different_numbers(kit: StoreKit) {
-    let ids: BTreeSet<_> = together((0..50).map(|_| {
+pub async fn of_credentials_added_at_once_one_gets_a_number(kit: StoreKit) {
+    let id = free(&kit, &app("im")).await;
+    let added = together((0..50_u8).map(|number| {
         let store = Arc::clone(&kit.store);
         async move {
-            store
-                .add_credential(None, credential("im", b"x", at(1)))
-                .await
-                .expect("adds a credential")
-                .id
+            let new = credential("im", &[number], at(1));
+            match store.add_credential(id, new).await {
+                Ok(added) => Some(added),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Conflict);
+                    None
+                }
+            }
         }
     }))
-    .await
-    .into_iter()
-    .collect();
-    assert_eq!(ids.len(), 50);
+    .await;
+    let added: Vec<_> = added.into_iter().flatten().collect();
+    assert_eq!(added.len(), 1);
+    assert_eq!(one(&kit, "im", id.into()).await, added.into_iter().next());
+    assert_ne!(free(&kit, &app("im")).await, id);
 }
 
 async fn remove(kit: &StoreKit, within: &str, id: i64) -> bool {
@@ -255,7 +272,7 @@ pub async fn the_number_of_a_removed_credential_is_never_given_again(kit: StoreK
     assert_ne!(second, first);
     let error = kit
         .store
-        .add_credential(Some(first), credential("im", b"z", at(2)))
+        .add_credential(first, credential("im", b"z", at(2)))
         .await
         .expect_err("devices may still name it");
     assert_eq!(error.kind(), ErrorKind::Conflict);
@@ -270,4 +287,62 @@ pub async fn the_number_of_a_removed_credential_is_never_given_again(kit: StoreK
         assert!(ids.insert(id), "{id} was given before");
         assert!(remove(&kit, "im", id.into()).await);
     }
+}
+
+pub async fn a_credential_sealed_in_another_form_keeps_all_else(kit: StoreKit) {
+    let old = add(&kit, Some(5), credential("im", b"old", at(1))).await;
+    let neighbour = add(&kit, Some(6), credential("im", b"old", at(1))).await;
+    let there = add(&kit, Some(5), credential("other", b"old", at(1))).await;
+    let reseal = async |id: i64, before: &[u8], after: &[u8]| {
+        let credential = CredentialRef::new(app("im"), certificate(id));
+        kit.store
+            .reseal_credential(&credential, before, after.to_vec())
+            .await
+            .expect("reseals a credential")
+    };
+    assert!(reseal(5, b"old", b"new").await);
+    // It is another now, and must not be lost.
+    assert!(!reseal(5, b"old", b"newer").await);
+    assert!(!reseal(7, b"old", b"new").await);
+    let new = StoredCredential {
+        sealed: b"new".to_vec(),
+        ..old
+    };
+    assert_eq!(one(&kit, "im", 5).await, Some(new));
+    assert_eq!(one(&kit, "im", 6).await, Some(neighbour));
+    assert_eq!(one(&kit, "other", 5).await, Some(there));
+}
+
+pub async fn the_check_of_the_key_is_replaced_only_by_who_knows_it(kit: StoreKit) {
+    let stored = async || kit.store.key_check().await.expect("reads the check");
+    let set = async |before: Option<&[u8]>, after: &[u8]| {
+        kit.store
+            .set_key_check(before, after.to_vec())
+            .await
+            .expect("stores the check")
+    };
+    assert_eq!(stored().await, None);
+    assert!(!set(Some(b"one"), b"two").await);
+    assert_eq!(stored().await, None);
+    assert!(set(None, b"one").await);
+    assert!(!set(None, b"two").await);
+    assert_eq!(stored().await.as_deref(), Some(&b"one"[..]));
+    assert!(!set(Some(b"two"), b"three").await);
+    assert!(set(Some(b"one"), b"three").await);
+    assert_eq!(stored().await.as_deref(), Some(&b"three"[..]));
+}
+
+pub async fn of_checks_of_the_key_stored_at_once_one_is_kept(kit: StoreKit) {
+    let stored = together((0..20_u8).map(|number| {
+        let store = Arc::clone(&kit.store);
+        async move {
+            let is_stored = store.set_key_check(None, vec![number]).await;
+            is_stored.expect("stores the check").then_some(vec![number])
+        }
+    }))
+    .await;
+    let stored: Vec<_> = stored.into_iter().flatten().collect();
+    assert_eq!(stored.len(), 1);
+    let kept = kit.store.key_check().await.expect("reads the check");
+    assert_eq!(kept.as_ref(), stored.first());
 }

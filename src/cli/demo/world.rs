@@ -106,7 +106,7 @@ impl World {
         let address = listener
             .local_addr()
             .map_err(|error| trouble("the listener has no address").because(error))?;
-        gateway.start();
+        gateway.start().await?;
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(async move {
             serve(listener, routes, &http, async { drop(stopped.await) }).await;

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! For production, change:
-//! - the two numbers to those that `offline-push credential add` printed;
+//! - the two numbers to the ids that the gateway gave your credentials;
 //! - the parts from `support`: the phone to code that calls the real one and passes its callbacks on, the file to one in the app's
 //!   private folder, and the URL to that of your gateway, with https;
 //! - the account: its ticket comes from the IM server with the login, as `POST /v1/tickets` gave it;

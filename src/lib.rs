@@ -49,6 +49,17 @@ pub use push_login_auto as login_auto;
 #[cfg(feature = "login-manual")]
 pub use push_login_manual as login_manual;
 
+/// The plugins of this workspace, enabled or not.
+const CATALOG: Catalog = Catalog {
+    package: env!("CARGO_PKG_NAME"),
+    version: concat!(
+        env!("CARGO_PKG_VERSION_MAJOR"),
+        ".",
+        env!("CARGO_PKG_VERSION_MINOR")
+    ),
+    plugins: KNOWN,
+};
+
 /// The plugins of this build: those that the features chose and those that the program linked besides, checked
 /// against what the features promise.
 ///
@@ -56,7 +67,7 @@ pub use push_login_manual as login_manual;
 /// [`ErrorKind::Conflict`] if two different plugins share a name, [`ErrorKind::Internal`] if an enabled plugin is not
 /// linked.
 pub fn registry() -> Result<Registry> {
-    let registry = Registry::linked(BUILTIN)?;
+    let registry = Registry::linked(BUILTIN)?.with_catalog(CATALOG);
     registry.check(EXPECTED)?;
     Ok(registry)
 }

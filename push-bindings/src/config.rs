@@ -173,8 +173,8 @@ impl Config {
                 "Config.certificate_ids",
                 what,
                 format!(
-                    "write CertificateId(channel \"{}\", slot {slot}, debug 31287, release 31288) with the numbers that \
-                     `offline-push credential add` printed",
+                    "write CertificateId(channel \"{}\", slot {slot}, debug 31287, release 31288) with the ids that \
+                     the gateway gave the credentials",
                     self.channel
                 ),
             )

@@ -1,5 +1,5 @@
 //! Builds a client and checks its configuration before it starts.
-use std::sync::Arc;
+use std::{panic::Location, sync::Arc};
 
 use push_core::{
     AnyDescriptor, BuildContext, CertificateIds, Clock, DeviceId, Error, ErrorKind, Interceptor,
@@ -79,10 +79,20 @@ impl Builder {
     pub fn linked(mut self, builtin: &[AnyDescriptor]) -> Result<Self> {
         self.certificates = CertificateIds::linked()?;
         for hook in linked_route_handlers()? {
-            self = self.route_in_order(hook.name, hook.order, hook.build());
+            self.routes.push(Named {
+                name: hook.name.to_owned(),
+                order: hook.order,
+                hook: hook.build(),
+                place: hook.place(),
+            });
         }
         for hook in linked_interceptors()? {
-            self = self.interceptor_in_order(hook.name, hook.order, hook.build());
+            self.interceptors.push(Named {
+                name: hook.name.to_owned(),
+                order: hook.order,
+                hook: hook.build(),
+                place: hook.place(),
+            });
         }
         let registry = Registry::linked(builtin)?;
         let context = BuildContext::new(Arc::clone(&self.clock));
@@ -105,11 +115,13 @@ impl Builder {
     }
 
     /// Adds a route handler with order 0.
+    #[track_caller]
     pub fn route(self, name: impl Into<String>, handler: impl RouteHandler) -> Self {
         self.route_in_order(name, 0, Arc::new(handler))
     }
 
     /// Adds a route handler. Handlers are called by ascending order, then by name.
+    #[track_caller]
     pub fn route_in_order(
         mut self,
         name: impl Into<String>,
@@ -120,16 +132,19 @@ impl Builder {
             name: name.into(),
             order,
             hook: handler,
+            place: Location::caller(),
         });
         self
     }
 
     /// Adds an interceptor with order 0.
+    #[track_caller]
     pub fn interceptor(self, name: impl Into<String>, interceptor: impl Interceptor) -> Self {
         self.interceptor_in_order(name, 0, Arc::new(interceptor))
     }
 
     /// Adds an interceptor. Interceptors are called by ascending order, then by name.
+    #[track_caller]
     pub fn interceptor_in_order(
         mut self,
         name: impl Into<String>,
@@ -140,6 +155,7 @@ impl Builder {
             name: name.into(),
             order,
             hook: interceptor,
+            place: Location::caller(),
         });
         self
     }
@@ -318,12 +334,21 @@ fn new_device() -> Result<DeviceId> {
 
 fn sorted<T: ?Sized>(mut all: Vec<Named<T>>, what: &str) -> Result<Vec<Named<T>>> {
     all.sort_by(|a, b| (a.order, &a.name).cmp(&(b.order, &b.name)));
-    let mut names: Vec<&str> = all.iter().map(|named| named.name.as_str()).collect();
+    let mut names: Vec<(&str, &Location<'_>)> = all
+        .iter()
+        .map(|named| (named.name.as_str(), named.place))
+        .collect();
     names.sort_unstable();
-    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+    if let Some([one, other]) = names.array_windows().find(|[a, b]| a.0 == b.0) {
+        let place = |it: &Location<'_>| format!("{}:{}", it.file(), it.line());
         return Err(Error::new(
             ErrorKind::Config,
-            format!("two {what} are called `{}`", twice[0]),
+            format!(
+                "two {what} are called `{}`: at {} and at {}",
+                one.0,
+                place(one.1),
+                place(other.1)
+            ),
         )
         .at("push client")
         .advise("rename one of them"));

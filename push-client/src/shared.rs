@@ -3,6 +3,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     hash::{DefaultHasher, Hasher},
+    panic::Location,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -22,6 +23,7 @@ pub(crate) struct Named<T: ?Sized> {
     pub(crate) name: String,
     pub(crate) order: i32,
     pub(crate) hook: Arc<T>,
+    pub(crate) place: &'static Location<'static>,
 }
 
 /// The parts that the client was built from, without the state.

@@ -140,7 +140,7 @@ macro_rules! word_enum {
             fn from_str(word: &str) -> $crate::Result<Self> {
                 Self::ALL.iter().copied().find(|value| value.as_str() == word).ok_or_else(|| {
                     $crate::Error::new($crate::ErrorKind::Invalid, concat!("not a known ", $what))
-                        .advise(concat!("use one of: ", $($word, " "),*))
+                        .advise(format!("use one of: {}", [$($word),*].join(", ")))
                 })
             }
         }

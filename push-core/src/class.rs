@@ -56,14 +56,23 @@ impl Class {
 }
 
 /// Whether `word` is 1 to 32 lower-case letters, digits and single hyphens, beginning with a letter.
-pub(crate) fn is_word(word: &str) -> bool {
-    word.len() <= 32
-        && word.starts_with(|first: char| first.is_ascii_lowercase())
-        && word
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-        && !word.contains("--")
-        && !word.ends_with('-')
+pub(crate) const fn is_word(word: &str) -> bool {
+    let bytes = word.as_bytes();
+    if bytes.is_empty() || bytes.len() > 32 || !bytes[0].is_ascii_lowercase() {
+        return false;
+    }
+    let mut before = b'-';
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'a'..=b'z' | b'0'..=b'9' => {}
+            b'-' if before != b'-' => {}
+            _ => return false,
+        }
+        before = bytes[at];
+        at += 1;
+    }
+    before != b'-'
 }
 
 impl Default for Class {

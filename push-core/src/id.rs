@@ -111,7 +111,7 @@ impl CertificateId {
                     ErrorKind::Invalid,
                     format!("{id} is not a certificate id: they are whole numbers from 1 up"),
                 )
-                .advise("use the number that `offline-push credential add` printed")
+                .advise("use the id that the gateway gave the credential when it was uploaded")
             })
     }
 

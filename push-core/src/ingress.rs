@@ -10,6 +10,10 @@ use crate::{
 };
 
 /// A way in: turns requests of a foreign protocol into calls of the [`Gateway`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a way in (an ingress)",
+    note = "implement `Ingress` for it, with `#[async_trait]` above the `impl`"
+)]
 #[async_trait]
 pub trait Ingress: fmt::Debug + Send + Sync + 'static {
     /// The path below which it is mounted, as in `/tencent`.

@@ -17,6 +17,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
+mod advice;
 pub mod api;
 mod audience;
 mod certificate;
@@ -51,17 +52,16 @@ mod verdict;
 pub use async_trait::async_trait;
 
 pub use crate::{
-    address::*, audience::*, certificate::*, channel::*, class::*, delivery::*, ending::*,
-    error::*, id::*, ingress::*, login::*, message::*, notification::*, page::*, plugin::*,
-    provider::*, queue::*, registry::*, route::*, secret::*, store::*, surrogates::*, text::*,
-    ticket::*, time::*, trace::*, verdict::*,
+    address::*, advice::Catalog, audience::*, certificate::*, channel::*, class::*, delivery::*,
+    ending::*, error::*, id::*, ingress::*, login::*, message::*, notification::*, page::*,
+    plugin::*, provider::*, queue::*, registry::*, route::*, secret::*, store::*, surrogates::*,
+    text::*, ticket::*, time::*, trace::*, verdict::*,
 };
 
 /// What this crate's macros expand to. Not public API.
 #[doc(hidden)]
 pub mod __private {
     pub use inventory;
-    pub use linkme;
 
     pub use crate::plugin::Linked;
 }

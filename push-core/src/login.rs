@@ -4,6 +4,11 @@ use std::{fmt, sync::Arc};
 use crate::{AppId, Result, UserId, async_trait};
 
 /// A plugin that observes a login system, or is called by hand, and keeps the session's push registration in step.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a login bridge",
+    note = "implement `LoginBridge` for it, with `#[async_trait]` above the `impl`",
+    note = "an app that reports logins itself needs none: the features `login-auto` and `login-manual` bring one"
+)]
 #[async_trait]
 pub trait LoginBridge: fmt::Debug + Send + Sync + 'static {
     /// Observes until the session closes, and reports every login and logout to it in the order in which they happened.

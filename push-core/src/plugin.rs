@@ -1,5 +1,5 @@
 //! How a plugin describes itself to the linker and to the configuration.
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, marker::PhantomData, panic::Location, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
@@ -67,6 +67,10 @@ macro_rules! kinds {
             pub fn check(&self, raw: RawConfig, context: &BuildContext) -> Result<()> {
                 match self { $(Self::$variant(it) => it.build(raw, context).map(drop),)* }
             }
+            /// Where the plugin is registered.
+            pub const fn place(&self) -> &'static Location<'static> {
+                match self { $(Self::$variant(it) => it.place,)* }
+            }
             pub(crate) fn address(&self) -> usize {
                 match self { $(Self::$variant(it) => std::ptr::from_ref(*it).addr(),)* }
             }
@@ -100,6 +104,11 @@ impl AnyDescriptor {
 }
 
 /// A plugin: a name, a configuration and a constructor.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a plugin",
+    note = "implement `Plugin` for it: the name, an example of the configuration, its type, and `build`",
+    note = "`register_plugin!` takes this type, which names the plugin; the provider or store that `build` returns can be another one"
+)]
 pub trait Plugin: 'static {
     /// The slot it fills.
     type Kind: Kind;
@@ -237,16 +246,19 @@ pub struct Descriptor<K: Kind> {
     /// [`Plugin::EXAMPLE`].
     pub example: &'static str,
     build: fn(RawConfig, &BuildContext) -> Result<K::Object>,
+    place: &'static Location<'static>,
     kind: PhantomData<fn() -> K>,
 }
 
 impl<K: Kind> Descriptor<K> {
-    /// Describes `P`.
+    /// Describes `P`; the caller's place is its place.
+    #[track_caller]
     pub const fn of<P: Plugin<Kind = K>>() -> Self {
         Self {
             name: P::NAME,
             example: P::EXAMPLE,
             build: build::<P>,
+            place: Location::caller(),
             kind: PhantomData,
         }
     }
@@ -273,13 +285,7 @@ impl<K: Kind> fmt::Debug for Descriptor<K> {
 
 fn build<P: Plugin>(raw: RawConfig, context: &BuildContext) -> Result<<P::Kind as Kind>::Object> {
     let place = || format!("{}/{}", P::Kind::LABEL, P::NAME);
-    let config = decode::<P::Config>(raw.0).map_err(|error| {
-        let advice = format!(
-            "`offline-push plugins {}` prints a complete example",
-            place()
-        );
-        error.advise(advice).at(place())
-    })?;
+    let config = decode::<P::Config>(raw.0).map_err(|error| error.at(place()))?;
     P::build(config, context).map_err(|error| error.at(place()))
 }
 

@@ -50,6 +50,11 @@ pub const ADDRESSING_FIELDS: &[&str] = &[
 ///
 /// A provider speaks its vendor's protocol and classifies the answers. It never retries a delivery, logs, counts, or
 /// touches the store: the pipeline alone acts on verdicts.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a provider",
+    note = "implement `Provider` for it, with `#[async_trait]` above the `impl`",
+    note = "`Plugin::build` returns the provider as `Arc::new(…)`; the plugin itself can be another type"
+)]
 #[async_trait]
 pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// What this provider can do. Callers ask this, never the provider's name.

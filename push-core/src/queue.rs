@@ -26,6 +26,10 @@ pub const LONGEST_WAIT: Duration = crate::Retry::MAX_AFTER;
 /// ([`Queue::damaged`]), and leases the others.
 ///
 /// A queue of bounded size shares its room: see [`Held::has_room`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a queue",
+    note = "implement `Queue` for it, with `#[async_trait]` above the `impl`"
+)]
 #[async_trait]
 pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// Stores deliveries durably and returns, for each, what it did. One whose [`Delivery::due`] is `None` or past is due at

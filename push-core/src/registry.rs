@@ -2,12 +2,14 @@
 use std::{collections::BTreeMap, fmt};
 
 use crate::{
-    AnyDescriptor, BuildContext, Error, ErrorKind, Kind, RawConfig, Result, plugin::Linked,
+    AnyDescriptor, BuildContext, Catalog, Error, ErrorKind, Kind, RawConfig, Result,
+    advice::Adviser, plugin::Linked, route,
 };
 
 /// Plugins of every kind, by name. Sorted: the order of linking has no meaning.
 pub struct Registry {
     plugins: BTreeMap<(&'static str, &'static str), AnyDescriptor>,
+    adviser: Adviser,
 }
 
 impl Registry {
@@ -16,18 +18,25 @@ impl Registry {
     /// One plugin named twice is one plugin.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`], listing every name that two different plugins share.
+    /// [`ErrorKind::Conflict`], listing every name that two different plugins share, with the places of both.
     pub fn new(plugins: impl IntoIterator<Item = AnyDescriptor>) -> Result<Self> {
         let mut map = BTreeMap::<_, AnyDescriptor>::new();
         let mut twice = Vec::new();
         for plugin in plugins {
             let old = map.insert((plugin.kind(), plugin.name()), plugin);
-            if old.is_some_and(|old| old.address() != plugin.address()) {
-                twice.push(plugin.id());
+            if let Some(old) = old.filter(|old| old.address() != plugin.address()) {
+                let mut places = [old, plugin].map(|plugin| route::place(plugin.place()));
+                // The linker keeps no order.
+                places.sort();
+                let [first, second] = places;
+                twice.push(format!("{} (at {first} and at {second})", plugin.id()));
             }
         }
         if twice.is_empty() {
-            Ok(Self { plugins: map })
+            Ok(Self {
+                plugins: map,
+                adviser: Adviser::default(),
+            })
         } else {
             twice.sort();
             twice.dedup();
@@ -46,6 +55,21 @@ impl Registry {
     pub fn linked(builtin: &[AnyDescriptor]) -> Result<Self> {
         let submitted = inventory::iter::<Linked>.into_iter().map(|it| (it.0)());
         Self::new(builtin.iter().copied().chain(submitted))
+    }
+
+    /// Adds what a package could link, for the advice of [`Registry::find`].
+    #[must_use]
+    pub const fn with_catalog(mut self, catalog: Catalog) -> Self {
+        self.adviser.catalog = Some(catalog);
+        self
+    }
+
+    /// Says that the user runs a program of this name with the command `plugins`, and does not call this library: errors
+    /// then advise what the program's users can do.
+    #[must_use]
+    pub const fn for_program(mut self, name: &'static str) -> Self {
+        self.adviser.program = Some(name);
+        self
     }
 
     /// Compares the registry with what the enabled features promise.
@@ -70,7 +94,7 @@ impl Registry {
                 self.ids()
             ),
         )
-        .advise("run `cargo xtask tidy --fix` and build again"))
+        .advise("in the repository of the package whose features these are, run `cargo xtask tidy --fix` and build again; elsewhere, report it there"))
     }
 
     /// Every plugin, sorted by kind and name.
@@ -88,24 +112,15 @@ impl Registry {
     /// The plugin called `name` of kind `kind`.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], listing what is compiled in and which feature to add.
+    /// [`ErrorKind::NotFound`], listing what is compiled in, and how to get the plugin that `name` means.
     pub fn find(&self, kind: &str, name: &str) -> Result<AnyDescriptor> {
-        self.by_id(&format!("{kind}/{name}")).ok_or_else(|| {
-            let known = self
-                .iter()
-                .filter(|it| it.kind() == kind)
-                .map(|it| it.name())
-                .collect::<Vec<_>>()
-                .join(", ");
-            Error::new(
-                ErrorKind::NotFound,
-                format!(
-                    "no {kind} `{name}` in this build; compiled in: {}",
-                    if known.is_empty() { "none" } else { &known }
-                ),
-            )
-            .advise(format!("rebuild with `--features {kind}-{name}`"))
-        })
+        self.iter()
+            .find(|plugin| plugin.kind() == kind && plugin.name() == name)
+            .ok_or_else(|| {
+                let of_kind = self.iter().filter(|plugin| plugin.kind() == kind);
+                let linked: Vec<_> = of_kind.map(|plugin| plugin.name()).collect();
+                self.adviser.unknown(kind, name, &linked)
+            })
     }
 
     /// Builds the plugin of kind `K` called `name`.
@@ -122,6 +137,12 @@ impl Registry {
         K::of(plugin)
             .ok_or_else(|| Error::new(ErrorKind::Internal, "a plugin is filed under a wrong kind"))?
             .build(raw, context)
+            .map_err(|error| match error.kind() {
+                ErrorKind::Config if error.advice().is_none() => {
+                    error.advise(self.adviser.example(plugin))
+                }
+                _ => error,
+            })
     }
 
     fn ids(&self) -> String {

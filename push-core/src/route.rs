@@ -1,5 +1,5 @@
 //! What a click on a notification opens.
-use std::{fmt, sync::Arc};
+use std::{fmt, panic::Location, sync::Arc};
 
 use crate::{
     Error, ErrorKind, Result, UserId,
@@ -29,6 +29,10 @@ pub enum Opened {
 }
 
 /// The app's function that opens a click target.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a route handler",
+    note = "implement `RouteHandler` for it, or wrap a function: `Navigate::new(|user_id, group_id| …)` of the app half"
+)]
 pub trait RouteHandler: fmt::Debug + Send + Sync + 'static {
     /// Whether it opens targets of this kind.
     fn matches(&self, target: &ClickTarget) -> bool;
@@ -37,6 +41,10 @@ pub trait RouteHandler: fmt::Debug + Send + Sync + 'static {
 }
 
 /// Sees a payload before it is parsed, and may take it over.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an interceptor",
+    note = "implement `Interceptor` for it: `fn intercept(&self, payload: &Payload) -> Handled`"
+)]
 pub trait Interceptor: fmt::Debug + Send + Sync + 'static {
     /// Looks at `payload`. [`Handled::Yes`] stops everything that would follow (S20).
     fn intercept(&self, payload: &Payload) -> Handled;
@@ -58,6 +66,7 @@ pub struct Hook<T: ?Sized + 'static> {
     /// Lower is asked first; ties are broken by name, never by the order of linking.
     pub order: i32,
     build: fn() -> Arc<T>,
+    place: &'static Location<'static>,
 }
 
 impl<T: ?Sized> Clone for Hook<T> {
@@ -69,9 +78,20 @@ impl<T: ?Sized> Clone for Hook<T> {
 impl<T: ?Sized> Copy for Hook<T> {}
 
 impl<T: ?Sized> Hook<T> {
-    /// Describes one.
+    /// Describes one; the caller's place is its place.
+    #[track_caller]
     pub const fn new(name: &'static str, order: i32, build: fn() -> Arc<T>) -> Self {
-        Self { name, order, build }
+        Self {
+            name,
+            order,
+            build,
+            place: Location::caller(),
+        }
+    }
+
+    /// Where it is registered.
+    pub const fn place(&self) -> &'static Location<'static> {
+        self.place
     }
 
     /// The handler or interceptor itself.
@@ -92,7 +112,7 @@ inventory::collect!(Hook<dyn Interceptor>);
 /// The route handlers that the linker kept, in the order in which they are asked.
 ///
 /// # Errors
-/// [`ErrorKind::Conflict`] if two share a name.
+/// [`ErrorKind::Conflict`] if two share a name, with both places.
 pub fn linked_route_handlers() -> Result<Vec<Hook<dyn RouteHandler>>> {
     sorted(
         inventory::iter::<Hook<dyn RouteHandler>>
@@ -105,7 +125,7 @@ pub fn linked_route_handlers() -> Result<Vec<Hook<dyn RouteHandler>>> {
 /// The interceptors that the linker kept, in the order in which they are asked.
 ///
 /// # Errors
-/// [`ErrorKind::Conflict`] if two share a name.
+/// [`ErrorKind::Conflict`] if two share a name, with both places.
 pub fn linked_interceptors() -> Result<Vec<Hook<dyn Interceptor>>> {
     sorted(
         inventory::iter::<Hook<dyn Interceptor>>
@@ -118,16 +138,27 @@ pub fn linked_interceptors() -> Result<Vec<Hook<dyn Interceptor>>> {
 fn sorted<T: ?Sized>(hooks: impl Iterator<Item = Hook<T>>, what: &str) -> Result<Vec<Hook<T>>> {
     let mut hooks: Vec<_> = hooks.collect();
     hooks.sort_by_key(|it| (it.order, it.name));
-    let mut names: Vec<_> = hooks.iter().map(|it| it.name).collect();
+    let mut names: Vec<_> = hooks
+        .iter()
+        .map(|hook| (hook.name, place(hook.place)))
+        .collect();
     names.sort_unstable();
-    match names.windows(2).find(|it| it[0] == it[1]) {
+    match names.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         None => Ok(hooks),
         Some(twice) => Err(Error::new(
             ErrorKind::Conflict,
-            format!("two {what} are called `{}`", twice[0]),
+            format!(
+                "two {what} are called `{}`: at {} and at {}",
+                twice[0].0, twice[0].1, twice[1].1
+            ),
         )
         .advise("rename one of them: the name is the first argument of the macro")),
     }
+}
+
+/// `place` as file and line.
+pub(crate) fn place(place: &Location<'_>) -> String {
+    format!("{}:{}", place.file(), place.line())
 }
 
 /// Registers a route handler at link time: `route_handler!("chat", ChatRoute::default());`

@@ -135,36 +135,38 @@ impl fmt::Display for Reason {
     }
 }
 
-mod slice {
-    // linkme places statics in a section of the binary.
-    #![allow(unsafe_code)]
-    use super::Reason;
-
-    /// Every reason that the linker kept, in no order.
-    #[linkme::distributed_slice]
-    pub static REASONS: [Reason];
-}
-pub use slice::REASONS;
-
 impl Reason {
+    /// Every reason that the linker kept, in no order.
+    pub fn linked() -> impl Iterator<Item = &'static Self> {
+        inventory::iter::<ReasonTable>
+            .into_iter()
+            .flat_map(|table| table.0)
+    }
+
     /// The reason with this code, if this program knows it.
     pub fn find(code: &str) -> Option<&'static Self> {
-        REASONS.iter().find(|it| it.code == code)
+        Self::linked().find(|reason| reason.code == code)
     }
 }
 
-/// Declares reasons as public constants, and lists them in [`REASONS`]:
+/// The reasons of one [`reasons!`].
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct ReasonTable(pub &'static [Reason]);
+
+inventory::collect!(ReasonTable);
+
+/// Declares reasons as public constants, and lists them in [`Reason::linked`]:
 /// `reasons! { /// Docs. LOGGED_OUT = "logged-out": "the user has logged out", ""; }`
 #[macro_export]
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $code:literal: $text:literal, $advice:literal;)*) => {$(
-        $(#[$doc])*
-        pub const $name: $crate::Reason = $crate::Reason { code: $code, text: $text, advice: $advice };
-        const _: () = {
-            #[allow(unsafe_code)]
-            #[$crate::__private::linkme::distributed_slice($crate::REASONS)]
-            #[linkme(crate = $crate::__private::linkme)]
-            static ENTRY: $crate::Reason = $name;
-        };
-    )*};
+    ($($(#[$doc:meta])* $name:ident = $code:literal: $text:literal, $advice:literal;)*) => {
+        $(
+            $(#[$doc])*
+            pub const $name: $crate::Reason = $crate::Reason { code: $code, text: $text, advice: $advice };
+        )*
+        $crate::__private::inventory::submit! {
+            $crate::ReasonTable(&[$($name),*])
+        }
+    };
 }

@@ -54,9 +54,11 @@ impl Plugin for Echo {
     }
 }
 
+const PLUGIN_LINE: u32 = line!() + 1;
 register_plugin!(Echo);
 
 /// Another plugin of the same name, not registered.
+const IMPOSTOR_LINE: u32 = line!() + 1;
 static IMPOSTOR: Descriptor<IngressKind> = Descriptor::of::<Echo>();
 
 fn context() -> BuildContext {
@@ -86,19 +88,12 @@ fn a_plugin_named_both_by_table_and_linker_is_one_plugin() {
 fn two_plugins_of_one_name_are_refused_by_name() {
     let error = Registry::new([PLUGIN.any(), IMPOSTOR.any()]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
-    assert!(error.to_string().contains("ingress/echo"), "{error}");
-}
-
-#[test]
-fn an_unknown_name_says_what_is_compiled_in_and_which_feature_to_add() {
-    let error = Registry::new([PLUGIN.any()])
-        .unwrap()
-        .find("ingress", "tencent")
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotFound);
     let text = error.to_string();
-    assert!(text.contains("compiled in: echo"), "{text}");
-    assert!(text.contains("--features ingress-tencent"), "{text}");
+    let places = format!(
+        "ingress/echo (at {0}:{PLUGIN_LINE} and at {0}:{IMPOSTOR_LINE})",
+        file!()
+    );
+    assert!(text.contains(&places), "{text}");
 }
 
 #[test]
@@ -181,6 +176,7 @@ impl Interceptor for Audit {
 
 route_handler!("zebra", Chat);
 route_handler!("ant", order = 5, Chat);
+const BEE: u32 = line!() + 1;
 route_handler!("bee", Chat);
 interceptor!("last", order = 10, Audit);
 interceptor!("first", order = -10, Audit);
@@ -203,6 +199,7 @@ fn handlers_are_asked_by_order_and_name_never_by_link_order() {
 
 certificate_id!(apns, debug = 31287, release = 31288);
 certificate_id!(apns, slot = Voip, debug = 7, release = 8);
+certificate_id!("web-push", debug = 9, release = 10);
 
 /// S50, S51, S59: the macro yields the id of this kind of build, by channel and slot.
 #[test]
@@ -217,20 +214,26 @@ fn a_build_uses_the_certificate_id_of_its_kind() {
     assert_eq!((id.get(), environment), (want, want_environment));
     let (voip, _) = ids.get("apns", Slot::Voip).unwrap();
     assert_ne!(voip, id);
+    let (browser, _) = ids.get("web-push", Slot::Alert).unwrap();
+    assert_eq!(browser.get(), if cfg!(debug_assertions) { 9 } else { 10 });
 }
 
 /// S51: a missing id is an error that says what to write.
 #[test]
 fn a_missing_certificate_id_says_what_to_write() {
-    let error = CertificateIds::linked()
-        .unwrap()
-        .get("huawei", Slot::Alert)
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(
-        error.to_string().contains("certificate_id!(huawei"),
-        "{error}"
-    );
+    let ids = CertificateIds::linked().unwrap();
+    for (channel, slot, what) in [
+        ("huawei", Slot::Alert, "certificate_id!(huawei, debug"),
+        (
+            "web-push",
+            Slot::Voip,
+            "certificate_id!(\"web-push\", slot = Voip, debug",
+        ),
+    ] {
+        let error = ids.get(channel, slot).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains(what), "{error}");
+    }
 }
 
 /// S51: zero is an error at start, not a silent 0.
@@ -248,9 +251,22 @@ fn a_zero_or_ambiguous_certificate_id_is_an_error_that_names_its_line() {
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("app/src/main.rs:7"), "{error}");
     }
-    assert!(CertificateIds::new([entry(1), entry(2)]).is_err());
+    let mut elsewhere = entry(2);
+    elsewhere.place = ("app/src/chat.rs", 9);
+    for order in [[entry(1), elsewhere], [elsewhere, entry(1)]] {
+        let error = CertificateIds::new(order).unwrap_err();
+        assert_eq!(error.place(), Some("app/src/chat.rs:9, app/src/main.rs:7"));
+    }
     assert!(CertificateIds::new([entry(1), entry(1)]).is_ok());
     assert!(CertificateIds::new([]).unwrap().is_empty());
+}
+
+#[test]
+fn a_hook_knows_the_place_of_its_macro() {
+    let hooks = linked_route_handlers().unwrap();
+    let bee = hooks.iter().find(|hook| hook.name == "bee").unwrap();
+    assert_eq!(bee.place().file(), file!());
+    assert_eq!(bee.place().line(), BEE);
 }
 
 #[test]

@@ -311,7 +311,7 @@ impl Vault {
                 ErrorKind::Invalid,
                 format!("the configuration names a file in `{key}`"),
             )
-            .advise("send the file's content under the key without `_file`; `offline-push credential add` does so"));
+            .advise("send the file's content under the key without `_file`"));
         }
         let raw = RawConfig::from_json(config)?;
         let provider = self

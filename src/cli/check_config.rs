@@ -12,7 +12,7 @@ use super::{
 
 pub(crate) fn run(config: &Path, output: &mut Output) -> Result<ExitCode, Errors> {
     let settings = settings::load(config)?;
-    let registry = offline_push::registry().map_err(|error| vec![error])?;
+    let registry = super::registry().map_err(|error| vec![error])?;
     settings::check(&settings, registry, Arc::new(TokioClock))?;
     let mut apps: Vec<String> = settings
         .http

@@ -91,7 +91,7 @@ enum Command {
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut output = Output::new(arguments.json);
-    let registry = match offline_push::registry() {
+    let registry = match registry() {
         Ok(registry) => registry,
         Err(error) => return output.failed(&[error]),
     };
@@ -100,6 +100,11 @@ pub(crate) fn main() -> ExitCode {
         Ok(code) => code,
         Err(errors) => output.failed(&errors),
     }
+}
+
+/// The plugins of this build, with advice for users of the program.
+fn registry() -> offline_push::Result<Registry> {
+    offline_push::registry().map(|registry| registry.for_program("offline-push"))
 }
 
 /// The errors of a command: most commands stop at the first, some report all.

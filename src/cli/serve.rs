@@ -25,11 +25,7 @@ pub(crate) async fn run(
 ) -> Result<ExitCode, Errors> {
     let settings = settings::load(config)?;
     let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-    settings::check(
-        &settings,
-        one(offline_push::registry())?,
-        Arc::clone(&clock),
-    )?;
+    settings::check(&settings, one(super::registry())?, Arc::clone(&clock))?;
     log_to_stderr(output.is_json());
     one(start(settings, clock, accept_new_master_key, output).await)?;
     Ok(ExitCode::SUCCESS)
@@ -45,7 +41,7 @@ async fn start(
     accept_new_master_key: bool,
     output: &mut Output,
 ) -> Result<(), Error> {
-    let registry = Arc::new(offline_push::registry()?);
+    let registry = Arc::new(super::registry()?);
     let context = BuildContext::new(Arc::clone(&clock));
     let store = registry.build::<StoreKind>(&settings.store.name, settings.store.raw, &context)?;
     let queue = registry.build::<QueueKind>(&settings.queue.name, settings.queue.raw, &context)?;

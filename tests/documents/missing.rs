@@ -73,15 +73,23 @@ async fn without_a_bridge_or_a_state_store_the_client_does_not_start() {
     let builder = || PushClient::builder(phone(), nowhere()).certificates(certificate(DEBUG, true));
     assert_quotes_error(builder().state(MemoryState::default()).start().await);
     assert_quotes_error(builder().without_bridge().start().await);
-    assert_quotes_error(
-        builder()
-            .without_bridge()
-            .state(MemoryState::default())
-            .route("chat", Navigate::new(|_, _| Opened::Done))
-            .route("chat", Navigate::new(|_, _| Opened::Done))
-            .start()
-            .await,
-    );
+}
+
+#[tokio::test]
+async fn two_handlers_of_one_name_are_named_with_both_places() {
+    let builder = PushClient::builder(phone(), nowhere())
+        .certificates(certificate(DEBUG, true))
+        .without_bridge()
+        .state(MemoryState::default());
+    let line = line!();
+    let builder = builder.route("chat", Navigate::new(|_, _| Opened::Done));
+    let builder = builder.route("chat", Navigate::new(|_, _| Opened::Done));
+    let error = builder.start().await.expect_err("one name twice");
+    let page = error
+        .to_string()
+        .replace(&format!("{}:{}", file!(), line + 1), "src/lib.rs:11")
+        .replace(&format!("{}:{}", file!(), line + 2), "src/main.rs:20");
+    assert_quotes(PAGE, &page);
 }
 
 #[test]

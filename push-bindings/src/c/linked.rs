@@ -1,7 +1,7 @@
 //! The version and the linked parts of this build of the library.
 use std::ffi::{CStr, c_char};
 
-use push_core::{CERTIFICATE_IDS, Registry, linked_interceptors, linked_route_handlers};
+use push_core::{CertificateEntry, Registry, linked_interceptors, linked_route_handlers};
 
 use super::fault::guarded;
 
@@ -23,7 +23,7 @@ extern "C" fn offline_push_linked_count() -> usize {
         let plugins = Registry::linked(&[]).map_or(2, |it| it.iter().count());
         let routes = linked_route_handlers().map_or(2, |it| it.len());
         let interceptors = linked_interceptors().map_or(2, |it| it.len());
-        Some(plugins + routes + interceptors + CERTIFICATE_IDS.len())
+        Some(plugins + routes + interceptors + CertificateEntry::linked().count())
     })
     .unwrap_or_default()
 }

@@ -73,6 +73,10 @@ impl fmt::Debug for NewCredential {
 }
 
 /// Credentials, by app and integer id.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store of credentials",
+    note = "a store implements `RegistrationStore`, `CredentialStore` and `TraceStore`, each with `#[async_trait]` above the `impl`"
+)]
 #[async_trait]
 pub trait CredentialStore: fmt::Debug + Send + Sync + 'static {
     /// Returns an id that no credential of `app` has or had. Ids that were returned are not reserved: another call may add

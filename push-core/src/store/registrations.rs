@@ -9,6 +9,10 @@ use crate::{
 };
 
 /// Device registrations, presence, badges and tags.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store of registrations",
+    note = "a store implements `RegistrationStore`, `CredentialStore` and `TraceStore`, each with `#[async_trait]` above the `impl`"
+)]
 #[async_trait]
 pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     /// Returns how often a row of the store was skipped since the start because it cannot be read, whatever it holds. A store

@@ -74,6 +74,10 @@ impl Mark {
 }
 
 /// The traces of messages and deliveries.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store of traces",
+    note = "a store implements `RegistrationStore`, `CredentialStore` and `TraceStore`, each with `#[async_trait]` above the `impl`"
+)]
 #[async_trait]
 pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
     /// Appends events. May return before they are durable: a trace explains a push, it does not carry it. A trace read

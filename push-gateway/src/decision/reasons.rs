@@ -139,7 +139,7 @@ reasons! {
         "register the token under the certificate id that was made for its slot";
     /// S123.
     NO_PROVIDER = "no-provider": "this build of the gateway has no provider for the credential",
-        "rebuild with the feature of that provider; `offline-push plugins` lists what is compiled in";
+        "build the gateway with the feature of that provider, or with its crate and `use … as _;`";
     /// The sealed credential does not open, or its provider no longer accepts it.
     CREDENTIAL_UNUSABLE = "credential-unusable": "the stored credential cannot be used: wrong master key, damaged, or no longer accepted by its provider",
         "start with the right master key, or upload the credential again under its id";

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 use axum::{Json, extract::State, response::IntoResponse};
 use http::{StatusCode, header};
 use push_core::{
-    AppId, CertificateId, CredentialRef, Cursor, DeliveryId, DeviceId, MessageId, REASONS, Reason,
+    AppId, CertificateId, CredentialRef, Cursor, DeliveryId, DeviceId, MessageId, Reason,
     StoredRegistration, Timestamp, TraceEvent, TraceQuery, UserId, VendorAnswer,
 };
 use serde::{Deserialize, Serialize};
@@ -352,7 +352,7 @@ pub(super) struct ReasonList {
 #[utoipa::path(get, path = "/v1/reasons", tag = "server", security(("key" = [])),
     responses((status = 200, body = ReasonList)))]
 pub(super) async fn reasons(_caller: Anybody) -> Json<ReasonList> {
-    let mut reasons: Vec<Explanation> = REASONS.iter().map(Into::into).collect();
+    let mut reasons: Vec<Explanation> = Reason::linked().map(Into::into).collect();
     reasons.sort_by(|one, other| one.code.cmp(&other.code));
     Json(ReasonList { reasons })
 }

@@ -109,6 +109,11 @@ impl Session for ClientSession {
         Ok(())
     }
 
+    fn current_login(&self) -> Option<Generation> {
+        let state = self.0.state();
+        state.current.as_ref().map(|current| current.generation)
+    }
+
     async fn closed(&self) {
         self.0.closed().await;
     }

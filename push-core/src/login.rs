@@ -76,6 +76,9 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
         Ok(())
     }
 
+    /// The current login, whichever bridge reported it; `None` if no user is logged in.
+    fn current_login(&self) -> Option<Generation>;
+
     /// Completes when the session has been closed and bridges should return.
     async fn closed(&self);
 }

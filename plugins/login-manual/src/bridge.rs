@@ -12,6 +12,7 @@ const NAME: &str = "manual";
 impl LoginBridge for ManualLogin {
     async fn run(&self, session: SessionHandle) -> Result<()> {
         let mut registered = None;
+        let observing = self.observe(&session);
         let (current, mut calls) = self.listen();
         begin(&session, &mut registered, current).await;
         loop {
@@ -25,6 +26,10 @@ impl LoginBridge for ManualLogin {
                 }
                 Ok(Call::Unregister(number, cause)) => {
                     end(&session, &mut registered, number, cause).await;
+                }
+                Ok(Call::LogOut(own, logins)) => {
+                    let login = logins.get(&observing.number).copied();
+                    log_out(&session, &mut registered, own, login).await;
                 }
                 Ok(Call::NoUser) => report_no_user(&session).await,
                 Err(RecvError::Lagged(_)) => {
@@ -79,6 +84,25 @@ async fn end(
         return;
     };
     if let Err(error) = session.unregister(generation, cause, NAME).await {
+        tracing::warn!(target: "push_client", bridge = NAME, "the session refused a logout: {error}");
+    }
+}
+
+/// Ends the bridge's own registration and the `login` that the session had at the time of the call.
+async fn log_out(
+    session: &SessionHandle,
+    registered: &mut Registered,
+    own: Option<u64>,
+    login: Option<Generation>,
+) {
+    match own {
+        Some(number) => end(session, registered, number, LogoutCause::Logout).await,
+        None => report_no_user(session).await,
+    }
+    let Some(login) = login.filter(|login| session.current_login() == Some(*login)) else {
+        return;
+    };
+    if let Err(error) = session.unregister(login, LogoutCause::Logout, NAME).await {
         tracing::warn!(target: "push_client", bridge = NAME, "the session refused a logout: {error}");
     }
 }

@@ -1,10 +1,11 @@
 //! The handle that the app calls.
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use push_core::{Account, LogoutCause};
+use push_core::{Account, Generation, LogoutCause, SessionHandle};
 use tokio::sync::broadcast;
 
 /// The number of calls that are kept for a slow bridge. A bridge that misses older ones reads the current login.
@@ -25,6 +26,9 @@ struct State {
     current: Option<(u64, Account)>,
     /// Whether the last call was a logout.
     is_logged_out: bool,
+    /// The sessions of the bridges that observe this handle, by number.
+    sessions: BTreeMap<u64, SessionHandle>,
+    last_session: u64,
 }
 
 /// A call of the app.
@@ -32,8 +36,24 @@ struct State {
 pub(crate) enum Call {
     Register(u64, Account),
     Unregister(u64, LogoutCause),
-    /// A logout without a login in this process.
+    /// The end of the login that each session had at the time of the call, whichever bridge reported it; and of this
+    /// handle's own, if it has one.
+    LogOut(Option<u64>, BTreeMap<u64, Generation>),
+    /// A logout that no bridge received.
     NoUser,
+}
+
+/// A session that [`ManualLogin::unregister_service`] knows until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Observing {
+    login: ManualLogin,
+    pub(crate) number: u64,
+}
+
+impl Drop for Observing {
+    fn drop(&mut self) {
+        self.login.lock().sessions.remove(&self.number);
+    }
 }
 
 /// One registration of the app, which can end only that one (S43).
@@ -46,7 +66,17 @@ pub struct Service {
 impl Service {
     /// Ends this registration. Ignored if another login has replaced it.
     pub fn unregister(&self, cause: LogoutCause) {
-        self.login.end(Some(self.number), cause);
+        let mut state = self.login.lock();
+        let is_current = |(current, _): &mut (u64, Account)| *current == self.number;
+        if state.current.take_if(is_current).is_some() {
+            state.is_logged_out = true;
+            drop(
+                self.login
+                    .0
+                    .calls
+                    .send(Call::Unregister(self.number, cause)),
+            );
+        }
     }
 }
 
@@ -88,22 +118,33 @@ impl ManualLogin {
         }
     }
 
-    /// Reports that the app has logged out: no user gets pushes on this device any more. That includes the user of the app's last
-    /// process who has not logged in again. Does nothing if there is none.
+    /// Reports that the app has logged out: no user gets pushes on this device any more.
+    ///
+    /// It ends the login that the client has at the time of the call, whichever bridge reported it (S45): also one that
+    /// `login-auto` observed. The automatic bridge goes on, and its next login is registered again. A user of the app's
+    /// last process who has not logged in again gets no pushes either. Does nothing if there is none.
     pub fn unregister_service(&self) {
-        self.end(None, LogoutCause::Logout);
+        let mut state = self.lock();
+        let own = state.current.take().map(|(number, _)| number);
+        state.is_logged_out = true;
+        // Read now: a login that follows this call must not be ended by it (S43).
+        let logins = state
+            .sessions
+            .iter()
+            .filter_map(|(number, session)| Some((*number, session.current_login()?)))
+            .collect();
+        drop(self.0.calls.send(Call::LogOut(own, logins)));
     }
 
-    fn end(&self, number: Option<u64>, cause: LogoutCause) {
+    /// Lets [`ManualLogin::unregister_service`] know the session of a bridge.
+    pub(crate) fn observe(&self, session: &SessionHandle) -> Observing {
         let mut state = self.lock();
-        let ended = state
-            .current
-            .take_if(|(current, _)| number.is_none_or(|number| *current == number));
-        state.is_logged_out |= ended.is_some() || number.is_none();
-        match ended {
-            Some((number, _)) => drop(self.0.calls.send(Call::Unregister(number, cause))),
-            None if number.is_none() => drop(self.0.calls.send(Call::NoUser)),
-            None => {}
+        state.last_session += 1;
+        let number = state.last_session;
+        state.sessions.insert(number, session.clone());
+        Observing {
+            login: self.clone(),
+            number,
         }
     }
 

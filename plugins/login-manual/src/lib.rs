@@ -17,8 +17,8 @@
 //! ```
 //!
 //! Both may be called from any thread, at any time and repeatedly, also before the push client has started. The bridge that
-//! the linker keeps observes [`ManualLogin::shared`]. Together with `login-auto`, neither bridge switches the other off
-//! (S45).
+//! the linker keeps observes [`ManualLogin::shared`]. Together with `login-auto`, neither bridge switches the other off,
+//! and `unregister_service` ends the current login, also one that `login-auto` reported (S45).
 
 mod bridge;
 mod handle;

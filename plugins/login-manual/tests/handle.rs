@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use push_core::{
     BuildContext, LoginBridge, LoginKind, LogoutCause, ManualClock, RawConfig, Registry,
-    SessionHandle, Timestamp,
+    Session as _, SessionHandle, Timestamp,
 };
 use push_login_manual::ManualLogin;
 use push_testkit::{
@@ -47,6 +47,49 @@ fn an_old_service_does_not_end_the_login_that_replaced_it() {
         assert_eq!(session.current(), Some(account("alice")));
         new.unregister(LogoutCause::KickedOffline);
         until(|| session.current().is_none()).await;
+    });
+}
+
+/// S45+: the app that logs out by hand gets no pushes, whichever bridge reported the login.
+#[test]
+fn unregister_ends_a_login_that_another_bridge_reported() {
+    block_on(async {
+        let login = ManualLogin::new();
+        let session = SessionRecorder::new();
+        let (bridge, handle) = (login.clone(), SessionHandle::new(Arc::new(session.clone())));
+        tokio::spawn(async move { bridge.run(handle).await });
+        until_idle().await;
+        session.register(account("alice"), "auto").await.unwrap();
+        login.unregister_service();
+        until(|| session.current().is_none()).await;
+
+        // The other bridge's next login is registered, also after a registration by hand.
+        login.register_service(account("bob"));
+        until(|| session.current() == Some(account("bob"))).await;
+        session.register(account("carol"), "auto").await.unwrap();
+        login.unregister_service();
+        until(|| session.current().is_none()).await;
+        session.register(account("dave"), "auto").await.unwrap();
+        until_idle().await;
+        assert_eq!(session.current(), Some(account("dave")));
+    });
+}
+
+/// S43: what another bridge reports after the call is not ended by it, even if the call is handled late.
+#[test]
+fn unregister_does_not_end_a_login_that_follows_it() {
+    block_on(async {
+        let login = ManualLogin::new();
+        let session = SessionRecorder::new();
+        let (bridge, handle) = (login.clone(), SessionHandle::new(Arc::new(session.clone())));
+        tokio::spawn(async move { bridge.run(handle).await });
+        until_idle().await;
+        session.register(account("alice"), "auto").await.unwrap();
+        // Nothing runs between these calls: the bridge sees the first when the second has happened.
+        login.unregister_service();
+        session.register(account("bob"), "auto").await.unwrap();
+        until_idle().await;
+        assert_eq!(session.current(), Some(account("bob")));
     });
 }
 

@@ -311,6 +311,13 @@ fn both_bridges_may_be_at_work() {
         until_idle().await;
         center.login(account("bob")).await.unwrap();
         until(|| kit.client.user() == Some(user("bob"))).await;
+
+        // By hand also what only the automatic bridge reported; its next login counts again.
+        manual.unregister_service();
+        until(|| kit.client.user().is_none()).await;
+        center.logout().await.unwrap();
+        center.login(account("bob")).await.unwrap();
+        until(|| kit.client.user() == Some(user("bob"))).await;
         manual.register_service(account("carol"));
         until(|| kit.client.user() == Some(user("carol"))).await;
         manual.unregister_service();

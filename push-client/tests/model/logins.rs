@@ -14,6 +14,8 @@ pub(crate) enum Report {
     InvalidTicket(Who),
     /// The end of a login.
     End(Via, u32),
+    /// The end of whatever login there is (S45).
+    EndAny,
     /// A logout while no user is logged in.
     NoUser,
 }
@@ -156,10 +158,10 @@ impl Logins {
         let ended = self
             .by_hand
             .take_if(|current| number.is_none_or(|number| number == *current));
-        match ended {
-            Some(ended) => vec![Report::End(Via::Manual, ended)],
-            None if number.is_none() => vec![Report::NoUser],
-            None => Vec::new(),
+        match (number, ended) {
+            (None, _) => vec![Report::EndAny],
+            (Some(_), Some(ended)) => vec![Report::End(Via::Manual, ended)],
+            (Some(_), None) => Vec::new(),
         }
     }
 }

@@ -79,6 +79,11 @@ impl Model {
             Report::Begin(via, number, who, ticket) => self.begin(via, number, who, ticket),
             Report::InvalidTicket(who) => self.end_other_accounts(who),
             Report::NoUser => self.end_awaited_login(),
+            Report::EndAny => match self.session.take() {
+                // S28
+                Some(_) => self.waiting = None,
+                None => self.end_awaited_login(),
+            },
             // The login was not registered with push, for example a local-only one (S40).
             Report::End(..) if self.session.is_none() => self.end_awaited_login(),
             Report::End(via, number) => {

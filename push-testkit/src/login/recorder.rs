@@ -122,6 +122,10 @@ impl Session for SessionRecorder {
         Ok(())
     }
 
+    fn current_login(&self) -> Option<Generation> {
+        self.lock().current.as_ref().map(|(_, login)| *login)
+    }
+
     async fn closed(&self) {
         drop(self.0.closed.subscribe().wait_for(|it| *it).await);
     }

@@ -31,7 +31,8 @@ one before it failed; a table at the end says which did and how long each took.
   test       cargo xtask test
   behaviour  cargo xtask behaviour --complete
   matrix     cargo xtask matrix
-  new        a new crate of every kind, in a copy of the repository: its tests, lints and tidiness
+  new        a new crate of every kind, in a copy of the repository: its tests, lints and tidiness, and that `remove`
+             leaves nothing behind; a new provider outside of the repository: its tests
   docs       the API documentation, warnings are errors
   examples   every example, built and run to its end
   deny       cargo-deny (installed if it is missing): advisories, bans, licences and sources. Where the advisory

@@ -14,6 +14,25 @@ pub(crate) fn files(workspace: &Workspace, to: &Path) -> Result {
         .map_err(|error| format!("{} cannot be tidied up: {error}", to.display()).into())
 }
 
+/// Returns the files of the workspace that `copy` does not have, or has with another text, and those that only `copy` has.
+pub(crate) fn differences(workspace: &Workspace, copy: &Path) -> Result<Vec<String>> {
+    let mut paths: BTreeSet<String> = workspace.files()?.into_iter().collect();
+    let all = Workspace {
+        root: copy.to_owned(),
+        members: Vec::new(),
+        misplaced: Vec::new(),
+    };
+    paths.extend(all.files()?);
+    let mut different = Vec::new();
+    for path in paths {
+        let read = |root: &Path| fs::read(root.join(&path)).ok();
+        if read(&workspace.root) != read(copy) {
+            different.push(path);
+        }
+    }
+    Ok(different)
+}
+
 fn write(from: &Path, to: &Path) -> io::Result<()> {
     let text = fs::read(from)?;
     if fs::read(to).is_ok_and(|old| old == text) {

@@ -13,12 +13,15 @@ mod fuzz;
 mod generate;
 mod manifest;
 mod matrix;
+mod model;
 mod mutants;
 mod names;
 mod new;
+mod remove;
 mod run;
 mod size;
 mod source;
+mod standalone;
 mod table;
 mod tidy;
 mod tools;
@@ -57,6 +60,7 @@ The tasks of offline-push.
 
     cargo xtask new-provider NAME     a crate for one more push channel, complete and passing its tests
     cargo xtask new-plugin KIND-NAME  the same for a login, store, queue or ingress plugin
+    cargo xtask remove NAME           undoes both: the crate and its wiring go
     cargo xtask tidy [--fix]          check names, imports, dependencies and generated text; --fix writes the latter
     cargo xtask matrix [--pairs]      link and run every choice of features that a user can make
     cargo xtask behaviour [OPTIONS]   which statement of docs/behaviour.md is tested, and where
@@ -102,6 +106,7 @@ fn dispatch(args: &[&str]) -> Result {
     let (help, task): (&str, Task) = match command {
         "new-provider" => (new::PROVIDER_HELP, new::provider),
         "new-plugin" => (new::PLUGIN_HELP, new::plugin),
+        "remove" => (remove::HELP, remove::task),
         "tidy" => (tidy::HELP, tidy::task),
         "matrix" => (matrix::HELP, matrix::task),
         "behaviour" => (behaviour::HELP, behaviour::task),

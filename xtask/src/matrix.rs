@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    Failure, Result,
+    Failure, Result, generate,
     manifest::{Manifest, strings},
     run, table,
     workspace::{FOREIGN, Workspace},
@@ -155,10 +155,13 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
         }
         return Ok(());
     }
-    run_all(root, &rows)
+    // Checked first, because its errors look like those of a linker.
+    let (stale, _) = generate::compare(&workspace)?;
+    let stale: Vec<String> = stale.into_iter().map(|file| file.path).collect();
+    run_all(root, &rows, &stale)
 }
 
-fn run_all(root: &Path, rows: &[Row]) -> Result {
+fn run_all(root: &Path, rows: &[Row], stale: &[String]) -> Result {
     let mut lines = Vec::new();
     let mut red = 0;
     let started = Instant::now();
@@ -175,7 +178,13 @@ fn run_all(root: &Path, rows: &[Row]) -> Result {
         println!(" {result} ({seconds} s)");
         if let Some(it) = &failure {
             red += 1;
-            println!("{}\n    again: {}", run::tail(&it.output, 40), it.command);
+            println!("{}\n    again: {}", essence(&it.output), it.command);
+            if !stale.is_empty() {
+                println!(
+                    "    first: cargo xtask tidy --fix, because {} is not current",
+                    stale.join(", ")
+                );
+            }
         }
         lines.push(vec![
             row.name.clone(),
@@ -239,6 +248,29 @@ fn link(root: &Path, row: &Row) -> Result<Option<Red>> {
     Ok(Red::of(judged, &command, &output))
 }
 
+/// The part of a failed command's output that says why: what panicked, else the compiler's first errors, else the end.
+/// Backtraces are left out.
+fn essence(output: &str) -> String {
+    let lines: Vec<&str> = output.lines().collect();
+    let is_panic = |line: &str| line.starts_with("thread '") && line.contains("panicked at");
+    let mut found: Vec<&str> = Vec::new();
+    for (at, _) in lines.iter().enumerate().filter(|(_, line)| is_panic(line)) {
+        let words = lines[at..].iter().take_while(|line| {
+            !line.is_empty() && !line.starts_with("stack backtrace") && !line.starts_with("note:")
+        });
+        found.extend(words.take(12));
+    }
+    if found.is_empty() {
+        let errors = lines.iter().skip_while(|line| !line.starts_with("error"));
+        found.extend(errors.take(30));
+    }
+    if found.is_empty() {
+        return run::tail(output, 20);
+    }
+    found.truncate(40);
+    found.join("\n")
+}
+
 fn choose(row: &Row) -> [String; 2] {
     [
         "--no-default-features".to_owned(),
@@ -276,7 +308,7 @@ fn counted(output: &str, plugins: usize) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{counted, features_of, rows, warns};
+    use super::{counted, essence, features_of, rows, warns};
     use crate::{manifest::Manifest, workspace::fixture::Fixture};
 
     const FACADE: &str = r#"
@@ -345,6 +377,31 @@ _private = []
         );
         let error = rows(&it.workspace(), false).expect_err("a refusal");
         assert!(format!("{error:?}").contains("login-out"), "{error:?}");
+    }
+
+    #[test]
+    fn a_red_row_shows_what_panicked_and_no_backtrace() {
+        let output = "\
+running 1 test
+thread 'the_registry' (7) panicked at tests/linked.rs:24:5:
+assertion `left == right` failed
+  left: [\"a\"]
+ right: []
+stack backtrace:
+   0: rust_begin_unwind
+note: run with `RUST_BACKTRACE=full`
+test result: FAILED.";
+        assert_eq!(
+            essence(output),
+            "thread 'the_registry' (7) panicked at tests/linked.rs:24:5:\nassertion `left == right` failed\n  left: \
+             [\"a\"]\n right: []"
+        );
+        let output = "   Compiling x\nerror[E0432]: unresolved import\n --> src/linked.rs:7\n";
+        assert_eq!(
+            essence(output),
+            "error[E0432]: unresolved import\n --> src/linked.rs:7"
+        );
+        assert_eq!(essence("killed"), "killed");
     }
 
     #[test]

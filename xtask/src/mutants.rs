@@ -103,7 +103,7 @@ const PLACES: &[Place] = &[
     Place {
         name: "pool",
         package: "push-http",
-        files: &["push-http/src/pool.rs", "push-http/src/connection.rs"],
+        files: &["push-http/src/pool/*.rs", "push-http/src/connection.rs"],
         tests: &[],
     },
     Place {

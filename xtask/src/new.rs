@@ -1,18 +1,17 @@
 //! New crates: complete, wired into the facade, and passing their kind's conformance tests at once.
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
 use crate::{
-    Failure, Result, generate, names, run,
+    Failure, Result, generate, model, names, run, standalone,
     workspace::{Kind, Plugin, Workspace},
 };
 
 pub(crate) const PROVIDER_HELP: &str = "\
-cargo xtask new-provider NAME [--auth token|sign|none] [--batch N]
+cargo xtask new-provider NAME [--auth token|sign|none] [--batch N] [--standalone DIR]
 
 Writes the folder providers/NAME with a provider for a vendor that takes JSON over HTTP: configuration, authentication,
 request, a classification of the vendor's answers, a check of the credential, a simulator of the vendor with limits of its own,
@@ -27,6 +26,9 @@ configuration (`type = \"acme\"`) and in registrations.
 
 --auth says how requests are authenticated: `token` (the default) fetches an access token with id and secret, `sign` signs
 each request with the secret, `none` sends the secret itself. --batch is how many tokens one request takes; default: 1.
+
+--standalone writes the crate into DIR, which must not exist, for a repository of your own, and wires nothing: a program that
+depends on it writes `use push_provider_NAME as _;`.
 ";
 
 pub(crate) const PLUGIN_HELP: &str = "\
@@ -118,8 +120,9 @@ impl Shape {
 }
 
 /// Reads the name and the shape from a command line.
-fn provider_args<'a>(args: &[&'a str]) -> Result<(&'a str, Shape)> {
+fn provider_args<'a>(args: &[&'a str]) -> Result<(&'a str, Shape, Option<&'a Path>)> {
     let mut shape = Shape::default();
+    let mut alone = None;
     let mut name = None;
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
@@ -138,12 +141,16 @@ fn provider_args<'a>(args: &[&'a str]) -> Result<(&'a str, Shape)> {
                     .filter(|batch| (1..=10_000).contains(batch))
                     .ok_or_else(|| usage("--batch wants a number from 1 to 10000"))?;
             }
+            "--standalone" => match rest.next() {
+                Some(dir) if !dir.starts_with('-') => alone = Some(Path::new(*dir)),
+                _ => return Err(usage("--standalone wants a folder")),
+            },
             word if name.is_none() && !word.starts_with('-') => name = Some(word),
             _ => return Err(usage("new-provider wants one name")),
         }
     }
     let name = name.ok_or_else(|| usage("new-provider wants one name"))?;
-    Ok((name, shape))
+    Ok((name, shape, alone))
 }
 
 fn usage(text: &str) -> Failure {
@@ -151,13 +158,67 @@ fn usage(text: &str) -> Failure {
 }
 
 pub(crate) fn provider(root: &Path, args: &[&str]) -> Result {
-    let (name, shape) = provider_args(args)?;
+    let (name, shape, alone) = provider_args(args)?;
     names::check(name).map_err(Failure::Usage)?;
     let plugin = Plugin {
         kind: Kind::Provider,
         name: name.to_owned(),
     };
-    write(root, &plugin, shape)
+    match alone {
+        Some(dir) => write_alone(root, dir, &plugin, shape),
+        None => write(root, &plugin, shape),
+    }
+}
+
+/// Writes a crate outside of the workspace.
+fn write_alone(root: &Path, dir: &Path, plugin: &Plugin, shape: Shape) -> Result {
+    let dir = std::path::absolute(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    if dir.exists() {
+        return Err(format!("{} is already there", dir.display()).into());
+    }
+    if dir.starts_with(root) {
+        return Err(Failure::Usage(format!(
+            "{} is inside this repository; without --standalone the crate becomes a part of it",
+            dir.display()
+        )));
+    }
+    is_free(plugin, shape)?;
+    for (path, text) in files(root, plugin, shape)? {
+        let text = match path.to_str() {
+            Some("Cargo.toml") => standalone::manifest(root, &text)?,
+            _ => text,
+        };
+        create(&dir.join(&path), &text)?;
+        println!("wrote {}", dir.join(path).display());
+    }
+    let mut format = run::cargo(&dir);
+    if !run::captured(format.arg("fmt")).is_ok_and(|it| it.status.success()) {
+        println!("note: not formatted; `cargo fmt` does that once rustfmt is installed");
+    }
+    println!("\nnext: cargo test, in {}", dir.display());
+    Ok(())
+}
+
+fn create(path: &Path, text: &str) -> Result {
+    path.parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|error| format!("{} cannot be written: {error}", path.display()).into())
+}
+
+/// Refuses a name for which the templates have another use.
+fn is_free(plugin: &Plugin, shape: Shape) -> Result {
+    let type_ = names::pascal(&plugin.name);
+    if template(plugin.kind, shape)
+        .iter()
+        .any(|(_, text)| model::words(text).any(|it| it == type_))
+    {
+        return Err(Failure::Usage(format!(
+            "`{}` cannot be a name: new crates use `{type_}` for something else",
+            plugin.name
+        )));
+    }
+    Ok(())
 }
 
 pub(crate) fn plugin(root: &Path, args: &[&str]) -> Result {
@@ -191,28 +252,14 @@ fn write(root: &Path, plugin: &Plugin, shape: Shape) -> Result {
             plugin.feature()
         );
     }
-    let type_ = names::pascal(&plugin.name);
-    if template(plugin.kind, shape)
-        .iter()
-        .any(|(_, text)| words(text).any(|it| it == type_))
-    {
-        return Err(Failure::Usage(format!(
-            "`{}` cannot be a name: new crates use `{type_}` for something else",
-            plugin.name
-        )));
-    }
+    is_free(plugin, shape)?;
     let (_, broken) = generate::compare(&before)?;
     if let Some(it) = broken.first() {
         return Err(format!("{} has no place for generated text: {}", it.path, it.reason).into());
     }
     let files = files(root, plugin, shape)?;
     for (path, text) in &files {
-        let path = dir.join(path);
-        let done = path
-            .parent()
-            .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| fs::write(&path, text));
-        done.map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+        create(&dir.join(path), text)?;
     }
     let changed = generate::fix(&Workspace::at(root)?)?;
     // Names differ in length, so lines break elsewhere than in the template.
@@ -245,33 +292,15 @@ fn template(kind: Kind, shape: Shape) -> Vec<(&'static str, &'static str)> {
     files
 }
 
-/// Returns the existing plugin that a new one of its kind starts as a copy of: the simplest one that meets the contract of the
-/// kind, to be changed method by method with the tests green.
-fn model(kind: Kind) -> Plugin {
-    let name = match kind {
-        Kind::Login => "manual",
-        _ => "memory",
-    };
-    Plugin {
-        kind,
-        name: name.to_owned(),
-    }
-}
-
 fn files(root: &Path, plugin: &Plugin, shape: Shape) -> Result<Vec<File>> {
     let template = template(plugin.kind, shape);
     if template.is_empty() {
-        return copied(root, plugin);
+        return model::copied(root, plugin);
     }
     Ok(template
         .iter()
         .map(|(path, text)| (PathBuf::from(path), filled(text, plugin, shape)))
         .collect())
-}
-
-/// Returns the identifiers of a text, and other words that look like one.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|it: char| !(it.is_alphanumeric() || it == '_'))
 }
 
 /// Fills the plugin's names into a template, and removes the parts that its shape does not have.
@@ -307,96 +336,9 @@ fn conditioned(text: &str, shape: Shape) -> String {
     kept
 }
 
-/// Returns the files of the model under another name.
-fn copied(root: &Path, plugin: &Plugin) -> Result<Vec<File>> {
-    let model = model(plugin.kind);
-    let dir = root.join(model.folder());
-    let mut texts = Vec::new();
-    for path in Workspace::at(root)?.files()? {
-        if let Some(inside) = path.strip_prefix(&format!("{}/", model.folder())) {
-            let text = fs::read_to_string(dir.join(inside))
-                .map_err(|error| format!("{path} cannot be read: {error}"))?;
-            texts.push((PathBuf::from(inside), text));
-        }
-    }
-    if texts.is_empty() {
-        return Err(format!("there is no {} to start from", model.folder()).into());
-    }
-    let types: BTreeSet<String> = texts
-        .iter()
-        .flat_map(|(_, text)| types(text, &names::pascal(&model.name)))
-        .map(str::to_owned)
-        .collect();
-    Ok(texts
-        .into_iter()
-        .map(|(path, text)| (path, renamed(&text, &model, plugin, &types)))
-        .collect())
-}
-
-/// Returns the types of a file whose names start with `start`.
-fn types<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
-    let mut before = "";
-    let mut found = Vec::new();
-    for word in words(text).filter(|it| !it.is_empty()) {
-        if matches!(before, "struct" | "enum" | "trait" | "type") && word.starts_with(start) {
-            found.push(word);
-        }
-        before = word;
-    }
-    found
-}
-
-/// Returns a file of the model with the plugin's names. `types` are the model's own, and no others are touched: its clock may be
-/// a `ManualClock`.
-fn renamed(text: &str, model: &Plugin, plugin: &Plugin, types: &BTreeSet<String>) -> String {
-    let (old, new) = (names::pascal(&model.name), names::pascal(&plugin.name));
-    let mut text = text
-        .replace(&model.feature(), &plugin.feature())
-        .replace(&model.ident(), &plugin.ident())
-        .replace(&model.id(), &plugin.id())
-        .replace(
-            &format!("\"{}\"", model.name),
-            &format!("\"{}\"", plugin.name),
-        );
-    for type_ in types {
-        text = replaced_word(&text, type_, &type_.replacen(&old, &new, 1));
-    }
-    text.lines()
-        .map(|line| {
-            if line.starts_with("description = ") {
-                format!(
-                    "description = \"The {} `{}`, begun as a copy of {}\"\n",
-                    plugin.kind.word(),
-                    plugin.name,
-                    model.feature()
-                )
-            } else {
-                format!("{line}\n")
-            }
-        })
-        .collect()
-}
-
-/// Replaces `old` where it is a separate word.
-fn replaced_word(text: &str, old: &str, new: &str) -> String {
-    let part = |it: char| it.is_alphanumeric() || it == '_';
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(old) {
-        let (before, after) = (&rest[..at], &rest[at + old.len()..]);
-        let whole = !before.ends_with(part) && !after.starts_with(part);
-        out += before;
-        out += if whole { new } else { old };
-        rest = after;
-    }
-    out + rest
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use super::{Auth, Shape, conditioned, filled, plugin, provider, provider_args, renamed};
+    use super::{Auth, Shape, conditioned, filled, plugin, provider, provider_args};
     use crate::{
         Failure,
         workspace::{Kind, Plugin, fixture::Fixture},
@@ -532,7 +474,7 @@ name = \"offline-push\"
 
     #[test]
     fn a_provider_is_shaped_as_it_is_asked_for() {
-        let (name, shape) = provider_args(&["acme", "--auth", "sign", "--batch", "500"])
+        let (name, shape, _) = provider_args(&["acme", "--auth", "sign", "--batch", "500"])
             .expect("a name and a shape");
         let wanted = Shape {
             auth: Auth::Sign,
@@ -569,19 +511,6 @@ name = \"offline-push\"
         assert_eq!(
             filled("{{name}} {{Name}} {{package}}", &plugin, Shape::default()),
             "a-b AB push-login-a-b\n"
-        );
-        let model = Plugin {
-            kind: Kind::Login,
-            name: "memory".to_owned(),
-        };
-        assert_eq!(
-            renamed(
-                "description = \"x\"\npush_login_memory\n",
-                &model,
-                &plugin,
-                &BTreeSet::new()
-            ),
-            "description = \"The login `a-b`, begun as a copy of login-memory\"\npush_login_a_b\n"
         );
     }
 }

@@ -1,8 +1,8 @@
 //! The crates that `new-provider` and `new-plugin` write, checked as the crates of the repository are.
-use std::{fs, path::Path};
+use std::{env, fs, path::Path, process};
 
 use super::target_dir;
-use crate::{Result, copy, new, run, tidy, workspace::Workspace};
+use crate::{Result, copy, new, remove, run, tidy, workspace::Workspace};
 
 /// What `new-provider` and `new-plugin` write must be as good as what is here.
 pub(super) fn crates(root: &Path) -> Result {
@@ -62,5 +62,47 @@ pub(super) fn crates(root: &Path) -> Result {
     run::succeed(
         cargo(&["clippy", "--quiet", "--no-deps", "--all-targets"]).args(["--", "-Dwarnings"]),
     )?;
-    run::succeed(&mut cargo(&["test", "--quiet"]))
+    run::succeed(&mut cargo(&["test", "--quiet"]))?;
+    for feature in features {
+        remove::task(copy, &[feature])?;
+    }
+    let changed = copy::differences(&workspace, copy)?;
+    if !changed.is_empty() {
+        return Err(format!(
+            "`remove` after `new-…` leaves changes in {}",
+            changed.join(", ")
+        )
+        .into());
+    }
+    standalone(root, &target)
+}
+
+/// A crate outside of the workspace compiles and passes its tests. What it would take from the registry is taken from here.
+fn standalone(root: &Path, target: &Path) -> Result {
+    let dir = env::temp_dir().join(format!("offline-push-standalone-{}", process::id()));
+    let text = dir
+        .to_str()
+        .ok_or("the temporary folder has a name that is not text")?;
+    new::provider(root, &["sample", "--standalone", text])?;
+    let done = tested(root, &dir, target);
+    fs::remove_dir_all(&dir)
+        .map_err(|error| format!("{} cannot be removed: {error}", dir.display()))?;
+    done
+}
+
+fn tested(root: &Path, dir: &Path, target: &Path) -> Result {
+    fs::copy(root.join("Cargo.lock"), dir.join("Cargo.lock"))
+        .map_err(|error| format!("Cargo.lock cannot be copied: {error}"))?;
+    let mut command = run::cargo(dir);
+    command.env("CARGO_TARGET_DIR", target);
+    for package in ["push-core", "push-http", "push-kit", "push-testkit"] {
+        let path = root.join(package);
+        command.arg("--config").arg(format!(
+            "patch.crates-io.{package}.path={:?}",
+            path.display().to_string()
+        ));
+    }
+    // As in the workspace, so that what was compiled there is used.
+    command.args(["--config", "profile.dev.debug=\"line-tables-only\""]);
+    run::succeed(command.args(["test", "--quiet"]))
 }

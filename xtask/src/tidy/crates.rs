@@ -115,6 +115,7 @@ fn plugin(
             "add `push_core::register_plugin!(TYPE);` at the root of the crate",
         );
     }
+    registry_name(workspace, files, plugin, member, report)?;
     let conformance = plugin.kind.conformance();
     if !macros.contains(&conformance) {
         // What a way in must do depends on the other system: nothing holds for all of them.
@@ -152,6 +153,56 @@ fn plugin(
     Ok(())
 }
 
+/// `Plugin::NAME` is the folder's: configuration, features and advice take one for the other.
+fn registry_name(
+    workspace: &Workspace,
+    files: &[String],
+    plugin: &Plugin,
+    member: &Member,
+    report: &mut Report,
+) -> Result {
+    let mut is_named = false;
+    for path in files {
+        if !path.starts_with(&member.path("src/")) || !path.ends_with(".rs") {
+            continue;
+        }
+        let text = workspace.read(path)?;
+        let code = layers(&text).code;
+        // Strings are blank in the code, so the value comes from the text.
+        for (line, code) in text.lines().zip(code.lines()) {
+            if !code.trim_start().starts_with("const NAME: &'static str =") {
+                continue;
+            }
+            is_named = true;
+            let name = line.split('"').nth(1).unwrap_or_default();
+            if name != plugin.name {
+                report.wrong(
+                    path,
+                    format!(
+                        "the plugin calls itself `{name}`, and its folder `{}`",
+                        plugin.name
+                    ),
+                    format!(
+                        "write `const NAME: &'static str = \"{}\";`, or rename the folder",
+                        plugin.name
+                    ),
+                );
+            }
+        }
+    }
+    if !is_named {
+        report.wrong(
+            member.path("src"),
+            "no `const NAME: &'static str = \"…\";` names the plugin",
+            format!(
+                "write it in the `impl Plugin`, with the folder's name `{}`",
+                plugin.name
+            ),
+        );
+    }
+    Ok(())
+}
+
 /// The conformance macros that the test kit defines.
 fn conformance_macros(workspace: &Workspace, files: &[String]) -> Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
@@ -183,6 +234,8 @@ description = \"Says what this crate is good for\"
 workspace = true
 ";
 
+    const NAMED: &str = "impl Plugin for Acme {\n    const NAME: &'static str = \"acme\";\n}\n";
+
     fn good() -> Fixture {
         let it = Fixture::new();
         it.write(
@@ -212,6 +265,7 @@ workspace = true
             "providers/acme/src/lib.rs",
             "#![cfg_attr(docsrs, feature(doc_cfg))]\n//! Acme.\npush_core::register_plugin!(Acme);\n",
         );
+        it.write("providers/acme/src/provider.rs", NAMED);
         it.write(
             "providers/acme/tests/all.rs",
             "push_testkit::provider_conformance! {}\n",
@@ -264,6 +318,29 @@ workspace = true
         assert!(found.contains("register itself"), "{found}");
         assert!(
             found.contains("no test runs `provider_conformance!`"),
+            "{found}"
+        );
+    }
+
+    #[test]
+    fn a_plugin_is_called_like_its_folder() {
+        let it = good();
+        it.write(
+            "providers/acme/src/provider.rs",
+            &NAMED.replace("\"acme\"", "\"acne\""),
+        );
+        let found = findings(&it).join("\n");
+        assert!(
+            found.contains("provider.rs: the plugin calls itself `acne`"),
+            "{found}"
+        );
+        it.write(
+            "providers/acme/src/provider.rs",
+            "// const NAME: &'static str = \"acme\";\n",
+        );
+        let found = findings(&it).join("\n");
+        assert!(
+            found.contains("providers/acme/src: no `const NAME"),
             "{found}"
         );
     }

@@ -21,7 +21,7 @@ cargo xtask tidy [--fix]
 
 Checks, and prints every finding with its file and remedy:
 
-  crates    folder, package, feature and registry name agree; workspace lints; description and crate
+  crates    folder, package, feature and registry name agree, `NAME` included; workspace lints; description and crate
             docs; every plugin registers itself and passes its kind's conformance tests
   text      generated parts of Cargo.toml, src/linked.rs and ARCHITECTURE.md are current
   imports   push-core imports nothing of ours; plugins never each other nor a half of the product;
@@ -82,15 +82,13 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
             ));
         }
     };
-    let workspace = Workspace::at(root)?;
     if mend {
-        let mut written = generate::fix(&workspace)?;
-        written.extend(vendors::fix(&workspace)?);
-        written.extend(language::fix(&workspace)?);
-        for path in written {
+        for path in fix(root)? {
             println!("wrote {path}");
         }
     }
+    // Read after the repair: features of a folder that is gone would be asked for below.
+    let workspace = Workspace::at(root)?;
     let mut report = Report::default();
     crates::check(&workspace, &mut report)?;
     engines::check(&workspace, &mut report)?;
@@ -112,6 +110,20 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
         done => done?,
     }
     print(&report)
+}
+
+/// Writes what is generated, and returns the paths that changed.
+fn fix(root: &Path) -> Result<Vec<String>> {
+    let workspace = Workspace::at(root)?;
+    let mut written = generate::fix(&workspace)?;
+    written.extend(lower_counts(&workspace)?);
+    Ok(written)
+}
+
+/// Lowers the counts of words to those of the files, and returns the paths that changed.
+pub(crate) fn lower_counts(workspace: &Workspace) -> Result<Vec<String>> {
+    let lists = [vendors::fix(workspace)?, language::fix(workspace)?];
+    Ok(lists.into_iter().flatten().collect())
 }
 
 fn generated(workspace: &Workspace, report: &mut Report) -> Result {
@@ -147,5 +159,55 @@ fn print(report: &Report) -> Result {
         }
         1 => Err("one finding".into()),
         count => Err(format!("{count} findings").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Report, fix, generated};
+    use crate::{manifest::Manifest, matrix::features_of, workspace::fixture::Fixture};
+
+    const FACADE: &str = "\
+[workspace.package]
+version = \"0.1.0\"
+[package]
+name = \"offline-push\"
+[features]
+# begin generated: features
+# end generated: features
+[dependencies]
+# begin generated: dependencies
+# end generated: dependencies
+[dev-dependencies]
+# begin generated: dev-dependencies
+# end generated: dev-dependencies
+";
+
+    #[test]
+    fn a_deleted_plugin_is_gone_after_one_repair() {
+        let it = Fixture::new();
+        it.write("Cargo.toml", FACADE);
+        it.add("providers/acme", "push-provider-acme", "");
+        it.add("plugins/store-memory", "push-store-memory", "");
+        it.write("xtask/vendor-words.txt", "2 push-core/src/gone.rs\n");
+        fix(&it.root).expect("files can be written");
+        fs::remove_dir_all(it.root.join("providers/acme")).expect("a folder to remove");
+        fix(&it.root).expect("files can be written");
+        let workspace = it.workspace();
+        let mut report = Report::default();
+        generated(&workspace, &mut report).expect("a comparison");
+        assert!(report.findings.is_empty(), "{report:?}");
+        let manifest = Manifest::read(&it.root.join("Cargo.toml")).expect("the manifest");
+        let features: Vec<String> = features_of(&manifest)
+            .into_iter()
+            .map(|it| it.name)
+            .collect();
+        assert_eq!(features, ["store-memory", "simulators"]);
+        assert!(
+            !fs::read_to_string(it.root.join("xtask/vendor-words.txt"))
+                .is_ok_and(|it| it.contains("gone"))
+        );
     }
 }

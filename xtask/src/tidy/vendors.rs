@@ -144,7 +144,10 @@ mod tests {
     fn only_shared_crates_are_checked_and_the_allow_list_holds() {
         let fixture = Fixture::new();
         fixture.write("push-core/src/channel.rs", "const APNS: u8 = 0;\n");
-        fixture.write("push-core/src/message/push_info.rs", "struct ApnsInfo;\n// FCM\n");
+        fixture.write(
+            "push-core/src/message/push_info.rs",
+            "struct ApnsInfo;\n// FCM\n",
+        );
         fixture.write("push-client/src/a.rs", "// APNs\n");
         fixture.write("push-http/tests/a.rs", "// one\n\"push.apple.com\"\n");
         assert_eq!(

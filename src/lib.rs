@@ -12,6 +12,32 @@
 //!     "gateway", "provider-apns", "provider-huawei", "store-sqlite", "queue-sqlite"] }
 //! ```
 //!
+//! Every feature only adds crates:
+//!
+//! <!-- begin generated: features (cargo xtask tidy --fix) -->
+//!
+//! | feature | adds | default |
+//! |---|---|---|
+//! | `default` | what `cargo install` builds: the program with its demo | yes |
+//! | `gateway` | the server half as a library, `offline_push::gateway` | yes |
+//! | `client` | the app half as a library, `offline_push::client` | yes |
+//! | `cli` | the program `offline-push` | yes |
+//! | `demo` | the program's demo: simulated vendors and phones in one process | yes |
+//! | `login-auto` | Login bridge of offline push that observes the app's login by itself | yes |
+//! | `login-manual` | Login bridge of offline push for apps that report logins themselves | yes |
+//! | `provider-apns` | Apple Push Notification service for offline push, and a simulator of it as strict as the service | yes |
+//! | `provider-apns-a2` | APNs through the a2 crate: a second engine for people who come from it |  |
+//! | `provider-fcm` | Firebase Cloud Messaging (HTTP v1) for offline push, and a simulator of it as strict as the service | yes |
+//! | `provider-honor` | Honor Push for offline push, and a simulator of it as strict as its guide |  |
+//! | `provider-huawei` | Huawei Push Kit for offline push, and a simulator of it as strict as the service | yes |
+//! | `queue-memory` | Queue plugin of offline push that keeps everything in memory: for tests and trials | yes |
+//! | `queue-sqlite` | Queue plugin of offline push that keeps deliveries in an SQLite file: durable, one machine | yes |
+//! | `store-memory` | Store plugin of offline push that keeps everything in memory: for tests and trials | yes |
+//! | `store-sqlite` | Store plugin of offline push that keeps registrations, credentials and traces in SQLite files: durable, one machine | yes |
+//! | `simulators` | the simulators of the providers that are enabled | yes |
+//!
+//! <!-- end generated: features -->
+//!
 //! [`registry`] is what this build holds: the plugins of this workspace that the features chose, and the plugins that the
 //! program links with [`register_plugin!`]. A feature only adds crates; it changes no signature.
 #![cfg_attr(docsrs, feature(doc_cfg))]

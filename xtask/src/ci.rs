@@ -12,6 +12,7 @@ use std::{
 
 use crate::{
     Failure, Result, behaviour, bindings, manifest::Manifest, matrix, run, table, tidy, tools,
+    workspace::Workspace,
 };
 
 pub(crate) const HELP: &str = "\
@@ -34,6 +35,8 @@ one before it failed; a table at the end says which did and how long each took.
   new        a new crate of every kind, in a copy of the repository: its tests, lints and tidiness, and that `remove`
              leaves nothing behind; a new provider outside of the repository: its tests
   docs       the API documentation, warnings are errors
+  package    the package of every crate that is published: it compiles alone, from what it contains; the facade's has
+             no tests and nothing of continuous integration
   examples   every example, built and run to its end
   deny       cargo-deny (installed if it is missing): advisories, bans, licences and sources. Where the advisory
              database cannot be fetched, the rest is checked and the table says so
@@ -88,6 +91,7 @@ const STEPS: &[(&str, Step)] = &[
     ("matrix", Step::Whole(|root| matrix::task(root, &[]))),
     ("new", Step::Whole(generated::crates)),
     ("docs", Step::Whole(docs)),
+    ("package", Step::Whole(package)),
     ("examples", Step::Whole(examples)),
     ("deny", Step::Partial(deny)),
 ];
@@ -233,6 +237,39 @@ fn docs(root: &Path) -> Result {
         "--workspace",
         "--all-features",
     ]))
+}
+
+/// Packages compile from what they contain. Cargo takes those that depend on each other from each other.
+fn package(root: &Path) -> Result {
+    let contents = run::stdout_of(run::cargo(root).args([
+        "package",
+        "--package=offline-push",
+        "--list",
+        "--allow-dirty",
+    ]))?;
+    let misplaced = misplaced(&contents);
+    if !misplaced.is_empty() {
+        return Err(format!(
+            "the package offline-push contains {}; correct `include` in Cargo.toml",
+            misplaced.join(", ")
+        )
+        .into());
+    }
+    let mut command = run::cargo(root);
+    command.args(["package", "--workspace", "--allow-dirty", "--quiet"]);
+    for member in Workspace::at(root)?.members {
+        if member.manifest.get("package", "publish") == Some("false") {
+            command.arg(format!("--exclude={}", member.package()));
+        }
+    }
+    run::succeed(command.arg("--exclude=phone-app"))
+}
+
+/// The files of a package that its users do not need.
+fn misplaced(contents: &str) -> Vec<&str> {
+    let folders = ["tests/", ".ci/", ".github/", "xtask/", "fuzz/"];
+    let is_misplaced = |path: &&str| folders.iter().any(|folder| path.starts_with(folder));
+    contents.lines().filter(is_misplaced).collect()
 }
 
 /// Returns cargo's target directory.
@@ -414,7 +451,13 @@ fn run_to_its_end(command: &mut Command, limit: Duration) -> Result {
 mod tests {
     use std::{path::Path, process::Command, time::Duration};
 
-    use super::{Failure, executables, is_version, run_to_its_end, task};
+    use super::{Failure, executables, is_version, misplaced, run_to_its_end, task};
+
+    #[test]
+    fn tests_and_continuous_integration_do_not_belong_in_a_package() {
+        let contents = "Cargo.toml\nsrc/lib.rs\ntests/cli.rs\n.ci/run\nexamples/tests.rs\n";
+        assert_eq!(misplaced(contents), ["tests/cli.rs", ".ci/run"]);
+    }
 
     #[test]
     fn examples_are_found_among_the_messages() {

@@ -5,6 +5,8 @@ use std::fs;
 
 use crate::{
     Result,
+    manifest::Manifest,
+    matrix::{closure, features_of},
     workspace::{FOREIGN, Plugin, Role, Workspace},
 };
 
@@ -45,6 +47,8 @@ pub(crate) fn compare(workspace: &Workspace) -> Result<(Vec<Stale>, Vec<Broken>)
     let wanted = splice(&old, "features", &features(workspace))
         .and_then(|it| splice(&it, "dependencies", &dependencies(workspace)?))
         .and_then(|it| splice(&it, "dev-dependencies", &dev_dependencies(workspace)));
+    // Of a plugin that is new, or gone, only the new text knows.
+    let manifest = Manifest::parse(wanted.as_ref().unwrap_or(&old));
     check("Cargo.toml", old, wanted);
 
     let path = "src/linked.rs";
@@ -58,7 +62,64 @@ pub(crate) fn compare(workspace: &Workspace) -> Result<(Vec<Stale>, Vec<Broken>)
         let wanted = splice(&old, "plugins", &table(workspace));
         check(path, old, wanted);
     }
+    // The facade's page lists its features.
+    let path = "src/lib.rs";
+    let old = fs::read_to_string(workspace.root.join(path)).unwrap_or_default();
+    if old.contains("begin generated: features") {
+        let wanted = splice(&old, "features", &feature_page(workspace, &manifest));
+        check(path, old, wanted);
+    }
+
+    // A package has only what is in its folder.
+    for name in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        let Ok(licence) = workspace.read(name) else {
+            continue;
+        };
+        for member in &workspace.members {
+            if member.folder.is_empty()
+                || member.manifest.get("package", "publish") == Some("false")
+            {
+                continue;
+            }
+            let path = member.path(name);
+            let old = fs::read_to_string(workspace.root.join(&path)).unwrap_or_default();
+            check(&path, old, Ok(licence.clone()));
+        }
+    }
     Ok((stale, broken))
+}
+
+/// The rows of the facade's documentation: every feature and what it adds.
+fn feature_page(workspace: &Workspace, manifest: &Manifest) -> String {
+    let defaults = closure(manifest, &["default".to_owned()]);
+    let mut text = "//!\n//! | feature | adds | default |\n//! |---|---|---|\n".to_owned();
+    for choice in features_of(manifest) {
+        let plugin = workspace
+            .plugins()
+            .find(|(plugin, _)| plugin.feature() == choice.name);
+        let adds = match plugin {
+            Some((_, member)) => member
+                .manifest
+                .get("package", "description")
+                .unwrap_or_default()
+                .to_owned(),
+            None => manifest
+                .get("package.metadata.features", &choice.name)
+                .unwrap_or_default()
+                .to_owned(),
+        };
+        let default = if defaults.contains(&choice.name) {
+            "yes"
+        } else {
+            ""
+        };
+        text += &format!(
+            "//! | `{}` | {} | {default} |\n",
+            choice.name,
+            adds.replace('|', "\\|")
+        );
+    }
+    text + "//!\n"
 }
 
 /// Writes all generated text and returns the paths that changed.
@@ -312,6 +373,27 @@ stale = []
             fix(&it.workspace()).expect("files can be written"),
             ["Cargo.toml", "src/linked.rs"]
         );
+    }
+
+    #[test]
+    fn every_crate_has_the_licences_and_the_facade_lists_its_features() {
+        let it = some();
+        it.write("LICENSE-MIT", "MIT");
+        it.write(
+            "src/lib.rs",
+            "//! <!-- begin generated: features -->\n//! <!-- end generated: features -->\n",
+        );
+        fix(&it.workspace()).expect("files can be written");
+        let workspace = it.workspace();
+        for folder in ["push-core", "providers/apns"] {
+            let licence = workspace.read(&format!("{folder}/LICENSE-MIT"));
+            assert_eq!(licence.expect("a licence"), "MIT");
+        }
+        assert!(workspace.read("LICENSE-APACHE").is_err());
+        let page = workspace.read("src/lib.rs").expect("the facade");
+        assert!(page.contains("//! | `store-memory` |"), "{page}");
+        let (stale, _) = compare(&workspace).expect("a comparison");
+        assert!(stale.is_empty(), "{stale:?}");
     }
 
     #[test]

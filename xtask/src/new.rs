@@ -77,6 +77,7 @@ const AUTH_TOKEN: &str = include_str!("../templates/provider/src_auth_token.rs")
 const AUTH_SIGN: &str = include_str!("../templates/provider/src_auth_sign.rs");
 const INGRESS: &[(&str, &str)] = &[
     ("Cargo.toml", include_str!("../templates/ingress.toml")),
+    ("README.md", include_str!("../templates/ingress.md")),
     ("src/lib.rs", include_str!("../templates/ingress.rs")),
 ];
 

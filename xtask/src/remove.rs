@@ -129,7 +129,7 @@ fn written_by_hand(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Whether `line` has `name` as a whole name: `provider-acme` is a part of `push-provider-acme`, but not of
+/// Whether `line` has `name` that ends there: `provider-acme` is a part of `push-provider-acme`, but not of
 /// `provider-acme-two`.
 fn has_name(line: &str, name: &str) -> bool {
     line.match_indices(name).any(|(at, _)| {

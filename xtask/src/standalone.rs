@@ -18,7 +18,7 @@ pub(crate) fn manifest(root: &Path, text: &str) -> Result<String> {
             continue;
         }
         alone += &match line.split_once(".workspace = true") {
-            Some(("license" | "repository", _)) => continue,
+            Some(("license" | "repository" | "keywords" | "categories", _)) => continue,
             Some((key, _)) if table == "package" => {
                 let value = workspace
                     .get("workspace.package", key)

@@ -12,6 +12,9 @@ use crate::{
 /// What every crate takes from the workspace.
 const INHERITED: &[&str] = &["version", "edition", "rust-version", "license"];
 
+/// What every crate that is published takes from the workspace besides.
+const PUBLISHED: &[&str] = &["repository", "keywords", "categories"];
+
 /// A description shorter than this says nothing.
 const SHORTEST_DESCRIPTION: usize = 20;
 
@@ -27,6 +30,14 @@ pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
     let macros = conformance_macros(workspace, &files)?;
     for member in &workspace.members {
         manifest(member, report);
+        let is_published = member.manifest.get("package", "publish") != Some("false");
+        if is_published && !files.contains(&member.path("README.md")) {
+            report.wrong(
+                member.path("README.md"),
+                "the crate has no page for its users",
+                "write what it is for and how it is enabled",
+            );
+        }
         let path = member.path("src/lib.rs");
         let Ok(library) = workspace.read(&path) else {
             report.wrong(path, "the crate has no library", "write src/lib.rs");
@@ -63,7 +74,9 @@ fn manifest(member: &Member, report: &mut Report) {
             format!("set `name = \"{package}\"`"),
         );
     }
-    for key in INHERITED {
+    let is_published = it.get("package", "publish") != Some("false");
+    let of_registry = PUBLISHED.iter().filter(|_| is_published);
+    for key in INHERITED.iter().chain(of_registry) {
         if it.get("package", &format!("{key}.workspace")) != Some("true") {
             report.wrong(
                 &path,
@@ -71,6 +84,13 @@ fn manifest(member: &Member, report: &mut Report) {
                 format!("set `{key}.workspace = true`"),
             );
         }
+    }
+    if is_published && it.get("package.metadata.docs.rs", "all-features") != Some("true") {
+        report.wrong(
+            &path,
+            "docs.rs would document only the default features",
+            "add `[package.metadata.docs.rs]` with `all-features = true`",
+        );
     }
     if it.get("lints", "workspace") != Some("true") {
         report.wrong(
@@ -229,7 +249,12 @@ version.workspace = true
 edition.workspace = true
 rust-version.workspace = true
 license.workspace = true
+repository.workspace = true
+keywords.workspace = true
+categories.workspace = true
 description = \"Says what this crate is good for\"
+[package.metadata.docs.rs]
+all-features = true
 [lints]
 workspace = true
 ";
@@ -255,7 +280,10 @@ workspace = true
             "push-testkit",
         ] {
             it.add(folder, &folder.replace('/', "-"), GOOD);
+            it.write(&format!("{folder}/README.md"), "# A crate\n");
         }
+        it.write("README.md", "# All\n");
+        it.write("providers/acme/README.md", "# Acme\n");
         it.write(
             "push-testkit/src/lib.rs",
             "//! Kit.\nmacro_rules! provider_conformance { () => {} }\n",
@@ -292,6 +320,11 @@ workspace = true
     fn every_rule_of_a_manifest_is_checked() {
         for (cut, word) in [
             ("edition.workspace = true\n", "`edition`"),
+            ("keywords.workspace = true\n", "`keywords`"),
+            (
+                "[package.metadata.docs.rs]\nall-features = true\n",
+                "docs.rs",
+            ),
             ("workspace = true\n[lints]\nworkspace = true\n", "lints"),
             ("\"Says what this crate is good for\"", "description"),
         ] {

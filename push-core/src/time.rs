@@ -1,5 +1,6 @@
 //! Time as a value and as a service, so that tests own it.
 use std::{
+    collections::BTreeMap,
     fmt,
     future::Future,
     ops::{Add, Sub},
@@ -147,7 +148,10 @@ pub struct ManualClock {
 struct ManualState {
     now: Timestamp,
     elapsed: Duration,
-    waiting: Vec<Waker>,
+    /// The polled sleeps that have not completed, by their number.
+    waiting: BTreeMap<u64, Waker>,
+    /// The number of the next sleep.
+    next: u64,
 }
 
 impl ManualClock {
@@ -157,7 +161,8 @@ impl ManualClock {
             state: Arc::new(Mutex::new(ManualState {
                 now: start,
                 elapsed: Duration::ZERO,
-                waiting: Vec::new(),
+                waiting: BTreeMap::new(),
+                next: 0,
             })),
         }
     }
@@ -170,7 +175,7 @@ impl ManualClock {
             state.elapsed += by;
             std::mem::take(&mut state.waiting)
         };
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_values().for_each(Waker::wake);
     }
 
     /// Sets the wall clock without moving timers, as an operator or NTP would.
@@ -202,11 +207,13 @@ impl Clock for ManualClock {
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
-        let until = self.lock().elapsed + duration;
+        let mut state = self.lock();
+        let number = state.next;
+        state.next += 1;
         Box::pin(ManualSleep {
             clock: self.clone(),
-            until,
-            waker: None,
+            until: state.elapsed.saturating_add(duration),
+            number,
         })
     }
 }
@@ -214,35 +221,28 @@ impl Clock for ManualClock {
 struct ManualSleep {
     clock: ManualClock,
     until: Duration,
-    waker: Option<Waker>,
+    number: u64,
 }
 
 impl Future for ManualSleep {
     type Output = ();
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        let mut state = this.clock.lock();
-        if state.elapsed >= this.until {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.clock.lock();
+        if state.elapsed >= self.until {
             return Poll::Ready(());
         }
-        if let Some(old) = this.waker.take() {
-            state.waiting.retain(|it| !it.will_wake(&old));
-        }
-        state.waiting.push(cx.waker().clone());
+        let old = state.waiting.insert(self.number, cx.waker().clone());
+        // A waker can be the last owner of a task that sleeps, too: it is dropped without the lock.
         drop(state);
-        this.waker = Some(cx.waker().clone());
+        drop(old);
         Poll::Pending
     }
 }
 
 impl Drop for ManualSleep {
     fn drop(&mut self) {
-        if let Some(waker) = &self.waker {
-            let mut state = self.clock.lock();
-            if let Some(at) = state.waiting.iter().position(|it| it.will_wake(waker)) {
-                state.waiting.swap_remove(at);
-            }
-        }
+        let waker = self.clock.lock().waiting.remove(&self.number);
+        drop(waker);
     }
 }
 

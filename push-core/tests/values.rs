@@ -181,6 +181,25 @@ fn a_manual_clock_wakes_sleepers_when_their_time_has_come() {
     assert_eq!(clock.sleepers(), 0);
 }
 
+#[test]
+fn sleeps_of_one_task_do_not_take_each_others_place() {
+    let clock = ManualClock::new(Timestamp::default());
+    let flag = Arc::new(Flag(0.into()));
+    let waker = Arc::clone(&flag).into();
+    let mut cx = std::task::Context::from_waker(&waker);
+    let mut long = clock.sleep(Duration::from_secs(5));
+    let mut short = clock.sleep(Duration::from_secs(1));
+    for _ in 0..2 {
+        assert!(long.as_mut().poll(&mut cx).is_pending());
+        assert!(short.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(clock.sleepers(), 2);
+    }
+    drop(short);
+    assert_eq!(clock.sleepers(), 1);
+    clock.advance(Duration::from_secs(5));
+    assert!(flag.0.load(std::sync::atomic::Ordering::SeqCst) >= 1);
+}
+
 proptest! {
     #[test]
     fn time_arithmetic_never_overflows(at in any::<i64>(), by in any::<u64>()) {

@@ -4,7 +4,8 @@ mod support;
 use std::sync::{Arc, atomic::Ordering};
 
 use push_core::{
-    Audience, EndCause, Gateway as _, Presence, Scope, Slot, Stage, TraceStore as _, VerdictKind,
+    Audience, EndCause, ErrorKind, Gateway as _, Presence, Scope, Slot, Stage, TraceStore as _,
+    VerdictKind,
 };
 use push_gateway::Settings;
 use serde_json::json;
@@ -396,6 +397,33 @@ async fn devices_tokens_tags_and_everybody_can_be_addressed() {
     assert_eq!(seen[0].receiver, Some(user("dave")));
 }
 
+/// The limit of receivers is that of a call, also where the store says how many an audience has.
+#[tokio::test]
+async fn audiences_of_one_call_share_its_limit_of_receivers() {
+    let world = World::with_settings(|settings| settings.limits.receivers = 5, |queue| queue);
+    let certificate = world.credential(json!({})).await;
+    for who in ["alice", "carol", "dave"] {
+        world.login(who, certificate).await;
+    }
+    let to = |audience| {
+        let mut it = message("x", &[]);
+        it.audience = audience;
+        it
+    };
+    let submit = async |messages| world.gateway.submit(&app(), messages).await;
+    let everybody = || to(Audience::Everybody);
+    for too_many in [
+        vec![everybody(), everybody()],
+        vec![message("x", &["a", "b", "c"]), everybody()],
+    ] {
+        let error = submit(too_many).await.expect_err("six receivers");
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+    }
+    submit(vec![message("x", &["a", "b"]), everybody()])
+        .await
+        .expect("five receivers");
+}
+
 /// A call must not wait behind a broadcast.
 #[tokio::test]
 async fn a_call_is_not_behind_a_broadcast() {
@@ -542,7 +570,7 @@ async fn vendor_fields_that_the_provider_refuses_are_refused_at_submission() {
         .submit(&app(), with(json!({ "topic": "other.app" })))
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), push_core::ErrorKind::Invalid);
+    assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("channel apns"), "{error}");
     let good = world.gateway.submit(&app(), with(json!({ "a": 1 }))).await;
     assert_eq!(good.unwrap()[0].deliveries.len(), 1);

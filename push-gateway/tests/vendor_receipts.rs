@@ -1,7 +1,9 @@
 //! What vendors post back about deliveries and tokens.
 mod support;
 
-use push_core::{CertificateId, CredentialRef, DeliveryId, ErrorKind, Stage, TraceQuery};
+use push_core::{
+    CertificateId, CredentialRef, DeliveryId, ErrorKind, Scope, Stage, TraceQuery, VerdictKind,
+};
 use serde_json::{Value, json};
 use support::*;
 
@@ -77,6 +79,43 @@ async fn a_receipt_of_a_batch_finds_the_delivery_of_its_token() {
     // A token that is not known any more concerns no delivery.
     post(&world, certificate, &[receipt(a, "stranger", "shown", 5)]).await;
     assert_eq!(stages(&world, c).await, []);
+}
+
+/// A delivery can move to the credential that its device registered under meanwhile; that one's vendor has the receipt.
+#[tokio::test]
+async fn a_receipt_counts_only_at_the_credential_that_sent_the_push() {
+    let (world, first) = world(&["alice"]).await;
+    let (name, plan) = world.another_plan();
+    let second = world.credential(json!({ "plan": name })).await;
+    let down = VerdictKind::Unavailable(Scope::Credential);
+    world.plan.always(verdict(503, "x", down));
+    let moved = world.text("alice").await;
+    world
+        .register("alice", "alice-phone", "alice-token", second)
+        .await;
+    world.pass(10 * MINUTE).await;
+    assert_eq!(plan.count(), 1, "the second credential sent it");
+    let post_to = async |id, plan: &Plan, receipts: &[Value]| {
+        let of = credential(id);
+        let address = plan.receipts_of(&of);
+        let secret = address.rsplit('/').next().unwrap_or_default();
+        let body = json!({ "signature": "good", "receipts": receipts });
+        let request = http::Request::new(bytes::Bytes::from(body.to_string()));
+        let reply = world.gateway.vendor_receipts(&of, secret, &request).await;
+        reply.expect("the gateway answers");
+        world.calm().await;
+    };
+    post_to(second, &plan, &[receipt(moved, "alice", "shown", 5)]).await;
+    assert_eq!(stages(&world, moved).await, [(Stage::Shown, 5)]);
+    // Without a token, too, the vendor of another credential reports nothing.
+    world.login("carol", second).await;
+    let other = world.text("carol").await;
+    let mut tag_only = receipt(other, "carol", "shown", 6);
+    tag_only["token"] = Value::Null;
+    post_to(first, &world.plan, &[tag_only.clone()]).await;
+    assert_eq!(stages(&world, other).await, []);
+    post_to(second, &plan, &[tag_only]).await;
+    assert_eq!(stages(&world, other).await, [(Stage::Shown, 6)]);
 }
 
 /// ADR 6 holds for what a vendor reports later.

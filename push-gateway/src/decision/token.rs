@@ -17,19 +17,16 @@ pub(super) fn choose<'a>(
         let words = prepared.words(&stored.registration.channel);
         words.is_ok_and(|words| words.call)
     };
+    let usable = |stored| attempt(prepared, device, stored, credentials, now);
     // S60: without a VoIP token that could be used, an incoming call comes as a normal alert.
-    let call = best(device, Slot::Voip, is_call, |stored| {
-        attempt(prepared, device, stored, credentials, now)
-    });
-    if let Ok(push) = call {
-        return Ok(push);
-    }
-    best(
-        device,
-        Slot::Alert,
-        |_| true,
-        |stored| attempt(prepared, device, stored, credentials, now),
-    )
+    let of_call = match best(device, Slot::Voip, is_call, usable) {
+        Ok(push) => return Ok(push),
+        Err(reason) => reason,
+    };
+    best(device, Slot::Alert, |_| true, usable).map_err(|reason| match reason {
+        reasons::NO_TOKEN => of_call,
+        reason => reason,
+    })
 }
 
 /// The push to the first registration of `slot` that can be used, by rank and then by the latest (S125).

@@ -96,13 +96,10 @@ impl Inner {
         receipt: &VendorReceipt,
     ) -> Result<Option<TraceEvent>> {
         let app = &credential.app;
-        let tagged = self.event_of(app, receipt.tag).await?;
+        let tagged = self.event_of(credential, receipt.tag).await?;
         let (Some(tagged), Some(token)) = (&tagged, &receipt.token) else {
             return Ok(tagged);
         };
-        if tagged.certificate != Some(credential.certificate) {
-            return Ok(None);
-        }
         let Some(channel) = &tagged.channel else {
             return Ok(None);
         };
@@ -115,7 +112,7 @@ impl Inner {
             .flatten();
         let Some(holder) = holder else {
             // The token is gone, or the caller keeps it: the events have its fingerprint.
-            return self.by_fingerprint(app, tagged, token).await;
+            return self.by_fingerprint(credential, tagged, token).await;
         };
         let owner = &holder.registration;
         if tagged.device.as_ref() == Some(&owner.device) {
@@ -128,15 +125,15 @@ impl Inner {
             ..TraceQuery::all()
         };
         let page = self.services.store.find(app, &query, None, EVENTS).await?;
-        let same_channel = |event: &TraceEvent| {
-            event.delivery.is_some() && event.channel.as_ref() == Some(channel)
+        let is_sent_by = |event: &TraceEvent| {
+            event.delivery.is_some() && event.certificate == Some(credential.certificate)
         };
-        Ok(page.items.into_iter().find(same_channel))
+        Ok(page.items.into_iter().find(is_sent_by))
     }
 
     async fn by_fingerprint(
         &self,
-        app: &AppId,
+        credential: &CredentialRef,
         tagged: &TraceEvent,
         token: &DeviceToken,
     ) -> Result<Option<TraceEvent>> {
@@ -144,17 +141,28 @@ impl Inner {
         let events = self
             .services
             .store
-            .trace_of_message(app, &tagged.message)
+            .trace_of_message(&credential.app, &tagged.message)
             .await?;
-        Ok(events
-            .into_iter()
-            .find(|event| event.token.as_ref() == Some(&fingerprint)))
+        Ok(events.into_iter().find(|event| {
+            event.token.as_ref() == Some(&fingerprint)
+                && event.certificate == Some(credential.certificate)
+        }))
     }
 
-    async fn event_of(&self, app: &AppId, delivery: DeliveryId) -> Result<Option<TraceEvent>> {
-        let events = self.services.store.trace_of_delivery(app, delivery).await?;
-        Ok(events
-            .into_iter()
-            .find(|event| event.delivery == Some(delivery)))
+    /// An event of `delivery` with this credential. A delivery whose device registered under another credential meanwhile has
+    /// events with both.
+    async fn event_of(
+        &self,
+        credential: &CredentialRef,
+        delivery: DeliveryId,
+    ) -> Result<Option<TraceEvent>> {
+        let events = self
+            .services
+            .store
+            .trace_of_delivery(&credential.app, delivery)
+            .await?;
+        Ok(events.into_iter().find(|event| {
+            event.delivery == Some(delivery) && event.certificate == Some(credential.certificate)
+        }))
     }
 }

@@ -10,7 +10,7 @@ use push_core::{
     AppId, Cancel, Error, ErrorKind, Message, MessageId, Put, Reason, Result, Submitted, UserId,
 };
 
-use self::plan::{Planned, Queued};
+use self::plan::{Planned, Queued, listed_receivers};
 use crate::{
     decision::{Decision, explain, reasons, unexplained},
     gateway::Inner,
@@ -64,8 +64,7 @@ impl Inner {
 
     fn check_size(&self, messages: &[Message]) -> Result<()> {
         let limits = &self.services.settings.limits;
-        let listed = |message: &Message| message.audience.listed().unwrap_or_default();
-        let receivers: usize = messages.iter().map(listed).sum();
+        let receivers: usize = messages.iter().map(listed_receivers).sum();
         if messages.len() > limits.messages || receivers > limits.receivers {
             return Err(self.too_large());
         }

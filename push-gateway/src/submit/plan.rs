@@ -165,6 +165,11 @@ impl<'a> Planned<'a> {
     }
 }
 
+/// How many receivers the audience of `message` lists; none where the store selects them.
+pub(super) fn listed_receivers(message: &Message) -> usize {
+    message.audience.listed().unwrap_or_default()
+}
+
 /// The change that `push` of `message` makes to the badge that the gateway counts for a device.
 fn badge_change(message: &Message, push: &Push<'_>) -> Option<BadgeChange> {
     match (&push.to, push.badge) {
@@ -190,6 +195,9 @@ impl Inner {
         };
         let mut users: Vec<UserId> = Vec::new();
         let mut known: HashMap<&UserId, usize> = HashMap::new();
+        let listed = planned.messages.iter().map(listed_receivers).sum();
+        let limit = self.services.settings.limits.receivers;
+        let mut room = limit.saturating_sub(listed);
         for (place, message, _) in planned.pushable() {
             match &message.audience {
                 Audience::Users(receivers) => {
@@ -206,7 +214,12 @@ impl Inner {
                 }
                 Audience::Tokens(_) => {}
                 audience => {
-                    let selected = self.scan(planned.app, audience).await?;
+                    // Listed devices are counted already.
+                    let most = audience.listed().unwrap_or(room);
+                    let selected = self.scan(planned.app, audience, most).await?;
+                    if audience.listed().is_none() {
+                        room -= selected.len();
+                    }
                     if let Audience::Devices(devices) = audience {
                         let found: HashSet<&DeviceId> = selected
                             .iter()
@@ -230,8 +243,11 @@ impl Inner {
         Ok(audiences)
     }
 
-    /// Reads everybody that `audience` selects, up to the limit of one call.
-    async fn scan(&self, app: &AppId, audience: &Audience) -> Result<Vec<Receiver>> {
+    /// Reads all users that `audience` selects.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if there are more than `most`, which is what is left of the limit of one call.
+    async fn scan(&self, app: &AppId, audience: &Audience, most: usize) -> Result<Vec<Receiver>> {
         if let Audience::Tags(condition) = audience {
             condition.check()?;
         }
@@ -240,7 +256,7 @@ impl Inner {
         loop {
             let page = self.services.store.scan(app, audience, after, PAGE).await?;
             receivers.extend(page.items);
-            if receivers.len() > self.services.settings.limits.receivers {
+            if receivers.len() > most {
                 return Err(self.too_large());
             }
             after = match page.next {

@@ -85,6 +85,21 @@ fn a_call_falls_back_to_an_alert_when_the_voip_token_is_of_no_use() {
     );
 }
 
+/// Otherwise the reason would be that there is no token, which is not true.
+#[test]
+fn a_call_without_an_alert_token_is_skipped_for_what_is_wrong_with_its_own() {
+    let call = apns(json!({ "voip": true }));
+    let mut device = phone();
+    device.registrations = vec![registration(Slot::Voip, Channel::APNS, 99)];
+    assert_eq!(outcome(&call, &device), Err("certificate-unknown"));
+    device
+        .registrations
+        .push(registration(Slot::Alert, Channel::APNS, 5));
+    assert_eq!(outcome(&call, &device), Err("no-provider"));
+    device.registrations.clear();
+    assert_eq!(outcome(&call, &device), Err("no-token"));
+}
+
 #[test]
 fn a_kind_that_the_vendor_does_not_have_is_skipped_with_its_reason() {
     let mut credentials = credentials();

@@ -23,6 +23,40 @@ pub(super) struct Counts {
     pub(super) remedy: &'static str,
 }
 
+/// Returns the occurrences of the words in the files of the workspace for which `is_checked` returns `true`.
+pub(super) fn count(
+    workspace: &Workspace,
+    is_checked: impl Fn(&str) -> bool,
+    occurrences: impl Fn(&str, &str) -> Vec<Occurrence>,
+) -> Result<Found> {
+    let mut found = Found::new();
+    for path in workspace.files()? {
+        let text = is_checked(&path).then(|| workspace.read(&path).ok());
+        if let Some(text) = text.flatten() {
+            let words = occurrences(&path, &text);
+            if !words.is_empty() {
+                found.insert(path, words);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Returns every occurrence of `words`, which are in lower case, in `lines`.
+pub(super) fn occurrences(
+    lines: impl Iterator<Item = impl AsRef<str>>,
+    words: &[&'static str],
+) -> Vec<Occurrence> {
+    let mut found = Vec::new();
+    for (at, line) in lines.enumerate() {
+        for word in words {
+            let times = count_in_line(line.as_ref(), word);
+            found.extend(std::iter::repeat_n((at + 1, *word), times));
+        }
+    }
+    found
+}
+
 impl Counts {
     /// Reports files that have more words than the list allows, and lines of the list that allow more than a file has.
     pub(super) fn check(
@@ -145,4 +179,74 @@ fn is_word(line: &[u8], start: usize, end: usize) -> bool {
         _ => true,
     };
     starts && ends
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::{Counts, Found, Report, occurrences};
+    use crate::{
+        Result,
+        workspace::{Workspace, fixture::Fixture},
+    };
+
+    /// The findings of a check, each as "path: what is wrong".
+    pub(in crate::tidy) fn findings(
+        fixture: &Fixture,
+        check: impl Fn(&Workspace, &mut Report) -> Result,
+    ) -> Vec<String> {
+        let mut report = Report::default();
+        check(&fixture.workspace(), &mut report).expect("the fixture can be read");
+        report
+            .findings
+            .into_iter()
+            .map(|finding| format!("{}: {}", finding.path, finding.wrong))
+            .collect()
+    }
+
+    const COUNTS: Counts = Counts {
+        list: "list.txt",
+        header: "# A comment.\n",
+        words: "odd words",
+        remedy: "write another word",
+    };
+
+    fn count(workspace: &Workspace) -> Result<Found> {
+        let is_checked = |path: &str| path.starts_with("docs/");
+        super::count(workspace, is_checked, |_, text| {
+            occurrences(text.lines(), &["odd"])
+        })
+    }
+
+    #[test]
+    fn the_counts_may_only_fall() {
+        let fixture = Fixture::new();
+        fixture.write(COUNTS.list, "2 docs/a.md\n1 docs/b.md\n1 docs/gone.md\n");
+        fixture.write("docs/a.md", "odd\n");
+        fixture.write("docs/b.md", "odd, and odd again\n");
+        fixture.write("src/c.rs", "// odd\n");
+        let found = findings(&fixture, |workspace, report| {
+            COUNTS.check(workspace, &count(workspace)?, report)
+        });
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found[0].starts_with("docs/b.md: has 2 odd words, 1 are allowed"));
+        let fix = || {
+            let workspace = fixture.workspace();
+            let found = count(&workspace).expect("the files can be read");
+            COUNTS
+                .fix(&workspace, &found)
+                .expect("the list can be written")
+        };
+        assert_eq!(fix().as_deref(), Some(COUNTS.list));
+        let text = fixture.workspace().read(COUNTS.list).expect("the list");
+        assert_eq!(text, "# A comment.\n1 docs/a.md\n1 docs/b.md\n");
+        assert_eq!(fix(), None);
+    }
+
+    #[test]
+    fn a_broken_list_is_an_error() {
+        assert!(COUNTS.parse("# a comment\n3 a.rs\n").is_ok());
+        for text in ["three a.rs\n", "a.rs\n", "1 a.rs\n1 a.rs\n"] {
+            assert!(COUNTS.parse(text).is_err(), "{text}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Report,
-    counts::{Counts, Found, count_in_line},
+    counts::{self, Counts, Found, occurrences},
 };
 use crate::{Result, workspace::Workspace};
 
@@ -69,42 +69,20 @@ pub(super) fn fix(workspace: &Workspace) -> Result<Option<String>> {
 }
 
 fn count(workspace: &Workspace) -> Result<Found> {
-    let mut found = Found::new();
-    for path in workspace.files()? {
-        let is_checked = EXTENSIONS.iter().any(|extension| path.ends_with(extension))
+    let is_checked = |path: &str| {
+        EXTENSIONS.iter().any(|extension| path.ends_with(extension))
             && !EXEMPT.iter().any(|exempt| path.starts_with(exempt))
-            && !DATA.iter().any(|folder| path.contains(folder));
-        let Some(text) = is_checked.then(|| workspace.read(&path).ok()).flatten() else {
-            continue;
-        };
-        let mut words = Vec::new();
-        for (at, line) in text.lines().enumerate() {
-            for word in WORDS {
-                let times = count_in_line(line, word);
-                words.extend(std::iter::repeat_n((at + 1, *word), times));
-            }
-        }
-        if !words.is_empty() {
-            found.insert(path, words);
-        }
-    }
-    Ok(found)
+            && !DATA.iter().any(|folder| path.contains(folder))
+    };
+    counts::count(workspace, is_checked, |_, text| {
+        occurrences(text.lines(), WORDS)
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{COUNTS, Report, check, fix};
+    use super::{check, counts::tests::findings};
     use crate::workspace::fixture::Fixture;
-
-    fn findings(fixture: &Fixture) -> Vec<String> {
-        let mut report = Report::default();
-        check(&fixture.workspace(), &mut report).expect("the fixture can be read");
-        report
-            .findings
-            .into_iter()
-            .map(|finding| format!("{}: {}", finding.path, finding.wrong))
-            .collect()
-    }
 
     #[test]
     fn a_discouraged_word_is_found_in_text_names_and_every_kind_of_file() {
@@ -113,7 +91,7 @@ mod tests {
         fixture.write("push-core/src/a.rs", "struct A { told_at: u8 }\n");
         fixture.write("push-core/src/b.rs", "// fine\nenum B { TokenTold }\n");
         assert_eq!(
-            findings(&fixture),
+            findings(&fixture, check),
             [
                 "docs/a.md: has 2 discouraged words, 0 are allowed: be it in line 1, nobody in line 1",
                 "push-core/src/a.rs: has 1 discouraged words, 0 are allowed: told in line 1",
@@ -137,22 +115,6 @@ mod tests {
         ] {
             fixture.write(path, "Nobody told us.\n");
         }
-        assert_eq!(findings(&fixture), [""; 0]);
-    }
-
-    #[test]
-    fn the_counts_may_only_fall() {
-        let fixture = Fixture::new();
-        fixture.write(COUNTS.list, "2 docs/a.md\n1 docs/b.md\n");
-        fixture.write("docs/a.md", "told\n");
-        fixture.write("docs/b.md", "told, and told again\n");
-        let found = findings(&fixture);
-        assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].starts_with("docs/b.md: has 2 discouraged words, 1 are allowed"));
-        let changed = fix(&fixture.workspace()).expect("the list can be written");
-        assert_eq!(changed.as_deref(), Some(COUNTS.list));
-        let text = fixture.workspace().read(COUNTS.list).expect("the list");
-        assert!(text.ends_with("\n1 docs/a.md\n1 docs/b.md\n"), "{text}");
-        assert_eq!(findings(&fixture).len(), 1);
+        assert_eq!(findings(&fixture, check), [""; 0]);
     }
 }

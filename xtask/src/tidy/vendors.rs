@@ -1,11 +1,11 @@
 //! Where vendors may be named.
 //!
 //! The shared crates treat every channel alike. A vendor's name in one of them usually marks a special case that
-//! belongs into the provider, or an example that suggests one.
+//! belongs in the provider, or an example that suggests one.
 
 use super::{
     Report,
-    counts::{Counts, Found, Occurrence, count_in_line},
+    counts::{self, Counts, Found, Occurrence, occurrences},
 };
 use crate::{Result, workspace::Workspace};
 
@@ -70,60 +70,37 @@ pub(super) fn fix(workspace: &Workspace) -> Result<Option<String>> {
 }
 
 fn count(workspace: &Workspace) -> Result<Found> {
-    let mut found = Found::new();
-    for path in workspace.files()? {
-        let is_code = path.ends_with(".rs") || path.ends_with(".toml");
-        if !is_code || !NEUTRAL.iter().any(|folder| path.starts_with(folder)) {
-            continue;
-        }
-        let Ok(text) = workspace.read(&path) else {
-            continue;
-        };
+    let is_checked = |path: &str| {
+        (path.ends_with(".rs") || path.ends_with(".toml"))
+            && NEUTRAL.iter().any(|folder| path.starts_with(folder))
+    };
+    counts::count(workspace, is_checked, |path, text| {
         let allowed = ALLOWED.iter().find(|(file, _, _)| *file == path);
         let allowed = allowed.map_or(&[][..], |(_, words, _)| *words);
-        let mut words = occurrences(&text);
+        let mut words = vendor_names(text);
         words.retain(|(_, word)| !allowed.contains(word));
-        if !words.is_empty() {
-            found.insert(path, words);
-        }
-    }
-    Ok(found)
+        words
+    })
 }
 
-fn occurrences(text: &str) -> Vec<Occurrence> {
-    let mut found = Vec::new();
-    for (at, line) in text.lines().enumerate() {
-        let mut line = line.to_owned();
-        for platform in PLATFORM {
-            line = line.replace(platform, "");
-        }
-        for word in WORDS {
-            let times = count_in_line(&line, word);
-            found.extend(std::iter::repeat_n((at + 1, *word), times));
-        }
-    }
-    found
+fn vendor_names(text: &str) -> Vec<Occurrence> {
+    let without_platforms = text.lines().map(|line| {
+        PLATFORM
+            .iter()
+            .fold(line.to_owned(), |line, platform| line.replace(platform, ""))
+    });
+    occurrences(without_platforms, WORDS)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{COUNTS, Report, check, fix, occurrences};
+    use super::{check, counts::tests::findings, vendor_names};
     use crate::workspace::fixture::Fixture;
 
     fn words(text: &str) -> Vec<&'static str> {
-        occurrences(text)
+        vendor_names(text)
             .into_iter()
             .map(|(_, word)| word)
-            .collect()
-    }
-
-    fn findings(fixture: &Fixture) -> Vec<String> {
-        let mut report = Report::default();
-        check(&fixture.workspace(), &mut report).expect("the fixture can be read");
-        report
-            .findings
-            .into_iter()
-            .map(|finding| format!("{}: {}", finding.path, finding.wrong))
             .collect()
     }
 
@@ -151,43 +128,11 @@ mod tests {
         fixture.write("push-client/src/a.rs", "// APNs\n");
         fixture.write("push-http/tests/a.rs", "// one\n\"push.apple.com\"\n");
         assert_eq!(
-            findings(&fixture),
+            findings(&fixture, check),
             [
                 "push-core/src/message/push_info.rs: has 1 vendor names, 0 are allowed: fcm in line 2",
                 "push-http/tests/a.rs: has 1 vendor names, 0 are allowed: apple in line 2",
             ]
         );
-    }
-
-    #[test]
-    fn the_baseline_may_only_shrink() {
-        let fixture = Fixture::new();
-        fixture.write(
-            COUNTS.list,
-            "2 push-core/src/a.rs\n1 push-core/src/b.rs\n1 push-core/src/c.rs\n",
-        );
-        fixture.write("push-core/src/a.rs", "// vivo\n");
-        fixture.write("push-core/src/b.rs", "// vivo, OPPO\n");
-        let found = findings(&fixture);
-        assert_eq!(found.len(), 3, "{found:?}");
-        assert!(found[0].starts_with("push-core/src/b.rs: has 2 vendor names, 1 are allowed"));
-        let changed = fix(&fixture.workspace()).expect("the baseline can be written");
-        assert_eq!(changed.as_deref(), Some(COUNTS.list));
-        let text = fixture.workspace().read(COUNTS.list).expect("the baseline");
-        assert!(
-            text.ends_with("\n1 push-core/src/a.rs\n1 push-core/src/b.rs\n"),
-            "{text}"
-        );
-        assert_eq!(findings(&fixture).len(), 1);
-        let again = fix(&fixture.workspace()).expect("the baseline can be read");
-        assert_eq!(again, None);
-    }
-
-    #[test]
-    fn a_broken_baseline_is_an_error() {
-        assert!(COUNTS.parse("# a comment\n3 a.rs\n").is_ok());
-        for text in ["three a.rs\n", "a.rs\n", "1 a.rs\n1 a.rs\n"] {
-            assert!(COUNTS.parse(text).is_err(), "{text}");
-        }
     }
 }

@@ -29,7 +29,7 @@ const MARGIN: Duration = Duration::from_secs(5 * 60);
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
 /// How long a push waits for the renewal of a token that is still valid.
-const PATIENCE: Duration = Duration::from_secs(5);
+const RENEWAL_WAIT: Duration = Duration::from_secs(5);
 
 /// The back-off after failed fetches: doubles from the first to the second.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -278,7 +278,7 @@ impl<S: TokenService> AccessCache<S> {
             return Ok(valid);
         };
         let fetch = pin!(self.fetch(turn, before));
-        match select(fetch, self.clock.sleep(PATIENCE)).await {
+        match select(fetch, self.clock.sleep(RENEWAL_WAIT)).await {
             Either::Left((access, _)) => Ok(access.unwrap_or(valid)),
             Either::Right(_) => {
                 let failure = Verdict::unavailable("the token service does not answer");

@@ -15,7 +15,7 @@ use super::{
     key::{ApiKey, KeyScope},
     limits::{Kind, Place},
     problem::Problem,
-    serve::OnLine,
+    serve::Tracked,
 };
 use crate::{
     receipt_key::SignedDigest,
@@ -90,10 +90,10 @@ fn bearer(parts: &Parts) -> Option<&str> {
         .then(|| credential.trim())
 }
 
-/// The address of the client, if the gateway serves the connection itself.
+/// The address of the client; `None` if another server than this one serves the connection.
 fn peer(parts: &Parts) -> Option<IpAddr> {
-    let line = parts.extensions.get::<OnLine>()?;
-    Some(line.0.peer().ip())
+    let tracked = parts.extensions.get::<Tracked>()?;
+    Some(tracked.0.peer().ip())
 }
 
 fn key_caller(
@@ -129,8 +129,8 @@ fn key_caller(
         return Err(refused());
     };
     api.limits.right_key(peer, now);
-    if let Some(line) = parts.extensions.get::<OnLine>() {
-        line.0.shown_a_key();
+    if let Some(tracked) = parts.extensions.get::<Tracked>() {
+        tracked.0.showed_api_key();
     }
     if scope.is_some_and(|scope| !entry.scopes.contains(&scope)) {
         api.refused("api-key", "scope");

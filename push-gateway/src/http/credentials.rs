@@ -284,7 +284,7 @@ pub(super) async fn verify(
     }))
 }
 
-/// Lets the deliveries of a suspended credential go again, after its cause was mended at the vendor's.
+/// Resumes a suspended credential after its cause was repaired at the vendor.
 #[utoipa::path(post, path = "/v1/credentials/{id}/resume", tag = "admin", security(("key" = [])),
     params(("id" = i64, Path, description = "The certificate id")),
     responses((status = 200, body = Credential), (status = 404, body = ProblemDoc)))]

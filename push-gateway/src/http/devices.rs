@@ -131,14 +131,14 @@ fn denied(api: &Api, refusal: TicketRefusal) -> Problem {
     refusal.into()
 }
 
-/// What the phone believes.
+/// The slots that the app reports as registered.
 #[derive(Debug, serde::Deserialize)]
-pub(super) struct Believed {
+pub(super) struct ReportedSlots {
     #[serde(default)]
     registered: String,
 }
 
-/// Reports where the app is: foreground or background. With the slots that the app believes to be registered, the answer says
+/// Reports where the app is: foreground or background. With the slots that the app reports as registered, the answer says
 /// which of their tokens the gateway has removed or quarantined.
 #[utoipa::path(put, path = "/v1/devices/{device}/presence", tag = "phone", security(("ticket" = [])),
     params(("device" = String, Path), ("registered" = Option<String>, Query, description = "slots, as in `alert,voip`")),
@@ -148,11 +148,11 @@ pub(super) async fn presence(
     State(api): State<Arc<Api>>,
     phone: Phone<false>,
     InPath(device): InPath<DeviceId>,
-    InQuery(believed): InQuery<Believed>,
+    InQuery(reported): InQuery<ReportedSlots>,
     Body(body): Body<PresenceBody>,
 ) -> Result<Response, Problem> {
     // Slots of a newer app are unknown to this gateway.
-    let registered: Vec<Slot> = believed
+    let registered: Vec<Slot> = reported
         .registered
         .split(',')
         .filter_map(|slot| slot.parse().ok())

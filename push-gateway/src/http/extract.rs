@@ -78,7 +78,7 @@ fn in_path(rejection: PathRejection) -> String {
         PathError::InvalidUtf8InPathParam { key } => {
             format!("the part `{{{key}}}` of the path is not UTF-8")
         }
-        // The words of our own types, which quote nothing.
+        // The error texts of this workspace's types, which repeat no value.
         PathError::DeserializeError { key, message, .. } => {
             format!("the part `{{{key}}}` of the path: {message}")
         }

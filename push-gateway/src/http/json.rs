@@ -109,7 +109,7 @@ fn data(member: Option<&str>, text: &str) -> String {
             };
         }
     }
-    // The words of our own types, which quote nothing.
+    // The error texts of this workspace's types, which repeat no value.
     match member {
         Some(member) => format!("`{member}`: {text}"),
         None => text.to_owned(),
@@ -160,7 +160,7 @@ fn belongs(expected: &str) -> Option<String> {
             Some("one of its words".to_owned())
         }
         text if text.contains("UUID") => Some("a UUID".to_owned()),
-        // The words of our own types.
+        // A type of this workspace names what it expects.
         text if text.contains('`') => Some(text.to_owned()),
         _ => None,
     }

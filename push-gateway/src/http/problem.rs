@@ -87,7 +87,7 @@ impl From<TicketRefusal> for Problem {
 }
 
 impl From<&Reason> for Problem {
-    /// A refusal that a caller can mend.
+    /// A refusal that the caller can correct.
     fn from(reason: &Reason) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, reason.code)
             .detail(format!("{}; {}", reason.text, reason.advice))

@@ -264,7 +264,7 @@ pub(super) struct PresenceDoc {
     unread: Option<u32>,
 }
 
-/// What is wrong with tokens that the device believes to be registered.
+/// What is wrong with tokens that the device reports as registered.
 #[derive(ToSchema)]
 #[schema(as = PresenceAnswer)]
 pub(super) struct PresenceAnswerDoc {

@@ -50,7 +50,7 @@ pub struct HttpSettings {
     /// How many wrong API keys a minute are looked at of one address, for IPv6 of one /64 network; more are answered 429, and
     /// so is every key of an address that has not shown a right one; 30.
     pub wrong_keys: u32,
-    /// What is different for phones, which are strangers.
+    /// The limits for phones, which are not trusted.
     pub phones: PhoneSettings,
 }
 

@@ -47,7 +47,7 @@ impl Fickle {
         })
     }
 
-    fn trouble(&self) -> Result<()> {
+    fn next_failure(&self) -> Result<()> {
         let left = self
             .failures
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |it| it.checked_sub(1));
@@ -67,7 +67,7 @@ impl Queue for Fickle {
         if let Ok(permit) = self.gate.acquire().await {
             permit.forget();
         }
-        self.trouble()?;
+        self.next_failure()?;
         self.inner.put(deliveries).await
     }
     async fn lease(
@@ -76,15 +76,15 @@ impl Queue for Fickle {
         limit: usize,
         hold: Duration,
     ) -> Result<Vec<push_core::Lease>> {
-        self.trouble()?;
+        self.next_failure()?;
         self.inner.lease(lane, limit, hold).await
     }
     async fn ack(&self, leases: Vec<push_core::LeaseId>) -> Result<u64> {
-        self.trouble()?;
+        self.next_failure()?;
         self.inner.ack(leases).await
     }
     async fn nack(&self, returns: Vec<push_core::Return>) -> Result<u64> {
-        self.trouble()?;
+        self.next_failure()?;
         if let Some((clock, time)) = &*self.slow.lock().expect("no test panics while holding it") {
             clock.advance(*time);
         }
@@ -94,7 +94,7 @@ impl Queue for Fickle {
         &self,
         replacements: Vec<(push_core::LeaseId, push_core::Delivery)>,
     ) -> Result<u64> {
-        self.trouble()?;
+        self.next_failure()?;
         self.inner.replace(replacements).await
     }
     async fn hasten(&self, credential: &CredentialRef) -> Result<u64> {

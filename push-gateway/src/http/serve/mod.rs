@@ -1,14 +1,14 @@
 //! Serving: HTTP/1.1, and HTTP/2 with prior knowledge, on one listener.
 //!
-//! Whatever a client does or does not do, its connection ends in bounded time: it has [`HttpSettings::head_timeout`] from the
-//! connection to its first request, [`HttpSettings::idle_timeout`] between two of them, and must take what it is answered. When
-//! there are as many connections as may be, one that answers no request makes room, a stranger's before an IM server's.
+//! Every connection ends in bounded time, whatever the client does: it has [`HttpSettings::head_timeout`] from the connection to
+//! its first request, [`HttpSettings::idle_timeout`] between two requests, and must read its answers. At the limit of
+//! connections, one that answers no request is closed for a new one; connections with an API key are closed last.
 mod accept;
-mod line;
 mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tracker;
 
 use std::{
     convert::Infallible,
@@ -38,12 +38,12 @@ use tokio::{
     time::Instant,
 };
 
-pub(crate) use self::line::OnLine;
+pub(crate) use self::tracker::Tracked;
 use self::{
     accept::Incoming,
-    line::{Line, Open, Patience},
     stream::{Answering, Stream},
     table::Table,
+    tracker::{Open, Timeouts, Tracker},
 };
 use super::HttpSettings;
 
@@ -56,7 +56,7 @@ const STREAMS: u32 = 256;
 
 /// Answers requests on `listener` until `stop` completes; then waits for those under way, at most [`HttpSettings::drain`].
 ///
-/// TLS is the business of what stands in front of it.
+/// Speaks no TLS: a proxy in front of it does.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -76,7 +76,7 @@ async fn run<I>(
     I::Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let builder = builder(settings.head_timeout);
-    let patience = Patience {
+    let timeouts = Timeouts {
         head: settings.head_timeout,
         idle: settings.idle_timeout,
         stall: settings.timeout,
@@ -98,35 +98,37 @@ async fn run<I>(
             () = &mut stop => break,
         };
         number += 1;
-        let line = Line::new(number, peer, patience, &table);
-        let open = Open(Arc::clone(&line));
+        let tracker = Tracker::new(number, peer, timeouts, &table);
+        let open = Open(Arc::clone(&tracker));
         let service = {
-            let (router, line) = (router.clone(), Arc::clone(&line));
-            service_fn(move |request| answer(router.clone(), Arc::clone(&line), request))
+            let (router, tracker) = (router.clone(), Arc::clone(&tracker));
+            service_fn(move |request| answer(router.clone(), Arc::clone(&tracker), request))
         };
-        let socket = TokioIo::new(Stream::new(socket, Arc::clone(&line)));
+        let socket = TokioIo::new(Stream::new(socket, Arc::clone(&tracker)));
         let connection = builder.serve_connection(socket, service).into_owned();
         let mut stopping = stopping.subscribe();
         connections.spawn(async move {
             let _open = (place, open);
             let mut connection = pin!(connection);
             let over = tokio::select! {
-                over = watched(connection.as_mut(), &line) => Some(over),
+                over = watched(connection.as_mut(), &tracker) => Some(over),
                 _ = stopping.wait_for(|stop| *stop) => None,
             };
             match over {
                 None => {
                     connection.as_mut().graceful_shutdown();
-                    trouble(connection.await);
+                    log_error(connection.await);
                 }
-                Some(Some(result)) => trouble(result),
-                Some(None) if line.is_idle_http2() => {
+                Some(Some(result)) => log_error(result),
+                Some(None) if tracker.is_idle_http2() => {
                     connection.as_mut().graceful_shutdown();
-                    // One that does not take leave is closed, too.
-                    let leave = tokio::time::timeout(patience.head, connection);
-                    trouble(leave.await.unwrap_or(Ok(())));
+                    // Closed also if the client does not react to GOAWAY.
+                    let closing = tokio::time::timeout(timeouts.head, connection);
+                    log_error(closing.await.unwrap_or(Ok(())));
                 }
-                Some(None) => tracing::debug!("a connection was closed because it did nothing"),
+                Some(None) => {
+                    tracing::debug!("a connection was closed because it was idle or too slow")
+                }
             }
         });
     }
@@ -159,30 +161,30 @@ fn builder(ping_timeout: Duration) -> auto::Builder<TokioExecutor> {
 /// Answers one request; it counts until the answer is written.
 fn answer(
     router: Router,
-    line: Arc<Line>,
+    tracker: Arc<Tracker>,
     mut request: Request<Received>,
 ) -> impl Future<Output = Result<Response<Answering<Body>>, Infallible>> + Send + 'static {
-    let under_way = line.begin();
-    request.extensions_mut().insert(OnLine(line));
+    let guard = tracker.begin();
+    request.extensions_mut().insert(Tracked(tracker));
     let answer = TowerToHyperService::new(router).call(request);
     async move {
         let answer = answer.await?;
-        Ok(answer.map(|body| Answering::new(body, under_way)))
+        Ok(answer.map(|body| Answering::new(body, guard)))
     }
 }
 
 /// Drives a connection to its end; returns `None` if it has to be closed first.
-async fn watched<C: Future>(mut connection: Pin<&mut C>, line: &Line) -> Option<C::Output> {
+async fn watched<C: Future>(mut connection: Pin<&mut C>, tracker: &Tracker) -> Option<C::Output> {
     let mut timer = pin!(tokio::time::sleep_until(Instant::now()));
     poll_fn(|cx| {
-        line.register(cx.waker());
+        tracker.register(cx.waker());
         if let Poll::Ready(result) = connection.as_mut().poll(cx) {
             return Poll::Ready(Some(result));
         }
-        if line.must_leave() {
+        if tracker.must_close() {
             return Poll::Ready(None);
         }
-        if let Some(deadline) = line.deadline() {
+        if let Some(deadline) = tracker.deadline() {
             if timer.deadline() != deadline {
                 timer.as_mut().reset(deadline);
             }
@@ -195,8 +197,8 @@ async fn watched<C: Future>(mut connection: Pin<&mut C>, line: &Line) -> Option<
     .await
 }
 
-fn trouble(result: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+fn log_error(result: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
     if let Err(error) = result {
-        tracing::debug!(%error, "a connection broke");
+        tracing::debug!(%error, "a connection failed");
     }
 }

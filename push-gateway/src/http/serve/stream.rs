@@ -1,4 +1,4 @@
-//! A socket that reports to its [`Line`] what is read and written, and a body that reports when an answer is written.
+//! A socket that reports to its [`Tracker`] what is read and written, and a body that reports when an answer is written.
 use std::{
     io,
     pin::Pin,
@@ -9,22 +9,22 @@ use std::{
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::line::{Line, UnderWay};
+use super::tracker::{RequestGuard, Tracker};
 
-/// A socket whose bytes are noticed.
+/// A socket whose reads and writes are reported.
 pub(super) struct Stream<S> {
     socket: S,
-    line: Arc<Line>,
+    tracker: Arc<Tracker>,
 }
 
 impl<S> Stream<S> {
-    pub(super) const fn new(socket: S, line: Arc<Line>) -> Self {
-        Self { socket, line }
+    pub(super) const fn new(socket: S, tracker: Arc<Tracker>) -> Self {
+        Self { socket, tracker }
     }
 
-    /// Notices whether a write made progress.
-    fn noticed<T>(&self, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        self.line.wrote(poll.is_ready());
+    /// Reports whether a write made progress.
+    fn reported<T>(&self, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.tracker.wrote(poll.is_ready());
         poll
     }
 }
@@ -37,7 +37,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
-        self.line.received(&buffer.filled()[before..]);
+        self.tracker.received(&buffer.filled()[before..]);
         Poll::Ready(Ok(()))
     }
 }
@@ -49,7 +49,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.socket).poll_write(cx, bytes);
-        self.noticed(poll)
+        self.reported(poll)
     }
 
     fn poll_write_vectored(
@@ -58,7 +58,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
-        self.noticed(poll)
+        self.reported(poll)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -74,14 +74,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     }
 }
 
-/// The body of an answer. The request is under way until it drops.
+/// The body of an answer. The request counts as being answered until the body is dropped.
 pub(super) struct Answering<B> {
     body: B,
-    _request: UnderWay,
+    _request: RequestGuard,
 }
 
 impl<B> Answering<B> {
-    pub(super) const fn new(body: B, request: UnderWay) -> Self {
+    pub(super) const fn new(body: B, request: RequestGuard) -> Self {
         Self {
             body,
             _request: request,

@@ -1,4 +1,4 @@
-//! The open connections of a listener, and which of them makes room when there are too many.
+//! The open connections of a listener, and which of them is closed when there are too many.
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{
@@ -11,30 +11,30 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::{sync::Notify, time::Instant};
 
-/// Asks a connection to make room for another one.
+/// Requests that a connection closes to make room for another one.
 #[derive(Default)]
-pub(super) struct Bell {
-    rung: AtomicBool,
+pub(super) struct Eviction {
+    requested: AtomicBool,
     waker: AtomicWaker,
 }
 
-impl Bell {
-    fn ring(&self) {
-        self.rung.store(true, Ordering::Release);
+impl Eviction {
+    fn request(&self) {
+        self.requested.store(true, Ordering::Release);
         self.waker.wake();
     }
 
-    /// Returns `true` if the connection is asked to make room.
-    pub(super) fn is_rung(&self) -> bool {
-        self.rung.load(Ordering::Acquire)
+    /// Returns `true` if the connection is to close.
+    pub(super) fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::Acquire)
     }
 
-    /// A request came first: the connection stays.
-    pub(super) fn ignore(&self) {
-        self.rung.store(false, Ordering::Release);
+    /// Withdraws the request, because the connection received a request first.
+    pub(super) fn withdraw(&self) {
+        self.requested.store(false, Ordering::Release);
     }
 
-    /// Wakes the connection's task, so that it looks at what it does.
+    /// Wakes the connection's task.
     pub(super) fn wake(&self) {
         self.waker.wake();
     }
@@ -45,8 +45,8 @@ impl Bell {
     }
 }
 
-/// Orders the connections that answer no request: those of strangers before those of servers, and of each the one that has
-/// waited longest first.
+/// Orders the connections that answer no request: those without an API key first, and of these the one that has been idle
+/// longest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     is_servers: bool,
@@ -66,7 +66,7 @@ impl Key {
 
 #[derive(Default)]
 struct State {
-    bells: HashMap<u64, Arc<Bell>>,
+    evictions: HashMap<u64, Arc<Eviction>>,
     waiting: BTreeSet<Key>,
 }
 
@@ -79,9 +79,9 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn add(&self, number: u64, bell: &Arc<Bell>, key: Key) {
+    pub(super) fn add(&self, number: u64, eviction: &Arc<Eviction>, key: Key) {
         let mut state = self.state();
-        state.bells.insert(number, Arc::clone(bell));
+        state.evictions.insert(number, Arc::clone(eviction));
         state.waiting.insert(key);
     }
 
@@ -93,8 +93,8 @@ impl Table {
         if let Some(before) = before {
             state.waiting.remove(&before);
         }
-        // One that is over makes no more room.
-        if let Some(after) = after.filter(|after| state.bells.contains_key(&after.number)) {
+        // A connection that was removed is not added again.
+        if let Some(after) = after.filter(|after| state.evictions.contains_key(&after.number)) {
             state.waiting.insert(after);
             drop(state);
             self.idle.notify_waiters();
@@ -103,18 +103,18 @@ impl Table {
 
     pub(super) fn remove(&self, number: u64, key: Option<Key>) {
         let mut state = self.state();
-        state.bells.remove(&number);
+        state.evictions.remove(&number);
         if let Some(key) = key {
             state.waiting.remove(&key);
         }
     }
 
-    /// Asks the connection that can best be spared to close. Returns `false` if all answer requests.
+    /// Requests that the first connection in the order of [`Key`] closes. Returns `false` if all answer requests.
     pub(super) fn evict_one(&self) -> bool {
         let mut state = self.state();
         while let Some(key) = state.waiting.pop_first() {
-            if let Some(bell) = state.bells.get(&key.number) {
-                bell.ring();
+            if let Some(eviction) = state.evictions.get(&key.number) {
+                eviction.request();
                 return true;
             }
         }

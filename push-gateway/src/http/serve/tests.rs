@@ -109,8 +109,8 @@ impl Scene {
 }
 
 async fn servers(request: Request<Body>) -> StatusCode {
-    let line = request.extensions().get::<OnLine>().expect("a connection");
-    line.0.shown_a_key();
+    let tracker = request.extensions().get::<Tracked>().expect("a connection");
+    tracker.0.showed_api_key();
     StatusCode::OK
 }
 
@@ -146,7 +146,7 @@ async fn life(mut stream: DuplexStream) -> Duration {
 #[tokio::test(start_paused = true)]
 async fn a_connection_without_a_request_is_closed_after_the_head_timeout() {
     let scene = Scene::new(settings());
-    let preface = &line_preface()[..];
+    let preface = &preface_and_settings()[..];
     for sent in [
         &b""[..],
         b"G",
@@ -163,7 +163,7 @@ async fn a_connection_without_a_request_is_closed_after_the_head_timeout() {
     assert_eq!(life(stream).await, 40 * SECOND);
 }
 
-fn line_preface() -> Vec<u8> {
+fn preface_and_settings() -> Vec<u8> {
     let mut preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     // An empty SETTINGS frame.
     preface.extend_from_slice(&[0, 0, 0, 4, 0, 0, 0, 0, 0]);

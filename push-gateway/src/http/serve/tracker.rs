@@ -1,4 +1,4 @@
-//! What one connection is doing, and until when it may go on doing it.
+//! Tracks the state of one connection and the deadline of that state.
 use std::{
     fmt,
     net::SocketAddr,
@@ -9,14 +9,14 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::table::{Bell, Key, Table};
+use super::table::{Eviction, Key, Table};
 
 /// What an HTTP/2 connection begins with (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// How long each state of a connection may last.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct Timeouts {
     /// From the connection, or the first byte of a further request, to a whole head.
     pub(super) head: Duration,
     /// Between an answer and the first byte of the next request.
@@ -25,52 +25,52 @@ pub(super) struct Patience {
     pub(super) stall: Duration,
 }
 
-/// What a connection is doing, and since when.
+/// The state of a connection, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doing {
-    /// A head is awaited that has begun, or must begin because the connection is new.
+    /// Waits for the rest of a head, or for the first one of a new connection.
     Head(Instant),
-    /// Nothing.
+    /// Waits for the next request.
     Idle(Instant),
-    /// This number of requests is being answered.
+    /// Answers this number of requests.
     Requests(usize),
 }
 
 struct State {
     doing: Doing,
-    /// How many bytes of the preface came; `None` once it is clear which protocol it is.
+    /// How many bytes of the preface were received; `None` once the protocol is known.
     preface: Option<usize>,
     is_http2: bool,
-    /// Since when the client takes nothing of what is to be written.
+    /// Since when the client reads nothing of the answer.
     stalled: Option<Instant>,
-    /// When something was written last: an answer may be on its way for long after it was made.
+    /// When something was written last, which can be long after the answer was made.
     wrote: Instant,
     /// A request on it had an API key.
     is_servers: bool,
 }
 
-/// A connection as the listener knows it. In the extensions of every request.
-pub(crate) struct Line {
+/// The state of a connection, shared by its socket, its requests and the [`Table`].
+pub(crate) struct Tracker {
     number: u64,
     peer: SocketAddr,
-    patience: Patience,
+    timeouts: Timeouts,
     state: Mutex<State>,
-    bell: Arc<Bell>,
+    eviction: Arc<Eviction>,
     table: Arc<Table>,
 }
 
-impl Line {
+impl Tracker {
     pub(super) fn new(
         number: u64,
         peer: SocketAddr,
-        patience: Patience,
+        timeouts: Timeouts,
         table: &Arc<Table>,
     ) -> Arc<Self> {
         let now = Instant::now();
-        let line = Arc::new(Self {
+        let tracker = Arc::new(Self {
             number,
             peer,
-            patience,
+            timeouts,
             state: Mutex::new(State {
                 doing: Doing::Head(now),
                 preface: Some(0),
@@ -79,11 +79,11 @@ impl Line {
                 wrote: now,
                 is_servers: false,
             }),
-            bell: Arc::default(),
+            eviction: Arc::default(),
             table: Arc::clone(table),
         });
-        table.add(number, &line.bell, Key::new(false, now, number));
-        line
+        table.add(number, &tracker.eviction, Key::new(false, now, number));
+        tracker
     }
 
     /// The client's address.
@@ -91,8 +91,8 @@ impl Line {
         self.peer
     }
 
-    /// The client showed an API key: its connection is the last to be closed for want of room.
-    pub(crate) fn shown_a_key(&self) {
+    /// Records that a request had a valid API key: such connections are closed last when there are too many.
+    pub(crate) fn showed_api_key(&self) {
         let mut state = self.state();
         if !state.is_servers {
             let before = self.key(&state);
@@ -101,42 +101,42 @@ impl Line {
         }
     }
 
-    /// Returns `true` if the connection must close now: it is asked to make room and answers nothing.
-    pub(super) fn must_leave(&self) -> bool {
-        if !self.bell.is_rung() {
+    /// Returns `true` if the connection must close now: it was chosen to make room, and answers no request.
+    pub(super) fn must_close(&self) -> bool {
+        if !self.eviction.is_requested() {
             return false;
         }
         let leaves = self.key(&self.state()).is_some();
         if !leaves {
-            self.bell.ignore();
+            self.eviction.withdraw();
         }
         leaves
     }
 
-    /// Registers the task that asks [`Line::deadline`] and [`Line::must_leave`].
+    /// Registers the task to wake when [`Tracker::deadline`] or [`Tracker::must_close`] may have changed.
     pub(super) fn register(&self, waker: &Waker) {
-        self.bell.register(waker);
+        self.eviction.register(waker);
     }
 
-    /// When the connection has done for too long what it is doing; `None` while a request is being answered.
+    /// Returns when the connection must change its state or be closed; `None` while it answers a request.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let state = self.state();
         let doing = match state.doing {
-            Doing::Head(since) => Some(since + self.patience.head),
-            Doing::Idle(since) => Some(since.max(state.wrote) + self.patience.idle),
+            Doing::Head(since) => Some(since + self.timeouts.head),
+            Doing::Idle(since) => Some(since.max(state.wrote) + self.timeouts.idle),
             Doing::Requests(_) => None,
         };
-        let stalled = state.stalled.map(|since| since + self.patience.stall);
+        let stalled = state.stalled.map(|since| since + self.timeouts.stall);
         [doing, stalled].into_iter().flatten().min()
     }
 
-    /// Returns `true` if the client can be notified that the connection ends, because it is one of HTTP/2 that is idle.
+    /// Returns `true` for an idle HTTP/2 connection, which can be closed with a GOAWAY.
     pub(super) fn is_idle_http2(&self) -> bool {
         let state = self.state();
         state.is_http2 && matches!(state.doing, Doing::Idle(_)) && state.stalled.is_none()
     }
 
-    /// Bytes came.
+    /// Records received bytes.
     pub(super) fn received(&self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -150,7 +150,7 @@ impl Line {
             } else if common == rest.len() {
                 state.preface = None;
                 state.is_http2 = true;
-                // Its pings and settings are no requests: from here on only the heads of requests count.
+                // PING and SETTINGS frames are no requests: from now on only heads of requests count.
                 self.turn(&mut state, Doing::Idle(Instant::now()));
             } else {
                 state.preface = Some(seen + common);
@@ -161,7 +161,7 @@ impl Line {
         }
     }
 
-    /// Something was written, or (`false`) could not be.
+    /// Records that bytes were written (`true`), or that the client reads too slowly for that (`false`).
     pub(super) fn wrote(&self, progress: bool) {
         let mut state = self.state();
         let before = self.key(&state);
@@ -175,8 +175,8 @@ impl Line {
         self.table.change(before, self.key(&state));
     }
 
-    /// A request begins; it lasts until what is returned drops.
-    pub(super) fn begin(self: &Arc<Self>) -> UnderWay {
+    /// Records that a request begins. It ends when the guard is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> RequestGuard {
         let mut state = self.state();
         let count = match state.doing {
             Doing::Requests(count) => count,
@@ -184,7 +184,7 @@ impl Line {
         };
         self.turn(&mut state, Doing::Requests(count + 1));
         drop(state);
-        UnderWay(Arc::clone(self))
+        RequestGuard(Arc::clone(self))
     }
 
     fn end(&self) {
@@ -197,7 +197,7 @@ impl Line {
             self.turn(&mut state, next);
         }
         drop(state);
-        self.bell.wake();
+        self.eviction.wake();
     }
 
     fn turn(&self, state: &mut State, doing: Doing) {
@@ -206,8 +206,8 @@ impl Line {
         self.table.change(before, self.key(state));
     }
 
-    /// Its place among the connections that can make room; `None` while a request is being answered. A server may take its time
-    /// to read an answer, a stranger may not.
+    /// Returns its place among the connections that can be closed to make room; `None` while it answers a request. A client with
+    /// an API key may also read an answer slowly.
     fn key(&self, state: &State) -> Option<Key> {
         if state.is_servers && state.stalled.is_some() {
             return None;
@@ -225,33 +225,33 @@ impl Line {
     }
 }
 
-/// The connection of a request, in its extensions.
+/// The tracker of a request's connection, in the extensions of the request.
 #[derive(Clone, Debug)]
-pub(crate) struct OnLine(pub(crate) Arc<Line>);
+pub(crate) struct Tracked(pub(crate) Arc<Tracker>);
 
-impl fmt::Debug for Line {
+impl fmt::Debug for Tracker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line")
+        f.debug_struct("Tracker")
             .field("number", &self.number)
             .finish_non_exhaustive()
     }
 }
 
-/// The connection is over: it can make no more room.
-pub(super) struct Open(pub(super) Arc<Line>);
+/// Removes a connection from the [`Table`] when it is dropped.
+pub(super) struct Open(pub(super) Arc<Tracker>);
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let line = &self.0;
-        let key = line.key(&line.state());
-        line.table.remove(line.number, key);
+        let tracker = &self.0;
+        let key = tracker.key(&tracker.state());
+        tracker.table.remove(tracker.number, key);
     }
 }
 
-/// A request that is being answered.
-pub(super) struct UnderWay(Arc<Line>);
+/// Held while a request is being answered.
+pub(super) struct RequestGuard(Arc<Tracker>);
 
-impl Drop for UnderWay {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         self.0.end();
     }
@@ -263,50 +263,50 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn line() -> Arc<Line> {
-        let patience = Patience {
+    fn tracker() -> Arc<Tracker> {
+        let timeouts = Timeouts {
             head: 10 * SECOND,
             idle: 150 * SECOND,
             stall: 30 * SECOND,
         };
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-        Line::new(1, peer, patience, &Arc::default())
+        Tracker::new(1, peer, timeouts, &Arc::default())
     }
 
-    fn left(line: &Line) -> Option<Duration> {
-        line.deadline().map(|deadline| deadline - Instant::now())
+    fn left(tracker: &Tracker) -> Option<Duration> {
+        tracker.deadline().map(|deadline| deadline - Instant::now())
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_http2_connection_is_idle_between_requests_whatever_frames_come() {
-        let line = line();
-        assert_eq!(left(&line), Some(10 * SECOND));
+        let tracker = tracker();
+        assert_eq!(left(&tracker), Some(10 * SECOND));
         // In two parts.
-        line.received(&PREFACE[..10]);
-        assert_eq!(left(&line), Some(10 * SECOND));
-        line.received(&PREFACE[10..]);
-        assert_eq!(left(&line), Some(150 * SECOND));
-        assert!(line.is_idle_http2());
+        tracker.received(&PREFACE[..10]);
+        assert_eq!(left(&tracker), Some(10 * SECOND));
+        tracker.received(&PREFACE[10..]);
+        assert_eq!(left(&tracker), Some(150 * SECOND));
+        assert!(tracker.is_idle_http2());
         tokio::time::advance(SECOND).await;
-        line.received(b"a ping");
-        assert_eq!(left(&line), Some(149 * SECOND));
-        let first = line.begin();
-        let second = line.begin();
+        tracker.received(b"a ping");
+        assert_eq!(left(&tracker), Some(149 * SECOND));
+        let first = tracker.begin();
+        let second = tracker.begin();
         drop(first);
-        assert_eq!(left(&line), None);
-        assert!(!line.is_idle_http2());
+        assert_eq!(left(&tracker), None);
+        assert!(!tracker.is_idle_http2());
         drop(second);
-        assert_eq!(left(&line), Some(150 * SECOND));
+        assert_eq!(left(&tracker), Some(150 * SECOND));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_only_begins_like_the_preface_is_a_head() {
-        let line = line();
+        let tracker = tracker();
         tokio::time::advance(SECOND).await;
-        line.received(b"P");
-        line.received(b"OST / HTTP/1.1");
-        line.received(PREFACE);
-        assert_eq!(left(&line), Some(9 * SECOND));
-        assert!(!line.is_idle_http2());
+        tracker.received(b"P");
+        tracker.received(b"OST / HTTP/1.1");
+        tracker.received(PREFACE);
+        assert_eq!(left(&tracker), Some(9 * SECOND));
+        assert!(!tracker.is_idle_http2());
     }
 }

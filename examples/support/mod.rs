@@ -36,7 +36,7 @@ pub(crate) type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
 
 const APP: &str = "im";
 const BUNDLE_ID: &str = "com.example.im";
-const PATIENCE: Duration = Duration::from_secs(10);
+const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The IM server and its gateway, with Apple behind it.
 #[derive(Debug)]
@@ -205,7 +205,7 @@ impl Iphone {
     /// Waits for the next notification.
     pub(crate) async fn notification(&self) -> Result<Arrival> {
         let count = self.seen.fetch_add(1, Relaxed) + 1;
-        let arrival = timeout(PATIENCE, self.phone.wait_for(count)).await;
+        let arrival = timeout(TEST_TIMEOUT, self.phone.wait_for(count)).await;
         let arrival = arrival.map_err(|_| "no notification arrived on the phone")?;
         Ok(arrival.ok_or("the phone does not exist any more")?)
     }
@@ -249,6 +249,6 @@ pub(crate) async fn until(
         while !wanted(&events.recv().await?) {}
         Ok(())
     };
-    let in_time = timeout(PATIENCE, found).await;
+    let in_time = timeout(TEST_TIMEOUT, found).await;
     in_time.map_err(|_| "the app half did not emit the expected event")?
 }

@@ -192,7 +192,7 @@ typedef struct offline_push_event {
     size_t size;
     const char *name;         /* a stable name, such as "uploaded" */
     const char *text;         /* a description for people */
-    bool is_trouble;          /* whether the event needs attention */
+    bool needs_attention;          /* whether the event needs attention */
     offline_push_slot slot;   /* the slot of the token that it is about, or -1 */
     uint32_t code;            /* the IM SDK's number of the error, or 0 */
     const char *user;         /* the user who logged in, or from whom the device was unbound, or NULL */
@@ -302,11 +302,11 @@ bool offline_push_token_failed(offline_push_client *client, offline_push_slot sl
 bool offline_push_token_removed(offline_push_client *client, offline_push_slot slot);
 
 /* The way in which the operating system reported a click. */
-typedef int32_t offline_push_door;
+typedef int32_t offline_push_click_source;
 enum {
-    OFFLINE_PUSH_DOOR_LAUNCH = 0,   /* the click started the app: launch options, the first intent */
-    OFFLINE_PUSH_DOOR_RESPONSE = 1, /* the operating system called a delegate: a notification-center response */
-    OFFLINE_PUSH_DOOR_WARM = 2      /* the click brought the running app to the foreground: a new intent */
+    OFFLINE_PUSH_CLICK_SOURCE_LAUNCH = 0,   /* the click started the app: launch options, the first intent */
+    OFFLINE_PUSH_CLICK_SOURCE_RESPONSE = 1, /* the operating system called a delegate: a notification-center response */
+    OFFLINE_PUSH_CLICK_SOURCE_WARM = 2      /* the click brought the running app to the foreground: a new intent */
 };
 
 /*
@@ -318,7 +318,7 @@ typedef void (*offline_push_completion)(offline_push_completed how, void *user_d
 /* Reports that the app was started by a click. `payload` has the form of the configured `payload_shape`. */
 bool offline_push_launched(offline_push_client *client, const char *payload, offline_push_error **error);
 /* Reports a click on a notification. `user_data` is passed to `completion`. */
-bool offline_push_clicked(offline_push_client *client, offline_push_door door, const char *payload,
+bool offline_push_clicked(offline_push_client *client, offline_push_click_source source, const char *payload,
                           offline_push_completion completion, void *user_data, offline_push_error **error);
 /* Reports that a push arrived and was not clicked. It is counted and opens nothing. */
 bool offline_push_arrived(offline_push_client *client, const char *payload, offline_push_completion completion,
@@ -367,11 +367,11 @@ char *offline_push_user(offline_push_client *client);
  * Acknowledges a push in the process that the operating system starts for it, where there is no client. Stores a receipt, sends
  * all waiting receipts to the gateway, and returns after `within_ms` milliseconds at the latest. `folder` is that of
  * `extension_folder`. Sets `sent` and `waiting` to the number of receipts that the gateway accepted, earlier ones included, and
- * that wait for the next push or for the app; sets `trouble` to the reason why receipts wait, or NULL. Each may be NULL. Returns
+ * that wait for the next push or for the app; sets `problem` to the reason why receipts wait, or NULL. Each may be NULL. Returns
  * true also if the gateway could not be reached, because the push must be shown in any case.
  */
 bool offline_push_extension_delivered(const char *folder, offline_push_payload_shape payload_shape, const char *payload,
-                                      uint32_t within_ms, uint32_t *sent, uint32_t *waiting, char **trouble,
+                                      uint32_t within_ms, uint32_t *sent, uint32_t *waiting, char **problem,
                                       offline_push_error **error);
 
 #ifdef __cplusplus

@@ -570,7 +570,7 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_push_bindings_checksum_method_pushclient_background() != 32845:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_push_bindings_checksum_method_pushclient_clicked() != 51854:
+    if lib.uniffi_push_bindings_checksum_method_pushclient_clicked() != 20303:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_push_bindings_checksum_method_pushclient_counts() != 64560:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -1370,17 +1370,17 @@ class Acknowledged:
     """
     The result of acknowledging a push.
 """
-    def __init__(self, *, sent:int, waiting:int, dropped:int, trouble:typing.Optional[str]):
+    def __init__(self, *, sent:int, waiting:int, dropped:int, problem:typing.Optional[str]):
         self.sent = sent
         self.waiting = waiting
         self.dropped = dropped
-        self.trouble = trouble
+        self.problem = problem
 
 
 
 
     def __str__(self):
-        return "Acknowledged(sent={}, waiting={}, dropped={}, trouble={})".format(self.sent, self.waiting, self.dropped, self.trouble)
+        return "Acknowledged(sent={}, waiting={}, dropped={}, problem={})".format(self.sent, self.waiting, self.dropped, self.problem)
     def __eq__(self, other):
         if self.sent != other.sent:
             return False
@@ -1388,7 +1388,7 @@ class Acknowledged:
             return False
         if self.dropped != other.dropped:
             return False
-        if self.trouble != other.trouble:
+        if self.problem != other.problem:
             return False
         return True
 
@@ -1399,7 +1399,7 @@ class _UniffiFfiConverterTypeAcknowledged(_UniffiConverterRustBuffer):
             sent=_UniffiFfiConverterUInt32.read(buf),
             waiting=_UniffiFfiConverterUInt32.read(buf),
             dropped=_UniffiFfiConverterUInt32.read(buf),
-            trouble=_UniffiFfiConverterOptionalString.read(buf),
+            problem=_UniffiFfiConverterOptionalString.read(buf),
         )
 
     @staticmethod
@@ -1407,14 +1407,14 @@ class _UniffiFfiConverterTypeAcknowledged(_UniffiConverterRustBuffer):
         _UniffiFfiConverterUInt32.check_lower(value.sent)
         _UniffiFfiConverterUInt32.check_lower(value.waiting)
         _UniffiFfiConverterUInt32.check_lower(value.dropped)
-        _UniffiFfiConverterOptionalString.check_lower(value.trouble)
+        _UniffiFfiConverterOptionalString.check_lower(value.problem)
 
     @staticmethod
     def write(value, buf):
         _UniffiFfiConverterUInt32.write(value.sent, buf)
         _UniffiFfiConverterUInt32.write(value.waiting, buf)
         _UniffiFfiConverterUInt32.write(value.dropped, buf)
-        _UniffiFfiConverterOptionalString.write(value.trouble, buf)
+        _UniffiFfiConverterOptionalString.write(value.problem, buf)
 
 class _UniffiFfiConverterInt32(_UniffiConverterPrimitiveInt):
     CLASS_NAME = "i32"
@@ -2224,9 +2224,9 @@ class Event:
     """
     An event, for the app's reports and for tests. Holds ids, but no token, ticket or message text.
 """
-    def __init__(self, *, name:str, is_trouble:bool, text:str, slot:typing.Optional[Slot], user:typing.Optional[str], by:typing.Optional[str], code:typing.Optional[int], delivery:typing.Optional[str], target_user:typing.Optional[str], target_group:typing.Optional[str]):
+    def __init__(self, *, name:str, needs_attention:bool, text:str, slot:typing.Optional[Slot], user:typing.Optional[str], by:typing.Optional[str], code:typing.Optional[int], delivery:typing.Optional[str], target_user:typing.Optional[str], target_group:typing.Optional[str]):
         self.name = name
-        self.is_trouble = is_trouble
+        self.needs_attention = needs_attention
         self.text = text
         self.slot = slot
         self.user = user
@@ -2240,11 +2240,11 @@ class Event:
 
 
     def __str__(self):
-        return "Event(name={}, is_trouble={}, text={}, slot={}, user={}, by={}, code={}, delivery={}, target_user={}, target_group={})".format(self.name, self.is_trouble, self.text, self.slot, self.user, self.by, self.code, self.delivery, self.target_user, self.target_group)
+        return "Event(name={}, needs_attention={}, text={}, slot={}, user={}, by={}, code={}, delivery={}, target_user={}, target_group={})".format(self.name, self.needs_attention, self.text, self.slot, self.user, self.by, self.code, self.delivery, self.target_user, self.target_group)
     def __eq__(self, other):
         if self.name != other.name:
             return False
-        if self.is_trouble != other.is_trouble:
+        if self.needs_attention != other.needs_attention:
             return False
         if self.text != other.text:
             return False
@@ -2269,7 +2269,7 @@ class _UniffiFfiConverterTypeEvent(_UniffiConverterRustBuffer):
     def read(buf):
         return Event(
             name=_UniffiFfiConverterString.read(buf),
-            is_trouble=_UniffiFfiConverterBoolean.read(buf),
+            needs_attention=_UniffiFfiConverterBoolean.read(buf),
             text=_UniffiFfiConverterString.read(buf),
             slot=_UniffiFfiConverterOptionalTypeSlot.read(buf),
             user=_UniffiFfiConverterOptionalString.read(buf),
@@ -2283,7 +2283,7 @@ class _UniffiFfiConverterTypeEvent(_UniffiConverterRustBuffer):
     @staticmethod
     def check_lower(value):
         _UniffiFfiConverterString.check_lower(value.name)
-        _UniffiFfiConverterBoolean.check_lower(value.is_trouble)
+        _UniffiFfiConverterBoolean.check_lower(value.needs_attention)
         _UniffiFfiConverterString.check_lower(value.text)
         _UniffiFfiConverterOptionalTypeSlot.check_lower(value.slot)
         _UniffiFfiConverterOptionalString.check_lower(value.user)
@@ -2296,7 +2296,7 @@ class _UniffiFfiConverterTypeEvent(_UniffiConverterRustBuffer):
     @staticmethod
     def write(value, buf):
         _UniffiFfiConverterString.write(value.name, buf)
-        _UniffiFfiConverterBoolean.write(value.is_trouble, buf)
+        _UniffiFfiConverterBoolean.write(value.needs_attention, buf)
         _UniffiFfiConverterString.write(value.text, buf)
         _UniffiFfiConverterOptionalTypeSlot.write(value.slot, buf)
         _UniffiFfiConverterOptionalString.write(value.user, buf)
@@ -2537,6 +2537,66 @@ class _UniffiFfiConverterTypeAppError(_UniffiConverterRustBuffer):
 
 
 
+class ClickSource(enum.Enum):
+    """
+    The way in which the operating system reported a click.
+"""
+
+    LAUNCH = 0
+    """
+    The click started the app: launch options, the first intent.
+"""
+
+    RESPONSE = 1
+    """
+    The operating system called a delegate: a notification-center response.
+"""
+
+    WARM = 2
+    """
+    The click brought the running app to the foreground: a new intent.
+"""
+
+
+
+class _UniffiFfiConverterTypeClickSource(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        variant = buf.read_i32()
+        if variant == 1:
+            return ClickSource.LAUNCH
+        if variant == 2:
+            return ClickSource.RESPONSE
+        if variant == 3:
+            return ClickSource.WARM
+        raise InternalError("Raw enum value doesn't match any cases")
+
+    @staticmethod
+    def check_lower(value):
+        if value == ClickSource.LAUNCH:
+            return
+        if value == ClickSource.RESPONSE:
+            return
+        if value == ClickSource.WARM:
+            return
+        raise ValueError(value)
+
+    @staticmethod
+    def write(value, buf):
+        if value == ClickSource.LAUNCH:
+            buf.write_i32(1)
+        if value == ClickSource.RESPONSE:
+            buf.write_i32(2)
+        if value == ClickSource.WARM:
+            buf.write_i32(3)
+
+
+
+
+
+
+
+
 class Completed(enum.Enum):
     """
     The result that a platform receives when a callback is completed.
@@ -2588,66 +2648,6 @@ class _UniffiFfiConverterTypeCompleted(_UniffiConverterRustBuffer):
         if value == Completed.NO_DATA:
             buf.write_i32(2)
         if value == Completed.FAILED:
-            buf.write_i32(3)
-
-
-
-
-
-
-
-
-class Door(enum.Enum):
-    """
-    The way in which the operating system reported a click.
-"""
-
-    LAUNCH = 0
-    """
-    The click started the app: launch options, the first intent.
-"""
-
-    RESPONSE = 1
-    """
-    The operating system called a delegate: a notification-center response.
-"""
-
-    WARM = 2
-    """
-    The click brought the running app to the foreground: a new intent.
-"""
-
-
-
-class _UniffiFfiConverterTypeDoor(_UniffiConverterRustBuffer):
-    @staticmethod
-    def read(buf):
-        variant = buf.read_i32()
-        if variant == 1:
-            return Door.LAUNCH
-        if variant == 2:
-            return Door.RESPONSE
-        if variant == 3:
-            return Door.WARM
-        raise InternalError("Raw enum value doesn't match any cases")
-
-    @staticmethod
-    def check_lower(value):
-        if value == Door.LAUNCH:
-            return
-        if value == Door.RESPONSE:
-            return
-        if value == Door.WARM:
-            return
-        raise ValueError(value)
-
-    @staticmethod
-    def write(value, buf):
-        if value == Door.LAUNCH:
-            buf.write_i32(1)
-        if value == Door.RESPONSE:
-            buf.write_i32(2)
-        if value == Door.WARM:
             buf.write_i32(3)
 
 
@@ -4978,7 +4978,7 @@ class PushClientProtocol(typing.Protocol):
         Reports that the app is in background, with this number of unread messages; none for the number of `set_unread`.
 """
         raise NotImplementedError
-    def clicked(self, door: Door,payload: str,completion: typing.Union[object, typing.Optional[Completion]] = _DEFAULT) -> None:
+    def clicked(self, source: ClickSource,payload: str,completion: typing.Union[object, typing.Optional[Completion]] = _DEFAULT) -> None:
         """
         Reports a click on a notification. `completion` is called exactly once, when the client has handled the click.
 """
@@ -5227,12 +5227,12 @@ class PushClient(PushClientProtocol):
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
-    def clicked(self, door: Door,payload: str,completion: typing.Union[object, typing.Optional[Completion]] = _DEFAULT) -> None:
+    def clicked(self, source: ClickSource,payload: str,completion: typing.Union[object, typing.Optional[Completion]] = _DEFAULT) -> None:
         """
         Reports a click on a notification. `completion` is called exactly once, when the client has handled the click.
 """
 
-        _UniffiFfiConverterTypeDoor.check_lower(door)
+        _UniffiFfiConverterTypeClickSource.check_lower(source)
 
         _UniffiFfiConverterString.check_lower(payload)
 
@@ -5241,7 +5241,7 @@ class PushClient(PushClientProtocol):
         _UniffiFfiConverterOptionalTypeCompletion.check_lower(completion)
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
-            _UniffiFfiConverterTypeDoor.lower(door),
+            _UniffiFfiConverterTypeClickSource.lower(source),
             _UniffiFfiConverterString.lower(payload),
             _UniffiFfiConverterOptionalTypeCompletion.lower(completion),
         )
@@ -5805,8 +5805,8 @@ __all__ = [
     "PayloadShape",
     "TokenState",
     "AppError",
+    "ClickSource",
     "Completed",
-    "Door",
     "ErrorKind",
     "Opened",
     "Permission",

@@ -32,7 +32,7 @@ const END: Duration = Duration::from_secs(5);
 
 /// The way in which the operating system reported a click.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
-pub enum Door {
+pub enum ClickSource {
     /// The click started the app: launch options, the first intent.
     Launch,
     /// The operating system called a delegate: a notification-center response.
@@ -41,12 +41,12 @@ pub enum Door {
     Warm,
 }
 
-impl From<Door> for push_client::Door {
-    fn from(door: Door) -> Self {
-        match door {
-            Door::Launch => Self::Launch,
-            Door::Response => Self::Response,
-            Door::Warm => Self::Warm,
+impl From<ClickSource> for push_client::ClickSource {
+    fn from(source: ClickSource) -> Self {
+        match source {
+            ClickSource::Launch => Self::Launch,
+            ClickSource::Response => Self::Response,
+            ClickSource::Warm => Self::Warm,
         }
     }
 }
@@ -305,10 +305,15 @@ impl PushClient {
 
     /// Reports a click on a notification. `completion` is called exactly once, when the client has handled the click.
     #[uniffi::method(default(completion = None))]
-    pub fn clicked(&self, door: Door, payload: String, completion: Option<Arc<dyn Completion>>) {
+    pub fn clicked(
+        &self,
+        source: ClickSource,
+        payload: String,
+        completion: Option<Arc<dyn Completion>>,
+    ) {
         let completion = self.completion(completion);
         self.client
-            .clicked(door.into(), self.payload(&payload), completion);
+            .clicked(source.into(), self.payload(&payload), completion);
     }
 
     /// Reports that a push arrived and was not clicked. It is counted and opens nothing. `completion` is called exactly once.

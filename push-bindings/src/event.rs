@@ -13,7 +13,7 @@ pub struct Event {
     /// A stable name, such as `uploaded`: the names of `push_client::Event`, and `callback_failed`.
     pub name: String,
     /// Whether the event needs attention.
-    pub is_trouble: bool,
+    pub needs_attention: bool,
     /// A description for people.
     pub text: String,
     /// The slot of the token that it is about.
@@ -43,10 +43,10 @@ pub trait EventListener: Send + Sync {
 }
 
 impl Event {
-    pub(crate) fn named(name: &str, is_trouble: bool, text: impl Into<String>) -> Self {
+    pub(crate) fn named(name: &str, needs_attention: bool, text: impl Into<String>) -> Self {
         Self {
             name: name.to_owned(),
-            is_trouble,
+            needs_attention,
             text: text.into(),
             slot: None,
             user: None,
@@ -88,7 +88,7 @@ impl Event {
 
 impl From<&ClientEvent> for Event {
     fn from(event: &ClientEvent) -> Self {
-        let report = |text: String| Self::named(event.name(), event.is_trouble(), text);
+        let report = |text: String| Self::named(event.name(), event.needs_attention(), text);
         match event {
             ClientEvent::LoggedIn { user, by, .. } => {
                 report(format!("{user} logged in")).user(user).by(*by)

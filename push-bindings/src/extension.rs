@@ -23,7 +23,7 @@ pub struct Acknowledged {
     /// The number of receipts that were discarded.
     pub dropped: u32,
     /// Why receipts wait or were discarded, for a log.
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
 }
 
 #[uniffi::export]
@@ -51,7 +51,7 @@ impl NotificationExtension {
             sent: count(done.sent),
             waiting: count(done.waiting),
             dropped: count(done.dropped),
-            trouble: done.trouble,
+            problem: done.problem,
         }
     }
 }

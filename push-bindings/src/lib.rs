@@ -36,7 +36,7 @@ mod login;
 mod platform;
 
 pub use crate::{
-    client::{Completed, Completion, Door, PushClient, TokenState, TokenStatus},
+    client::{ClickSource, Completed, Completion, PushClient, TokenState, TokenStatus},
     config::{CertificateId, Config, DeviceKind, PayloadShape, Slot},
     error::{AppError, ErrorKind, PushError},
     event::{Event, EventListener},

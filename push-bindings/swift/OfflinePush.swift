@@ -2604,7 +2604,7 @@ public protocol PushClientProtocol: AnyObject, Sendable {
     /**
      * Reports a click on a notification. `completion` is called exactly once, when the client has handled the click.
      */
-    func clicked(door: Door, payload: String, completion: Completion?)
+    func clicked(source: ClickSource, payload: String, completion: Completion?)
 
     /**
      * Returns how often each kind of event has happened, by its name.
@@ -2832,11 +2832,11 @@ open func background(unread: UInt32? = nil)  {try! rustCall() {
     /**
      * Reports a click on a notification. `completion` is called exactly once, when the client has handled the click.
      */
-open func clicked(door: Door, payload: String, completion: Completion? = nil)  {try! rustCall() {
+open func clicked(source: ClickSource, payload: String, completion: Completion? = nil)  {try! rustCall() {
         uniffiCallStatus in
     uniffi_push_bindings_fn_method_pushclient_clicked(
             self.uniffiCloneHandle(),
-        FfiConverterTypeDoor_lower(door),
+        FfiConverterTypeClickSource_lower(source),
         FfiConverterString.lower(payload),
         FfiConverterOptionTypeCompletion.lower(completion),uniffiCallStatus
     )
@@ -3485,7 +3485,7 @@ public struct Acknowledged: Equatable, Hashable {
     /**
      * Why receipts wait or were discarded, for a log.
      */
-    public var trouble: String?
+    public var problem: String?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -3501,11 +3501,11 @@ public struct Acknowledged: Equatable, Hashable {
          */dropped: UInt32,
         /**
          * Why receipts wait or were discarded, for a log.
-         */trouble: String?) {
+         */problem: String?) {
         self.sent = sent
         self.waiting = waiting
         self.dropped = dropped
-        self.trouble = trouble
+        self.problem = problem
     }
 
 
@@ -3527,7 +3527,7 @@ public struct FfiConverterTypeAcknowledged: FfiConverterRustBuffer {
                 sent: FfiConverterUInt32.read(from: &buf),
                 waiting: FfiConverterUInt32.read(from: &buf),
                 dropped: FfiConverterUInt32.read(from: &buf),
-                trouble: FfiConverterOptionString.read(from: &buf)
+                problem: FfiConverterOptionString.read(from: &buf)
         )
     }
 
@@ -3535,7 +3535,7 @@ public struct FfiConverterTypeAcknowledged: FfiConverterRustBuffer {
         FfiConverterUInt32.write(value.sent, into: &buf)
         FfiConverterUInt32.write(value.waiting, into: &buf)
         FfiConverterUInt32.write(value.dropped, into: &buf)
-        FfiConverterOptionString.write(value.trouble, into: &buf)
+        FfiConverterOptionString.write(value.problem, into: &buf)
     }
 }
 
@@ -4044,7 +4044,7 @@ public struct Event: Equatable, Hashable {
     /**
      * Whether the event needs attention.
      */
-    public var isTrouble: Bool
+    public var needsAttention: Bool
     /**
      * A description for people.
      */
@@ -4086,7 +4086,7 @@ public struct Event: Equatable, Hashable {
          */name: String,
         /**
          * Whether the event needs attention.
-         */isTrouble: Bool,
+         */needsAttention: Bool,
         /**
          * A description for people.
          */text: String,
@@ -4112,7 +4112,7 @@ public struct Event: Equatable, Hashable {
          * The group whose chat, or whose call, a click is about.
          */targetGroup: String?) {
         self.name = name
-        self.isTrouble = isTrouble
+        self.needsAttention = needsAttention
         self.text = text
         self.slot = slot
         self.user = user
@@ -4140,7 +4140,7 @@ public struct FfiConverterTypeEvent: FfiConverterRustBuffer {
         return
             try Event(
                 name: FfiConverterString.read(from: &buf),
-                isTrouble: FfiConverterBool.read(from: &buf),
+                needsAttention: FfiConverterBool.read(from: &buf),
                 text: FfiConverterString.read(from: &buf),
                 slot: FfiConverterOptionTypeSlot.read(from: &buf),
                 user: FfiConverterOptionString.read(from: &buf),
@@ -4154,7 +4154,7 @@ public struct FfiConverterTypeEvent: FfiConverterRustBuffer {
 
     public static func write(_ value: Event, into buf: inout [UInt8]) {
         FfiConverterString.write(value.name, into: &buf)
-        FfiConverterBool.write(value.isTrouble, into: &buf)
+        FfiConverterBool.write(value.needsAttention, into: &buf)
         FfiConverterString.write(value.text, into: &buf)
         FfiConverterOptionTypeSlot.write(value.slot, into: &buf)
         FfiConverterOptionString.write(value.user, into: &buf)
@@ -4377,6 +4377,91 @@ public func FfiConverterTypeAppError_lower(_ value: AppError) -> RustBuffer {
 
 
 /**
+ * The way in which the operating system reported a click.
+ */
+
+public enum ClickSource: Equatable, Hashable {
+
+    /**
+     * The click started the app: launch options, the first intent.
+     */
+    case launch
+    /**
+     * The operating system called a delegate: a notification-center response.
+     */
+    case response
+    /**
+     * The click brought the running app to the foreground: a new intent.
+     */
+    case warm
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ClickSource: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeClickSource: FfiConverterRustBuffer {
+    typealias SwiftType = ClickSource
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ClickSource {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .launch
+
+        case 2: return .response
+
+        case 3: return .warm
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: ClickSource, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .launch:
+            writeInt(&buf, Int32(1))
+
+
+        case .response:
+            writeInt(&buf, Int32(2))
+
+
+        case .warm:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeClickSource_lift(_ buf: RustBuffer) throws -> ClickSource {
+    return try FfiConverterTypeClickSource.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeClickSource_lower(_ value: ClickSource) -> RustBuffer {
+    return FfiConverterTypeClickSource.lower(value)
+}
+
+
+
+/**
  * The result that a platform receives when a callback is completed.
  */
 
@@ -4572,91 +4657,6 @@ public func FfiConverterTypeDeviceKind_lift(_ buf: RustBuffer) throws -> DeviceK
 #endif
 public func FfiConverterTypeDeviceKind_lower(_ value: DeviceKind) -> RustBuffer {
     return FfiConverterTypeDeviceKind.lower(value)
-}
-
-
-
-/**
- * The way in which the operating system reported a click.
- */
-
-public enum Door: Equatable, Hashable {
-
-    /**
-     * The click started the app: launch options, the first intent.
-     */
-    case launch
-    /**
-     * The operating system called a delegate: a notification-center response.
-     */
-    case response
-    /**
-     * The click brought the running app to the foreground: a new intent.
-     */
-    case warm
-
-
-
-
-
-}
-
-#if compiler(>=6)
-extension Door: Sendable {}
-#endif
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeDoor: FfiConverterRustBuffer {
-    typealias SwiftType = Door
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Door {
-        let variant: Int32 = try readInt(&buf)
-        switch variant {
-
-        case 1: return .launch
-
-        case 2: return .response
-
-        case 3: return .warm
-
-        default: throw UniffiInternalError.unexpectedEnumCase
-        }
-    }
-
-    public static func write(_ value: Door, into buf: inout [UInt8]) {
-        switch value {
-
-
-        case .launch:
-            writeInt(&buf, Int32(1))
-
-
-        case .response:
-            writeInt(&buf, Int32(2))
-
-
-        case .warm:
-            writeInt(&buf, Int32(3))
-
-        }
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeDoor_lift(_ buf: RustBuffer) throws -> Door {
-    return try FfiConverterTypeDoor.lift(buf)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeDoor_lower(_ value: Door) -> RustBuffer {
-    return FfiConverterTypeDoor.lower(value)
 }
 
 
@@ -5882,7 +5882,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_push_bindings_checksum_method_pushclient_background() != 32845) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_push_bindings_checksum_method_pushclient_clicked() != 51854) {
+    if (uniffi_push_bindings_checksum_method_pushclient_clicked() != 20303) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_push_bindings_checksum_method_pushclient_counts() != 64560) {

@@ -428,7 +428,7 @@ void uniffi_push_bindings_fn_method_pushclient_background(uint64_t ptr, RustBuff
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PUSH_BINDINGS_FN_METHOD_PUSHCLIENT_CLICKED
 #define UNIFFI_FFIDEF_UNIFFI_PUSH_BINDINGS_FN_METHOD_PUSHCLIENT_CLICKED
-void uniffi_push_bindings_fn_method_pushclient_clicked(uint64_t ptr, RustBuffer door, RustBuffer payload, RustBuffer completion, RustCallStatus *_Nonnull out_status
+void uniffi_push_bindings_fn_method_pushclient_clicked(uint64_t ptr, RustBuffer source, RustBuffer payload, RustBuffer completion, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PUSH_BINDINGS_FN_METHOD_PUSHCLIENT_COUNTS

@@ -21,7 +21,7 @@ from offline_push import (
     Completion,
     Config,
     DeviceKind,
-    Door,
+    ClickSource,
     ErrorKind,
     EventListener,
     Interceptor,
@@ -307,8 +307,8 @@ class App:
         self.push.background()
         self.events.next("presence_reported")
 
-    def click(self, payload, door=Door.RESPONSE, completion=None):
-        self.push.clicked(door, json.dumps(payload), completion)
+    def click(self, payload, source=ClickSource.RESPONSE, completion=None):
+        self.push.clicked(source, json.dumps(payload), completion)
 
     def __enter__(self):
         return self
@@ -342,10 +342,10 @@ def a_login_requests_a_token_and_registers_it():
 
         app.push.login_center().login("alice", ticket("alice"))
         must("reported by", app.events.next("logged_in").by, "auto")
-        must("whether notifications may be shown", app.events.next("permission").is_trouble, False)
+        must("whether notifications may be shown", app.events.next("permission").needs_attention, False)
         uploaded = app.events.next("uploaded")
         must("its slot", uploaded.slot, Slot.ALERT)
-        must("needs attention", uploaded.is_trouble, False)
+        must("needs attention", uploaded.needs_attention, False)
         must("asked", app.phone.asked, ["hook", "ask_permission", "request_token"])
         must("answers accepted", app.phone.twice, (True, False))
         must("who is logged in", app.push.user(), "alice")
@@ -389,7 +389,7 @@ def a_push_arrives_and_its_click_opens_the_chat():
         clicked = [it for it in app.events.all if it.name == "clicked"]
         must("the delivery", [it.delivery for it in clicked], [delivery])
 
-        # The phone reports the same click through a second door.
+        # The phone reports the same click from a second source.
         app.push.launched(json.dumps(push["tap"]))
         app.events.next("duplicate_click")
         must("opened", app.chats.opened, [("bob", "")])
@@ -472,7 +472,7 @@ def a_click_waits_until_the_app_is_ready():
         app.chats.answer = Opened.FAILED("the chat is archived")
         app.click(payload("carol"))
         failed = app.events.next("open_failed")
-        must("needs attention", failed.is_trouble, True)
+        must("needs attention", failed.needs_attention, True)
         if "the chat is archived" not in failed.text:
             raise AssertionError(failed.text)
 
@@ -576,7 +576,7 @@ def an_error_of_a_callback_is_reported_and_ends_nothing():
 
         def expect_fault(callback, *wanted):
             fault = app.events.next("callback_failed")
-            must("the callback", (fault.by, fault.is_trouble), (callback, True))
+            must("the callback", (fault.by, fault.needs_attention), (callback, True))
             for part in wanted:
                 if part not in fault.text:
                     raise AssertionError(f"`{part}` is not in: {fault.text}")
@@ -742,7 +742,7 @@ def other_vendors_deliver_other_payload_shapes():
         )
         push.login_center().login(name, ticket(name))
         events.next("logged_in")
-        push.clicked(Door.WARM, text)
+        push.clicked(ClickSource.WARM, text)
         events.next("opened")
         must(f"opened by a click from {channel}", chats.opened, [("", "@TGS#1")])
         named = DELIVERY if DELIVERY in text else None
@@ -764,7 +764,7 @@ def an_extension_acknowledges_a_push():
         wait_until("the app has stored a key", lambda: os.listdir(folder) != [])
     # The app has ended; an arrival is still acknowledged, once.
     done = extension.delivered(json.dumps(push["tap"]))
-    must("the result", (done.sent, done.waiting, done.dropped, done.trouble), (1, 0, 0, None))
+    must("the result", (done.sent, done.waiting, done.dropped, done.problem), (1, 0, 0, None))
     path = f"/v1/deliveries/{sent['deliveries'][0]['id']}/trace"
     wait_until("the trace says delivered", lambda: (call("GET", path) or {}).get("stage") == "delivered")
 

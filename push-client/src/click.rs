@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// The way in which the operating system reported a click.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Door {
+pub enum ClickSource {
     /// The click started the app: launch options, the first intent.
     Launch,
     /// The operating system called a delegate: a notification-center response.
@@ -52,7 +52,7 @@ const REMEMBERED: usize = 64;
 ///
 /// A click with a delivery id is remembered until [`REMEMBERED`] others have followed, also over a restart: Android delivers the
 /// intent of a click again when the app is opened from the list of recent apps. A click without one is recognized only by its
-/// content, and two messages may have the same content: it counts as the same click if another door reports it, once, and
+/// content, and two messages may have the same content: it counts as the same click if another source reports it, once, and
 /// within [`Settings::same_click_within`](crate::Settings::same_click_within). On Android it also counts as the same if it
 /// starts the app and its content was clicked before, at any time, because that is such an intent. As a consequence, a second
 /// message with equal content and no id that is clicked while the app is closed opens the app and not the chat.
@@ -68,7 +68,7 @@ pub(crate) struct ClickMemory {
 struct Seen {
     text: Digest,
     at: Timestamp,
-    doors: Vec<Door>,
+    sources: Vec<ClickSource>,
 }
 
 impl ClickMemory {
@@ -98,7 +98,7 @@ impl ClickMemory {
     pub(crate) fn is_known(
         &mut self,
         payload: &Payload,
-        door: Door,
+        source: ClickSource,
         now: Timestamp,
         within: Duration,
     ) -> bool {
@@ -109,13 +109,13 @@ impl ClickMemory {
         let text = Digest::of(payload);
         let is_known_intent = payload.shape().profile() == Profile::Android
             && remember(&mut self.intents, text)
-            && door == Door::Launch;
+            && source == ClickSource::Launch;
         let same = self
             .texts
             .iter_mut()
-            .find(|seen| seen.text == text && !seen.doors.contains(&door));
+            .find(|seen| seen.text == text && !seen.sources.contains(&source));
         if let Some(same) = same {
-            same.doors.push(door);
+            same.sources.push(source);
             return true;
         }
         if is_known_intent {
@@ -127,7 +127,7 @@ impl ClickMemory {
         self.texts.push_back(Seen {
             text,
             at: now,
-            doors: vec![door],
+            sources: vec![source],
         });
         false
     }
@@ -224,37 +224,41 @@ mod tests {
 
     // S32
     #[test]
-    fn without_an_id_a_click_is_repeated_only_by_another_door_once_and_in_time() {
+    fn without_an_id_another_source_repeats_a_click_once_and_in_time() {
         let mut memory = ClickMemory::default();
         let hello = Payload::apns(json!({"ext": "hello"}));
-        let mut known = |door, seconds| memory.is_known(&hello, door, at(seconds), WITHIN);
-        assert!(!known(Door::Launch, 0));
-        assert!(known(Door::Response, 1), "the same click at another door");
+        let mut known = |source, seconds| memory.is_known(&hello, source, at(seconds), WITHIN);
+        assert!(!known(ClickSource::Launch, 0));
         assert!(
-            !known(Door::Response, 2),
+            known(ClickSource::Response, 1),
+            "the same click from another source"
+        );
+        assert!(
+            !known(ClickSource::Response, 2),
             "a second message with the same text"
         );
-        assert!(!known(Door::Response, 3), "and a third");
-        assert!(!known(Door::Launch, 60), "long after");
+        assert!(!known(ClickSource::Response, 3), "and a third");
+        assert!(!known(ClickSource::Launch, 60), "long after");
     }
 
     // S32
     #[test]
     fn an_android_intent_that_was_clicked_before_is_no_click_when_it_starts_the_app() {
         for shape in [Shape::Intent, Shape::Xiaomi, Shape::Oppo] {
-            for first in [Door::Launch, Door::Warm] {
+            for first in [ClickSource::Launch, ClickSource::Warm] {
                 let mut memory = ClickMemory::default();
                 let hello = Payload::as_received(shape, r#"{"a":"hello"}"#);
                 let later = Payload::as_received(shape, r#"{"a":"later"}"#);
-                let mut known =
-                    |payload, door, seconds| memory.is_known(payload, door, at(seconds), WITHIN);
+                let mut known = |payload, source, seconds| {
+                    memory.is_known(payload, source, at(seconds), WITHIN)
+                };
                 assert!(!known(&hello, first, 0));
-                assert!(!known(&later, Door::Warm, 10));
+                assert!(!known(&later, ClickSource::Warm, 10));
                 for day in 1..4 {
-                    let again = known(&hello, Door::Launch, day * 86_400);
+                    let again = known(&hello, ClickSource::Launch, day * 86_400);
                     assert!(again, "{shape:?} {first:?} {day}");
                 }
-                assert!(!known(&hello, Door::Warm, 500_000), "a new click");
+                assert!(!known(&hello, ClickSource::Warm, 500_000), "a new click");
             }
         }
     }
@@ -275,12 +279,12 @@ mod tests {
         let mut memory = ClickMemory::default();
         for number in 0..1000 {
             let payload = Payload::apns(json!({ "ext": number.to_string() }));
-            assert!(!memory.is_known(&payload, Door::Warm, at(0), WITHIN));
+            assert!(!memory.is_known(&payload, ClickSource::Warm, at(0), WITHIN));
             let payload = Payload::intent(number.to_string());
-            assert!(!memory.is_known(&payload, Door::Launch, at(0), WITHIN));
+            assert!(!memory.is_known(&payload, ClickSource::Launch, at(0), WITHIN));
             let delivery = DeliveryId::new(at(number));
             let payload = Payload::apns(json!({ "delivery": delivery.to_string() }));
-            assert!(!memory.is_known(&payload, Door::Warm, at(0), WITHIN));
+            assert!(!memory.is_known(&payload, ClickSource::Warm, at(0), WITHIN));
         }
         assert_eq!(memory.texts.len(), REMEMBERED);
         assert_eq!(memory.intents.len(), REMEMBERED);

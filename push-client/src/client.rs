@@ -10,8 +10,8 @@ use tokio::{
 };
 
 use crate::{
-    Completed, Completion, Door, Event, HostEvent, HostObserver, SlotState, Token, TokenError,
-    session::ClientSession, shared::Shared,
+    ClickSource, Completed, Completion, Event, HostEvent, HostObserver, SlotState, Token,
+    TokenError, session::ClientSession, shared::Shared,
 };
 
 /// The time that a bridge has to return after the client has closed.
@@ -106,13 +106,13 @@ impl PushClient {
 
     /// Reports that the app was started by a click on a notification.
     pub fn launched(&self, payload: Payload) {
-        self.clicked(Door::Launch, payload, Completion::none());
+        self.clicked(ClickSource::Launch, payload, Completion::none());
     }
 
     /// Reports a click on a notification. The completion is called exactly once: by the app, by the client after its work, or
     /// by the time-out, whichever comes first (S34).
-    pub fn clicked(&self, door: Door, payload: Payload, completion: Completion) {
-        self.0.shared.clicked(door, payload, &completion);
+    pub fn clicked(&self, source: ClickSource, payload: Payload, completion: Completion) {
+        self.0.shared.clicked(source, payload, &completion);
     }
 
     /// Reports that a push arrived and was not clicked. It is counted and acknowledged, and opens nothing (S31).
@@ -289,10 +289,10 @@ impl HostObserver for Observer {
         match event {
             HostEvent::Launched(None) => {}
             HostEvent::Launched(Some(payload)) => {
-                shared.clicked(Door::Launch, payload.clone(), &Completion::none());
+                shared.clicked(ClickSource::Launch, payload.clone(), &Completion::none());
             }
             HostEvent::Clicked(payload, completion) => {
-                shared.clicked(Door::Response, payload.clone(), completion);
+                shared.clicked(ClickSource::Response, payload.clone(), completion);
             }
             HostEvent::Arrived(payload, completion) => {
                 shared.arrived(payload.clone(), completion);

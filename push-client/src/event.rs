@@ -7,7 +7,7 @@ use push_core::{
     payload::{ClickTarget, NoTarget, Payload},
 };
 
-use crate::{Completed, Door, Permission, TokenError};
+use crate::{ClickSource, Completed, Permission, TokenError};
 
 /// An event of the client, for the app's reports, for tests, and (by [`Event::name`]) for counters.
 ///
@@ -86,15 +86,15 @@ pub enum Event {
     Received(Payload),
     /// A click, also one that opens nothing (S33).
     Clicked {
-        /// The door.
-        door: Door,
+        /// How the operating system reported it.
+        source: ClickSource,
         /// The delivery, if the payload names one.
         delivery: Option<DeliveryId>,
         /// The payload.
         payload: Payload,
     },
-    /// A click that was reported before, through this or another door (S32).
-    DuplicateClick(Door),
+    /// A click that was reported before, from this or another source (S32).
+    DuplicateClick(ClickSource),
     /// An interceptor handled a click (S20).
     Intercepted {
         /// The interceptor.
@@ -207,7 +207,7 @@ impl Event {
     }
 
     /// Returns `true` for an event that needs attention.
-    pub const fn is_trouble(&self) -> bool {
+    pub const fn needs_attention(&self) -> bool {
         matches!(
             self,
             Self::StartedWithout(_)

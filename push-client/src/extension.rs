@@ -58,7 +58,7 @@ pub struct Acknowledged {
     /// The number of receipts that were discarded: the oldest of more than 500, or refused by the gateway for good.
     pub dropped: usize,
     /// Why receipts wait or were discarded, for a log. Holds no key and no message text.
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
 }
 
 impl NotificationExtension {
@@ -104,7 +104,7 @@ impl NotificationExtension {
         // The time starts before the folder is read.
         let timeout = self.clock.sleep(within.min(LONGEST));
         match delivery_of(payload) {
-            None => done.trouble = Some("the push names no delivery to acknowledge".to_owned()),
+            None => done.problem = Some("the push names no delivery to acknowledge".to_owned()),
             Some(delivery) => {
                 let receipt = Receipt {
                     delivery,
@@ -114,13 +114,13 @@ impl NotificationExtension {
                 match self.folder.put(&receipt) {
                     Ok(dropped) => done.dropped += dropped,
                     Err(error) => {
-                        done.trouble = Some(format!("the receipt cannot be kept: {error}"));
+                        done.problem = Some(format!("the receipt cannot be kept: {error}"));
                     }
                 }
             }
         }
         let mut drained = Drained::default();
-        let trouble = tokio::select! {
+        let problem = tokio::select! {
             biased;
             sent = self.send(&mut drained) => sent.err(),
             () = timeout => {
@@ -130,7 +130,7 @@ impl NotificationExtension {
         };
         done.sent = drained.sent;
         done.dropped += drained.refused;
-        done.trouble = done.trouble.or(trouble);
+        done.problem = done.problem.or(problem);
         done.waiting = self.folder.waiting().map_or(0, |waiting| waiting.len());
         done
     }
@@ -139,7 +139,7 @@ impl NotificationExtension {
     /// that may be inside one.
     pub fn delivered_blocking(&self, payload: &Payload, within: Duration) -> Acknowledged {
         let failed = |why: String| Acknowledged {
-            trouble: Some(why),
+            problem: Some(why),
             ..Acknowledged::default()
         };
         let work = || {

@@ -77,7 +77,7 @@ mod upload;
 pub use crate::http::HttpGateway;
 pub use crate::{
     builder::Builder,
-    click::{Door, delivery_of},
+    click::{ClickSource, delivery_of},
     client::PushClient,
     clock::SystemClock,
     completion::{Completed, Completion, Deferral},

@@ -8,7 +8,7 @@ use push_core::{
 
 use crate::{
     Completed, Completion, Event,
-    click::{Door, delivery_of, receiver_of},
+    click::{ClickSource, delivery_of, receiver_of},
     event::Dropped,
     shared::Shared,
     state::{AccountKey, Current, PendingClick},
@@ -16,26 +16,31 @@ use crate::{
 
 impl Shared {
     /// Handles a click on a notification.
-    pub(crate) fn clicked(self: &Arc<Self>, door: Door, payload: Payload, completion: &Completion) {
-        let how = self.route(door, payload);
+    pub(crate) fn clicked(
+        self: &Arc<Self>,
+        source: ClickSource,
+        payload: Payload,
+        completion: &Completion,
+    ) {
+        let how = self.route(source, payload);
         self.finish(completion, how);
     }
 
-    fn route(self: &Arc<Self>, door: Door, payload: Payload) -> Completed {
+    fn route(self: &Arc<Self>, source: ClickSource, payload: Payload) -> Completed {
         let parts = &self.parts;
         let now = parts.clock.now();
         let is_known = self
             .state()
-            .is_known_click(&payload, door, now, &parts.settings);
+            .is_known_click(&payload, source, now, &parts.settings);
         if is_known {
-            self.emit(Event::DuplicateClick(door));
+            self.emit(Event::DuplicateClick(source));
             return Completed::NoData;
         }
         let delivery = delivery_of(&payload);
         self.changed();
         self.receipt(&payload, ReceiptKind::Clicked);
         self.emit(Event::Clicked {
-            door,
+            source,
             delivery,
             payload: payload.clone(),
         });

@@ -17,7 +17,7 @@ pub struct Settings {
     /// The time after which the client calls a platform's completion callback that was deferred and not completed (S34).
     /// Default: 25 s, which is less than the 30 s that iOS allows.
     pub completion_timeout: Duration,
-    /// The time within which two doors report the same click if it carries no delivery id (S32). Default: 30 s.
+    /// The time within which two sources report the same click if it carries no delivery id (S32). Default: 30 s.
     pub same_click_within: Duration,
     /// The longest token in bytes, or characters if the vendor writes it as text (S52: 22004). Web Push
     /// subscriptions may have [`DeviceToken::MAX_BYTES`](push_core::DeviceToken::MAX_BYTES). Default: 256.

@@ -106,7 +106,7 @@ impl Shared {
 
     /// Sends `event` to subscribers, counters and the log. Must not be called while the state is locked.
     pub(crate) fn emit(&self, event: Event) {
-        if event.is_trouble() {
+        if event.needs_attention() {
             tracing::warn!(target: "push_client", event = event.name(), "{event:?}");
         } else {
             tracing::debug!(target: "push_client", event = event.name(), "{event:?}");

@@ -2,7 +2,7 @@
 use std::sync::{Arc, Mutex};
 
 use push_client::{
-    AnswerCall, Door, MemoryState, Navigate, Permission, Process, PushClient,
+    AnswerCall, ClickSource, MemoryState, Navigate, Permission, Process, PushClient,
     testing::{ScriptedGateway, ScriptedPhone},
 };
 use push_core::{
@@ -100,7 +100,11 @@ fn one_line_each_makes_a_client() {
             let ext = Ext::new(entity).to_json_string();
             let payload = Payload::apns(serde_json::json!({ "ext": ext }));
             let before = client.counts().get("opened").copied().unwrap_or_default();
-            client.clicked(Door::Response, payload, push_client::Completion::none());
+            client.clicked(
+                ClickSource::Response,
+                payload,
+                push_client::Completion::none(),
+            );
             until(|| client.counts().get("opened").copied().unwrap_or_default() > before).await;
         }
         assert_eq!(

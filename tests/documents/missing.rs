@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 use offline_push::{
     Account, AppId, BUILTIN, CertificateEntry, CertificateIds, Error, Opened, Secret, Slot, UserId,
     client::{
-        AnswerCall, Completion, Door, Event, HttpGateway, MemoryState, Navigate, PushClient,
+        AnswerCall, ClickSource, Completion, Event, HttpGateway, MemoryState, Navigate, PushClient,
         SlotState,
     },
     http::HttpConfig,
@@ -140,7 +140,7 @@ async fn a_click_without_a_handler_is_reported() {
             .expect("the login is accepted");
         let ext = Ext::new(entity).to_json_string();
         client.clicked(
-            Door::Response,
+            ClickSource::Response,
             Payload::apns(json!({"aps": {}, "ext": ext})),
             Completion::none(),
         );
@@ -148,7 +148,7 @@ async fn a_click_without_a_handler_is_reported() {
             matches!(it, Event::Unhandled(_)).then(|| it.clone())
         })
         .await;
-        assert!(event.is_trouble());
+        assert!(event.needs_attention());
         assert_quotes(PAGE, event.name());
     }
 }

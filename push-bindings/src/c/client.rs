@@ -17,7 +17,7 @@ use super::{
     text,
 };
 use crate::{
-    Door, ErrorKind, EventListener, Interceptor, PushClient, PushError, Token, TokenState,
+    ClickSource, ErrorKind, EventListener, Interceptor, PushClient, PushError, Token, TokenState,
 };
 
 /// The time for which [`offline_push_close`] waits for a callback to return.
@@ -282,7 +282,7 @@ unsafe extern "C" fn offline_push_launched(
 #[unsafe(no_mangle)]
 unsafe extern "C" fn offline_push_clicked(
     client: *mut Handle,
-    door: i32,
+    source: i32,
     payload: *const c_char,
     completion: Completion,
     user_data: *mut c_void,
@@ -292,14 +292,14 @@ unsafe extern "C" fn offline_push_clicked(
     unsafe {
         trying(client, error, |it| {
             let payload = text::read(payload, "payload")?;
-            let door = match door {
-                0 => Door::Launch,
-                1 => Door::Response,
-                2 => Door::Warm,
-                _ => return Err(unknown(door, "door", "OFFLINE_PUSH_DOOR_…")),
+            let source = match source {
+                0 => ClickSource::Launch,
+                1 => ClickSource::Response,
+                2 => ClickSource::Warm,
+                _ => return Err(unknown(source, "source", "OFFLINE_PUSH_CLICK_SOURCE_…")),
             };
             let completion = it.app.keep(completion, user_data)?;
-            it.client.clicked(door, payload, completion);
+            it.client.clicked(source, payload, completion);
             Ok(())
         })
     }

@@ -17,7 +17,7 @@ unsafe extern "C" fn offline_push_extension_delivered(
     within_ms: u32,
     sent: *mut u32,
     waiting: *mut u32,
-    trouble: *mut *mut c_char,
+    problem: *mut *mut c_char,
     error: *mut *mut Handle,
 ) -> bool {
     let work = || {
@@ -36,10 +36,10 @@ unsafe extern "C" fn offline_push_extension_delivered(
             unsafe { place.write(number) };
         }
     }
-    if !trouble.is_null() {
-        let words = done.trouble.as_deref().map_or(ptr::null_mut(), give);
+    if !problem.is_null() {
+        let words = done.problem.as_deref().map_or(ptr::null_mut(), give);
         // SAFETY: the header requires NULL or a place for a pointer.
-        unsafe { trouble.write(words) };
+        unsafe { problem.write(words) };
     }
     true
 }

@@ -32,7 +32,7 @@ fn questions() -> Vec<(String, usize)> {
             size version chat_type action sender nickname face_url content send_time custom_data custom_data_length
         }
         "offline_push_event" is CEvent {
-            size name text is_trouble slot code user by delivery target_user target_group
+            size name text needs_attention slot code user by delivery target_user target_group
         }
         "offline_push_callbacks" is Callbacks {
             size user_data ask_permission request_token navigate_to_chat hook set_badge on_main answer_call

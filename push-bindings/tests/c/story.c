@@ -81,7 +81,7 @@ static void an_invalid_call_is_refused_with_an_error(void) {
     REFUSED(offline_push_login(it->client, "alice", NULL, &error), OFFLINE_PUSH_ERROR_INVALID, "ticket: it is NULL");
     REFUSED(offline_push_login(it->client, "\xc3\x28", "ticket", &error), OFFLINE_PUSH_ERROR_INVALID, "user: it is not UTF-8");
     REFUSED(offline_push_register_service(it->client, "", "ticket", &error), OFFLINE_PUSH_ERROR_INVALID, "user");
-    REFUSED(offline_push_clicked(it->client, 5, "{}", on_completed, it, &error), OFFLINE_PUSH_ERROR_INVALID, "door");
+    REFUSED(offline_push_clicked(it->client, 5, "{}", on_completed, it, &error), OFFLINE_PUSH_ERROR_INVALID, "source");
     REFUSED(offline_push_arrived(it->client, NULL, on_completed, it, &error), OFFLINE_PUSH_ERROR_INVALID, "payload");
     MUST("no completion was stored", count(it, &it->completed) == 0);
     MUST("there is no slot 3", !offline_push_token_removed(it->client, 3));
@@ -141,21 +141,21 @@ static void push_begins_at_the_login_and_ends_at_the_logout(void) {
     MUST("the completion is called once", count(it, &it->completed) == 1 && it->chats == 0);
 
     MUST("the click is accepted",
-         offline_push_clicked(it->client, OFFLINE_PUSH_DOOR_RESPONSE, payload, on_completed, it, NULL));
+         offline_push_clicked(it->client, OFFLINE_PUSH_CLICK_SOURCE_RESPONSE, payload, on_completed, it, NULL));
     recorded_event opened = next_event(it, "opened");
     MUST("who opened it", strcmp(opened.by, "chats") == 0 && strcmp(opened.target, "bob/") == 0);
     MUST("the chat", it->chats == 1 && strcmp(it->user, "bob") == 0 && strcmp(it->group, "") == 0);
     MUST("on the main thread", it->on_main_thread);
     wait_for(it, &it->completed, 2);
     MUST("the completion is called once", count(it, &it->completed) == 2 && it->completed_how == OFFLINE_PUSH_COMPLETED_NEW_DATA);
-    MUST("the click through a second door is accepted", offline_push_launched(it->client, payload, NULL));
+    MUST("the click from a second source is accepted", offline_push_launched(it->client, payload, NULL));
     next_event(it, "duplicate_click");
     MUST("opened once", it->chats == 1);
     free(payload);
 
     free(message("alice-2", "alice", ",\"group\":{\"id\":\"@TGS#friends\",\"name\":\"Friends\"}" FROM_BOB));
     payload = tapped(it, 2);
-    MUST("the click is accepted", offline_push_clicked(it->client, OFFLINE_PUSH_DOOR_WARM, payload, NULL, NULL, NULL));
+    MUST("the click is accepted", offline_push_clicked(it->client, OFFLINE_PUSH_CLICK_SOURCE_WARM, payload, NULL, NULL, NULL));
     next_event(it, "opened");
     MUST("the group", it->chats == 2 && strcmp(it->user, "") == 0 && strcmp(it->group, "@TGS#friends") == 0);
     free(payload);
@@ -195,7 +195,7 @@ static char *payload_of(const char *sender, int action, const char *content) {
 
 static void click(app *it, char *payload) {
     MUST("the click is accepted",
-         offline_push_clicked(it->client, OFFLINE_PUSH_DOOR_RESPONSE, payload, NULL, NULL, NULL));
+         offline_push_clicked(it->client, OFFLINE_PUSH_CLICK_SOURCE_RESPONSE, payload, NULL, NULL, NULL));
     free(payload);
 }
 
@@ -350,10 +350,10 @@ static void an_extension_acknowledges_a_push(void) {
     /* The app has ended; the process of the extension begins. */
     uint32_t sent = 0;
     uint32_t waiting = 7;
-    char *trouble = NULL;
+    char *problem = NULL;
     MUST("the push is acknowledged", offline_push_extension_delivered(getenv("STATE_FOLDER"), OFFLINE_PUSH_PAYLOAD_APNS, payload, 5000,
-                                                        &sent, &waiting, &trouble, NULL));
-    MUST("the gateway accepted the receipt", sent == 1 && waiting == 0 && trouble == NULL);
+                                                        &sent, &waiting, &problem, NULL));
+    MUST("the gateway accepted the receipt", sent == 1 && waiting == 0 && problem == NULL);
     offline_push_error *error = NULL;
     REFUSED(offline_push_extension_delivered(NULL, OFFLINE_PUSH_PAYLOAD_APNS, payload, 5000, NULL, NULL, NULL, &error),
             OFFLINE_PUSH_ERROR_INVALID, "folder: it is NULL");
@@ -400,7 +400,7 @@ static void *one_of_the_crowd(void *payload) {
             return NULL;
         }
         /* Open, closed meanwhile, or closed long ago. */
-        bool is_taken = offline_push_clicked(client, OFFLINE_PUSH_DOOR_WARM, payload, on_crowd_completed, &crowd.completed,
+        bool is_taken = offline_push_clicked(client, OFFLINE_PUSH_CLICK_SOURCE_WARM, payload, on_crowd_completed, &crowd.completed,
                                              NULL);
         pthread_mutex_lock(&crowd.lock);
         crowd.taken += is_taken;

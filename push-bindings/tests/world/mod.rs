@@ -25,7 +25,7 @@ const APP: &str = "im";
 const TOPIC: &str = "com.example.im";
 
 /// The time limit for a push to reach the phone.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time limit for the whole story: less than the time-out of the test runner.
 const STORY: Duration = Duration::from_secs(50);
 
@@ -193,7 +193,7 @@ impl World {
             "wait" => {
                 let count = question["count"].as_u64().unwrap_or_default();
                 let phone = &self.phones[number];
-                match timeout(PATIENCE, phone.wait_for(count)).await {
+                match timeout(TEST_TIMEOUT, phone.wait_for(count)).await {
                     Ok(Some(arrival)) => json!({
                         "title": arrival.title(),
                         "body": arrival.body(),

@@ -16,7 +16,7 @@ pub(crate) use self::{
 };
 use crate::{
     Settings, SlotState, TokenError,
-    click::{ClickMemory, Door},
+    click::{ClickMemory, ClickSource},
 };
 
 /// An account without its credential, which may change.
@@ -433,12 +433,12 @@ impl State {
     pub(crate) fn is_known_click(
         &mut self,
         payload: &push_core::payload::Payload,
-        door: Door,
+        source: ClickSource,
         now: Timestamp,
         settings: &Settings,
     ) -> bool {
         self.clicks
-            .is_known(payload, door, now, settings.same_click_within)
+            .is_known(payload, source, now, settings.same_click_within)
     }
 
     pub(crate) fn set_presence(&mut self, presence: Presence, at: Timestamp) {

@@ -1,7 +1,7 @@
 //! Routing of a click to a chat: when it waits, for which account, and that it is opened once.
 use std::sync::{Arc, Mutex};
 
-use push_client::{Completion, Door, Dropped, Event};
+use push_client::{ClickSource, Completion, Dropped, Event};
 use push_core::{
     Opened,
     payload::{ClickTarget, Payload},
@@ -179,7 +179,7 @@ fn a_click_without_a_handler_is_reported_as_unhandled() {
         kit.log_in("alice").await;
         kit.click(message("denny", "hi"));
         let event = kit.event("unhandled").await;
-        assert!(event.is_trouble(), "so that it is logged as a warning");
+        assert!(event.needs_attention(), "so that it is logged as a warning");
         assert!(matches!(event, Event::Unhandled(ClickTarget::User(_))));
         assert_eq!(kit.count("unhandled"), 1);
         kit.client.ready();
@@ -304,7 +304,7 @@ fn a_push_that_arrives_opens_nothing() {
 
 /// S32+: launch options and response callback report the same click; it is routed once.
 #[test]
-fn the_same_click_through_two_doors_is_routed_once() {
+fn the_same_click_from_two_sources_is_routed_once() {
     block_on(async {
         let log = Log::default();
         let kit = Parts::new().start(chat(&log)).await;
@@ -312,7 +312,7 @@ fn the_same_click_through_two_doors_is_routed_once() {
         kit.click(message("denny", "hi"));
         kit.log_in("alice").await;
         until(|| log.lines().len() == 1).await;
-        // Another message with the same text, clicked at the same door, is another click.
+        // Another message with the same text, from the same source, is another click.
         kit.click(message("denny", "hi"));
         until(|| log.lines().len() == 2).await;
         assert_eq!(kit.count("clicked"), 2);
@@ -372,7 +372,7 @@ fn a_click_during_a_not_ready_replaces_the_earlier_one() {
         let client = inside.clone();
         let handler = log.chat("chat", move || match client.take() {
             Some(client) => {
-                client.clicked(Door::Warm, message("erin", "hi"), Completion::none());
+                client.clicked(ClickSource::Warm, message("erin", "hi"), Completion::none());
                 Opened::NotReady
             }
             None => Opened::Done,

@@ -4,7 +4,9 @@ use std::{
     time::Duration,
 };
 
-use push_client::{Completed, Completion, Deferral, Door, HostEvent, HostHooks, HostObserver};
+use push_client::{
+    ClickSource, Completed, Completion, Deferral, HostEvent, HostHooks, HostObserver,
+};
 
 use crate::kit::{Kit, Parts, block_on, message, until, until_idle};
 
@@ -29,7 +31,7 @@ fn the_client_completes_unless_the_app_does() {
         let kit = Kit::new().await;
         let (click, clicked) = callback();
         kit.client
-            .clicked(Door::Response, message("denny", "hi"), click);
+            .clicked(ClickSource::Response, message("denny", "hi"), click);
         let (push, arrived) = callback();
         kit.client.arrived(message("denny", "hi"), push);
         assert_eq!(calls(&clicked), [Completed::NewData]);
@@ -50,7 +52,8 @@ fn every_way_through_the_router_completes() {
             push_core::payload::Payload::apns(serde_json::json!({})),
         ] {
             let (completion, completed) = callback();
-            kit.client.clicked(Door::Response, payload, completion);
+            kit.client
+                .clicked(ClickSource::Response, payload, completion);
             assert_eq!(calls(&completed), [Completed::NoData]);
         }
     });

@@ -105,8 +105,8 @@ fn acknowledged(sent: usize, waiting: usize) -> Acknowledged {
     it
 }
 
-fn trouble(done: &Acknowledged) -> &str {
-    done.trouble.as_deref().expect("there is trouble")
+fn problem(done: &Acknowledged) -> &str {
+    done.problem.as_deref().expect("there is a problem")
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_receipt_that_cannot_be_signed_yet_is_sent_once_the_app_has_a_key() {
         let phone = Phone::new().await;
         let done = phone.push(1).await;
         assert_eq!((done.sent, done.waiting), (0, 1));
-        assert!(trouble(&done).contains("extension_folder"), "{done:?}");
+        assert!(problem(&done).contains("extension_folder"), "{done:?}");
         assert_eq!(phone.asked(), 0);
         phone.kit.log_in("alice").await;
         until(|| phone.taken() == [1]).await;
@@ -163,13 +163,13 @@ fn a_receipt_that_could_not_be_sent_is_sent_with_a_later_push() {
         phone.kit.gateway.set_down(Some(unavailable()));
         let done = phone.push(1).await;
         assert_eq!((done.sent, done.waiting), (0, 1));
-        assert_eq!(trouble(&done), "no answer");
+        assert_eq!(problem(&done), "no answer");
 
         // The pause grows, so that pushes do not wait for a network that is down.
         let asked = phone.asked();
         let done = phone.push(2).await;
         assert_eq!((done.sent, done.waiting), (0, 2));
-        assert!(trouble(&done).contains("waiting another"), "{done:?}");
+        assert!(problem(&done).contains("waiting another"), "{done:?}");
         assert_eq!(phone.asked(), asked);
         phone.kit.clock.advance(Duration::from_secs(15));
         phone.push(3).await;
@@ -263,7 +263,7 @@ fn an_acknowledgement_never_takes_longer_than_its_limit() {
             }
             let done = work.await.unwrap();
             assert_eq!((done.sent, done.waiting), (0, number as usize));
-            assert!(trouble(&done).contains("in time"), "{done:?}");
+            assert!(problem(&done).contains("in time"), "{done:?}");
         }
         phone.kit.gateway.hold(false);
         let phone = phone.awake().await;
@@ -279,7 +279,7 @@ fn receipts_survive_a_change_of_the_gateways_master_key() {
         phone.kit.gateway.rotate_receipt_keys();
         let done = phone.push(1).await;
         assert_eq!((done.sent, done.waiting), (0, 1));
-        assert!(trouble(&done).contains("receipt-key-refused"), "{done:?}");
+        assert!(problem(&done).contains("receipt-key-refused"), "{done:?}");
         let phone = phone.awake().await;
         phone.kit.log_in("alice").await;
         until(|| phone.taken() == [1]).await;
@@ -330,7 +330,7 @@ fn a_repeated_push_is_one_receipt_and_refused_receipts_are_discarded() {
         phone.kit.clock.advance(Duration::from_secs(60));
         let done = phone.push(2).await;
         assert_eq!((done.sent, done.waiting, done.dropped), (0, 0, 2));
-        assert!(trouble(&done).contains("not understood"), "{done:?}");
+        assert!(problem(&done).contains("not understood"), "{done:?}");
         assert_eq!(phone.push(3).await, acknowledged(1, 0), "nothing is paused");
     });
 }
@@ -360,18 +360,18 @@ fn a_damaged_folder_is_reported_without_quoting_its_content() {
             let extension = NotificationExtension::new(place.directory());
             let done = extension.delivered(&push(1), WITHIN).await;
             assert_eq!((done.sent, done.waiting), (0, 1), "{file}");
-            assert!(trouble(&done).contains(says), "{done:?}");
+            assert!(problem(&done).contains(says), "{done:?}");
             assert!(!format!("{done:?} {extension:?}").contains(key));
         }
         let place = Place::new();
         let nowhere = NotificationExtension::new(place.path("not/there"));
         let done = nowhere.delivered(&push(1), WITHIN).await;
         assert_eq!((done.sent, done.waiting), (0, 0));
-        assert!(trouble(&done).contains("cannot be kept"), "{done:?}");
+        assert!(problem(&done).contains("cannot be kept"), "{done:?}");
         let nameless = NotificationExtension::new(place.directory());
         let done = nameless.delivered(&Payload::apns(json!({})), WITHIN).await;
         assert_eq!((done.sent, done.waiting), (0, 0));
-        assert!(trouble(&done).contains("no delivery"), "{done:?}");
+        assert!(problem(&done).contains("no delivery"), "{done:?}");
     });
 }
 
@@ -402,7 +402,7 @@ fn concurrent_processes_lose_no_receipt() {
         });
         for push in pushes.collect::<Vec<_>>() {
             let done = push.await.unwrap();
-            assert_eq!(done.trouble, None);
+            assert_eq!(done.problem, None);
         }
         phone.kit.client.arrived(push(41), Completion::none());
         until(|| phone.taken().contains(&41)).await;
@@ -438,7 +438,7 @@ fn a_folder_that_the_app_cannot_use_is_reported_and_the_app_goes_on() {
         let mut kit = Parts::new().start(|it| it.extension_folder(missing)).await;
         kit.log_in("alice").await;
         let event = kit.event("shared_folder_failed").await;
-        assert!(event.is_trouble());
+        assert!(event.needs_attention());
         kit.uploaded("alice", &[Slot::Alert, Slot::Voip]).await;
     });
 }

@@ -1,7 +1,7 @@
 //! Records the calls of handlers and interceptors.
 use std::sync::{Arc, Mutex};
 
-use push_client::{Builder, Completion, Door, Navigate};
+use push_client::{Builder, ClickSource, Completion, Navigate};
 use push_core::{Opened, RouteHandler, payload::Payload};
 
 use crate::kit::Kit;
@@ -44,6 +44,6 @@ pub(crate) fn chat(log: &Log) -> impl FnOnce(Builder) -> Builder {
 impl Kit {
     pub(crate) fn click(&self, payload: Payload) {
         self.client
-            .clicked(Door::Response, payload, Completion::none());
+            .clicked(ClickSource::Response, payload, Completion::none());
     }
 }

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use push_client::{
-    Completion, Door, GatewayError, GatewayErrorKind, Settings,
+    ClickSource, Completion, GatewayError, GatewayErrorKind, Settings,
     testing::{Asked, PhoneCall},
 };
 use push_core::{
@@ -189,12 +189,15 @@ fn clicks_and_arrivals_of_deliveries_are_receipted_once() {
         kit.client.arrived(payload.clone(), Completion::none());
         until(|| receipts(&kit).len() == 1).await;
         kit.client
-            .clicked(Door::Response, payload.clone(), Completion::none());
+            .clicked(ClickSource::Response, payload.clone(), Completion::none());
         until(|| receipts(&kit).len() == 2).await;
         kit.client
-            .clicked(Door::Response, payload, Completion::none());
-        kit.client
-            .clicked(Door::Response, Payload::apns(json!({})), Completion::none());
+            .clicked(ClickSource::Response, payload, Completion::none());
+        kit.client.clicked(
+            ClickSource::Response,
+            Payload::apns(json!({})),
+            Completion::none(),
+        );
         until_idle().await;
         let all: Vec<_> = receipts(&kit)
             .into_iter()
@@ -260,7 +263,7 @@ fn a_click_is_reported_although_the_ticket_has_expired() {
         kit.event("ticket_refused").await;
         let (id, payload) = delivered(1);
         kit.client
-            .clicked(Door::Response, payload, Completion::none());
+            .clicked(ClickSource::Response, payload, Completion::none());
         until(|| !kit.gateway.receipts().is_empty()).await;
         let receipt = &kit.gateway.receipts()[0];
         assert_eq!((receipt.delivery, receipt.what), (id, ReceiptKind::Clicked));

@@ -1,7 +1,7 @@
 //! The state that survives the end of the process.
 use std::sync::Arc;
 
-use push_client::{Door, Settings, testing::ScriptedPhone};
+use push_client::{ClickSource, Settings, testing::ScriptedPhone};
 use push_core::Slot;
 use serde_json::json;
 
@@ -275,7 +275,7 @@ fn a_click_that_was_routed_is_not_routed_again_after_a_restart() {
         kit.log_in("alice").await;
         kit.client.launched(click.clone());
         kit.client
-            .clicked(Door::Warm, click, push_client::Completion::none());
+            .clicked(ClickSource::Warm, click, push_client::Completion::none());
         until_idle().await;
         assert_eq!(kit.count("opened"), 0);
         assert_eq!(kit.count("duplicate_click"), 2);

@@ -345,7 +345,7 @@ fn an_environment_mismatch_is_reported_with_its_code() {
         let mut kit = parts.start(|it| it).await;
         kit.log_in("alice").await;
         let event = kit.event("uploaded").await;
-        assert!(event.is_trouble());
+        assert!(event.needs_attention());
         let Event::Uploaded {
             warning: reported, ..
         } = event

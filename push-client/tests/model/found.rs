@@ -1,5 +1,5 @@
 //! Cases that failed once, as regression tests.
-use push_client::Door;
+use push_client::ClickSource;
 use push_core::{Presence, Slot};
 
 use crate::{
@@ -80,7 +80,7 @@ fn the_end_of_an_unregistered_login_unbinds_the_user_of_the_last_process() {
 fn a_click_that_was_lost_by_a_restart_is_opened_when_it_is_repeated() {
     let click = Click(operations::Click {
         what: What::Chat,
-        door: Door::Launch,
+        source: ClickSource::Launch,
         has_delivery: true,
         twice: false,
         deferred: false,
@@ -91,9 +91,9 @@ fn a_click_that_was_lost_by_a_restart_is_opened_when_it_is_repeated() {
             [
                 click.clone(),
                 end,
-                ClickAgain(Door::Launch),
+                ClickAgain(ClickSource::Launch),
                 Login(Auto, Alice, Same),
-                ClickAgain(Door::Response),
+                ClickAgain(ClickSource::Response),
             ],
         );
     }
@@ -105,7 +105,7 @@ fn a_replaced_click_is_not_opened_when_it_is_repeated() {
     let click = |has_delivery| {
         Click(operations::Click {
             what: What::Chat,
-            door: Door::Launch,
+            source: ClickSource::Launch,
             has_delivery,
             twice: false,
             deferred: false,
@@ -117,7 +117,7 @@ fn a_replaced_click_is_not_opened_when_it_is_repeated() {
             click(true),
             click(false),
             Restart,
-            ClickAgain(Door::Launch),
+            ClickAgain(ClickSource::Launch),
             Login(Auto, Alice, Same),
         ],
     );

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use push_client::Door;
+use push_client::ClickSource;
 use push_core::{Account, AppId, Presence, Secret, Slot, UserId};
 
 /// The people who share the phone. Carol and the second Alice use another app; the Alices have the same user id.
@@ -99,10 +99,10 @@ pub(crate) enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Click {
     pub(crate) what: What,
-    pub(crate) door: Door,
+    pub(crate) source: ClickSource,
     /// Whether the payload names its delivery.
     pub(crate) has_delivery: bool,
-    /// Whether another door reports it too.
+    /// Whether another source reports it too.
     pub(crate) twice: bool,
     /// Whether the app completes the callback itself later.
     pub(crate) deferred: bool,
@@ -134,7 +134,7 @@ pub(crate) enum Op {
 
     Click(Click),
     /// The operating system repeats the last click with a delivery.
-    ClickAgain(Door),
+    ClickAgain(ClickSource),
     Arrive(What),
     DeferredDone,
     Interceptor(bool),
@@ -187,8 +187,13 @@ fn slot() -> BoxedStrategy<Slot> {
     .boxed()
 }
 
-fn door() -> BoxedStrategy<Door> {
-    prop_oneof![Just(Door::Launch), Just(Door::Response), Just(Door::Warm)].boxed()
+fn source() -> BoxedStrategy<ClickSource> {
+    prop_oneof![
+        Just(ClickSource::Launch),
+        Just(ClickSource::Response),
+        Just(ClickSource::Warm)
+    ]
+    .boxed()
 }
 
 fn what() -> BoxedStrategy<What> {
@@ -215,11 +220,11 @@ fn login() -> BoxedStrategy<Op> {
 
 fn click() -> BoxedStrategy<Op> {
     let flags = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2));
-    (what(), door(), flags)
-        .prop_map(|(what, door, (has_delivery, twice, deferred))| {
+    (what(), source(), flags)
+        .prop_map(|(what, source, (has_delivery, twice, deferred))| {
             Op::Click(Click {
                 what,
-                door,
+                source,
                 has_delivery,
                 twice,
                 deferred,
@@ -331,7 +336,7 @@ fn operation() -> BoxedStrategy<Op> {
         4 => phone(),
         5 => token(),
         10 => click(),
-        2 => door().prop_map(Op::ClickAgain),
+        2 => source().prop_map(Op::ClickAgain),
         2 => what().prop_map(Op::Arrive),
         8 => app(),
         9 => server(),
@@ -347,15 +352,15 @@ fn story() -> BoxedStrategy<Vec<Op>> {
         click(),
         prop_oneof![leave(), login(), dying()],
         login(),
-        door(),
+        source(),
     )
-        .prop_map(|(click, between, login, door)| {
+        .prop_map(|(click, between, login, source)| {
             vec![
                 Op::Handler(Handler::NotReady),
                 click,
                 between,
                 Op::Handler(Handler::Ready),
-                Op::ClickAgain(door),
+                Op::ClickAgain(source),
                 login,
                 Op::Ready,
             ]

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use push_client::{Door, GatewayErrorKind, testing::PhoneCall};
+use push_client::{ClickSource, GatewayErrorKind, testing::PhoneCall};
 use push_core::{AppId, CertificateId, Clock as _, Presence, Slot, UserId};
 
 use crate::{
@@ -296,9 +296,9 @@ impl Run {
             }
 
             Op::Click(click) => self.click(click),
-            Op::ClickAgain(door) => {
+            Op::ClickAgain(source) => {
                 if let Some((number, what)) = self.last_delivery {
-                    self.world.click(door, payload(number, what, true), false);
+                    self.world.click(source, payload(number, what, true), false);
                     self.each(|it| it.click(number, what, true));
                 }
             }
@@ -411,7 +411,7 @@ impl Run {
     fn click(&mut self, click: Click) {
         let Click {
             what,
-            door,
+            source,
             has_delivery,
             twice,
             deferred,
@@ -419,11 +419,11 @@ impl Run {
         self.clicks += 1;
         let number = self.clicks;
         let payload = payload(number, what, has_delivery);
-        self.world.click(door, payload.clone(), deferred);
+        self.world.click(source, payload.clone(), deferred);
         if twice {
-            let other = match door {
-                Door::Launch => Door::Response,
-                Door::Response | Door::Warm => Door::Launch,
+            let other = match source {
+                ClickSource::Launch => ClickSource::Response,
+                ClickSource::Response | ClickSource::Warm => ClickSource::Launch,
             };
             self.world.turns(8);
             self.world.click(other, payload, false);

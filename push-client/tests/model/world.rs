@@ -6,8 +6,8 @@ use std::{
 };
 
 use push_client::{
-    Completed, Completion, Deferral, Door, GatewayError, GatewayErrorKind, MemoryState, Permission,
-    Process, PushClient, SlotState, Token,
+    ClickSource, Completed, Completion, Deferral, GatewayError, GatewayErrorKind, MemoryState,
+    Permission, Process, PushClient, SlotState, Token,
     testing::{ScriptedGateway, ScriptedPhone},
 };
 use push_core::{
@@ -461,14 +461,14 @@ impl World {
         })
     }
 
-    pub(crate) fn click(&mut self, door: Door, payload: Payload, deferred: bool) {
+    pub(crate) fn click(&mut self, source: ClickSource, payload: Payload, deferred: bool) {
         let completion = self.completion(deferred);
-        match door {
-            Door::Launch if !deferred => {
+        match source {
+            ClickSource::Launch if !deferred => {
                 self.client().launched(payload);
                 completion.complete(Completed::NoData);
             }
-            door => self.client().clicked(door, payload, completion),
+            source => self.client().clicked(source, payload, completion),
         }
     }
 

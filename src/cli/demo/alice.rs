@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use offline_push::{
     Result,
-    client::{Completion, Door, Event, NotificationExtension},
+    client::{ClickSource, Completion, Event, NotificationExtension},
     payload::Payload,
 };
 use push_login_auto::LoginCenter;
@@ -152,7 +152,7 @@ pub(super) async fn message_from_bob(
         .delivered(&push, NotificationExtension::WITHIN)
         .await;
     step.must("receipts taken", done.sent, 1);
-    step.must("trouble", done.trouble, Value::Null);
+    step.must("problem", done.problem, Value::Null);
     report.end(step);
 
     let mut step = Step::begin("click", "she taps it; the chat with bob opens");
@@ -160,7 +160,7 @@ pub(super) async fn message_from_bob(
         .tap(&arrival)
         .ok_or_else(|| trouble("the notification cannot be tapped"))?;
     alice.client.clicked(
-        Door::Response,
+        ClickSource::Response,
         Payload::apns(tapped.clone()),
         Completion::none(),
     );
@@ -168,12 +168,14 @@ pub(super) async fn message_from_bob(
     step.must("opened by", by, "open chat");
     step.must("opens", target_words(&target), "the chat with user bob");
     // The phone's two callbacks report the same click: it opens once.
-    alice
-        .client
-        .clicked(Door::Launch, Payload::apns(tapped), Completion::none());
+    alice.client.clicked(
+        ClickSource::Launch,
+        Payload::apns(tapped),
+        Completion::none(),
+    );
     let again = alice
         .event(
-            "the same click was reported through a second door",
+            "the same click was reported from a second source",
             |event| match event {
                 Event::DuplicateClick(_) => Some("recognised, opened once"),
                 Event::Opened { .. } => Some("opened twice"),
@@ -181,7 +183,7 @@ pub(super) async fn message_from_bob(
             },
         )
         .await?;
-    step.must("through a second door", again, "recognised, opened once");
+    step.must("from a second source", again, "recognised, opened once");
     report.end(step);
     Ok(delivery)
 }
@@ -243,9 +245,11 @@ pub(super) async fn group_message(
     step.must("text", arrival.body(), "Bob(Friends):who brings cake?");
     step.must("badge", arrival.badge(), 5);
     let tapped = iphone.tap(&arrival).unwrap_or_default();
-    alice
-        .client
-        .clicked(Door::Response, Payload::apns(tapped), Completion::none());
+    alice.client.clicked(
+        ClickSource::Response,
+        Payload::apns(tapped),
+        Completion::none(),
+    );
     let (_, target) = alice.opened().await?;
     step.must("opens", target_words(&target), "the group @TGS#friends");
     report.end(step);
@@ -278,9 +282,11 @@ pub(super) async fn intercepted(
     step.must("ext", arrival.ext(), "{\"order\":42}");
     step.must("badge", arrival.badge(), Value::Null);
     let tapped = iphone.tap(&arrival).unwrap_or_default();
-    alice
-        .client
-        .clicked(Door::Response, Payload::apns(tapped), Completion::none());
+    alice.client.clicked(
+        ClickSource::Response,
+        Payload::apns(tapped),
+        Completion::none(),
+    );
     let by = alice
         .event("an interceptor handled the click", |event| match event {
             Event::Intercepted { by } => Some(by.clone()),

@@ -967,7 +967,7 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_push_bindings_fn_method_pushclient_background(`ptr`: Long,`unread`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
-    external fun uniffi_push_bindings_fn_method_pushclient_clicked(`ptr`: Long,`door`: RustBuffer.ByValue,`payload`: RustBuffer.ByValue,`completion`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    external fun uniffi_push_bindings_fn_method_pushclient_clicked(`ptr`: Long,`source`: RustBuffer.ByValue,`payload`: RustBuffer.ByValue,`completion`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_push_bindings_fn_method_pushclient_counts(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
@@ -1231,7 +1231,7 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_push_bindings_checksum_method_pushclient_background() and 0xFFFF) != 32845) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_push_bindings_checksum_method_pushclient_clicked() and 0xFFFF) != 51854) {
+    if ((lib.uniffi_push_bindings_checksum_method_pushclient_clicked() and 0xFFFF) != 20303) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_push_bindings_checksum_method_pushclient_counts() and 0xFFFF) != 64560) {
@@ -4960,7 +4960,7 @@ public interface PushClientInterface {
     /**
      * Reports a click on a notification. `completion` is called exactly once, when the client has handled the click.
      */
-    fun `clicked`(`door`: Door, `payload`: kotlin.String, `completion`: Completion? = null)
+    fun `clicked`(`source`: ClickSource, `payload`: kotlin.String, `completion`: Completion? = null)
 
     /**
      * Returns how often each kind of event has happened, by its name.
@@ -5231,14 +5231,14 @@ open class PushClient: Disposable, AutoCloseable, PushClientInterface
 
     /**
      * Reports a click on a notification. `completion` is called exactly once, when the client has handled the click.
-     */override fun `clicked`(`door`: Door, `payload`: kotlin.String, `completion`: Completion?)
+     */override fun `clicked`(`source`: ClickSource, `payload`: kotlin.String, `completion`: Completion?)
         =
     callWithHandle {
     uniffiRustCall() { _status ->
     UniffiLib.uniffi_push_bindings_fn_method_pushclient_clicked(
         it,
 
-        FfiConverterTypeDoor.lower(`door`),
+        FfiConverterTypeClickSource.lower(`source`),
         FfiConverterString.lower(`payload`),
         FfiConverterOptionalTypeCompletion.lower(`completion`),_status)
 }
@@ -6233,7 +6233,7 @@ data class Acknowledged (
     /**
      * Why receipts wait or were discarded, for a log.
      */
-    var `trouble`: kotlin.String?
+    var `problem`: kotlin.String?
 
 ){
 
@@ -6261,14 +6261,14 @@ public object FfiConverterTypeAcknowledged: FfiConverterRustBuffer<Acknowledged>
             FfiConverterUInt.allocationSize(value.`sent`) +
             FfiConverterUInt.allocationSize(value.`waiting`) +
             FfiConverterUInt.allocationSize(value.`dropped`) +
-            FfiConverterOptionalString.allocationSize(value.`trouble`)
+            FfiConverterOptionalString.allocationSize(value.`problem`)
     )
 
     override fun write(value: Acknowledged, buf: ByteBuffer) {
             FfiConverterUInt.write(value.`sent`, buf)
             FfiConverterUInt.write(value.`waiting`, buf)
             FfiConverterUInt.write(value.`dropped`, buf)
-            FfiConverterOptionalString.write(value.`trouble`, buf)
+            FfiConverterOptionalString.write(value.`problem`, buf)
     }
 }
 
@@ -6635,7 +6635,7 @@ data class Event (
     /**
      * Whether the event needs attention.
      */
-    var `isTrouble`: kotlin.Boolean
+    var `needsAttention`: kotlin.Boolean
     ,
     /**
      * A description for people.
@@ -6707,7 +6707,7 @@ public object FfiConverterTypeEvent: FfiConverterRustBuffer<Event> {
 
     override fun allocationSize(value: Event) = (
             FfiConverterString.allocationSize(value.`name`) +
-            FfiConverterBoolean.allocationSize(value.`isTrouble`) +
+            FfiConverterBoolean.allocationSize(value.`needsAttention`) +
             FfiConverterString.allocationSize(value.`text`) +
             FfiConverterOptionalTypeSlot.allocationSize(value.`slot`) +
             FfiConverterOptionalString.allocationSize(value.`user`) +
@@ -6720,7 +6720,7 @@ public object FfiConverterTypeEvent: FfiConverterRustBuffer<Event> {
 
     override fun write(value: Event, buf: ByteBuffer) {
             FfiConverterString.write(value.`name`, buf)
-            FfiConverterBoolean.write(value.`isTrouble`, buf)
+            FfiConverterBoolean.write(value.`needsAttention`, buf)
             FfiConverterString.write(value.`text`, buf)
             FfiConverterOptionalTypeSlot.write(value.`slot`, buf)
             FfiConverterOptionalString.write(value.`user`, buf)
@@ -6886,6 +6886,53 @@ public object FfiConverterTypeAppError : FfiConverterRustBuffer<AppException> {
 
 
 /**
+ * The way in which the operating system reported a click.
+ */
+
+enum class ClickSource {
+
+    /**
+     * The click started the app: launch options, the first intent.
+     */
+    LAUNCH,
+    /**
+     * The operating system called a delegate: a notification-center response.
+     */
+    RESPONSE,
+    /**
+     * The click brought the running app to the foreground: a new intent.
+     */
+    WARM;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeClickSource: FfiConverterRustBuffer<ClickSource> {
+    override fun read(buf: ByteBuffer) = try {
+        ClickSource.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: ClickSource) = 4UL
+
+    override fun write(value: ClickSource, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
  * The result that a platform receives when a callback is completed.
  */
 
@@ -6983,53 +7030,6 @@ public object FfiConverterTypeDeviceKind: FfiConverterRustBuffer<DeviceKind> {
     override fun allocationSize(value: DeviceKind) = 4UL
 
     override fun write(value: DeviceKind, buf: ByteBuffer) {
-        buf.putInt(value.ordinal + 1)
-    }
-}
-
-
-
-
-
-/**
- * The way in which the operating system reported a click.
- */
-
-enum class Door {
-
-    /**
-     * The click started the app: launch options, the first intent.
-     */
-    LAUNCH,
-    /**
-     * The operating system called a delegate: a notification-center response.
-     */
-    RESPONSE,
-    /**
-     * The click brought the running app to the foreground: a new intent.
-     */
-    WARM;
-
-
-
-
-    companion object
-}
-
-
-/**
- * @suppress
- */
-public object FfiConverterTypeDoor: FfiConverterRustBuffer<Door> {
-    override fun read(buf: ByteBuffer) = try {
-        Door.values()[buf.getInt() - 1]
-    } catch (e: IndexOutOfBoundsException) {
-        throw RuntimeException("invalid enum value, something is very wrong!!", e)
-    }
-
-    override fun allocationSize(value: Door) = 4UL
-
-    override fun write(value: Door, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }

@@ -93,7 +93,7 @@ fn of_serde(message: &str) -> (Option<String>, String) {
     }
 }
 
-/// What a value must be, from the words of the libraries; words of ours stay as they are.
+/// Translates what a library says it expected; other texts are returned as they are.
 fn name_of(expected: &str) -> &str {
     let expected = expected.trim();
     let bare = expected

@@ -12,27 +12,27 @@ pub enum ErrorKind {
     Config,
     /// An argument is not acceptable: the caller must change it.
     Invalid,
-    /// The thing named does not exist.
+    /// What the call names does not exist.
     NotFound,
-    /// It contradicts what is already there.
+    /// It contradicts stored data.
     Conflict,
     /// The caller may not do this.
     Denied,
     /// A bound was reached; the same call may succeed later.
     Busy,
-    /// Something needed is down or unreachable; the same call may succeed later.
+    /// A store, vendor or other service is down or unreachable; the same call may succeed later.
     Unavailable,
-    /// This part does not do that.
+    /// The plugin does not support the operation.
     Unsupported,
     /// Stored data cannot be read: damaged, or written by a newer version.
     Corrupt,
-    /// A fault of our own.
+    /// A bug in this program.
     Internal,
 }
 
 /// What happened, where, and what to do next.
 ///
-/// Holds no device token, secret or message text: neither `Display` nor `Debug` could give one away.
+/// Holds no device token, secret or message text: `Display` and `Debug` print all that it holds.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -99,7 +99,7 @@ impl Error {
         self.0.advice.as_deref()
     }
 
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Returns `true` if the same call may succeed later without a change of its arguments or of the configuration.
     pub fn is_transient(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Busy | ErrorKind::Unavailable)
     }

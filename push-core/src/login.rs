@@ -11,16 +11,16 @@ use crate::{AppId, Result, UserId, async_trait};
 )]
 #[async_trait]
 pub trait LoginBridge: fmt::Debug + Send + Sync + 'static {
-    /// Observes until the session closes, and reports every login and logout to it in the order in which they happened.
+    /// Reports every login and logout to `session`, in order, until the session closes.
     ///
-    /// Nothing is asked of the platform or the network before the first login (S36).
+    /// Uses neither the platform nor the network before the first login (S36).
     ///
     /// # Errors
     /// If the login system cannot be observed at all.
     async fn run(&self, session: SessionHandle) -> Result<()>;
 }
 
-/// Who is logged in, with what the gateway needs to believe it.
+/// The account that is logged in, with the ticket that proves it to the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The IM application.
@@ -31,7 +31,7 @@ pub struct Account {
     pub credential: crate::Secret,
 }
 
-/// Which login of a session: every register begins a new generation, and only its own logout can end it (S43).
+/// The number of a login within a session. Every register begins a new generation, and only a logout of the same generation ends it (S43).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub u64);
 

@@ -10,9 +10,9 @@ use crate::{
     NotificationKind, Result, Slot, TextLimits, Timestamp, UserId, Verdict, Verdicts, async_trait,
 };
 
-/// Names of vendor fields that say to whom, through what or as whom a request goes, in any vendor's words. At the root of the
-/// fields of a message [`Provider::check_fields`] refuses each of them, whatever the vendor: a message does not speak for the
-/// credential or the registration. A vendor's own names are refused besides.
+/// Names of vendor fields, of all vendors, that choose the receiver, the app, the credential or the address of a request.
+/// [`Provider::check_fields`] refuses each of them at the root of a message's fields, for every vendor, because only the credential
+/// and the registration may choose these. Each provider refuses its vendor's other names in addition.
 pub const ADDRESSING_FIELDS: &[&str] = &[
     "app_id",
     "appid",
@@ -142,7 +142,7 @@ pub struct Batch {
     pub environment: Environment,
     /// What every token is for.
     pub slot: Slot,
-    /// Where it goes.
+    /// The tokens, each with its content and badge.
     pub targets: Vec<Target>,
 }
 

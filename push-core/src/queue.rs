@@ -90,7 +90,7 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// How many deliveries a queue of bounded size holds.
+/// How many deliveries a queue of bounded size holds, for deciding whether one more fits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     /// Of all apps.
@@ -115,7 +115,7 @@ impl Held {
         left > 0 && self.credential < share(self.credential, left)
     }
 
-    /// As [`Held::has_room`], for the app alone, whatever its credentials hold.
+    /// As [`Held::has_room`], for the app alone, without its credentials.
     pub const fn app_has_room(self, capacity: u64) -> bool {
         Self::has_room_for_all(self.total, capacity) || self.left_of_app(capacity) > 0
     }
@@ -231,7 +231,7 @@ impl Lease {
     }
 }
 
-/// A lease given back.
+/// A lease that is returned to the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Return {
@@ -323,7 +323,7 @@ pub struct Cancelled {
 }
 
 impl Cancelled {
-    /// What is to be known of `delivery`.
+    /// Describes `delivery`, which was cancelled.
     pub fn of(delivery: &Delivery) -> Self {
         Self::new(
             delivery.id,

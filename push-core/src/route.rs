@@ -17,14 +17,14 @@ pub struct Click {
     pub user: UserId,
 }
 
-/// What became of a click that was given to a handler.
+/// The result of a route handler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opened {
-    /// It is open.
+    /// The target is open.
     Done,
     /// The app cannot open anything yet: keep the click and ask again (S30).
     NotReady,
-    /// It cannot be opened, and why.
+    /// The target cannot be opened, and why.
     Failed(String),
 }
 
@@ -40,7 +40,7 @@ pub trait RouteHandler: fmt::Debug + Send + Sync + 'static {
     fn open(&self, click: &Click) -> Opened;
 }
 
-/// Sees a payload before it is parsed, and may take it over.
+/// Receives a payload before it is parsed, and may handle it instead of the router.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an interceptor",
     note = "implement `Interceptor` for it: `fn intercept(&self, payload: &Payload) -> Handled`"
@@ -50,12 +50,12 @@ pub trait Interceptor: fmt::Debug + Send + Sync + 'static {
     fn intercept(&self, payload: &Payload) -> Handled;
 }
 
-/// Whether an interceptor took a payload over.
+/// Whether an interceptor handled a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handled {
-    /// It did: no parsing, no routing.
+    /// It did: the payload is neither parsed nor routed.
     Yes,
-    /// It only looked.
+    /// It did not: the payload is parsed and routed.
     No,
 }
 

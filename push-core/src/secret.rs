@@ -36,7 +36,7 @@ impl From<String> for Secret {
 }
 
 /// The key with which a device signs its receipts. The gateway returns it with a registration and can compute it again, so only
-/// the phone stores it. Text of 16 to 256 printable ASCII characters that means nothing to the phone; its bytes are the key.
+/// the phone stores it. 16 to 256 printable ASCII characters, opaque to the phone; the bytes of the text are the key.
 ///
 /// `Debug` prints nothing of it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

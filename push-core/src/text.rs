@@ -47,7 +47,7 @@ pub enum TextUnit {
     Bytes,
 }
 
-/// Marks a cut. Counts one unit in [`TextUnit::Chars`] and [`TextUnit::Utf16`].
+/// Ends a text that was cut. Counts one unit in [`TextUnit::Chars`] and [`TextUnit::Utf16`].
 const ELLIPSIS: char = '…';
 
 impl TextUnit {

@@ -37,13 +37,13 @@ pub struct ShownTicket {
     pub id: TicketId,
     /// When it was issued. A kick or logout later than this revokes it.
     pub issued_at: Timestamp,
-    /// From when on it is good for nothing, not even for a logout: the store may forget which device it is bound to.
+    /// When it can no longer be used, not even for a logout. After this the store may delete the binding to a device.
     pub ends_at: Timestamp,
 }
 
 impl ShownTicket {
-    /// The longest time from [`issued_at`](Self::issued_at) to [`ends_at`](Self::ends_at). A store may forget kicks and logouts
-    /// that are older: no ticket from before them is good for anything.
+    /// The longest time from [`issued_at`](Self::issued_at) to [`ends_at`](Self::ends_at). A store may delete older kicks
+    /// and logouts, because every ticket from before them has ended.
     pub const MAX_LIFE: Duration = Duration::from_secs(210 * 24 * 60 * 60);
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn written<'de, D: Deserializer<'de>>(
         .map_err(serde::de::Error::custom)
 }
 
-/// The earliest time that a server can mean, in milliseconds since 1970: no product of today sent a message before.
+/// The earliest time that is accepted from a server, in milliseconds since 1970: September 2001.
 const FIRST_WRITTEN: i64 = 1_000_000_000_000;
 
 /// A point in wall-clock time: milliseconds since 1970-01-01T00:00:00Z.
@@ -44,7 +44,7 @@ impl Timestamp {
     /// The point `millis` milliseconds after the Unix epoch, as a server wrote it.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] for what cannot be meant: as [`Timestamp::check_unit`], and any time before September 2001.
+    /// [`ErrorKind::Invalid`] as [`Timestamp::check_unit`], and for any time before September 2001.
     pub fn from_written_millis(millis: i64) -> Result<Self> {
         let written = Self(millis);
         written.check_unit()?;
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_cannot_mean_a_time_before_2001_and_a_phone_may() {
+    fn a_time_before_2001_is_refused_from_a_server_and_not_from_a_phone() {
         for millis in [
             i64::MIN,
             -1,

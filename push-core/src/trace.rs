@@ -14,9 +14,9 @@ word_enum! {
     Stage("stage") {
         /// The gateway accepted the message.
         Accepted = "accepted",
-        /// Whether, to whom and with which words: decided.
+        /// The gateway decided who gets a push and what it says.
         Decided = "decided",
-        /// A delivery lies in the queue, durably.
+        /// The delivery is stored in the queue.
         Queued = "queued",
         /// A provider was asked again to send it. The first attempt has no event of its own.
         Attempt = "attempt",

@@ -1,4 +1,4 @@
-//! What a provider says of a delivery. A provider classifies; the pipeline acts.
+//! What a provider reports about a delivery. A provider classifies; the pipeline acts.
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -29,7 +29,7 @@ pub struct Verdict {
 /// the credential ([`CredentialRefused`](Self::CredentialRefused)): 408, 425 and 5xx are [`Unavailable`](Self::Unavailable),
 /// 429 is [`RateLimited`](Self::RateLimited), other 4xx and a 2xx that reports a failure are
 /// [`TargetRefused`](Self::TargetRefused). An answer that is not in the vendor's own format (HTML, an empty error body, a
-/// proxy's page) comes from the path between, whatever its status: [`Unavailable`](Self::Unavailable).
+/// proxy's page) was made by something between gateway and vendor: [`Unavailable`](Self::Unavailable), for every status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VerdictKind {
@@ -42,8 +42,8 @@ pub enum VerdictKind {
     },
     /// The token is alive or may be, but this credential cannot push to it now. The token is quarantined, never deleted.
     TokenUnusable(TokenFault),
-    /// The vendor refused this target for a reason that is neither its token's, nor the content's, nor this credential's: a
-    /// credential that the vendor itself uses for this target, for instance. The delivery ends; nothing follows for others.
+    /// The vendor refused this target for a reason that lies neither in its token, nor in the content, nor in this credential: for
+    /// instance a credential that the vendor itself uses for this target. The delivery ends; other deliveries are not affected.
     TargetRefused,
     /// The vendor refused the credential: no push can succeed until an operator acts. Never for an answer that concerns one
     /// target only.

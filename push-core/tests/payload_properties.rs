@@ -1,4 +1,4 @@
-//! Whatever arrives: reading is total, and what is written is read back through every door.
+//! Whatever arrives: reading is total, and what is written is read back in every shape.
 use proptest::{collection::vec, option, prelude::*, sample::Index};
 use push_core::payload::{
     Action, ChatType, ClickTarget, Entity, Ext, MAX_BYTES, NoTarget, Payload, Profile, Shape,
@@ -291,7 +291,7 @@ proptest! {
 
     /// S15, S16, S17, S18
     #[test]
-    fn what_is_written_is_read_back_through_every_door(ext in ext()) {
+    fn what_is_written_is_read_back_in_every_shape(ext in ext()) {
         let sent = ext.to_json_string();
         for shape in Shape::ALL {
             for profile in PROFILES {

@@ -1,4 +1,4 @@
-//! Every door through which `ext` reaches the app.
+//! Every shape in which `ext` reaches the app.
 use push_core::payload::{ClickTarget, Entity, Ext, NoTarget, Payload, Profile, Shape};
 use serde_json::{Map, Value, json};
 

@@ -120,7 +120,7 @@ fn each_target_gets_exactly_one_verdict() {
 }
 
 #[test]
-fn only_passing_troubles_advise_a_retry() {
+fn only_transient_verdicts_advise_a_retry() {
     for (kind, retry) in [
         (VerdictKind::Accepted, Retry::Never),
         (VerdictKind::TokenDead { since: None }, Retry::Never),

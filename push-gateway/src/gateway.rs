@@ -45,10 +45,10 @@ pub struct Parts {
     pub settings: Settings,
 }
 
-/// The server half: takes messages, decides, queues, sends, and can say what became of each. Clones are one gateway.
+/// The server half: takes messages, decides, queues, sends, and records what happened to each. Clones share one gateway.
 ///
-/// It needs a tokio runtime from [`Gateway::start`] on. Its methods finish what they began even if the caller stops
-/// waiting: a client that hangs up leaves nothing half done.
+/// Needs a tokio runtime from [`Gateway::start`] on. Its methods complete their work even if the caller drops the future, so that
+/// a client that disconnects leaves no partial change.
 #[derive(Clone)]
 pub struct Gateway(pub(crate) Arc<Inner>);
 
@@ -160,7 +160,7 @@ impl Gateway {
         let inner = Arc::clone(&self.0);
         background.spawn(async move { inner.pipeline.follow().await });
         let inner = Arc::clone(&self.0);
-        background.spawn(async move { inner.keep_house().await });
+        background.spawn(async move { inner.run_housekeeping().await });
     }
 
     /// Runs a way in beside its requests ([`Ingress::run`]) until the gateway shuts down. Call it after [`Gateway::start`].
@@ -175,7 +175,7 @@ impl Gateway {
     }
 
     /// Stops: leases nothing more, waits for answers for at most [`PipelineSettings::drain`](crate::PipelineSettings::drain),
-    /// gives the rest back to the queue, and stores the traces.
+    /// returns the others to the queue, and stores the traces.
     pub async fn shutdown(&self) {
         self.0.pipeline.stop().await;
         let mut background = std::mem::take(
@@ -230,7 +230,7 @@ impl Gateway {
         &self.0.tickets
     }
 
-    /// Uploads a credential, once its provider accepts the configuration, and answers its id.
+    /// Uploads a credential, once its provider accepts the configuration, and returns its id.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if the provider refuses the configuration, [`ErrorKind::NotFound`] if there is no such
@@ -265,7 +265,7 @@ impl Gateway {
         .await
     }
 
-    /// Lets the deliveries of a credential go again after its cause was mended at the vendor's, as a rotation does.
+    /// Resumes a suspended credential after its cause was repaired at the vendor, as a rotation does.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] if there is no such credential.
@@ -439,8 +439,8 @@ impl Inner {
         })
     }
 
-    /// Now and then: notices what other gateways rotated, warns of certificates that expire, drops old traces.
-    async fn keep_house(&self) {
+    /// Periodically picks up credentials that other gateways rotated, warns of expiring certificates, and deletes old traces.
+    async fn run_housekeeping(&self) {
         let limits = &self.services.settings.limits;
         let mut warned = std::collections::HashMap::new();
         let mut pruned = Timestamp::default();
@@ -473,7 +473,7 @@ impl Inner {
         }
     }
 
-    /// Says at the start which policies of the operator do not fit a credential: pushes of that class would not be sent.
+    /// Logs which policies of the operator do not fit a credential: pushes of that class would not be sent.
     async fn check_policies(&self, stored: &[StoredCredential]) {
         for it in stored {
             if let Err(error) = self.services.vault.check_policies(it).await {
@@ -482,7 +482,7 @@ impl Inner {
         }
     }
 
-    /// Says once when a credential comes near its end, and once when it has ended.
+    /// Logs once when a credential expires soon, and once when it has expired.
     fn warn_of_expiry(
         &self,
         stored: &StoredCredential,

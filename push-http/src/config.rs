@@ -139,7 +139,7 @@ impl HttpConfig {
     /// Applies what the operator of the program decided: which addresses may be reached, the proxy, and how large the values
     /// of a configuration may be. Every plugin calls it with the context that it is built in.
     ///
-    /// Defaults that are larger than the operator's limits give way to these; a larger value that the configuration sets is
+    /// Defaults that are larger than the operator's limits are lowered to these; a larger value that the configuration sets is
     /// refused by [`Client::new`](crate::Client::new).
     #[must_use]
     pub fn within(mut self, context: &BuildContext) -> Self {

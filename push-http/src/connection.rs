@@ -209,8 +209,8 @@ impl Connection {
     }
 
     /// Returns `true` while it is too early to open another connection beside it. A peer that allows few streams may
-    /// allow more after the first responses (APNs: 1 until it has authenticated the client, then 1,000), and one that goes
-    /// on allowing few wants few requests, not many connections.
+    /// allow more after the first responses (APNs: 1 until it has authenticated the client, then 1,000), and a peer
+    /// that keeps allowing few streams limits the requests, which more connections would circumvent.
     pub(crate) fn is_warming_up(&self) -> bool {
         self.is_h2()
             && self.is_usable()

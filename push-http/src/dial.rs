@@ -46,8 +46,8 @@ impl Destination<'_> {
         Ok(())
     }
 
-    /// Checks a host that a proxy will resolve: only an address can be checked here, and a name only if it can be nothing
-    /// but this machine or an address in disguise.
+    /// Checks a host that a proxy will resolve: only an address can be checked here, and a name only if it is
+    /// `localhost` or another spelling of an address.
     ///
     /// # Errors
     /// As [`check`](Self::check).

@@ -59,9 +59,9 @@ impl KeepAlive {
             }
             let heard = connection.wire().heard();
             // The first request after a silence does not wait for the next tick to learn that the peer is gone.
-            let asleep = !self.quiet.is_zero() && self.heard == heard;
+            let is_silent = !self.quiet.is_zero() && self.heard == heard;
             if !self.probing
-                && asleep
+                && is_silent
                 && (connection.load() > 0 || self.quiet >= self.idle_interval)
             {
                 self.unanswered = self.unanswered || ping.send_ping(Ping::opaque()).is_ok();

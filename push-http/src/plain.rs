@@ -1,4 +1,4 @@
-//! Plain words for what libraries and the operating system report. Their own texts name their types, carry links to their
+//! Descriptions of errors of libraries and of the operating system. The errors' own texts name types, contain links to
 //! documentation and change with every version.
 use std::{borrow::Cow, io};
 

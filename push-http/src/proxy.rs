@@ -98,7 +98,7 @@ impl Proxy {
         io.write_all(request.as_bytes()).await.map_err(failed)?;
         io.flush().await.map_err(failed)?;
         let mut answer = Vec::new();
-        // Byte by byte: what follows the empty line belongs to the tunnel. It is some hundred bytes once a connection.
+        // Byte by byte: what follows the empty line belongs to the tunnel. These are a few hundred bytes for each connection.
         while !answer.ends_with(b"\r\n\r\n") {
             if answer.len() >= MAX_ANSWER {
                 return Err(self.error("answered to CONNECT with more than 8 KiB of headers"));

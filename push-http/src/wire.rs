@@ -511,7 +511,11 @@ mod tests {
         assert_eq!(wire.room(), 65_435);
         let mut body = Body::promised(Bytes::from(vec![0; 100]), Arc::clone(&wire));
         body.advance(30);
-        assert_eq!(wire.room(), 65_435, "taken or promised is all the same");
+        assert_eq!(
+            wire.room(),
+            65_435,
+            "bytes count whether they are reserved or sent"
+        );
         assert!(!wire.nothing_promised());
         drop(body);
         assert!(wire.nothing_promised());

@@ -9,7 +9,7 @@ use push_core::{
 /// Turns `verdict`, on a request that disturbs no user, into the health of the credential. `service` names the service that answered, as in
 /// "the token service of Acme".
 ///
-/// A complaint about the message or its token shows that the credential was accepted before it was read.
+/// An answer about the message or its token shows that the vendor accepted the credential first.
 ///
 /// # Errors
 /// [`ErrorKind::Unavailable`] if the vendor gave no answer, or one that says nothing of the credential.

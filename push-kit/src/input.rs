@@ -1,4 +1,4 @@
-//! What operators hand over, read however editors, shells and secret stores changed it.
+//! Reads what operators provide, and tolerates how editors, shells and secret stores change it.
 //!
 //! There is one reader for every way in. The program and the configuration turn a file into the value of a key with [`of_file`];
 //! the API takes the value as it is. Providers then read it with [`trimmed`] (an id or a secret), [`passwords`], [`json`] or

@@ -1,4 +1,4 @@
-//! Keeping what a vendor sent without what must not be shown.
+//! Removes secrets and message texts from vendors' answers.
 use std::borrow::Cow;
 
 use http::StatusCode;

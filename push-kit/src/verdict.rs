@@ -48,8 +48,8 @@ pub fn unprepared(what: &str, error: &HttpError) -> Verdict {
     Verdict::unavailable(format!("{what}: {error}"))
 }
 
-/// The verdict on a push whose answer is not in the vendor's format: a proxy's page, an empty error body. The vendor did not
-/// send it, so it says nothing about token, payload or credential.
+/// The verdict on a push whose answer is not in the vendor's format, such as a proxy's page or an empty error body. Such an answer
+/// says nothing about token, payload or credential.
 pub fn not_the_vendors(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Verdict {
     let answer = VendorAnswer::new(status.as_u16(), "")
         .with_text("the answer is not in the vendor's format; check proxy and endpoint");

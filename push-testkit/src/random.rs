@@ -24,7 +24,7 @@ const FOLDER: &str = "proptest-regressions";
 /// Random cases of one test, with a seed that `OFFLINE_PUSH_SEED` sets; `OFFLINE_PUSH_CASES` limits how many.
 ///
 /// A case that fails is kept in the file `proptest-regressions/NAME.txt` of the crate under test, and tried first from then
-/// on. Commit the file together with the change that mends the failure.
+/// on. Commit the file together with the change that fixes the failure.
 #[derive(Debug)]
 pub struct RandomCases {
     config: Config,
@@ -87,7 +87,7 @@ impl RandomCases {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&self.seed.to_le_bytes());
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        // It wants a path that lives as long as the program, which ends with the test.
+        // The path must live as long as the program, which ends with the test.
         let file = Box::leak(self.file.to_string_lossy().into_owned().into_boxed_str());
         let config = Config {
             failure_persistence: Some(Box::new(FileFailurePersistence::Direct(file))),

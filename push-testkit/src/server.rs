@@ -349,7 +349,7 @@ struct Truncated;
 
 impl fmt::Display for Truncated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the script wants the body to break off here")
+        f.write_str("the script ends the body here")
     }
 }
 

@@ -262,7 +262,7 @@ fn a_kill_loses_nothing_that_was_answered() {
             _ => continue,
         };
         if !killed && acknowledged.len() >= 100 && answered.len() > 300 {
-            // SIGKILL, in the middle of whatever it is doing.
+            // SIGKILL, at any point of its work.
             child.kill().unwrap();
             killed = true;
         }

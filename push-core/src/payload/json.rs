@@ -1,4 +1,4 @@
-//! Reading JSON the way the deployed clients do: by what a value means, whatever its type.
+//! Reads JSON as the deployed clients do: values of other types are converted.
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};

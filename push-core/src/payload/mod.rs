@@ -1,7 +1,7 @@
 //! The payload a phone receives: `ext`, `entity` and the click target they name.
 //!
 //! A push for a chat message carries `ext`, a JSON object written as a **string**; inside it `entity` says which chat a
-//! click opens. Each vendor hands that string to the app through a door of its own, and one vendor takes it apart:
+//! click opens. Each vendor passes that string to the app in a place of its own, and one vendor splits it:
 //!
 //! | [`Shape`] | vendors | where the app finds it |
 //! |---|---|---|

@@ -1,7 +1,7 @@
 //! Why a payload opens nothing.
 use std::fmt;
 
-/// Why a payload names nothing to open. Never a fault of the app: pushes of other kinds arrive through the same doors.
+/// Why a payload names nothing to open. Never a fault of the app: pushes of other kinds arrive in the same places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NoTarget {

@@ -1,4 +1,4 @@
-//! What arrived at the phone, and through which door.
+//! What arrived at the phone, and in which form.
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use super::{
     json::{self, Object},
 };
 
-/// The door through which a vendor hands `ext` to the app.
+/// The form in which a vendor passes `ext` to the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
     /// The notification's `userInfo`, with the string `ext` beside `aps`.
@@ -171,7 +171,7 @@ impl Payload {
         }
     }
 
-    /// The door it came through.
+    /// The form it came in.
     pub fn shape(&self) -> Shape {
         self.shape
     }

@@ -24,7 +24,7 @@ impl DeviceRef {
     }
 }
 
-/// What an app reports of the device it runs on. What is absent is left as it is known.
+/// What an app reports about its device. An absent fact keeps its stored value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeviceFacts {
@@ -144,9 +144,9 @@ pub struct PresenceChange {
     pub device: Option<DeviceId>,
     /// What kind of client it is, if known.
     pub platform: Option<Platform>,
-    /// Where it is now.
+    /// The new presence.
     pub presence: Presence,
-    /// When that was so. Older than what is known already: ignored (S71).
+    /// When it began. A change older than the stored one is ignored (S71).
     pub at: Timestamp,
     /// The unread count it went to background with: the base of the badge (S65); `None` leaves it.
     pub badge: Option<u32>,
@@ -185,11 +185,11 @@ pub struct BadgeChange {
     pub change: BadgeArithmetic,
 }
 
-/// Set or add.
+/// How a badge changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadgeArithmetic {
-    /// It becomes this.
+    /// The new number.
     Set(u32),
-    /// It becomes this much more.
+    /// What is added to the number.
     Add(u32),
 }

@@ -133,8 +133,8 @@ pub struct SlotRef {
 pub struct Registered {
     /// Whether anything but times changed. Leaving quarantine and becoming [`Presence::Online`](crate::Presence::Online) again count.
     pub changed: bool,
-    /// What lost a registration to this one: this device under its former user, and other devices that held the
-    /// same token. Their queued deliveries are to be cancelled.
+    /// The devices or slots that lost a registration to this one: this device of its former user, and other devices that held the
+    /// same token. The caller cancels their queued deliveries.
     pub displaced: Vec<Ended>,
 }
 

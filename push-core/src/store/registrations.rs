@@ -15,8 +15,8 @@ use crate::{
 )]
 #[async_trait]
 pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
-    /// Returns how often a row of the store was skipped since the start because it cannot be read, whatever it holds. A store
-    /// that cannot lose its data piece by piece returns 0.
+    /// Returns how many rows, of any table, were skipped since the start because they are damaged. A store in which single rows
+    /// cannot be damaged returns 0.
     fn damaged_rows(&self) -> u64 {
         0
     }
@@ -40,15 +40,15 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
         registrations: Vec<Registration>,
     ) -> Result<Vec<Registered>>;
 
-    /// Checks a ticket that a phone shows for the device `owner`, and binds it to that device if it is bound to none yet: it is
-    /// good for no other one from then on, not even for another user's.
+    /// Checks a ticket that a phone shows for the device `owner`. A ticket that is bound to no device yet is bound to this one, and
+    /// is refused for every other device from then on.
     ///
     /// Refuses with [`TicketRefusal::Revoked`](crate::TicketRefusal::Revoked) a ticket that was issued before
     /// - the user, the user's devices of this platform, or this device was reported [`Presence::Offline`](crate::Presence::Offline), by the time of that
     ///   report, whether or not the store knew the device, and whether or not a newer presence was known;
     /// - the user's last [`unregister`](Self::unregister) of this device without a slot, by the store's clock;
     ///
-    /// except where the cause was [`EndCause::SwitchedOff`]: then the login goes on.
+    /// except where the cause was [`EndCause::SwitchedOff`], which does not end the login.
     ///
     /// The platform of a device is the one that is known, or else the one in `facts`; without either, a device that is not known
     /// is of every platform, and a known one of none. Both kinds of end are remembered for [`ShownTicket::MAX_LIFE`], a binding until
@@ -77,13 +77,17 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
         registrations: Vec<Registration>,
     ) -> Result<Admitted<Vec<Registered>>>;
 
-    /// Removes the registrations of `user` on `device` (`slot`: only that one, all channels and instances). Returns `None` if
-    /// there was none, or if the device is not `user`'s any more: then nothing changes, so that a late logout undoes nothing
-    /// (S43, S47). Without a slot a device that is still the user's also becomes [`Presence::Offline`](crate::Presence::Offline) as of now by the store's
-    /// clock, so that a presence from before the logout cannot bring it back, and `Some` is returned if it was not already; it
-    /// stays known. A repeated logout moves the time of its presence on, and changes nothing else. Without a slot the user's
-    /// tickets for the device are revoked in any case, unless push was switched off ([`admit`](Self::admit)). `cause` is one that is reported
-    /// ([`EndCause::is_reported`]).
+    /// Removes the registrations of the user on the device; with a `slot`, those of that slot only, all channels and instances.
+    ///
+    /// - Returns `None` if nothing changed: there was no registration, or the device belongs to another user by now, so that a late
+    ///   logout does not end a newer login (S43, S47).
+    /// - Without a slot, a device that is still the user's becomes [`Presence::Offline`](crate::Presence::Offline) as of now by the
+    ///   store's clock, so that a presence from before the logout is ignored afterwards. `Some` is returned if it was not offline
+    ///   already. The device stays known. A repeated logout only moves the time of its presence.
+    /// - Without a slot, the user's tickets for the device are revoked in any case, unless push was switched off
+    ///   ([`admit`](Self::admit)).
+    ///
+    /// `cause` is one that can be reported ([`EndCause::is_reported`]).
     async fn unregister(
         &self,
         owner: &DeviceRef,

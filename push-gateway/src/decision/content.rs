@@ -138,7 +138,8 @@ impl Prepared<'_> {
     }
 }
 
-/// A hash of all that makes a content what it is: the same for the same message, however often it is submitted.
+/// A hash of app, message, class and notification: the same for every delivery of a message that looks the same. If the message
+/// does not say when it was sent, its expiry and so the hash differ from one submission to the next.
 fn content_id(app: &AppId, prepared: &Prepared<'_>, notification: &Notification) -> ContentId {
     let mut context = Context::new(&SHA256);
     for part in [

@@ -29,7 +29,7 @@ pub(crate) fn vendor_fields(
     Policies::of(policies, class).fields(app, channel, message)
 }
 
-/// Checks what can be checked of policies without any credential: none speaks for one.
+/// Checks policies as far as possible without a credential: none may set a field of [`ADDRESSING_FIELDS`].
 ///
 /// # Errors
 /// [`ErrorKind::Config`], naming the class and the field.

@@ -145,11 +145,11 @@ reasons! {
         "start with the right master key, or upload the credential again under its id";
     /// The lane is at its limit.
     LANE_FULL = "lane-full": "the number of deliveries that wait for this credential and class is at its limit",
-        "look at the credential's state: if it is suspended, mend and resume it; if the vendor is slow, wait; else raise `lane_depth`";
+        "look at the credential's state: if it is suspended, repair and resume it; if the vendor is slow, wait; else raise `lane_depth`";
 
     /// The queue's share of the app or credential is used up.
     SHARE_FULL = "share-full": "this app, or this credential, already has its share of the queue waiting",
-        "wait until its deliveries are done, and send this one again; if the credential is suspended, mend and resume it; else raise `max_deliveries` of the queue";
+        "wait until its deliveries are done, and send this one again; if the credential is suspended, repair and resume it; else raise `max_deliveries` of the queue";
 
     /// The vendor accepted it.
     VENDOR_ACCEPTED = "vendor-accepted": "the vendor accepted the push; whether it reached the phone is known once the phone or the vendor reports it",

@@ -185,18 +185,18 @@ fn body(message: &Message, locale: Locale) -> String {
 
 /// The elements' texts, one after the other without separator.
 fn content(message: &Message, locale: Locale) -> String {
-    let stands_for = locale.placeholders();
+    let placeholders = locale.placeholders();
     let mut content = String::new();
     for element in &message.elements {
         content.push_str(match element {
             Element::Text { text } => text,
-            Element::Image {} => stands_for.image,
-            Element::Sound {} => stands_for.sound,
-            Element::Video {} => stands_for.video,
-            Element::File {} => stands_for.file,
-            Element::Face {} => stands_for.face,
-            Element::Location {} => stands_for.location,
-            Element::Relay {} => stands_for.relay,
+            Element::Image {} => placeholders.image,
+            Element::Sound {} => placeholders.sound,
+            Element::Video {} => placeholders.video,
+            Element::File {} => placeholders.file,
+            Element::Face {} => placeholders.face,
+            Element::Location {} => placeholders.location,
+            Element::Relay {} => placeholders.relay,
             Element::Custom { desc, .. } if message.push.is_none() => desc,
             _ => "",
         });

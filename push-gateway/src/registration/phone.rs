@@ -56,7 +56,7 @@ impl Gateway {
     }
 
     /// Stores where the app on `device` of the user of `ticket` is now, and returns what is wrong with the tokens that it
-    /// believes to be `registered`; `None` if the device is not registered for that user.
+    /// reports as `registered`; `None` if the device is not registered for that user.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](push_core::ErrorKind::Invalid) for a time in another unit, and those of store and queue.

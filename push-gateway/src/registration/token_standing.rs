@@ -1,4 +1,4 @@
-//! The standing of the tokens that a phone believes to be registered.
+//! What is wrong with the tokens that a phone reports as registered.
 use push_core::{
     AppId, DeviceId, Reason, Result, Slot, StoredRegistration, Timestamp, UserId,
     api::{PresenceAnswer, QuarantinedToken, Warning},
@@ -8,7 +8,7 @@ use super::is_logged_in;
 use crate::gateway::Gateway;
 
 impl Gateway {
-    /// Which tokens of `device` that its app believes to be `registered` are missing or quarantined, and since when its presence
+    /// Returns which tokens of `device` that its app reports as `registered` are missing or quarantined, and since when its presence
     /// is known; `None` if the device is not registered for `user`: logged out, kicked, or another user's by now.
     pub(crate) async fn token_standing(
         &self,

@@ -6,7 +6,7 @@ use crate::support::{Ledger, Server, client, config, post, soon, spawn, stats, u
 const NO_ERROR: u32 = 0;
 
 #[tokio::test]
-async fn a_goaway_costs_nothing_and_doubles_nothing() {
+async fn a_goaway_loses_and_repeats_nothing() {
     let ledger = Ledger::default();
     let processed = ledger.clone();
     let server = Server::h2(move |number, mut peer| {
@@ -51,7 +51,7 @@ async fn a_goaway_costs_nothing_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn a_goaway_in_two_steps_is_no_different() {
+async fn a_goaway_in_two_steps_loses_and_repeats_nothing() {
     let ledger = Ledger::default();
     let processed = ledger.clone();
     let server = Server::h2(move |number, mut peer| {
@@ -228,9 +228,9 @@ async fn graceful_goaways_before_the_first_answer_fail_no_waiting_request() {
     }
 }
 
-/// The measured trap: 5 GOAWAYs among 30,000 pushes cost another client 616 of them. Fewer pushes, more GOAWAYs here.
+/// Another client lost 616 of 30,000 pushes to 5 GOAWAYs. This test sends fewer pushes through more GOAWAYs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn goaways_under_load_lose_nothing_and_double_nothing() {
+async fn goaways_under_load_lose_and_repeat_nothing() {
     const PUSHES: usize = 6000;
     const PER_CONNECTION: usize = 500;
     let ledger = Ledger::default();

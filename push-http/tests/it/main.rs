@@ -1,4 +1,4 @@
-//! The client against peers that do, on purpose, everything that a peer can do to a push.
+//! The client against peers that misbehave in every way that matters to a push.
 mod addresses;
 mod batch;
 mod ca;

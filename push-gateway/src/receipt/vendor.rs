@@ -1,7 +1,7 @@
 //! Receipts that vendors post.
 use bytes::Bytes;
 use push_core::{
-    AppId, CredentialRef, DeliveryId, DeviceToken, Error, ErrorKind, Late, Mark, Result, Stage,
+    CredentialRef, DeliveryId, DeviceToken, Error, ErrorKind, Late, Mark, Result, Stage,
     TraceEvent, TraceQuery, VendorReceipt,
 };
 

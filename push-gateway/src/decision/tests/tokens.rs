@@ -88,13 +88,14 @@ fn a_call_falls_back_to_an_alert_when_the_voip_token_is_of_no_use() {
 /// Otherwise the reason would be that there is no token, which is not true.
 #[test]
 fn a_call_without_an_alert_token_is_skipped_for_what_is_wrong_with_its_own() {
-    let call = apns(json!({ "voip": true }));
+    let call = pushed_json(json!({ "call": true }));
     let mut device = phone();
-    device.registrations = vec![registration(Slot::Voip, Channel::APNS, 99)];
+    device.registrations[0].registration.slot = Slot::Voip;
+    device.registrations[0].registration.certificate = certificate(99);
     assert_eq!(outcome(&call, &device), Err("certificate-unknown"));
-    device
-        .registrations
-        .push(registration(Slot::Alert, Channel::APNS, 5));
+    let mut alert = phone().registrations.remove(0);
+    alert.registration.certificate = certificate(5);
+    device.registrations.push(alert);
     assert_eq!(outcome(&call, &device), Err("no-provider"));
     device.registrations.clear();
     assert_eq!(outcome(&call, &device), Err("no-token"));

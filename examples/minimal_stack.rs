@@ -11,23 +11,23 @@
 //! ```
 //!
 //! For production, change:
-//! - `memory` to `sqlite`, in the features and below, each with the `path` of a file: memory forgets at every restart;
+//! - `memory` to `sqlite`, in the features and below, as in `.store_with("sqlite", json!({"path": "push.db"}))`: memory
+//!   forgets at every restart;
 //! - the credential: your own key, key id, team id and bundle id, and neither `endpoint` nor `http`;
-//! - the master key: generate one, keep it, and pass it at every start. Only it can open the sealed credentials;
+//! - the master key: generate one, keep it, and pass it at every start with `.master_key(…)`. Only it can open the sealed
+//!   credentials;
 //! - the in-process calls to the HTTP API, where phones and IM server are other programs: see `embed_in_axum`.
 #![allow(clippy::print_stdout, reason = "an example prints what it does")]
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, time::Duration};
 
 use offline_push::{
-    AddressPolicy, AppId, BuildContext, CertificateId, Channel, Clock, DeviceId, DeviceToken,
-    Environment, Gateway as _, Message, Platform, Presence, PresenceChange, QueueKind, RawConfig,
-    Slot, StoreKind, UserId,
+    AddressPolicy, AppId, CertificateId, Channel, DeviceId, DeviceToken, Environment, Gateway as _,
+    Message, Platform, Presence, PresenceChange, Slot, UserId,
     api::RegistrationBody,
-    gateway::{Gateway, MasterKey, Parts, Settings, Upload},
-    http::TokioClock,
+    gateway::{Gateway, Upload},
+    provider::apns::simulator::{Options, Simulator},
 };
-use push_provider_apns::simulator::{Options, Simulator};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -39,23 +39,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     apple.register_key("ABC123DEFG", "DEF123GHIJ", &key)?;
     let iphone = apple.install("com.example.im", Environment::Production);
 
-    // The gateway: plugins by name from what the features linked, a clock, a key, and defaults for the rest.
-    let registry = Arc::new(offline_push::registry()?);
-    let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-    let context = BuildContext::new(Arc::clone(&clock));
-    let gateway = Gateway::new(Parts {
-        store: registry.build::<StoreKind>("memory", RawConfig::empty(), &context)?,
-        queue: registry.build::<QueueKind>("memory", RawConfig::empty(), &context)?,
-        registry,
-        clock,
-        master_key: MasterKey::parse(&MasterKey::generate()?)?,
-        settings: Settings {
-            // The simulators listen on this machine.
-            addresses: AddressPolicy::public_only().allow_loopback(),
-            ..Settings::default()
-        },
-    })?;
-    gateway.start().await?;
+    // The gateway: plugins by name from what the features linked, a key, and defaults for the rest.
+    let gateway = Gateway::builder()
+        .registry(offline_push::registry()?)
+        .store("memory")
+        .queue("memory")
+        .temporary_master_key()
+        // The simulators listen on this machine.
+        .addresses(AddressPolicy::public_only().allow_loopback())
+        .start()
+        .await?;
 
     // The credential, under the number that the app's `certificate_id!` will name.
     let app = AppId::new("im")?;

@@ -45,6 +45,7 @@
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
 mod linked;
+pub mod prelude;
 
 // Crates that only `main.rs` uses, so that the lint above reports only plugins.
 #[cfg(feature = "demo")]
@@ -56,7 +57,7 @@ use {
     tracing_subscriber as _,
 };
 
-pub use linked::{BUILTIN, EXPECTED, KNOWN};
+pub use linked::{BUILTIN, EXPECTED, KNOWN, login, provider, queue, store};
 pub use push_core::*;
 
 /// The app half: session, tokens, clicks.

@@ -73,3 +73,48 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("store/memory", "store-memory"),
     ("store/sqlite", "store-sqlite"),
 ];
+
+/// The crates of the login plugins that the features link, with their types.
+pub mod login {
+    #[cfg(feature = "login-auto")]
+    pub use push_login_auto as auto;
+
+    #[cfg(feature = "login-manual")]
+    pub use push_login_manual as manual;
+}
+
+/// The crates of the provider plugins that the features link, with their types.
+pub mod provider {
+    #[cfg(feature = "provider-apns")]
+    pub use push_provider_apns as apns;
+
+    #[cfg(feature = "provider-apns-a2")]
+    pub use push_provider_apns_a2 as apns_a2;
+
+    #[cfg(feature = "provider-fcm")]
+    pub use push_provider_fcm as fcm;
+
+    #[cfg(feature = "provider-honor")]
+    pub use push_provider_honor as honor;
+
+    #[cfg(feature = "provider-huawei")]
+    pub use push_provider_huawei as huawei;
+}
+
+/// The crates of the queue plugins that the features link, with their types.
+pub mod queue {
+    #[cfg(feature = "queue-memory")]
+    pub use push_queue_memory as memory;
+
+    #[cfg(feature = "queue-sqlite")]
+    pub use push_queue_sqlite as sqlite;
+}
+
+/// The crates of the store plugins that the features link, with their types.
+pub mod store {
+    #[cfg(feature = "store-memory")]
+    pub use push_store_memory as memory;
+
+    #[cfg(feature = "store-sqlite")]
+    pub use push_store_sqlite as sqlite;
+}

@@ -133,11 +133,18 @@ impl Gateway {
     /// Begins to send, also what an earlier run left in the queue (S128). A second call does nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if the credentials in the store were sealed with another master key; those of the store.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime.
+    /// [`ErrorKind::Config`] outside a tokio runtime, and if the credentials in the store were sealed with another master
+    /// key; those of the store.
     pub async fn start(&self) -> Result<()> {
+        tokio::runtime::Handle::try_current().map_err(|_| {
+            Error::new(
+                ErrorKind::Config,
+                "the gateway was started outside a tokio runtime",
+            )
+            .advise(
+                "call start() inside #[tokio::main], or from Runtime::block_on of a runtime that the program keeps",
+            )
+        })?;
         self.0.services.vault.check_key().await?;
         self.run();
         Ok(())

@@ -9,23 +9,18 @@
 //! [`http`] serves it.
 //!
 //! ```
-//! use std::sync::Arc;
-//! use push_core::{AppId, BuildContext, Gateway as _, Message, Registry, Secret};
-//! use push_gateway::{Gateway, MasterKey, Parts, Settings};
+//! use push_core::{AppId, Gateway as _, Message};
+//! use push_gateway::Gateway;
+//! # use {push_queue_memory as _, push_store_memory as _};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> push_core::Result<()> {
-//! let clock = Arc::new(push_http::TokioClock);
-//! let context = BuildContext::new(clock.clone());
-//! let gateway = Gateway::new(Parts {
-//!     store: Arc::new(push_store_memory::MemoryStore::new(Default::default(), &context)),
-//!     queue: Arc::new(push_queue_memory::MemoryQueue::new(Default::default(), &context)),
-//!     registry: Arc::new(Registry::linked(&[])?), // and your providers
-//!     clock,
-//!     master_key: MasterKey::parse(&MasterKey::generate()?)?, // keep it: it opens the credentials
-//!     settings: Settings::default(),
-//! })?;
-//! gateway.start().await?;
+//! let gateway = Gateway::builder()
+//!     .store("memory")
+//!     .queue("memory")
+//!     .temporary_master_key() // in production one that is kept: it opens the credentials
+//!     .start()
+//!     .await?;
 //!
 //! let message: Message = serde_json::from_str(
 //!     r#"{"id":"1","receivers":["alice"],"elements":[{"type":"text","text":"hello"}]}"#,
@@ -46,6 +41,7 @@
 //!   and only if the app has not registered them again since.
 //! - Every receiver and device without a push has a [`Reason`](push_core::Reason) with a stable code and advice: [`decision::reasons`].
 
+mod builder;
 mod credentials;
 pub mod decision;
 mod gateway;
@@ -66,6 +62,7 @@ mod ticket;
 mod trace;
 
 pub use crate::{
+    builder::Builder,
     credentials::{CredentialInfo, Expiry, UnusableCredential, Upload},
     gateway::{Gateway, Parts},
     lane_status::LaneStatus,

@@ -7,7 +7,7 @@ use crate::{
     Result,
     manifest::Manifest,
     matrix::{closure, features_of},
-    workspace::{FOREIGN, Plugin, Role, Workspace},
+    workspace::{FOREIGN, Kind, Plugin, Role, Workspace},
 };
 
 /// The longest list of arguments that rustfmt leaves on one line.
@@ -249,6 +249,7 @@ fn linked(workspace: &Workspace) -> String {
             format!("&[\n{rows}]")
         }
     };
+    let modules = Kind::ALL.map(|kind| module(kind, &plugins)).concat();
     format!(
         "\
 //! Which plugins the enabled features link. Written by `cargo xtask tidy --fix`; do not edit.
@@ -268,10 +269,36 @@ pub const EXPECTED: &[&str] = {};
 
 /// Every plugin of this workspace, enabled or not: its registry name and the feature that links it.
 pub const KNOWN: &[(&str, &str)] = {};
-",
+{modules}",
         list(builtin),
         list(expected),
         list(known)
+    )
+}
+
+/// The module that re-exports the crates of a kind; none if no plugin is of this kind.
+fn module(kind: Kind, plugins: &[&Plugin]) -> String {
+    // Empty lines between them: rustfmt would sort them by numbers.
+    let of_kind: Vec<String> = plugins
+        .iter()
+        .filter(|plugin| plugin.kind == kind)
+        .map(|plugin| {
+            format!(
+                "    #[cfg(feature = \"{}\")]\n    pub use {} as {};\n",
+                plugin.feature(),
+                plugin.ident(),
+                plugin.name.replace('-', "_")
+            )
+        })
+        .collect();
+    if of_kind.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\n/// The crates of the {} plugins that the features link, with their types.\npub mod {} {{\n{}}}\n",
+        kind.word(),
+        kind.word(),
+        of_kind.join("\n")
     )
 }
 

@@ -209,15 +209,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .register(&app, &alice, &device, Slot::Alert, token)
         .await
         .map_err(|refused| format!("the token was refused: {refused:?}"))?;
-    let locked = PresenceChange {
-        user: alice,
-        device: Some(device),
-        platform: None,
-        presence: Presence::Background,
-        at: gateway.now(),
-        badge: None,
-        because: None,
-    };
+    let locked = PresenceChange::new(alice, Presence::Background, gateway.now()).on(device);
     gateway.set_presence(&app, vec![locked]).await?;
 
     let message: Message = serde_json::from_value(json!({

@@ -87,15 +87,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .await
         .map_err(|refused| format!("the token was refused: {refused:?}"))?;
     assert!(registered.warning.is_none(), "{registered:?}");
-    let locked = PresenceChange {
-        user: alice.clone(),
-        device: Some(device),
-        platform: None,
-        presence: Presence::Background,
-        at: gateway.now(),
-        badge: Some(0),
-        because: None,
-    };
+    let locked = PresenceChange::new(alice.clone(), Presence::Background, gateway.now())
+        .on(device)
+        .with_badge(0);
     gateway.set_presence(&app, vec![locked]).await?;
 
     // The IM server's request when bob writes to her: the same JSON that `POST /v1/messages` accepts.

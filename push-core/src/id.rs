@@ -221,6 +221,9 @@ impl Instance {
     pub const ONLY: Self = Self(None);
     /// The longest id, in bytes.
     pub const MAX_BYTES: usize = 128;
+    /// How many instances a store keeps of one slot of a device. One more takes the place of the one that was reported longest
+    /// ago.
+    pub const MAX_PER_SLOT: usize = 32;
 
     /// Checks `id`; an empty one is [`Instance::ONLY`].
     ///

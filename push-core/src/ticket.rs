@@ -42,6 +42,11 @@ pub struct ShownTicket {
 }
 
 impl ShownTicket {
+    /// The earliest time of a kick or logout that revokes it.
+    pub fn revoked_from(&self) -> Timestamp {
+        self.issued_at + Duration::from_millis(1)
+    }
+
     /// The longest time from [`issued_at`](Self::issued_at) to [`ends_at`](Self::ends_at). A store may delete older kicks
     /// and logouts, because every ticket from before them has ended.
     pub const MAX_LIFE: Duration = Duration::from_secs(210 * 24 * 60 * 60);

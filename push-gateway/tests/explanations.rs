@@ -125,15 +125,9 @@ async fn a_queued_delivery_ends_for_the_cause_that_ended_its_device() {
                 assert!(gone.expect("it is unregistered"));
             }
             None => {
-                let kick = PresenceChange {
-                    user: alice,
-                    device: Some(phone),
-                    platform: None,
-                    presence: Presence::Offline,
-                    at: world.gateway.now(),
-                    badge: None,
-                    because: Some(EndCause::Kicked),
-                };
+                let kick = PresenceChange::new(alice, Presence::Offline, world.gateway.now())
+                    .on(phone)
+                    .because(EndCause::Kicked);
                 let kicked = world.gateway.set_presence(&app(), vec![kick]).await;
                 kicked.expect("it is kicked");
             }

@@ -200,14 +200,11 @@ async fn badges_count_on_from_what_the_app_went_to_background_with() {
     let world = World::new(|_| {});
     let certificate = world.credential(json!({})).await;
     world.login("alice", certificate).await;
-    let change = |badge| push_core::PresenceChange {
-        user: user("alice"),
-        device: Some(device("alice-phone")),
-        platform: None,
-        presence: Presence::Background,
-        at: world.gateway.now(),
-        badge: Some(badge),
-        because: None,
+    let change = |badge| {
+        let now = world.gateway.now();
+        push_core::PresenceChange::new(user("alice"), Presence::Background, now)
+            .on(device("alice-phone"))
+            .with_badge(badge)
     };
     world
         .gateway
@@ -489,15 +486,8 @@ async fn old_presence_is_ignored_and_a_clock_that_runs_ahead_shuts_nothing_out()
     world.login("alice", certificate).await;
     let report = |presence, at| {
         let gateway = world.gateway.clone();
-        let change = push_core::PresenceChange {
-            user: user("alice"),
-            device: Some(device("alice-phone")),
-            platform: None,
-            presence,
-            at,
-            badge: None,
-            because: None,
-        };
+        let change =
+            push_core::PresenceChange::new(user("alice"), presence, at).on(device("alice-phone"));
         async move { gateway.set_presence(&app(), vec![change]).await.unwrap() }
     };
     report(Presence::Online, START - SECOND).await;

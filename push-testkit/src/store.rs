@@ -74,6 +74,7 @@ macro_rules! store_conformance {
             a_new_token_replaces_the_old_one_of_its_key
             each_slot_has_a_token_of_its_own
             a_slot_has_a_token_for_each_channel_and_instance
+            a_slot_keeps_the_instances_that_were_reported_last
             the_same_token_of_another_channel_is_another_token
             one_token_can_fill_two_slots_of_a_device
             a_registration_of_another_device_than_the_call_is_refused
@@ -102,6 +103,7 @@ macro_rules! store_conformance {
             a_ticket_from_before_a_kick_is_refused
             a_kick_revokes_the_tickets_of_the_devices_that_it_names
             a_kick_revokes_tickets_of_devices_that_never_registered
+            a_kick_ends_the_login_whose_ticket_it_revokes
             a_logout_revokes_the_tickets_of_its_device
             a_user_has_no_more_devices_than_allowed
             the_tickets_of_two_apps_never_mix
@@ -158,6 +160,8 @@ macro_rules! store_conformance {
             a_device_that_goes_offline_is_ended
             a_repeated_kick_ends_the_device_again
             presence_older_than_what_is_known_is_ignored
+            an_end_counts_however_often_the_phone_reports_since
+            an_end_from_before_the_login_was_confirmed_is_ignored
             presence_of_unknown_devices_is_ignored
             presence_from_before_a_logout_does_not_undo_it
             the_presence_of_two_apps_never_mixes

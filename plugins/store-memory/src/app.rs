@@ -34,6 +34,8 @@ pub(crate) struct DeviceRow {
     pub(crate) facts: DeviceFacts,
     pub(crate) presence: Presence,
     pub(crate) presence_at: Timestamp,
+    /// From when on a report that the device is offline ends its login.
+    pub(crate) ends_from: Timestamp,
     pub(crate) badge: u32,
     pub(crate) revision: u64,
     pub(crate) registrations: BTreeMap<Key, StoredRegistration>,
@@ -47,6 +49,7 @@ impl DeviceRow {
             facts: DeviceFacts::default(),
             presence: Presence::Online,
             presence_at: at,
+            ends_from: at,
             badge: 0,
             revision: 0,
             registrations: BTreeMap::new(),
@@ -59,6 +62,22 @@ impl DeviceRow {
         self.revision
     }
 
+    /// The key of the instance that was reported longest ago, if the slot has no place for `new`.
+    fn instance_in_the_way_of(&self, new: &Registration) -> Option<Key> {
+        let is_known = self.registrations.contains_key(&key_of(new));
+        let of_slot = || {
+            let all = self
+                .registrations
+                .values()
+                .map(|stored| &stored.registration);
+            all.filter(|registration| registration.slot == new.slot)
+        };
+        if new.instance.is_only() || is_known || of_slot().count() < Instance::MAX_PER_SLOT {
+            return None;
+        }
+        of_slot().min_by_key(|old| old.reported_at).map(key_of)
+    }
+
     fn as_device(&self, id: &DeviceId) -> Device {
         let mut device = Device::new(id.clone(), self.presence_at, self.revision);
         device.facts = self.facts.clone();
@@ -67,6 +86,14 @@ impl DeviceRow {
         device.registrations = self.registrations.values().cloned().collect();
         device
     }
+}
+
+fn key_of(registration: &Registration) -> Key {
+    (
+        registration.slot,
+        registration.channel.clone(),
+        registration.instance.clone(),
+    )
 }
 
 impl App {
@@ -93,13 +120,14 @@ impl App {
         owner: &DeviceRef,
         facts: &DeviceFacts,
         registrations: Vec<Registration>,
+        ends_from: Option<Timestamp>,
         now: Timestamp,
     ) -> Vec<Registered> {
         let Some(first) = registrations.first() else {
             self.store_facts(owner, facts, now);
             return Vec::new();
         };
-        let (started, mut displaced) = self.take_device(owner, first.reported_at, now);
+        let (started, mut displaced) = self.take_device(owner, first.reported_at, ends_from, now);
         let row = self.devices.get_mut(&owner.device);
         let mut news = row.is_some_and(|row| row.facts.update(facts)) || started;
         registrations
@@ -116,7 +144,7 @@ impl App {
     /// Stores facts that came without a registration.
     fn store_facts(&mut self, owner: &DeviceRef, facts: &DeviceFacts, now: Timestamp) {
         if !self.devices.contains_key(&owner.device) {
-            self.take_device(owner, now, now);
+            self.take_device(owner, now, None, now);
         }
         if let Some(row) = self.device_of(&owner.user, &owner.device) {
             row.facts.update(facts);
@@ -128,6 +156,7 @@ impl App {
         &mut self,
         owner: &DeviceRef,
         at: Timestamp,
+        ends_from: Option<Timestamp>,
         now: Timestamp,
     ) -> (bool, Vec<Ended>) {
         let known = self.devices.contains_key(&owner.device);
@@ -142,7 +171,10 @@ impl App {
         if started {
             row.presence = Presence::Online;
             row.presence_at = at;
+            row.ends_from = ends_from.unwrap_or(at);
             row.badge = 0;
+        } else if let Some(ends_from) = ends_from {
+            row.ends_from = row.ends_from.max(ends_from);
         }
         let lost = if moved {
             std::mem::take(&mut row.registrations)
@@ -214,10 +246,11 @@ impl App {
         let Some(row) = self.devices.get_mut(&new.device) else {
             return false;
         };
+        let extra = row.instance_in_the_way_of(&new);
         self.endings.clear(&new.user, &new.device, new.slot);
         let token = (new.channel.clone(), new.token.clone());
         let device = new.device.clone();
-        let key = (new.slot, new.channel.clone(), new.instance.clone());
+        let key = key_of(&new);
         let reported_at = new.reported_at;
         let new = StoredRegistration {
             registration: new,
@@ -231,6 +264,9 @@ impl App {
         });
         if let Some(old) = old {
             self.drop_token(&old.registration);
+        }
+        if let Some(extra) = extra {
+            self.remove(&device, |stored| key_of(&stored.registration) == extra);
         }
         self.tokens.insert(token, device);
         changed
@@ -396,7 +432,11 @@ impl App {
                 Some(device) => device == id,
                 None => change.platform.is_none() || change.platform == row.facts.platform,
             };
-            if !meant || change.at < row.presence_at {
+            let counts_from = match change.presence {
+                Presence::Offline => row.ends_from,
+                _ => row.presence_at,
+            };
+            if !meant || change.at < counts_from {
                 continue;
             }
             set.accepted += 1;
@@ -412,8 +452,11 @@ impl App {
             } else if row.presence == Presence::Offline {
                 row.advance(now);
             }
+            if change.presence != Presence::Offline && !change.by_phone {
+                row.ends_from = row.ends_from.max(change.at);
+            }
             row.presence = change.presence;
-            row.presence_at = change.at;
+            row.presence_at = row.presence_at.max(change.at);
             row.facts.platform = change.platform.or(row.facts.platform);
             row.badge = change.badge.unwrap_or(row.badge);
         }

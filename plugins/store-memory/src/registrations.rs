@@ -22,7 +22,7 @@ impl RegistrationStore for MemoryStore {
         state.make_room(owner, self.config.max_devices)?;
         let app = state.apps.entry(owner.app.clone()).or_default();
         let known = app.devices.len();
-        let registered = app.register(owner, facts, registrations, now);
+        let registered = app.register(owner, facts, registrations, None, now);
         let added = app.devices.len() - known;
         state.devices += added;
         Ok(registered)
@@ -57,7 +57,9 @@ impl RegistrationStore for MemoryStore {
         let app = state.apps.entry(owner.app.clone()).or_default();
         let admitted = app.admit(owner, ticket, facts, max_devices);
         let known = app.devices.len();
-        let registered = admitted.map(|()| app.register(owner, facts, registrations, now));
+        let ends_from = Some(ticket.revoked_from());
+        let registered =
+            admitted.map(|()| app.register(owner, facts, registrations, ends_from, now));
         let added = app.devices.len() - known;
         state.devices += added;
         Ok(registered)

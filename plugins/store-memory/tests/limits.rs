@@ -180,14 +180,9 @@ fn a_ticket_too_many_is_refused_and_changes_nothing() {
         };
         let owner = |on| DeviceRef::new(app(), user("alice"), device(on));
         let nothing = DeviceFacts::default();
-        let kick = |on| PresenceChange {
-            user: user("alice"),
-            device: Some(device(on)),
-            platform: None,
-            presence: Presence::Offline,
-            at: NOW + Duration::from_secs(1),
-            badge: None,
-            because: None,
+        let kick = |on| {
+            let at = NOW + Duration::from_secs(1);
+            PresenceChange::new(user("alice"), Presence::Offline, at).on(device(on))
         };
         register(&store, "a", "1").await.unwrap();
         let admitted = store

@@ -47,9 +47,10 @@ pub(crate) fn set(
         _ => BTreeSet::new(),
     };
     let mut update = db.prepare_cached(&format!(
-        "UPDATE device SET presence = ?3, presence_at = ?4, platform = coalesce(?5, platform), badge = coalesce(?6, badge),
+        "UPDATE device SET presence = ?3, presence_at = max(presence_at, ?4),
+         ends_from = CASE WHEN ?3 = ?9 OR ?10 THEN ends_from ELSE max(ends_from, ?4) END, platform = coalesce(?5, platform), badge = coalesce(?6, badge),
          revision = CASE WHEN ?3 = ?9 OR presence = ?9 THEN max(revision + 1, ?8) ELSE revision END
-         WHERE app = ?1 AND user = ?2 AND presence_at <= ?4 {which} RETURNING device, revision"
+         WHERE app = ?1 AND user = ?2 AND ?4 >= CASE ?3 WHEN ?9 THEN ends_from ELSE presence_at END {which} RETURNING device, revision"
     ))?;
     let mut rows = update.query(params![
         app.as_str(),
@@ -61,6 +62,7 @@ pub(crate) fn set(
         change.device.as_ref().map(DeviceId::as_str),
         revision_at(now),
         Presence::Offline.as_str(),
+        change.by_phone,
     ])?;
     let mut gone = Vec::new();
     while let Some(row) = rows.next()? {

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use push_core::{
     Admitted, AppId, Channel, Device, DeviceFacts, DeviceId, DeviceRef, DeviceToken, EndCause,
-    Ended, Ending, Permission, Platform, Presence, Registered, Registration, ShownTicket, Slot,
-    TicketRefusal, Timestamp, UserId,
+    Ended, Ending, Instance, Permission, Platform, Presence, Registered, Registration, ShownTicket,
+    Slot, TicketRefusal, Timestamp, UserId,
 };
 use push_sqlite::{
     Outcome,
@@ -56,7 +56,8 @@ impl Report {
         if let Standing::Free = standing {
             tickets::bind(db, &self.owner, ticket, self.now)?;
         }
-        self.store(db, registrations).map(Ok)
+        self.store_from(db, registrations, Some(ticket.revoked_from()))
+            .map(Ok)
     }
 
     /// Stores it, and returns what each registration did.
@@ -65,12 +66,23 @@ impl Report {
         db: &Connection,
         registrations: &[Registration],
     ) -> Outcome<Vec<Registered>> {
+        self.store_from(db, registrations, None)
+    }
+
+    /// Stores it, where a login that a ticket proves ends by a report of `ends_from` or later.
+    fn store_from(
+        &self,
+        db: &Connection,
+        registrations: &[Registration],
+        ends_from: Option<Timestamp>,
+    ) -> Outcome<Vec<Registered>> {
         let known = self.known(db)?;
         let Some(first) = registrations.first() else {
             self.store_facts(db, known)?;
             return Ok(Vec::new());
         };
-        let (mut news, mut displaced) = self.take_device(db, known, first.reported_at)?;
+        let (mut news, mut displaced) =
+            self.take_device(db, known, first.reported_at, ends_from)?;
         registrations
             .iter()
             .map(|new| {
@@ -106,7 +118,7 @@ impl Report {
     /// Stores facts that came without a registration.
     fn store_facts(&self, db: &Connection, known: Option<Known>) -> Outcome<()> {
         let Some(mut known) = known else {
-            return self.take_device(db, None, self.now).map(drop);
+            return self.take_device(db, None, self.now, None).map(drop);
         };
         if known.user == self.owner.user.as_str() && known.facts.update(&self.facts) {
             let facts = &known.facts;
@@ -136,11 +148,14 @@ impl Report {
         db: &Connection,
         known: Option<Known>,
         at: Timestamp,
+        ends_from: Option<Timestamp>,
     ) -> Outcome<(bool, Vec<Ended>)> {
         let app = self.owner.app.as_str();
         let (user, device) = (self.owner.user.as_str(), self.owner.device.as_str());
         let mut facts = DeviceFacts::default();
         let (mut news, mut lost, mut former) = (true, 0, None);
+        // A login that goes on, without a ticket, is not newer than it was.
+        let mut ends_from = ends_from.map_or(i64::MIN, Timestamp::unix_millis);
         // The table is clustered by user: a device that changes hands is a new row.
         let sql = match known {
             None => {
@@ -167,6 +182,9 @@ impl Report {
                 }
             }
         };
+        if sql != REPORT && ends_from == i64::MIN {
+            ends_from = at.unix_millis();
+        }
         let revision: u64 = db.prepare_cached(sql)?.query_row(
             params![
                 app,
@@ -181,6 +199,7 @@ impl Report {
                 facts.permission.map(Permission::as_str),
                 facts.brand,
                 facts.app_version,
+                ends_from,
             ],
             |row| revision(row, 0),
         )?;
@@ -255,22 +274,22 @@ impl Report {
 }
 
 const INSERT: &str = "INSERT INTO device
-    (app, user, device, presence, presence_at, revision, platform, language, time_zone, permission, brand, app_version, badge)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0) RETURNING revision";
+    (app, user, device, presence, presence_at, revision, platform, language, time_zone, permission, brand, app_version, ends_from, badge)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0) RETURNING revision";
 
 const MOVE: &str = "UPDATE device INDEXED BY device_by_id SET user = ?2, presence = ?4, presence_at = ?5, badge = 0,
     revision = max(revision + 1, ?6),
-    platform = ?7, language = ?8, time_zone = ?9, permission = ?10, brand = ?11, app_version = ?12
-    WHERE app = ?1 AND device = ?3 RETURNING revision";
+    platform = ?7, language = ?8, time_zone = ?9, permission = ?10, brand = ?11, app_version = ?12,
+    ends_from = ?13 WHERE app = ?1 AND device = ?3 RETURNING revision";
 
 const START: &str = "UPDATE device SET presence = ?4, presence_at = ?5, badge = 0, revision = max(revision + 1, ?6),
-    platform = ?7, language = ?8, time_zone = ?9, permission = ?10, brand = ?11, app_version = ?12
-    WHERE app = ?1 AND user = ?2 AND device = ?3 RETURNING revision";
+    platform = ?7, language = ?8, time_zone = ?9, permission = ?10, brand = ?11, app_version = ?12,
+    ends_from = ?13 WHERE app = ?1 AND user = ?2 AND device = ?3 RETURNING revision";
 
 // The parameters are those of the others, so two are not used.
 const REPORT: &str = "UPDATE device SET revision = max(revision + 1, ?6),
-    platform = ?7, language = ?8, time_zone = ?9, permission = ?10, brand = ?11, app_version = ?12
-    WHERE app = ?1 AND user = ?2 AND device = ?3 RETURNING revision";
+    platform = ?7, language = ?8, time_zone = ?9, permission = ?10, brand = ?11, app_version = ?12,
+    ends_from = max(ends_from, ?13) WHERE app = ?1 AND user = ?2 AND device = ?3 RETURNING revision";
 
 /// Stores the registration. Returns `true` if it differs from the one that was there.
 fn put(db: &Connection, new: &Registration) -> Outcome<bool> {
@@ -293,6 +312,22 @@ fn put(db: &Connection, new: &Registration) -> Outcome<bool> {
          quarantine_reason = NULL, quarantine_at = NULL",
     )?
     .execute(values(new))?;
+    if new.instance != Instance::ONLY {
+        db.prepare_cached(
+            "DELETE FROM registration WHERE app = ?1 AND user = ?2 AND device = ?3 AND slot = ?4 AND (channel, instance) IN
+             (SELECT channel, instance FROM registration WHERE app = ?1 AND user = ?2 AND device = ?3 AND slot = ?4
+              ORDER BY channel = ?5 AND instance = ?6 DESC, reported_at DESC LIMIT -1 OFFSET ?7)",
+        )?
+        .execute(params![
+            new.app.as_str(),
+            new.user.as_str(),
+            new.device.as_str(),
+            new.slot.as_str(),
+            new.channel.as_str(),
+            new.instance.as_str(),
+            i64::try_from(Instance::MAX_PER_SLOT).unwrap_or(i64::MAX),
+        ])?;
+    }
     Ok(true)
 }
 

@@ -5,7 +5,7 @@ use push_sqlite::Schema;
 pub(crate) static MAIN: Schema = Schema {
     what: "store",
     application_id: 0x6f70_7374, // "opst"
-    migrations: &[MAIN_V1, MAIN_V2, MAIN_V3, MAIN_V4, MAIN_V5],
+    migrations: &[MAIN_V1, MAIN_V2, MAIN_V3, MAIN_V4, MAIN_V5, MAIN_V6],
     on_open: "",
 };
 
@@ -202,6 +202,13 @@ CREATE TABLE key_check (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     sealed BLOB NOT NULL
 ) STRICT;
+";
+
+// Version 6: a report that a device is offline is compared with the time of its login, and not with that of its presence.
+const MAIN_V6: &str = "
+-- From when on such a report ends the login.
+ALTER TABLE device ADD COLUMN ends_from INTEGER NOT NULL DEFAULT 0;
+UPDATE device SET ends_from = presence_at;
 ";
 
 const TRACES_V1: &str = "

@@ -100,15 +100,7 @@ fn damaged_devices_and_registrations_leave_the_others() {
         assert_eq!(holders, [false, true]);
         assert_eq!(store.damaged_rows(), 4);
         // Writing is not stopped either.
-        let kick = PresenceChange {
-            user: user("alice"),
-            device: None,
-            platform: None,
-            presence: Presence::Offline,
-            at: NOW,
-            badge: None,
-            because: None,
-        };
+        let kick = PresenceChange::new(user("alice"), Presence::Offline, NOW);
         let set = store.set_presence(&app(), vec![kick]).await.unwrap();
         assert_eq!((set.accepted, set.ended.len()), (4, 4));
         register(&store, "alice", "tablet").await;

@@ -79,15 +79,10 @@ fn a_restart_keeps_everything() {
                 .quarantine(&app(), &Channel::known("sample"), &token, "odd", NOW)
                 .await
                 .unwrap();
-            let away = PresenceChange {
-                user: user("alice"),
-                device: Some(device("phone")),
-                platform: Some(Platform::Ios),
-                presence: Presence::Background,
-                at: NOW,
-                badge: Some(4),
-                because: None,
-            };
+            let mut away = PresenceChange::new(user("alice"), Presence::Background, NOW)
+                .on(device("phone"))
+                .with_badge(4);
+            away.platform = Some(Platform::Ios);
             store.set_presence(&app(), vec![away]).await.unwrap();
             assert_eq!(add(&store, "m1").await, 7);
             store

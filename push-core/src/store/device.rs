@@ -137,6 +137,7 @@ impl Receiver {
 
 /// One device's presence, as it was reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PresenceChange {
     /// The user.
     pub user: UserId,
@@ -146,12 +147,53 @@ pub struct PresenceChange {
     pub platform: Option<Platform>,
     /// The new presence.
     pub presence: Presence,
-    /// When it began. A change older than the stored one is ignored (S71).
+    /// When it began. A change older than the stored one is ignored (S71). An end, [`Presence::Offline`], is older only if the
+    /// login began since, or another reporter than the phone said since that it goes on.
     pub at: Timestamp,
     /// The unread count it went to background with: the base of the badge (S65); `None` leaves it.
     pub badge: Option<u32>,
     /// Why it is [`Presence::Offline`], if the reporter said so ([`EndCause::is_reported`]).
     pub because: Option<EndCause>,
+    /// Whether the phone says so itself. That it is used does not mean that its login is good: an end that the IM server reports
+    /// of an earlier time counts.
+    pub by_phone: bool,
+}
+
+impl PresenceChange {
+    /// A change of all devices of a user, reported by the IM server, without a badge.
+    pub const fn new(user: UserId, presence: Presence, at: Timestamp) -> Self {
+        Self {
+            user,
+            device: None,
+            platform: None,
+            presence,
+            at,
+            badge: None,
+            because: None,
+            by_phone: false,
+        }
+    }
+
+    /// Sets the only device that it concerns.
+    #[must_use]
+    pub fn on(mut self, device: DeviceId) -> Self {
+        self.device = Some(device);
+        self
+    }
+
+    /// Sets the unread count.
+    #[must_use]
+    pub const fn with_badge(mut self, badge: u32) -> Self {
+        self.badge = Some(badge);
+        self
+    }
+
+    /// Sets the cause of an end.
+    #[must_use]
+    pub const fn because(mut self, cause: EndCause) -> Self {
+        self.because = Some(cause);
+        self
+    }
 }
 
 /// What [`RegistrationStore::set_presence`](crate::RegistrationStore::set_presence) did.

@@ -27,6 +27,8 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     /// A device seen for the first time starts [`Presence::Online`](crate::Presence::Online) at the first registration's time with a badge of 0; one that
     /// was [`Presence::Offline`](crate::Presence::Offline) or of another user does so again. Its revision grows.
     ///
+    /// Of a slot at most [`Instance::MAX_PER_SLOT`](crate::Instance::MAX_PER_SLOT) instances are kept.
+    ///
     /// Without any registration only the facts are stored: a device that is not known yet starts online as of now by the
     /// store's clock; presence, badge and revision of a known one stay; one of another user is not changed, because nothing
     /// says that `owner` logged in after that user.
@@ -181,6 +183,12 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     /// A device that accepts [`Presence::Offline`](crate::Presence::Offline) gets a new revision and is returned as ended, also if it was offline already:
     /// a kick that is reported again after a failure still cancels and fences. Returning from offline gives a new revision, too.
     /// [`Presence::Offline`](crate::Presence::Offline) revokes tickets, unless push was switched off ([`admit`](Self::admit)).
+    ///
+    /// [`Presence::Offline`](crate::Presence::Offline) is compared with the login, not with the presence, so that a phone that reports often cannot outlast
+    /// a kick: it is ignored if it is older than the registration with which the device started online, or than another
+    /// presence since that the phone did not report itself ([`PresenceChange::by_phone`]). Of a device that registered with a
+    /// ticket it is ignored if it does not revoke the newest ticket ([`ShownTicket::revoked_from`]). The time of a presence never
+    /// goes back.
     async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<PresenceSet>;
 
     /// Applies badge changes, in order, and returns each new number, at most [`u32::MAX`]; 0 for an unknown device.

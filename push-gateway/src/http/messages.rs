@@ -138,14 +138,13 @@ pub(super) async fn presence(
     let changes = body
         .changes
         .into_iter()
-        .map(|it| PresenceChange {
-            user: it.user,
-            device: it.device,
-            platform: it.platform,
-            presence: it.presence,
-            at: it.at.unwrap_or(now),
-            badge: it.badge,
-            because: it.because,
+        .map(|it| {
+            let mut change = PresenceChange::new(it.user, it.presence, it.at.unwrap_or(now));
+            change.device = it.device;
+            change.platform = it.platform;
+            change.badge = it.badge;
+            change.because = it.because;
+            change
         })
         .collect();
     api.gateway.set_presence(&caller.app, changes).await?;

@@ -84,15 +84,10 @@ impl Gateway {
         let Some((answer, known_at)) = standing else {
             return Ok(Ok(None));
         };
-        let change = PresenceChange {
-            user: owner.user,
-            device: Some(owner.device),
-            platform: None,
-            presence: body.presence,
-            at: dated(body, received, known_at),
-            badge: body.unread,
-            because: None,
-        };
+        let at = dated(body, received, known_at);
+        let mut change = PresenceChange::new(owner.user, body.presence, at).on(owner.device);
+        change.badge = body.unread;
+        change.by_phone = true;
         push_core::Gateway::set_presence(self, &owner.app, vec![change]).await?;
         Ok(Ok(Some(answer)))
     }

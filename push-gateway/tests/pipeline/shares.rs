@@ -34,15 +34,7 @@ async fn login(world: &World, app: &AppId, who: &str, certificate: CertificateId
         .register(app, &user(who), &phone, Slot::Alert, token)
         .await
         .expect("the fixture works");
-    let change = PresenceChange {
-        user: user(who),
-        device: Some(phone),
-        platform: None,
-        presence: Presence::Background,
-        at: gateway.now(),
-        badge: None,
-        because: None,
-    };
+    let change = PresenceChange::new(user(who), Presence::Background, gateway.now()).on(phone);
     gateway
         .set_presence(app, vec![change])
         .await

@@ -175,15 +175,9 @@ impl World {
     }
 
     pub async fn presence(&self, who: &str, on: &str, presence: Presence) {
-        let change = PresenceChange {
-            user: user(who),
-            device: Some(device(on)),
-            platform: Some(Platform::Ios),
-            presence,
-            at: self.gateway.now(),
-            badge: None,
-            because: None,
-        };
+        let mut change =
+            PresenceChange::new(user(who), presence, self.gateway.now()).on(device(on));
+        change.platform = Some(Platform::Ios);
         self.gateway
             .set_presence(&app(), vec![change])
             .await

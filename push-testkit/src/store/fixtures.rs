@@ -193,15 +193,9 @@ pub(super) fn presence(
     presence: Presence,
     when: Timestamp,
 ) -> PresenceChange {
-    PresenceChange {
-        user: user(of),
-        device: on.map(device),
-        platform: None,
-        presence,
-        at: when,
-        badge: None,
-        because: None,
-    }
+    let mut change = PresenceChange::new(user(of), presence, when);
+    change.device = on.map(device);
+    change
 }
 
 /// Numbers that look random and are the same in every run (SplitMix64).

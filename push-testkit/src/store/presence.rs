@@ -161,7 +161,7 @@ pub async fn a_device_that_goes_offline_is_ended(kit: StoreKit) {
     assert_eq!(set(&kit, vec![away]).await.ended, []);
     let before = devices(&kit.store, "alice").await;
     let kick = presence("alice", None, Presence::Offline, at(2));
-    let late = presence("alice", Some("phone"), Presence::Offline, at(0));
+    let late = presence("alice", Some("phone"), Presence::Offline, at(-1));
     let done = set(&kit, vec![late, kick]).await;
     assert_eq!(done.accepted, 2);
     let mut ended = done.ended;
@@ -230,6 +230,43 @@ pub async fn presence_older_than_what_is_known_is_ignored(kit: StoreKit) {
     assert_eq!(set(&kit, changes.to_vec()).await.accepted, 1);
     let found = only_device(&kit.store, "alice").await;
     assert_eq!(state(&found), (Presence::PushOnline, at(300)));
+}
+
+// S71
+pub async fn an_end_counts_however_often_the_phone_reports_since(kit: StoreKit) {
+    register(&kit.store, registration("alice", "phone", "t1")).await;
+    let mut used = presence("alice", Some("phone"), Presence::Background, at(100));
+    used.by_phone = true;
+    assert_eq!(report(&kit, used.clone()).await, 1);
+    let before_the_login = presence("alice", None, Presence::Offline, at(-1));
+    assert_eq!(report(&kit, before_the_login).await, 0);
+    let kick = presence("alice", Some("phone"), Presence::Offline, at(50));
+    let done = set(&kit, vec![kick]).await;
+    assert_eq!(lost(&done.ended), [("alice", "phone", None)]);
+    let found = only_device(&kit.store, "alice").await;
+    assert_eq!(state(&found), (Presence::Offline, at(100)));
+    // What the phone reported before stays older than that.
+    used.at = at(99);
+    assert_eq!(report(&kit, used).await, 0);
+}
+
+// S71
+pub async fn an_end_from_before_the_login_was_confirmed_is_ignored(kit: StoreKit) {
+    register(&kit.store, registration("alice", "phone", "t1")).await;
+    let confirmed = presence("alice", Some("phone"), Presence::Background, at(100));
+    assert_eq!(report(&kit, confirmed).await, 1);
+    let late = presence("alice", Some("phone"), Presence::Offline, at(99));
+    assert_eq!(report(&kit, late).await, 0);
+    // A registration without a ticket is no new login, and one after an end is.
+    let again = reported(at(200), registration("alice", "phone", "t2"));
+    register(&kit.store, again).await;
+    let end = presence("alice", Some("phone"), Presence::Offline, at(150));
+    assert_eq!(report(&kit, end.clone()).await, 1);
+    let again = reported(at(300), registration("alice", "phone", "t2"));
+    register(&kit.store, again).await;
+    assert_eq!(report(&kit, end).await, 0);
+    let found = only_device(&kit.store, "alice").await;
+    assert_eq!(state(&found), (Presence::Online, at(300)));
 }
 
 pub async fn presence_of_unknown_devices_is_ignored(kit: StoreKit) {

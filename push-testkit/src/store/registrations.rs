@@ -1,7 +1,8 @@
 //! Registrations: what is stored, and what counts as a change.
 #![allow(missing_docs)] // The names say it all.
 use push_core::{
-    Channel, DeviceFacts, DeviceToken, EndCause, Environment, ErrorKind, Slot, StoredRegistration,
+    Channel, DeviceFacts, DeviceToken, EndCause, Environment, ErrorKind, Instance, Slot,
+    StoredRegistration,
 };
 
 use super::{
@@ -139,6 +140,35 @@ pub async fn a_slot_has_a_token_for_each_channel_and_instance(kit: StoreKit) {
         tokens(&kit.store, "alice").await,
         ["a", "f", "l1", "l3"].map(|with| pair("phone", with))
     );
+}
+
+pub async fn a_slot_keeps_the_instances_that_were_reported_last(kit: StoreKit) {
+    let most = Instance::MAX_PER_SLOT;
+    let activity = |number: usize, seconds: usize| {
+        let it = registration("alice", "phone", &format!("l{number}"))
+            .with_slot(Slot::LiveActivity)
+            .with_instance(instance(&number.to_string()));
+        reported(at(seconds.try_into().expect("small")), it)
+    };
+    register(&kit.store, registration("alice", "phone", "t1")).await;
+    for number in 0..most {
+        register(&kit.store, activity(number, number + 1)).await;
+    }
+    // The oldest one reports again, so the second one is the oldest.
+    register(&kit.store, activity(0, most + 1)).await;
+    assert_eq!(tokens(&kit.store, "alice").await.len(), most + 1);
+    register(&kit.store, activity(most, most + 2)).await;
+    let kept = tokens(&kit.store, "alice").await;
+    assert_eq!(kept.len(), most + 1);
+    for (token, is_kept) in [("t1", true), ("l0", true), ("l1", false), ("l2", true)] {
+        assert_eq!(kept.contains(&pair("phone", token)), is_kept, "{token}");
+    }
+    assert!(kept.contains(&pair("phone", &format!("l{most}"))));
+    // Whatever its time says, the one that comes last has its place.
+    register(&kit.store, activity(most + 1, 0)).await;
+    let kept = tokens(&kit.store, "alice").await;
+    assert_eq!(kept.len(), most + 1);
+    assert!(kept.contains(&pair("phone", &format!("l{}", most + 1))));
 }
 
 pub async fn the_same_token_of_another_channel_is_another_token(kit: StoreKit) {
@@ -318,7 +348,7 @@ pub async fn any_number_of_registrations_can_be_stored_at_once(kit: StoreKit) {
         for done in register_all(&kit.store, all).await {
             assert!(done.changed && done.displaced.is_empty());
         }
-        total += count;
+        total += count.min(Instance::MAX_PER_SLOT as u64);
         assert_eq!(kit.store.count(&app("im")).await.expect("counts"), total);
     }
     assert_eq!(tokens(&kit.store, "alice").await.len() as u64, total);

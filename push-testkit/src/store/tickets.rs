@@ -276,7 +276,7 @@ pub async fn a_user_has_no_more_devices_than_allowed(kit: StoreKit) {
         "each user has a limit of its own"
     );
     // Neither a device that was kicked counts, nor one without a token.
-    kick(&kit, "alice", Some("a"), at(50)).await;
+    kick(&kit, "alice", Some("a"), at(150)).await;
     assert!(add(5, "e").await.is_ok());
     unregister(&kit.store, "alice", "b", Some(Slot::Alert)).await;
     assert!(add(6, "f").await.is_ok());
@@ -333,4 +333,33 @@ pub async fn bindings_and_revocations_are_kept_as_long_as_they_matter(kit: Store
         ..ticket(200, 0)
     };
     assert_eq!(admit(&kit, "bob", "phone", &of_bob).await, Err(Revoked));
+}
+
+pub async fn a_kick_ends_the_login_whose_ticket_it_revokes(kit: StoreKit) {
+    let phone = || reported(at(10), registration("alice", "phone", "t1"));
+    let kick = |when| presence("alice", Some("phone"), Presence::Offline, when);
+    let first = register_with(&kit, &ticket(1, 5), MANY, phone()).await;
+    first.expect("the ticket is good");
+    // Neither the first registration nor a later one with the same ticket is newer than the ticket.
+    let again = register_with(&kit, &ticket(1, 5), MANY, phone()).await;
+    again.expect("the ticket is good");
+    let before = set_presence(&kit, kick(at(5))).await;
+    assert_eq!(before, 0, "it was issued at that time");
+    assert_eq!(set_presence(&kit, kick(at(6))).await, 1);
+    assert_eq!(
+        admit(&kit, "alice", "phone", &ticket(1, 5)).await,
+        Err(Revoked)
+    );
+    // A newer ticket is a newer login, also where the device never was offline.
+    for (number, issued) in [(2, 20), (3, 30)] {
+        let again = register_with(&kit, &ticket(number, issued), MANY, phone()).await;
+        again.expect("the ticket is good");
+        assert_eq!(set_presence(&kit, kick(at(issued))).await, 0);
+    }
+    assert_eq!(set_presence(&kit, kick(at(31))).await, 1);
+}
+
+async fn set_presence(kit: &StoreKit, change: PresenceChange) -> u64 {
+    let set = kit.store.set_presence(&app("im"), vec![change]).await;
+    set.expect("sets presence").accepted
 }

@@ -104,7 +104,9 @@ macro_rules! store_conformance {
             a_kick_revokes_the_tickets_of_the_devices_that_it_names
             a_kick_revokes_tickets_of_devices_that_never_registered
             a_kick_ends_the_login_whose_ticket_it_revokes
+            a_kick_of_now_ends_logins_from_before_the_clock_was_set_back
             a_logout_revokes_the_tickets_of_its_device
+            a_logout_revokes_tickets_from_before_the_clock_was_set_back
             a_user_has_no_more_devices_than_allowed
             the_tickets_of_two_apps_never_mix
             bindings_and_revocations_are_kept_as_long_as_they_matter

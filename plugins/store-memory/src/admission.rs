@@ -27,14 +27,17 @@ impl App {
         if of_platform || revoked(Revoked::User) || revoked(Revoked::Device(owner.device.clone())) {
             return Err(TicketRefusal::Revoked);
         }
-        let bound = self.tickets.bound.get(&ticket.id);
-        if bound.is_some_and(|(device, _)| *device != owner.device) {
-            return Err(TicketRefusal::OtherDevice);
+        match self.tickets.bound.get(&ticket.id) {
+            Some((None, _)) => return Err(TicketRefusal::Revoked),
+            Some((Some(device), _)) if *device != owner.device => {
+                return Err(TicketRefusal::OtherDevice);
+            }
+            _ => {}
         }
         if self.others_of(owner) >= max_devices {
             return Err(TicketRefusal::TooManyDevices);
         }
-        let binding = (owner.device.clone(), ticket.ends_at);
+        let binding = (Some(owner.device.clone()), ticket.ends_at);
         self.tickets.bound.entry(ticket.id).or_insert(binding);
         Ok(())
     }

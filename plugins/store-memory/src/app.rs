@@ -62,6 +62,27 @@ impl DeviceRow {
         self.revision
     }
 
+    fn is_meant_by(&self, id: &DeviceId, change: &PresenceChange) -> bool {
+        match &change.device {
+            Some(device) => device == id,
+            None => change.platform.is_none() || change.platform == self.facts.platform,
+        }
+    }
+
+    /// Whether the change is news.
+    fn accepts(&self, change: &PresenceChange) -> bool {
+        let is_end = change.presence == Presence::Offline;
+        if change.by_phone && !is_end && self.presence == Presence::Offline {
+            return false;
+        }
+        let known = if is_end {
+            self.ends_from
+        } else {
+            self.presence_at
+        };
+        change.is_latest || change.at >= known
+    }
+
     /// The key of the instance that was reported longest ago, if the slot has no place for `new`.
     fn instance_in_the_way_of(&self, new: &Registration) -> Option<Key> {
         let is_known = self.registrations.contains_key(&key_of(new));
@@ -357,6 +378,12 @@ impl App {
         if slot.is_none() && cause != EndCause::SwitchedOff {
             let of = Revoked::Device(owner.device.clone());
             self.tickets.revoke(&owner.user, of, now);
+            let is_later = self
+                .device_of(&owner.user, &owner.device)
+                .is_some_and(|row| row.ends_from > now);
+            if is_later {
+                self.tickets.revoke_bound(&owner.device);
+            }
         }
         self.device_of(&owner.user, &owner.device)?;
         let removed = self.remove(&owner.device, |stored| {
@@ -421,6 +448,12 @@ impl App {
         if change.presence == Presence::Offline && !switched_off {
             let of = Revoked::of(change.device.as_ref(), change.platform);
             self.tickets.revoke(&change.user, of, change.at);
+            let devices = self.users.get(&change.user).into_iter().flatten();
+            for (id, row) in devices.filter_map(|id| Some((id, self.devices.get(id)?))) {
+                if change.is_latest && row.is_meant_by(id, change) && row.ends_from > change.at {
+                    self.tickets.revoke_bound(id);
+                }
+            }
         }
         let cause = change.because.unwrap_or(EndCause::Offline);
         let mut offline = Vec::new();
@@ -428,15 +461,7 @@ impl App {
             let Some(row) = self.devices.get_mut(id) else {
                 continue;
             };
-            let meant = match &change.device {
-                Some(device) => device == id,
-                None => change.platform.is_none() || change.platform == row.facts.platform,
-            };
-            let counts_from = match change.presence {
-                Presence::Offline => row.ends_from,
-                _ => row.presence_at,
-            };
-            if !meant || change.at < counts_from {
+            if !row.is_meant_by(id, change) || !row.accepts(change) {
                 continue;
             }
             set.accepted += 1;

@@ -27,8 +27,8 @@ impl Revoked {
 
 #[derive(Default)]
 pub(crate) struct Tickets {
-    /// The device that each is bound to, and when it ends.
-    pub(crate) bound: HashMap<TicketId, (DeviceId, Timestamp)>,
+    /// The device that each is bound to, `None` if it is revoked, and when it ends.
+    pub(crate) bound: HashMap<TicketId, (Option<DeviceId>, Timestamp)>,
     /// From when on a ticket must be.
     revoked: BTreeMap<(UserId, Revoked), Timestamp>,
 }
@@ -49,6 +49,15 @@ impl Tickets {
     pub(crate) fn revoke(&mut self, user: &UserId, of: Revoked, at: Timestamp) {
         let known = self.revoked.entry((user.clone(), of)).or_insert(at);
         *known = at.max(*known);
+    }
+
+    /// Revokes the tickets that are bound to the device, whatever they are dated.
+    pub(crate) fn revoke_bound(&mut self, device: &DeviceId) {
+        for (bound, _) in self.bound.values_mut() {
+            if bound.as_ref() == Some(device) {
+                *bound = None;
+            }
+        }
     }
 
     pub(crate) fn is_revoked(&self, user: &UserId, of: Revoked, issued_at: Timestamp) -> bool {

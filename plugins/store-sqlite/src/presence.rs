@@ -33,6 +33,9 @@ pub(crate) fn set(
             (None, None) => Revoked::User,
         };
         tickets::revoke(db, app, &change.user, of, change.at, now)?;
+        if change.is_latest {
+            tickets::revoke_bound(db, app, &change.user, of, change.at)?;
+        }
     }
     let platform = change.platform.map(Platform::as_str);
     // A named device takes the platform over; without a name the platform says which are meant.
@@ -48,9 +51,10 @@ pub(crate) fn set(
     };
     let mut update = db.prepare_cached(&format!(
         "UPDATE device SET presence = ?3, presence_at = max(presence_at, ?4),
-         ends_from = CASE WHEN ?3 = ?9 OR ?10 THEN ends_from ELSE max(ends_from, ?4) END, platform = coalesce(?5, platform), badge = coalesce(?6, badge),
+         ends_from = iif(?3 = ?9 OR ?10, ends_from, max(ends_from, ?4)), platform = coalesce(?5, platform), badge = coalesce(?6, badge),
          revision = CASE WHEN ?3 = ?9 OR presence = ?9 THEN max(revision + 1, ?8) ELSE revision END
-         WHERE app = ?1 AND user = ?2 AND ?4 >= CASE ?3 WHEN ?9 THEN ends_from ELSE presence_at END {which} RETURNING device, revision"
+         WHERE app = ?1 AND user = ?2 AND (?11 OR ?4 >= iif(?3 = ?9, ends_from, presence_at))
+         AND NOT (?10 AND presence = ?9 AND ?3 <> ?9) {which} RETURNING device, revision"
     ))?;
     let mut rows = update.query(params![
         app.as_str(),
@@ -63,6 +67,7 @@ pub(crate) fn set(
         revision_at(now),
         Presence::Offline.as_str(),
         change.by_phone,
+        change.is_latest,
     ])?;
     let mut gone = Vec::new();
     while let Some(row) = rows.next()? {

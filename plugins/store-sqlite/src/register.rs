@@ -382,6 +382,7 @@ pub(crate) fn unregister(
     if slot.is_none() && cause != EndCause::SwitchedOff {
         let of = Revoked::Device(owner.device.as_str());
         tickets::revoke(db, &owner.app, &owner.user, of, now, now)?;
+        tickets::revoke_bound(db, &owner.app, &owner.user, of, now)?;
     }
     let key = [
         owner.app.as_str(),

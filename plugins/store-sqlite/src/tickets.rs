@@ -24,6 +24,17 @@ pub(crate) enum Revoked<'a> {
     Device(&'a str),
 }
 
+impl<'a> Revoked<'a> {
+    /// Device and platform; an empty text is none.
+    const fn columns(self) -> (&'a str, &'a str) {
+        match self {
+            Self::User => ("", ""),
+            Self::Platform(platform) => ("", platform.as_str()),
+            Self::Device(device) => (device, ""),
+        }
+    }
+}
+
 /// What is known of a ticket for a device.
 pub(crate) enum Standing {
     /// It is bound to the device.
@@ -43,12 +54,7 @@ pub(crate) fn revoke(
     at: Timestamp,
     now: Timestamp,
 ) -> Outcome<()> {
-    // An empty text is no id and no platform.
-    let (device, platform) = match of {
-        Revoked::User => ("", ""),
-        Revoked::Platform(platform) => ("", platform.as_str()),
-        Revoked::Device(device) => (device, ""),
-    };
+    let (device, platform) = of.columns();
     db.prepare_cached(
         "INSERT INTO revocation (app, user, device, platform, at) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT DO UPDATE SET at = max(at, ?5)",
@@ -66,6 +72,39 @@ pub(crate) fn revoke(
          (SELECT app, user, device, platform FROM revocation INDEXED BY revocation_by_time WHERE at < ?1 LIMIT ?2)",
     )?
     .execute(params![forgotten.unix_millis(), DELETED_PER_CHANGE])?;
+    Ok(())
+}
+
+/// Revokes the tickets that are bound to devices of `user` whose logins are dated after `at`: a clock was set back since, so that
+/// their times say nothing. They are bound to a device without an id then.
+pub(crate) fn revoke_bound(
+    db: &Connection,
+    app: &AppId,
+    user: &UserId,
+    of: Revoked<'_>,
+    at: Timestamp,
+) -> Outcome<()> {
+    let (device, platform) = of.columns();
+    // The devices of one user are few, and usually none of them is meant.
+    let mut select = db.prepare_cached(
+        "SELECT CAST(device AS BLOB) FROM device WHERE app = ?1 AND user = ?2 AND ends_from > ?3
+         AND (device = ?4 OR ?4 = '' AND (platform = ?5 OR ?5 = ''))",
+    )?;
+    let mut rows = select.query(params![
+        app.as_str(),
+        user.as_str(),
+        at.unix_millis(),
+        device,
+        platform
+    ])?;
+    while let Some(row) = rows.next()? {
+        let device: Vec<u8> = row.get(0)?;
+        // The id of a damaged row is bound to no ticket.
+        if let Ok(device) = String::from_utf8(device) {
+            db.prepare_cached("UPDATE ticket SET device = '' WHERE app = ?1 AND device = ?2")?
+                .execute([app.as_str(), &device])?;
+        }
+    }
     Ok(())
 }
 
@@ -114,6 +153,7 @@ pub(crate) fn standing(
     Ok(match bound {
         None => Standing::Free,
         Some(bound) if bound == device => Standing::Bound,
+        Some(bound) if bound.is_empty() => Standing::Refused(TicketRefusal::Revoked),
         Some(_) => Standing::Refused(TicketRefusal::OtherDevice),
     })
 }

@@ -156,7 +156,12 @@ pub struct PresenceChange {
     pub because: Option<EndCause>,
     /// Whether the phone says so itself. That it is used does not mean that its login is good: an end that the IM server reports
     /// of an earlier time counts.
+    ///
+    /// It does not bring back a device that is [`Presence::Offline`] either: a registration does.
     pub by_phone: bool,
+    /// Whether it counts after everything that is known, whatever the times say: it is of the moment in which it came, and a clock
+    /// may have been set back since the last one.
+    pub is_latest: bool,
 }
 
 impl PresenceChange {
@@ -171,6 +176,7 @@ impl PresenceChange {
             badge: None,
             because: None,
             by_phone: false,
+            is_latest: false,
         }
     }
 

@@ -53,7 +53,10 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     /// except where the cause was [`EndCause::SwitchedOff`], which does not end the login.
     ///
     /// The platform of a device is the one that is known, or else the one in `facts`; without either, a device that is not known
-    /// is of every platform, and a known one of none. Both kinds of end are remembered for [`ShownTicket::MAX_LIFE`], a binding until
+    /// is of every platform, and a known one of none.
+    ///
+    /// An [`unregister`](Self::unregister) and a report that is the latest ([`PresenceChange::is_latest`]) also revoke the tickets that are bound to
+    /// the devices, if they are dated later because a clock was set back since. Both kinds of end are remembered for [`ShownTicket::MAX_LIFE`], a binding until
     /// [`ShownTicket::ends_at`], by the store's clock.
     async fn admit(
         &self,
@@ -188,7 +191,7 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     /// a kick: it is ignored if it is older than the registration with which the device started online, or than another
     /// presence since that the phone did not report itself ([`PresenceChange::by_phone`]). Of a device that registered with a
     /// ticket it is ignored if it does not revoke the newest ticket ([`ShownTicket::revoked_from`]). The time of a presence never
-    /// goes back.
+    /// goes back. A change that is the latest ([`PresenceChange::is_latest`]) is never ignored for its time.
     async fn set_presence(&self, app: &AppId, changes: Vec<PresenceChange>) -> Result<PresenceSet>;
 
     /// Applies badge changes, in order, and returns each new number, at most [`u32::MAX`]; 0 for an unknown device.

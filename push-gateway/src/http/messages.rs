@@ -144,6 +144,7 @@ pub(super) async fn presence(
             change.platform = it.platform;
             change.badge = it.badge;
             change.because = it.because;
+            change.is_latest = it.at.is_none();
             change
         })
         .collect();

@@ -88,6 +88,7 @@ impl Gateway {
         let mut change = PresenceChange::new(owner.user, body.presence, at).on(owner.device);
         change.badge = body.unread;
         change.by_phone = true;
+        change.is_latest = body.presence == Presence::Offline;
         push_core::Gateway::set_presence(self, &owner.app, vec![change]).await?;
         Ok(Ok(Some(answer)))
     }
@@ -116,7 +117,7 @@ fn dated(body: &PresenceBody, received: Timestamp, known_at: Timestamp) -> Times
         return received;
     }
     let age = body.now.map(|now| now.since(body.at)).unwrap_or_default();
-    (received - age).max(known_at).min(received)
+    (received - age).max(known_at)
 }
 
 #[cfg(test)]
@@ -158,7 +159,7 @@ mod tests {
         assert_eq!(dated(&slow, NOW, known), known);
         let set_forward = body(Timestamp::default(), Some(NOW));
         assert_eq!(dated(&set_forward, NOW, known), known);
-        // What is known of a later time, a kick for instance, stands.
-        assert_eq!(dated(&slow, NOW, NOW + SECOND), NOW);
+        // The gateway's clock was set back since.
+        assert_eq!(dated(&slow, NOW, NOW + YEAR), NOW + YEAR);
     }
 }

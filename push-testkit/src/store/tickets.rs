@@ -359,6 +359,45 @@ pub async fn a_kick_ends_the_login_whose_ticket_it_revokes(kit: StoreKit) {
     assert_eq!(set_presence(&kit, kick(at(31))).await, 1);
 }
 
+pub async fn a_kick_of_now_ends_logins_from_before_the_clock_was_set_back(kit: StoreKit) {
+    for (number, kicked) in [(1, Some("phone")), (2, None)] {
+        let ahead = ticket(number, 7200);
+        let phone = reported(at(7201), registration("alice", "phone", "t1"));
+        let first = register_with(&kit, &ahead, MANY, phone).await;
+        first.expect("the ticket is good");
+        let mut kick = presence("alice", kicked, Presence::Offline, at(10));
+        assert_eq!(set_presence(&kit, kick.clone()).await, 0);
+        assert_eq!(admit(&kit, "alice", "phone", &ahead).await, Ok(()));
+        kick.is_latest = true;
+        assert_eq!(set_presence(&kit, kick).await, 1);
+        assert_eq!(admit(&kit, "alice", "phone", &ahead).await, Err(Revoked));
+        // Nor does the phone come back by a report that was under way.
+        let mut used = presence("alice", Some("phone"), Presence::Background, at(9000));
+        used.by_phone = true;
+        assert_eq!(set_presence(&kit, used).await, 0);
+        // A login that is dated right is good.
+        let right = ticket(number + 10, 20);
+        let phone = reported(at(20), registration("alice", "phone", "t1"));
+        let again = register_with(&kit, &right, MANY, phone).await;
+        again.expect("the ticket is good");
+        assert_eq!(
+            only_device(&kit.store, "alice").await.presence,
+            Presence::Online
+        );
+    }
+}
+
+pub async fn a_logout_revokes_tickets_from_before_the_clock_was_set_back(kit: StoreKit) {
+    let ahead = ticket(1, 7200);
+    let phone = reported(at(7201), registration("alice", "phone", "t1"));
+    let first = register_with(&kit, &ahead, MANY, phone).await;
+    first.expect("the ticket is good");
+    let ended = unregister(&kit.store, "alice", "phone", None).await;
+    assert!(ended.is_some());
+    assert_eq!(admit(&kit, "alice", "phone", &ahead).await, Err(Revoked));
+    assert_eq!(admit(&kit, "alice", "phone", &ticket(2, 20)).await, Ok(()));
+}
+
 async fn set_presence(kit: &StoreKit, change: PresenceChange) -> u64 {
     let set = kit.store.set_presence(&app("im"), vec![change]).await;
     set.expect("sets presence").accepted

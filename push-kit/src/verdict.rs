@@ -1,4 +1,6 @@
 //! Verdicts that are the same for every vendor.
+use std::time::Duration;
+
 use http::{HeaderMap, StatusCode};
 use push_core::{
     Capabilities, NotificationKind, Retry, Scope, Slot, Timestamp, VendorAnswer, Verdict,
@@ -49,13 +51,20 @@ pub fn unprepared(what: &str, error: &HttpError) -> Verdict {
 }
 
 /// The verdict on a push whose answer is not in the vendor's format, such as a proxy's page or an empty error body. Such an answer
-/// says nothing about token, payload or credential.
+/// says nothing about token, payload or credential, and its `Retry-After` counts for a minute at most.
 pub fn not_the_vendors(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Verdict {
     let answer = VendorAnswer::new(status.as_u16(), "")
         .with_text("the answer is not in the vendor's format; check proxy and endpoint");
     let verdict = Verdict::new(VerdictKind::Unavailable(Scope::Credential), answer);
-    with_retry_after(verdict, headers, now)
+    let mut verdict = with_retry_after(verdict, headers, now);
+    if let Retry::After(wait) = &mut verdict.retry {
+        *wait = LONGEST_WAIT_FOR_OTHERS.min(*wait);
+    }
+    verdict
 }
+
+/// The longest wait that somebody other than the vendor may ask for: a proxy must not hold up pushes for hours.
+const LONGEST_WAIT_FOR_OTHERS: Duration = Duration::from_secs(60);
 
 /// What a code that the provider does not know means: the status decides, and the outcome never costs a token or suspends a
 /// credential. The rule is that of [`VerdictKind`].
@@ -123,6 +132,9 @@ mod tests {
         let down = not_the_vendors(StatusCode::BAD_GATEWAY, &headers, NOW);
         assert_eq!(down.retry, Retry::After(Duration::from_secs(7)));
         assert_eq!(down.answer.status, Some(502));
+        headers.insert(header::RETRY_AFTER, "99999999999".parse().unwrap());
+        let down = not_the_vendors(StatusCode::SERVICE_UNAVAILABLE, &headers, NOW);
+        assert_eq!(down.retry, Retry::After(LONGEST_WAIT_FOR_OTHERS));
         let refused = Verdict::payload_refused("", "");
         assert_eq!(with_retry_after(refused, &headers, NOW).retry, Retry::Never);
     }

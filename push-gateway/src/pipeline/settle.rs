@@ -287,8 +287,9 @@ impl Judging<'_> {
         }
     }
 
-    /// How long `delivery` waits that should wait for `wait` and must wait for `floor`; `None` if its life ends before. A wait
-    /// that would outlast its life is shortened, so that it is tried once more.
+    /// How long `delivery` waits that should wait for `wait` and must wait for `floor`; `None` if its life is as good as over. A
+    /// wait that would outlast its life is shortened, so that it is tried once more; if it must not be, it expires when its life
+    /// ends, and not before.
     fn within_life(
         &self,
         delivery: &Delivery,
@@ -304,7 +305,7 @@ impl Judging<'_> {
         }
         let half = (left / 2).max(floor);
         let shortest = self.shared.services.settings.pipeline.backoff_base;
-        (half >= shortest && half < left).then_some(half)
+        (half >= shortest).then_some(half.min(left))
     }
 }
 

@@ -143,9 +143,9 @@ async fn what_expired_while_it_waited_is_not_sent() {
     assert_eq!(world.plan.count(), 1);
 }
 
-/// A vendor that asks to wait longer than a push lives ends it at once, without waiting.
+/// A vendor that asks to wait longer than a push lives does not end it early: it may be recalled or cancelled meanwhile.
 #[tokio::test]
-async fn a_wait_beyond_the_time_to_live_ends_a_delivery_at_once() {
+async fn a_wait_beyond_the_time_to_live_ends_a_delivery_with_its_life() {
     let world = World::new(|_| {});
     let certificate = world.credential(json!({})).await;
     world.login("a", certificate).await;
@@ -157,9 +157,13 @@ async fn a_wait_beyond_the_time_to_live_ends_a_delivery_at_once() {
     world.plan.script("a-token", [Reply::Verdict(limited)]);
     let answer = world.submit(with_ttl(message("x", &["a"]), 60)).await;
     world.calm().await;
+    world.pass(55 * SECOND).await;
+    assert_eq!(world.settled(answer.deliveries[0].id).await, None);
+    assert_eq!(world.depth().await, 1);
+    world.pass(MINUTE).await;
     let end = world.settled(answer.deliveries[0].id).await;
     assert_eq!(end.as_deref(), Some("expired"));
-    assert_eq!(world.depth().await, 0);
+    assert_eq!((world.depth().await, world.plan.count()), (0, 1));
 }
 
 /// `Retry-After: 20` in the answer about one token, whatever the vendor makes of it.

@@ -63,7 +63,7 @@ pub fn not_the_vendors(status: StatusCode, headers: &HeaderMap, now: Timestamp) 
     verdict
 }
 
-/// The longest wait that somebody other than the vendor may ask for: a proxy must not hold up pushes for hours.
+/// The longest wait that an answer which is not the vendor's may ask for: a proxy must not hold up pushes for hours.
 const LONGEST_WAIT_FOR_OTHERS: Duration = Duration::from_secs(60);
 
 /// What a code that the provider does not know means: the status decides, and the outcome never costs a token or suspends a

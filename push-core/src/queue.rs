@@ -88,6 +88,22 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     async fn damaged(&self) -> Result<u64> {
         Ok(0)
     }
+
+    /// Returns, for each message, whether the queue remembers it: every message of which a delivery waits, and for at least a
+    /// day every one that was put or recalled. A message that was put within the last day and is not remembered was in a queue
+    /// that this one has replaced, or its record is damaged. `None` if the queue does not know.
+    async fn remembered(&self, app: &AppId, messages: Vec<MessageId>) -> Result<Option<Vec<bool>>> {
+        let _ = (app, messages);
+        Ok(None)
+    }
+
+    /// Looks whether what the queue keeps is still there and in order, as far as that takes no time: for a health check.
+    ///
+    /// # Errors
+    /// What is wrong, and where. A queue that cannot lose its data while it runs finds nothing.
+    async fn check(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// How many deliveries a queue of bounded size holds, for deciding whether one more fits.

@@ -161,13 +161,19 @@ impl Gateway {
         }
         self.0.pipeline.start();
         let inner = Arc::clone(&self.0);
-        background.spawn(async move { inner.services.recorder.run().await });
+        background.spawn(async move {
+            let services = &inner.services;
+            services.recorder.run(&*services.clock).await;
+        });
         let inner = Arc::clone(&self.0);
         background.spawn(async move { inner.pipeline.sweep().await });
         let inner = Arc::clone(&self.0);
         background.spawn(async move { inner.pipeline.follow().await });
         let inner = Arc::clone(&self.0);
         background.spawn(async move { inner.run_housekeeping().await });
+        let inner = Arc::clone(&self.0);
+        let started = self.now();
+        background.spawn(async move { inner.report_lost(started).await });
     }
 
     /// Runs a way in beside its requests ([`Ingress::run`]) until the gateway shuts down. Call it after [`Gateway::start`].
@@ -207,6 +213,15 @@ impl Gateway {
                 Err(Error::new(ErrorKind::Internal, "a request failed inside").because(source))
             }
         }
+    }
+
+    /// Looks whether the store and the queue still have what they kept: for a health check.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub async fn check(&self) -> Result<()> {
+        self.0.services.queue.check().await?;
+        self.0.services.store.check().await
     }
 
     /// The counters.

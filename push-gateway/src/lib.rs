@@ -48,6 +48,7 @@ mod gateway;
 pub mod http;
 mod key_check;
 mod lane_status;
+mod lost;
 mod metrics;
 mod pipeline;
 mod receipt;

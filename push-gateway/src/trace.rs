@@ -1,15 +1,19 @@
 //! Writing traces beside the path of pushes, and reading the outcome of one.
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use push_core::{Cancelled, Reason, Stage, Store, Timestamp, TraceEvent};
+use push_core::{Cancelled, Clock, Reason, Stage, Store, Timestamp, TraceEvent};
 use tokio::sync::Notify;
 
 use crate::metrics::Metrics;
 
-/// Buffers trace events and stores them in batches. It never delays a push: what does not fit is counted and dropped.
+/// How long to wait before events are stored that the store did not accept.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Buffers trace events and stores them in batches. What does not fit is counted and dropped.
 pub(crate) struct Recorder {
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
@@ -35,7 +39,7 @@ impl Recorder {
     pub(crate) fn append(&self, events: impl IntoIterator<Item = TraceEvent>) {
         let mut dropped = 0;
         {
-            let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut buffer = self.buffer();
             for event in events {
                 if buffer.len() < self.bound {
                     buffer.push(event);
@@ -50,29 +54,61 @@ impl Recorder {
         self.filled.notify_one();
     }
 
-    /// Stores what waits now. When it returns, everything appended before can be read.
-    pub(crate) async fn flush(&self) {
+    /// Stores what waits now, and returns `true` if everything appended before is stored: it can be read then, and survives the
+    /// end of the process. What the store does not accept for now is kept for the next call.
+    ///
+    /// A caller that goes away interrupts nothing: what is under way when a call of the store is dropped would be stored twice,
+    /// or not at all.
+    pub(crate) async fn flush(self: &Arc<Self>) -> bool {
+        let recorder = Arc::clone(self);
+        let stored = tokio::spawn(async move { recorder.store_all().await });
+        stored.await.unwrap_or(false)
+    }
+
+    async fn store_all(&self) -> bool {
         const CHUNK: usize = 5_000;
         let _order = self.writing.lock().await;
-        let mut events =
-            std::mem::take(&mut *self.buffer.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut events = std::mem::take(&mut *self.buffer());
         while !events.is_empty() {
-            let rest = events.split_off(events.len().min(CHUNK));
-            let count = events.len() as u64;
-            if let Err(error) = self.store.append(events).await {
-                self.metrics.trace_dropped(count);
+            let count = events.len().min(CHUNK);
+            let rest = events.split_off(count);
+            if let Err(error) = self.store.append(events.clone()).await {
                 tracing::warn!(%error, count, "trace events could not be stored");
+                if error.is_transient() {
+                    events.extend(rest);
+                    self.put_back(events);
+                    return false;
+                }
+                self.metrics.trace_dropped(count as u64);
             }
             events = rest;
         }
+        true
+    }
+
+    /// Puts events back before those that were appended since, as many as there is room for.
+    fn put_back(&self, mut events: Vec<TraceEvent>) {
+        let mut buffer = self.buffer();
+        events.append(&mut buffer);
+        let dropped = events.len().saturating_sub(self.bound);
+        events.truncate(self.bound);
+        *buffer = events;
+        drop(buffer);
+        self.metrics.trace_dropped(dropped as u64);
     }
 
     /// Stores whatever comes, until the future is dropped.
-    pub(crate) async fn run(&self) {
+    pub(crate) async fn run(self: &Arc<Self>, clock: &dyn Clock) {
         loop {
             self.filled.notified().await;
-            self.flush().await;
+            while !self.flush().await {
+                clock.sleep(PAUSE).await;
+            }
         }
+    }
+
+    fn buffer(&self) -> MutexGuard<'_, Vec<TraceEvent>> {
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

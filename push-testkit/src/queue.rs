@@ -66,6 +66,8 @@ macro_rules! queue_conformance {
             a_delivery_put_twice_in_one_call_is_a_duplicate
             an_acknowledged_delivery_is_a_duplicate_for_a_day
             a_message_put_again_is_remembered_for_another_day
+            a_message_that_was_put_or_recalled_is_remembered_for_a_day
+            a_queue_that_is_in_order_says_so
             a_cancelled_delivery_is_a_duplicate
             another_app_message_address_or_channel_is_no_duplicate
             any_number_of_deliveries_can_be_put_at_once

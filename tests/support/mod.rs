@@ -90,7 +90,10 @@ impl Caller {
             .body(Bytes::from(body.to_string()))
             .expect("a well-formed request");
         let response = self.client.send(request).await.ok()?;
-        let body = serde_json::from_slice(response.body()).unwrap_or_default();
+        let body = match serde_json::from_slice(response.body()) {
+            Ok(body) => body,
+            Err(_) => json!(String::from_utf8_lossy(response.body())),
+        };
         Some((response.status(), body))
     }
 

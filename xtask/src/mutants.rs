@@ -289,7 +289,8 @@ fn command(
         .env("OFFLINE_PUSH_PATIENCE", PATIENCE)
         .env("OFFLINE_PUSH_CASES", CASES)
         .args(["mutants", "--in-place", "--all-features"])
-        .args(["--cap-lints=true", "--no-shuffle", "--colors=never"])
+        // Without `--cap-lints`: other flags for the compiler would build every dependency again, and lints only warn.
+        .args(["--no-shuffle", "--colors=never"])
         .args(["--exclude-re", "impl .*Debug for "])
         .arg(format!("--package={}", place.package));
     if run::is_installed("cargo-nextest") {
@@ -301,10 +302,11 @@ fn command(
     if let Some(shard) = shard {
         command.arg(format!("--shard={shard}"));
     }
-    command.arg("--output").arg(output);
-    if !place.tests.is_empty() {
-        command.arg("--").args(place.tests);
+    for test in place.tests {
+        // For the build, too, and not only for the run.
+        command.arg(format!("--cargo-arg={test}"));
     }
+    command.arg("--output").arg(output);
     command
 }
 
@@ -480,7 +482,7 @@ mod tests {
             "--file=push-gateway/src/pipeline/settle/*.rs",
             "--shard=0/2",
             "--output o",
-            "-- --lib --test=pipeline",
+            "--cargo-arg=--lib --cargo-arg=--test=pipeline",
         ] {
             assert!(shown.contains(part), "{shown}");
         }

@@ -12,7 +12,7 @@ use std::{
 
 use push_core::{
     AppId, BuildContext, Cancel, Cancelled, Clock, CredentialRef, Delivery, Error, ErrorKind, Lane,
-    LaneState, Lease, LeaseId, Plugin, Put, Queue, QueueKind, Result, Return, Timestamp,
+    LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind, Result, Return, Timestamp,
     async_trait,
 };
 use serde::Deserialize;
@@ -156,6 +156,14 @@ impl Queue for MemoryQueue {
     async fn lanes(&self) -> Result<Vec<LaneState>> {
         let (state, now) = self.state();
         Ok(state.lanes(now))
+    }
+
+    async fn remembered(&self, app: &AppId, messages: Vec<MessageId>) -> Result<Option<Vec<bool>>> {
+        let state = self.lock();
+        let known = messages
+            .into_iter()
+            .map(|message| state.remembers(app, message));
+        Ok(Some(known.collect()))
     }
 }
 

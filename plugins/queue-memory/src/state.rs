@@ -463,6 +463,10 @@ impl State {
             .collect()
     }
 
+    pub(crate) fn remembers(&self, app: &AppId, message: MessageId) -> bool {
+        self.seen.contains_key(&(app.clone(), message))
+    }
+
     pub(crate) fn lanes(&self, now: Timestamp) -> Vec<LaneState> {
         self.lanes
             .iter()

@@ -29,7 +29,8 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use push_core::{
     AppId, BuildContext, Cancel, Cancelled, Clock, CredentialRef, Delivery, Error, ErrorKind, Lane,
-    LaneState, Lease, LeaseId, Plugin, Put, Queue, QueueKind, Result, Return, async_trait,
+    LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind, Result, Return,
+    async_trait,
 };
 use push_sqlite::{Database, Options, Stats};
 use serde::Deserialize;
@@ -282,6 +283,20 @@ impl Queue for SqliteQueue {
 
     async fn damaged(&self) -> Result<u64> {
         Self::damaged(self).await
+    }
+
+    async fn remembered(&self, app: &AppId, messages: Vec<MessageId>) -> Result<Option<Vec<bool>>> {
+        self.open().await?;
+        let app = app.clone();
+        let known = self
+            .database
+            .read(move |db| row::remembered(db, &app, &messages))
+            .await?;
+        Ok(Some(known))
+    }
+
+    async fn check(&self) -> Result<()> {
+        self.database.check().await
     }
 }
 

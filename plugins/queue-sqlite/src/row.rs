@@ -5,9 +5,9 @@ use std::{
 };
 
 use push_core::{
-    Address, Badge, BatchId, BatchRef, Channel, Content, ContentId, Delivery, DeliveryId, DeviceId,
-    DeviceToken, Environment, Error, ErrorKind, Instance, Lane, MessageId, Notification, Result,
-    Slot, Timestamp, UserId,
+    Address, AppId, Badge, BatchId, BatchRef, Channel, Content, ContentId, Delivery, DeliveryId,
+    DeviceId, DeviceToken, Environment, Error, ErrorKind, Instance, Lane, MessageId, Notification,
+    Result, Slot, Timestamp, UserId,
 };
 use push_sqlite::{
     Outcome,
@@ -369,4 +369,17 @@ pub(crate) fn lane_row(db: &Connection, lane: &Lane) -> Outcome<Option<i64>> {
 /// A revision as it is stored. Revisions are microseconds, far below the largest number that SQLite holds.
 pub(crate) fn revision(revision: u64) -> i64 {
     i64::try_from(revision).unwrap_or(i64::MAX)
+}
+
+/// Whether each message is remembered.
+pub(crate) fn remembered(
+    db: &Connection,
+    app: &AppId,
+    messages: &[MessageId],
+) -> Outcome<Vec<bool>> {
+    let mut select = db.prepare_cached("SELECT 1 FROM message WHERE app = ?1 AND message = ?2")?;
+    let known = messages
+        .iter()
+        .map(|message| select.exists([app.as_str(), message.as_str()]));
+    Ok(known.collect::<Result<_, _>>()?)
 }

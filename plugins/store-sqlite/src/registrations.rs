@@ -42,6 +42,11 @@ impl SqliteStore {
 
 #[async_trait]
 impl RegistrationStore for SqliteStore {
+    async fn check(&self) -> Result<()> {
+        self.main.check().await?;
+        self.traces.check().await
+    }
+
     fn damaged_rows(&self) -> u64 {
         self.damage.count()
     }

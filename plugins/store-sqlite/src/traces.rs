@@ -31,7 +31,7 @@ impl TraceStore for SqliteStore {
             return Ok(());
         }
         self.traces
-            .write_later(events.len(), move |db| {
+            .write(events.len(), move |db| {
                 events.iter().try_for_each(|event| append(db, event))
             })
             .await

@@ -21,6 +21,14 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
         0
     }
 
+    /// Looks whether what the store keeps is still there and in order, as far as that takes no time: for a health check.
+    ///
+    /// # Errors
+    /// What is wrong, and where. A store that cannot lose its data while it runs finds nothing.
+    async fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Stores what a device reports, in order, and returns what each registration did. Every registration is of the device
     /// `owner`. A token registered again leaves quarantine. A change of the facts counts as one of the first registration.
     ///

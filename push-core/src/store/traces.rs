@@ -80,8 +80,12 @@ impl Mark {
 )]
 #[async_trait]
 pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
-    /// Appends events. May return before they are durable: a trace explains a push, it does not carry it. A trace read
-    /// afterwards has them.
+    /// Appends events. When it returns, they survive the end of the process, however it ends; they may not survive the end of
+    /// the machine: a trace explains a push, it does not carry it. A trace read afterwards has them.
+    ///
+    /// # Errors
+    /// If it fails, none of the events is stored. After [`ErrorKind::Busy`] and [`ErrorKind::Unavailable`] the caller may append
+    /// them again.
     async fn append(&self, events: Vec<TraceEvent>) -> Result<()>;
 
     /// Records stages that deliveries reached on the phone, durably, and returns, for each, whether it was new. The event takes

@@ -128,6 +128,9 @@ reasons! {
     /// Refused with the credential, which works for others.
     REFUSED_ALONE = "refused-alone": "the vendor refused the credential in its answers to several pushes to this device, and accepted other pushes of the same credential each time",
         "see the vendor's answer in the trace; it concerns this device or what the message carries, not the credential";
+    /// The queue lost it.
+    LOST = "lost": "the push was accepted and is lost: the queue no longer has it, because the queue's file was replaced or damaged",
+        "send the message again if it still matters, under another id; find out who removed or restored the queue's file, and whether its disk is sound";
     /// No such credential.
     CERTIFICATE_UNKNOWN = "certificate-unknown": "the certificate id of the token names no credential of this app",
         "upload the credential, or correct the id in the app. A certificate is renewed in place: deleting and adding it again changes its id";

@@ -217,7 +217,27 @@ pub fn router(
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(api, bound))
-        .route("/healthz", routing::get(|| async { "ok" })))
+        .route(
+            "/healthz",
+            routing::get(healthz).with_state(gateway.clone()),
+        ))
+}
+
+/// Whether the gateway can keep what it accepts.
+async fn healthz(State(gateway): State<Gateway>) -> Result<&'static str, Problem> {
+    match gateway.check().await {
+        Ok(()) => Ok("ok"),
+        Err(error) => {
+            tracing::error!(%error, "the gateway is not healthy");
+            // Anybody may ask: of a path only the name of the file.
+            let file = error.place().and_then(|place| place.rsplit('/').next());
+            let detail = match file {
+                Some(file) => format!("{file}: {}", error.message()),
+                None => error.message().to_owned(),
+            };
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-healthy").detail(detail))
+        }
+    }
 }
 
 fn mount(routes: Router, gateway: &Gateway, ingress: &Arc<dyn Ingress>) -> Router {

@@ -1,7 +1,7 @@
 //! Keys, scopes and apps, and what a log may hold.
 use std::{
     io::Write,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
 };
 
 use push_core::{TokenFault, VerdictKind};
@@ -11,8 +11,8 @@ use serde_json::json;
 use crate::{
     TOKEN, hello, login,
     support::{
-        MINUTE, Reply, World,
-        served::{ADMIN_KEY, OTHER_KEY, SERVER_KEY, Served},
+        Fickle, MINUTE, Reply, World,
+        served::{ADMIN_KEY, OTHER_KEY, SERVER_KEY, Served, settings},
         verdict,
     },
 };
@@ -70,6 +70,28 @@ async fn an_unauthorized_caller_is_refused_with_a_problem_document() {
     }
     let health = served.get("/healthz", "").await;
     assert_eq!((health.status, health.text.as_str()), (200, "ok"));
+}
+
+#[tokio::test]
+async fn a_queue_that_is_not_in_order_makes_the_gateway_unhealthy() {
+    let mut fickle = None;
+    let world = World::with(
+        |_| {},
+        |queue| {
+            let queue = Fickle::new(queue);
+            fickle = Some(Arc::clone(&queue));
+            queue
+        },
+    );
+    let served = Served::over(world, settings(), &[]).await;
+    let fickle = fickle.expect("it was built");
+    fickle.unhealthy.store(true, Ordering::Relaxed);
+    let health = served.get("/healthz", "").await;
+    assert_eq!((health.status, health.problem()), (503, "not-healthy"));
+    let detail = health.body["detail"].as_str().expect("words");
+    assert_eq!(detail, "queue.db: a file of the queue is gone");
+    fickle.unhealthy.store(false, Ordering::Relaxed);
+    assert_eq!(served.get("/healthz", "").await.status, 200);
 }
 
 #[tokio::test]

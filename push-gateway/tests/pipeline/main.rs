@@ -4,6 +4,7 @@ mod clock;
 mod counters;
 mod credentials;
 mod ends;
+mod losses;
 mod outages;
 mod poison;
 mod retries;

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -17,6 +17,10 @@ pub struct Fickle {
     /// Puts wait while this has no permit; closed, it holds up nothing.
     pub gate: tokio::sync::Semaphore,
     pub failures: AtomicU64,
+    /// Its file is gone.
+    pub unhealthy: AtomicBool,
+    /// Acknowledgements wait for ever.
+    pub hold_acks: AtomicBool,
     /// How many deliveries it says are damaged.
     pub damaged: AtomicU64,
     /// How long a return of leases takes, by this clock.
@@ -31,6 +35,8 @@ impl Fickle {
             inner,
             gate,
             failures: AtomicU64::new(0),
+            hold_acks: AtomicBool::new(false),
+            unhealthy: AtomicBool::new(false),
             damaged: AtomicU64::new(0),
             slow: Mutex::default(),
         })
@@ -42,6 +48,8 @@ impl Fickle {
             inner,
             gate: tokio::sync::Semaphore::new(0),
             failures: AtomicU64::new(0),
+            hold_acks: AtomicBool::new(false),
+            unhealthy: AtomicBool::new(false),
             damaged: AtomicU64::new(0),
             slow: Mutex::default(),
         })
@@ -81,6 +89,9 @@ impl Queue for Fickle {
     }
     async fn ack(&self, leases: Vec<push_core::LeaseId>) -> Result<u64> {
         self.next_failure()?;
+        if self.hold_acks.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         self.inner.ack(leases).await
     }
     async fn nack(&self, returns: Vec<push_core::Return>) -> Result<u64> {
@@ -110,6 +121,23 @@ impl Queue for Fickle {
     }
     async fn lanes(&self) -> Result<Vec<push_core::LaneState>> {
         self.inner.lanes().await
+    }
+    async fn remembered(
+        &self,
+        app: &AppId,
+        messages: Vec<push_core::MessageId>,
+    ) -> Result<Option<Vec<bool>>> {
+        self.inner.remembered(app, messages).await
+    }
+    async fn check(&self) -> Result<()> {
+        if self.unhealthy.load(Ordering::Relaxed) {
+            let error = push_core::Error::new(
+                push_core::ErrorKind::Unavailable,
+                "a file of the queue is gone",
+            );
+            return Err(error.at("/var/lib/secret-place/queue.db"));
+        }
+        self.inner.check().await
     }
     async fn damaged(&self) -> Result<u64> {
         Ok(self.damaged.load(Ordering::Relaxed))

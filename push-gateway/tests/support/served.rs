@@ -88,7 +88,15 @@ impl Served {
     }
 
     pub async fn with(settings: HttpSettings, ingresses: &[Arc<dyn Ingress>]) -> Self {
-        let world = World::new(|_| {});
+        Self::over(World::new(|_| {}), settings, ingresses).await
+    }
+
+    /// The API of this gateway.
+    pub async fn over(
+        world: World,
+        settings: HttpSettings,
+        ingresses: &[Arc<dyn Ingress>],
+    ) -> Self {
         let router = router(&world.gateway, &settings, ingresses).expect("a router");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
         let address = listener.local_addr().expect("an address");

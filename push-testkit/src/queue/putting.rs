@@ -6,8 +6,8 @@ use std::{
 };
 
 use push_core::{
-    Badge, Cancel, Channel, Class, Delivery, DeliveryId, Interruption, Notification,
-    NotificationKind, Priority, Put, Slot, Sound, Timestamp,
+    AppId, Badge, Cancel, Channel, Class, Delivery, DeliveryId, Interruption, MessageId,
+    Notification, NotificationKind, Priority, Put, Slot, Sound, Timestamp,
 };
 
 use super::{
@@ -142,6 +142,47 @@ pub async fn a_message_put_again_is_remembered_for_another_day(kit: QueueKit) {
             .await;
     }
     assert_eq!(kit.put(vec![first]).await, [Put::Duplicate]);
+}
+
+pub async fn a_message_that_was_put_or_recalled_is_remembered_for_a_day(kit: QueueKit) {
+    let remembers = async |app: &str, messages: &[&str]| {
+        let messages = messages
+            .iter()
+            .map(|id| MessageId::new(*id).expect("an id"));
+        let app = AppId::new(app).expect("an app");
+        let known = kit.queue.remembered(&app, messages.collect()).await;
+        known.expect("it can be asked")
+    };
+    if remembers("im", &["m1"]).await.is_none() {
+        // It does not know; that is allowed.
+        return;
+    }
+    kit.put_new(vec![delivery("done", "alice"), delivery("waits", "bob")])
+        .await;
+    let leased = kit.lease(1).await;
+    kit.ack(&leased).await;
+    let recall = Cancel::Message(MessageId::new("recalled").expect("an id"));
+    kit.cancel("im", &recall).await;
+    let names = ["waits", "never", "done", "recalled"];
+    let expected = Some(vec![true, false, true, true]);
+    assert_eq!(remembers("im", &names).await, expected);
+    assert_eq!(remembers("another", &["waits"]).await, Some(vec![false]));
+    assert_eq!(remembers("im", &[]).await, Some(Vec::new()));
+    kit.advance(DAY - 1);
+    assert_eq!(remembers("im", &names).await, expected);
+    // What waits is remembered for as long as it waits.
+    for number in 0..3 {
+        kit.advance(DAY);
+        kit.put_new(vec![delivery(&format!("later-{number}"), "carol")])
+            .await;
+    }
+    assert_eq!(remembers("im", &["waits"]).await, Some(vec![true]));
+}
+
+pub async fn a_queue_that_is_in_order_says_so(kit: QueueKit) {
+    kit.queue.check().await.expect("it is new");
+    kit.put_new(vec![delivery("m1", "alice")]).await;
+    kit.queue.check().await.expect("it is in order");
 }
 
 pub async fn a_cancelled_delivery_is_a_duplicate(kit: QueueKit) {

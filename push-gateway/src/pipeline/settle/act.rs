@@ -14,6 +14,8 @@ use crate::{
 const TRIES: u32 = 4;
 /// How long to wait before asking it again, doubling.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long the end of deliveries waits for their traces. Leases last longer.
+const TRACE_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn act(shared: &Shared, cell: &Cell, outcome: Outcome, now: Now) {
     let app = &cell.lane.credential.app;
@@ -28,8 +30,18 @@ pub(super) async fn act(shared: &Shared, cell: &Cell, outcome: Outcome, now: Now
         }
     }
 
+    let mut settled: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut events = outcome.events;
+    for (_, delivery, reason) in &done {
+        *settled.entry(reason.code).or_default() += 1;
+        events.push(TraceEvent::of(delivery, now.wall, Stage::Settled).because(reason));
+    }
+    shared.services.recorder.append(events);
+
     let leases: Vec<LeaseId> = done.iter().map(|(lease, ..)| lease.clone()).collect();
     if !leases.is_empty() {
+        // First the trace: what the queue has forgotten nothing else explains after a kill.
+        explain(shared, cell).await;
         persist(shared, cell, || shared.services.queue.ack(leases.clone())).await;
     }
     if !again.is_empty() {
@@ -42,12 +54,6 @@ pub(super) async fn act(shared: &Shared, cell: &Cell, outcome: Outcome, now: Now
         }
     }
 
-    let mut settled: BTreeMap<&'static str, u64> = BTreeMap::new();
-    let mut events = outcome.events;
-    for (_, delivery, reason) in &done {
-        *settled.entry(reason.code).or_default() += 1;
-        events.push(TraceEvent::of(delivery, now.wall, Stage::Settled).because(reason));
-    }
     if let Some(channel) = cell.channel().or_else(|| first_channel(&done)) {
         for (kind, count) in outcome.verdicts {
             shared
@@ -62,7 +68,6 @@ pub(super) async fn act(shared: &Shared, cell: &Cell, outcome: Outcome, now: Now
                 .settled(app.as_str(), channel.as_str(), reason, count);
         }
     }
-    shared.services.recorder.append(events);
 }
 
 fn first_channel(done: &[(LeaseId, Delivery, Reason)]) -> Option<push_core::Channel> {
@@ -172,6 +177,27 @@ async fn renewed(
         }
     }
     renewed
+}
+
+/// Waits until everything that was recorded is stored. If the store does not accept it for long, the recorder keeps it, and the
+/// deliveries are ended nevertheless: their leases would end, and phones would get pushes twice.
+async fn explain(shared: &Shared, cell: &Cell) {
+    let clock = &shared.services.clock;
+    let stored = async {
+        for attempt in 0..TRIES {
+            if shared.services.recorder.flush().await {
+                return;
+            }
+            clock.sleep(PAUSE * (1 << attempt)).await;
+        }
+        tracing::warn!(lane = ?cell.lane, "the store does not accept traces; deliveries end before their traces are stored");
+    };
+    tokio::select! {
+        () = stored => {}
+        () = clock.sleep(TRACE_PATIENCE) => {
+            tracing::warn!(lane = ?cell.lane, "the store does not answer; deliveries end before their traces are stored");
+        }
+    }
 }
 
 /// Calls the queue, and calls it again if it fails. What it does not accept ends with the lease, and may be sent twice.

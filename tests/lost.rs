@@ -1,0 +1,211 @@
+//! What was accepted is explained after a kill, and what a replaced or damaged file has lost is counted and reported.
+mod support;
+
+use std::{fs, path::Path};
+
+use push_provider_apns::simulator::{Options, Outcome, Simulator};
+use push_sqlite::rusqlite::Connection;
+use serde_json::{Value, json};
+use support::{
+    Caller, TOPIC, apns_config, apple, eventually, message,
+    process::{API_KEY, End, Gateway, configuration},
+};
+
+/// A gateway in a process of its own with two phones, and a vendor.
+struct World {
+    apple: Simulator,
+    folder: std::path::PathBuf,
+    config: std::path::PathBuf,
+    gateway: Option<Gateway>,
+    server: Caller,
+    token: String,
+}
+
+impl World {
+    async fn start(name: &str) -> Self {
+        let apple = apple(Options::default()).await;
+        let (folder, config) = configuration(name, "");
+        let gateway = Gateway::start(&config).await;
+        let server = Caller::new(&gateway.address, API_KEY);
+        let certificate = server.upload("apns", &apns_config(&apple)).await;
+        let phone = apple.install(TOPIC, offline_push::Environment::Production);
+        let token = phone.token();
+        server.log_in("alice", "apns", certificate, &token).await;
+        let phone = apple.install(TOPIC, offline_push::Environment::Production);
+        server
+            .log_in("carol", "apns", certificate, &phone.token())
+            .await;
+        Self {
+            apple,
+            folder,
+            config,
+            gateway: Some(gateway),
+            server,
+            token,
+        }
+    }
+
+    async fn end(&mut self, how: End) {
+        self.gateway.take().expect("it runs").end(how).await;
+    }
+
+    async fn restart(&mut self) {
+        let gateway = Gateway::start(&self.config).await;
+        self.server = Caller::new(&gateway.address, API_KEY);
+        self.gateway = Some(gateway);
+    }
+
+    async fn health(&self) -> (u16, Value) {
+        let (status, answer) = self.server.try_get("/healthz").await;
+        (status.as_u16(), answer)
+    }
+
+    /// How many deliveries were counted as lost.
+    async fn lost(&self) -> u64 {
+        let metrics = self.server.get("/v1/metrics").await;
+        let text = metrics.as_str().unwrap_or_default();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("offline_push_lost_total"));
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// Submits messages that the vendor does not answer; returns their deliveries.
+    async fn held(&self, ids: &[&str]) -> Vec<String> {
+        self.apple.revoke_key(support::KEY_ID);
+        let mut deliveries = Vec::new();
+        for id in ids {
+            deliveries.push(self.server.text(id, "alice").await);
+        }
+        deliveries
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.folder));
+    }
+}
+
+/// Removes a database with its log and index.
+fn remove(path: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let name = format!("{}{suffix}", path.display());
+        drop(fs::remove_file(name));
+    }
+    assert!(!path.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_is_not_forgotten_before_its_trace_is_stored() {
+    let mut world = World::start("lost-trace").await;
+    let lock = Connection::open(world.folder.join("store-traces.db")).expect("the file is there");
+    lock.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    world
+        .apple
+        .once(&world.token, Outcome::answer(400, "BadDeviceToken"));
+    let delivery = world.server.text("m-1", "alice").await;
+    // The verdict is acted upon: the token first, then the delivery.
+    eventually("the quarantine", async || {
+        let tokens = world.server.tokens("alice").await;
+        (!tokens.first()?["quarantine"].is_null()).then_some(())
+    })
+    .await;
+    // The queue has written what it was given before.
+    for number in 0..10 {
+        world.server.text(&format!("n-{number}"), "carol").await;
+    }
+    world.end(End::Killed).await;
+    lock.execute_batch("ROLLBACK").expect("the lock is held");
+    world.restart().await;
+    world.server.settled(&delivery).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_deleted_queue_file_has_lost_is_counted_and_reported() {
+    let mut world = World::start("lost-queue").await;
+    let arrived = world.server.text("m-arrived", "alice").await;
+    world.server.settled(&arrived).await;
+    let lost = world.held(&["m-1", "m-2", "m-3", "m-4", "m-5"]).await;
+    let recalled = world.server.text("m-recalled", "alice").await;
+    world
+        .server
+        .post("/v1/messages/m-recalled/recall", &json!({}))
+        .await;
+
+    // A restart alone loses nothing.
+    world.end(End::Killed).await;
+    world.restart().await;
+    let waiting = world.server.text("m-6", "alice").await;
+    world.server.settled(&recalled).await;
+    assert_eq!(world.lost().await, 0);
+    for delivery in &lost {
+        let trace = world.server.trace(delivery, |_| true).await;
+        assert_eq!(trace["settled"], json!(false), "{trace}");
+    }
+
+    world.end(End::Killed).await;
+    remove(&world.folder.join("queue.db"));
+    world.restart().await;
+    for delivery in lost.iter().chain([&waiting]) {
+        let trace = world.server.settled(delivery).await;
+        assert_eq!(trace["reason"]["code"], json!("lost"), "{trace}");
+    }
+    for (delivery, reason) in [(&arrived, "vendor-accepted"), (&recalled, "recalled")] {
+        let trace = world.server.settled(delivery).await;
+        assert_eq!(trace["reason"]["code"], json!(reason), "{trace}");
+    }
+    assert_eq!(world.lost().await, 6);
+
+    // They are counted once.
+    world.end(End::Stopped).await;
+    world.restart().await;
+    let last = world.server.text("m-7", "alice").await;
+    world.server.trace(&last, |_| true).await;
+    assert_eq!(world.lost().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_vanish_or_are_damaged_make_the_gateway_unhealthy() {
+    for (name, damage, words) in [
+        ("queue.db", "remove", "is gone"),
+        ("queue.db-wal", "remove", "is gone"),
+        ("queue.db", "replace", "was replaced"),
+        ("queue.db", "overwrite", "was overwritten"),
+        ("store.db", "remove", "is gone"),
+        ("store-traces.db", "remove", "is gone"),
+    ] {
+        let world = World::start(&format!("lost-{name}-{damage}")).await;
+        let delivery = world.server.text("m-1", "alice").await;
+        world.server.settled(&delivery).await;
+        assert_eq!(world.health().await.0, 200);
+        let file = world.folder.join(name);
+        match damage {
+            "remove" => fs::remove_file(&file).expect("it is there"),
+            "replace" => {
+                let copy = world.folder.join("copy");
+                fs::copy(&file, &copy).expect("it can be read");
+                fs::rename(&copy, &file).expect("it can be replaced");
+            }
+            _ => {
+                use std::io::Write as _;
+                let mut open = fs::OpenOptions::new()
+                    .write(true)
+                    .open(&file)
+                    .expect("it is there");
+                open.write_all(&[0x55; 4096]).expect("it can be written");
+            }
+        }
+        let (status, answer) = world.health().await;
+        assert_eq!(status, 503, "{name} {damage}: {answer}");
+        let detail = answer["detail"].as_str().expect("words");
+        assert!(detail.contains(name) && detail.contains(words), "{detail}");
+        if name.starts_with("queue") {
+            let text = json!([message("m-2", &["alice"])]);
+            let answer = world.server.try_post("/v1/messages", &text).await;
+            let (status, answer) = answer.expect("an answer");
+            assert_eq!(status, 503, "nothing is accepted: {answer}");
+        }
+    }
+}

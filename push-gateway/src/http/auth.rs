@@ -15,6 +15,7 @@ use super::{
     key::{ApiKey, KeyScope},
     limits::{Kind, Place},
     problem::Problem,
+    room::OfApp,
     serve::Tracked,
 };
 use crate::{
@@ -97,7 +98,7 @@ fn peer(parts: &Parts) -> Option<IpAddr> {
 }
 
 fn key_caller(
-    parts: &Parts,
+    parts: &mut Parts,
     api: &Api,
     scope: Option<KeyScope>,
 ) -> Result<(AppId, Place), Problem> {
@@ -139,6 +140,7 @@ fn key_caller(
         ));
     }
     let place = api.limits.place_of(Kind::Server, &entry.app)?;
+    parts.extensions.insert(OfApp(entry.app.clone()));
     Ok((entry.app.clone(), place))
 }
 

@@ -3,35 +3,14 @@ use std::{sync::Arc, time::Duration};
 
 use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt as _;
 use push_core::{Clock, Error, ErrorKind};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::problem::Problem;
-
-/// In what portions memory is taken, in bytes.
-const PORTION: usize = 16 * 1024;
-
-/// What bodies may take of the memory together.
-#[derive(Clone, Debug)]
-pub(super) struct Room(Arc<Semaphore>);
-
-impl Room {
-    pub(super) fn new(bytes: usize) -> Self {
-        let portions = bytes.div_ceil(PORTION).min(Semaphore::MAX_PERMITS);
-        Self(Arc::new(Semaphore::new(portions)))
-    }
-
-    fn take(&self, portions: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        let portions = u32::try_from(portions).unwrap_or(u32::MAX);
-        Arc::clone(&self.0)
-            .try_acquire_many_owned(portions)
-            .map_err(|_| {
-                Problem::overloaded("the gateway reads as many bodies as it has memory for")
-            })
-    }
-}
+use super::{
+    problem::Problem,
+    room::{OfApp, Room, Taken},
+};
 
 /// How the body of a request is read. In its extensions.
 #[derive(Clone)]
@@ -49,7 +28,7 @@ pub(super) struct Rules {
 pub(crate) struct Raw {
     pub(crate) bytes: Bytes,
     /// Its memory.
-    _room: Option<OwnedSemaphorePermit>,
+    _room: Option<Taken>,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Raw {
@@ -62,6 +41,7 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
                 "a request came without rules for its body",
             )
         })?;
+        check_encoding(&parts.headers)?;
         let announced = parts
             .headers
             .get(header::CONTENT_LENGTH)
@@ -69,36 +49,36 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
         if announced.is_some_and(|length| length > rules.limit as u64) {
             return Err(too_large(rules.limit));
         }
+        let app = parts
+            .extensions
+            .get::<OfApp>()
+            .map(|OfApp(app)| app.clone());
+        let room = rules.room.as_ref().map(|room| room.begin(app, announced));
         tokio::select! {
-            read = read(body, rules) => read,
+            read = read(body, room, rules.limit) => read,
             () = rules.clock.sleep(rules.timeout) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-slow")
                 .detail(format!("the body did not come within {} seconds; send it again", rules.timeout.as_secs_f64()))),
         }
     }
 }
 
-async fn read(mut body: axum::body::Body, rules: &Rules) -> Result<Raw, Problem> {
+async fn read(
+    mut body: axum::body::Body,
+    mut room: Option<Taken>,
+    limit: usize,
+) -> Result<Raw, Problem> {
     let mut bytes = BytesMut::new();
-    let mut room: Option<OwnedSemaphorePermit> = None;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Problem::invalid("the body broke off"))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
         let length = bytes.len() + data.len();
-        if length > rules.limit {
-            return Err(too_large(rules.limit));
+        if length > limit {
+            return Err(too_large(limit));
         }
-        if let Some(all) = &rules.room {
-            let has = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-            let more = length.div_ceil(PORTION).saturating_sub(has);
-            if more > 0 {
-                let more = all.take(more)?;
-                match &mut room {
-                    Some(room) => room.merge(more),
-                    None => room = Some(more),
-                }
-            }
+        if let Some(room) = &mut room {
+            room.grow(length)?;
         }
         bytes.extend_from_slice(&data);
     }
@@ -106,6 +86,29 @@ async fn read(mut body: axum::body::Body, rules: &Rules) -> Result<Raw, Problem>
         bytes: bytes.freeze(),
         _room: room,
     })
+}
+
+/// Refuses a body that says it is compressed.
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_plain = headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .all(|value| {
+            value.to_str().is_ok_and(|value| {
+                value
+                    .split(',')
+                    .map(str::trim)
+                    .all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case("identity"))
+            })
+        });
+    if is_plain {
+        return Ok(());
+    }
+    Err(
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded").detail(
+            "the request has the header `content-encoding`, and bodies are read without compression only; send the body uncompressed, and without the header",
+        ),
+    )
 }
 
 fn too_large(limit: usize) -> Problem {

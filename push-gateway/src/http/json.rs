@@ -65,6 +65,9 @@ fn data(member: Option<&str>, text: &str) -> String {
     };
     if let Some((found, expected)) = two(text, "invalid type: ") {
         return match belongs(expected) {
+            Some(expected) if let Some(size) = beyond(found, &expected) => {
+                format!("{it} is too {size} for {expected}")
+            }
             Some(expected) => format!("{it} is {}, where {expected} belongs", kind(found)),
             None => format!("{it} is {}, which does not belong there", kind(found)),
         };
@@ -127,7 +130,7 @@ fn kind(found: &str) -> &'static str {
         ("string", "a text"),
         ("character", "a text"),
         ("integer", "a whole number"),
-        ("floating point", "a number with a fraction"),
+        ("floating point", "a number with a fraction or an exponent"),
         ("boolean", "true or false"),
         ("null", "null"),
         ("unit", "null"),
@@ -141,6 +144,21 @@ fn kind(found: &str) -> &'static str {
     "another kind of value"
 }
 
+/// Whether serde found a number that is too `large` or too `small` for any whole number. It reads one as a fraction.
+fn beyond(found: &str, expected: &str) -> Option<&'static str> {
+    let number = found.strip_prefix("floating point `")?.strip_suffix('`')?;
+    let number: f64 = number.parse().ok()?;
+    if !expected.starts_with("a whole number") {
+        None
+    } else if number >= 2_f64.powi(64) {
+        Some("large")
+    } else if number <= -2_f64.powi(63) {
+        Some("small")
+    } else {
+        None
+    }
+}
+
 /// What serde expected, without the names of Rust's types; `None` if it says nothing to a client.
 fn belongs(expected: &str) -> Option<String> {
     let number = |least: &str, most: &str| Some(format!("a whole number from {least} to {most}"));
@@ -150,7 +168,7 @@ fn belongs(expected: &str) -> Option<String> {
         "u32" => number("0", "4294967295"),
         "u64" | "usize" => number("0", "18446744073709551615"),
         "i32" => number("-2147483648", "2147483647"),
-        "i64" => Some("a whole number".to_owned()),
+        "i64" => number("-9223372036854775808", "9223372036854775807"),
         "a string" | "a borrowed string" | "str" | "string" => Some("a text".to_owned()),
         "a boolean" => Some("true or false".to_owned()),
         "a sequence" => Some("a list".to_owned()),
@@ -182,11 +200,16 @@ fn syntax(member: Option<&str>, text: &str) -> String {
         }
         return format!("{what} nests deeper than {MAX_DEPTH} levels");
     }
+    if text == "number out of range" {
+        return match member {
+            Some(member) => format!("`{member}`: a number is out of range"),
+            None => "a number is out of range".to_owned(),
+        };
+    }
     let why = match text {
         "invalid unicode code point" => "it is not UTF-8",
         "trailing characters" => "something follows the value",
         "trailing comma" => "a comma is left over",
-        "number out of range" => "a number is out of range",
         "key must be a string" => "the name of a member is not a text",
         "invalid escape" => "a text has an escape that JSON does not know",
         text if text.starts_with("control character") => {
@@ -239,6 +262,30 @@ mod tests {
             (
                 r#""push":{"badge_set":5000000000}"#,
                 "`push.badge_set` is not a whole number from 0 to 4294967295",
+            ),
+            (
+                r#""push":{"ttl_seconds":99999999999999999999999}"#,
+                "`push.ttl_seconds` is too large for a whole number from 0 to 4294967295",
+            ),
+            (
+                r#""push":{"ttl_seconds":18446744073709551616}"#,
+                "`push.ttl_seconds` is too large for a whole number from 0 to 4294967295",
+            ),
+            (
+                r#""push":{"ttl_seconds":-99999999999999999999999}"#,
+                "`push.ttl_seconds` is too small for a whole number from 0 to 4294967295",
+            ),
+            (
+                r#""push":{"ttl_seconds":1.5}"#,
+                "`push.ttl_seconds` is a number with a fraction or an exponent, where a whole number from 0",
+            ),
+            (
+                r#""push":{"ttl_seconds":1e3}"#,
+                "`push.ttl_seconds` is a number with a fraction or an exponent, where a whole number from 0",
+            ),
+            (
+                r#""push":{"ttl_seconds":1e999}"#,
+                "`push.ttl_seconds`: a number is out of range",
             ),
             (
                 r#""push":{"disabled":"yes"}"#,
@@ -340,6 +387,21 @@ mod tests {
         ] {
             let detail = body(members);
             assert!(detail.contains(says), "{members}: {detail}");
+        }
+    }
+
+    #[test]
+    fn a_number_beyond_its_type_is_not_called_anything_else() {
+        let wide = "a whole number from -9223372036854775808 to 9223372036854775807";
+        for (json, says) in [
+            ("9223372036854775808", format!("is not {wide}")),
+            ("99999999999999999999", format!("is too large for {wide}")),
+            ("-99999999999999999999", format!("is too small for {wide}")),
+            ("0.5", format!("where {wide} belongs")),
+        ] {
+            let detail = detail::<i64>(json);
+            assert!(detail.contains(&says), "{json}: {detail}");
+            assert!(!detail.contains("this is not JSON"), "{detail}");
         }
     }
 

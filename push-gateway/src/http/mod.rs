@@ -11,6 +11,7 @@ mod messages;
 mod problem;
 mod rate;
 mod receipts;
+mod room;
 mod schema;
 mod serve;
 mod settings;
@@ -39,9 +40,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
     auth::{Anybody, Keys},
-    body::{Raw, Room, Rules},
+    body::{Raw, Rules},
     limits::{Kind, Limits},
     problem::Problem,
+    room::Room,
 };
 pub use self::{
     key::{ApiKey, KeyScope},
@@ -185,7 +187,12 @@ pub fn router(
         gateway: gateway.clone(),
         keys: Keys::new(&settings.keys)?,
         limits: Limits::new(settings),
-        rooms: std::array::from_fn(|_| Room::new(settings.body_memory)),
+        rooms: [
+            settings.body_limit,
+            settings.body_limit,
+            receipts::MAX_BYTES,
+        ]
+        .map(|limit| Room::new(settings.body_memory, limit)),
         document: finish(document),
         settings: settings.clone(),
     });

@@ -16,6 +16,7 @@ use super::{
     extract::InPath,
     limits::{Kind, Place},
     problem::Problem,
+    room::OfApp,
     schema::ProblemDoc,
 };
 
@@ -41,6 +42,7 @@ impl FromRequestParts<Arc<Api>> for Vendor {
             api.refused("receipt-address", "wrong");
             return Err(unknown());
         }
+        parts.extensions.insert(OfApp(credential.app.clone()));
         Ok(Self {
             _place: api.limits.place_of(Kind::Vendor, &credential.app)?,
             credential,

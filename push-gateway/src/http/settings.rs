@@ -9,7 +9,7 @@ use super::key::ApiKey;
 /// What an operator can choose about the HTTP API.
 ///
 /// What is kept of requests that are not read completely is bounded: `body_memory` bytes for IM servers and operators, the same
-/// for ways in and for vendors' receipts, and `requests` times `body_limit` bytes for phones; and some 64 KiB a connection,
+/// for ways in and for vendors' receipts, each with a quarter more (at least 1 MiB) for bodies of up to 64 KiB, and `requests` times `body_limit` bytes for phones; and some 64 KiB a connection,
 /// 1 MiB for one of HTTP/2.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -18,9 +18,12 @@ pub struct HttpSettings {
     pub keys: Vec<ApiKey>,
     /// The largest body that is read, in bytes; 8 MiB.
     pub body_limit: usize,
-    /// How many bytes of bodies that are being read are kept at the same time; more are answered 503; 64 MiB.
+    /// How many bytes of bodies that are being read are kept at the same time; more are answered 503; 64 MiB, and at least two
+    /// bodies of `body_limit`. An app has at most four fifths of them. Bodies of up to 64 KiB do not count: they have a quarter
+    /// as much of their own, shared in the same way.
     pub body_memory: usize,
-    /// How long a request may take, and how long a client may leave an answer unread; 30 s.
+    /// How long a request may take, and how long a client may leave an answer unread; 30 s. Of an answer that takes longer, a
+    /// client must take 1 KiB a second.
     #[serde(with = "push_http::duration")]
     pub timeout: Duration,
     /// How long a client may take to send a request's body; 20 s.
@@ -30,8 +33,8 @@ pub struct HttpSettings {
     pub requests: usize,
     /// How many of them may belong to one app; more are answered 429; 2,048.
     pub requests_of_app: usize,
-    /// How many connections are open at the same time; 16,384. For one more, a connection that answers no request is closed,
-    /// a phone's before an IM server's; if there is none, it waits.
+    /// How many connections are open at the same time; 16,384. For one more, a connection that answers no request is closed, or
+    /// one whose answer the client does not take, a phone's before an IM server's; if there is none, it waits.
     pub connections: usize,
     /// How long a client may take from the connection to the end of its first request's head, and from the first byte to the
     /// end of a later one's; 10 s.

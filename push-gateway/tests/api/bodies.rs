@@ -234,6 +234,50 @@ async fn a_body_that_says_it_is_something_else_is_refused_with_415() {
 }
 
 #[tokio::test]
+async fn an_encoded_body_is_refused_with_415() {
+    let served = Served::new().await;
+    let body = hello("m", "alice").to_string();
+    // The beginning of a file of gzip.
+    let gzip = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
+    let send = async |lines: &str, body: &[u8]| {
+        let lines = format!("authorization: Bearer {SERVER_KEY}\r\n{lines}");
+        served.send("POST", "/v1/messages", &lines, body).await
+    };
+    for encoding in ["gzip", "GZIP", "deflate", "br", "identity, gzip", "x"] {
+        // The header is believed, whatever the body is.
+        for body in [&gzip[..], body.as_bytes()] {
+            let answer = send(&format!("content-encoding: {encoding}\r\n"), body).await;
+            assert_eq!(
+                (answer.status, answer.problem()),
+                (415, "encoded"),
+                "{encoding}"
+            );
+            assert!(answer.text.contains("`content-encoding`"), "{answer:?}");
+        }
+    }
+    let twice = "content-encoding: identity\r\ncontent-encoding: gzip\r\n";
+    assert_eq!(send(twice, body.as_bytes()).await.status, 415);
+    for right in [
+        "",
+        "content-encoding: identity\r\n",
+        "content-encoding: Identity\r\n",
+        "content-encoding:\r\n",
+    ] {
+        assert_eq!(send(right, body.as_bytes()).await.status, 202, "{right}");
+    }
+    // Phones and operators, too.
+    let ticket = served.ticket("alice").await;
+    for (method, path, bearer) in [
+        ("POST", "/v1/credentials", ADMIN_KEY),
+        ("PUT", "/v1/devices/phone/presence", &ticket),
+    ] {
+        let lines = format!("authorization: Bearer {bearer}\r\ncontent-encoding: gzip\r\n");
+        let answer = served.send(method, path, &lines, b"{}").await;
+        assert_eq!(answer.status, 415, "{method} {path}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_path_or_query_says_which_part_is_wrong() {
     let served = Served::new().await;
     let ticket = served.ticket("alice").await;

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use push_core::{Gateway, Ingress, async_trait};
+use push_gateway::http::HttpSettings;
 use push_testkit::{eventually, until};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -11,7 +12,7 @@ use crate::{
     hello,
     support::{
         SECOND,
-        served::{SERVER_KEY, Served, read, settings},
+        served::{Answer, OTHER_KEY, SERVER_KEY, Served, read, settings},
     },
 };
 
@@ -167,33 +168,86 @@ async fn a_request_that_takes_too_long_is_given_up() {
     assert_eq!((answer.status, answer.problem()), (503, "timeout"));
 }
 
+/// Begins bodies that stop shortly before their end, until the app's next one is refused. They are held by what is returned.
+async fn fill_memory(served: &Served, key: &str, length: usize) -> Vec<TcpStream> {
+    let mut slow = Vec::new();
+    loop {
+        assert!(slow.len() < 200, "there is memory for any number of bodies");
+        let mut stream = TcpStream::connect(served.address)
+            .await
+            .expect("a connection");
+        let head = format!(
+            "POST /v1/messages HTTP/1.1\r\nhost: g\r\nconnection: close\r\nauthorization: Bearer {key}\r\ncontent-length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.expect("it is open");
+        // One that is refused is closed.
+        stream.write_all(&vec![b' '; length - 64]).await.ok();
+        slow.push(stream);
+        let answer = send_padded(served, key, length).await;
+        if answer.status != 202 {
+            assert_eq!((answer.status, answer.problem()), (503, "overloaded"));
+            assert_eq!(answer.header("retry-after"), Some("1"));
+            return slow;
+        }
+    }
+}
+
+/// Sends a message with blanks after it.
+async fn send_padded(served: &Served, key: &str, length: usize) -> Answer {
+    let body = hello("m", "x").to_string();
+    let body = format!("{body}{}", " ".repeat(length - body.len()));
+    served
+        .raw("POST", "/v1/messages", key, body.as_bytes())
+        .await
+}
+
+fn little_memory() -> HttpSettings {
+    let mut settings = settings();
+    settings.body_limit = 256 * 1024;
+    settings.body_memory = 1024 * 1024;
+    settings
+}
+
 /// Bodies that are being read share a memory.
 #[tokio::test]
 async fn more_bodies_than_there_is_memory_for_are_answered_503() {
-    let mut small = settings();
-    small.body_limit = 64 * 1024;
-    small.body_memory = 64 * 1024;
-    let served = Served::with(small, &[]).await;
-    let mut slow = TcpStream::connect(served.address).await.unwrap();
-    let head = format!(
-        "POST /v1/messages HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {SERVER_KEY}\r\ncontent-length: 65000\r\n\r\n"
-    );
-    slow.write_all(head.as_bytes()).await.unwrap();
-    slow.write_all(&[b' '; 60_000]).await.unwrap();
-    let send = async || {
-        let message = Some(hello("m", "x"));
-        served
-            .call("POST", "/v1/messages", SERVER_KEY, message)
-            .await
-    };
-    let refused = loop {
-        let answer = send().await;
-        if answer.status != 202 {
-            break answer;
-        }
-    };
-    assert_eq!((refused.status, refused.problem()), (503, "overloaded"));
-    assert_eq!(refused.header("retry-after"), Some("1"));
+    let served = Served::with(little_memory(), &[]).await;
+    let slow = fill_memory(&served, SERVER_KEY, 256 * 1024).await;
     drop(slow);
-    while send().await.status != 202 {}
+    eventually(async || {
+        let answer = send_padded(&served, SERVER_KEY, 256 * 1024).await;
+        (answer.status == 202).then_some(())
+    })
+    .await;
+}
+
+/// Eight large bodies that were never finished stopped the kicks of every app.
+#[tokio::test]
+async fn the_bodies_of_one_app_leave_memory_for_those_of_others() {
+    let served = Served::with(little_memory(), &[]).await;
+    for (length, of_other) in [(256 * 1024, 150 * 1024), (60 * 1024, 40 * 1024)] {
+        let slow = fill_memory(&served, OTHER_KEY, length).await;
+        for _ in 0..5 {
+            let answer = send_padded(&served, SERVER_KEY, of_other).await;
+            assert_eq!(answer.status, 202, "{answer:?}");
+        }
+        drop(slow);
+    }
+}
+
+#[tokio::test]
+async fn small_bodies_never_wait_behind_large_ones() {
+    let served = Served::with(little_memory(), &[]).await;
+    let slow = fill_memory(&served, SERVER_KEY, 256 * 1024).await;
+    let kick = json!({"changes": [{"user": "alice", "presence": "offline"}]});
+    for (path, body, status) in [
+        ("/v1/presence", kick, 204),
+        ("/v1/tickets", json!({"user": "alice"}), 201),
+    ] {
+        let answer = served.call("POST", path, SERVER_KEY, Some(body)).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+    let answer = send_padded(&served, SERVER_KEY, 64 * 1024).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    drop(slow);
 }

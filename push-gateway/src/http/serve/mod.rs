@@ -1,9 +1,11 @@
 //! Serving: HTTP/1.1, and HTTP/2 with prior knowledge, on one listener.
 //!
 //! Every connection ends in bounded time, whatever the client does: it has [`HttpSettings::head_timeout`] from the connection to
-//! its first request, [`HttpSettings::idle_timeout`] between two requests, and must read its answers. At the limit of
-//! connections, one that answers no request is closed for a new one; connections with an API key are closed last.
+//! its first request, [`HttpSettings::idle_timeout`] between two requests, and must read its answers: a part of each within
+//! [`HttpSettings::timeout`], and 1 KiB a second of one that takes longer. At the limit of connections, one that answers no
+//! request, or whose client does not read the answer, is closed for a new one; connections with an API key are closed last.
 mod accept;
+mod progress;
 mod stream;
 mod table;
 #[cfg(test)]
@@ -53,6 +55,8 @@ const BUFFER: usize = 64 * 1024;
 const WINDOW: u32 = 1024 * 1024;
 const STREAM_WINDOW: u32 = 256 * 1024;
 const STREAMS: u32 = 256;
+/// How long an idle connection with an API key stays open when it is closed for a new one: a request may be on its way.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// Answers requests on `listener` until `stop` completes; then waits for those under way, at most [`HttpSettings::drain`].
 ///
@@ -108,28 +112,41 @@ async fn run<I>(
         let connection = builder.serve_connection(socket, service).into_owned();
         let mut stopping = stopping.subscribe();
         connections.spawn(async move {
-            let _open = (place, open);
             let mut connection = pin!(connection);
-            let over = tokio::select! {
-                over = watched(connection.as_mut(), &tracker) => Some(over),
-                _ = stopping.wait_for(|stop| *stop) => None,
+            let end = tokio::select! {
+                end = watched(connection.as_mut(), &tracker) => end,
+                _ = stopping.wait_for(|stop| *stop) => End::Stopped,
             };
-            match over {
-                None => {
+            match end {
+                End::Over(result) => log_error(result),
+                End::Stopped => {
                     connection.as_mut().graceful_shutdown();
                     log_error(connection.await);
                 }
-                Some(Some(result)) => log_error(result),
-                Some(None) if tracker.is_idle_http2() => {
+                End::Late if tracker.is_idle_http2() => {
                     connection.as_mut().graceful_shutdown();
-                    // Closed also if the client does not react to GOAWAY.
-                    let closing = tokio::time::timeout(timeouts.head, connection);
-                    log_error(closing.await.unwrap_or(Ok(())));
+                    close(connection, &tracker, timeouts.head).await;
                 }
-                Some(None) => {
+                End::Late => {
                     tracing::debug!("a connection was closed because it was idle or too slow")
                 }
+                End::Evicted => {
+                    // The next connection waits for nothing that this client does.
+                    drop((place, open));
+                    if tracker.is_idle_http2() {
+                        connection.as_mut().graceful_shutdown();
+                        let grace = if tracker.is_servers() {
+                            GRACE
+                        } else {
+                            Duration::ZERO
+                        };
+                        let left = tokio::time::timeout(grace, connection);
+                        log_error(left.await.unwrap_or(Ok(())));
+                    }
+                    return;
+                }
             }
+            drop((place, open));
         });
     }
     drop(incoming);
@@ -173,28 +190,58 @@ fn answer(
     }
 }
 
-/// Drives a connection to its end; returns `None` if it has to be closed first.
-async fn watched<C: Future>(mut connection: Pin<&mut C>, tracker: &Tracker) -> Option<C::Output> {
+/// Why a connection ends.
+enum End<T> {
+    /// It has ended.
+    Over(T),
+    /// The server stops.
+    Stopped,
+    /// It reached a deadline.
+    Late,
+    /// It is closed for a new one.
+    Evicted,
+}
+
+/// Drives a connection to its end, or until it has to be closed.
+async fn watched<C: Future>(mut connection: Pin<&mut C>, tracker: &Tracker) -> End<C::Output> {
     let mut timer = pin!(tokio::time::sleep_until(Instant::now()));
     poll_fn(|cx| {
         tracker.register(cx.waker());
         if let Poll::Ready(result) = connection.as_mut().poll(cx) {
-            return Poll::Ready(Some(result));
+            return Poll::Ready(End::Over(result));
         }
         if tracker.must_close() {
-            return Poll::Ready(None);
+            return Poll::Ready(End::Evicted);
         }
-        if let Some(deadline) = tracker.deadline() {
-            if timer.deadline() != deadline {
-                timer.as_mut().reset(deadline);
+        while let Some(at) = tracker.next_check() {
+            if timer.deadline() != at {
+                timer.as_mut().reset(at);
             }
-            if timer.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(None);
+            if timer.as_mut().poll(cx).is_pending() {
+                break;
+            }
+            if tracker.is_late() {
+                return Poll::Ready(End::Late);
             }
         }
         Poll::Pending
     })
     .await
+}
+
+/// Drives a connection that is shutting down to its end, at most for `longest` and until its place is needed.
+async fn close<C>(mut connection: Pin<&mut C>, tracker: &Tracker, longest: Duration)
+where
+    C: Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>>,
+{
+    let left = poll_fn(|cx| {
+        tracker.register(cx.waker());
+        match connection.as_mut().poll(cx) {
+            Poll::Pending if tracker.must_close() => Poll::Ready(Ok(())),
+            poll => poll,
+        }
+    });
+    log_error(tokio::time::timeout(longest, left).await.unwrap_or(Ok(())));
 }
 
 fn log_error(result: Result<(), Box<dyn std::error::Error + Send + Sync>>) {

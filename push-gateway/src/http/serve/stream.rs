@@ -6,6 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Buf;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -74,30 +75,36 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     }
 }
 
-/// The body of an answer. The request counts as being answered until the body is dropped.
+/// The body of an answer. The request counts as being answered until the body and all its parts are dropped.
 pub(super) struct Answering<B> {
     body: B,
-    _request: RequestGuard,
+    request: Arc<RequestGuard>,
 }
 
 impl<B> Answering<B> {
-    pub(super) const fn new(body: B, request: RequestGuard) -> Self {
+    pub(super) fn new(body: B, request: RequestGuard) -> Self {
+        request.answered();
         Self {
             body,
-            _request: request,
+            request: Arc::new(request),
         }
     }
 }
 
 impl<B: Body + Unpin> Body for Answering<B> {
-    type Data = B::Data;
+    type Data = Part<B::Data>;
     type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let part = |data| Part {
+            data,
+            request: Arc::clone(&self.request),
+        };
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(part))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -106,5 +113,26 @@ impl<B: Body + Unpin> Body for Answering<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// A part of an answer's body, which reports what of it is written: HTTP/2 keeps parts that the client's window does not admit.
+pub(super) struct Part<D> {
+    data: D,
+    request: Arc<RequestGuard>,
+}
+
+impl<D: Buf> Buf for Part<D> {
+    fn remaining(&self) -> usize {
+        self.data.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.data.chunk()
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.data.advance(bytes);
+        self.request.wrote(bytes);
     }
 }

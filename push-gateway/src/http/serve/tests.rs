@@ -1,4 +1,6 @@
 //! Listeners that fail, and connections on which nothing happens.
+mod http2;
+
 use std::{
     io,
     net::SocketAddr,
@@ -243,6 +245,40 @@ async fn a_client_that_takes_no_answer_is_cut_off() {
         let length = stream.read(&mut buffer).await.unwrap();
         assert_ne!(length, 0, "after {read} bytes");
         read += length;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_an_answer_byte_by_byte_is_cut_off() {
+    let scene = Scene::new(settings());
+    let mut stream = scene.connect();
+    stream.write_all(&request("/large")).await.unwrap();
+    let mut read = Vec::new();
+    for _ in 0..60 {
+        tokio::time::sleep(SECOND).await;
+        read.push(stream.read_u8().await.unwrap());
+    }
+    // A reset is a close, too.
+    stream.read_to_end(&mut read).await.ok();
+    assert!(read.len() < 1024 * 1024, "it was all there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_whose_answers_are_not_taken_make_room() {
+    let mut settings = settings();
+    settings.connections = 4;
+    let scene = Scene::new(settings);
+    let mut blocked = Vec::new();
+    for _ in 0..4 {
+        let mut stream = scene.connect();
+        stream.write_all(&request("/large")).await.unwrap();
+        blocked.push(stream);
+    }
+    for _ in 0..8 {
+        let start = Instant::now();
+        let mut stream = scene.connect();
+        ask(&mut stream, "/").await.expect("there is room");
+        assert!(start.elapsed() <= 2 * SECOND, "{:?}", start.elapsed());
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tracks the state of one connection and the deadline of that state.
 use std::{
-    fmt,
+    collections::BTreeMap,
+    fmt, mem,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
@@ -9,10 +10,16 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::table::{Eviction, Key, Table};
+use super::{
+    progress::Progress,
+    table::{Eviction, Key, Table},
+};
 
 /// What an HTTP/2 connection begins with (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How long a client may read nothing of an answer before its connection can be closed for a new one.
+const BLOCKED_AFTER: Duration = Duration::from_secs(1);
 
 /// How long each state of a connection may last.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +28,7 @@ pub(super) struct Timeouts {
     pub(super) head: Duration,
     /// Between an answer and the first byte of the next request.
     pub(super) idle: Duration,
-    /// That the client takes none of an answer.
+    /// That the client reads nothing of an answer, or too little.
     pub(super) stall: Duration,
 }
 
@@ -32,7 +39,7 @@ enum Doing {
     Head(Instant),
     /// Waits for the next request.
     Idle(Instant),
-    /// Answers this number of requests.
+    /// Handles this number of requests, or writes their answers.
     Requests(usize),
 }
 
@@ -43,10 +50,14 @@ struct State {
     is_http2: bool,
     /// Since when the client reads nothing of the answer.
     stalled: Option<Instant>,
-    /// When something was written last, which can be long after the answer was made.
-    wrote: Instant,
+    /// The answers that are being written, by the number of their request.
+    answers: BTreeMap<u64, Progress>,
+    /// How many requests have begun.
+    requests: u64,
     /// A request on it had an API key.
     is_servers: bool,
+    /// Its place in the table.
+    listed: Option<Key>,
 }
 
 /// The state of a connection, shared by its socket, its requests and the [`Table`].
@@ -67,6 +78,7 @@ impl Tracker {
         table: &Arc<Table>,
     ) -> Arc<Self> {
         let now = Instant::now();
+        let key = Key::new(false, now, number);
         let tracker = Arc::new(Self {
             number,
             peer,
@@ -76,13 +88,15 @@ impl Tracker {
                 preface: Some(0),
                 is_http2: false,
                 stalled: None,
-                wrote: now,
+                answers: BTreeMap::new(),
+                requests: 0,
                 is_servers: false,
+                listed: Some(key),
             }),
             eviction: Arc::default(),
             table: Arc::clone(table),
         });
-        table.add(number, &tracker.eviction, Key::new(false, now, number));
+        table.add(number, &tracker.eviction, key);
         tracker
     }
 
@@ -95,36 +109,63 @@ impl Tracker {
     pub(crate) fn showed_api_key(&self) {
         let mut state = self.state();
         if !state.is_servers {
-            let before = self.key(&state);
             state.is_servers = true;
-            self.table.change(before, self.key(&state));
+            self.list(&mut state);
         }
     }
 
-    /// Returns `true` if the connection must close now: it was chosen to make room, and answers no request.
+    /// Returns `true` if a request had a valid API key.
+    pub(super) fn is_servers(&self) -> bool {
+        self.state().is_servers
+    }
+
+    /// Returns `true` if the connection must close now: it was chosen to make room, and answers no request or its client does not
+    /// read the answer.
     pub(super) fn must_close(&self) -> bool {
         if !self.eviction.is_requested() {
             return false;
         }
-        let leaves = self.key(&self.state()).is_some();
+        let leaves = self.key(&self.state(), Instant::now()).is_some();
         if !leaves {
             self.eviction.withdraw();
         }
         leaves
     }
 
-    /// Registers the task to wake when [`Tracker::deadline`] or [`Tracker::must_close`] may have changed.
+    /// Registers the task to wake when [`Tracker::next_check`] or [`Tracker::must_close`] may have changed.
     pub(super) fn register(&self, waker: &Waker) {
         self.eviction.register(waker);
     }
 
-    /// Returns when the connection must change its state or be closed; `None` while it answers a request.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        let state = self.state();
+    /// Returns `true` if the deadline of the connection's state has passed.
+    pub(super) fn is_late(&self) -> bool {
+        let deadline = self.deadline(&self.state());
+        deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    /// Returns when to check the connection again, because its deadline passes or its client has not read the answer. Lists the
+    /// connection in the table if it can be closed to make room now.
+    pub(super) fn next_check(&self) -> Option<Instant> {
+        let mut state = self.state();
+        let deadline = self.deadline(&state);
+        if state.answers.is_empty() {
+            return deadline;
+        }
+        self.list(&mut state);
+        let blocked = match state.listed {
+            Some(_) => None,
+            None => blocked_at(&state),
+        };
+        [deadline, blocked].into_iter().flatten().min()
+    }
+
+    /// Returns when the connection must change its state or be closed; `None` while it handles a request.
+    fn deadline(&self, state: &State) -> Option<Instant> {
+        let answer = |answer: &Progress| answer.due(self.timeouts.stall);
         let doing = match state.doing {
             Doing::Head(since) => Some(since + self.timeouts.head),
-            Doing::Idle(since) => Some(since.max(state.wrote) + self.timeouts.idle),
-            Doing::Requests(_) => None,
+            Doing::Idle(since) => Some(since + self.timeouts.idle),
+            Doing::Requests(_) => state.answers.values().map(answer).min(),
         };
         let stalled = state.stalled.map(|since| since + self.timeouts.stall);
         [doing, stalled].into_iter().flatten().min()
@@ -164,15 +205,12 @@ impl Tracker {
     /// Records that bytes were written (`true`), or that the client reads too slowly for that (`false`).
     pub(super) fn wrote(&self, progress: bool) {
         let mut state = self.state();
-        let before = self.key(&state);
-        let now = Instant::now();
         if progress {
             state.stalled = None;
-            state.wrote = now;
         } else if state.stalled.is_none() {
-            state.stalled = Some(now);
+            state.stalled = Some(Instant::now());
         }
-        self.table.change(before, self.key(&state));
+        self.list(&mut state);
     }
 
     /// Records that a request begins. It ends when the guard is dropped.
@@ -182,13 +220,19 @@ impl Tracker {
             Doing::Requests(count) => count,
             _ => 0,
         };
+        let number = state.requests;
+        state.requests += 1;
         self.turn(&mut state, Doing::Requests(count + 1));
         drop(state);
-        RequestGuard(Arc::clone(self))
+        RequestGuard {
+            tracker: Arc::clone(self),
+            number,
+        }
     }
 
-    fn end(&self) {
+    fn end(&self, number: u64) {
         let mut state = self.state();
+        state.answers.remove(&number);
         if let Doing::Requests(count) = state.doing {
             let next = match count.saturating_sub(1) {
                 0 => Doing::Idle(Instant::now()),
@@ -201,28 +245,47 @@ impl Tracker {
     }
 
     fn turn(&self, state: &mut State, doing: Doing) {
-        let before = self.key(state);
         state.doing = doing;
-        self.table.change(before, self.key(state));
+        self.list(state);
     }
 
-    /// Returns its place among the connections that can be closed to make room; `None` while it answers a request. A client with
-    /// an API key may also read an answer slowly.
-    fn key(&self, state: &State) -> Option<Key> {
-        if state.is_servers && state.stalled.is_some() {
+    /// Updates its place in the table.
+    fn list(&self, state: &mut State) {
+        let key = self.key(state, Instant::now());
+        let before = mem::replace(&mut state.listed, key);
+        self.table.change(before, key);
+    }
+
+    /// Returns its place among the connections that can be closed to make room; `None` while it handles a request or the client
+    /// reads the answer. A client with an API key may also read an answer slowly.
+    fn key(&self, state: &State, now: Instant) -> Option<Key> {
+        let is_answering = state.stalled.is_some() || !state.answers.is_empty();
+        if state.is_servers && is_answering {
             return None;
         }
-        match state.doing {
-            Doing::Head(since) | Doing::Idle(since) => {
-                Some(Key::new(state.is_servers, since, self.number))
-            }
-            Doing::Requests(_) => None,
-        }
+        let since = match state.doing {
+            Doing::Head(since) | Doing::Idle(since) => since,
+            Doing::Requests(_) => blocked_at(state).filter(|since| *since <= now)?,
+        };
+        Some(Key::new(state.is_servers, since, self.number))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns from when a connection without an API key only waits for a client that does not read an answer.
+fn blocked_at(state: &State) -> Option<Instant> {
+    let Doing::Requests(count) = state.doing else {
+        return None;
+    };
+    let at = state
+        .answers
+        .values()
+        .map(|answer| answer.due(BLOCKED_AFTER));
+    at.min()
+        .filter(|_| !state.is_servers && count == state.answers.len())
 }
 
 /// The tracker of a request's connection, in the extensions of the request.
@@ -243,17 +306,40 @@ pub(super) struct Open(pub(super) Arc<Tracker>);
 impl Drop for Open {
     fn drop(&mut self) {
         let tracker = &self.0;
-        let key = tracker.key(&tracker.state());
-        tracker.table.remove(tracker.number, key);
+        let listed = tracker.state().listed;
+        tracker.table.remove(tracker.number, listed);
     }
 }
 
-/// Held while a request is being answered.
-pub(super) struct RequestGuard(Arc<Tracker>);
+/// Held while a request is being handled and its answer is written.
+pub(super) struct RequestGuard {
+    tracker: Arc<Tracker>,
+    number: u64,
+}
+
+impl RequestGuard {
+    /// Records that the answer is ready: from now on the client must read it.
+    pub(super) fn answered(&self) {
+        let mut state = self.tracker.state();
+        state
+            .answers
+            .insert(self.number, Progress::new(Instant::now()));
+        drop(state);
+        self.tracker.eviction.wake();
+    }
+
+    /// Records that `bytes` of the answer were written.
+    pub(super) fn wrote(&self, bytes: usize) {
+        let mut state = self.tracker.state();
+        if let Some(answer) = state.answers.get_mut(&self.number) {
+            answer.wrote(bytes, Instant::now());
+        }
+    }
+}
 
 impl Drop for RequestGuard {
     fn drop(&mut self) {
-        self.0.end();
+        self.tracker.end(self.number);
     }
 }
 
@@ -274,7 +360,7 @@ mod tests {
     }
 
     fn left(tracker: &Tracker) -> Option<Duration> {
-        tracker.deadline().map(|deadline| deadline - Instant::now())
+        tracker.next_check().map(|at| at - Instant::now())
     }
 
     #[tokio::test(start_paused = true)]

@@ -203,7 +203,8 @@ impl Lane {
 
 impl fmt::Debug for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}/{}", self.credential, self.class)
+        self.credential.fmt(f)?;
+        write!(f, "/{}", self.class)
     }
 }
 

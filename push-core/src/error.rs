@@ -1,6 +1,8 @@
 //! The one error type of every plugin operation but sending, whose outcome is a [`Verdict`](crate::Verdict).
 use std::{error::Error as StdError, fmt};
 
+use crate::cause;
+
 /// The result of a plugin operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -28,6 +30,24 @@ pub enum ErrorKind {
     Corrupt,
     /// A bug in this program.
     Internal,
+}
+
+impl ErrorKind {
+    /// Its word, in output for programs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Invalid => "invalid",
+            Self::NotFound => "not-found",
+            Self::Conflict => "conflict",
+            Self::Denied => "denied",
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
+            Self::Unsupported => "unsupported",
+            Self::Corrupt => "corrupt",
+            Self::Internal => "internal",
+        }
+    }
 }
 
 /// What happened, where, and what to do next.
@@ -72,7 +92,8 @@ impl Error {
         self
     }
 
-    /// Keeps the cause.
+    /// Keeps the cause. It is shown if it is an [`Error`], or one of the operating system or of JSON, which are shown in plain
+    /// words. The text of any other library is not for operators: what they must know belongs into the message.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
@@ -111,8 +132,11 @@ impl fmt::Display for Error {
             write!(f, "{place}: ")?;
         }
         f.write_str(&self.0.message)?;
-        if let Some(source) = &self.0.source {
-            write!(f, " ({source})")?;
+        let source = self.0.source.as_deref();
+        if let Some(error) = source.and_then(|source| source.downcast_ref::<Self>()) {
+            write!(f, " ({error})")?;
+        } else if let Some(words) = source.and_then(cause::in_words) {
+            write!(f, " ({words})")?;
         }
         if let Some(advice) = &self.0.advice {
             write!(f, "; {advice}")?;
@@ -136,5 +160,25 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|it| it as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_library_is_kept_and_not_shown() {
+        let of = |source: Box<dyn StdError + Send + Sync>| {
+            Error::new(ErrorKind::Config, "it failed").because(source)
+        };
+        let number = "x".parse::<u8>().unwrap_err();
+        let error = of(Box::new(number));
+        assert_eq!(error.to_string(), "it failed");
+        assert!(error.source().is_some());
+        let ours = of(Box::new(Error::new(ErrorKind::Busy, "try later")));
+        assert_eq!(ours.to_string(), "it failed (try later)");
+        let system = of(Box::new(std::io::Error::from_raw_os_error(28)));
+        assert_eq!(system.to_string(), "it failed (the disk is full)");
     }
 }

@@ -20,6 +20,7 @@ mod address;
 mod advice;
 pub mod api;
 mod audience;
+pub mod cause;
 mod certificate;
 mod channel;
 mod class;

@@ -53,8 +53,7 @@ pub fn unprepared(what: &str, error: &HttpError) -> Verdict {
 /// The verdict on a push whose answer is not in the vendor's format, such as a proxy's page or an empty error body. Such an answer
 /// says nothing about token, payload or credential, and its `Retry-After` counts for a minute at most.
 pub fn not_the_vendors(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Verdict {
-    let answer = VendorAnswer::new(status.as_u16(), "")
-        .with_text("the answer is not in the vendor's format; check proxy and endpoint");
+    let answer = VendorAnswer::new(status.as_u16(), "").with_text(not_the_vendors_text(status));
     let verdict = Verdict::new(VerdictKind::Unavailable(Scope::Credential), answer);
     let mut verdict = with_retry_after(verdict, headers, now);
     if let Retry::After(wait) = &mut verdict.retry {
@@ -65,6 +64,16 @@ pub fn not_the_vendors(status: StatusCode, headers: &HeaderMap, now: Timestamp) 
 
 /// The longest wait that an answer which is not the vendor's may ask for: a proxy must not hold up pushes for hours.
 const LONGEST_WAIT_FOR_OTHERS: Duration = Duration::from_secs(60);
+
+/// What it is instead; the status stands beside it.
+fn not_the_vendors_text(status: StatusCode) -> String {
+    let what = match status.as_u16() {
+        204 => "an answer without content",
+        300..400 => "a redirect",
+        _ => "an answer in another format",
+    };
+    format!("{what}, which is not the vendor's answer; check proxy and endpoint")
+}
 
 /// What a code that the provider does not know means: the status decides, and the outcome never costs a token or suspends a
 /// credential. The rule is that of [`VerdictKind`].
@@ -135,6 +144,22 @@ mod tests {
         headers.insert(header::RETRY_AFTER, "99999999999".parse().unwrap());
         let down = not_the_vendors(StatusCode::SERVICE_UNAVAILABLE, &headers, NOW);
         assert_eq!(down.retry, Retry::After(LONGEST_WAIT_FOR_OTHERS));
+        for (status, words) in [
+            (204, "without content"),
+            (302, "a redirect, which is not the vendor's answer"),
+        ] {
+            let verdict = not_the_vendors(
+                StatusCode::from_u16(status).unwrap(),
+                &HeaderMap::new(),
+                NOW,
+            );
+            assert_eq!(verdict.answer.status, Some(status));
+            assert!(
+                verdict.answer.text.contains(words),
+                "{}",
+                verdict.answer.text
+            );
+        }
         let refused = Verdict::payload_refused("", "");
         assert_eq!(with_retry_after(refused, &headers, NOW).retry, Retry::Never);
     }

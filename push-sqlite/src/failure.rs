@@ -36,14 +36,20 @@ impl Failure {
             Self::Sqlite(source) => source,
         };
         let (kind, message, advice) = match &source {
-            rusqlite::Error::SqliteFailure(failure, _) => by_code(failure.code),
+            rusqlite::Error::SqliteFailure(failure, _) => {
+                let (kind, message, advice) = by_code(failure.code);
+                let message = format!("{message} (SQLite error {})", failure.extended_code);
+                return Error::new(kind, message)
+                    .at(path.display())
+                    .advise(advice)
+                    .because(source);
+            }
             rusqlite::Error::FromSqlConversionFailure(..)
             | rusqlite::Error::IntegralValueOutOfRange(..)
             | rusqlite::Error::Utf8Error(..)
             | rusqlite::Error::InvalidColumnType(..) => DAMAGED,
             _ => INTERNAL,
         };
-        // SQLite's words name tables and columns, never a value.
         Error::new(kind, message)
             .at(path.display())
             .advise(advice)

@@ -81,7 +81,7 @@ impl Output {
                 self.print(
                     &json!({
                         "error": error.message(),
-                        "kind": format!("{:?}", error.kind()),
+                        "kind": error.kind().as_str(),
                         "place": error.place(),
                         "advice": error.advice(),
                     })

@@ -136,15 +136,14 @@ fn layered(file: &Path) -> Result<Map<String, Value>> {
         )
         .build()
         .map_err(|source| {
-            Error::new(ErrorKind::Config, "the configuration is not well formed")
-                .at(file.display())
-                .because(source.to_string())
+            let what = format!("the configuration is not well formed ({source})");
+            Error::new(ErrorKind::Config, what).at(file.display())
         })?
         .cache
         .into_table()
         .map_err(|source| {
-            Error::new(ErrorKind::Config, "the configuration is not a table")
-                .because(source.to_string())
+            let what = format!("the configuration is not a table ({source})");
+            Error::new(ErrorKind::Config, what)
         })
 }
 

@@ -57,10 +57,9 @@ pub(crate) fn lines(trace: &Value, output: &Output) -> Vec<String> {
             }
         }
         let answer = &event["answer"];
-        if let Some(status) = answer["status"].as_u64() {
-            what.push(format!("{status} {}", word(&answer["code"])));
-        } else if !word(&answer["text"]).is_empty() {
-            what.push(word(&answer["text"]));
+        let said = answered(answer);
+        if !said.is_empty() {
+            what.push(said);
         }
         rows.push(vec![
             format!("+{after} ms"),
@@ -83,6 +82,27 @@ pub(crate) fn lines(trace: &Value, output: &Output) -> Vec<String> {
         lines.push(format!("{} {it}", output.paint(Style::Accent, "→")));
     }
     lines
+}
+
+/// The longest message of a vendor that is shown, in characters.
+const MESSAGE: usize = 300;
+
+/// The vendor's answer: `403 InvalidProviderToken: the key was revoked`. The gateway has removed tokens, secrets and the text of
+/// the push.
+fn answered(answer: &Value) -> String {
+    let status = answer["status"].as_u64().map(|status| status.to_string());
+    let code = [status.unwrap_or_default(), word(&answer["code"])];
+    let code: Vec<_> = code.into_iter().filter(|part| !part.is_empty()).collect();
+    let text: String = word(&answer["text"])
+        .chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .take(MESSAGE)
+        .collect();
+    [code.join(" "), text]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 /// What a delivery waits for: `certificate 5 is suspended, credential-refused: …; 403 InvalidProviderToken`.
@@ -115,6 +135,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_vendors_message_stands_beside_its_status_and_code() {
+        let shown = |answer: Value| {
+            let trace = json!({"events": [{"at": 5, "stage": "answered", "answer": answer}]});
+            lines(&trace, &Output::new(true)).remove(0)
+        };
+        let line = shown(
+            json!({"status": 403, "code": "InvalidProviderToken", "text": "the key was revoked"}),
+        );
+        assert!(
+            line.ends_with("403 InvalidProviderToken: the key was revoked"),
+            "{line}"
+        );
+        let line = shown(json!({"status": 302, "text": "not the vendor's answer"}));
+        assert!(line.ends_with("302: not the vendor's answer"), "{line}");
+        let line = shown(json!({"text": "the name does not resolve"}));
+        assert!(line.ends_with("  the name does not resolve"), "{line}");
+        let line = shown(json!({"status": 200}));
+        assert!(line.ends_with("  200"), "{line}");
+        let line = shown(json!({"status": 400, "text": format!("\u{1b}[31m{}", "x".repeat(5000))}));
+        assert!(line.len() < 400 && !line.contains('\u{1b}'), "{line}");
+    }
 
     #[test]
     fn a_delivery_that_waits_says_for_what_and_how_it_goes_on() {

@@ -7,7 +7,7 @@ use std::{
 use push_core::{
     Address, AppId, Badge, BatchId, BatchRef, Channel, Content, ContentId, Delivery, DeliveryId,
     DeviceId, DeviceToken, Environment, Error, ErrorKind, Instance, Lane, MessageId, Notification,
-    Result, Slot, Timestamp, UserId,
+    Result, Slot, Timestamp, UserId, cause::of_json,
 };
 use push_sqlite::{
     Outcome,
@@ -284,9 +284,8 @@ impl<'a> Reading<'a> {
         let notification: Notification = serde_json::from_str(&stored.body).map_err(|source| {
             // Not the source itself: it may quote the text.
             corrupt(format!(
-                "a stored notification cannot be read: {:?} at column {}",
-                source.classify(),
-                source.column()
+                "a stored notification cannot be read: {}",
+                of_json(&source)
             ))
         })?;
         let content = Arc::new(Content::new(

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 use push_core::{
     Address, Badge, CertificateId, Channel, Class, Content, ContentId, Delivery, DeliveryId,
     DeviceId, Error, ErrorKind, Instance, MessageId, Notification, Result, Timestamp, UserId,
+    cause::of_json,
 };
 use push_sqlite::{
     Outcome,
@@ -97,11 +98,7 @@ impl Old {
             // Not the source itself: it may quote the text.
             Error::new(
                 ErrorKind::Corrupt,
-                format!(
-                    "a stored notification cannot be read: {:?} at column {}",
-                    source.classify(),
-                    source.column()
-                ),
+                format!("a stored notification cannot be read: {}", of_json(&source)),
             )
         };
         let mut body: Value = serde_json::from_str(&self.body).map_err(damaged)?;

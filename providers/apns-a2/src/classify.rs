@@ -44,7 +44,9 @@ fn refused(response: &Response) -> Verdict {
             429 => VerdictKind::RateLimited(Scope::Credential),
             _ => VerdictKind::Unavailable(Scope::Credential),
         };
-        return Verdict::new(kind, VendorAnswer::new(status, "(reason unknown to a2)"));
+        let text =
+            "not the vendor's answer, or a reason that a2 does not know; check proxy and endpoint";
+        return Verdict::new(kind, VendorAnswer::new(status, "").with_text(text));
     };
     use ErrorReason as R;
     let kind = match body.reason {
@@ -97,8 +99,21 @@ pub(crate) fn health(outcome: Result<Response, A2Error>) -> Result<Health> {
         _ => Err(Error::new(
             ErrorKind::Unavailable,
             format!(
-                "APNs could not be asked about the credential: {code} {}",
-                verdict.answer.text
+                "APNs could not be asked about the credential: {}",
+                [
+                    verdict
+                        .answer
+                        .status
+                        .map(|status| format!("HTTP {status}"))
+                        .unwrap_or_default()
+                        .as_str(),
+                    code,
+                    &verdict.answer.text,
+                ]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join(", ")
             ),
         )),
     }

@@ -121,5 +121,24 @@ pub(super) fn plain<T: Into<String>>(
 /// Sends the sample to one token, without counting.
 pub(super) async fn send_one(provider: &DynProvider, token: &str) -> Verdict {
     let batch = plain(sample::notification(), [token]);
-    sample::send(provider, batch).await.remove(0)
+    let verdict = sample::send(provider, batch).await.remove(0);
+    in_plain_words(&verdict.answer.text);
+    verdict
+}
+
+/// Checks that a text for operators has no words of a library or of Rust in it.
+pub(super) fn in_plain_words(text: &str) {
+    for foreign in [
+        "docs.rs",
+        "rustls",
+        "hyper",
+        "os error",
+        "not a result of",
+        "invalid peer",
+        "Some(",
+        "Error(",
+        "InvalidCertificate",
+    ] {
+        assert!(!text.contains(foreign), "`{foreign}` in: {text}");
+    }
 }

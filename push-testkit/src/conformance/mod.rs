@@ -134,6 +134,7 @@ macro_rules! __provider_cases {
             a_vendor_that_cannot_be_reached_is_unavailable
             the_address_policy_of_the_gateway_is_obeyed
             an_answer_that_is_lost_leaves_the_verdict_unknown
+            what_fails_on_the_way_is_said_in_plain_words
             silence_ends_at_the_deadline_with_an_unknown_verdict
             a_dropped_send_accounts_for_every_target_and_harms_no_other
             a_hundred_sends_at_once_are_all_accepted

@@ -34,7 +34,7 @@ pub(super) async fn login(
     center
         .login(account)
         .await
-        .map_err(|fault| trouble(format!("the login failed: {fault:?}")))?;
+        .map_err(|fault| trouble(format!("the login failed: {fault}")))?;
     let by = alice
         .event("a bridge reported the login", |event| match event {
             Event::LoggedIn { by, .. } => Some(*by),
@@ -313,7 +313,7 @@ pub(super) async fn logout(
     center
         .logout()
         .await
-        .map_err(|fault| trouble(format!("the logout failed: {fault:?}")))?;
+        .map_err(|fault| trouble(format!("the logout failed: {fault}")))?;
     alice
         .event("the gateway unbound her phone", |event| match event {
             Event::Unbound(user) => Some(user.clone()),

@@ -4,6 +4,7 @@ mod book;
 mod circles;
 mod counts;
 mod crates;
+mod debug_text;
 mod engines;
 mod floor_plan;
 mod graph;
@@ -34,6 +35,7 @@ Checks, and prints every finding with its file and remedy:
             one TLS stack in the product
   sources   no skipped, unfinished or sleeping code; features add items and change none; no path of one
             machine; test names of at most 80 characters; long files (a warning)
+  debug     no text for users is written with `{:?}`
   vendors   the shared crates name no vendor beyond the counts in xtask/vendor-words.txt, which only fall
   language  no file has more discouraged words than xtask/discouraged-words.txt says; the counts only fall
   floor     every vendor's crate has the same modules and exports its plugin and provider
@@ -96,6 +98,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     imports::check(&workspace, &mut report);
     circles::check(&workspace, &mut report)?;
     sources::check(&workspace, &mut report)?;
+    debug_text::check(&workspace, &mut report)?;
     vendors::check(&workspace, &mut report)?;
     language::check(&workspace, &mut report)?;
     floor_plan::check(&workspace, &mut report)?;

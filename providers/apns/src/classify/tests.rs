@@ -254,7 +254,10 @@ fn an_answer_that_is_not_apples_settles_nothing_whatever_its_status() {
             assert_eq!(verdict.retry, Retry::Backoff);
             assert_eq!(action, Action::None);
             assert!(!verdict.answer.text.contains("proxy</html>"));
-            assert!(verdict.answer.text.contains("format"), "{verdict:?}");
+            assert!(
+                verdict.answer.text.contains("not the vendor's answer"),
+                "{verdict:?}"
+            );
         }
         if status != 200 {
             assert_eq!(answer(status, "").0.kind, down, "{status}");

@@ -5,7 +5,7 @@ use super::answers::costs_no_token;
 
 use crate::conformance::{
     Vendor,
-    check::{plain, send_one},
+    check::{in_plain_words, plain, send_one},
     stage::{PAUSE, Stage, build, context, raw},
 };
 use crate::{Authority, Reply, block_on, sample, until, until_idle};
@@ -44,6 +44,59 @@ pub fn a_vendor_that_cannot_be_reached_is_unavailable(vendor: &Vendor) {
         // The client notices that its connection has ended.
         until_idle().await;
         is_unavailable(&send_one(&provider, &tokens[1]).await);
+    });
+}
+
+/// What fails before the vendor answers, and what is not its answer, is said in plain words, by a send and by a check alike. An
+/// answer of another server is named by its status.
+pub fn what_fails_on_the_way_is_said_in_plain_words(vendor: &Vendor) {
+    block_on(async {
+        let said = async |provider: &push_core::DynProvider, token: &str| {
+            let verdict = send_one(provider, token).await;
+            assert_ne!(verdict.kind, VerdictKind::Accepted, "{verdict:?}");
+            costs_no_token(&verdict);
+            let mut texts = vec![verdict.answer.text.clone()];
+            if !vendor.cannot_verify {
+                let error = provider
+                    .verify()
+                    .await
+                    .expect_err("nobody says it is right");
+                texts.push(error.to_string());
+            }
+            for text in &texts {
+                in_plain_words(text);
+                assert!(!text.is_empty(), "it is not said what is wrong");
+            }
+            texts
+        };
+        // The authority of the server is not the one that is trusted.
+        let stage = Stage::new(vendor).await;
+        let config = vendor.configured(&stage.server.url(), &Authority::new().pem());
+        let provider = build(vendor, &config, &sample::clock());
+        said(&provider, &stage.token(0)).await;
+        for (status, reply) in [
+            (204, Reply::new(204)),
+            (
+                302,
+                Reply::new(302).header("location", "https://portal.example/"),
+            ),
+        ] {
+            let stage = Stage::new(vendor).await;
+            stage.sends.always(reply.clone());
+            let verdict = send_one(&stage.provider, &stage.token(0)).await;
+            assert_eq!(verdict.answer.status, Some(status), "{verdict:?}");
+            let text = &verdict.answer.text;
+            assert!(text.contains("not the vendor's answer"), "{status}: {text}");
+            if vendor.auth.is_some() {
+                let stage = Stage::new(vendor).await;
+                stage.auth.always(reply);
+                let texts = said(&stage.provider, &stage.token(0)).await;
+                assert!(
+                    texts[0].contains("not the vendor's answer"),
+                    "{status}: {texts:?}"
+                );
+            }
+        }
     });
 }
 

@@ -1,70 +1,48 @@
 //! What is wrong with a plugin's configuration, in words for an operator: with its key, and without the value, which may be a
 //! secret in the wrong place.
-use config::{ConfigError, Value};
-use serde::de::DeserializeOwned;
+mod reader;
+mod repair;
 
-use crate::{Error, ErrorKind, Result};
+use config::ConfigError;
 
-/// Reads `value` as the plugin's own type: straight, because a tagged enum in between would lose the loose typing.
-///
-/// # Errors
-/// [`ErrorKind::Config`], with the key.
-pub(crate) fn decode<T: DeserializeOwned>(value: Value) -> Result<T> {
-    value.try_deserialize().map_err(|error| explained(&error))
-}
+use self::reader::Refused;
+pub use self::repair::Decoded;
+use crate::{Error, ErrorKind};
 
-fn explained(error: &ConfigError) -> Error {
-    let (error, key) = innermost(error);
-    let what = match error {
-        ConfigError::NotFound(key) => return wrong("is missing").at(key),
+/// Says what is wrong, with the key that it concerns.
+fn explained(refused: &Refused) -> Error {
+    let what = match &*refused.error {
+        ConfigError::NotFound(field) => {
+            return wrong("is missing").at(field).within(&refused.place);
+        }
         ConfigError::Type { expected, .. } => format!("must be {}", name_of(expected)),
         other => match of_serde(&other.to_string()) {
-            (Some(field), what) => {
-                let place = match key {
-                    Some(key) => format!("{key}.{field}"),
-                    None => field,
-                };
-                return wrong(what).at(place);
-            }
+            (Some(field), what) => return wrong(what).at(field).within(&refused.place),
             (None, what) => what,
         },
     };
-    match key {
-        Some(key) => wrong(what).at(key),
-        None => wrong(what),
-    }
+    wrong(what).within(&refused.place)
 }
 
 fn wrong(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::Config, what)
 }
 
-/// The error itself, and the key that it concerns.
-fn innermost(error: &ConfigError) -> (&ConfigError, Option<String>) {
-    match error {
-        ConfigError::At { error, key, .. } => {
-            let (error, inner) = innermost(error);
-            let outer = key
-                .as_deref()
-                .map(|key| key.trim_end_matches('.').to_owned());
-            (error, outer.or(inner))
+impl Error {
+    fn within(self, place: &str) -> Self {
+        match place {
+            "" => self,
+            place => self.under(place),
         }
-        ConfigError::Type { key, .. } => (error, key.clone()),
-        other => (other, None),
     }
 }
 
 /// Reads the messages that serde writes: a field that it concerns, and what is wrong. A message of ours stays as it is.
 fn of_serde(message: &str) -> (Option<String>, String) {
     let quoted = |text: &str| Some(text.split('`').nth(1)?.to_owned());
-    let listed = |text: &str| -> Vec<String> {
-        let expected = text.rsplit_once("expected ").map_or("", |(_, words)| words);
-        let words = expected.split('`').skip(1).step_by(2);
-        words.map(|word| format!("`{word}`")).collect()
-    };
-    let known = |text: &str| match listed(text) {
+    let known = |text: &str| match expected_words(text) {
         words if words.is_empty() => String::new(),
-        words => format!("; known are {}", words.join(", ")),
+        words => format!("; known are `{}`", words.join("`, `")),
     };
     if message.starts_with("unknown field ") {
         let what = format!("is not a known key{}", known(message));
@@ -93,6 +71,14 @@ fn of_serde(message: &str) -> (Option<String>, String) {
     }
 }
 
+/// The words that serde expects, in its message.
+fn expected_words(message: &str) -> Vec<&str> {
+    let expected = message
+        .rsplit_once("expected ")
+        .map_or("", |(_, words)| words);
+    expected.split('`').skip(1).step_by(2).collect()
+}
+
 /// Translates what a library says it expected; other texts are returned as they are.
 fn name_of(expected: &str) -> &str {
     let expected = expected.trim();
@@ -101,6 +87,7 @@ fn name_of(expected: &str) -> &str {
         .or_else(|| expected.strip_prefix("an "))
         .unwrap_or(expected);
     match bare {
+        "path string" | "path" => "the path of a file",
         "string" | "str" | "borrowed string" | "character" | "char" => "text",
         "boolean" | "bool" => "true or false",
         "floating point" | "f32" | "f64" => "a number",
@@ -170,7 +157,10 @@ mod tests {
 
     fn fault(value: &serde_json::Value) -> String {
         let value = serde_json::from_value(value.clone()).expect("a table");
-        let error = decode::<Sample>(value).expect_err("it is wrong");
+        let decoded = Decoded::<Sample>::of(value);
+        let [error] = &decoded.faults[..] else {
+            panic!("one fault: {:?}", decoded.faults)
+        };
         assert_eq!(error.kind(), ErrorKind::Config);
         error.to_string()
     }
@@ -214,7 +204,7 @@ mod tests {
             ),
             (
                 json!({ "name": "x", "kind": { "low": 1, "high": 2 } }),
-                "kind: must be one word",
+                "kind: is not one of the words that can stand here; known are `low`, `high`",
             ),
             (
                 json!({ "name": "x", "inner": { "size": "s3cret" } }),
@@ -243,7 +233,10 @@ mod tests {
 
     #[test]
     fn messages_of_ours_stay_as_they_are() {
-        let error = ConfigError::Message("the port is taken".to_owned());
-        assert_eq!(explained(&error).to_string(), "the port is taken");
+        let refused = Refused {
+            error: Box::new(ConfigError::Message("the port is taken".to_owned())),
+            place: String::new(),
+        };
+        assert_eq!(explained(&refused).to_string(), "the port is taken");
     }
 }

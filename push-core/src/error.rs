@@ -61,6 +61,7 @@ struct Inner {
     place: Option<String>,
     advice: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    also: Vec<Error>,
 }
 
 impl Error {
@@ -72,23 +73,61 @@ impl Error {
             place: None,
             advice: None,
             source: None,
+            also: Vec::new(),
         }))
+    }
+
+    /// Several errors as one, which has the kind, message, place and advice of the first; `None` if there are none. A
+    /// configuration's mistakes are reported together. [`Error::each`] takes them apart again.
+    pub fn all(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut errors = errors.into_iter().flat_map(Self::each);
+        let mut first = errors.next()?;
+        first.0.also = errors.collect();
+        Some(first)
+    }
+
+    /// Returns the errors that [`Error::all`] made one of; only this one if it did not.
+    pub fn each(mut self) -> Vec<Self> {
+        let also = std::mem::take(&mut self.0.also);
+        std::iter::once(self).chain(also).collect()
     }
 
     /// Says where: a plugin, a file, a configuration key. A second place goes in front of the first.
     #[must_use]
-    pub fn at(mut self, place: impl fmt::Display) -> Self {
-        self.0.place = Some(match self.0.place.take() {
+    pub fn at(self, place: impl fmt::Display) -> Self {
+        let place = place.to_string();
+        self.placed(&|inner| match inner {
             Some(inner) => format!("{place}: {inner}"),
-            None => place.to_string(),
-        });
+            None => place.clone(),
+        })
+    }
+
+    /// Puts the key of a table or list in front of the place, which is a key in there: `path` under `store` is `store.path`, and
+    /// `[0]` under `keys` is `keys[0]`.
+    #[must_use]
+    pub fn under(self, table: impl fmt::Display) -> Self {
+        let table = table.to_string();
+        self.placed(&|inner| match inner {
+            Some(inner) if inner.starts_with('[') => format!("{table}{inner}"),
+            Some(inner) => format!("{table}.{inner}"),
+            None => table.clone(),
+        })
+    }
+
+    fn placed(mut self, place: &dyn Fn(Option<String>) -> String) -> Self {
+        self.0.place = Some(place(self.0.place.take()));
+        let also = std::mem::take(&mut self.0.also);
+        self.0.also = also.into_iter().map(|it| it.placed(place)).collect();
         self
     }
 
     /// Says what to do next.
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
-        self.0.advice = Some(advice.into());
+        let advice = advice.into();
+        let also = std::mem::take(&mut self.0.also);
+        self.0.also = also.into_iter().map(|it| it.advise(&*advice)).collect();
+        self.0.advice = Some(advice);
         self
     }
 
@@ -141,6 +180,9 @@ impl fmt::Display for Error {
         if let Some(advice) = &self.0.advice {
             write!(f, "; {advice}")?;
         }
+        for error in &self.0.also {
+            write!(f, "; also {error}")?;
+        }
         Ok(())
     }
 }
@@ -153,6 +195,7 @@ impl fmt::Debug for Error {
             .field("place", &self.0.place)
             .field("advice", &self.0.advice)
             .field("source", &self.0.source)
+            .field("also", &self.0.also)
             .finish()
     }
 }
@@ -160,6 +203,39 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|it| it as _)
+    }
+}
+
+/// What is wrong with a configuration, collected so that all of it is reported at once.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<Error>);
+
+impl Faults {
+    /// Notes that the value of `key` cannot work, if it `is_wrong`. What is said names other keys that it depends on in
+    /// backquotes: it is not reported if one of them has a mistake of its own.
+    pub fn refuse(&mut self, is_wrong: bool, key: &str, what: impl Into<String>) {
+        if is_wrong {
+            self.push(Error::new(ErrorKind::Config, what).at(key));
+        }
+    }
+
+    /// Notes `error`, or each of those in it.
+    pub fn push(&mut self, error: Error) {
+        self.0.extend(error.each());
+    }
+
+    /// Notes the error of `result`, and returns its value.
+    pub fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.push(error)).ok()
+    }
+
+    /// # Errors
+    /// All that was noted.
+    pub fn result(self) -> Result<()> {
+        match Error::all(self.0) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 }
 
@@ -180,5 +256,23 @@ mod tests {
         assert_eq!(ours.to_string(), "it failed (try later)");
         let system = of(Box::new(std::io::Error::from_raw_os_error(28)));
         assert_eq!(system.to_string(), "it failed (the disk is full)");
+    }
+
+    #[test]
+    fn several_errors_are_one_and_keep_their_own_places() {
+        let mut faults = Faults::default();
+        faults.refuse(true, "path", "is empty");
+        faults.refuse(false, "readers", "is 0");
+        faults.refuse(true, "[1].app", "is missing");
+        let error = faults.result().expect_err("two are wrong").under("keys");
+        assert_eq!(
+            error.to_string(),
+            "keys.path: is empty; also keys[1].app: is missing"
+        );
+        let each = error.advise("see the example").at("file").each();
+        let places: Vec<_> = each.iter().filter_map(Error::place).collect();
+        assert_eq!(places, ["file: keys.path", "file: keys[1].app"]);
+        assert_eq!(each[1].advice(), Some("see the example"));
+        assert!(Faults::default().result().is_ok());
     }
 }

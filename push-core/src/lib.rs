@@ -24,6 +24,7 @@ pub mod cause;
 mod certificate;
 mod channel;
 mod class;
+mod config_path;
 mod decode;
 mod delivery;
 pub mod duration;
@@ -52,11 +53,12 @@ mod verdict;
 
 pub use async_trait::async_trait;
 
+pub use crate::decode::Decoded;
 pub use crate::{
-    address::*, advice::Catalog, audience::*, certificate::*, channel::*, class::*, delivery::*,
-    ending::*, error::*, id::*, ingress::*, login::*, message::*, notification::*, page::*,
-    plugin::*, provider::*, queue::*, registry::*, route::*, secret::*, store::*, surrogates::*,
-    text::*, ticket::*, time::*, trace::*, verdict::*,
+    address::*, advice::Catalog, audience::*, certificate::*, channel::*, class::*, config_path::*,
+    delivery::*, ending::*, error::*, id::*, ingress::*, login::*, message::*, notification::*,
+    page::*, plugin::*, provider::*, queue::*, registry::*, route::*, secret::*, store::*,
+    surrogates::*, text::*, ticket::*, time::*, trace::*, verdict::*,
 };
 
 /// What this crate's macros expand to. Not public API.

@@ -1,11 +1,11 @@
 //! How a plugin describes itself to the linker and to the configuration.
-use std::{fmt, marker::PhantomData, panic::Location, sync::Arc};
+use std::{fmt, marker::PhantomData, panic::Location, path::PathBuf, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
 use crate::{
-    AddressPolicy, Clock, DynProvider, Error, ErrorKind, Ingress, LoginBridge, Queue, Result,
-    Secret, Store, decode::decode,
+    AddressPolicy, Clock, ConfigFolder, DynProvider, Error, ErrorKind, Ingress, LoginBridge, Queue,
+    Result, Secret, Store, decode::Decoded,
 };
 
 /// A slot of the framework that plugins fill. Never constructed.
@@ -112,7 +112,8 @@ impl AnyDescriptor {
 pub trait Plugin: 'static {
     /// The slot it fills.
     type Kind: Kind;
-    /// Its configuration. Put `#[serde(deny_unknown_fields)]` on it, and [`Secret`](crate::Secret) around what is secret.
+    /// Its configuration. Put `#[serde(deny_unknown_fields)]` on it, [`Secret`](crate::Secret) around what is secret, and
+    /// [`ConfigPath`](crate::ConfigPath) around every path.
     type Config: DeserializeOwned + fmt::Debug;
     /// Its name in configuration, unique within the kind; the same as its folder's.
     const NAME: &'static str;
@@ -122,7 +123,8 @@ pub trait Plugin: 'static {
     /// What a configuration names with a `_file` suffix has been read before this is called.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`], saying which key is wrong and what to write there.
+    /// [`ErrorKind::Config`], saying which key is wrong and what to write there; all that are wrong at once
+    /// ([`Faults`](crate::Faults)), each with its key as its place.
     fn build(config: Self::Config, context: &BuildContext) -> Result<<Self::Kind as Kind>::Object>;
 }
 
@@ -143,6 +145,10 @@ pub struct BuildContext {
     /// For a provider: the address to which the vendor posts receipts of this credential, with a part that cannot be guessed;
     /// `None` if the gateway cannot be reached from outside.
     pub receipts: Option<http::Uri>,
+    /// The folder at which relative paths of the configuration start ([`ConfigPath`](crate::ConfigPath)).
+    pub folder: ConfigFolder,
+    /// The table of the configuration that the plugin is built from, in front of the keys in errors; `None` for the plugin's id.
+    pub table: Option<String>,
 }
 
 impl BuildContext {
@@ -155,7 +161,23 @@ impl BuildContext {
             max_response_bytes: None,
             max_waiting: None,
             receipts: None,
+            folder: ConfigFolder::default(),
+            table: None,
         }
+    }
+
+    /// Sets the folder at which relative paths of the configuration start.
+    #[must_use]
+    pub fn with_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = ConfigFolder::new(folder);
+        self
+    }
+
+    /// Sets the table of the configuration that a plugin is built from.
+    #[must_use]
+    pub fn with_table(mut self, table: impl Into<String>) -> Self {
+        self.table = Some(table.into());
+        self
     }
 
     /// Restricts which addresses outgoing connections may reach.
@@ -224,6 +246,11 @@ impl RawConfig {
         ))
     }
 
+    /// Reads it as a `T`, and finds everything that is wrong with it.
+    pub fn decode<T: DeserializeOwned>(self) -> Decoded<T> {
+        Decoded::of(self.0)
+    }
+
     /// The underlying value.
     pub fn into_value(self) -> config::Value {
         self.0
@@ -284,9 +311,27 @@ impl<K: Kind> fmt::Debug for Descriptor<K> {
 }
 
 fn build<P: Plugin>(raw: RawConfig, context: &BuildContext) -> Result<<P::Kind as Kind>::Object> {
-    let place = || format!("{}/{}", P::Kind::LABEL, P::NAME);
-    let config = decode::<P::Config>(raw.0).map_err(|error| error.at(place()))?;
-    P::build(config, context).map_err(|error| error.at(place()))
+    let id = || format!("{}/{}", P::Kind::LABEL, P::NAME);
+    let placed = |error: Error| match &context.table {
+        Some(table) => error.under(table),
+        None => error.at(id()),
+    };
+    let mut decoded = Decoded::<P::Config>::of(raw.0);
+    let mut faults = std::mem::take(&mut decoded.faults);
+    // Built also of what has faults, so that those which only the plugin finds are reported with them.
+    let built = match decoded.value.take() {
+        Some(config) => P::build(config, context).map_err(Error::each),
+        None => Err(Vec::new()),
+    };
+    match built {
+        Ok(built) if faults.is_empty() => return Ok(built),
+        Ok(_) => {}
+        Err(errors) => faults.extend(errors.into_iter().filter(|it| !decoded.is_consequence(it))),
+    }
+    Err(match Error::all(faults) {
+        Some(error) => placed(error),
+        None => placed(Error::new(ErrorKind::Config, "cannot be read")),
+    })
 }
 
 /// One plugin that the linker kept.

@@ -137,11 +137,16 @@ impl Registry {
         K::of(plugin)
             .ok_or_else(|| Error::new(ErrorKind::Internal, "a plugin is filed under a wrong kind"))?
             .build(raw, context)
-            .map_err(|error| match error.kind() {
-                ErrorKind::Config if error.advice().is_none() => {
-                    error.advise(self.adviser.example(plugin))
-                }
-                _ => error,
+            .map_err(|error| {
+                // Each of several mistakes keeps the advice that it has.
+                let advised = error.each().into_iter().map(|error| match error.kind() {
+                    ErrorKind::Config if error.advice().is_none() => {
+                        error.advise(self.adviser.example(plugin))
+                    }
+                    _ => error,
+                });
+                Error::all(advised)
+                    .unwrap_or_else(|| Error::new(ErrorKind::Config, "cannot be read"))
             })
     }
 

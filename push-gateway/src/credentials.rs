@@ -92,6 +92,15 @@ pub struct UnusableCredential {
     pub evidence: String,
 }
 
+/// A credential that was removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemovedCredential {
+    /// What it was.
+    pub info: CredentialInfo,
+    /// How many deliveries wait for it.
+    pub waiting: u64,
+}
+
 /// How near a credential's end is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::{
-    credentials::{CredentialInfo, Expiry, UnusableCredential, Upload, Vault},
+    credentials::{CredentialInfo, Expiry, RemovedCredential, UnusableCredential, Upload, Vault},
     lane_status::LaneStatus,
     metrics::{Metrics, Snapshot},
     pipeline::Pipeline,
@@ -302,16 +302,28 @@ impl Gateway {
     }
 
     /// Removes a credential. Its id is never given to another; registrations that name it stay and are skipped with
-    /// `certificate-unknown`.
+    /// `certificate-unknown`. Deliveries that wait for it go on to wait, for the same reason, until their life ends.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] if there is no such credential.
-    pub async fn remove_credential(&self, credential: &CredentialRef) -> Result<()> {
+    pub async fn remove_credential(&self, credential: &CredentialRef) -> Result<RemovedCredential> {
         let (inner, credential) = (Arc::clone(&self.0), credential.clone());
         self.detached(async move {
-            inner.services.vault.stored(&credential).await?;
+            let stored = inner.services.vault.stored(&credential).await?;
+            let info = inner.info(stored).await?;
             inner.services.vault.remove(&credential).await?;
-            Ok(())
+            // The lanes look again, and find no credential.
+            inner.pipeline.resume(&credential).await?;
+            let lanes = inner.services.queue.lanes().await?;
+            let of_credential = lanes.iter().filter(|it| it.lane.credential == credential);
+            let waiting = of_credential.map(|it| it.depth).sum();
+            tracing::info!(
+                ?credential,
+                provider = info.provider,
+                waiting,
+                "a credential was removed"
+            );
+            Ok(RemovedCredential { info, waiting })
         })
         .await
     }

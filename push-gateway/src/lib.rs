@@ -64,7 +64,7 @@ mod trace;
 
 pub use crate::{
     builder::Builder,
-    credentials::{CredentialInfo, Expiry, UnusableCredential, Upload},
+    credentials::{CredentialInfo, Expiry, RemovedCredential, UnusableCredential, Upload},
     gateway::{Gateway, Parts},
     lane_status::LaneStatus,
     metrics::{Series, Snapshot, prometheus},

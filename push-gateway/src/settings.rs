@@ -1,7 +1,7 @@
 //! What an operator can choose.
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use push_core::{AddressPolicy, BuildContext, Clock, Error, ErrorKind, Result, Secret};
+use push_core::{AddressPolicy, BuildContext, Clock, Error, ErrorKind, Faults, Result, Secret};
 use push_http::{Client, HttpConfig, MAX_RESPONSE_BYTES, MAX_WAITING, TokioClock};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,10 @@ pub struct Settings {
     pub max_response_bytes: usize,
     /// The most requests that a credential may let wait for a connection to one origin (`http.max_waiting`); 10,000.
     pub max_waiting: usize,
+    /// The folder at which relative paths in a credential's configuration start; empty for the working directory. The program
+    /// sets it to the folder of its configuration.
+    #[serde(skip)]
+    pub folder: PathBuf,
 }
 
 impl Default for Settings {
@@ -45,6 +49,7 @@ impl Default for Settings {
             proxy: None,
             max_response_bytes: 1024 * 1024,
             max_waiting: 10_000,
+            folder: PathBuf::new(),
         }
     }
 }
@@ -53,70 +58,77 @@ impl Settings {
     /// Refuses what cannot work.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`], naming the key.
+    /// [`ErrorKind::Config`] with everything that is wrong, each with its key.
     pub fn check(&self) -> Result<()> {
-        let wrong = |key: &str, what: &str| {
-            Err(Error::new(ErrorKind::Config, what).at(format!("key `{key}`")))
-        };
+        const NEVER: &str = "nothing would ever be sent with 0";
+        let mut faults = Faults::default();
         let pipeline = &self.pipeline;
-        if pipeline.in_flight == 0 {
-            return wrong("pipeline.in_flight", "nothing would ever be sent with 0");
-        }
-        if pipeline.lane_depth == 0 {
-            return wrong("pipeline.lane_depth", "nothing would ever be sent with 0");
-        }
-        if pipeline.max_attempts == 0 {
-            return wrong("pipeline.max_attempts", "nothing would ever be sent with 0");
-        }
-        if pipeline.attempt_timeout.is_zero() {
-            return wrong("pipeline.attempt_timeout", "no vendor answers in no time");
-        }
-        if pipeline.backoff_base.is_zero() || pipeline.backoff_max < pipeline.backoff_base {
-            return wrong(
-                "pipeline.backoff_base",
-                "must be above zero and not above `backoff_max`",
-            );
-        }
-        if !(0.0..=1.0).contains(&pipeline.guard_share) {
-            return wrong("pipeline.guard_share", "must be from 0 to 1");
-        }
-        if self.limits.verify_timeout.is_zero() {
-            return wrong("limits.verify_timeout", "no vendor answers in no time");
-        }
-        if let Some(url) = &self.public_url
-            && !is_origin(url)
-        {
-            return wrong(
-                "public_url",
-                "must be like `https://push.example.com`, without a path",
-            );
-        }
-        if !(1..=MAX_RESPONSE_BYTES).contains(&self.max_response_bytes) {
-            return wrong("max_response_bytes", "must be from 1 to 16777216 (16 MiB)");
-        }
-        if !(1..=MAX_WAITING).contains(&self.max_waiting) {
-            return wrong("max_waiting", "must be from 1 to 100000");
-        }
-        if let Err(error) = Client::new(
-            HttpConfig::default().within(&self.build_context(Arc::new(TokioClock))),
-            Arc::new(TokioClock),
-        ) {
-            return Err(Error::new(ErrorKind::Config, error.message())
-                .at("key `proxy`")
+        faults.refuse(pipeline.in_flight == 0, "pipeline.in_flight", NEVER);
+        faults.refuse(pipeline.lane_depth == 0, "pipeline.lane_depth", NEVER);
+        faults.refuse(pipeline.max_attempts == 0, "pipeline.max_attempts", NEVER);
+        faults.refuse(
+            pipeline.attempt_timeout.is_zero(),
+            "pipeline.attempt_timeout",
+            "no vendor answers in no time",
+        );
+        faults.refuse(
+            pipeline.backoff_base.is_zero() || pipeline.backoff_max < pipeline.backoff_base,
+            "pipeline.backoff_base",
+            "must be above zero and not above `backoff_max`",
+        );
+        faults.refuse(
+            !(0.0..=1.0).contains(&pipeline.guard_share),
+            "pipeline.guard_share",
+            "must be from 0 to 1",
+        );
+        faults.refuse(
+            self.public_url
+                .as_deref()
+                .is_some_and(|url| !is_origin(url)),
+            "public_url",
+            "must be like `https://push.example.com`, without a path",
+        );
+        faults.refuse(
+            !(1..=MAX_RESPONSE_BYTES).contains(&self.max_response_bytes),
+            "max_response_bytes",
+            "must be from 1 to 16777216 (16 MiB)",
+        );
+        faults.refuse(
+            !(1..=MAX_WAITING).contains(&self.max_waiting),
+            "max_waiting",
+            "must be from 1 to 100000",
+        );
+        faults.refuse(
+            self.limits.verify_timeout.is_zero(),
+            "limits.verify_timeout",
+            "no vendor answers in no time",
+        );
+        faults.keep(self.check_proxy());
+        let policies = check_policies(&self.decision.policies);
+        faults.keep(policies.map_err(|error| error.under("decision")));
+        faults.refuse(
+            self.decision.default_ttl.is_zero(),
+            "decision.default_ttl",
+            "a push that lives zero seconds reaches no device that is away",
+        );
+        faults.result()
+    }
+
+    fn check_proxy(&self) -> Result<()> {
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock);
+        let only_proxy = BuildContext::new(Arc::clone(&clock))
+            .with_addresses(self.addresses.clone())
+            .with_proxy(self.proxy.clone());
+        match Client::new(HttpConfig::default().within(&only_proxy), clock) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::new(ErrorKind::Config, error.message())
+                .at("proxy")
                 .advise(
                     error
                         .advice()
                         .unwrap_or("write it like `http://proxy.example.com:3128`"),
-                ));
+                )),
         }
-        check_policies(&self.decision.policies)?;
-        if self.decision.default_ttl.is_zero() {
-            return wrong(
-                "decision.default_ttl",
-                "a push that lives zero seconds reaches no device that is away",
-            );
-        }
-        Ok(())
     }
 }
 
@@ -124,6 +136,7 @@ impl Settings {
     /// What credentials are built with.
     pub(crate) fn build_context(&self, clock: Arc<dyn Clock>) -> BuildContext {
         BuildContext::new(clock)
+            .with_folder(&self.folder)
             .with_addresses(self.addresses.clone())
             .with_proxy(self.proxy.clone())
             .with_limits(self.max_response_bytes, self.max_waiting)
@@ -287,17 +300,14 @@ mod tests {
     #[test]
     fn limits_and_a_proxy_that_cannot_work_are_named() {
         for (json, key) in [
-            (r#"{"max_response_bytes": 0}"#, "`max_response_bytes`"),
-            (
-                r#"{"max_response_bytes": 16777217}"#,
-                "`max_response_bytes`",
-            ),
-            (r#"{"max_waiting": 0}"#, "`max_waiting`"),
-            (r#"{"proxy": "ftp://user:secret@proxy"}"#, "`proxy`"),
+            (r#"{"max_response_bytes": 0}"#, "max_response_bytes"),
+            (r#"{"max_response_bytes": 16777217}"#, "max_response_bytes"),
+            (r#"{"max_waiting": 0}"#, "max_waiting"),
+            (r#"{"proxy": "ftp://user:secret@proxy"}"#, "proxy"),
         ] {
             let settings: Settings = serde_json::from_str(json).expect(json);
             let error = settings.check().expect_err(json);
-            assert!(error.to_string().contains(key), "{error}");
+            assert_eq!(error.place(), Some(key), "{error}");
             assert!(!error.to_string().contains("secret"), "{error}");
         }
     }

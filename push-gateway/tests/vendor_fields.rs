@@ -66,7 +66,7 @@ fn a_policy_that_speaks_for_the_credential_is_a_fault_of_the_settings() {
         assert_eq!(error.kind(), ErrorKind::Config);
         let text = error.to_string();
         assert!(
-            text.contains(field) && text.contains("class chat"),
+            text.contains("policies[0].vendor.") && text.contains(field),
             "{text}"
         );
     }

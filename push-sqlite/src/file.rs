@@ -74,7 +74,7 @@ pub(crate) fn open(schema: &Schema, options: &Options) -> Result<Opened> {
     } else {
         None
     };
-    create(path).map_err(unreachable)?;
+    let created = create(path).map_err(unreachable)?;
     let locks = match beside {
         Some(beside) => Some(Locks {
             _beside: beside,
@@ -85,6 +85,14 @@ pub(crate) fn open(schema: &Schema, options: &Options) -> Result<Opened> {
     };
     look_at_header(schema, path)?;
     let connection = connect(schema, options).map_err(|it| it.into_error(path))?;
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let absolute = absolute.display();
+    // A path that is wrong would otherwise look like a start with nothing in it.
+    if created {
+        tracing::info!(file = schema.what, path = %absolute, "the file did not exist and was created");
+    } else {
+        tracing::info!(file = schema.what, path = %absolute, "the file was opened");
+    }
     Ok(Opened { connection, locks })
 }
 
@@ -254,11 +262,11 @@ fn make_directory(path: &Path) -> io::Result<()> {
     builder.recursive(true).create(directory)
 }
 
-/// Creates the file, for its owner alone, if it is missing. SQLite gives the files beside it the same mode.
-fn create(path: &Path) -> io::Result<()> {
-    private(OpenOptions::new().write(true).create(true))
-        .open(path)
-        .map(drop)
+/// Creates the file, for its owner alone, if it is missing. SQLite gives the files beside it the same mode. Returns `true` if
+/// there is nothing in it.
+fn create(path: &Path) -> io::Result<bool> {
+    let file = private(OpenOptions::new().write(true).create(true)).open(path)?;
+    Ok(file.metadata()?.len() == 0)
 }
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {

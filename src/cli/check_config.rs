@@ -1,19 +1,23 @@
 //! `offline-push check-config`: checks offline, and reports all errors at once.
 use std::{path::Path, process::ExitCode, sync::Arc};
 
-use offline_push::http::TokioClock;
+use offline_push::{Registry, http::TokioClock};
 use serde_json::json;
 
 use super::{
     Errors,
     output::{Output, Style},
-    settings,
+    settings::{self, Built},
 };
 
-pub(crate) fn run(config: &Path, output: &mut Output) -> Result<ExitCode, Errors> {
-    let settings = settings::load(config)?;
-    let registry = super::registry().map_err(|error| vec![error])?;
-    settings::check(&settings, registry, Arc::new(TokioClock))?;
+pub(crate) fn run(
+    config: Option<&Path>,
+    registry: &Registry,
+    output: &mut Output,
+) -> Result<ExitCode, Errors> {
+    let loaded = settings::load(config, registry, Arc::new(TokioClock));
+    output.warned(&loaded.warnings);
+    let settings = loaded.settings?;
     let mut apps: Vec<String> = settings
         .http
         .keys
@@ -23,20 +27,45 @@ pub(crate) fn run(config: &Path, output: &mut Output) -> Result<ExitCode, Errors
     apps.sort();
     apps.dedup();
     let good = output.paint(Style::Good, "ok");
+    let source = match loaded.files.first() {
+        Some(file) => file.display().to_string(),
+        None => format!("the environment (no {})", settings::DEFAULT_FILE),
+    };
     output.line(format!(
-        "{good}  {}: app(s) {}, store {}, queue {}, listening on {}",
-        config.display(),
+        "{good}  {source}: app(s) {}, store {}, queue {}, listening on {}",
         apps.join(", "),
-        settings.store.name,
-        settings.queue.name,
+        in_words(&settings.store),
+        in_words(&settings.queue),
         settings.listen,
     ));
+    if loaded.files.is_empty() {
+        let folder = loaded.folder.display();
+        output.line(format!(
+            "    relative paths start at the working directory, {folder}"
+        ));
+    }
     output.object(&json!({
         "ok": true,
         "apps": apps,
         "store": settings.store.name,
+        "store_files": settings.store.files,
         "queue": settings.queue.name,
+        "queue_files": settings.queue.files,
         "listen": settings.listen.to_string(),
+        "folder": loaded.folder,
     }));
     Ok(ExitCode::SUCCESS)
+}
+
+/// `sqlite (/srv/push/store.db, /srv/push/store-traces.db)`.
+fn in_words<T>(built: &Built<T>) -> String {
+    if built.files.is_empty() {
+        return built.name.clone();
+    }
+    let files: Vec<String> = built
+        .files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    format!("{} ({})", built.name, files.join(", "))
 }

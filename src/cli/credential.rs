@@ -35,6 +35,17 @@ pub(crate) enum Command {
         /// The certificate id
         id: i64,
     },
+    /// Remove a credential; prints what it was
+    ///
+    /// Nothing is asked, and the id is never given to another credential. Phones that registered with it get no push (reason
+    /// certificate-unknown) until they register with another one, and what waits for it waits until its life ends. To replace a
+    /// key or certificate use `credential rotate`, which keeps the id and sends what waits.
+    Remove {
+        #[command(flatten)]
+        server: Server,
+        /// The certificate id
+        id: i64,
+    },
     /// Replace a credential's content in place: the id stays, and installed apps still work
     Rotate {
         #[command(flatten)]
@@ -101,6 +112,24 @@ async fn execute(command: Command, output: &mut Output) -> Result<ExitCode> {
             if refused {
                 return Ok(ExitCode::FAILURE);
             }
+        }
+        Command::Remove { server, id } => {
+            let id = CertificateId::new(id)?;
+            let path = format!("/v1/credentials/{id}");
+            let removed = server.connect()?.delete(&path).await?;
+            output.line(format!(
+                "removed: certificate id {id} ({} {}, {})",
+                text(&removed["provider"]),
+                text(&removed["environment"]),
+                text(&removed["label"]),
+            ));
+            match removed["waiting"].as_u64() {
+                None | Some(0) => {}
+                Some(waiting) => output.line(format!(
+                    "{waiting} deliveries wait for it, and end with their life; their traces say why"
+                )),
+            }
+            output.object(&removed);
         }
         Command::Rotate {
             server,

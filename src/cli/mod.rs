@@ -20,7 +20,11 @@ mod simulate;
 mod ticket;
 mod trace;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use offline_push::{Error, Registry};
@@ -53,20 +57,23 @@ enum Command {
     Demo,
     /// Run the gateway
     Serve {
-        /// The configuration; conf.d/*.toml beside it and the environment are layered on top
-        #[arg(long, value_name = "FILE", default_value = "offline-push.toml")]
-        config: PathBuf,
+        /// The configuration; conf.d/*.toml beside it and the environment are layered on top [default: offline-push.toml]
+        ///
+        /// Relative paths in the configuration start at its folder. Without a file, the environment alone is the configuration,
+        /// and they start at the working directory.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
         /// Start with another master key than before: credentials sealed with the former one must be uploaded again
         #[arg(long)]
         accept_new_master_key: bool,
     },
     /// Check a configuration without touching a network, and report everything that is wrong with it
     CheckConfig {
-        /// The configuration
-        #[arg(long, value_name = "FILE", default_value = "offline-push.toml")]
-        config: PathBuf,
+        /// The configuration [default: offline-push.toml]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
-    /// Upload, list, verify and rotate the credentials of the vendors
+    /// Upload, list, verify, rotate and remove the credentials of the vendors
     Credential {
         #[command(subcommand)]
         command: credential::Command,
@@ -89,17 +96,26 @@ enum Command {
 }
 
 pub(crate) fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let mut output = Output::new(arguments.json);
-    let registry = match registry() {
-        Ok(registry) => registry,
-        Err(error) => return output.failed(&[error]),
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Help and versions are such errors, too.
+        Err(error) => {
+            let printed = error.print().and_then(|()| io::stdout().flush());
+            return match printed {
+                Ok(()) => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1)),
+                Err(error) => output::cannot_print(&error),
+            };
+        }
     };
-    let done = run(arguments.command, &registry, &mut output);
-    match done {
-        Ok(code) => code,
-        Err(errors) => output.failed(&errors),
-    }
+    let mut output = Output::new(arguments.json);
+    let code = match registry() {
+        Ok(registry) => match run(arguments.command, &registry, &mut output) {
+            Ok(code) => code,
+            Err(errors) => output.failed(&errors),
+        },
+        Err(error) => output.failed(&[error]),
+    };
+    output.finish(code)
 }
 
 /// The plugins of this build, with advice for users of the program.
@@ -116,8 +132,8 @@ fn run(command: Command, registry: &Registry, output: &mut Output) -> Result<Exi
         Command::Serve {
             config,
             accept_new_master_key,
-        } => wait(serve::run(&config, accept_new_master_key, output)),
-        Command::CheckConfig { config } => check_config::run(&config, output),
+        } => wait(serve::run(config.as_deref(), accept_new_master_key, output)),
+        Command::CheckConfig { config } => check_config::run(config.as_deref(), registry, output),
         Command::Credential { command } => wait(credential::run(command, output)),
         Command::Send(arguments) => wait(send::run(arguments, output)),
         Command::Trace(arguments) => wait(trace::run(arguments, output)),
@@ -126,7 +142,9 @@ fn run(command: Command, registry: &Registry, output: &mut Output) -> Result<Exi
         Command::Plugins(arguments) => plugins::run(&arguments, registry, output),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
-            clap_complete::generate(shell, &mut command, "offline-push", &mut output.raw());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "offline-push", &mut script);
+            output.raw(&script);
             Ok(ExitCode::SUCCESS)
         }
     }

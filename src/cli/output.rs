@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 pub(crate) struct Output {
     json: bool,
     colour: bool,
+    /// Whether standard output refused something.
+    is_broken: bool,
 }
 
 /// The style of a text.
@@ -31,7 +33,11 @@ pub(crate) enum Style {
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
         let colour = !json && io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { json, colour }
+        Self {
+            json,
+            colour,
+            is_broken: false,
+        }
     }
 
     /// Returns `true` if the output is JSON.
@@ -39,9 +45,9 @@ impl Output {
         self.json
     }
 
-    /// Returns standard output, for content that is neither text nor JSON.
-    pub(crate) fn raw(&self) -> impl Write {
-        io::stdout().lock()
+    /// Writes content that is neither text nor JSON.
+    pub(crate) fn raw(&mut self, content: &[u8]) {
+        self.write(content);
     }
 
     /// Prints a line for people; nothing if the output is JSON.
@@ -77,33 +83,71 @@ impl Output {
     /// Reports errors on standard error, or as JSON on standard output. Returns the exit code.
     pub(crate) fn failed(&mut self, errors: &[Error]) -> ExitCode {
         for error in errors {
-            if self.json {
-                self.print(
-                    &json!({
-                        "error": error.message(),
-                        "kind": error.kind().as_str(),
-                        "place": error.place(),
-                        "advice": error.advice(),
-                    })
-                    .to_string(),
-                );
-            } else {
-                let mark = if io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
-                    "\x1b[31merror:\x1b[0m"
-                } else {
-                    "error:"
-                };
-                // There is nowhere to report that standard error is closed.
-                drop(writeln!(io::stderr(), "{mark} {error}"));
-            }
+            self.report("error", "31", error);
         }
         ExitCode::FAILURE
     }
 
-    fn print(&self, text: &str) {
-        // A reader that has closed its end (`| head`) is not an error.
-        drop(writeln!(io::stdout().lock(), "{text}"));
+    /// Reports what works, but should be otherwise, as [`Output::failed`] reports errors.
+    pub(crate) fn warned(&mut self, warnings: &[Error]) {
+        for warning in warnings {
+            self.report("warning", "33", warning);
+        }
     }
+
+    fn report(&mut self, what: &str, colour: &str, error: &Error) {
+        if self.json {
+            let mut object = json!({
+                "kind": error.kind().as_str(),
+                "place": error.place(),
+                "advice": error.advice(),
+            });
+            object[what] = json!(error.message());
+            self.print(&object.to_string());
+        } else {
+            let mark = if io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+                format!("\x1b[{colour}m{what}:\x1b[0m")
+            } else {
+                format!("{what}:")
+            };
+            // There is nowhere to report that standard error is closed.
+            drop(writeln!(io::stderr(), "{mark} {error}"));
+        }
+    }
+
+    /// The exit code: `code`, unless standard output refused something.
+    pub(crate) fn finish(self, code: ExitCode) -> ExitCode {
+        if self.is_broken {
+            ExitCode::FAILURE
+        } else {
+            code
+        }
+    }
+
+    fn print(&mut self, text: &str) {
+        self.write(format!("{text}\n").as_bytes());
+    }
+
+    /// Writes, and says once on standard error that it is not possible: a full disk, or a reader that has closed its end.
+    fn write(&mut self, content: &[u8]) {
+        if self.is_broken {
+            return;
+        }
+        let mut stdout = io::stdout().lock();
+        if let Err(error) = stdout.write_all(content).and_then(|()| stdout.flush()) {
+            self.is_broken = true;
+            cannot_print(&error);
+        }
+    }
+}
+
+/// Says that standard output refused something. Returns the exit code.
+pub(crate) fn cannot_print(error: &io::Error) -> ExitCode {
+    drop(writeln!(
+        io::stderr(),
+        "error: standard output cannot be written to: {error}"
+    ));
+    ExitCode::FAILURE
 }
 
 /// Rows as text, each column as wide as its widest cell.

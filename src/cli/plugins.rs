@@ -46,7 +46,7 @@ pub(crate) fn run(
                 .find(|line| !line.trim().is_empty() && !line.starts_with('#'));
             vec![
                 it.id(),
-                it.feature(),
+                feature(&it).unwrap_or("(none)").to_owned(),
                 first.unwrap_or("(nothing to configure)").to_owned(),
             ]
         })
@@ -82,7 +82,16 @@ pub(crate) fn run(
 fn object(plugin: &AnyDescriptor) -> serde_json::Value {
     json!({
         "plugin": plugin.id(),
-        "feature": plugin.feature(),
+        "feature": feature(plugin),
         "example": plugin.example(),
     })
+}
+
+/// The feature that links the plugin; none if the program links it itself.
+fn feature(plugin: &AnyDescriptor) -> Option<&'static str> {
+    let id = plugin.id();
+    offline_push::KNOWN
+        .iter()
+        .find(|(known, _)| **known == *id)
+        .map(|(_, feature)| *feature)
 }

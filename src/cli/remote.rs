@@ -82,6 +82,10 @@ impl Remote {
         self.call(Method::PUT, path, Some(body)).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Result<Value> {
+        self.call(Method::DELETE, path, None).await
+    }
+
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
         let place = format!("{method} {}{path}", self.base);
         let request = Request::builder()

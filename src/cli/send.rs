@@ -10,7 +10,14 @@ use super::{
     remote::Server,
 };
 
+/// The exit code of a message of which every receiver was skipped.
+const ALL_SKIPPED: u8 = 3;
+
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit code: 0 if a push is on its way or the message was sent before, 3 if every receiver is skipped (the reasons are \
+    printed), 1 if the gateway refused the call or cannot be reached, 2 if an argument is wrong."
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     server: Server,
@@ -97,6 +104,11 @@ async fn execute(arguments: Arguments, output: &mut Output) -> Result<ExitCode> 
         output.line(format!("  {line}"));
     }
     output.line(format!("`offline-push trace {id}` shows its progress"));
+    let of = |list: &str| submitted[list].as_array().cloned().unwrap_or_default();
+    let is_repeated = |it: &Value| it["reason"] == json!("duplicate-message");
+    if of("deliveries").is_empty() && !of("skipped").iter().any(is_repeated) {
+        return Ok(ExitCode::from(ALL_SKIPPED));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

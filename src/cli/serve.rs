@@ -1,8 +1,13 @@
 //! `offline-push serve`: the gateway as a program.
-use std::{io::IsTerminal, path::Path, process::ExitCode, sync::Arc};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use offline_push::{
-    BuildContext, Clock, Error, ErrorKind, IngressKind, QueueKind, StoreKind,
+    Clock, Error, ErrorKind, Registry, Timestamp,
     gateway::{
         Gateway, Parts,
         http::{router, serve},
@@ -19,15 +24,26 @@ use super::{
 };
 
 pub(crate) async fn run(
-    config: &Path,
+    config: Option<&Path>,
     accept_new_master_key: bool,
     output: &mut Output,
 ) -> Result<ExitCode, Errors> {
-    let settings = settings::load(config)?;
     let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-    settings::check(&settings, one(super::registry())?, Arc::clone(&clock))?;
+    let registry = one(super::registry())?;
+    let loaded = settings::load(config, &registry, Arc::clone(&clock));
     log_to_stderr(output.is_json());
-    one(start(settings, clock, accept_new_master_key, output).await)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    match loaded.files.first() {
+        Some(_) => tracing::info!(files = ?loaded.files, "the configuration was read"),
+        None => tracing::info!(
+            folder = %loaded.folder.display(),
+            "the configuration is from the environment alone: relative paths start at the working directory"
+        ),
+    }
+    let settings = loaded.settings?;
+    one(start(settings, registry, clock, accept_new_master_key, output).await)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -37,31 +53,14 @@ fn one<T>(result: Result<T, Error>) -> Result<T, Errors> {
 
 async fn start(
     settings: Settings,
+    registry: Registry,
     clock: Arc<dyn Clock>,
     accept_new_master_key: bool,
     output: &mut Output,
 ) -> Result<(), Error> {
-    let registry = Arc::new(super::registry()?);
-    let context = BuildContext::new(Arc::clone(&clock));
-    let store = registry.build::<StoreKind>(&settings.store.name, settings.store.raw, &context)?;
-    let queue = registry.build::<QueueKind>(&settings.queue.name, settings.queue.raw, &context)?;
-    let ingresses = settings
-        .ingresses
-        .into_iter()
-        .map(|it| registry.build::<IngressKind>(&it.name, it.raw, &context))
-        .collect::<Result<Vec<_>, _>>()?;
-    // Read first, so that the program does not start if the store or queue cannot be opened.
-    let waiting: u64 = queue.lanes().await?.iter().map(|it| it.depth).sum();
-    let credentials = store.credentials(None).await?.len();
-    let gateway = Gateway::new(Parts {
-        store,
-        queue,
-        registry,
-        clock,
-        master_key: settings.master_key,
-        settings: settings.gateway,
-    })?;
-    let routes = router(&gateway, &settings.http, &ingresses)?;
+    ignore_hangups();
+    let stopped = stopped();
+    // Before the files: a second server that was started by mistake neither opens nor migrates a file.
     let listener = TcpListener::bind(settings.listen).await.map_err(|source| {
         Error::new(
             ErrorKind::Unavailable,
@@ -71,43 +70,93 @@ async fn start(
         .advise("is another gateway running, or the port taken?")
     })?;
     let listening = listener.local_addr().map_or(settings.listen, |it| it);
+    let files: Vec<(PathBuf, bool)> = [&settings.queue.files, &settings.store.files]
+        .into_iter()
+        .flatten()
+        .map(|file| (file.clone(), !file.exists()))
+        .collect();
+    let (store, queue) = (settings.store.plugin, settings.queue.plugin);
+    // Read now, so that the program does not start if the queue or store cannot be opened; the queue first, which may belong to
+    // one server only.
+    let waiting: u64 = queue.lanes().await?.iter().map(|it| it.depth).sum();
+    let credentials = store.credentials(None).await?.len();
+    store.prune_traces(Timestamp::from_unix_millis(0)).await?;
+    let gateway = Gateway::new(Parts {
+        store,
+        queue,
+        registry: Arc::new(registry),
+        clock,
+        master_key: settings.master_key,
+        settings: settings.gateway,
+    })?;
+    let routes = router(&gateway, &settings.http, &settings.ingresses)?;
     if accept_new_master_key {
         gateway.accept_master_key().await?;
     }
     gateway.start().await?;
-    for ingress in ingresses {
+    for ingress in settings.ingresses {
         gateway.run_ingress(ingress);
     }
     let good = output.paint(Style::Good, "listening");
     output.line(format!(
         "{good} on http://{listening}: {credentials} credential(s), {waiting} deliveries from before"
     ));
+    for (file, is_new) in &files {
+        let state = if *is_new { "created" } else { "opened" };
+        output.line(format!("  {state} {}", file.display()));
+    }
     output.object(&json!({
         "listening": listening.to_string(),
         "credentials": credentials,
         "waiting": waiting,
+        "files": files
+            .iter()
+            .map(|(file, is_new)| json!({"path": file, "created": is_new}))
+            .collect::<Vec<_>>(),
     }));
-    serve(listener, routes, &settings.http, stopped()).await;
+    serve(listener, routes, &settings.http, stopped).await;
     output.line("stopping: waiting for the vendors' answers");
     gateway.shutdown().await;
     output.line("stopped");
     Ok(())
 }
 
-/// Completes when the operator or the system asks the program to stop.
-pub(super) async fn stopped() {
+/// Keeps the program alive when its terminal is closed, or when it is asked to read its configuration again, which it does not.
+fn ignore_hangups() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangups = match signal(SignalKind::hangup()) {
+        Ok(hangups) => hangups,
+        Err(error) => {
+            tracing::warn!(%error, "SIGHUP would end the program: no handler can be installed");
+            return;
+        }
+    };
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            tracing::warn!(
+                "SIGHUP changes nothing: the configuration is read at the start only; restart to apply changes"
+            );
+        }
+    });
+}
+
+/// Completes when the operator or the system asks the program to stop. The signals are caught from this call on, not only from
+/// the first wait.
+pub(super) fn stopped() -> impl Future<Output = ()> + Send + 'static {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupt = signal(SignalKind::interrupt());
     let terminate = signal(SignalKind::terminate());
-    match (interrupt, terminate) {
-        (Ok(mut interrupt), Ok(mut terminate)) => {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+    async move {
+        match (interrupt, terminate) {
+            (Ok(mut interrupt), Ok(mut terminate)) => {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
             }
+            // Without handlers the system's default applies.
+            _ => std::future::pending().await,
         }
-        // Without handlers the system's default applies.
-        _ => std::future::pending().await,
     }
 }
 
@@ -122,6 +171,8 @@ fn log_to_stderr(json: bool) {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_ansi(std::io::stderr().is_terminal())
+        // It would report on standard error that standard error cannot be written to, and panic.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     // A second call, as in tests, keeps the first.
     if json {

@@ -70,8 +70,9 @@ async fn start(arguments: Arguments, output: &mut Output) -> Result<ExitCode> {
             Error::new(ErrorKind::Unavailable, what).because(source)
         })?,
     };
+    let stopped = stopped();
     report(&control, &written, output);
-    stopped().await;
+    stopped.await;
     output.line("stopped");
     Ok(ExitCode::SUCCESS)
 }

@@ -11,9 +11,9 @@ use std::{
 };
 
 use push_core::{
-    AppId, BuildContext, Cancel, Cancelled, Clock, CredentialRef, Delivery, Error, ErrorKind, Lane,
-    LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind, Result, Return, Timestamp,
-    async_trait,
+    AppId, BuildContext, Cancel, Cancelled, Clock, CredentialRef, Delivery, Error, ErrorKind,
+    Faults, Lane, LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind, Result,
+    Return, Timestamp, async_trait,
 };
 use serde::Deserialize;
 
@@ -184,6 +184,14 @@ impl Plugin for MemoryQueuePlugin {
     const EXAMPLE: &'static str = "max_deliveries = 1000000\nmax_remembered = 4000000\n";
 
     fn build(config: Self::Config, context: &BuildContext) -> Result<Arc<dyn Queue>> {
+        let mut faults = Faults::default();
+        for (key, most) in [
+            ("max_deliveries", config.max_deliveries),
+            ("max_remembered", config.max_remembered),
+        ] {
+            faults.refuse(most == 0, key, "is 0, so that nothing could be kept");
+        }
+        faults.result()?;
         Ok(Arc::new(MemoryQueue::new(config, context)))
     }
 }

@@ -25,12 +25,12 @@ mod schema;
 mod upgrade;
 mod walk;
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use push_core::{
-    AppId, BuildContext, Cancel, Cancelled, Clock, CredentialRef, Delivery, Error, ErrorKind, Lane,
-    LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind, Result, Return,
-    async_trait,
+    AppId, BuildContext, Cancel, Cancelled, Clock, ConfigPath, CredentialRef, Delivery, Error,
+    ErrorKind, Faults, Lane, LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind,
+    Result, Return, async_trait,
 };
 use push_sqlite::{Database, Options, Stats};
 use serde::Deserialize;
@@ -49,7 +49,7 @@ pub const KEEP_FENCE: Duration = Duration::from_secs(2 * 60 * 60);
 #[serde(deny_unknown_fields)]
 pub struct SqliteQueueConfig {
     /// The file. It and directories that are missing are made.
-    pub path: PathBuf,
+    pub path: ConfigPath,
     /// The most deliveries it holds; more are refused. Beyond half of it apps and credentials share the room
     /// ([`push_core::Held`]).
     #[serde(default = "ten_million")]
@@ -76,7 +76,7 @@ const fn two() -> u64 {
 
 impl SqliteQueueConfig {
     /// The usual limits for the file at `path`.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
+    pub fn new(path: impl Into<ConfigPath>) -> Self {
         Self {
             path: path.into(),
             max_deliveries: ten_million(),
@@ -100,20 +100,13 @@ impl SqliteQueue {
     /// The queue in that file, which the first call opens.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if a limit is 0 or the path is empty.
+    /// [`ErrorKind::Config`](push_core::ErrorKind::Config) if a limit is 0 or the path is empty.
     pub fn new(config: SqliteQueueConfig, context: &BuildContext) -> Result<Self> {
-        for (key, wrong) in [
-            ("path", config.path.as_os_str().is_empty()),
-            ("max_deliveries", config.max_deliveries == 0),
-            ("group_rows", config.group_rows == 0),
-        ] {
-            if wrong {
-                return Err(
-                    Error::new(ErrorKind::Config, format!("`{key}` is empty or 0"))
-                        .advise("write another value, or leave it out if it has a default"),
-                );
-            }
-        }
+        let mut faults = Faults::default();
+        faults.refuse(config.path.is_empty(), "path", "is empty");
+        faults.refuse(config.max_deliveries == 0, "max_deliveries", "is 0");
+        faults.refuse(config.group_rows == 0, "group_rows", "is 0");
+        faults.result()?;
         Ok(Self {
             database: Database::new(
                 &SCHEMA,
@@ -122,7 +115,7 @@ impl SqliteQueue {
                     group_rows: config.group_rows,
                     group_delay: Duration::from_millis(config.group_delay_ms),
                     exclusive: true,
-                    ..Options::new(config.path)
+                    ..Options::new(config.path.resolve(&context.folder))
                 },
             ),
             clock: Arc::clone(&context.clock),

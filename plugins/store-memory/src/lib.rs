@@ -27,7 +27,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use push_core::{AppId, BuildContext, Clock, Plugin, Result, Store, StoreKind};
+use push_core::{AppId, BuildContext, Clock, Faults, Plugin, Result, Store, StoreKind};
 use serde::Deserialize;
 
 use crate::{app::App, badges::BadgeChanges, traces::Traces};
@@ -116,6 +116,17 @@ impl Plugin for MemoryStorePlugin {
     const EXAMPLE: &'static str = "max_devices = 1000000\nmax_credentials = 10000\nmax_trace_events = 1000000\nmax_badge_changes = 1000000\nmax_tickets = 1000000\n";
 
     fn build(config: Self::Config, context: &BuildContext) -> Result<Arc<dyn Store>> {
+        let mut faults = Faults::default();
+        for (key, most) in [
+            ("max_devices", config.max_devices),
+            ("max_credentials", config.max_credentials),
+            ("max_trace_events", config.max_trace_events),
+            ("max_badge_changes", config.max_badge_changes),
+            ("max_tickets", config.max_tickets),
+        ] {
+            faults.refuse(most == 0, key, "is 0, so that nothing could be kept");
+        }
+        faults.result()?;
         Ok(Arc::new(MemoryStore::new(config, context)))
     }
 }

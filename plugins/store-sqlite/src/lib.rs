@@ -26,14 +26,9 @@ mod tags;
 mod tickets;
 mod traces;
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
-use push_core::{BuildContext, Clock, Error, ErrorKind, Plugin, Result, Store, StoreKind};
+use push_core::{BuildContext, Clock, ConfigPath, Faults, Plugin, Result, Store, StoreKind};
 use push_sqlite::{Database, Options, Stats};
 use serde::Deserialize;
 
@@ -44,10 +39,10 @@ use crate::row::Damage;
 #[serde(deny_unknown_fields)]
 pub struct SqliteStoreConfig {
     /// The file of registrations and credentials. It and directories that are missing are made.
-    pub path: PathBuf,
+    pub path: ConfigPath,
     /// The file of traces; by default `store-traces.db` beside `store.db`.
     #[serde(default)]
-    pub traces_path: Option<PathBuf>,
+    pub traces_path: Option<ConfigPath>,
     /// How many threads search the first file.
     #[serde(default = "two")]
     pub readers: usize,
@@ -74,7 +69,7 @@ const fn two_ms() -> u64 {
 
 impl SqliteStoreConfig {
     /// The usual settings for the file at `path`.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
+    pub fn new(path: impl Into<ConfigPath>) -> Self {
         Self {
             path: path.into(),
             traces_path: None,
@@ -85,16 +80,10 @@ impl SqliteStoreConfig {
     }
 
     /// Where the traces are.
-    pub fn traces_path(&self) -> PathBuf {
-        self.traces_path.clone().unwrap_or_else(|| {
-            let mut name = self.path.file_stem().unwrap_or_default().to_owned();
-            name.push("-traces");
-            if let Some(extension) = self.path.extension() {
-                name.push(".");
-                name.push(extension);
-            }
-            self.path.with_file_name(name)
-        })
+    pub fn traces_path(&self) -> ConfigPath {
+        self.traces_path
+            .clone()
+            .unwrap_or_else(|| self.path.beside("-traces"))
     }
 }
 
@@ -111,24 +100,28 @@ impl SqliteStore {
     /// The store in those files, which the first call opens.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if a number is 0, the path is empty, or both files are one.
+    /// [`ErrorKind::Config`](push_core::ErrorKind::Config) if a number is 0, the path is empty, or both files are one.
     pub fn new(config: SqliteStoreConfig, context: &BuildContext) -> Result<Self> {
-        let traces_path = config.traces_path();
-        for (key, wrong, what) in [
-            ("path", config.path.as_os_str().is_empty(), "is empty"),
-            ("readers", config.readers == 0, "is 0"),
-            ("group_rows", config.group_rows == 0, "is 0"),
-            (
-                "traces_path",
-                traces_path == config.path,
-                "is the same file as `path`",
-            ),
-        ] {
-            if wrong {
-                return Err(Error::new(ErrorKind::Config, format!("`{key}` {what}"))
-                    .advise("write another value, or leave it out if it has a default"));
-            }
-        }
+        let path = config.path.resolve(&context.folder);
+        let traces_path = config.traces_path().resolve(&context.folder);
+        let mut faults = Faults::default();
+        faults.refuse(config.path.is_empty(), "path", "is empty");
+        faults.refuse(config.readers == 0, "readers", "is 0");
+        faults.refuse(config.group_rows == 0, "group_rows", "is 0");
+        faults.refuse(
+            config
+                .traces_path
+                .as_ref()
+                .is_some_and(ConfigPath::is_empty),
+            "traces_path",
+            "is empty",
+        );
+        faults.refuse(
+            traces_path == path,
+            "traces_path",
+            "is the same file as `path`",
+        );
+        faults.result()?;
         let group_delay = Duration::from_millis(config.group_delay_ms);
         Ok(Self {
             main: Database::new(
@@ -137,7 +130,7 @@ impl SqliteStore {
                     readers: config.readers,
                     group_rows: config.group_rows,
                     group_delay,
-                    ..Options::new(config.path)
+                    ..Options::new(path)
                 },
             ),
             traces: Database::new(

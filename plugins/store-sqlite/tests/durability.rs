@@ -11,10 +11,10 @@ use std::{
 };
 
 use push_core::{
-    Audience, BadgeArithmetic, BadgeChange, Channel, CredentialRef, CredentialStore, DeliveryId,
-    DeviceFacts, DeviceRef, DeviceToken, Environment, ErrorKind, Mark, MessageId, NewCredential,
-    Permission, Platform, Presence, PresenceChange, RawConfig, RegistrationStore, Stage,
-    StoredCredential, Tag, TraceEvent, TraceQuery, TraceStore, UserId,
+    Audience, BadgeArithmetic, BadgeChange, Channel, ConfigPath, CredentialRef, CredentialStore,
+    DeliveryId, DeviceFacts, DeviceRef, DeviceToken, Environment, ErrorKind, Mark, MessageId,
+    NewCredential, Permission, Platform, Presence, PresenceChange, RawConfig, RegistrationStore,
+    Stage, StoredCredential, Tag, TraceEvent, TraceQuery, TraceStore, UserId,
 };
 use push_sqlite::rusqlite::Connection;
 use push_store_sqlite::{SqliteStore, SqliteStoreConfig};
@@ -337,7 +337,7 @@ fn the_two_files_cannot_be_mistaken_for_one_another() {
     let place = Place::new();
     block_on(store(&place).open()).unwrap();
     let config = SqliteStoreConfig {
-        traces_path: Some(place.path("more-traces.db")),
+        traces_path: Some(place.path("more-traces.db").into()),
         ..SqliteStoreConfig::new(place.path("store-traces.db"))
     };
     let swapped = SqliteStore::new(config, &place.context()).unwrap();
@@ -447,7 +447,7 @@ fn traces_lie_beside_the_store() {
     ] {
         assert_eq!(
             SqliteStoreConfig::new(path).traces_path(),
-            Path::new(traces)
+            ConfigPath::new(traces)
         );
     }
 }

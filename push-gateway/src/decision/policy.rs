@@ -1,7 +1,9 @@
 //! Vendor fields by message class, and the one rule by which they are laid over each other (S100).
 use std::collections::BTreeMap;
 
-use push_core::{ADDRESSING_FIELDS, AppId, Channel, Class, DynProvider, Error, ErrorKind, Result};
+use push_core::{
+    ADDRESSING_FIELDS, AppId, Channel, Class, DynProvider, Error, ErrorKind, Faults, Result,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -32,25 +34,24 @@ pub(crate) fn vendor_fields(
 /// Checks policies as far as possible without a credential: none may set a field of [`ADDRESSING_FIELDS`].
 ///
 /// # Errors
-/// [`ErrorKind::Config`], naming the class and the field.
+/// [`ErrorKind::Config`] with everything that is wrong, each with its key.
 pub(crate) fn check_all(policies: &[ClassPolicy]) -> Result<()> {
-    for policy in policies {
+    let mut faults = Faults::default();
+    for (n, policy) in policies.iter().enumerate() {
         for (channel, fields) in &policy.vendor {
-            let names = |field: &&String| {
-                ADDRESSING_FIELDS
+            for field in fields.keys() {
+                let is_addressing = ADDRESSING_FIELDS
                     .iter()
-                    .any(|name| name.eq_ignore_ascii_case(field))
-            };
-            if let Some(field) = fields.keys().find(names) {
-                return Err(of_policy(
-                    &policy.class,
-                    channel,
-                    &format!("`{field}` belongs to the credential or the registration"),
-                ));
+                    .any(|name| name.eq_ignore_ascii_case(field));
+                faults.refuse(
+                    is_addressing,
+                    &format!("policies[{n}].vendor.{channel}.{field}"),
+                    "belongs to the credential or the registration, so no policy sets it",
+                );
             }
         }
     }
-    Ok(())
+    faults.result()
 }
 
 /// Checks what the policies set for `app` with the provider that would send it.

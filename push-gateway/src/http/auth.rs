@@ -1,18 +1,15 @@
 //! Who calls: servers with API keys, phones with tickets or, for receipts, the key of their device.
 use std::{net::IpAddr, sync::Arc};
 
-use aws_lc_rs::{
-    constant_time::verify_slices_are_equal,
-    digest::{SHA256, digest},
-};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::extract::FromRequestParts;
 use http::{StatusCode, header, request::Parts};
-use push_core::{AppId, DeviceId, Error, ErrorKind, Result, api};
+use push_core::{AppId, DeviceId, Result, api};
 
 use super::{
     Api,
     extract::InPath,
-    key::{ApiKey, KeyScope},
+    key::{ApiKey, KeyScope, digests, sha256_of},
     limits::{Kind, Place},
     problem::Problem,
     room::OfApp,
@@ -20,7 +17,6 @@ use super::{
 };
 use crate::{
     receipt_key::SignedDigest,
-    seal::hex,
     ticket::{Ticket, TicketUse},
 };
 
@@ -37,33 +33,16 @@ pub(crate) struct Keys(Vec<Entry>);
 
 impl Keys {
     pub(crate) fn new(keys: &[ApiKey]) -> Result<Self> {
-        let entry = |it: &ApiKey| {
-            let wrong = |what: &str| {
-                Error::new(ErrorKind::Config, what).at(format!("api key `{}`", it.name))
-            };
-            let digest = match (&it.sha256, &it.key) {
-                (Some(sha256), None) => hex(sha256.trim())
-                    .filter(|it| it.len() == 32)
-                    .ok_or_else(|| wrong("`sha256` is not 64 hexadecimal digits"))?,
-                (None, Some(key)) if key.expose().len() >= 16 => sha256_of(key.expose()),
-                (None, Some(_)) => {
-                    return Err(wrong("the key is shorter than 16 characters")
-                        .advise("make one with `openssl rand -base64 32`"));
-                }
-                _ => return Err(wrong("write either `sha256` or `key`")),
-            };
-            if it.scopes.is_empty() {
-                return Err(
-                    wrong("the key has no scope").advise("write `server`, `admin`, or both")
-                );
-            }
-            Ok(Entry {
-                digest,
-                app: it.app.clone(),
-                scopes: it.scopes.clone(),
-            })
-        };
-        keys.iter().map(entry).collect::<Result<_>>().map(Self)
+        let entries = digests(keys)?.into_iter().zip(keys);
+        Ok(Self(
+            entries
+                .map(|(digest, it)| Entry {
+                    digest,
+                    app: it.app.clone(),
+                    scopes: it.scopes.clone(),
+                })
+                .collect(),
+        ))
     }
 
     /// The entry of `key`. Looks at all of them, each in constant time.
@@ -77,10 +56,6 @@ impl Keys {
         }
         found
     }
-}
-
-fn sha256_of(text: &str) -> Vec<u8> {
-    digest(&SHA256, text.as_bytes()).as_ref().to_vec()
 }
 
 fn bearer(parts: &Parts) -> Option<&str> {

@@ -1,4 +1,4 @@
-//! What operators do: upload, look at, verify, rotate and resume credentials.
+//! What operators do: upload, look at, verify, rotate, resume and remove credentials.
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
@@ -239,18 +239,32 @@ pub(super) async fn rotate(
     Ok(Json(info.into()))
 }
 
-/// Removes a credential. Its id is never given to another; registrations that name it get no push.
+/// A credential that was removed.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RemovedDoc {
+    #[serde(flatten)]
+    credential: Credential,
+    /// How many deliveries wait for it. They go on to wait until their life ends.
+    waiting: u64,
+}
+
+/// Removes a credential, and answers what it was. Registrations that name its id get no push, with the reason
+/// `certificate-unknown`, and what waits for it goes on to wait, for the same reason, until its life ends. The id is never given
+/// to another credential.
 #[utoipa::path(delete, path = "/v1/credentials/{id}", tag = "admin", security(("key" = [])),
     params(("id" = i64, Path, description = "The certificate id")),
-    responses((status = 204), (status = 404, body = ProblemDoc)))]
+    responses((status = 200, body = RemovedDoc), (status = 404, body = ProblemDoc)))]
 pub(super) async fn remove(
     State(api): State<Arc<Api>>,
     caller: Admin,
     InPath(id): InPath<CertificateId>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Json<RemovedDoc>, Problem> {
     let credential = CredentialRef::new(caller.app.clone(), id);
-    api.gateway.remove_credential(&credential).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let removed = api.gateway.remove_credential(&credential).await?;
+    Ok(Json(RemovedDoc {
+        credential: removed.info.into(),
+        waiting: removed.waiting,
+    }))
 }
 
 /// What the vendor says of a credential.

@@ -29,7 +29,7 @@ use axum::{
     routing,
 };
 use http::StatusCode;
-use push_core::{Error, ErrorKind, Ingress, Result, api::RECEIPT_SIGNATURE};
+use push_core::{Faults, Ingress, Result, api::RECEIPT_SIGNATURE};
 use utoipa::{
     OpenApi,
     openapi::security::{
@@ -175,13 +175,14 @@ fn api_router() -> OpenApiRouter<Arc<Api>> {
 /// Everything that is answered over HTTP: `/v1`, `/v1/openapi.json`, `/healthz`, and `ingresses` below their prefixes.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] for an unusable API key or a setting that cannot work, [`ErrorKind::Conflict`] for prefixes that overlap.
+/// [`ErrorKind::Config`](push_core::ErrorKind::Config) for unusable API keys, settings that cannot work, and prefixes that overlap.
 pub fn router(
     gateway: &Gateway,
     settings: &HttpSettings,
     ingresses: &[Arc<dyn Ingress>],
 ) -> Result<Router> {
     settings.check()?;
+    check_prefixes(ingresses)?;
     let (routes, document) = api_router().split_for_parts();
     let api = Arc::new(Api {
         gateway: gateway.clone(),
@@ -199,25 +200,7 @@ pub fn router(
     let mut routes = routes
         .route("/v1/openapi.json", routing::get(document_json))
         .with_state(Arc::clone(&api));
-    let mut taken = BTreeSet::from(["v1", "healthz"]);
     for ingress in ingresses {
-        let prefix = ingress.prefix();
-        let first = prefix.trim_start_matches('/').split('/').next();
-        let well_formed = prefix.starts_with('/')
-            && !prefix.ends_with('/')
-            && !prefix.contains(['{', '}', '*', '?', '#', ' ']);
-        let Some(first) = first.filter(|it| well_formed && !it.is_empty()) else {
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!("`{prefix}` is no prefix for a way in: write it like `/tencent`"),
-            ));
-        };
-        if !taken.insert(first) {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!("two ways in share the path `/{first}`"),
-            ));
-        }
         routes = mount(routes, gateway, ingress);
     }
     Ok(routes
@@ -245,6 +228,36 @@ async fn healthz(State(gateway): State<Gateway>) -> Result<&'static str, Problem
             Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-healthy").detail(detail))
         }
     }
+}
+
+/// Checks that the ways in share no path.
+///
+/// # Errors
+/// [`ErrorKind::Config`](push_core::ErrorKind::Config) with everything that is wrong, at the number of the way in, as in `[1].prefix`.
+pub fn check_prefixes(ingresses: &[Arc<dyn Ingress>]) -> Result<()> {
+    let mut faults = Faults::default();
+    let mut taken = BTreeSet::from(["v1", "healthz"]);
+    for (n, ingress) in ingresses.iter().enumerate() {
+        let prefix = ingress.prefix();
+        let first = prefix.trim_start_matches('/').split('/').next();
+        let well_formed = prefix.starts_with('/')
+            && !prefix.ends_with('/')
+            && !prefix.contains(['{', '}', '*', '?', '#', ' ']);
+        let key = format!("[{n}].prefix");
+        match first.filter(|it| well_formed && !it.is_empty()) {
+            None => faults.refuse(
+                true,
+                &key,
+                format!("`{prefix}` is no prefix for a way in: write it like `/tencent`"),
+            ),
+            Some(first) => faults.refuse(
+                !taken.insert(first),
+                &key,
+                format!("the path `/{first}` is taken"),
+            ),
+        }
+    }
+    faults.result()
 }
 
 fn mount(routes: Router, gateway: &Gateway, ingress: &Arc<dyn Ingress>) -> Router {

@@ -1,10 +1,10 @@
 //! What an operator can choose about the HTTP API.
 use std::time::Duration;
 
-use push_core::{Error, ErrorKind, Result};
+use push_core::{Faults, Result};
 use serde::Deserialize;
 
-use super::key::ApiKey;
+use super::key::{ApiKey, digests};
 
 /// What an operator can choose about the HTTP API.
 ///
@@ -124,11 +124,9 @@ impl HttpSettings {
     /// Refuses what cannot work.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`], naming the key.
+    /// [`ErrorKind::Config`](push_core::ErrorKind::Config) with everything that is wrong, each with its key.
     pub fn check(&self) -> Result<()> {
-        let wrong = |key: &str, what: String| {
-            Err(Error::new(ErrorKind::Config, what).at(format!("key `{key}`")))
-        };
+        let mut faults = Faults::default();
         let phones = &self.phones;
         for (key, number) in [
             ("connections", self.connections),
@@ -142,9 +140,7 @@ impl HttpSettings {
             ("phones.devices", phones.devices),
             ("wrong_keys", self.wrong_keys as usize),
         ] {
-            if number == 0 {
-                return wrong(key, "with 0 no request would be answered".to_owned());
-            }
+            faults.refuse(number == 0, key, "with 0 no request would be answered");
         }
         for (key, time) in [
             ("timeout", self.timeout),
@@ -153,28 +149,25 @@ impl HttpSettings {
             ("idle_timeout", self.idle_timeout),
             ("phones.body_timeout", phones.body_timeout),
         ] {
-            if time.is_zero() {
-                return wrong(key, "no client sends anything in no time".to_owned());
-            }
+            faults.refuse(time.is_zero(), key, "no client sends anything in no time");
         }
-        if self.body_memory < self.body_limit {
-            return wrong(
-                "body_memory",
-                format!(
-                    "{} bytes have no room for one body of `body_limit`, {} bytes",
-                    self.body_memory, self.body_limit
-                ),
-            );
-        }
-        if phones.body_limit < PhoneSettings::LEAST_BODY {
-            return wrong(
-                "phones.body_limit",
-                format!(
-                    "the app half sends up to {} bytes in one request",
-                    PhoneSettings::LEAST_BODY
-                ),
-            );
-        }
-        Ok(())
+        faults.refuse(
+            self.body_memory < self.body_limit,
+            "body_memory",
+            format!(
+                "{} bytes have no room for one body of `body_limit`, {} bytes",
+                self.body_memory, self.body_limit
+            ),
+        );
+        faults.refuse(
+            phones.body_limit < PhoneSettings::LEAST_BODY,
+            "phones.body_limit",
+            format!(
+                "the app half sends up to {} bytes in one request",
+                PhoneSettings::LEAST_BODY
+            ),
+        );
+        faults.keep(digests(&self.keys));
+        faults.result()
     }
 }

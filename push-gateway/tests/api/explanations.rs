@@ -124,3 +124,31 @@ async fn a_delivery_behind_a_suspended_credential_says_what_it_waits_for() {
     assert_eq!(trace.body["waiting"], Value::Null);
     assert_eq!(reason_of_alices_phone(&served).await, Value::Null);
 }
+
+#[tokio::test]
+async fn a_delivery_behind_a_removed_credential_says_what_it_waits_for() {
+    let served = Served::new().await;
+    login(&served, "alice", TOKEN).await;
+    let refused = verdict(403, "InvalidProviderToken", VerdictKind::CredentialRefused);
+    served.world.plan.script(TOKEN, [refused]);
+    let message = Some(hello("m1", "alice"));
+    served
+        .call("POST", "/v1/messages", SERVER_KEY, message)
+        .await;
+    served.world.calm().await;
+    let credentials = served.get("/v1/credentials", ADMIN_KEY).await;
+    let id = credentials.body["credentials"][0]["id"].clone();
+    let path = format!("/v1/credentials/{id}");
+    let removed = served.call("DELETE", &path, ADMIN_KEY, None).await;
+    assert_eq!(removed.status, 200, "{removed:?}");
+    assert_eq!(
+        (&removed.body["id"], &removed.body["waiting"]),
+        (&id, &json!(1))
+    );
+    served.world.calm().await;
+    let trace = served.get("/v1/messages/m1/trace", SERVER_KEY).await;
+    let reason = &trace.body["waiting"][0]["reason"]["code"];
+    assert_eq!(reason, "certificate-unknown", "{:#}", trace.body);
+    let again = served.call("DELETE", &path, ADMIN_KEY, None).await;
+    assert_eq!((again.status, again.problem()), (404, "not-found"));
+}

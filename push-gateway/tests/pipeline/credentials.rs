@@ -1,7 +1,7 @@
 //! Credentials that the vendor refuses, that are repaired, or that are only suspected.
 use std::sync::Arc;
 
-use push_core::{Retry, Scope, Stage, TokenFault, VendorAnswer, Verdict, VerdictKind};
+use push_core::{ErrorKind, Retry, Scope, Stage, TokenFault, VendorAnswer, Verdict, VerdictKind};
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -201,6 +201,49 @@ async fn no_fault_of_configuration_costs_a_token() {
             assert_eq!(world.stored(who).await, Some(None), "{kind:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_waits_for_a_removed_credential_ends_with_its_life() {
+    let world = World::new(|_| {});
+    let certificate = world.credential(json!({"build": "old"})).await;
+    world.login("a", certificate).await;
+    let refused = verdict(403, "InvalidProviderToken", VerdictKind::CredentialRefused);
+    world.plan.build_always("old", refused);
+    let submitted = world.submit(with_ttl(message("x", &["a"]), 600)).await;
+    let waiting = submitted.deliveries[0].id;
+    world.calm().await;
+    assert_eq!(
+        world.suspended(certificate).await,
+        Some("credential-refused")
+    );
+
+    let removed = world
+        .gateway
+        .remove_credential(&credential(certificate))
+        .await
+        .unwrap();
+    assert_eq!((removed.info.id, removed.waiting), (certificate, 1));
+    world.calm().await;
+    assert_eq!(world.depth().await, 1, "it waits");
+    assert_eq!(world.settled(waiting).await, None);
+    let skipped = world.submit(message("y", &["a"])).await.skipped;
+    assert_eq!(skipped[0].reason, "certificate-unknown");
+
+    // The id is not taken by anything else.
+    let reference = credential(certificate);
+    let again = world.gateway.remove_credential(&reference).await;
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::NotFound);
+    let upload = push_gateway::Upload {
+        id: Some(certificate),
+        ..world.upload(json!({"build": "new"}))
+    };
+    let added = world.gateway.add_credential(&app(), upload).await;
+    assert_eq!(added.unwrap_err().kind(), ErrorKind::Conflict);
+
+    world.pass(12 * MINUTE).await;
+    assert_eq!(world.settled(waiting).await.as_deref(), Some("expired"));
+    assert_eq!(world.depth().await, 0);
 }
 
 /// What was held against the old content of a credential is not held against the new one.

@@ -10,6 +10,7 @@ mod floor_plan;
 mod graph;
 mod imports;
 mod language;
+mod paths;
 mod sources;
 mod vendors;
 
@@ -38,6 +39,7 @@ Checks, and prints every finding with its file and remedy:
   debug     no text for users is written with `{:?}`
   vendors   the shared crates name no vendor beyond the counts in xtask/vendor-words.txt, which only fall
   language  no file has more discouraged words than xtask/discouraged-words.txt says; the counts only fall
+  paths     the configuration of a plugin has no path that starts at the working directory
   floor     every vendor's crate has the same modules and exports its plugin and provider
   book      ARCHITECTURE.md names every crate
 
@@ -101,6 +103,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     debug_text::check(&workspace, &mut report)?;
     vendors::check(&workspace, &mut report)?;
     language::check(&workspace, &mut report)?;
+    paths::check(&workspace, &mut report)?;
     floor_plan::check(&workspace, &mut report)?;
     book::check(&workspace, &mut report);
     // A manifest that is not current makes cargo answer with a riddle; the finding above is the answer.

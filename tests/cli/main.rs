@@ -1,7 +1,15 @@
 //! The program as an operator meets it: help, errors, and a server that is called from the command line.
+mod example;
+mod mistakes;
+mod outputs;
+mod paths;
+mod running;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::{
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -12,6 +20,7 @@ use support::{TOPIC, apple, eventually};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 const KEY: &str = "0123456789abcdef0123";
+const MASTER_KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_offline-push"));
@@ -37,8 +46,25 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
+/// Writes a file that only its owner can read.
 fn write(folder: &Path, name: &str, content: &str) {
-    std::fs::write(folder.join(name), content).expect("a file in the temporary folder");
+    let path = folder.join(name);
+    drop(std::fs::remove_file(&path));
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .expect("a file in the temporary folder");
+    file.write_all(content.as_bytes()).expect("room");
+}
+
+/// The lines of the program's JSON.
+fn objects(output: &Output) -> Vec<Value> {
+    text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON in each line"))
+        .collect()
 }
 
 fn check(folder: &Path) -> Output {
@@ -78,7 +104,8 @@ fn plugins_are_listed_with_an_example_of_each_and_the_feature_of_what_is_missing
     }
     let unknown = run(&["plugins", "provider/pigeon"]);
     assert!(!unknown.status.success());
-    assert!(text(&unknown.stderr).contains("provider-pigeon"));
+    // No feature is named that does not exist.
+    assert!(!text(&unknown.stderr).contains("provider-pigeon"));
 }
 
 #[test]
@@ -92,54 +119,10 @@ fn the_example_configuration_is_accepted_once_its_keys_are_there() {
     let missing = check(&folder);
     assert!(!missing.status.success());
     assert!(text(&missing.stderr).contains("master_key_file"));
-    write(
-        &folder,
-        "master.key",
-        "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n",
-    );
+    write(&folder, "master.key", &format!("{MASTER_KEY}\n"));
     write(&folder, "im-server.key", &format!("{KEY}\n"));
     let good = check(&folder);
     assert!(good.status.success(), "{}", text(&good.stderr));
-    drop(std::fs::remove_dir_all(folder));
-}
-
-#[test]
-fn everything_that_is_wrong_with_a_configuration_is_reported_at_once() {
-    let folder = folder("wrong");
-    write(
-        &folder,
-        "offline-push.toml",
-        r#"
-listen = "0.0.0.0:1"
-colour = "blue"
-master_key = "too short"
-[store]
-type = "sqlite"
-[queue]
-path = "q.db"
-[[http.keys]]
-name = "a"
-app = "demo"
-scopes = ["server"]
-key_file = "nowhere.key"
-[gateway.pipeline]
-in_flight = 0
-"#,
-    );
-    let wrong = check(&folder);
-    assert!(!wrong.status.success());
-    let said = text(&wrong.stderr);
-    for what in [
-        "behind_proxy",
-        "`colour`",
-        "master_key",
-        "queue.type",
-        "nowhere.key",
-        "in_flight",
-    ] {
-        assert!(said.contains(what), "{what} in {said}");
-    }
-    assert!(!said.contains("too short\n"), "{said}");
     drop(std::fs::remove_dir_all(folder));
 }
 
@@ -151,11 +134,7 @@ fn conf_d_and_the_environment_are_layered_on_top_of_the_file() {
         "offline-push.toml",
         &text(&run(&["plugins", "--example"]).stdout),
     );
-    write(
-        &folder,
-        "master.key",
-        "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
-    );
+    write(&folder, "master.key", MASTER_KEY);
     write(&folder, "im-server.key", KEY);
     write(
         &folder,
@@ -227,11 +206,7 @@ async fn an_operator_uploads_sends_and_traces_from_the_command_line() {
         "offline-push.toml",
         &text(&run(&["plugins", "--example"]).stdout),
     );
-    write(
-        &folder,
-        "master.key",
-        "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
-    );
+    write(&folder, "master.key", MASTER_KEY);
     write(&folder, "im-server.key", KEY);
     // The vendor of this test is on the same machine.
     std::fs::create_dir_all(folder.join("conf.d")).unwrap();
@@ -308,7 +283,14 @@ async fn an_operator_uploads_sends_and_traces_from_the_command_line() {
     );
     assert_eq!(ask(&["credential", "list"])["lane"]["state"], json!("open"));
 
-    let skipped = ask(&["send", "--to", "alice", "--id", "m-0", "hello"]);
+    // A push of which every receiver is skipped ends with a code of its own.
+    let in_vain = program()
+        .args(["send", "--to", "alice", "--id", "m-0", "hello"])
+        .args(["--json", "--server", &address, "--key-file", &key_file])
+        .output()
+        .unwrap();
+    assert_eq!(in_vain.status.code(), Some(3), "{}", text(&in_vain.stderr));
+    let skipped: Value = serde_json::from_slice(&in_vain.stdout).unwrap();
     assert_eq!(skipped["skipped"][0]["reason"], json!("never-registered"));
     assert!(ask(&["ticket", "alice"])["ticket"].as_str().is_some());
     let caller = support::Caller::new(&address, KEY);
@@ -334,6 +316,27 @@ async fn an_operator_uploads_sends_and_traces_from_the_command_line() {
     .await;
     assert_eq!(ask(&["trace", &delivery])["settled"], json!(true));
     assert_eq!(ask(&["trace", "m-1"])["message"], json!("m-1"));
+
+    // A credential is removed by its exact id.
+    let unknown = program()
+        .args(["credential", "remove", "31289"])
+        .args(["--server", &address, "--key-file", &key_file])
+        .output()
+        .unwrap();
+    assert_eq!(unknown.status.code(), Some(1));
+    let said = text(&unknown.stderr);
+    assert!(said.contains("no certificate 31289"), "{said}");
+    let removed = ask(&["credential", "remove", "31288"]);
+    assert_eq!(
+        (&removed["id"], &removed["provider"], &removed["waiting"]),
+        (&json!(31288), &json!("apns"), &json!(0))
+    );
+    let list = program()
+        .args(["credential", "list", "--json"])
+        .args(["--server", &address, "--key-file", &key_file])
+        .output()
+        .unwrap();
+    assert_eq!(text(&list.stdout), "");
 
     // Nothing secret is in the log, not even at its most talkative.
     server.start_kill().unwrap();

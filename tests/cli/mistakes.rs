@@ -1,0 +1,276 @@
+//! Everything that is wrong with a configuration is reported at once, and nothing else.
+use std::{collections::BTreeSet, os::unix::fs::PermissionsExt};
+
+use super::{KEY, MASTER_KEY, folder, objects, program, text, write};
+
+const GOOD: &str = r#"
+listen = "127.0.0.1:8710"
+behind_proxy = false
+master_key_file = "master.key"
+[store]
+type = "sqlite"
+path = "store.db"
+readers = 2
+[queue]
+type = "sqlite"
+path = "queue.db"
+group_rows = 1000
+[http]
+timeout = "30s"
+[http.phones]
+devices = 32
+[[http.keys]]
+name = "im-server"
+app = "demo"
+scopes = ["server"]
+key_file = "im-server.key"
+[[http.keys]]
+name = "operator"
+app = "demo"
+scopes = ["admin"]
+key = "a key of the operator alone"
+[gateway]
+max_waiting = 10000
+[gateway.decision]
+default_ttl = "7d"
+[[gateway.decision.policies]]
+class = "marketing"
+vendor.huawei = { category = "MARKETING" }
+[gateway.pipeline]
+in_flight = 2000
+"#;
+
+/// The place of each mistake, what of [`GOOD`] it replaces, and by what.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    ("listen", "\"127.0.0.1:8710\"", "\"localhost\""),
+    ("behind_proxy", "= false", "= \"perhaps\""),
+    ("master_key_file", "\"master.key\"", "\"nowhere.key\""),
+    ("store.readers", "readers = 2", "readers = 0"),
+    (
+        "store.colour",
+        "path = \"store.db\"",
+        "path = \"store.db\"\ncolour = 1",
+    ),
+    ("queue.path", "path = \"queue.db\"\n", ""),
+    (
+        "queue.group_rows",
+        "group_rows = 1000",
+        "group_rows = \"many\"",
+    ),
+    ("http.timeout", "\"30s\"", "\"soon\""),
+    ("http.phones.devices", "devices = 32", "devices = 0"),
+    ("http.keys[0].scopes[0]", "[\"server\"]", "[\"sever\"]"),
+    ("http.keys[0].key_file", "\"im-server.key\"", "\"no.key\""),
+    (
+        "http.keys[1].key",
+        "\"a key of the operator alone\"",
+        "\"short\"",
+    ),
+    (
+        "http.keys[1].app",
+        "name = \"operator\"\napp = \"demo\"",
+        "name = \"operator\"",
+    ),
+    ("gateway.max_waiting", "= 10000", "= 0"),
+    ("gateway.decision.default_ttl", "\"7d\"", "\"0s\""),
+    (
+        "gateway.decision.policies[0].vendor.huawei.topic",
+        "category = \"MARKETING\"",
+        "topic = \"x\"",
+    ),
+    ("gateway.pipeline.in_flight", "= 2000", "= -1"),
+    ("colours", "in_flight", "#\n[colours]\nin_flight"),
+];
+
+/// A configuration with these mistakes: the places that `command` reports, in order.
+fn reported(command: &str, mistakes: &[(&str, &str, &str)]) -> Vec<String> {
+    let folder = folder("mistakes");
+    let mut config = GOOD.to_owned();
+    for (place, old, new) in mistakes {
+        assert_eq!(config.matches(old).count(), 1, "{place}: {old}");
+        config = config.replace(old, new);
+    }
+    write(&folder, "offline-push.toml", &config);
+    write(&folder, "master.key", MASTER_KEY);
+    write(&folder, "im-server.key", KEY);
+    let output = program()
+        .args([command, "--json", "--config"])
+        .arg(folder.join("offline-push.toml"))
+        .output()
+        .expect("the program runs");
+    assert!(!output.status.success(), "{mistakes:?}");
+    let reported = objects(&output);
+    drop(std::fs::remove_dir_all(folder));
+    reported
+        .iter()
+        .map(|error| {
+            assert!(error["error"].is_string(), "{error}");
+            error["place"].as_str().expect("a place").to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn many_mistakes_are_as_many_errors_and_serve_prints_the_same() {
+    // The table of the last one would take in the key of the last but one.
+    let mistakes = MISTAKES.iter().filter(|(place, ..)| *place != "colours");
+    let mistakes: Vec<_> = mistakes.copied().collect();
+    assert!(mistakes.len() >= 12);
+    let checked = reported("check-config", &mistakes);
+    let all: BTreeSet<_> = mistakes
+        .iter()
+        .map(|(place, ..)| (*place).to_owned())
+        .collect();
+    assert_eq!(checked.iter().cloned().collect::<BTreeSet<_>>(), all);
+    assert_eq!(checked.len(), all.len(), "each once: {checked:?}");
+    assert_eq!(reported("serve", &mistakes), checked);
+}
+
+#[test]
+fn each_mistake_alone_is_one_error_at_its_place() {
+    for mistake in MISTAKES {
+        assert_eq!(
+            reported("check-config", &[*mistake]),
+            [mistake.0],
+            "{mistake:?}"
+        );
+    }
+    for (place, old, new) in [
+        (
+            "store.type",
+            "[store]\ntype = \"sqlite\"",
+            "[store]\ntype = \"sqlitte\"",
+        ),
+        ("queue.type", "[queue]\ntype = \"sqlite\"", "[queue]"),
+        (
+            "http.keys[1].key",
+            "key = \"a key of the operator alone\"",
+            "key = []",
+        ),
+        ("http.keys[1]", "key = \"a key of the operator alone\"", ""),
+        (
+            "gateway.proxy",
+            "max_waiting",
+            "proxy = \"ftp://x\"\nmax_waiting",
+        ),
+        (
+            "gateway",
+            "[gateway]\nmax_waiting = 10000\n[gateway.decision]\ndefault_ttl = \"7d\"\n[[gateway.decision.policies]]\nclass = \"marketing\"\nvendor.huawei = { category = \"MARKETING\" }\n[gateway.pipeline]\nin_flight = 2000",
+            "[[gateway]]",
+        ),
+        (
+            "master_key_file",
+            "master_key_file",
+            "master_key = \"x\"\nmaster_key_file",
+        ),
+    ] {
+        assert_eq!(
+            reported("check-config", &[(place, old, new)]),
+            [place],
+            "{new}"
+        );
+    }
+}
+
+#[test]
+fn a_key_of_two_apps_is_an_error_also_if_one_is_in_a_file() {
+    let same = format!(
+        "name = \"operator\"\napp = \"other\"\nsha256 = \"{}\"\n",
+        sha256(KEY)
+    );
+    let mistake = (
+        "http.keys[1]",
+        "name = \"operator\"\napp = \"demo\"\nscopes = [\"admin\"]\nkey = \"a key of the operator alone\"\n",
+        &*format!("{same}scopes = [\"admin\"]\n"),
+    );
+    assert_eq!(reported("check-config", &[mistake]), ["http.keys[1]"]);
+}
+
+fn sha256(text: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    digest
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[test]
+fn what_is_not_toml_is_reported_with_its_line_and_without_its_text() {
+    let folder = folder("toml");
+    write(
+        &folder,
+        "offline-push.toml",
+        "listen = \"127.0.0.1:1\"\nmaster_key = \"s3cret\n",
+    );
+    write(&folder, "conf.d/1.toml", "a = [\n");
+    let output = program()
+        .args(["check-config", "--config"])
+        .arg(folder.join("offline-push.toml"))
+        .output()
+        .expect("the program runs");
+    let said = text(&output.stderr);
+    assert_eq!(said.lines().count(), 2, "{said}");
+    assert!(said.contains("line 2, column"), "{said}");
+    assert!(!said.contains("s3cret"), "{said}");
+    drop(std::fs::remove_dir_all(folder));
+}
+
+#[test]
+fn errors_name_the_file_or_variable_that_the_value_is_from() {
+    let folder = folder("origins");
+    write(&folder, "offline-push.toml", GOOD);
+    write(&folder, "master.key", MASTER_KEY);
+    write(&folder, "im-server.key", KEY);
+    write(&folder, "conf.d/1.toml", "[queue]\ngroup_rows = 0\n");
+    let output = program()
+        .args(["check-config", "--config"])
+        .arg(folder.join("offline-push.toml"))
+        .env("OFFLINE_PUSH__LISTEN", "here")
+        .output()
+        .expect("the program runs");
+    let said = text(&output.stderr);
+    assert_eq!(said.lines().count(), 2, "{said}");
+    assert!(said.contains("OFFLINE_PUSH__LISTEN: listen: "), "{said}");
+    assert!(said.contains("conf.d/1.toml: queue.group_rows: "), "{said}");
+    drop(std::fs::remove_dir_all(folder));
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_warned_about() {
+    let folder = folder("modes");
+    write(&folder, "offline-push.toml", GOOD);
+    write(&folder, "master.key", MASTER_KEY);
+    write(&folder, "im-server.key", KEY);
+    let warnings = || {
+        let output = program()
+            .args(["check-config", "--json", "--config"])
+            .arg(folder.join("offline-push.toml"))
+            .output()
+            .expect("the program runs");
+        assert!(output.status.success(), "{}", text(&output.stdout));
+        let objects = objects(&output);
+        let places = objects.iter().filter(|it| it["warning"].is_string());
+        let places = places.filter_map(|it| it["place"].as_str().map(str::to_owned));
+        places.collect::<Vec<_>>()
+    };
+    let chmod = |name: &str, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(folder.join(name), mode).expect("its owner");
+    };
+    assert_eq!(warnings(), [""; 0]);
+    chmod("master.key", 0o640);
+    assert_eq!(warnings(), ["master_key_file"]);
+    chmod("im-server.key", 0o644);
+    // The operator's key stands in the file itself.
+    chmod("offline-push.toml", 0o604);
+    assert_eq!(
+        warnings(),
+        [
+            "http.keys[1].key",
+            "http.keys[0].key_file",
+            "master_key_file"
+        ]
+    );
+    drop(std::fs::remove_dir_all(folder));
+}

@@ -65,6 +65,7 @@ pub use crate::{
 #[doc(hidden)]
 pub mod __private {
     pub use inventory;
+    pub use linkme;
 
     pub use crate::plugin::Linked;
 }

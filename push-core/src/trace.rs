@@ -135,12 +135,23 @@ impl fmt::Display for Reason {
     }
 }
 
+mod slice {
+    // linkme places statics in a section of the binary.
+    #![allow(unsafe_code)]
+    use super::Reason;
+
+    /// The tables of [`reasons!`](crate::reasons), constants that need no code at start.
+    #[doc(hidden)]
+    #[linkme::distributed_slice]
+    pub static REASON_TABLES: [&'static [Reason]];
+}
+#[doc(hidden)]
+pub use slice::REASON_TABLES;
+
 impl Reason {
     /// Every reason that the linker kept, in no order.
     pub fn linked() -> impl Iterator<Item = &'static Self> {
-        inventory::iter::<ReasonTable>
-            .into_iter()
-            .flat_map(|table| table.0)
+        REASON_TABLES.iter().copied().flatten()
     }
 
     /// The reason with this code, if this program knows it.
@@ -149,15 +160,10 @@ impl Reason {
     }
 }
 
-/// The reasons of one [`reasons!`].
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct ReasonTable(pub &'static [Reason]);
-
-inventory::collect!(ReasonTable);
-
 /// Declares reasons as public constants, and lists them in [`Reason::linked`]:
 /// `reasons! { /// Docs. LOGGED_OUT = "logged-out": "the user has logged out", ""; }`
+///
+/// The table is placed in a section of the binary, which a crate under `#![forbid(unsafe_code)]` cannot do; `deny` is no obstacle.
 #[macro_export]
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $code:literal: $text:literal, $advice:literal;)*) => {
@@ -165,8 +171,11 @@ macro_rules! reasons {
             $(#[$doc])*
             pub const $name: $crate::Reason = $crate::Reason { code: $code, text: $text, advice: $advice };
         )*
-        $crate::__private::inventory::submit! {
-            $crate::ReasonTable(&[$($name),*])
-        }
+        const _: () = {
+            #[allow(unsafe_code)]
+            #[$crate::__private::linkme::distributed_slice($crate::REASON_TABLES)]
+            #[linkme(crate = $crate::__private::linkme)]
+            static TABLE: &[$crate::Reason] = &[$($name),*];
+        };
     };
 }

@@ -1,10 +1,10 @@
-//! What an app and a plugin leave for the linker compiles in a crate that forbids unsafe code.
+//! What an app leaves for the linker compiles in a crate that forbids unsafe code.
 #![forbid(unsafe_code)]
 use push_core::{
-    CertificateIds, Click, Handled, Interceptor, Opened, Reason, RouteHandler, Slot,
-    certificate_id, interceptor, linked_interceptors, linked_route_handlers,
+    CertificateIds, Click, Handled, Interceptor, Opened, RouteHandler, Slot, certificate_id,
+    interceptor, linked_interceptors, linked_route_handlers,
     payload::{ClickTarget, Payload},
-    reasons, route_handler,
+    route_handler,
 };
 
 #[derive(Debug)]
@@ -28,10 +28,6 @@ impl Interceptor for Anything {
 certificate_id!(sample, debug = 31287, release = 31288);
 route_handler!("any", Anything);
 interceptor!("any", Anything);
-reasons! {
-    /// The only reason of this crate.
-    TOO_LATE = "too-late": "the message is too old", "send it earlier";
-}
 
 #[test]
 fn a_crate_that_forbids_unsafe_code_registers_what_it_has() {
@@ -39,5 +35,4 @@ fn a_crate_that_forbids_unsafe_code_registers_what_it_has() {
     assert!(ids.get("sample", Slot::Alert).is_ok());
     assert_eq!(linked_route_handlers().unwrap().len(), 1);
     assert_eq!(linked_interceptors().unwrap().len(), 1);
-    assert_eq!(Reason::find("too-late"), Some(&TOO_LATE));
 }

@@ -28,9 +28,9 @@ mod walk;
 use std::{fmt, sync::Arc, time::Duration};
 
 use push_core::{
-    AppId, BuildContext, Cancel, Cancelled, Clock, ConfigPath, CredentialRef, Delivery, Error,
-    ErrorKind, Faults, Lane, LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind,
-    Result, Return, async_trait,
+    AppId, BuildContext, Cancel, Cancelled, Clock, ConfigPath, CredentialRef, Delivery, Faults,
+    Lane, LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind, Result, Return,
+    async_trait,
 };
 use push_sqlite::{Database, Options, Stats};
 use serde::Deserialize;

@@ -142,7 +142,9 @@ async fn a_credential_whose_provider_is_not_compiled_in_is_reported() {
         .add_credential(&app(), world.upload(json!({})))
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("provider-scripted"), "{error}");
+    assert!(error.to_string().contains("`scripted`"), "{error}");
+    // There is no such feature.
+    assert!(!error.to_string().contains("provider-scripted"), "{error}");
     // Without the provider nothing says what form its tokens have: the phone tries again later.
     let (phone, body) = (device("erin-phone"), registration("ERIN", certificate));
     let error = bare

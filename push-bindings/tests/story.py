@@ -688,7 +688,7 @@ def an_invalid_configuration_is_refused_with_advice():
 
     refused(start(certificate_ids=[]), "no certificate id for channel apns", "31287", "Config.certificate_ids")
     zero = [CertificateId(channel="apns", slot=Slot.ALERT, debug=0, release=31288)]
-    refused(start(certificate_ids=zero), "the debug certificate id", "is 0", "offline-push credential add")
+    refused(start(certificate_ids=zero), "the debug certificate id", "is 0", "the ids that the gateway gave")
     other = [CertificateId(channel="fcm", slot=Slot.ALERT, debug=1, release=2)]
     refused(start(certificate_ids=other), "no certificate id for channel apns")
     refused(start(slots=[Slot.ALERT, Slot.VOIP]), "no certificate id for channel apns and slot voip")

@@ -55,6 +55,15 @@ async fn start(arguments: Arguments, output: &mut Output) -> Result<ExitCode> {
             port = port.saturating_add(descriptor.ports);
         }
     }
+    if !arguments.control.ip().is_loopback() {
+        let what = format!(
+            "the control API listens on loopback only, and {} is not",
+            arguments.control
+        );
+        return Err(
+            Error::new(ErrorKind::Invalid, what).advise("name a port of 127.0.0.1 with --control")
+        );
+    }
     let control = Control::start(arguments.control, running, Arc::new(TokioClock))
         .await
         .map_err(|source| {

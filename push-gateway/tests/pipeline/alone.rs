@@ -201,7 +201,7 @@ async fn check(events: Vec<Event>, max_batch: usize) -> Result<(), TestCaseError
 #[test]
 fn whenever_a_credential_is_refused_and_restored_every_push_arrives() {
     let config = ProptestConfig {
-        cases: 100,
+        cases: 40,
         max_shrink_iters: 200,
         ..ProptestConfig::default()
     };

@@ -194,10 +194,10 @@ impl<H: Sync> Shared<H> {
             return std::future::pending().await;
         };
         loop {
-            let begun = activity.begun.load(Ordering::Acquire);
+            let changes = activity.changes.load(Ordering::Acquire);
             self.sleep(quiet).await;
             if activity.open.load(Ordering::Acquire) == 0
-                && activity.begun.load(Ordering::Acquire) == begun
+                && activity.changes.load(Ordering::Acquire) == changes
             {
                 return;
             }
@@ -208,7 +208,8 @@ impl<H: Sync> Shared<H> {
 /// The requests of one connection.
 #[derive(Default)]
 struct Activity {
-    begun: AtomicU64,
+    /// How often one began or ended.
+    changes: AtomicU64,
     open: AtomicUsize,
 }
 
@@ -217,7 +218,7 @@ struct Begun(Arc<Activity>);
 
 impl Begun {
     fn new(activity: &Arc<Activity>) -> Self {
-        activity.begun.fetch_add(1, Ordering::AcqRel);
+        activity.changes.fetch_add(1, Ordering::AcqRel);
         activity.open.fetch_add(1, Ordering::AcqRel);
         Self(Arc::clone(activity))
     }
@@ -225,6 +226,8 @@ impl Begun {
 
 impl Drop for Begun {
     fn drop(&mut self) {
+        // First, so that a connection whose last request has ended is not quiet since it began.
+        self.0.changes.fetch_add(1, Ordering::AcqRel);
         self.0.open.fetch_sub(1, Ordering::AcqRel);
     }
 }

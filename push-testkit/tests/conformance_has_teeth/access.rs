@@ -7,12 +7,12 @@ use std::{
 
 use bytes::Bytes;
 use http::Request;
-use push_core::{Retry, Scope, Timestamp, VendorAnswer, Verdict, VerdictKind};
+use push_core::{Retry, Scope, Timestamp, Verdict, VerdictKind};
 use push_http::HttpClient as _;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::{fault::Fault, provider::Core};
+use crate::{classify::foreign, fault::Fault, provider::Core};
 
 /// How long a failing token endpoint is left alone.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -103,7 +103,7 @@ async fn fetch(core: &Core) -> Result<(String, Duration), Verdict> {
         500 if core.breaks(Fault::AuthOutageAccuses) => VerdictKind::CredentialRefused,
         _ => VerdictKind::Unavailable(Scope::Credential),
     };
-    let mut answer = VendorAnswer::new(status, "");
+    let mut answer = foreign(status);
     if core.breaks(Fault::SecretLeaks) {
         answer = answer.with_text(body["error_description"].as_str().unwrap_or_default());
     }

@@ -35,11 +35,7 @@ pub(crate) fn read(
             429 => VerdictKind::RateLimited(Scope::Credential),
             _ => VerdictKind::Unavailable(Scope::Credential),
         };
-        return Err(paced(
-            core,
-            response,
-            Verdict::new(kind, VendorAnswer::new(status, "")),
-        ));
+        return Err(paced(core, response, Verdict::new(kind, foreign(status))));
     };
     let kept = if core.breaks(Fault::CodeLost) {
         String::new()
@@ -55,6 +51,11 @@ pub(crate) fn read(
         bad: bad.filter_map(Value::as_str).map(str::to_owned).collect(),
         verdict: paced(core, response, verdict),
     })
+}
+
+/// An answer in another format.
+pub(crate) fn foreign(status: u16) -> VendorAnswer {
+    VendorAnswer::new(status, "").with_text("this is not the vendor's answer")
 }
 
 fn paced(core: &Core, response: &Response<Bytes>, verdict: Verdict) -> Verdict {

@@ -230,7 +230,8 @@ impl Provider for Acme {
             Ok(answer) => answer.verdict,
             Err(verdict) => verdict,
         };
-        let said = format!("HTTP {:?} {}", verdict.answer.status, verdict.answer.code);
+        let status = verdict.answer.status.unwrap_or_default();
+        let said = format!("HTTP {status} {}", verdict.answer.code);
         match verdict.kind {
             VerdictKind::Accepted => Ok(Health::accepted(said)),
             VerdictKind::Unavailable(_)

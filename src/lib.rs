@@ -57,7 +57,7 @@ use {
     tracing_subscriber as _,
 };
 
-pub use linked::{BUILTIN, EXPECTED, KNOWN, login, provider, queue, store};
+pub use linked::*;
 pub use push_core::*;
 
 /// The app half: session, tokens, clicks.

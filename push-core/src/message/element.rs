@@ -35,13 +35,13 @@ pub enum Element {
     Location {},
     /// Messages forwarded together.
     Relay {},
-    /// Content that only the app understands: pushed only with a `desc`, here or in [`OfflinePushInfo`] (S90).
+    /// Content that only the app understands: pushed only with a `desc`, here or in [`OfflinePushInfo`](crate::OfflinePushInfo) (S90).
     Custom {
         /// What to show; empty for none.
         desc: String,
-        /// The `ext` to send; empty for none. Ignored if [`OfflinePushInfo`] is there (S91).
+        /// The `ext` to send; empty for none. Ignored if [`OfflinePushInfo`](crate::OfflinePushInfo) is there (S91).
         ext: String,
-        /// The sound to play; empty for the default. Ignored if [`OfflinePushInfo`] is there (S91).
+        /// The sound to play; empty for the default. Ignored if [`OfflinePushInfo`](crate::OfflinePushInfo) is there (S91).
         sound: String,
     },
 }

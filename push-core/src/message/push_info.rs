@@ -47,7 +47,7 @@ pub struct OfflinePushInfo {
     /// How much to add to the number on the icon, 1 to 99; takes precedence over `badge_mode` (S94).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub badge_add: Option<u32>,
-    /// Whether this message counts on the icon; `None` for the default of its [`MessageKind`] (S94).
+    /// Whether this message counts on the icon; `None` for the default of its [`MessageKind`](crate::MessageKind) (S94).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub badge_mode: Option<BadgeMode>,
     /// How urgently the phone should wake.

@@ -86,7 +86,7 @@ pub trait CredentialStore: fmt::Debug + Send + Sync + 'static {
     /// Stores a new credential under `id`, which its sealed configuration names.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] if the id is taken, or was that of a removed credential.
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if the id is taken, or was that of a removed credential.
     async fn add_credential(
         &self,
         id: CertificateId,

@@ -15,9 +15,9 @@ pub use self::{credentials::*, device::*, registration::*, registrations::*, tra
 /// What belongs to one app is never read or changed through another: the same ids in two apps are different objects.
 ///
 /// # Errors
-/// Besides those named at each method, [`ErrorKind::Busy`] if a limit of the store is reached,
-/// [`ErrorKind::Unavailable`] if the medium cannot be reached, and
-/// [`ErrorKind::Corrupt`] if it cannot be read. A call that fails has changed nothing. Lists leave out single entries that are
+/// Besides those named at each method, [`ErrorKind::Busy`](crate::ErrorKind::Busy) if a limit of the store is reached,
+/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the medium cannot be reached, and
+/// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if it cannot be read. A call that fails has changed nothing. Lists leave out single entries that are
 /// damaged: those never stop the others from being read.
 pub trait Store: RegistrationStore + CredentialStore + TraceStore {}
 

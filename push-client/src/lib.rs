@@ -4,8 +4,6 @@
 //! ```no_run
 //! # use std::sync::Arc;
 //! # use push_client::{FileState, GatewayApi, Phone, PushClient};
-//! # fn phone() -> Arc<dyn Phone> { unimplemented!() }
-//! # fn gateway() -> Arc<dyn GatewayApi> { unimplemented!() }
 //! use push_core::{Click, Opened, RouteHandler, certificate_id, payload::ClickTarget, route_handler};
 //!
 //! certificate_id!(apns, debug = 31287, release = 31288);
@@ -23,8 +21,8 @@
 //! }
 //! route_handler!("chat", OpenChat);
 //!
-//! # async fn f() -> push_core::Result<()> {
-//! let client = PushClient::linked(phone(), gateway(), &[])?
+//! # async fn f(phone: Arc<dyn Phone>, gateway: Arc<dyn GatewayApi>) -> push_core::Result<()> {
+//! let client = PushClient::linked(phone, gateway, &[])?
 //!     .state(FileState::new("/path/in/the/app/push.json"))
 //!     .start()
 //!     .await?;

@@ -60,7 +60,7 @@ pub fn what_fails_on_the_way_is_said_in_plain_words(vendor: &Vendor) {
                 let error = provider
                     .verify()
                     .await
-                    .expect_err("nobody says it is right");
+                    .expect_err("no vendor answered that it is right");
                 texts.push(error.to_string());
             }
             for text in &texts {

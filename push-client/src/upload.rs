@@ -164,7 +164,12 @@ impl Shared {
 
     async fn register(&self, account: Account, slot: Slot, body: RegistrationBody) -> Outcome {
         // Saved before the request is sent: if the answer is lost, the device may be bound, and a logout must unbind it.
-        let was_certain = self.state().bind(&account).doubtful.insert(slot);
+        let (was_certain, earlier) = {
+            let mut state = self.state();
+            let binding = state.bind(&account);
+            let earlier = binding.slots.get(&slot).cloned();
+            (binding.doubtful.insert(slot), earlier)
+        };
         self.changed();
         self.persisted().await;
         if !self.state().is_wanted(&account) {
@@ -204,7 +209,8 @@ impl Shared {
             Err(error) => error,
         };
         if was_certain && error.kind != GatewayErrorKind::Unavailable {
-            self.state().not_registered(&account, slot);
+            self.state()
+                .not_registered(&account, slot, earlier.as_ref());
             self.changed();
         }
         let (problem, outcome) = match error.kind {

@@ -1,5 +1,6 @@
 //! Random cases that can be repeated.
 use std::{
+    cell::Cell,
     env,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
@@ -8,7 +9,8 @@ use std::{
 use proptest::{
     strategy::Strategy,
     test_runner::{
-        Config, FileFailurePersistence, RngAlgorithm, TestCaseResult, TestRng, TestRunner,
+        Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestCaseResult, TestRng,
+        TestRunner,
     },
 };
 
@@ -77,13 +79,19 @@ impl RandomCases {
 
     /// Tries the cases that failed once, and then new ones.
     ///
+    /// Prints the seed before the first case and the first failure when it happens, so that a run that is ended from
+    /// outside can be repeated.
+    ///
     /// # Errors
     /// The shortest case that fails, how, and the seed that repeats it.
+    #[expect(clippy::print_stderr, reason = "a failed test shows it")]
     pub fn check<S: Strategy>(
         self,
         cases: &S,
         test: impl Fn(S::Value) -> TestCaseResult,
     ) -> Result<(), String> {
+        // Before the cases, because a case that hangs is ended from outside and returns no error.
+        eprintln!("the cases of this run: {SEED}={}", self.seed);
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&self.seed.to_le_bytes());
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
@@ -94,6 +102,16 @@ impl RandomCases {
             ..self.config
         };
         let mut runner = TestRunner::new_with_rng(config, rng);
+        let is_reducing = Cell::new(false);
+        let test = |case| {
+            let result = test(case);
+            if let Err(TestCaseError::Fail(reason)) = &result
+                && !is_reducing.replace(true)
+            {
+                eprintln!("a case failed; looking for a shorter one: {reason}");
+            }
+            result
+        };
         runner.run(cases, test).map_err(|error| {
             format!(
                 "{error}\nrepeat it with {SEED}={}; the case is kept in {file}",

@@ -86,10 +86,20 @@ impl State {
         self.problems.remove(&slot);
     }
 
-    /// Records that an upload of `slot` was refused, so the earlier registration is certain again.
-    pub(crate) fn not_registered(&mut self, account: &Account, slot: Slot) {
+    /// Records that an upload of `slot` was refused. The `earlier` registration, which was certain when the upload was sent, is
+    /// certain again, unless a logout has made it doubtful since.
+    pub(crate) fn not_registered(
+        &mut self,
+        account: &Account,
+        slot: Slot,
+        earlier: Option<&Uploaded>,
+    ) {
+        let earlier = earlier.map(|upload| (&upload.body, upload.at));
         for binding in self.bindings_of(account) {
-            binding.doubtful.remove(&slot);
+            let now = binding.slots.get(&slot);
+            if now.map(|upload| (&upload.body, upload.at)) == earlier {
+                binding.doubtful.remove(&slot);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use crate::{
     operations::{
         self, Gives,
         Op::{self, *},
-        Ticket::{Malformed, Same},
+        Ticket::{Malformed, Renewed, Same},
         Via::{Auto, Manual},
         What,
         Who::{Alice, Bob, OtherAlice},
@@ -191,6 +191,24 @@ fn a_token_that_is_removed_after_a_lost_answer_is_unregistered() {
             Fault(operations::Fault::AnswerLost),
             Token(Slot::LiveActivity, 1),
             TokenRemoved(Slot::LiveActivity),
+        ],
+    );
+}
+
+/// S47: a new ticket is refused while the same user logs in again, and then the token is removed.
+#[test]
+fn a_token_registered_before_a_refused_upload_is_unregistered() {
+    holds(
+        Bridges::Auto,
+        [
+            Login(Auto, Alice, Same),
+            Hold(true),
+            Token(Slot::Voip, 1),
+            Login(Auto, Bob, Same),
+            Login(Auto, Alice, Same),
+            TicketExpires,
+            Login(Auto, Alice, Renewed),
+            TokenRemoved(Slot::Voip),
         ],
     );
 }

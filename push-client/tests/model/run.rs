@@ -107,9 +107,13 @@ impl Run {
                 let after = self.models.clone();
                 self.read_gateway(&before, &after)?;
                 let pairs = before.iter().zip(&after);
-                let mut between: Vec<Model> =
-                    pairs.flat_map(|(a, b)| Model::between(a, b)).collect();
-                between.dedup();
+                // Each kept once: otherwise several deaths in a row multiply them.
+                let mut between: Vec<Model> = Vec::new();
+                for model in pairs.flat_map(|(a, b)| Model::between(a, b)) {
+                    if !between.contains(&model) {
+                        between.push(model);
+                    }
+                }
                 self.ledger.doubt();
                 self.reborn_as(between);
             }

@@ -127,7 +127,7 @@ impl Run {
             let should = model.tokens.get(&slot).map(|number| token(slot, *number));
             // The client repairs a lost token only if the phone returns one, and only a limited number of times.
             let is_lost = self.ledger.lost.contains(&slot)
-                && (self.losses > REPAIRS || self.world.given(slot).is_none());
+                && (self.losses > REPAIRS || self.given_up.contains(&slot));
             if is != should && !(is.is_none() && is_lost) {
                 return Err(format!(
                     "{slot} of {who:?} is {is:?}, but should be {should:?}"

@@ -212,3 +212,20 @@ fn a_token_registered_before_a_refused_upload_is_unregistered() {
         ],
     );
 }
+
+/// S54: the client requests a lost token only some times; one that the phone would return afterwards waits for the next login.
+#[test]
+fn a_lost_token_is_not_requested_for_ever() {
+    holds(
+        Bridges::Auto,
+        [
+            Phone(Slot::Voip, Gives::Nothing),
+            Login(Auto, Alice, Same),
+            Token(Slot::Voip, 0),
+            ForgetToken(Slot::Voip),
+            Quiet,
+            Phone(Slot::Voip, Gives::Token(0)),
+            Quiet,
+        ],
+    );
+}

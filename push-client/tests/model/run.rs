@@ -44,6 +44,8 @@ pub(crate) struct Run {
     pub(crate) left: BTreeMap<AppId, (UserId, BTreeSet<Slot>)>,
     /// Whether push was off since.
     pub(crate) was_off: bool,
+    /// Lost slots for which the phone returned no token until the client gave up asking in this login.
+    pub(crate) given_up: BTreeSet<Slot>,
     /// How often the gateway lost a registration in this login.
     pub(crate) losses: u32,
     /// The number of calls to the phone that have been read.
@@ -70,6 +72,7 @@ pub(crate) fn run(case: &Case) -> Result<(), String> {
         doubtful: BTreeSet::new(),
         left: BTreeMap::new(),
         was_off: false,
+        given_up: BTreeSet::new(),
         losses: 0,
         calls: 0,
     };
@@ -119,6 +122,9 @@ impl Run {
             }
             Op::Quiet => {
                 self.calm(&before)?;
+                let lost = self.ledger.lost.iter().copied();
+                let unanswered = lost.filter(|slot| self.world.given(*slot).is_none());
+                self.given_up.extend(unanswered);
                 return self.check_quiet();
             }
             op => {
@@ -141,6 +147,7 @@ impl Run {
         self.logins = Logins::default();
         self.models = models;
         self.losses = 0;
+        self.given_up.clear();
         self.was_off = self.models.iter().any(|model| !model.is_on);
         self.calls = 0;
         self.doubtful.clear();
@@ -164,6 +171,7 @@ impl Run {
                 if before != after {
                     self.ledger.doubt();
                     self.losses = 0;
+                    self.given_up.clear();
                 }
             }
             if matches!(report, Report::Begin(..)) {

@@ -28,7 +28,7 @@ use offline_push::{
         TokenAnswer,
     },
     gateway::{
-        Gateway, MasterKey, Parts, Settings, Upload,
+        Gateway, MasterKey, Parts, Upload,
         http::{HttpSettings, router, serve},
     },
     http::TokioClock,
@@ -107,11 +107,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let account = |user| -> Result<Account, Box<dyn Error>> {
         let user = UserId::new(user)?;
         let (credential, _) = gateway.issue_ticket(&app, &user, Duration::from_secs(3600))?;
-        Ok(Account {
-            app: app.clone(),
-            user,
-            credential,
-        })
+        Ok(Account::new(app.clone(), user, credential))
     };
 
     let (login, said) = mpsc::channel(16);
@@ -177,26 +173,20 @@ async fn start_gateway(app: &AppId) -> Result<(Gateway, String), Box<dyn Error>>
     let registry = Arc::new(offline_push::registry()?);
     let clock: Arc<dyn Clock> = Arc::new(TokioClock);
     let context = BuildContext::new(Arc::clone(&clock));
-    let gateway = Gateway::new(Parts {
-        store: registry.build::<StoreKind>("memory", RawConfig::empty(), &context)?,
-        queue: registry.build::<QueueKind>("memory", RawConfig::empty(), &context)?,
+    let gateway = Gateway::new(Parts::new(
+        registry.build::<StoreKind>("memory", RawConfig::empty(), &context)?,
+        registry.build::<QueueKind>("memory", RawConfig::empty(), &context)?,
         registry,
         clock,
-        master_key: MasterKey::parse(&MasterKey::generate()?)?,
-        settings: Settings::default(),
-    })?;
+        MasterKey::parse(&MasterKey::generate()?)?,
+    ))?;
     gateway.start().await?;
     let (id, environment) = CertificateIds::linked()?.get("apns", Slot::Alert)?;
-    let upload = Upload {
-        provider: "apns".to_owned(),
-        id: Some(id),
-        label: String::new(),
-        config: json!({
+    let upload = Upload::new("apns", json!({
             "key": push_testkit::fixtures::apns_key(1), "key_id": "ABC123DEFG", "team_id": "DEF123GHIJ",
             "topic": "com.example.im", "environment": environment,
             "endpoint": "https://127.0.0.1:1", // nothing is sent in this example
-        }),
-    };
+        })).with_id(id);
     gateway.add_credential(app, upload).await?;
     let settings = HttpSettings::default();
     let routes = router(&gateway, &settings, &[])?;

@@ -32,7 +32,7 @@ use offline_push::{
     StoreKind, Target, UserId, VendorAnswer, Verdict, VerdictKind, Verdicts,
     api::RegistrationBody,
     async_trait,
-    gateway::{Gateway, MasterKey, Parts, Settings, Upload},
+    gateway::{Gateway, MasterKey, Parts, Upload},
     http::{Client, HttpClient, HttpConfig, Processed, TokioClock},
     register_plugin,
 };
@@ -176,24 +176,22 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("linked: {registry:?}");
     let clock: Arc<dyn Clock> = Arc::new(TokioClock);
     let context = BuildContext::new(Arc::clone(&clock));
-    let gateway = Gateway::new(Parts {
-        store: registry.build::<StoreKind>("memory", RawConfig::empty(), &context)?,
-        queue: registry.build::<QueueKind>("memory", RawConfig::empty(), &context)?,
+    let gateway = Gateway::new(Parts::new(
+        registry.build::<StoreKind>("memory", RawConfig::empty(), &context)?,
+        registry.build::<QueueKind>("memory", RawConfig::empty(), &context)?,
         registry,
         clock,
-        master_key: MasterKey::parse(&MasterKey::generate()?)?,
-        settings: Settings::default(),
-    })?;
+        MasterKey::parse(&MasterKey::generate()?)?,
+    ))?;
     gateway.start().await?;
 
     // Only the name selects our provider.
     let (app, certificate) = (AppId::new("im")?, CertificateId::new(7)?);
-    let upload = Upload {
-        provider: "acme".to_owned(),
-        id: Some(certificate),
-        label: String::new(),
-        config: json!({"secret": "s3cret", "endpoint": vendor.url()}),
-    };
+    let upload = Upload::new(
+        "acme",
+        json!({"secret": "s3cret", "endpoint": vendor.url()}),
+    )
+    .with_id(certificate);
     gateway.add_credential(&app, upload).await?;
     let credential = CredentialRef::new(app.clone(), certificate);
     let health = gateway.verify_credential(&credential).await?;

@@ -127,11 +127,11 @@ async fn story(url: &str, apple: &Simulator) -> Result<(), Box<dyn Error>> {
         assert_eq!(response.status(), StatusCode::OK);
         Ok(String::from_utf8(response.into_body().into())?)
     };
-    let alice = Account {
-        app: AppId::new("im")?,
-        user: UserId::new("alice")?,
-        credential: Secret::new(call("/login/alice", json!({})).await?),
-    };
+    let alice = Account::new(
+        AppId::new("im")?,
+        UserId::new("alice")?,
+        Secret::new(call("/login/alice", json!({})).await?),
+    );
     println!("the program's login returned a ticket to alice's phone");
 
     // On a real phone `PushClient` does this.
@@ -146,12 +146,9 @@ async fn story(url: &str, apple: &Simulator) -> Result<(), Box<dyn Error>> {
     );
     let registered = phone.register(&alice, &device, Slot::Alert, &token).await?;
     assert!(registered.changed && registered.warning.is_none());
-    let locked = PresenceBody {
-        presence: Presence::Background,
-        at: TokioClock.now(),
-        now: Some(TokioClock.now()),
-        unread: Some(0),
-    };
+    let locked = PresenceBody::new(Presence::Background, TokioClock.now())
+        .with_now(TokioClock.now())
+        .with_unread(0);
     phone.presence(&alice, &device, &locked, &[]).await?;
     println!("it registered below /push");
 
@@ -176,31 +173,33 @@ async fn gateway(app: &AppId, apple: &Simulator) -> Result<Gateway, Box<dyn Erro
     let registry = Arc::new(offline_push::registry()?);
     let clock: Arc<dyn Clock> = Arc::new(TokioClock);
     let context = BuildContext::new(Arc::clone(&clock));
-    let gateway = Gateway::new(Parts {
-        store: registry.build::<StoreKind>("memory", RawConfig::empty(), &context)?,
-        queue: registry.build::<QueueKind>("memory", RawConfig::empty(), &context)?,
-        registry,
-        clock,
-        master_key: MasterKey::parse(&MasterKey::generate()?)?,
-        settings: Settings {
-            // The simulator listens on this machine.
-            addresses: AddressPolicy::public_only().allow_loopback(),
-            ..Settings::default()
-        },
-    })?;
+    let gateway = Gateway::new(
+        Parts::new(
+            registry.build::<StoreKind>("memory", RawConfig::empty(), &context)?,
+            registry.build::<QueueKind>("memory", RawConfig::empty(), &context)?,
+            registry,
+            clock,
+            MasterKey::parse(&MasterKey::generate()?)?,
+        )
+        .with_settings(
+            Settings::default()
+                // The simulator listens on this machine.
+                .with_addresses(AddressPolicy::public_only().allow_loopback()),
+        ),
+    )?;
     let key = push_testkit::fixtures::apns_key(1);
     apple.register_key("ABC123DEFG", "DEF123GHIJ", &key)?;
-    let upload = Upload {
-        provider: "apns".to_owned(),
-        id: Some(CertificateId::new(31288)?),
-        label: "released app".to_owned(),
-        config: json!({
+    let upload = Upload::new(
+        "apns",
+        json!({
             "key": key, "key_id": "ABC123DEFG", "team_id": "DEF123GHIJ",
             "topic": "com.example.im", "environment": "production",
             "endpoint": apple.endpoint(Environment::Production),
             "http": {"extra_ca_pem": apple.ca_pem()},
         }),
-    };
+    )
+    .with_id(CertificateId::new(31288)?)
+    .with_label("released app");
     gateway.add_credential(app, upload).await?;
     Ok(gateway)
 }

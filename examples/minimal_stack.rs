@@ -53,11 +53,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // The credential, under the number that the app's `certificate_id!` will name.
     let app = AppId::new("im")?;
     let certificate = CertificateId::new(31288)?;
-    let upload = Upload {
-        provider: "apns".to_owned(),
-        id: Some(certificate),
-        label: "released app".to_owned(),
-        config: json!({
+    let upload = Upload::new(
+        "apns",
+        json!({
             "key": key,
             "key_id": "ABC123DEFG",
             "team_id": "DEF123GHIJ",
@@ -66,7 +64,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             "endpoint": apple.endpoint(Environment::Production),
             "http": {"extra_ca_pem": apple.ca_pem()},
         }),
-    };
+    )
+    .with_id(certificate)
+    .with_label("released app");
     let credential = gateway.add_credential(&app, upload).await?;
     println!(
         "credential {} sends by {}",

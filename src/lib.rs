@@ -77,15 +77,15 @@ pub use push_login_auto as login_auto;
 pub use push_login_manual as login_manual;
 
 /// The plugins of this workspace, enabled or not.
-const CATALOG: Catalog = Catalog {
-    package: env!("CARGO_PKG_NAME"),
-    version: concat!(
+const CATALOG: Catalog = Catalog::new(
+    env!("CARGO_PKG_NAME"),
+    concat!(
         env!("CARGO_PKG_VERSION_MAJOR"),
         ".",
         env!("CARGO_PKG_VERSION_MINOR")
     ),
-    plugins: KNOWN,
-};
+    KNOWN,
+);
 
 /// The plugins of this build: those that the features chose and those that the program linked besides, checked
 /// against what the features promise.

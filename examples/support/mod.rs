@@ -55,18 +55,20 @@ impl ImServer {
         let registry = Arc::new(offline_push::registry()?);
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
         let context = BuildContext::new(Arc::clone(&clock));
-        let gateway = Gateway::new(Parts {
-            store: registry.build::<StoreKind>("memory", RawConfig::empty(), &context)?,
-            queue: registry.build::<QueueKind>("memory", RawConfig::empty(), &context)?,
-            registry,
-            clock,
-            master_key: MasterKey::parse(&MasterKey::generate()?)?,
-            settings: Settings {
-                // The simulators listen on this machine.
-                addresses: AddressPolicy::public_only().allow_loopback(),
-                ..Settings::default()
-            },
-        })?;
+        let gateway = Gateway::new(
+            Parts::new(
+                registry.build::<StoreKind>("memory", RawConfig::empty(), &context)?,
+                registry.build::<QueueKind>("memory", RawConfig::empty(), &context)?,
+                registry,
+                clock,
+                MasterKey::parse(&MasterKey::generate()?)?,
+            )
+            .with_settings(
+                Settings::default()
+                    // The simulators listen on this machine.
+                    .with_addresses(AddressPolicy::public_only().allow_loopback()),
+            ),
+        )?;
         let apple = Simulator::start(Options::default()).await?;
         let p8 = push_testkit::fixtures::apns_key(1);
         apple.register_key("ABC123DEFG", "DEF123GHIJ", &p8)?;
@@ -74,30 +76,26 @@ impl ImServer {
             (31287, Environment::Sandbox),
             (31288, Environment::Production),
         ] {
-            let upload = Upload {
-                provider: "apns".to_owned(),
-                id: Some(CertificateId::new(id)?),
-                label: format!("{BUNDLE_ID} {environment}"),
-                config: json!({
+            let upload = Upload::new(
+                "apns",
+                json!({
                     "key": p8, "key_id": "ABC123DEFG", "team_id": "DEF123GHIJ",
                     "topic": BUNDLE_ID, "environment": environment,
                     "endpoint": apple.endpoint(environment),
                     "http": {"extra_ca_pem": apple.ca_pem()},
                 }),
-            };
+            )
+            .with_id(CertificateId::new(id)?)
+            .with_label(format!("{BUNDLE_ID} {environment}"));
             gateway.add_credential(&AppId::new(APP)?, upload).await?;
         }
         let key = MasterKey::generate()?;
-        let settings = HttpSettings {
-            keys: vec![ApiKey {
-                name: "im-server".to_owned(),
-                app: AppId::new(APP)?,
-                scopes: vec![KeyScope::Server],
-                sha256: None,
-                key: Some(key.clone()),
-            }],
-            ..HttpSettings::default()
-        };
+        let settings = HttpSettings::default().with_keys(vec![ApiKey::new(
+            "im-server",
+            AppId::new(APP)?,
+            vec![KeyScope::Server],
+            key.clone(),
+        )]);
         let routes = router(&gateway, &settings, &[])?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let gateway_url = format!("http://{}", listener.local_addr()?);
@@ -139,11 +137,11 @@ impl ImServer {
     /// Logs `user` in at the IM server. Returns the account with the ticket for the gateway.
     pub(crate) async fn authenticate(&self, user: &str) -> Result<Account> {
         let answer = self.call("/v1/tickets", json!({"user": user})).await?;
-        Ok(Account {
-            app: AppId::new(APP)?,
-            user: UserId::new(user)?,
-            credential: Secret::new(answer["ticket"].as_str().unwrap_or_default()),
-        })
+        Ok(Account::new(
+            AppId::new(APP)?,
+            UserId::new(user)?,
+            Secret::new(answer["ticket"].as_str().unwrap_or_default()),
+        ))
     }
 
     /// Submits a message to alice, by default a one-to-one message. Returns the

@@ -3,6 +3,7 @@ use crate::{AnyDescriptor, Error, ErrorKind};
 
 /// The plugins that a package links by its Cargo features, enabled or not.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Catalog {
     /// The package's name.
     pub package: &'static str,
@@ -13,6 +14,19 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// The plugins of `package`, in pairs of registry name and feature.
+    pub const fn new(
+        package: &'static str,
+        version: &'static str,
+        plugins: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self {
+            package,
+            version,
+            plugins,
+        }
+    }
+
     /// The feature that links the plugin called `name` of kind `kind`.
     fn feature(&self, kind: &str, name: &str) -> Option<&'static str> {
         let (_, feature) = self

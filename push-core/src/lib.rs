@@ -43,6 +43,7 @@ mod queue;
 mod registry;
 mod route;
 mod secret;
+mod setters;
 mod store;
 mod surrogates;
 mod text;

@@ -108,6 +108,7 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
 
 /// How many deliveries a queue of bounded size holds, for deciding whether one more fits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Held {
     /// Of all apps.
     pub total: u64,
@@ -145,6 +146,12 @@ impl Held {
     /// holds what: it is at most half full, and callers need not count.
     pub const fn has_room_for_all(total: u64, capacity: u64) -> bool {
         total <= capacity / 2
+    }
+
+    crate::setters! {
+        with_total(total: u64);
+        with_app(app: u64);
+        with_credential(credential: u64);
     }
 }
 

@@ -32,6 +32,7 @@ impl fmt::Debug for TicketId {
 
 /// A ticket of the user of a [`DeviceRef`](crate::DeviceRef), whose signature was checked, as a phone shows it for the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ShownTicket {
     /// Which ticket.
     pub id: TicketId,
@@ -42,6 +43,15 @@ pub struct ShownTicket {
 }
 
 impl ShownTicket {
+    /// A ticket that was issued at `issued_at` and is void from `ends_at`.
+    pub const fn new(id: TicketId, issued_at: Timestamp, ends_at: Timestamp) -> Self {
+        Self {
+            id,
+            issued_at,
+            ends_at,
+        }
+    }
+
     /// The earliest time of a kick or logout that revokes it.
     pub fn revoked_from(&self) -> Timestamp {
         self.issued_at + Duration::from_millis(1)

@@ -163,6 +163,7 @@ impl Retry {
 /// A vendor's error code and message, bounded and without the token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct VendorAnswer {
     /// The HTTP status, if there was an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -181,6 +182,13 @@ pub struct VendorAnswer {
 impl VendorAnswer {
     /// The longest text kept of any field, in bytes.
     pub const MAX_BYTES: usize = 256;
+
+    /// Sets the vendor's code, shortened to [`Self::MAX_BYTES`].
+    #[must_use]
+    pub fn with_code(mut self, code: impl AsRef<str>) -> Self {
+        self.code = bounded(code.as_ref());
+        self
+    }
 
     /// An answer with this HTTP status and code.
     pub fn new(status: u16, code: impl AsRef<str>) -> Self {

@@ -19,11 +19,7 @@ const PLUGINS: &[(&str, &str)] = &[
     ("store/sqlite", "store-sqlite"),
 ];
 
-const CATALOG: Catalog = Catalog {
-    package: "offline-push",
-    version: "0.1",
-    plugins: PLUGINS,
-};
+const CATALOG: Catalog = Catalog::new("offline-push", "0.1", PLUGINS);
 
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]

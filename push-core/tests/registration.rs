@@ -239,13 +239,7 @@ fn a_missing_certificate_id_says_what_to_write() {
 /// S51: zero is an error at start, not a silent 0.
 #[test]
 fn a_zero_or_ambiguous_certificate_id_is_an_error_that_names_its_line() {
-    let entry = |id| CertificateEntry {
-        channel: "apns",
-        slot: Slot::Alert,
-        id,
-        debug: true,
-        place: ("app/src/main.rs", 7),
-    };
+    let entry = |id| CertificateEntry::new("apns", Slot::Alert, id, true, ("app/src/main.rs", 7));
     for id in [0, -1, i64::from(u32::MAX) + 1] {
         let error = CertificateIds::new([entry(id)]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);

@@ -30,6 +30,7 @@ use crate::{
 
 /// What a gateway is made of.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Parts {
     /// Where registrations, credentials and traces are kept.
     pub store: Arc<dyn Store>,
@@ -43,6 +44,32 @@ pub struct Parts {
     pub master_key: MasterKey,
     /// What an operator chose.
     pub settings: Settings,
+}
+
+impl Parts {
+    /// A gateway of these parts, with the default settings.
+    pub fn new(
+        store: Arc<dyn Store>,
+        queue: Arc<dyn Queue>,
+        registry: Arc<Registry>,
+        clock: Arc<dyn Clock>,
+        master_key: MasterKey,
+    ) -> Self {
+        Self {
+            store,
+            queue,
+            registry,
+            clock,
+            master_key,
+            settings: Settings::default(),
+        }
+    }
+
+    push_core::setters! {
+        with_registry(registry: Arc<Registry>);
+        with_master_key(master_key: MasterKey);
+        with_settings(settings: Settings);
+    }
 }
 
 /// The server half: takes messages, decides, queues, sends, and records what happened to each. Clones share one gateway.

@@ -48,11 +48,9 @@ impl Inner {
     }
 
     async fn find_lost(&self, app: &AppId, started: Timestamp, lost: &mut Lost) -> Result<()> {
-        let query = TraceQuery {
-            from: Some(started - WINDOW),
-            until: Some(started),
-            ..TraceQuery::all()
-        };
+        let query = TraceQuery::all()
+            .with_from(started - WINDOW)
+            .with_until(started);
         let store = &self.services.store;
         // Newest first: how a delivery ended is read before that it was queued, and need be known only until then.
         let mut ended: HashSet<DeliveryId> = HashSet::new();
@@ -109,10 +107,11 @@ impl Inner {
             if lost.messages.len() < NAMED {
                 lost.messages.push(message);
             }
-            events.extend(queued.into_iter().map(|event| TraceEvent {
-                at: now,
-                stage: Stage::Settled,
-                ..event.because(&reasons::LOST)
+            events.extend(queued.into_iter().map(|event| {
+                event
+                    .because(&reasons::LOST)
+                    .with_at(now)
+                    .with_stage(Stage::Settled)
             }));
         }
         self.services

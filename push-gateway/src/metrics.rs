@@ -6,6 +6,7 @@ use std::{
 
 /// A counter: its name and its labels, as Prometheus has them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Series {
     /// The name, as in `offline_push_verdicts_total`.
     pub name: &'static str,

@@ -18,6 +18,7 @@ use crate::{
 
 /// Why a token was not registered.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Unregistered {
     /// It could never be pushed to.
     Refused(Reason),
@@ -62,6 +63,7 @@ const IMPOSSIBLY_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A device of a user, and whether a plain text message would be sent to it now.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Diagnosis {
     /// The device.
     pub device: Device,
@@ -191,10 +193,10 @@ impl Inner {
             // The token is good; the credential must be corrected by the operator.
             Err(reason) => {
                 tracing::warn!(?credential, device = %owner.device, reason = reason.code, "a token was registered that cannot be pushed to");
-                Some(Warning {
-                    code: reason.code.to_owned(),
-                    text: format!("{}; {}", reason.text, reason.advice),
-                })
+                Some(Warning::new(
+                    reason.code.to_owned(),
+                    format!("{}; {}", reason.text, reason.advice),
+                ))
             }
         };
         // After the credential is known to be of the token's vendor: another's would find fault with its form.
@@ -224,11 +226,10 @@ impl Inner {
         };
         let registered = registered.into_iter().next().unwrap_or_default();
         self.end(app, registered.displaced).await?;
-        Ok(RegistrationAnswer {
-            changed: registered.changed,
-            warning,
-            receipt_key: Some(receipt_key),
-        })
+        Ok(RegistrationAnswer::default()
+            .with_changed(registered.changed)
+            .with_warning(warning)
+            .with_receipt_key(receipt_key))
     }
 
     /// Cancels what is queued for devices on which push has ended, and fences off what was decided before.

@@ -10,6 +10,7 @@ use crate::decision::{DecisionSettings, check_policies};
 /// All settings of a gateway. Every field has a default that suits production.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Settings {
     /// Who gets a push, and what it says.
     pub decision: DecisionSettings,
@@ -130,6 +131,18 @@ impl Settings {
                 )),
         }
     }
+
+    push_core::setters! {
+        with_decision(decision: DecisionSettings);
+        with_pipeline(pipeline: PipelineSettings);
+        with_limits(limits: Limits);
+        with_public_url(public_url: impl Into<Option<String>>);
+        with_addresses(addresses: AddressPolicy);
+        with_proxy(proxy: impl Into<Option<Secret>>);
+        with_max_response_bytes(max_response_bytes: usize);
+        with_max_waiting(max_waiting: usize);
+        with_folder(folder: impl Into<PathBuf>);
+    }
 }
 
 impl Settings {
@@ -158,6 +171,7 @@ fn is_origin(url: &str) -> bool {
 /// How deliveries travel from the queue to the vendors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct PipelineSettings {
     /// The most deliveries of one credential and class that are with the vendor at the same time; 2,000.
     pub in_flight: usize,
@@ -226,6 +240,7 @@ impl Default for PipelineSettings {
 /// How long things are kept, and how many at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Limits {
     /// How many messages one call may submit; 500.
     pub messages: usize,

@@ -112,6 +112,7 @@ impl fmt::Debug for Head {
 
 /// One request of a batch: what it has besides the [`Head`].
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Item {
     /// The caller's number for it, which comes back with the answer.
     pub position: usize,
@@ -121,6 +122,23 @@ pub struct Item {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The whole body.
     pub body: Bytes,
+}
+
+impl Item {
+    /// An item at `position` of its batch.
+    pub const fn new(
+        position: usize,
+        path: PathAndQuery,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        body: Bytes,
+    ) -> Self {
+        Self {
+            position,
+            path,
+            headers,
+            body,
+        }
+    }
 }
 
 impl fmt::Debug for Item {

@@ -305,6 +305,7 @@ pub(crate) fn split_host_port(text: &str) -> Option<(&str, u16)> {
 
 /// What is offered to an `https` peer by ALPN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Protocols {
     /// HTTP/2 only; a peer without it is an error. For APNs.
     H2Only,

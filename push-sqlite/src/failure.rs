@@ -9,6 +9,7 @@ pub type Outcome<T> = Result<T, Failure>;
 
 /// Why an operation on a database failed.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Failure {
     /// SQLite says so.
     Sqlite(rusqlite::Error),

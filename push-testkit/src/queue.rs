@@ -26,6 +26,7 @@ pub use shares::check_shares;
 
 /// An empty queue, and the clock it was built with.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct QueueKit {
     /// The queue.
     pub queue: Arc<dyn Queue>,

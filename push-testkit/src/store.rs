@@ -34,6 +34,7 @@ pub mod cases {
 
 /// An empty store, and the clock it was built with.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct StoreKit {
     /// The store.
     pub store: Arc<dyn Store>,

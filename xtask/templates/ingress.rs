@@ -26,6 +26,7 @@ const SHORTEST_SECRET: usize = 16;
 /// The configuration of this way in.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct {{Name}}Config {
     /// The app whose messages come this way.
     pub app: AppId,
@@ -42,6 +43,7 @@ fn prefix() -> String {
 
 /// What the other system sends.
 #[derive(Debug, Deserialize)]
+#[non_exhaustive]
 pub struct Call {
     /// The message's id over there. The same id twice is one message.
     pub id: MessageId,
@@ -151,11 +153,7 @@ impl {{Name}} {
 
 impl Call {
     fn into_message(self) -> Message {
-        let sender = Sender {
-            user: self.from,
-            nickname: String::new(),
-            face_url: String::new(),
-        };
+        let sender = Sender::new(self.from);
         Message::new(self.id, Audience::Users(self.to))
             .with_sender(sender)
             .with_text(self.text)

@@ -28,12 +28,20 @@ pub const KEEP_FENCE: Duration = Duration::from_secs(2 * 60 * 60);
 /// The limits of a [`MemoryQueue`].
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct MemoryQueueConfig {
     /// The most deliveries it holds. Beyond half of it apps and credentials share the room ([`push_core::Held`]).
     pub max_deliveries: usize,
     /// The most deliveries it remembers for [`REMEMBER`], those it holds included; apps share this room, too. Also the most
     /// messages and logouts.
     pub max_remembered: usize,
+}
+
+impl MemoryQueueConfig {
+    push_core::setters! {
+        with_max_deliveries(max_deliveries: usize);
+        with_max_remembered(max_remembered: usize);
+    }
 }
 
 impl Default for MemoryQueueConfig {

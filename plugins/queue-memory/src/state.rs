@@ -149,20 +149,18 @@ impl State {
         let of_app = |counts: &HashMap<AppId, u64>| counts.get(app).copied().unwrap_or_default();
         let is_in_share = || {
             let credential = self.by_credential.get(&delivery.credential());
-            Held {
-                total,
-                app: of_app(&self.by_app),
-                credential: credential.copied().unwrap_or_default(),
-            }
-            .has_room(held)
+            Held::default()
+                .with_total(total)
+                .with_app(of_app(&self.by_app))
+                .with_credential(credential.copied().unwrap_or_default())
+                .has_room(held)
         };
         let is_remembered = || {
-            Held {
-                total: self.remembered as u64,
-                app: of_app(&self.remembered_by_app),
-                credential: 0,
-            }
-            .app_has_room(remembered)
+            Held::default()
+                .with_total(self.remembered as u64)
+                .with_app(of_app(&self.remembered_by_app))
+                .with_credential(0)
+                .app_has_room(remembered)
         };
         (Held::has_room_for_all(total, held) || is_in_share())
             && (Held::has_room_for_all(self.remembered as u64, remembered) || is_remembered())

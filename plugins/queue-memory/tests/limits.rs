@@ -11,10 +11,9 @@ use push_testkit::{
 const HOLD: Duration = Duration::from_secs(30);
 
 fn queue(place: &Place, max_deliveries: usize, max_remembered: usize) -> MemoryQueue {
-    let config = MemoryQueueConfig {
-        max_deliveries,
-        max_remembered,
-    };
+    let config = MemoryQueueConfig::default()
+        .with_max_deliveries(max_deliveries)
+        .with_max_remembered(max_remembered);
     MemoryQueue::new(config, &place.context())
 }
 

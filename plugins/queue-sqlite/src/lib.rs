@@ -47,6 +47,7 @@ pub const KEEP_FENCE: Duration = Duration::from_secs(2 * 60 * 60);
 /// How a [`SqliteQueue`] is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct SqliteQueueConfig {
     /// The file. It and directories that are missing are made.
     pub path: ConfigPath,
@@ -84,6 +85,12 @@ impl SqliteQueueConfig {
             group_delay_ms: two(),
         }
     }
+
+    push_core::setters! {
+        with_max_deliveries(max_deliveries: u64);
+        with_group_rows(group_rows: usize);
+        with_group_delay_ms(group_delay_ms: u64);
+    }
 }
 
 /// A queue in an SQLite file.
@@ -110,13 +117,11 @@ impl SqliteQueue {
         Ok(Self {
             database: Database::new(
                 &SCHEMA,
-                Options {
-                    readers: 1,
-                    group_rows: config.group_rows,
-                    group_delay: Duration::from_millis(config.group_delay_ms),
-                    exclusive: true,
-                    ..Options::new(config.path.resolve(&context.folder))
-                },
+                Options::new(config.path.resolve(&context.folder))
+                    .with_readers(1)
+                    .with_group_rows(config.group_rows)
+                    .with_group_delay(Duration::from_millis(config.group_delay_ms))
+                    .with_exclusive(true),
             ),
             clock: Arc::clone(&context.clock),
             max_deliveries: i64::try_from(config.max_deliveries).unwrap_or(i64::MAX),

@@ -2,13 +2,10 @@
 use push_sqlite::Schema;
 
 /// The file's schema. To change it, append a migration; never edit one that was released.
-pub(crate) static SCHEMA: Schema = Schema {
-    what: "queue",
-    application_id: 0x6f70_7175, // "opqu"
-    migrations: &[V1, V2, V3],
-    // Only one process has the file, so nothing that is leased is still held. It is due before everything else.
-    on_open: "UPDATE delivery INDEXED BY delivery_by_lease SET lease = NULL, due = 0 WHERE lease IS NOT NULL",
-};
+pub(crate) static SCHEMA: Schema = Schema::new("queue", 0x6f70_7175, // "opqu"
+&[V1, V2, V3])
+// Only one process has the file, so nothing that is leased is still held. It is due before everything else.
+.with_on_open("UPDATE delivery INDEXED BY delivery_by_lease SET lease = NULL, due = 0 WHERE lease IS NOT NULL");
 
 // Statements name the index they need: without statistics the planner sometimes prefers to read a whole app.
 // Without foreign keys: each would cost a look-up for every delivery, and an index to delete by. Every row is written

@@ -24,11 +24,9 @@ async fn queue_of(place: &Place, names: &[&str]) -> SqliteQueue {
     let config = SqliteQueueConfig::new(place.path("queue.db"));
     let queue = SqliteQueue::new(config, &place.context()).expect("a right configuration");
     for name in names {
-        let notification = Notification {
-            thread: "ann".to_owned(),
-            body: "a secret text".to_owned(),
-            ..Notification::default()
-        };
+        let notification = Notification::default()
+            .with_thread("ann")
+            .with_body("a secret text");
         let one = delivery_with(&format!("of-{name}"), name, notification);
         queue
             .put(vec![one.with_badge(Badge::Set(1))])
@@ -306,10 +304,7 @@ fn an_expiry_goes_on_behind_damaged_deliveries() {
     block_on(async {
         let queue = queue_of(&place, &[]).await;
         let expired = (0..10).map(|number| {
-            let notification = Notification {
-                expires_at: Some(push_testkit::sample::NOW),
-                ..Notification::default()
-            };
+            let notification = Notification::default().with_expires_at(push_testkit::sample::NOW);
             delivery_with("m1", &format!("user-{number}"), notification)
         });
         queue.put(expired.collect()).await.unwrap();

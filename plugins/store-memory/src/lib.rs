@@ -35,6 +35,7 @@ use crate::{app::App, badges::BadgeChanges, traces::Traces};
 /// The limits of a [`MemoryStore`].
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct MemoryStoreConfig {
     /// The most devices it knows, and the most users that have tags, of all apps together.
     pub max_devices: usize,
@@ -46,6 +47,16 @@ pub struct MemoryStoreConfig {
     pub max_badge_changes: usize,
     /// The most bindings and revocations of tickets it remembers, of all apps together.
     pub max_tickets: usize,
+}
+
+impl MemoryStoreConfig {
+    push_core::setters! {
+        with_max_devices(max_devices: usize);
+        with_max_credentials(max_credentials: usize);
+        with_max_trace_events(max_trace_events: usize);
+        with_max_badge_changes(max_badge_changes: usize);
+        with_max_tickets(max_tickets: usize);
+    }
 }
 
 impl Default for MemoryStoreConfig {

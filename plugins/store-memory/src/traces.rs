@@ -95,14 +95,12 @@ impl Traces {
         {
             return false;
         }
-        let event = TraceEvent {
-            delivery: known.delivery,
-            user: known.user.clone(),
-            device: known.device.clone(),
-            channel: known.channel.clone(),
-            certificate: known.certificate,
-            ..TraceEvent::new(app.clone(), known.message.clone(), mark.at, mark.stage)
-        };
+        let event = TraceEvent::new(app.clone(), known.message.clone(), mark.at, mark.stage)
+            .with_delivery(known.delivery)
+            .with_user(known.user.clone())
+            .with_device(known.device.clone())
+            .with_channel(known.channel.clone())
+            .with_certificate(known.certificate);
         self.add(event);
         true
     }
@@ -181,10 +179,10 @@ impl TraceStore for MemoryStore {
             .and_then(|_| found.get(limit - 1))
             .map(|((at, number), _)| Cursor::new(format!("event:{at}:{number}")));
         let items = found.into_iter().take(limit);
-        Ok(Page {
-            items: items.map(|(_, event)| event.clone()).collect(),
+        Ok(Page::new(
+            items.map(|(_, event)| event.clone()).collect(),
             next,
-        })
+        ))
     }
 
     async fn prune_traces(&self, before: Timestamp) -> Result<u64> {

@@ -12,13 +12,12 @@ use push_testkit::{Place, block_on, sample::NOW};
 
 fn store(place: &Place) -> MemoryStore {
     MemoryStore::new(
-        MemoryStoreConfig {
-            max_devices: 2,
-            max_credentials: 1,
-            max_trace_events: 3,
-            max_badge_changes: 2,
-            max_tickets: 2,
-        },
+        MemoryStoreConfig::default()
+            .with_max_devices(2)
+            .with_max_credentials(1)
+            .with_max_trace_events(3)
+            .with_max_badge_changes(2)
+            .with_max_tickets(2),
         &place.context(),
     )
 }
@@ -97,12 +96,12 @@ fn of_too_many_badge_changes_the_oldest_is_forgotten() {
     block_on(async {
         register(&store, "a", "1").await.unwrap();
         let add = async |by: &str| {
-            let one = BadgeChange {
-                message: MessageId::new(by).expect("a message id"),
-                user: user("alice"),
-                device: device("a"),
-                change: BadgeArithmetic::Add(1),
-            };
+            let one = BadgeChange::new(
+                MessageId::new(by).expect("a message id"),
+                user("alice"),
+                device("a"),
+                BadgeArithmetic::Add(1),
+            );
             store.change_badges(&app(), vec![one]).await.unwrap()[0]
         };
         for (by, number) in [("m1", 1), ("m2", 2), ("m3", 3), ("m2", 2), ("m1", 4)] {
@@ -115,16 +114,7 @@ fn of_too_many_badge_changes_the_oldest_is_forgotten() {
 fn a_credential_too_many_is_refused() {
     let place = Place::new();
     let store = store(&place);
-    let new = NewCredential {
-        app: app(),
-        provider: "sample".to_owned(),
-        channel: Channel::known("sample"),
-        environment: None,
-        label: String::new(),
-        sealed: vec![1],
-        at: NOW,
-        expires_at: None,
-    };
+    let new = NewCredential::new(app(), "sample", Channel::known("sample"), vec![1], NOW);
     block_on(async {
         let id = |id| CertificateId::new(id).unwrap();
         store.add_credential(id(1), new.clone()).await.unwrap();
@@ -173,10 +163,12 @@ fn a_ticket_too_many_is_refused_and_changes_nothing() {
     let place = Place::new();
     let store = store(&place);
     block_on(async {
-        let ticket = |number: u8, seconds| ShownTicket {
-            id: TicketId::new([number; 16]),
-            issued_at: NOW,
-            ends_at: NOW + Duration::from_secs(seconds),
+        let ticket = |number: u8, seconds| {
+            ShownTicket::new(
+                TicketId::new([number; 16]),
+                NOW,
+                NOW + Duration::from_secs(seconds),
+            )
         };
         let owner = |on| DeviceRef::new(app(), user("alice"), device(on));
         let nothing = DeviceFacts::default();

@@ -114,14 +114,13 @@ pub(crate) fn with_token(
 
 /// The columns from `platform` on, which is number `first`.
 pub(crate) fn facts(row: &Row<'_>, first: usize) -> rusqlite::Result<DeviceFacts> {
-    Ok(DeviceFacts {
-        platform: parsed_if_any(row, first, |it: String| it.parse())?,
-        language: row.get(first + 1)?,
-        time_zone: row.get(first + 2)?,
-        permission: parsed_if_any(row, first + 3, |it: String| it.parse())?,
-        brand: row.get(first + 4)?,
-        app_version: row.get(first + 5)?,
-    })
+    Ok(DeviceFacts::default()
+        .with_platform(parsed_if_any(row, first, |it: String| it.parse())?)
+        .with_language(row.get::<_, Option<String>>(first + 1)?)
+        .with_time_zone(row.get::<_, Option<String>>(first + 2)?)
+        .with_permission(parsed_if_any(row, first + 3, |it: String| it.parse())?)
+        .with_brand(row.get::<_, Option<String>>(first + 4)?)
+        .with_app_version(row.get::<_, Option<String>>(first + 5)?))
 }
 
 fn devices(
@@ -186,13 +185,11 @@ fn registration(row: &Row<'_>, app: &AppId) -> rusqlite::Result<StoredRegistrati
     .with_rank(row.get(5)?);
     let reason: Option<String> = row.get(10)?;
     let at: Option<i64> = row.get(11)?;
-    Ok(StoredRegistration {
-        registration,
-        quarantine: reason.zip(at).map(|(reason, at)| Quarantine {
-            reason,
-            at: Timestamp::from_unix_millis(at),
-        }),
-    })
+    Ok(StoredRegistration::new(registration).with_quarantine(
+        reason
+            .zip(at)
+            .map(|(reason, at)| Quarantine::new(reason, Timestamp::from_unix_millis(at))),
+    ))
 }
 
 /// By slot, in the order of [`Slot`](push_core::Slot), then by channel and instance.

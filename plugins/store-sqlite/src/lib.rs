@@ -37,6 +37,7 @@ use crate::row::Damage;
 /// How a [`SqliteStore`] is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct SqliteStoreConfig {
     /// The file of registrations and credentials. It and directories that are missing are made.
     pub path: ConfigPath,
@@ -85,6 +86,13 @@ impl SqliteStoreConfig {
             .clone()
             .unwrap_or_else(|| self.path.beside("-traces"))
     }
+
+    push_core::setters! {
+        with_traces_path(traces_path: impl Into<Option<ConfigPath>>);
+        with_readers(readers: usize);
+        with_group_rows(group_rows: usize);
+        with_group_delay_ms(group_delay_ms: u64);
+    }
 }
 
 /// A store in SQLite files.
@@ -126,21 +134,17 @@ impl SqliteStore {
         Ok(Self {
             main: Database::new(
                 &schema::MAIN,
-                Options {
-                    readers: config.readers,
-                    group_rows: config.group_rows,
-                    group_delay,
-                    ..Options::new(path)
-                },
+                Options::new(path)
+                    .with_readers(config.readers)
+                    .with_group_rows(config.group_rows)
+                    .with_group_delay(group_delay),
             ),
             traces: Database::new(
                 &schema::TRACES,
-                Options {
-                    readers: 1,
-                    group_delay,
-                    durable: false,
-                    ..Options::new(traces_path)
-                },
+                Options::new(traces_path)
+                    .with_readers(1)
+                    .with_group_delay(group_delay)
+                    .with_durable(false),
             ),
             clock: Arc::clone(&context.clock),
             damage: Arc::default(),

@@ -121,10 +121,10 @@ impl Scan {
                 items.push(Receiver::new(user.clone(), devices));
             }
         }
-        Ok(Page {
+        Ok(Page::new(
             items,
-            next: (position < users.len()).then(|| After::Position(position).write()),
-        })
+            (position < users.len()).then(|| After::Position(position).write()),
+        ))
     }
 
     fn of_devices(
@@ -156,10 +156,10 @@ impl Scan {
             seen.insert(id);
             position += 1;
         }
-        Ok(Page {
+        Ok(Page::new(
             items,
-            next: (position < ids.len()).then(|| After::Position(position).write()),
-        })
+            (position < ids.len()).then(|| After::Position(position).write()),
+        ))
     }
 
     /// Those of `users` who have devices and whose tags match. There may be more users if `users` are as many as `asked`.
@@ -199,12 +199,11 @@ impl Scan {
         }
         let more = examined < users.len() || users.len() == asked;
         let last = examined.checked_sub(1).and_then(|last| users.get(last));
-        Ok(Page {
+        Ok(Page::new(
             items,
-            next: last
-                .filter(|_| more)
+            last.filter(|_| more)
                 .map(|last| After::User(last.clone()).write()),
-        })
+        ))
     }
 }
 

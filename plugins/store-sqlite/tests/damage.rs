@@ -123,16 +123,8 @@ fn damaged_tags_and_credentials_leave_the_others() {
         let tag = |word| Tag::new(word).unwrap();
         let tags = vec![tag("odd"), tag("vip")];
         store.set_tags(&app(), &user("alice"), tags).await.unwrap();
-        let new = NewCredential {
-            app: app(),
-            provider: "sample".to_owned(),
-            channel: Channel::known("sample"),
-            environment: Some(Environment::Sandbox),
-            label: String::new(),
-            sealed: vec![1],
-            at: NOW,
-            expires_at: None,
-        };
+        let new = NewCredential::new(app(), "sample", Channel::known("sample"), vec![1], NOW)
+            .with_environment(Environment::Sandbox);
         let id = |id| CertificateId::new(id).unwrap();
         let first = store.add_credential(id(1), new.clone()).await.unwrap();
         let second = store.add_credential(id(2), new).await.unwrap();
@@ -173,11 +165,11 @@ fn damaged_events_leave_the_others() {
             Stage::Answered,
             Stage::Settled,
         ];
-        let events = stages.map(|stage| TraceEvent {
-            delivery: Some(delivery),
-            user: Some(user("alice")),
-            device: Some(device("phone")),
-            ..TraceEvent::new(app(), message.clone(), NOW, stage)
+        let events = stages.map(|stage| {
+            TraceEvent::new(app(), message.clone(), NOW, stage)
+                .with_delivery(delivery)
+                .with_user(user("alice"))
+                .with_device(device("phone"))
         });
         store.append(events.to_vec()).await.unwrap();
         store.trace_of_message(&app(), &message).await.unwrap();
@@ -207,10 +199,7 @@ fn damaged_events_leave_the_others() {
         let found = store.trace_of_delivery(&app(), delivery).await.unwrap();
         assert_eq!(left(&found), good);
         assert_eq!(store.damaged_rows(), 5);
-        let query = TraceQuery {
-            user: Some(user("alice")),
-            ..TraceQuery::default()
-        };
+        let query = TraceQuery::default().with_user(user("alice"));
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let page = store.find(&app(), &query, after, 1).await.unwrap();
@@ -222,12 +211,7 @@ fn damaged_events_leave_the_others() {
         }
         found.reverse();
         assert_eq!(left(&found), good);
-        let shown = Mark {
-            delivery,
-            device: Some(device("phone")),
-            stage: Stage::Shown,
-            at: NOW,
-        };
+        let shown = Mark::new(delivery, Some(device("phone")), Stage::Shown, NOW);
         assert_eq!(store.record(&app(), vec![shown]).await.unwrap(), [true]);
     });
 }

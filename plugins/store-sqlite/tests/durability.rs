@@ -23,16 +23,15 @@ use push_testkit::{Place, block_on, json, sample::NOW};
 use crate::common::{app, device, register, store, store_at, user};
 
 fn credential() -> NewCredential {
-    NewCredential {
-        app: app(),
-        provider: "sample".to_owned(),
-        channel: Channel::known("sample"),
-        environment: Some(Environment::Sandbox),
-        label: "debug".to_owned(),
-        sealed: vec![0, 1, 2, 255],
-        at: NOW,
-        expires_at: None,
-    }
+    NewCredential::new(
+        app(),
+        "sample",
+        Channel::known("sample"),
+        vec![0, 1, 2, 255],
+        NOW,
+    )
+    .with_environment(Environment::Sandbox)
+    .with_label("debug")
 }
 
 async fn add_credential(store: &SqliteStore) -> StoredCredential {
@@ -47,12 +46,12 @@ async fn devices(store: &SqliteStore, users: &[UserId]) -> Vec<Vec<push_core::De
 }
 
 async fn add(store: &SqliteStore, by: &str) -> u32 {
-    let one = BadgeChange {
-        message: MessageId::new(by).expect("a message id"),
-        user: user("alice"),
-        device: device("phone"),
-        change: BadgeArithmetic::Add(3),
-    };
+    let one = BadgeChange::new(
+        MessageId::new(by).expect("a message id"),
+        user("alice"),
+        device("phone"),
+        BadgeArithmetic::Add(3),
+    );
     store.change_badges(&app(), vec![one]).await.expect("adds")[0]
 }
 
@@ -67,11 +66,9 @@ fn a_restart_keeps_everything() {
             let store = store(&place);
             register(&store, "alice", "phone").await;
             register(&store, "alice", "tablet").await;
-            let facts = DeviceFacts {
-                language: Some("zh-Hans".to_owned()),
-                permission: Some(Permission::Granted),
-                ..DeviceFacts::default()
-            };
+            let facts = DeviceFacts::default()
+                .with_language("zh-Hans".to_owned())
+                .with_permission(Permission::Granted);
             let phone = DeviceRef::new(app(), user("alice"), device("phone"));
             store.register(&phone, &facts, Vec::new()).await.unwrap();
             let token = DeviceToken::new("token-of-tablet").unwrap();
@@ -129,10 +126,8 @@ fn a_scan_and_a_search_go_on_after_a_restart() {
             let store = store(&place);
             for id in &ids {
                 register(&store, id, id).await;
-                let event = TraceEvent {
-                    user: Some(user(id)),
-                    ..TraceEvent::new(app(), message.clone(), NOW, Stage::Accepted)
-                };
+                let event = TraceEvent::new(app(), message.clone(), NOW, Stage::Accepted)
+                    .with_user(user(id));
                 store.append(vec![event]).await.unwrap();
             }
         }
@@ -208,19 +203,12 @@ fn marks_are_on_the_disk_when_they_are_reported_and_events_later() {
     let store = store(&place);
     block_on(async {
         let delivery = DeliveryId::new(NOW);
-        let event = TraceEvent {
-            delivery: Some(delivery),
-            ..TraceEvent::new(app(), MessageId::new("m1").unwrap(), NOW, Stage::Queued)
-        };
+        let event = TraceEvent::new(app(), MessageId::new("m1").unwrap(), NOW, Stage::Queued)
+            .with_delivery(delivery);
         store.append(vec![event]).await.unwrap();
         store.trace_of_delivery(&app(), delivery).await.unwrap();
         assert_eq!(store.trace_stats().syncs, 0);
-        let shown = Mark {
-            delivery,
-            device: None,
-            stage: Stage::Shown,
-            at: NOW,
-        };
+        let shown = Mark::new(delivery, None, Stage::Shown, NOW);
         assert_eq!(store.record(&app(), vec![shown]).await.unwrap(), [true]);
         assert_eq!(store.trace_stats().syncs, 1);
     });
@@ -336,10 +324,8 @@ fn newer_and_damaged_files_are_refused_and_not_touched() {
 fn the_two_files_cannot_be_mistaken_for_one_another() {
     let place = Place::new();
     block_on(store(&place).open()).unwrap();
-    let config = SqliteStoreConfig {
-        traces_path: Some(place.path("more-traces.db").into()),
-        ..SqliteStoreConfig::new(place.path("store-traces.db"))
-    };
+    let config = SqliteStoreConfig::new(place.path("store-traces.db"))
+        .with_traces_path(Some(place.path("more-traces.db").into()));
     let swapped = SqliteStore::new(config, &place.context()).unwrap();
     let error = block_on(swapped.open()).unwrap_err();
     assert!(error.to_string().contains("no store"), "{error}");

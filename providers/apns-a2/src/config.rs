@@ -22,6 +22,7 @@ const SUFFIXES: [&str; 8] = [
 /// What a credential consists of: the key of a team, and the app it is used for.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Config {
     /// The text of the `.p8` file. Lost or escaped line breaks do not matter.
     pub key: Secret,

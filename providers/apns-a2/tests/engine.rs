@@ -50,19 +50,15 @@ async fn what_apple_would_refuse_is_refused_before_it_is_sent() {
         .unwrap();
     for (notification, code) in [
         (
-            Notification {
-                body: "a".into(),
-                ext: "a".repeat(5000),
-                ..Notification::default()
-            },
+            Notification::default()
+                .with_body("a")
+                .with_ext("a".repeat(5000)),
             "PayloadTooLarge",
         ),
         (
-            Notification {
-                body: "a".into(),
-                collapse: "a".repeat(65),
-                ..Notification::default()
-            },
+            Notification::default()
+                .with_body("a")
+                .with_collapse("a".repeat(65)),
             "BadCollapseId",
         ),
     ] {

@@ -23,6 +23,7 @@ use crate::{
 /// A credential of Apple's: a key (`key`, `key_id`, `team_id`) or a certificate (`certificate`), for one app and environment.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ApnsConfig {
     /// The text of the `.p8` file; or, with a `certificate` in PEM, the PEM text of that certificate's private key. Lost or
     /// escaped line breaks do not matter.

@@ -175,12 +175,12 @@ impl ApnsProvider {
             id.set_sensitive(true);
             headers.push((APNS_ID, id));
         }
-        Ok(Item {
+        Ok(Item::new(
             position,
             path,
             headers,
-            body: rendered.body(target).map_err(refused)?,
-        })
+            rendered.body(target).map_err(refused)?,
+        ))
     }
 
     fn rendered(&self, target: &Target, slot: Slot) -> Result<Arc<Rendered>, Verdict> {
@@ -404,10 +404,7 @@ impl Provider for ApnsProvider {
             AppId::new("verify")?,
             MessageId::new("verify")?,
             Class::default(),
-            Notification {
-                kind: NotificationKind::Background,
-                ..Notification::default()
-            },
+            Notification::default().with_kind(NotificationKind::Background),
         ));
         let target = Target::new(DeliveryId::new(now), DeviceToken::new(NO_PHONE)?, content);
         let internal =

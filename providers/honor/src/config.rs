@@ -68,6 +68,7 @@ pub struct HonorConfig {
 /// What a receipt code reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
+#[non_exhaustive]
 pub enum ReceiptMeaning {
     /// The phone has it.
     Delivered,

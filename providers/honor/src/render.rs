@@ -29,11 +29,7 @@ pub(crate) const MIN_TTL: Duration = Duration::from_secs(1);
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(1_296_000);
 
 /// Where an IM server that sends to Honor cuts texts; Honor's own limits are not documented where they could be read.
-pub(crate) const TEXT: TextLimits = TextLimits {
-    title: 40,
-    body: 256,
-    unit: TextUnit::Utf16,
-};
+pub(crate) const TEXT: TextLimits = TextLimits::new(40, 256, TextUnit::Utf16);
 
 /// The largest number on an icon.
 const MAX_BADGE: u32 = 99;
@@ -82,6 +78,7 @@ const BADGE: &[Field] = &[
 /// Honor's two classes of notification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
+#[non_exhaustive]
 pub enum Importance {
     /// Marketing: two a day for a phone, five for apps of news.
     Low,

@@ -121,11 +121,9 @@ fn read(entry: &Value, app_id: &str, now: Timestamp) -> Option<VendorReceipt> {
     let at = Timestamp::from_unix_millis(at);
     let status = text(&entry["status"]);
     let request_id = text(&entry["requestId"]);
-    let answer = VendorAnswer {
-        code: identifier(&status, &[]).to_owned(),
-        ..VendorAnswer::default()
-    }
-    .with_request_id(identifier(&request_id, &[token.expose()]));
+    let answer = VendorAnswer::default()
+        .with_code(identifier(&status, &[]))
+        .with_request_id(identifier(&request_id, &[token.expose()]));
     let what = meaning(&status, at, now, answer)?;
     Some(VendorReceipt::new(tag, Some(token), at, what))
 }

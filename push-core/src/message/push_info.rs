@@ -14,6 +14,7 @@ use crate::{Channel, Interruption, Priority, Sound};
 /// (`ContentAvailable`, `VoIP` and so on). `null` means absent everywhere.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "OfflinePushInfoJson")]
+#[non_exhaustive]
 pub struct OfflinePushInfo {
     /// No offline push for this message (`PushFlag` 1, S92).
     pub disabled: bool,
@@ -73,6 +74,27 @@ impl OfflinePushInfo {
     pub fn overrides(&self, channel: &Channel) -> Option<&Overrides> {
         self.per_channel.get(channel)
     }
+
+    crate::setters! {
+        with_disabled(disabled: bool);
+        with_title(title: impl Into<String>);
+        with_subtitle(subtitle: impl Into<String>);
+        with_desc(desc: impl Into<String>);
+        with_image(image: impl Into<String>);
+        with_sound(sound: impl Into<String>);
+        with_interruption(interruption: impl Into<Option<Interruption>>);
+        with_mutable(mutable: bool);
+        with_background(background: bool);
+        with_call(call: bool);
+        with_ext(ext: impl Into<String>);
+        with_ttl_seconds(ttl_seconds: impl Into<Option<u32>>);
+        with_badge_set(badge_set: impl Into<Option<u32>>);
+        with_badge_add(badge_add: impl Into<Option<u32>>);
+        with_badge_mode(badge_mode: impl Into<Option<BadgeMode>>);
+        with_priority(priority: Priority);
+        with_collapse(collapse: impl Into<String>);
+        with_per_channel(per_channel: BTreeMap<Channel, Overrides>);
+    }
 }
 
 impl fmt::Debug for OfflinePushInfo {
@@ -90,6 +112,7 @@ impl fmt::Debug for OfflinePushInfo {
 /// What differs for one channel from [`OfflinePushInfo`]. What is empty or `None` is as there.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Overrides {
     /// The title.
     #[serde(deserialize_with = "null_as_default")]
@@ -130,6 +153,19 @@ impl Overrides {
             fields,
             ..Self::default()
         }
+    }
+
+    crate::setters! {
+        with_title(title: impl Into<String>);
+        with_subtitle(subtitle: impl Into<String>);
+        with_desc(desc: impl Into<String>);
+        with_image(image: impl Into<String>);
+        with_sound(sound: impl Into<String>);
+        with_interruption(interruption: impl Into<Option<Interruption>>);
+        with_mutable(mutable: impl Into<Option<bool>>);
+        with_background(background: impl Into<Option<bool>>);
+        with_call(call: impl Into<Option<bool>>);
+        with_fields(fields: Map<String, Value>);
     }
 }
 
@@ -222,6 +258,7 @@ impl From<OfflinePushInfoJson> for OfflinePushInfo {
 /// Whether a message counts on the icon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+// Closed: a message counts or does not.
 pub enum BadgeMode {
     /// One more (`BadgeMode` 0).
     Count,

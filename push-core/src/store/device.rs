@@ -8,6 +8,7 @@ use crate::{
 
 /// A device of a user.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DeviceRef {
     /// The app.
     pub app: AppId,
@@ -27,6 +28,7 @@ impl DeviceRef {
 /// What an app reports about its device. An absent fact keeps its stored value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct DeviceFacts {
     /// What kind of client it is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +72,15 @@ impl DeviceFacts {
             take(&mut self.app_version, &newer.app_version),
         ];
         changed.contains(&true)
+    }
+
+    crate::setters! {
+        with_platform(platform: impl Into<Option<Platform>>);
+        with_language(language: impl Into<Option<String>>);
+        with_time_zone(time_zone: impl Into<Option<String>>);
+        with_permission(permission: impl Into<Option<Permission>>);
+        with_brand(brand: impl Into<Option<String>>);
+        with_app_version(app_version: impl Into<Option<String>>);
     }
 }
 
@@ -222,6 +233,7 @@ impl PresenceSet {
 
 /// What one push does to a device's badge.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BadgeChange {
     /// The message that the push is for: one message changes a device's badge once, however often it is submitted.
     pub message: MessageId,
@@ -233,8 +245,26 @@ pub struct BadgeChange {
     pub change: BadgeArithmetic,
 }
 
+impl BadgeChange {
+    /// A change of the badge of `device` that `message` causes.
+    pub const fn new(
+        message: MessageId,
+        user: UserId,
+        device: DeviceId,
+        change: BadgeArithmetic,
+    ) -> Self {
+        Self {
+            message,
+            user,
+            device,
+            change,
+        }
+    }
+}
+
 /// How a badge changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// Closed: every store sets numbers and adds to them.
 pub enum BadgeArithmetic {
     /// The new number.
     Set(u32),

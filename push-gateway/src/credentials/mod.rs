@@ -259,16 +259,16 @@ impl Vault {
             provider: &upload.provider,
             id,
         };
-        Ok(NewCredential {
-            app: app.clone(),
-            provider: upload.provider.clone(),
-            channel: capabilities.channel.clone(),
-            environment: capabilities.environment,
-            label: upload.label.clone(),
-            sealed: self.sealer.seal(purpose, plain.as_bytes())?,
-            at: self.now(),
-            expires_at: capabilities.expires_at,
-        })
+        Ok(NewCredential::new(
+            app.clone(),
+            upload.provider.clone(),
+            capabilities.channel.clone(),
+            self.sealer.seal(purpose, plain.as_bytes())?,
+            self.now(),
+        )
+        .with_environment(capabilities.environment)
+        .with_label(upload.label.clone())
+        .with_expires_at(capabilities.expires_at))
     }
 
     /// Keeps what was built, unless something is kept already: that is as new, or newer.
@@ -412,7 +412,7 @@ impl Vault {
         let loaded = cache.get(credential).and_then(|it| it.load.as_ref().ok());
         match loaded.map_or("", |loaded| loaded.facts.repair) {
             advice if reason == reasons::CREDENTIAL_REFUSED && !advice.is_empty() => {
-                Reason { advice, ..reason }
+                Reason::new(reason.code, reason.text, advice)
             }
             _ => reason,
         }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 /// Vendor fields that an operator sets for every message of a class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ClassPolicy {
     /// The class.
     pub class: Class,
@@ -18,6 +19,21 @@ pub struct ClassPolicy {
     pub app: Option<AppId>,
     /// Fields in each vendor's own format, by channel.
     pub vendor: BTreeMap<Channel, Map<String, Value>>,
+}
+
+impl ClassPolicy {
+    /// The policy of `class` in every app.
+    pub const fn new(class: Class, vendor: BTreeMap<Channel, Map<String, Value>>) -> Self {
+        Self {
+            class,
+            app: None,
+            vendor,
+        }
+    }
+
+    push_core::setters! {
+        with_app(app: impl Into<Option<AppId>>);
+    }
 }
 
 /// What the policies set for one class, app and channel, with `message` laid over it: what a push carries in the end.

@@ -8,6 +8,7 @@ use super::{ClassPolicy, Locale};
 /// What an operator can choose about decisions.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct DecisionSettings {
     /// The language of derived texts such as `[image]`.
     pub locale: Locale,

@@ -10,6 +10,7 @@ use crate::seal::hex;
 /// What a key may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum KeyScope {
     /// What an IM server does: messages, presence, tickets, traces.
     Server,
@@ -20,6 +21,7 @@ pub enum KeyScope {
 /// An API key in the configuration. A key belongs to exactly one app.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ApiKey {
     /// A name for logs.
     pub name: String,
@@ -49,6 +51,17 @@ impl fmt::Debug for ApiKey {
 const SHORTEST: usize = 16;
 
 impl ApiKey {
+    /// A key of `app` that is good for `scopes`.
+    pub fn new(name: impl Into<String>, app: AppId, scopes: Vec<KeyScope>, key: Secret) -> Self {
+        Self {
+            name: name.into(),
+            app,
+            scopes,
+            sha256: None,
+            key: Some(key),
+        }
+    }
+
     /// SHA-256 of the key.
     ///
     /// # Errors

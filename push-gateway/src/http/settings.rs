@@ -13,6 +13,7 @@ use super::key::{ApiKey, digests};
 /// 1 MiB for one of HTTP/2.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct HttpSettings {
     /// The API keys. Without any, only phones with tickets and the ways in of plugins are answered.
     pub keys: Vec<ApiKey>,
@@ -60,6 +61,7 @@ pub struct HttpSettings {
 /// What an operator can choose about phones.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct PhoneSettings {
     /// The largest body that is read, in bytes; 16 KiB, which is also the least.
     pub body_limit: usize,
@@ -169,5 +171,9 @@ impl HttpSettings {
         );
         faults.keep(digests(&self.keys));
         faults.result()
+    }
+
+    push_core::setters! {
+        with_keys(keys: Vec<ApiKey>);
     }
 }

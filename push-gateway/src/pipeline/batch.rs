@@ -257,10 +257,7 @@ mod tests {
 
     #[test]
     fn a_batch_with_unknown_outcome_keeps_its_id_only_as_a_whole() {
-        let batch = BatchRef {
-            id: BatchId::new(NOW),
-            size: 3,
-        };
+        let batch = BatchRef::new(BatchId::new(NOW), 3);
         let repeat = |count| {
             let mut members = members(count, &content(1));
             for member in &mut members {

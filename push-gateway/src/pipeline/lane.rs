@@ -180,13 +180,10 @@ impl Round<'_> {
         let repeated = sendable
             .iter()
             .filter(|sendable| sendable.lease.attempt > 1);
-        shared
-            .services
-            .recorder
-            .append(repeated.map(|sendable| TraceEvent {
-                attempt: Some(sendable.lease.attempt),
-                ..TraceEvent::of(&sendable.lease.delivery, now.wall, Stage::Attempt)
-            }));
+        shared.services.recorder.append(repeated.map(|sendable| {
+            TraceEvent::of(&sendable.lease.delivery, now.wall, Stage::Attempt)
+                .with_attempt(sendable.lease.attempt)
+        }));
         for group in group(sendable, loaded.provider.capabilities(), now.wall) {
             self.send(group, &loaded, credential, now.moment, flights);
         }
@@ -370,10 +367,10 @@ impl Round<'_> {
             return;
         };
         let attempt = Arc::new(Attempt {
-            batch: BatchRef {
-                id: group.id,
-                size: u32::try_from(group.members.len()).unwrap_or(u32::MAX),
-            },
+            batch: BatchRef::new(
+                group.id,
+                u32::try_from(group.members.len()).unwrap_or(u32::MAX),
+            ),
             members: group.members,
             began: now,
             loaded: Arc::clone(loaded),

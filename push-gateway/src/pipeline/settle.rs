@@ -182,13 +182,11 @@ impl Judging<'_> {
     fn answered(&self, member: &Sendable, verdict: &Verdict) -> TraceEvent {
         let accepted = verdict.kind == VerdictKind::Accepted;
         let anonymous = member.lease.delivery.device().is_none();
-        TraceEvent {
-            attempt: Some(member.lease.attempt),
-            answer: Some(Arc::clone(&verdict.answer)),
-            token: (!accepted || anonymous).then(|| member.token.fingerprint()),
-            ..TraceEvent::of(&member.lease.delivery, self.now.wall, Stage::Answered)
-                .because(&reason_of(verdict))
-        }
+        TraceEvent::of(&member.lease.delivery, self.now.wall, Stage::Answered)
+            .because(&reason_of(verdict))
+            .with_attempt(member.lease.attempt)
+            .with_answer(Arc::clone(&verdict.answer))
+            .with_token((!accepted || anonymous).then(|| member.token.fingerprint()))
     }
 
     fn judge(&self, member: &Sendable, verdict: &Verdict) -> Act {
@@ -331,12 +329,13 @@ fn judge_late(late: LateVerdict, survey: &Survey, now: Timestamp, outcome: &mut 
         });
     }
     let reason = reason_of(&late.verdict);
-    outcome.events.extend(late.event.map(|event| TraceEvent {
-        at: now,
-        stage: Stage::Answered,
-        attempt: None,
-        answer: Some(late.verdict.answer),
-        token: Some(late.token.fingerprint()),
-        ..event.because(&reason)
+    outcome.events.extend(late.event.map(|mut event| {
+        event.attempt = None;
+        event
+            .because(&reason)
+            .with_at(now)
+            .with_stage(Stage::Answered)
+            .with_answer(late.verdict.answer)
+            .with_token(late.token.fingerprint())
     }));
 }

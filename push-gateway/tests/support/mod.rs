@@ -58,19 +58,12 @@ pub fn message(text: &str, to: &[&str]) -> Message {
     let id = MessageId::new(format!("message-{number}")).expect("the fixture works");
     let receivers = to.iter().map(|name| user(name)).collect();
     Message::new(id, Audience::Users(receivers))
-        .with_sender(Sender {
-            user: user("bob"),
-            nickname: "Bob".into(),
-            face_url: String::new(),
-        })
+        .with_sender(Sender::new(user("bob")).with_nickname("Bob"))
         .with_text(text)
 }
 
 pub fn with_ttl(mut message: Message, seconds: u32) -> Message {
-    message.push = Some(OfflinePushInfo {
-        ttl_seconds: Some(seconds),
-        ..OfflinePushInfo::default()
-    });
+    message.push = Some(OfflinePushInfo::default().with_ttl_seconds(seconds));
     message
 }
 
@@ -126,12 +119,7 @@ impl World {
         let mut config = serde_json::json!({"plan": self.name, "channel": "apns"});
         let members = config.as_object_mut().expect("the fixture works");
         members.extend(extra.as_object().expect("the fixture works").clone());
-        Upload {
-            provider: "scripted".into(),
-            config,
-            id: None,
-            label: String::new(),
-        }
+        Upload::new("scripted", config)
     }
 
     /// Uploads a credential.
@@ -290,14 +278,16 @@ pub fn gateway(
     settings: Settings,
 ) -> Gateway {
     let store: Arc<dyn Store> = Arc::clone(store) as _;
-    Gateway::new(Parts {
-        store,
-        queue: Arc::clone(queue),
-        registry: Arc::new(Registry::new([SCRIPTED.any()]).expect("the fixture works")),
-        clock: Arc::new(clock.clone()),
-        master_key: MasterKey::parse(&Secret::new(KEY)).expect("the fixture works"),
-        settings,
-    })
+    Gateway::new(
+        Parts::new(
+            store,
+            Arc::clone(queue),
+            Arc::new(Registry::new([SCRIPTED.any()]).expect("the fixture works")),
+            Arc::new(clock.clone()),
+            MasterKey::parse(&Secret::new(KEY)).expect("the fixture works"),
+        )
+        .with_settings(settings),
+    )
     .expect("the fixture works")
 }
 

@@ -48,14 +48,16 @@ fn head(base: &str) -> Arc<Head> {
 /// Items 100, 101, … whose bodies are their positions.
 fn items(count: usize) -> Vec<Item> {
     (100..100 + count)
-        .map(|position| Item {
-            position,
-            path: format!("/3/device/{position}").parse().expect("a path"),
-            headers: vec![(
-                HeaderName::from_static("x-request-id"),
-                HeaderValue::from(position),
-            )],
-            body: Bytes::from(position.to_string()),
+        .map(|position| {
+            Item::new(
+                position,
+                format!("/3/device/{position}").parse().expect("a path"),
+                vec![(
+                    HeaderName::from_static("x-request-id"),
+                    HeaderValue::from(position),
+                )],
+                Bytes::from(position.to_string()),
+            )
         })
         .collect()
 }

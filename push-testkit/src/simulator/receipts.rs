@@ -19,6 +19,7 @@ pub struct Receipts(Mutex<VecDeque<Value>>);
 
 /// The outcome of posting receipts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Posted {
     /// Requests that were accepted.
     pub requests: usize,

@@ -12,6 +12,7 @@ use crate::{Faults, Reply};
 const MAX_DETAIL: usize = 300;
 
 /// A vendor's simulator, as its crate registers it with [`register_simulator!`](crate::register_simulator).
+#[non_exhaustive]
 pub struct SimulatorDescriptor {
     /// The vendor's name: that of its provider.
     pub name: &'static str,
@@ -19,6 +20,13 @@ pub struct SimulatorDescriptor {
     pub ports: u16,
     /// Starts it.
     pub start: fn(Options) -> Starting,
+}
+
+impl SimulatorDescriptor {
+    /// A simulator that listens on `ports` ports and is started by `start`.
+    pub const fn new(name: &'static str, ports: u16, start: fn(Options) -> Starting) -> Self {
+        Self { name, ports, start }
+    }
 }
 
 /// A simulator that is starting. It fails if an address cannot be bound.
@@ -47,17 +55,15 @@ pub fn simulators() -> Vec<&'static SimulatorDescriptor> {
 macro_rules! register_simulator {
     ($name:literal, $ports:literal, $simulator:ty, $options:ty) => {
         $crate::simulator::inventory::submit! {
-            $crate::simulator::SimulatorDescriptor {
-                name: $name,
-                ports: $ports,
-                start: |options| ::std::boxed::Box::pin(async move {
+            $crate::simulator::SimulatorDescriptor::new($name, $ports, |options| {
+                ::std::boxed::Box::pin(async move {
                     let simulator = <$simulator>::start(<$options>::from(options)).await?;
                     ::std::io::Result::Ok(
                         ::std::boxed::Box::new(simulator)
                             as ::std::boxed::Box<dyn $crate::simulator::RunningSimulator>,
                     )
-                }),
-            }
+                })
+            })
         }
     };
 }
@@ -128,6 +134,7 @@ pub trait SimulatedPhone: Send + Sync {
 
 /// A credential for the gateway: the body of `POST /v1/credentials`.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Credential {
     /// What distinguishes it from the simulator's other credentials, as in `sandbox`; empty if there is one only.
     pub label: &'static str,
@@ -138,6 +145,19 @@ pub struct Credential {
 }
 
 impl Credential {
+    /// A credential without files for other clients.
+    pub const fn new(label: &'static str, config: Value) -> Self {
+        Self {
+            label,
+            config,
+            files: Vec::new(),
+        }
+    }
+
+    push_core::setters! {
+        with_files(files: Vec<(&'static str, String)>);
+    }
+
     /// The body of `POST /v1/credentials`.
     pub fn to_json(&self, provider: &str) -> Value {
         json!({
@@ -157,6 +177,7 @@ impl fmt::Debug for Credential {
 /// Which app goes on a new phone.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Install {
     /// The app, in the vendor's terms: bundle id, project, app id. Default: that of the simulator's credential.
     pub app: Option<String>,
@@ -167,6 +188,7 @@ pub struct Install {
 /// What happens to later pushes instead of the usual.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Order {
     /// The vendor's own code of an error, as in `Unregistered`. Absent: the usual answer, which may be late.
     pub code: Option<String>,
@@ -188,6 +210,7 @@ pub struct Order {
 /// What happens instead of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+// Closed: every simulator performs each.
 pub enum Action {
     /// The request is read and its stream or connection reset.
     Reset,
@@ -285,6 +308,7 @@ impl Order {
 
 /// An error of the control API (RFC 9457), with a stable code.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Problem {
     /// The HTTP status.
     pub status: u16,

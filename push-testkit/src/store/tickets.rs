@@ -23,11 +23,11 @@ const MANY: usize = 1_000;
 
 /// A ticket that was issued `seconds` after the beginning and is good for an hour.
 fn ticket(number: u8, seconds: i64) -> ShownTicket {
-    ShownTicket {
-        id: TicketId::new([number; 16]),
-        issued_at: at(seconds),
-        ends_at: at(seconds + 3600),
-    }
+    ticket_until(number, seconds, at(seconds + 3600))
+}
+
+fn ticket_until(number: u8, seconds: i64, end: Timestamp) -> ShownTicket {
+    ShownTicket::new(TicketId::new([number; 16]), at(seconds), end)
 }
 
 async fn admit(kit: &StoreKit, of: &str, on: &str, ticket: &ShownTicket) -> Admitted<()> {
@@ -56,10 +56,7 @@ async fn register_with(
 }
 
 fn of(platform: Platform) -> DeviceFacts {
-    DeviceFacts {
-        platform: Some(platform),
-        ..DeviceFacts::default()
-    }
+    DeviceFacts::default().with_platform(platform)
 }
 
 async fn report(kit: &StoreKit, change: PresenceChange) {
@@ -305,10 +302,7 @@ pub async fn the_tickets_of_two_apps_never_mix(kit: StoreKit) {
 }
 
 pub async fn bindings_and_revocations_are_kept_as_long_as_they_matter(kit: StoreKit) {
-    let long = ShownTicket {
-        ends_at: NOW + ShownTicket::MAX_LIFE,
-        ..ticket(1, 0)
-    };
+    let long = ticket_until(1, 0, NOW + ShownTicket::MAX_LIFE);
     assert_eq!(admit(&kit, "alice", "phone", &long).await, Ok(()));
     kick(&kit, "bob", None, at(1)).await;
     kit.clock
@@ -316,11 +310,7 @@ pub async fn bindings_and_revocations_are_kept_as_long_as_they_matter(kit: Store
     // What others do gives the store a reason to clear up.
     for number in 2..40 {
         let now = kit.clock.now().unix_seconds() - NOW.unix_seconds();
-        let fresh = ShownTicket {
-            issued_at: at(now),
-            ends_at: at(now + 60),
-            ..ticket(number, 0)
-        };
+        let fresh = ticket_until(number, now, at(now + 60));
         assert_eq!(admit(&kit, "carol", "phone", &fresh).await, Ok(()));
         kick(&kit, "carol", None, at(now)).await;
     }
@@ -328,10 +318,7 @@ pub async fn bindings_and_revocations_are_kept_as_long_as_they_matter(kit: Store
         admit(&kit, "alice", "tablet", &long).await,
         Err(OtherDevice)
     );
-    let of_bob = ShownTicket {
-        ends_at: NOW + ShownTicket::MAX_LIFE,
-        ..ticket(200, 0)
-    };
+    let of_bob = ticket_until(200, 0, NOW + ShownTicket::MAX_LIFE);
     assert_eq!(admit(&kit, "bob", "phone", &of_bob).await, Err(Revoked));
 }
 

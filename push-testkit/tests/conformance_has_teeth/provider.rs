@@ -55,11 +55,7 @@ impl Plugin for Acme {
         if config.broken != Some(Fault::PolicyIgnored) {
             http = http.within(context);
         }
-        let text = TextLimits {
-            title: 40,
-            body: 120,
-            unit: TextUnit::Utf16,
-        };
+        let text = TextLimits::new(40, 120, TextUnit::Utf16);
         let core = Core {
             endpoint: config.endpoint.trim_end_matches('/').to_owned(),
             client: Client::new(http, Arc::clone(&context.clock))?,

@@ -175,9 +175,5 @@ impl App {
 
 /// A user's account in the demo's app.
 pub(super) fn account(user: &str, ticket: Secret) -> Result<Account> {
-    Ok(Account {
-        app: AppId::new(APP)?,
-        user: UserId::new(user)?,
-        credential: ticket,
-    })
+    Ok(Account::new(AppId::new(APP)?, UserId::new(user)?, ticket))
 }

@@ -169,7 +169,7 @@ impl Reader<'_> {
                 queue: queue?,
                 ingresses: ingresses?,
                 http: http?,
-                gateway: GatewaySettings { folder, ..gateway? },
+                gateway: gateway?.with_folder(folder),
             })
         })();
         // Whatever is absent was reported above.

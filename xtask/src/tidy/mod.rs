@@ -2,6 +2,7 @@
 
 mod book;
 mod circles;
+mod closed;
 mod counts;
 mod crates;
 mod debug_text;
@@ -36,6 +37,7 @@ Checks, and prints every finding with its file and remedy:
             one TLS stack in the product
   sources   no skipped, unfinished or sleeping code; features add items and change none; no path of one
             machine; test names of at most 80 characters; long files (a warning)
+  closed    no public struct or enum is closed to new fields or variants without a reason
   debug     no text for users is written with `{:?}`
   vendors   the shared crates name no vendor beyond the counts in xtask/vendor-words.txt, which only fall
   language  no file has more discouraged words than xtask/discouraged-words.txt says; the counts only fall
@@ -101,6 +103,7 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     circles::check(&workspace, &mut report)?;
     sources::check(&workspace, &mut report)?;
     debug_text::check(&workspace, &mut report)?;
+    closed::check(&workspace, &mut report)?;
     vendors::check(&workspace, &mut report)?;
     language::check(&workspace, &mut report)?;
     paths::check(&workspace, &mut report)?;

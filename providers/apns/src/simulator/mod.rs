@@ -111,11 +111,7 @@ impl Simulator {
         };
         let manage = async |environment: Environment, address| {
             let (world, tls) = (Arc::clone(&world), Some(Arc::clone(&tls)));
-            let options = ServerOptions {
-                address,
-                tls,
-                ..ServerOptions::default()
-            };
+            let options = ServerOptions::default().with_address(address).with_tls(tls);
             HttpServer::start(options, move |request| {
                 std::future::ready(channels::manage(&world, environment, &request))
             })

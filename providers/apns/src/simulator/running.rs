@@ -64,18 +64,20 @@ impl RunningSimulator for Running {
             ("production", Environment::Production),
             ("sandbox", Environment::Sandbox),
         ]
-        .map(|(label, environment)| Credential {
-            label,
-            config: json!({
-                "key": fixtures::apns_key(1),
-                "key_id": KEY_ID,
-                "team_id": TEAM_ID,
-                "topic": APP,
-                "environment": environment.as_str(),
-                "endpoint": self.0.endpoint(environment),
-                "http": { "extra_ca_pem": self.0.ca_pem() },
-            }),
-            files: vec![("AuthKey.p8", fixtures::apns_key(1))],
+        .map(|(label, environment)| {
+            Credential::new(
+                label,
+                json!({
+                    "key": fixtures::apns_key(1),
+                    "key_id": KEY_ID,
+                    "team_id": TEAM_ID,
+                    "topic": APP,
+                    "environment": environment.as_str(),
+                    "endpoint": self.0.endpoint(environment),
+                    "http": { "extra_ca_pem": self.0.ca_pem() },
+                }),
+            )
+            .with_files(vec![("AuthKey.p8", fixtures::apns_key(1))])
         })
         .into()
     }

@@ -24,11 +24,10 @@ impl RunningSimulator for Simulator {
     }
 
     fn credentials(&self) -> Vec<Credential> {
-        vec![Credential {
-            label: "",
-            config: self.config(),
-            files: vec![("service-account.json", self.service_account())],
-        }]
+        vec![
+            Credential::new("", self.config())
+                .with_files(vec![("service-account.json", self.service_account())]),
+        ]
     }
 
     fn install(&self, install: &Install) -> Result<Box<dyn SimulatedPhone>, Problem> {

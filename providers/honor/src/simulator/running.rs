@@ -26,11 +26,7 @@ impl RunningSimulator for Simulator {
     }
 
     fn credentials(&self) -> Vec<Credential> {
-        vec![Credential {
-            label: "",
-            config: self.config(),
-            files: Vec::new(),
-        }]
+        vec![Credential::new("", self.config())]
     }
 
     fn install(&self, install: &Install) -> Result<Box<dyn SimulatedPhone>, Problem> {

@@ -175,9 +175,6 @@ fn the_channels_of_a_slot_are_tried_by_rank_and_then_by_the_latest() {
     assert_eq!(channel(&device).as_deref(), Some("fcm"), "the latest");
     device.registrations[1].registration.rank = 1;
     assert_eq!(channel(&device).as_deref(), Some("apns"), "the first rank");
-    device.registrations[0].quarantine = Some(Quarantine {
-        reason: "token-suspect".into(),
-        at: NOW,
-    });
+    device.registrations[0].quarantine = Some(Quarantine::new("token-suspect", NOW));
     assert_eq!(channel(&device).as_deref(), Some("fcm"), "the next rank");
 }

@@ -145,11 +145,11 @@ fn entity() -> impl Strategy<Value = Entity> {
 fn ext() -> impl Strategy<Value = Ext> {
     let feature = || option::of(number().prop_filter("-1 is None", |it| *it != -1));
     (option::of(entity()), feature(), feature()).prop_map(
-        |(entity, fcm_push_type, fcm_notification_type)| {
+        |(entity, push_type, notification_type)| {
             let mut ext = Ext::new(Entity::for_user_message("", "", "", ""));
             ext.entity = entity;
-            ext.features.fcm_push_type = fcm_push_type;
-            ext.features.fcm_notification_type = fcm_notification_type;
+            ext.features.fcm_push_type = push_type;
+            ext.features.fcm_notification_type = notification_type;
             ext
         },
     )

@@ -6,10 +6,9 @@ use std::{
 };
 
 use push_core::{
-    AppId, CertificateId, Clock, CredentialRef, Cursor, DeliveryId, Error, ErrorKind, Health,
-    Ingress, Message, MessageId, Page, PresenceChange, Queue, Reason, Receipt, Registry, Result,
-    Secret, Stage, Store, StoredCredential, Submitted, Tag, Timestamp, TraceEvent, TraceQuery,
-    UserId, async_trait,
+    AppId, CertificateId, CredentialRef, Cursor, DeliveryId, Error, ErrorKind, Health, Ingress,
+    Message, MessageId, Page, PresenceChange, Reason, Receipt, Result, Secret, Stage,
+    StoredCredential, Submitted, Tag, Timestamp, TraceEvent, TraceQuery, UserId, async_trait,
 };
 use tokio::task::JoinSet;
 use tracing::Instrument;
@@ -18,59 +17,15 @@ use crate::{
     credentials::{CredentialInfo, Expiry, RemovedCredential, UnusableCredential, Upload, Vault},
     lane_status::LaneStatus,
     metrics::{Metrics, Snapshot},
+    parts::Parts,
     pipeline::Pipeline,
     receipt_address::ReceiptAddresses,
     receipt_key::ReceiptKeys,
-    seal::{MasterKey, random},
+    seal::random,
     services::Services,
-    settings::Settings,
     ticket::{Ticket, Tickets},
     trace::Recorder,
 };
-
-/// What a gateway is made of.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Parts {
-    /// Where registrations, credentials and traces are kept.
-    pub store: Arc<dyn Store>,
-    /// Where deliveries wait.
-    pub queue: Arc<dyn Queue>,
-    /// The plugins; providers are built from it.
-    pub registry: Arc<Registry>,
-    /// Where time comes from.
-    pub clock: Arc<dyn Clock>,
-    /// What seals credentials, signs tickets and makes the receipt keys of devices.
-    pub master_key: MasterKey,
-    /// What an operator chose.
-    pub settings: Settings,
-}
-
-impl Parts {
-    /// A gateway of these parts, with the default settings.
-    pub fn new(
-        store: Arc<dyn Store>,
-        queue: Arc<dyn Queue>,
-        registry: Arc<Registry>,
-        clock: Arc<dyn Clock>,
-        master_key: MasterKey,
-    ) -> Self {
-        Self {
-            store,
-            queue,
-            registry,
-            clock,
-            master_key,
-            settings: Settings::default(),
-        }
-    }
-
-    push_core::setters! {
-        with_registry(registry: Arc<Registry>);
-        with_master_key(master_key: MasterKey);
-        with_settings(settings: Settings);
-    }
-}
 
 /// The server half: takes messages, decides, queues, sends, and records what happened to each. Clones share one gateway.
 ///

@@ -50,6 +50,7 @@ mod key_check;
 mod lane_status;
 mod lost;
 mod metrics;
+mod parts;
 mod pipeline;
 mod receipt;
 mod receipt_address;
@@ -65,9 +66,10 @@ mod trace;
 pub use crate::{
     builder::Builder,
     credentials::{CredentialInfo, Expiry, RemovedCredential, UnusableCredential, Upload},
-    gateway::{Gateway, Parts},
+    gateway::Gateway,
     lane_status::LaneStatus,
     metrics::{Series, Snapshot, prometheus},
+    parts::Parts,
     registration::{Diagnosis, Unregistered},
     seal::MasterKey,
     settings::{Limits, PipelineSettings, Settings},

@@ -44,18 +44,14 @@
 // The linker drops a plugin that is not referenced; rustc reports it here.
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
+// The command line names this crate as any program that uses it does.
+#[cfg(feature = "cli")]
+extern crate self as offline_push;
+
+#[cfg(feature = "cli")]
+pub mod cli;
 mod linked;
 pub mod prelude;
-
-// Crates that only `main.rs` uses, so that the lint above reports only plugins.
-#[cfg(feature = "demo")]
-use push_testkit as _;
-#[cfg(feature = "cli")]
-use {
-    ::http as _, aws_lc_rs as _, base64 as _, bytes as _, clap as _, clap_complete as _,
-    config as _, push_kit as _, serde as _, serde_json as _, tokio as _, tracing as _,
-    tracing_subscriber as _,
-};
 
 pub use linked::*;
 pub use push_core::*;

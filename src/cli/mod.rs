@@ -95,7 +95,8 @@ enum Command {
     },
 }
 
-pub(crate) fn main() -> ExitCode {
+/// Runs the command that the arguments of the process name, and returns the exit code of the process.
+pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         // Help and versions are such errors, too.

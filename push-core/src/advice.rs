@@ -13,6 +13,16 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// Returns what a package that depends on this one does to get `feature`.
+    pub fn dependency_with(&self, feature: &str) -> String {
+        let Self {
+            package, version, ..
+        } = self;
+        format!(
+            "add its feature to the dependency: {package} = {{ version = \"{version}\", features = [\"{feature}\"] }}"
+        )
+    }
+
     /// The feature that links the plugin called `name` of kind `kind`.
     fn feature(&self, kind: &str, name: &str) -> Option<&'static str> {
         let (_, feature) = self
@@ -30,13 +40,28 @@ impl Catalog {
     }
 }
 
+/// A catalog that the linker kept, of the package that submitted it.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct LinkedCatalog(pub Catalog);
+
+inventory::collect!(LinkedCatalog);
+
+/// The program that a registry's user runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
+    /// Whether it is built from the catalog's package, with the features of that package; else it depends on the package.
+    pub(crate) is_of_package: bool,
+}
+
 /// What a registry knows of its user, for advice.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Adviser {
     /// The plugins that the user could have.
     pub(crate) catalog: Option<Catalog>,
     /// The program that the user runs; `None` for users of the library.
-    pub(crate) program: Option<&'static str>,
+    pub(crate) program: Option<Program>,
 }
 
 impl Adviser {
@@ -75,25 +100,22 @@ impl Adviser {
         })
     }
 
-    /// How to get a plugin that the build does not have: users of a program build it again, users of a library have a
-    /// dependency on it.
+    /// How to get a plugin that the build does not have: users of the package's own program build it again, other programs
+    /// and libraries have a dependency on the package.
     fn enable(&self, catalog: &Catalog, feature: &str) -> String {
-        if self.program.is_some() {
-            return format!("build the program with `--features {feature}`");
+        match self.program {
+            Some(program) if program.is_of_package => {
+                format!("build the program with `--features {feature}`")
+            }
+            _ => catalog.dependency_with(feature),
         }
-        let Catalog {
-            package, version, ..
-        } = catalog;
-        format!(
-            "add its feature to the dependency: {package} = {{ version = \"{version}\", features = [\"{feature}\"] }}"
-        )
     }
 
     /// Where a complete example of a plugin's configuration can be read.
     pub(crate) fn example(&self, plugin: AnyDescriptor) -> String {
         let (kind, name) = (plugin.kind(), plugin.name());
         match self.program {
-            Some(program) => {
+            Some(Program { name: program, .. }) => {
                 format!("`{program} plugins {kind}/{name}` prints a complete example")
             }
             None => {

@@ -49,6 +49,7 @@ mod text;
 mod ticket;
 mod time;
 mod trace;
+mod typed_config;
 mod verdict;
 
 pub use async_trait::async_trait;
@@ -58,7 +59,7 @@ pub use crate::{
     address::*, advice::Catalog, audience::*, certificate::*, channel::*, class::*, config_path::*,
     delivery::*, ending::*, error::*, id::*, ingress::*, login::*, message::*, notification::*,
     page::*, plugin::*, provider::*, queue::*, registry::*, route::*, secret::*, store::*,
-    surrogates::*, text::*, ticket::*, time::*, trace::*, verdict::*,
+    surrogates::*, text::*, ticket::*, time::*, trace::*, typed_config::*, verdict::*,
 };
 
 /// What this crate's macros expand to. Not public API.
@@ -67,5 +68,7 @@ pub mod __private {
     pub use inventory;
     pub use linkme;
 
-    pub use crate::plugin::Linked;
+    pub use serde_json;
+
+    pub use crate::{advice::LinkedCatalog, plugin::Linked};
 }

@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 use crate::duration;
 
+mod typed;
+
 /// The largest value of [`HttpConfig::max_response_bytes`].
 pub const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 /// The largest value of [`HttpConfig::max_waiting`].

@@ -7,6 +7,8 @@ use push_kit::{
 };
 use serde::Deserialize;
 
+mod typed;
+
 /// What this engine or the gateway adds to a topic itself.
 const SUFFIXES: [&str; 8] = [
     ".voip",

@@ -11,6 +11,8 @@ use push_kit::{
 };
 use serde::Deserialize;
 
+mod typed;
+
 use crate::{
     auth::{
         Auth,

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::render::Style;
 
 mod account;
+mod typed;
 
 pub(crate) use self::account::Account;
 pub use self::account::ServiceAccount;

@@ -12,6 +12,8 @@ use push_kit::{
 };
 use serde::Deserialize;
 
+mod typed;
+
 use crate::render::{CLICK_KEYS, Importance, Look};
 
 /// The most phones in one request. Not documented where it could be read; third-party clients use 1,000.

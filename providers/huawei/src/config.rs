@@ -5,6 +5,8 @@ use push_http::HttpConfig;
 use push_kit::{endpoint::Endpoint, faults::Faults, input::trimmed, intent::IntentUri};
 use serde::Deserialize;
 
+mod typed;
+
 use crate::{
     receive::Signer,
     render::{Click, Style},

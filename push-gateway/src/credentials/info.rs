@@ -1,7 +1,9 @@
 //! What is uploaded of a credential, and what operators see of it.
 use std::{fmt, time::Duration};
 
-use push_core::{CertificateId, Channel, Environment, Reason, Timestamp};
+use push_core::{
+    CertificateId, Channel, Environment, Plugin, ProviderKind, Reason, Timestamp, TypedConfig,
+};
 use serde_json::Value;
 
 use crate::lane_status::LaneStatus;
@@ -18,6 +20,23 @@ pub struct Upload {
     pub id: Option<CertificateId>,
     /// A name for people; empty for none.
     pub label: String,
+}
+
+impl Upload {
+    /// A configuration in the type of its plugin, which names the provider: a key that does not exist is an error of the
+    /// compiler. The id is the next free one, and there is no label.
+    pub fn of<C>(config: &C) -> Self
+    where
+        C: TypedConfig,
+        C::Plugin: Plugin<Kind = ProviderKind>,
+    {
+        Self {
+            provider: <C::Plugin as Plugin>::NAME.to_owned(),
+            config: config.to_value().unwrap_or_default(),
+            id: None,
+            label: String::new(),
+        }
+    }
 }
 
 impl fmt::Debug for Upload {

@@ -15,8 +15,8 @@ use super::{CertificateRequest, Options, Outcome, Phone, Simulator};
 use crate::PushType;
 
 /// The team and the key that the running service knows, and the app of its credentials.
-const TEAM_ID: &str = "DEF123GHIJ";
-const KEY_ID: &str = "ABC123DEFG";
+pub(super) const TEAM_ID: &str = "DEF123GHIJ";
+pub(super) const KEY_ID: &str = "ABC123DEFG";
 const APP: &str = "com.example.im";
 
 /// The password of a `.p12` that the control API issues.
@@ -29,9 +29,7 @@ struct Running(Simulator);
 impl Running {
     async fn start(options: Options) -> std::io::Result<Self> {
         let simulator = Simulator::start(options).await?;
-        simulator
-            .register_key(KEY_ID, TEAM_ID, &fixtures::apns_key(1))
-            .map_err(std::io::Error::other)?;
+        simulator.credential(APP, Environment::Production);
         Ok(Self(simulator))
     }
 }

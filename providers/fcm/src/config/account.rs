@@ -16,7 +16,7 @@ const ADVICE: &str = "use the key file as Google issued it: Firebase console > P
 ///
 /// Copies that editors, shells and secret stores changed are read, too, as far as [`input::json`] and [`pem::private_key`] go.
 #[derive(Clone, Debug)]
-pub struct ServiceAccount(Secret);
+pub struct ServiceAccount(pub(super) Secret);
 
 impl ServiceAccount {
     /// Takes over the text of a key file.

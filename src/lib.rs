@@ -83,6 +83,13 @@ const CATALOG: Catalog = Catalog {
     plugins: KNOWN,
 };
 
+/// For registries that a program makes without this crate, as the builder of a gateway does.
+const _: () = {
+    push_core::__private::inventory::submit! {
+        __private::LinkedCatalog(CATALOG)
+    }
+};
+
 /// The plugins of this build: those that the features chose and those that the program linked besides, checked
 /// against what the features promise.
 ///

@@ -112,6 +112,12 @@ impl Builder {
         self
     }
 
+    /// Selects the store and the queue `memory` and a temporary master key: for tests and trials. Everything is lost with the
+    /// gateway.
+    pub fn in_memory(self) -> Self {
+        self.store("memory").queue("memory").temporary_master_key()
+    }
+
     /// Sets what an operator chose.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
@@ -121,6 +127,13 @@ impl Builder {
     /// Sets which addresses credentials may reach, as [`Settings::addresses`] does. Call it after [`Builder::settings`].
     pub fn addresses(mut self, addresses: AddressPolicy) -> Self {
         self.settings.addresses = addresses;
+        self
+    }
+
+    /// Lets credentials reach this machine besides public addresses: for simulators, which listen there. Call it after
+    /// [`Builder::settings`].
+    pub fn allow_loopback(mut self) -> Self {
+        self.settings.addresses = self.settings.addresses.allow_loopback();
         self
     }
 

@@ -7,9 +7,12 @@ use std::{
 use offline_push::Error;
 use serde_json::{Value, json};
 
+use super::program::Program;
+
 /// The output of a command.
 #[derive(Debug)]
 pub(crate) struct Output {
+    program: Program,
     json: bool,
     colour: bool,
     /// Whether standard output refused something.
@@ -31,9 +34,10 @@ pub(crate) enum Style {
 }
 
 impl Output {
-    pub(crate) fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool, program: Program) -> Self {
         let colour = !json && io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         Self {
+            program,
             json,
             colour,
             is_broken: false,
@@ -45,6 +49,11 @@ impl Output {
         self.json
     }
 
+    /// The program whose output this is.
+    pub(crate) const fn program(&self) -> Program {
+        self.program
+    }
+
     /// Writes content that is neither text nor JSON.
     pub(crate) fn raw(&mut self, content: &[u8]) {
         self.write(content);
@@ -53,7 +62,8 @@ impl Output {
     /// Prints a line for people; nothing if the output is JSON.
     pub(crate) fn line(&mut self, text: impl AsRef<str>) {
         if !self.json {
-            self.print(text.as_ref());
+            let text = self.program.text(text.as_ref()).into_owned();
+            self.print(&text);
         }
     }
 
@@ -100,7 +110,7 @@ impl Output {
             let mut object = json!({
                 "kind": error.kind().as_str(),
                 "place": error.place(),
-                "advice": error.advice(),
+                "advice": error.advice().map(|advice| self.program.text(advice)),
             });
             object[what] = json!(error.message());
             self.print(&object.to_string());
@@ -111,7 +121,12 @@ impl Output {
                 format!("{what}:")
             };
             // There is nowhere to report that standard error is closed.
-            drop(writeln!(io::stderr(), "{mark} {error}"));
+            let error = error.to_string();
+            drop(writeln!(
+                io::stderr(),
+                "{mark} {}",
+                self.program.text(&error)
+            ));
         }
     }
 

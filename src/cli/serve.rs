@@ -29,7 +29,7 @@ pub(crate) async fn run(
     output: &mut Output,
 ) -> Result<ExitCode, Errors> {
     let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-    let registry = one(super::registry())?;
+    let registry = one(output.program().registry())?;
     let loaded = settings::load(config, &registry, Arc::clone(&clock));
     log_to_stderr(output.is_json());
     for warning in &loaded.warnings {

@@ -38,6 +38,8 @@
 //!
 //! <!-- end generated: features -->
 //!
+//! A program with plugins of its own has the command line of `offline-push` with the feature `cli`: `cli::main()`.
+//!
 //! [`registry`] is what this build holds: the plugins of this workspace that the features chose, and the plugins that the
 //! program links with [`register_plugin!`]. A feature only adds crates; it changes no signature.
 #![cfg_attr(docsrs, feature(doc_cfg))]

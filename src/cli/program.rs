@@ -105,11 +105,11 @@ impl Program {
         };
         // Once or twice in the life of a process.
         let version: &'static str = String::leak(version);
-        self.retold(command).name(self.name).version(version)
+        self.renamed(command).name(self.name).version(version)
     }
 
     /// The command and those below it with help for this program.
-    fn retold(&self, mut command: Command) -> Command {
+    fn renamed(&self, mut command: Command) -> Command {
         if let Some(about) = command.get_about().map(ToString::to_string) {
             command = command.about(self.text(&about).into_owned());
         }
@@ -126,7 +126,7 @@ impl Program {
                 }
                 arg
             })
-            .mut_subcommands(|command| self.retold(command))
+            .mut_subcommands(|command| self.renamed(command))
     }
 }
 
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn users_are_told_to_change_the_dependency_if_they_have_one() {
+    fn users_are_advised_to_change_the_dependency_if_they_have_one() {
         let own = Program::new("acme-push", "2.3.4");
         assert!(own.enable("demo").contains("features = [\"demo\"]"));
         assert!(

@@ -1,5 +1,6 @@
 //! The steps of continuous integration, and the command that runs all tests.
 mod generated;
+mod outside;
 
 use std::{
     io::Read,
@@ -38,6 +39,8 @@ one before it failed; a table at the end says which did and how long each took.
   package    the package of every crate that is published: it compiles alone, from what it contains; the facade's has
              no tests and nothing of continuous integration
   examples   every example, built and run to its end
+  outside    what users write, outside of the workspace: every example compiled with the dependencies that its first lines
+             name, the shortest run, mistakes that the compiler explains, and a vendor's own program, tested
   deny       cargo-deny (installed if it is missing): advisories, bans, licences and sources. Where the advisory
              database cannot be fetched, the rest is checked and the table says so
 ";
@@ -93,6 +96,7 @@ const STEPS: &[(&str, Step)] = &[
     ("docs", Step::Whole(docs)),
     ("package", Step::Whole(package)),
     ("examples", Step::Whole(examples)),
+    ("outside", Step::Whole(outside::programs)),
     ("deny", Step::Partial(deny)),
 ];
 
@@ -199,7 +203,7 @@ fn lock(root: &Path) -> Result {
 
 fn format(root: &Path) -> Result {
     run::succeed(run::cargo(root).args(["fmt", "--all", "--check"]))?;
-    for other in ["xtask", "fuzz"] {
+    for other in ["xtask", "fuzz", outside::VENDOR] {
         run::succeed(run::cargo(&root.join(other)).args(["fmt", "--check"]))?;
     }
     Ok(())

@@ -13,6 +13,8 @@ use push_http::HttpConfig;
 use push_kit::{endpoint::Endpoint, faults::Faults, input::trimmed};
 use serde::Deserialize;
 
+use crate::{{Name}};
+
 /// What the vendor's console gave the app's owner.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +37,27 @@ pub struct {{Name}}Config {
 
 fn endpoint() -> String {
     "https://push.{{name}}.example".to_owned()
+}
+
+push_core::config_values!({{Name}}Config for {{Name}} {
+    app_id,
+    app_secret,
+    category,
+    endpoint,
+    http,
+} default Self::new("", ""));
+
+impl {{Name}}Config {
+    /// The app's id and secret, and defaults for the rest.
+    pub fn new(app_id: impl Into<String>, app_secret: impl Into<String>) -> Self {
+        Self {
+            app_id: app_id.into(),
+            app_secret: Secret::new(app_secret),
+            category: None,
+            endpoint: endpoint(),
+            http: HttpConfig::default(),
+        }
+    }
 }
 
 /// A configuration that was checked.

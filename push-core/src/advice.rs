@@ -65,8 +65,15 @@ pub(crate) struct Adviser {
 }
 
 impl Adviser {
-    /// The error for a plugin that is not among those `linked`, which are all of its kind.
-    pub(crate) fn unknown(&self, kind: &str, name: &str, linked: &[&'static str]) -> Error {
+    /// The error for a plugin that is not among those `linked`, which are all of its kind. Plugins of the kinds `elsewhere` have
+    /// its name.
+    pub(crate) fn unknown(
+        &self,
+        kind: &str,
+        name: &str,
+        linked: &[&'static str],
+        elsewhere: &[&'static str],
+    ) -> Error {
         if !AnyDescriptor::KINDS.contains(&kind) {
             return unknown_kind(kind, name);
         }
@@ -81,6 +88,11 @@ impl Adviser {
         let catalog = self.catalog.as_ref();
         let offered = catalog.into_iter().flat_map(|catalog| catalog.names(kind));
         let Some(near) = nearest(&bare(kind, name), linked.iter().copied().chain(offered)) else {
+            if let [other, ..] = elsewhere {
+                return error.advise(format!(
+                    "`{name}` is the name of a plugin of kind {other}; write that of a {kind}"
+                ));
+            }
             return error.advise(
                 "add the crate that has it to the dependencies, and write `use that_crate as _;` in the program, so that \
                  the linker keeps it",

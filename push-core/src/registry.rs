@@ -92,6 +92,11 @@ impl Registry {
         self
     }
 
+    /// The program that the user runs, by [`Registry::for_program`] or [`Registry::for_dependent_program`].
+    pub fn program(&self) -> Option<&'static str> {
+        self.adviser.program.map(|program| program.name)
+    }
+
     /// Compares the registry with what the enabled features promise.
     ///
     /// # Errors
@@ -139,7 +144,9 @@ impl Registry {
             .ok_or_else(|| {
                 let of_kind = self.iter().filter(|plugin| plugin.kind() == kind);
                 let linked: Vec<_> = of_kind.map(|plugin| plugin.name()).collect();
-                self.adviser.unknown(kind, name, &linked)
+                let named = self.iter().filter(|plugin| plugin.name() == name);
+                let elsewhere: Vec<_> = named.map(|plugin| plugin.kind()).collect();
+                self.adviser.unknown(kind, name, &linked, &elsewhere)
             })
     }
 

@@ -195,7 +195,13 @@ fn build<K: Kind>(
     match part {
         Some(Part::Object(object)) => Ok(object),
         Some(Part::Named(name, config)) => {
-            registry.build::<K>(&name, RawConfig::from_json(&config)?, context)
+            let config = RawConfig::from_json(&config).map_err(|error| {
+                let id = format!("{}/{name}", K::LABEL);
+                error
+                    .at(id)
+                    .advise("write it like json!({\"key\": \"value\"})")
+            })?;
+            registry.build::<K>(&name, config, context)
         }
         None => {
             let kind = K::LABEL;

@@ -109,7 +109,7 @@ impl Settings {
         faults.refuse(
             self.decision.default_ttl.is_zero(),
             "decision.default_ttl",
-            "a push that lives zero seconds reaches no device that is away",
+            "a push that lives zero seconds reaches no device that is away; write a time like `7d`",
         );
         faults.result()
     }

@@ -47,7 +47,7 @@ async fn a_gateway_does_not_start_with_another_master_key() {
         let text = error.to_string();
         assert!(text.contains("another master key"), "{text}");
         assert!(text.contains("the file other.key"), "{text}");
-        assert!(text.contains("--accept-new-master-key"), "{text}");
+        assert!(text.contains("`accept_master_key`"), "{text}");
     }
     assert_eq!(world.store.credentials(None).await.unwrap(), before);
     with_key(&world, KEY).start().await.unwrap();

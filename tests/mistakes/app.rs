@@ -72,9 +72,13 @@ pub(super) const MISTAKES: &[Mistake] = &[
     (
         "no certificate id",
         || start(bare().state(MemoryState::default()).without_bridge()),
-        "",
+        "no certificate id for channel apns and slot alert; write certificate_id!(apns, debug = 31287, release = 31288) with your own numbers in the app's crate",
     ),
-    ("no login bridge", || start(complete()), ""),
+    (
+        "no login bridge",
+        || start(complete()),
+        "push client: there is no login bridge, so no login would reach the client; enable the feature `login-auto` or `login-manual`; in a static library pass one with .bridge(\"auto\", …); or call .without_bridge() and use session()",
+    ),
     (
         "no store for the state",
         || {
@@ -83,7 +87,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
             let ids = ids.with("apns", Slot::Alert, id, Environment::Production);
             start(bare().certificates(ids).without_bridge())
         },
-        "",
+        "push client: there is no store for the client's state, so every start would register a new device; pass .state(FileState::new(path)) with a path in the app's private folder",
     ),
     (
         "a client outside a runtime",
@@ -94,7 +98,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
                 Poll::Pending => "it waits".to_owned(),
             }
         },
-        "",
+        "push client: the push client was started outside a tokio runtime; call start() inside #[tokio::main], or from Runtime::block_on of a runtime that the app keeps",
     ),
     (
         "two route handlers share a name",
@@ -102,7 +106,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
             let builder = complete().without_bridge();
             start(builder.route("chat", chat()).route("chat", chat()))
         },
-        "",
+        "push client: two route handlers are called `chat`: at tests/mistakes/app.rs:LINE and at tests/mistakes/app.rs:LINE; rename one of them",
     ),
     (
         "two interceptors share a name",
@@ -115,22 +119,30 @@ pub(super) const MISTAKES: &[Mistake] = &[
                     .interceptor("audit", audit()),
             )
         },
-        "",
+        "push client: two interceptors are called `audit`: at tests/mistakes/app.rs:LINE and at tests/mistakes/app.rs:LINE; rename one of them",
     ),
     (
         "two certificate ids for one channel",
         || ids([(1, true), (2, true)]),
-        "",
+        "tests/mistakes/app.rs:LINE, tests/mistakes/app.rs:LINE: two certificate ids for channel apns and slot alert; keep one certificate_id! for each channel and slot",
     ),
     (
         "a certificate id that no credential has",
         || ids([(-1, false), (2, true)]),
-        "",
+        "tests/mistakes/app.rs:LINE: the release certificate id of apns is -1, which no credential has; write the id that the gateway gave the credential when it was uploaded: certificate_id!(apns, debug = …, release = …)",
     ),
     (
         "a gateway without TLS",
-        || url("http://push.example.com"),
+        || {
+            url(
+                "gateway URL: http://push.example.com would send every ticket unencrypted; write it like https://push.example.com",
+            )
+        },
         "",
     ),
-    ("a gateway without a scheme", || url("push.example.com"), ""),
+    (
+        "a gateway without a scheme",
+        || url("push.example.com"),
+        "gateway URL: it does not begin with https://; write it like https://push.example.com",
+    ),
 ];

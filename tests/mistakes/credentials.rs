@@ -79,51 +79,66 @@ fn registered(channel: &Channel, more: i64, token: &str, environment: Environmen
     })
 }
 
+/// What a developer account offers for download beside the key.
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+
 const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 pub(super) const MISTAKES: &[Mistake] = &[
-    ("a provider is misspelt", || added("apn", good()), ""),
+    (
+        "a provider is misspelt",
+        || added("apn", good()),
+        "no provider `apn` in this build; compiled in: apns; did you mean `apns`?",
+    ),
     (
         "a provider that is not enabled",
         || added("fcm", json!({})),
-        "",
+        "no provider `fcm` in this build; compiled in: apns; add its feature to the dependency: offline-push = { version = \"0.1\", features = [\"provider-fcm\"] }",
     ),
-    ("a store for a provider", || added("memory", json!({})), ""),
+    (
+        "a store for a provider",
+        || added("memory", json!({})),
+        "no provider `memory` in this build; compiled in: apns; `memory` is the name of a plugin of kind queue; write that of a provider",
+    ),
     (
         "a key is misspelt",
         || with("topik", json!("com.example.im")),
-        "",
+        "provider/apns: topik: is not a known key; known are `key`, `key_id`, `team_id`, `certificate`, `password`, `topic`, `environment`, `endpoint`, `http`; a complete example is `registry.find(\"provider\", \"apns\")?.example()`",
     ),
-    ("a key is missing", || with("key_id", Value::Null), ""),
+    (
+        "a key is missing",
+        || with("key_id", Value::Null),
+        "provider/apns: key_id: is missing; it is in the name of the file, AuthKey_<key id>.p8",
+    ),
     (
         "a credential without anything",
         || added("apns", json!({})),
-        "",
+        "provider/apns: 3 values are wrong: [key: is missing, and there is no certificate either; set key, key_id and team_id of a .p8 key, or certificate and password of a .p12 file] [topic: is missing; set it to the app's bundle id, as in com.example.chat] [environment: is missing; write \"sandbox\" for debug builds, \"production\" for released apps and TestFlight]; a complete example is `registry.find(\"provider\", \"apns\")?.example()`",
     ),
     (
         "another file than the key",
-        || with("key", json!("-----BEGIN CERTIFICATE-----")),
-        "",
+        || with("key", json!(CERTIFICATE)),
+        "provider/apns: key: is not the text of a .p8 file; use the whole file, from BEGIN PRIVATE KEY to END PRIVATE KEY; a complete example is `registry.find(\"provider\", \"apns\")?.example()`",
     ),
     (
         "a topic with a suffix",
         || with("topic", json!("com.example.im.voip")),
-        "",
+        "provider/apns: topic: ends in .voip, and the gateway adds the suffix of each push type itself; write the bundle id without .voip",
     ),
     (
         "a topic with the team",
         || with("topic", json!("DEF123GHIJ.com.example.im")),
-        "",
+        "provider/apns: topic: begins with a team id; write the bundle id alone, which is com.example.im",
     ),
     (
         "an environment that does not exist",
         || with("environment", json!("staging")),
-        "",
+        "provider/apns: environment: is not one of the words that can stand here; write \"sandbox\" for debug builds, \"production\" for released apps and TestFlight",
     ),
     (
         "a file for its content",
         || with("key_file", json!("AuthKey.p8")),
-        "",
+        "the configuration names a file in `key_file`; send the file's content under the key without `_file`",
     ),
     (
         "an id that is taken",
@@ -137,7 +152,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
                 message(gateway.add_credential(&im(), upload).await)
             })
         },
-        "",
+        "app im has a credential 7 already; rotate that one, or choose another number",
     ),
     (
         "a rotation to the other environment",
@@ -155,7 +170,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
                 )
             })
         },
-        "",
+        "certificate 1 is for another environment than this content; rotate it with content for the same environment; the other environment has an id of its own",
     ),
     (
         "a credential that is not there",
@@ -165,42 +180,46 @@ pub(super) const MISTAKES: &[Mistake] = &[
                 message(gateway().await.verify_credential(&credential).await)
             })
         },
-        "",
+        "app im has no certificate 9; list the credentials of the app: each has its id",
     ),
     (
         "a certificate id out of range",
         || message(CertificateId::new(0)),
-        "",
+        "0 is not a certificate id: they are whole numbers from 1 up; use the id that the gateway gave the credential when it was uploaded",
     ),
     (
         "a token with an id of no credential",
         || registered(&Channel::APNS, 1, TOKEN, Environment::Production),
-        "",
+        "certificate-unknown: the certificate id of the token names no credential of this app; upload the credential, or correct the id in the app. A certificate is renewed in place: deleting and adding it again changes its id",
     ),
     (
         "a token of another channel than the credential's",
         || registered(&Channel::FCM, 0, TOKEN, Environment::Production),
-        "",
+        "channel-mismatch: the certificate id belongs to a credential of another vendor than the token; correct the certificate id for this channel in the app",
     ),
     (
         "a text that is no token of the channel",
         || registered(&Channel::APNS, 0, "token-of-alice", Environment::Production),
-        "",
+        "the device token has characters that are no hexadecimal digits, so it is not a token of APNs; write each byte of the `Data` that iOS hands over as two hexadecimal digits, nothing in between",
     ),
     (
         "a token of a debug build with the credential of released apps",
         || registered(&Channel::APNS, 0, TOKEN, Environment::Sandbox),
-        "",
+        "the token does not belong to the certificate's environment: a debug build's token needs the development certificate's id, a release build's the production one's; give the build the certificate id of its own environment: certificate_id!(…, debug = …, release = …)",
     ),
     (
         "a token with a line break",
         || message(DeviceToken::new("abc\n")),
-        "",
+        "the device token has a character that is not printable ASCII; pass it as the phone's system or the vendor's SDK returned it",
     ),
-    ("an app without a name", || message(AppId::new("")), ""),
+    (
+        "an app without a name",
+        || message(AppId::new("")),
+        "the app id is empty",
+    ),
     (
         "a channel in capitals",
         || message(Channel::new("APNs")),
-        "",
+        "a channel's name is 1 to 32 lower-case letters, digits and single hyphens, beginning with a letter",
     ),
 ];

@@ -40,17 +40,17 @@ pub(super) const MISTAKES: &[Mistake] = &[
     (
         "no store",
         || message(builder().queue("memory").build()),
-        "",
+        "the gateway has no store; write .store(\"NAME\") with one of: memory",
     ),
     (
         "no queue",
         || message(builder().store("memory").build()),
-        "",
+        "the gateway has no queue; write .queue(\"NAME\") with one of: memory",
     ),
     (
         "no master key",
         || message(builder().store("memory").queue("memory").build()),
-        "",
+        "the gateway has no master key, which seals the credentials; write .master_key(MasterKey::parse(…)?) with a key that is kept, or .temporary_master_key() for tests",
     ),
     (
         "a gateway without any plugin",
@@ -58,12 +58,12 @@ pub(super) const MISTAKES: &[Mistake] = &[
             let nothing = Registry::new([]).expect("nothing is there twice");
             message(Gateway::builder().registry(nothing).build())
         },
-        "",
+        "the gateway has no store; link the crate of a store, and write .store(\"NAME\") with its name",
     ),
     (
         "a master key that is a password",
         || message(MasterKey::parse(&Secret::new("hunter2"))),
-        "",
+        "the master key is not 32 bytes in hexadecimal or base64; make one with `openssl rand -hex 32`, and keep a copy: without it every credential must be uploaded again",
     ),
     (
         "started outside a runtime",
@@ -74,24 +74,28 @@ pub(super) const MISTAKES: &[Mistake] = &[
                 Poll::Pending => "it waits".to_owned(),
             }
         },
-        "",
+        "the gateway was started outside a tokio runtime; call start() inside #[tokio::main], or from Runtime::block_on of a runtime that the program keeps",
     ),
     (
         "a key that the plugin does not have",
         || store(json!({"max_device": 1000})),
-        "",
+        "store/memory: max_device: is not a known key; known are `max_devices`, `max_credentials`, `max_trace_events`, `max_badge_changes`, `max_tickets`; a complete example is `registry.find(\"store\", \"memory\")?.example()`",
     ),
     (
         "a word for a number",
         || store(json!({"max_devices": "many"})),
-        "",
+        "store/memory: max_devices: must be a whole number in its range; a complete example is `registry.find(\"store\", \"memory\")?.example()`",
     ),
     (
         "a number that allows nothing",
         || store(json!({"max_devices": 0})),
-        "",
+        "store/memory: max_devices: is 0, so that nothing could be kept; a complete example is `registry.find(\"store\", \"memory\")?.example()`",
     ),
-    ("a text for a table", || store(json!("memory.db")), ""),
+    (
+        "a text for a table",
+        || store(json!("memory.db")),
+        "store/memory: a plugin's configuration is a table of keys and values; write it like json!({\"key\": \"value\"})",
+    ),
     (
         "a path that is missing",
         || {
@@ -99,17 +103,17 @@ pub(super) const MISTAKES: &[Mistake] = &[
             let builder = Gateway::builder().registry(queue);
             message(builder.store_object(store_object()).queue("sqlite").build())
         },
-        "",
+        "queue/sqlite: path: is missing; a complete example is `registry.find(\"queue\", \"sqlite\")?.example()`",
     ),
     (
         "a public URL with a path",
         || settings(json!({"public_url": "https://example.com/push"})),
-        "",
+        "public_url: must be like `https://push.example.com`, without a path",
     ),
     (
         "a push that lives no time",
         || settings(json!({"decision": {"default_ttl": "0s"}})),
-        "",
+        "decision.default_ttl: a push that lives zero seconds reaches no device that is away; write a time like `7d`",
     ),
     (
         "a policy that names the app of a credential",
@@ -118,7 +122,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
                 {"class": "marketing", "vendor": {"apns": {"topic": "com.example.other"}}},
             ]}}))
         },
-        "",
+        "decision.policies[0].vendor.apns.topic: belongs to the credential or the registration, so no policy sets it; remove it",
     ),
     (
         "an API key that can be guessed",
@@ -127,7 +131,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
                 json!({"keys": [{"name": "a", "app": "im", "scopes": ["server"], "key": "short"}]}),
             )
         },
-        "",
+        "keys[0].key: is shorter than 16 characters; make one with `openssl rand -base64 32`",
     ),
     (
         "one API key for two apps",
@@ -137,26 +141,35 @@ pub(super) const MISTAKES: &[Mistake] = &[
                 {"name": "b", "app": "other", "scopes": ["server"], "key": "a key of sixteen letters"},
             ]}))
         },
-        "",
+        "keys[1]: is the same key as keys[0], which belongs to app im; make a key of its own for each app, with `openssl rand -hex 24`",
     ),
     (
         "another master key than before",
-        || {
-            let store = store_object();
-            let start = |key: &str| {
-                let key = MasterKey::parse(&Secret::new(key)).expect("32 bytes");
-                let builder = builder().store_object(store.clone()).queue("memory");
-                builder.master_key(key).start()
-            };
-            run(async {
-                let first = start(&"1".repeat(64)).await.expect("a new store");
-                first.shutdown().await;
-                message(start(&"2".repeat(64)).await)
-            })
-        },
-        "",
+        || another_key(registry),
+        "the credentials in the store were sealed with another master key than the one from the program that embeds the gateway; start with the key they were uploaded under; if it is lost, call `accept_master_key` once before `start` and upload every credential again with `rotate_credential`",
+    ),
+    (
+        "another master key than before, in a program",
+        || another_key(|| registry().for_dependent_program("acme-push")),
+        "the credentials in the store were sealed with another master key than the one from the program that embeds the gateway; start with the key they were uploaded under; if it is lost, start once with `acme-push serve --accept-new-master-key` and upload every credential again with `acme-push credential rotate`",
     ),
 ];
+
+/// The message about a start with another master key than the first.
+fn another_key(registry: fn() -> Registry) -> String {
+    let store = store_object();
+    let start = |key: &str| {
+        let key = MasterKey::parse(&Secret::new(key)).expect("32 bytes");
+        let builder = Gateway::builder().registry(registry());
+        let builder = builder.store_object(store.clone()).queue("memory");
+        builder.master_key(key).start()
+    };
+    run(async {
+        let first = start(&"1".repeat(64)).await.expect("a new store");
+        first.shutdown().await;
+        message(start(&"2".repeat(64)).await)
+    })
+}
 
 fn store_object() -> std::sync::Arc<dyn offline_push::Store> {
     let clock = std::sync::Arc::new(offline_push::http::TokioClock);

@@ -52,35 +52,70 @@ pub(super) const MISTAKES: &[Mistake] = &[
                     .build(),
             )
         },
-        "",
+        "no store `sqlite` in this build; compiled in: memory; add its feature to the dependency: offline-push = { version = \"0.1\", features = [\"store-sqlite\"] }",
     ),
-    ("a plugin is misspelt", || find("store", "memroy"), ""),
+    (
+        "a plugin is misspelt",
+        || find("store", "memroy"),
+        "no store `memroy` in this build; compiled in: memory; did you mean `memory`?",
+    ),
     (
         "a plugin is misspelt whose feature is not enabled",
-        || find("provider", "huwaei"),
+        || {
+            find(
+                "provider",
+                "no provider `huwaei` in this build; compiled in: apns; did you mean `huawei`? To have it, add its feature to the dependency: offline-push = { version = \"0.1\", features = [\"provider-huawei\"] }",
+            )
+        },
         "",
     ),
-    ("a feature for a name", || find("store", "store-memory"), ""),
+    (
+        "a feature for a name",
+        || find("store", "store-memory"),
+        "no store `store-memory` in this build; compiled in: memory; did you mean `memory`?",
+    ),
     (
         "a crate for a name",
-        || find("provider", "push_provider_fcm"),
+        || {
+            find(
+                "provider",
+                "no provider `push_provider_fcm` in this build; compiled in: apns; did you mean `fcm`? To have it, add its feature to the dependency: offline-push = { version = \"0.1\", features = [\"provider-fcm\"] }",
+            )
+        },
         "",
     ),
-    ("a name in capitals", || find("provider", "APNs"), ""),
+    (
+        "a name in capitals",
+        || find("provider", "APNs"),
+        "no provider `APNs` in this build; compiled in: apns; did you mean `apns`?",
+    ),
     (
         "a plugin of one's own without `use … as _`",
-        || find("provider", "acme"),
+        || {
+            find(
+                "provider",
+                "no provider `acme` in this build; compiled in: apns; add the crate that has it to the dependencies, and write `use that_crate as _;` in the program, so that the linker keeps it",
+            )
+        },
         "",
     ),
-    ("a kind is misspelt", || find("sotre", "memory"), ""),
-    ("a kind that does not exist", || find("cache", "redis"), ""),
+    (
+        "a kind is misspelt",
+        || find("sotre", "memory"),
+        "plugins of kind `sotre` do not exist; did you mean `store/memory`?",
+    ),
+    (
+        "a kind that does not exist",
+        || find("cache", "redis"),
+        "plugins of kind `cache` do not exist; the kinds are provider, store, queue, login, ingress",
+    ),
     (
         "a user of the program lacks a feature",
         || {
             let registry = registry().for_program("offline-push");
             message(registry.find("provider", "huawei"))
         },
-        "",
+        "no provider `huawei` in this build; compiled in: apns; build the program with `--features provider-huawei`",
     ),
     (
         "a user of a program with plugins of its own lacks a feature",
@@ -88,7 +123,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
             let registry = registry().for_dependent_program("acme-push");
             message(registry.find("provider", "huawei"))
         },
-        "",
+        "no provider `huawei` in this build; compiled in: apns; add its feature to the dependency: offline-push = { version = \"0.1\", features = [\"provider-huawei\"] }",
     ),
     (
         "two plugins share a name",
@@ -98,11 +133,11 @@ pub(super) const MISTAKES: &[Mistake] = &[
                 SECOND.any(),
             ]))
         },
-        "",
+        "two different plugins share a name: store/memory (at plugins/store-memory/src/lib.rs:LINE and at tests/mistakes/names.rs:LINE); rename one of them, or do not link its crate",
     ),
     (
         "a feature is enabled and its plugin not linked",
         || message(registry().check(&["store/memory", "store/sqlite"])),
-        "",
+        "enabled by a feature but not linked: store/sqlite; linked are: provider/apns, queue/memory, store/memory; in the repository of the package whose features these are, run `cargo xtask tidy --fix` and build again; elsewhere, report it there",
     ),
 ];

@@ -113,7 +113,8 @@ impl Vault {
     /// # Errors
     /// [`ErrorKind::Config`] if they were not; those of the store.
     pub(crate) async fn check_key(&self) -> Result<()> {
-        let check = || key_check::verify(&*self.store, &self.sealer, &self.key_source);
+        let program = self.registry.program();
+        let check = || key_check::verify(&*self.store, &self.sealer, &self.key_source, program);
         self.is_key_checked.get_or_try_init(check).await.copied()
     }
 
@@ -475,6 +476,7 @@ impl Vault {
                     credential.app, credential.certificate
                 ),
             )
+            .advise("list the credentials of the app: each has its id")
         })
     }
 

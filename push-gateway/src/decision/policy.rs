@@ -46,7 +46,7 @@ pub(crate) fn check_all(policies: &[ClassPolicy]) -> Result<()> {
                 faults.refuse(
                     is_addressing,
                     &format!("policies[{n}].vendor.{channel}.{field}"),
-                    "belongs to the credential or the registration, so no policy sets it",
+                    "belongs to the credential or the registration, so no policy sets it; remove it",
                 );
             }
         }

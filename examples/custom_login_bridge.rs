@@ -183,7 +183,7 @@ async fn until(
 
 /// Starts the server half, with a credential for the tokens of this build. Returns it and its URL.
 async fn start_gateway(app: &AppId) -> Result<(Gateway, String), Box<dyn Error>> {
-    let gateway = Gateway::builder().in_memory().start().await?;
+    let gateway = Gateway::in_memory().start().await?;
     let (id, environment) = CertificateIds::linked()?.get("apns", Slot::Alert)?;
     let key = push_testkit::fixtures::apns_key(1);
     let (key_id, team_id, topic) = ("ABC123DEFG", "DEF123GHIJ", "com.example.im");

@@ -178,7 +178,7 @@ fn vendor(request: &Request<Bytes>) -> Reply {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let vendor = HttpServer::start(ServerOptions::default(), |it| ready(vendor(&it))).await?;
     println!("linked: {:?}", offline_push::registry()?);
-    let gateway = Gateway::builder().in_memory().start().await?;
+    let gateway = Gateway::in_memory().start().await?;
 
     // The configuration selects our provider; in JSON, its name does.
     let (app, certificate) = (AppId::new("im")?, CertificateId::new(7)?);

@@ -174,8 +174,7 @@ async fn story(url: &str, apple: &Simulator) -> Result<(), Box<dyn Error>> {
 /// As in `minimal_stack`.
 async fn gateway(app: &AppId, apple: &Simulator) -> Result<Gateway, Box<dyn Error>> {
     // The simulator listens on this machine.
-    let builder = Gateway::builder().in_memory().allow_loopback();
-    let gateway = builder.start().await?;
+    let gateway = Gateway::in_memory().allow_loopback().start().await?;
     let mut upload = Upload::of(&apple.credential("com.example.im", Environment::Production));
     upload.id = Some(CertificateId::new(31288)?);
     gateway.add_credential(app, upload).await?;

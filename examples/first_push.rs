@@ -18,15 +18,15 @@ use offline_push::{prelude::*, provider::apns::simulator::Simulator};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let apple = Simulator::start(Default::default()).await?;
     let iphone = apple.install("com.example.im", Environment::Production);
-    let builder = Gateway::builder().in_memory().allow_loopback();
-    let gateway = builder.start().await?;
+    let gateway = Gateway::in_memory().allow_loopback().start().await?;
 
-    let (app, alice) = (AppId::new("im")?, UserId::new("alice")?);
-    let device = DeviceId::new("phone")?;
+    let (app, alice, phone) = ("im".parse()?, "alice".parse()?, "phone".parse()?);
     let key = Upload::of(&apple.credential("com.example.im", Environment::Production));
     let token = iphone.registration(gateway.add_credential(&app, key).await?.id);
-    let registered = gateway.register(&app, &alice, &device, Slot::Alert, token);
+    let registered = gateway.register(&app, &alice, &phone, Slot::Alert, token);
     registered.await?;
+    let locked = PresenceChange::new(alice.clone(), Presence::Background, gateway.now());
+    gateway.set_presence(&app, vec![locked]).await?;
 
     let message = Message::new(MessageId::new("m-1")?, Audience::user(alice));
     let message = message.with_text("lunch at noon?");

@@ -52,8 +52,7 @@ impl ImServer {
     /// Starts them, and uploads one credential for debug builds and one for releases.
     pub(crate) async fn start() -> Result<Self> {
         // The simulator listens on this machine.
-        let builder = Gateway::builder().in_memory().allow_loopback();
-        let gateway = builder.start().await?;
+        let gateway = Gateway::in_memory().allow_loopback().start().await?;
         let apple = Simulator::start(Options::default()).await?;
         for (id, environment) in [
             (31287, Environment::Sandbox),

@@ -77,7 +77,7 @@ impl<T: ConfigValue> ConfigValue for BTreeMap<String, T> {
 /// Implements [`ConfigValue`] for a struct, and with `for PLUGIN` [`TypedConfig`]. Lists the keys; behind `without` the fields
 /// that are no keys; behind `default` a value that has every default.
 ///
-/// The list is complete, or the compiler says what is missing. Each field has the name of its key. Keys with the value of
+/// The list is complete, or it does not compile. Each field has the name of its key. Keys with the value of
 /// `default` are left out, so that a stored configuration does not keep a default of the version that wrote it; there, required
 /// keys have values that no configuration has.
 ///
@@ -115,6 +115,10 @@ impl<T: ConfigValue> ConfigValue for BTreeMap<String, T> {
 ///
 /// let config = AcmeConfig::new("s3cret");
 /// assert_eq!(config.to_value(), Some(serde_json::json!({"secret": "s3cret"})));
+/// ```
+/// ```compile_fail
+/// struct Own { path: String, size: u32 }
+/// push_core::config_values!(Own { path });
 /// ```
 #[macro_export]
 macro_rules! config_values {

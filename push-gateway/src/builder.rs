@@ -35,6 +35,15 @@ impl Gateway {
             settings: Settings::default(),
         }
     }
+
+    /// Returns a builder with the store and the queue `memory` and a temporary master key: for tests and trials. Everything is
+    /// lost with the gateway.
+    pub fn in_memory() -> Builder {
+        Self::builder()
+            .store("memory")
+            .queue("memory")
+            .temporary_master_key()
+    }
 }
 
 /// The parts of a gateway. [`Builder::build`] reports what is missing and what to write.
@@ -110,12 +119,6 @@ impl Builder {
     pub fn temporary_master_key(mut self) -> Self {
         self.master_key = Some(Key::Temporary);
         self
-    }
-
-    /// Selects the store and the queue `memory` and a temporary master key: for tests and trials. Everything is lost with the
-    /// gateway.
-    pub fn in_memory(self) -> Self {
-        self.store("memory").queue("memory").temporary_master_key()
     }
 
     /// Sets what an operator chose.

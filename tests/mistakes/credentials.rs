@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Mistake, message, names::registry, run};
 
 async fn gateway() -> Gateway {
-    let builder = Gateway::builder().registry(registry()).in_memory();
+    let builder = Gateway::in_memory().registry(registry());
     builder.start().await.expect("a gateway")
 }
 

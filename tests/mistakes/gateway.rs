@@ -19,16 +19,20 @@ fn builder() -> Builder {
     Gateway::builder().registry(registry())
 }
 
+fn in_memory() -> Builder {
+    Gateway::in_memory().registry(registry())
+}
+
 /// The message about these settings, in JSON.
 fn settings(json: serde_json::Value) -> String {
     let settings: Settings = serde_json::from_value(json).expect("the form of settings");
-    message(builder().in_memory().settings(settings).build())
+    message(in_memory().settings(settings).build())
 }
 
 /// The message about these settings of the HTTP API, in JSON.
 fn http(json: serde_json::Value) -> String {
     let settings: HttpSettings = serde_json::from_value(json).expect("the form of settings");
-    let gateway = builder().in_memory().build().expect("a gateway");
+    let gateway = in_memory().build().expect("a gateway");
     message(router(&gateway, &settings, &[]))
 }
 
@@ -68,7 +72,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
     (
         "started outside a runtime",
         || {
-            let start = builder().in_memory().start();
+            let start = in_memory().start();
             match pin!(start).poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(result) => message(result),
                 Poll::Pending => "it waits".to_owned(),

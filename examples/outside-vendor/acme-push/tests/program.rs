@@ -8,11 +8,11 @@ use std::{
 
 use http::{Request, header};
 use offline_push::{
-    Account, AppId, CertificateId, Channel, DeviceId, DeviceToken, Environment, Secret, Slot,
-    UserId,
+    Account, AppId, CertificateId, Channel, Clock, DeviceId, DeviceToken, Environment, Secret,
+    Slot, UserId,
     api::RegistrationBody,
     client::{GatewayApi, HttpGateway},
-    http::HttpConfig,
+    http::{HttpConfig, TokioClock},
 };
 use push_testkit::{HttpServer, Reply, ServerOptions, until};
 use serde_json::{Value, json};
@@ -201,6 +201,12 @@ async fn a_push_reaches_the_vendor_and_its_trace_explains_it() {
     let device = DeviceId::new("alice's phone").expect("an id");
     let registered = gateway.register(&alice, &device, Slot::Alert, &token).await;
     assert!(registered.expect("it is registered").changed);
+
+    // She locks the screen.
+    let locked = json!({"presence": "background", "at": TokioClock.now()});
+    let locked = serde_json::from_value(locked).expect("the form of a report");
+    let reported = gateway.presence(&alice, &device, &locked, &[]).await;
+    reported.expect("it is reported");
 
     let sent = server.ask(&["send", "--to", "alice", "--title", "Bob", "lunch at noon?"]);
     let delivery = sent["deliveries"][0]["id"].as_str().expect("a delivery");

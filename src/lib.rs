@@ -21,7 +21,7 @@
 //! | `default` | what `cargo install` builds: the program with its demo | yes |
 //! | `gateway` | the server half as a library, `offline_push::gateway` | yes |
 //! | `client` | the app half as a library, `offline_push::client` | yes |
-//! | `cli` | the program `offline-push` | yes |
+//! | `cli` | the program `offline-push`, and its command line for programs with plugins of their own, `offline_push::cli` | yes |
 //! | `demo` | the program's demo: simulated vendors and phones in one process | yes |
 //! | `login-auto` | Login bridge of offline push that observes the app's login by itself | yes |
 //! | `login-manual` | Login bridge of offline push for apps that report logins themselves | yes |

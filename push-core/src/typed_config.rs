@@ -19,8 +19,8 @@ pub trait TypedConfig: ConfigValue {
 
 /// A value of a configuration, which can be written as the JSON that it is read from.
 ///
-/// This is not `Serialize`, so that nothing writes a [`Secret`] in passing: whoever calls [`ConfigValue::to_value`] gets the
-/// secrets in plain text, to seal them or to send them to the gateway, and keeps them out of logs and errors.
+/// This is not `Serialize`, so that nothing writes a [`Secret`] in passing: [`ConfigValue::to_value`] returns the secrets in
+/// plain text, to be sealed or sent to the gateway. The caller keeps them out of logs and errors.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a value of a typed configuration",
     note = "implement `ConfigValue` for it: the JSON that it is read from"

@@ -1,4 +1,4 @@
-//! What users of the crates write, compiled and run outside of the workspace, with the dependencies that they are told to have.
+//! What users of the crates write, compiled and run outside of the workspace, with the dependencies that the documentation names.
 
 use std::{
     collections::BTreeMap,

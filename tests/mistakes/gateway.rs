@@ -1,6 +1,7 @@
 //! The parts and the settings of a gateway.
 use std::{
     pin::pin,
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -165,7 +166,7 @@ fn another_key(registry: fn() -> Registry) -> String {
     let start = |key: &str| {
         let key = MasterKey::parse(&Secret::new(key)).expect("32 bytes");
         let builder = Gateway::builder().registry(registry());
-        let builder = builder.store_object(store.clone()).queue("memory");
+        let builder = builder.store_object(Arc::clone(&store)).queue("memory");
         builder.master_key(key).start()
     };
     run(async {
@@ -175,8 +176,8 @@ fn another_key(registry: fn() -> Registry) -> String {
     })
 }
 
-fn store_object() -> std::sync::Arc<dyn offline_push::Store> {
-    let clock = std::sync::Arc::new(offline_push::http::TokioClock);
+fn store_object() -> Arc<dyn offline_push::Store> {
+    let clock = Arc::new(offline_push::http::TokioClock);
     let context = offline_push::BuildContext::new(clock);
     registry()
         .build::<offline_push::StoreKind>("memory", offline_push::RawConfig::empty(), &context)

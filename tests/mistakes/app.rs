@@ -133,12 +133,8 @@ pub(super) const MISTAKES: &[Mistake] = &[
     ),
     (
         "a gateway without TLS",
-        || {
-            url(
-                "gateway URL: http://push.example.com would send every ticket unencrypted; write it like https://push.example.com",
-            )
-        },
-        "",
+        || url("http://push.example.com"),
+        "gateway URL: http://push.example.com would send every ticket unencrypted; write it like https://push.example.com",
     ),
     (
         "a gateway without a scheme",

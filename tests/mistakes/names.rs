@@ -61,13 +61,8 @@ pub(super) const MISTAKES: &[Mistake] = &[
     ),
     (
         "a plugin is misspelt whose feature is not enabled",
-        || {
-            find(
-                "provider",
-                "no provider `huwaei` in this build; compiled in: apns; did you mean `huawei`? To have it, add its feature to the dependency: offline-push = { version = \"0.1\", features = [\"provider-huawei\"] }",
-            )
-        },
-        "",
+        || find("provider", "huwaei"),
+        "no provider `huwaei` in this build; compiled in: apns; did you mean `huawei`? To have it, add its feature to the dependency: offline-push = { version = \"0.1\", features = [\"provider-huawei\"] }",
     ),
     (
         "a feature for a name",
@@ -76,13 +71,8 @@ pub(super) const MISTAKES: &[Mistake] = &[
     ),
     (
         "a crate for a name",
-        || {
-            find(
-                "provider",
-                "no provider `push_provider_fcm` in this build; compiled in: apns; did you mean `fcm`? To have it, add its feature to the dependency: offline-push = { version = \"0.1\", features = [\"provider-fcm\"] }",
-            )
-        },
-        "",
+        || find("provider", "push_provider_fcm"),
+        "no provider `push_provider_fcm` in this build; compiled in: apns; did you mean `fcm`? To have it, add its feature to the dependency: offline-push = { version = \"0.1\", features = [\"provider-fcm\"] }",
     ),
     (
         "a name in capitals",
@@ -91,13 +81,8 @@ pub(super) const MISTAKES: &[Mistake] = &[
     ),
     (
         "a plugin of one's own without `use … as _`",
-        || {
-            find(
-                "provider",
-                "no provider `acme` in this build; compiled in: apns; add the crate that has it to the dependencies, and write `use that_crate as _;` in the program, so that the linker keeps it",
-            )
-        },
-        "",
+        || find("provider", "acme"),
+        "no provider `acme` in this build; compiled in: apns; add the crate that has it to the dependencies, and write `use that_crate as _;` in the program, so that the linker keeps it",
     ),
     (
         "a kind is misspelt",

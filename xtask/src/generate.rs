@@ -7,7 +7,7 @@ use crate::{
     Result,
     manifest::Manifest,
     matrix::{closure, features_of},
-    workspace::{FOREIGN, Kind, Plugin, Role, Workspace},
+    workspace::{FOREIGN, Kind, Member, Plugin, Role, Workspace},
 };
 
 /// The longest list of arguments that rustfmt leaves on one line.
@@ -76,9 +76,7 @@ pub(crate) fn compare(workspace: &Workspace) -> Result<(Vec<Stale>, Vec<Broken>)
             continue;
         };
         for member in &workspace.members {
-            if member.folder.is_empty()
-                || member.manifest.get("package", "publish") == Some("false")
-            {
+            if member.folder.is_empty() || !member.is_published() {
                 continue;
             }
             let path = member.path(name);
@@ -190,6 +188,13 @@ fn dependencies(workspace: &Workspace) -> Result<String, String> {
     Ok(text)
 }
 
+/// Returns `true` if a provider's simulator is linked into the facade's tests.
+pub(crate) fn is_simulated(plugin: &Plugin, member: &Member) -> bool {
+    plugin.kind == Kind::Provider
+        && member.manifest.get("features", "simulator").is_some()
+        && !FOREIGN.contains(&plugin.feature().as_str())
+}
+
 /// The facade's tests depend on everything, so that it is compiled alike for every choice of features: without this,
 /// each row of the matrix would compile tokio, hyper and their dependents again. It links nothing: a test
 /// that does not name a crate does not have it.
@@ -202,8 +207,15 @@ fn dev_dependencies(workspace: &Workspace) -> String {
             _ => false,
         };
         if wanted {
+            // Each provider pushes to its simulator in every row.
+            let simulator = match &member.role {
+                Role::Plugin(plugin) if is_simulated(plugin, member) => {
+                    ", features = [\"simulator\"]"
+                }
+                _ => "",
+            };
             text += &format!(
-                "{} = {{ path = \"{}\" }}\n",
+                "{} = {{ path = \"{}\"{simulator} }}\n",
                 member.package(),
                 member.folder
             );
@@ -391,6 +403,8 @@ stale = []
             "provider-apns = [\"dep:push-provider-apns\"]",
             "simulators = [\n    \"push-provider-apns?/simulator\",\n]",
             "push-store-memory = { path = \"plugins/store-memory\", version = \"0.3.0\", optional = true }",
+            "push-provider-apns = { path = \"providers/apns\", features = [\"simulator\"] }",
+            "push-store-memory = { path = \"plugins/store-memory\" }",
         ] {
             assert!(manifest.contains(line), "{line} in {manifest}");
         }

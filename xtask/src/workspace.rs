@@ -174,6 +174,11 @@ impl Member {
         }
     }
 
+    /// Returns `true` unless the manifest has `publish = false`.
+    pub(crate) fn is_published(&self) -> bool {
+        self.manifest.get("package", "publish") != Some("false")
+    }
+
     /// Returns a path inside the crate, relative to the root.
     pub(crate) fn path(&self, inside: &str) -> String {
         if self.folder.is_empty() {

@@ -6,6 +6,7 @@
 //! - [`provider_conformance!`]: the suite that every provider passes; [`conformance`] says what a vendor declares.
 //! - [`store_conformance!`] and [`queue_conformance!`]: the suites that every store and every queue passes.
 //! - [`login_conformance!`]: the suite that every login bridge passes.
+//! - [`ingress_conformance!`]: the suite that every way in passes.
 //! - [`jwt`] checks tokens as a vendor would; [`fixtures`] has keys and vectors; [`sample`] has notifications to send.
 //!
 //! Nothing here needs a network but loopback. It is a library for tests and simulators: its functions panic where a test
@@ -13,6 +14,7 @@
 
 pub mod conformance;
 pub mod fixtures;
+pub mod ingress;
 pub mod jwt;
 mod listener;
 mod log;

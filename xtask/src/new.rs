@@ -79,6 +79,10 @@ const INGRESS: &[(&str, &str)] = &[
     ("Cargo.toml", include_str!("../templates/ingress.toml")),
     ("README.md", include_str!("../templates/ingress.md")),
     ("src/lib.rs", include_str!("../templates/ingress.rs")),
+    (
+        "tests/conformance.rs",
+        include_str!("../templates/ingress_conformance.rs"),
+    ),
 ];
 
 /// How a vendor authenticates requests.

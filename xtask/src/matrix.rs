@@ -12,7 +12,7 @@ use crate::{
     Failure, Result, generate,
     manifest::{Manifest, strings},
     run, table,
-    workspace::{FOREIGN, Kind, Workspace},
+    workspace::{FOREIGN, Kind, Member, Plugin, Workspace},
 };
 
 pub(crate) const HELP: &str = "\
@@ -90,31 +90,31 @@ impl Row {
     }
 }
 
+/// Returns the row of these features.
+fn row(workspace: &Workspace, name: &str, features: Vec<String>) -> Row {
+    let enabled = closure(&workspace.facade().manifest, &features);
+    let count = |is_one: &dyn Fn(&Plugin, &Member) -> bool| {
+        workspace
+            .plugins()
+            .filter(|(plugin, member)| {
+                enabled.contains(&plugin.feature()) && is_one(plugin, member)
+            })
+            .count()
+    };
+    Row {
+        name: name.to_owned(),
+        plugins: count(&|_, _| true),
+        providers: count(&|plugin, _| plugin.kind == Kind::Provider),
+        pushes: count(&generate::is_simulated),
+        features,
+    }
+}
+
 fn rows(workspace: &Workspace, pairs: bool) -> Result<Vec<Row>> {
     let manifest = &workspace.facade().manifest;
     let plugins: Vec<String> = workspace.plugins().map(|(it, _)| it.feature()).collect();
-    let providers: Vec<String> = workspace
-        .plugins()
-        .filter(|(plugin, _)| plugin.kind == Kind::Provider)
-        .map(|(plugin, _)| plugin.feature())
-        .collect();
-    let simulated: Vec<String> = workspace
-        .plugins()
-        .filter(|(plugin, member)| generate::is_simulated(plugin, member))
-        .map(|(plugin, _)| plugin.feature())
-        .collect();
     let choices = features_of(manifest);
-    let row = |name: &str, features: Vec<String>| {
-        let enabled = closure(manifest, &features);
-        let count = |of: &[String]| of.iter().filter(|it| enabled.contains(*it)).count();
-        Row {
-            name: name.to_owned(),
-            plugins: count(&plugins),
-            providers: count(&providers),
-            pushes: count(&simulated),
-            features,
-        }
-    };
+    let row = |name: &str, features: Vec<String>| row(workspace, name, features);
     let mut rows = vec![row("(none)", Vec::new())];
     rows.extend(
         choices
@@ -190,6 +190,22 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     run_all(root, &rows, &stale)
 }
 
+/// Links the plugins of `features` and lets the providers push, with `target` as the target directory.
+pub(crate) fn prove(root: &Path, features: &[&str], target: &Path) -> Result {
+    let features: Vec<String> = features.iter().map(|&feature| feature.to_owned()).collect();
+    let row = row(&Workspace::at(root)?, &features.join(", "), features);
+    match run_tests(root, &row, Some(target))? {
+        None => Ok(()),
+        Some(red) => Err(format!(
+            "{}\n{}\n    again: {}",
+            red.reason,
+            essence(&red.output),
+            red.command
+        )
+        .into()),
+    }
+}
+
 fn run_all(root: &Path, rows: &[Row], stale: &[String]) -> Result {
     let mut lines = Vec::new();
     let mut red = 0;
@@ -199,7 +215,7 @@ fn run_all(root: &Path, rows: &[Row], stale: &[String]) -> Result {
         stdout().flush().map_err(|error| error.to_string())?;
         let since = Instant::now();
         let failure = match check(root, row)? {
-            None => run_tests(root, row)?,
+            None => run_tests(root, row, None)?,
             failure => failure,
         };
         let seconds = format!("{:.1}", since.elapsed().as_secs_f64());
@@ -269,8 +285,11 @@ fn check(root: &Path, row: &Row) -> Result<Option<Red>> {
 }
 
 /// Runs the programs of a row: what is linked, and whether its providers push.
-fn run_tests(root: &Path, row: &Row) -> Result<Option<Red>> {
+fn run_tests(root: &Path, row: &Row, target: Option<&Path>) -> Result<Option<Red>> {
     let mut command = run::cargo(root);
+    if let Some(target) = target {
+        command.env("CARGO_TARGET_DIR", target);
+    }
     // With all crates, because then the features of third-party crates are those of the step `test` in every row: only the
     // facade is compiled again. The demonstration app would enable features of the facade.
     command.args([

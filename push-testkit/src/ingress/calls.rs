@@ -14,6 +14,8 @@ pub async fn the_prefix_is_a_path(kit: IngressKit) {
         && !prefix.ends_with('/')
         && !prefix.contains(['{', '}', '*', '?', '#', ' ']);
     assert!(is_path, "`{prefix}` is no path: write it like `/tencent`");
+    kit.call(1).await;
+    assert_eq!(kit.ingress.prefix(), prefix, "the prefix stays the same");
 }
 
 /// What the call is about is handed to the gateway.

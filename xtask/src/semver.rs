@@ -12,7 +12,8 @@ if a version of `Cargo.toml` does not announce what changed: a removed function 
 after 0.1.3), an added one a minor version. Runs cargo-semver-checks, which is installed if it is missing.
 
 The last release is the newest tag like `v0.1.0` in the history. REVISION is another revision of git to compare with.
-Without a tag and without a revision there is nothing to compare with, which is no error.
+Without a tag and without a revision there is nothing to compare with, which is no error. A crate that is new
+since then is only named.
 ";
 
 /// How the tags of releases begin.
@@ -21,19 +22,20 @@ const TAGS: &str = "v[0-9]*";
 pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     let (given, chosen) = read(args)?;
     let workspace = Workspace::at(root)?;
-    let published: Vec<String> = workspace
+    let published: Vec<(String, String)> = workspace
         .members
         .iter()
         .filter(|member| member.is_published())
-        .map(|member| member.package())
+        .map(|member| (member.package(), member.path("Cargo.toml")))
         .collect();
     if let Some(unknown) = chosen
         .iter()
-        .find(|name| !published.iter().any(|it| it == *name))
+        .find(|name| !published.iter().any(|(it, _)| it == *name))
     {
+        let names: Vec<&str> = published.iter().map(|(name, _)| name.as_str()).collect();
         return Err(Failure::Usage(format!(
             "`{unknown}` is not a crate that is published; these are: {}",
-            published.join(", ")
+            names.join(", ")
         )));
     }
     let baseline = match given {
@@ -52,19 +54,28 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
             }
         },
     };
+    let wanted = published
+        .iter()
+        .filter(|(name, _)| chosen.is_empty() || chosen.contains(&name.as_str()));
+    // A crate that is new has no API to compare with.
+    let (old, new): (Vec<_>, Vec<_>) =
+        wanted.partition(|(_, manifest)| exists(root, &baseline, manifest));
+    for (name, _) in new {
+        println!("{name}: new since {baseline}");
+    }
+    if old.is_empty() {
+        println!("nothing was compared: no such crate exists in {baseline}");
+        return Ok(());
+    }
     tools::require(root, &tools::SEMVER)?;
     println!("the API is compared with that of {baseline}");
-    let names = match chosen.is_empty() {
-        true => published.iter().map(String::as_str).collect(),
-        false => chosen,
-    };
     // Of its own, because both revisions are documented with it.
     let target = ci::target_dir(root)?.join("semver");
     let mut check = run::cargo(root);
     check.env("CARGO_TARGET_DIR", target);
     check.args(["semver-checks", "check-release", "--all-features"]);
     check.args(["--baseline-rev", &baseline]);
-    for name in names {
+    for (name, _) in old {
         check.args(["--package", name]);
     }
     run::succeed(&mut check)
@@ -107,6 +118,11 @@ fn commit(root: &Path, revision: &str) -> Result {
     }
 }
 
+/// Returns `true` if the file is in that revision.
+fn exists(root: &Path, revision: &str, path: &str) -> bool {
+    git(root, &["cat-file", "-e", &format!("{revision}:{path}")]).is_ok()
+}
+
 /// Returns the newest tag of a release in the history.
 fn last_release(root: &Path) -> Option<String> {
     let tag = git(root, &["describe", "--tags", "--abbrev=0", "--match", TAGS]);
@@ -117,7 +133,7 @@ fn last_release(root: &Path) -> Option<String> {
 mod tests {
     use std::process::Command;
 
-    use super::{Failure, commit, last_release, read, task};
+    use super::{Failure, commit, exists, last_release, read, task};
     use crate::workspace::fixture::Fixture;
 
     fn git(it: &Fixture, args: &[&str]) {
@@ -155,6 +171,16 @@ mod tests {
         assert_eq!(last_release(&it.root).as_deref(), Some("v0.1.0"));
         git(&it, &["tag", "v0.2.0"]);
         assert_eq!(last_release(&it.root).as_deref(), Some("v0.2.0"));
+    }
+
+    #[test]
+    fn a_crate_that_is_new_is_not_compared() {
+        let it = committed();
+        git(&it, &["tag", "v0.1.0"]);
+        it.add("providers/acme", "push-provider-acme", "");
+        assert!(exists(&it.root, "v0.1.0", "push-core/Cargo.toml"));
+        assert!(!exists(&it.root, "v0.1.0", "providers/acme/Cargo.toml"));
+        assert!(task(&it.root, &["-p", "push-provider-acme"]).is_ok());
     }
 
     #[test]

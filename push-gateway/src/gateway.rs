@@ -477,7 +477,8 @@ impl Inner {
     async fn run_housekeeping(&self) {
         let limits = &self.services.settings.limits;
         let mut warned = std::collections::HashMap::new();
-        let mut pruned = Timestamp::default();
+        // By a time that never goes back: a clock that was ahead and is set back does not put it off until it has caught up.
+        let mut pruned = None;
         let mut are_policies_checked = false;
         loop {
             match self.services.store.credentials(None).await {
@@ -496,10 +497,11 @@ impl Inner {
                 }
                 Err(error) => tracing::warn!(%error, "the credentials cannot be looked at"),
             }
-            let now = self.services.clock.now();
-            if now.since(pruned) >= limits.traces / 24 {
-                pruned = now;
-                if let Err(error) = self.services.store.prune_traces(now - limits.traces).await {
+            let now = self.pipeline.now();
+            if pruned.is_none_or(|pruned| now.moment.since(pruned) >= limits.traces / 24) {
+                pruned = Some(now.moment);
+                let before = now.wall - limits.traces;
+                if let Err(error) = self.services.store.prune_traces(before).await {
                     tracing::warn!(%error, "old traces could not be dropped");
                 }
             }

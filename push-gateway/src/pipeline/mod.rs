@@ -38,7 +38,7 @@ use self::{
     control::Control,
     credential::CredentialCell,
     shared::Shared,
-    steady::{Moment, Steady},
+    steady::{Moment, Now, Steady},
 };
 use crate::{
     decision::reasons, lane_status::LaneStatus, services::Services, trace::cancelled_event,
@@ -98,6 +98,11 @@ impl Pipeline {
 
     fn lanes(&self) -> std::sync::MutexGuard<'_, Lanes> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the wall clock, and the time by which lanes wait.
+    pub(crate) fn now(&self) -> Now {
+        self.shared.now()
     }
 
     /// Begins to send. Before, deliveries only queue up.

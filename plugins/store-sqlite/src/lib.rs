@@ -5,7 +5,8 @@
 //! (not the process) crashed, but recorded marks are not. Calls that come together share one `fsync`, and searches run beside
 //! them (see [`push_sqlite`]).
 //!
-//! Several processes may have the files open at once: the command line adds a credential while the gateway runs.
+//! One process has the files at a time, by a lock on `<path>.lock` beside each and, on Linux, on the file itself: a second server
+//! with the same store is refused, whatever queue it has. Programs that only look, as `sqlite3` does, are not kept out.
 //!
 //! A row that cannot be read, because the file is damaged, is skipped, counted ([`SqliteStore::damaged_rows`]) and logged; it
 //! never stops the others from being read.
@@ -130,6 +131,7 @@ impl SqliteStore {
                     readers: config.readers,
                     group_rows: config.group_rows,
                     group_delay,
+                    exclusive: true,
                     ..Options::new(path)
                 },
             ),
@@ -139,6 +141,7 @@ impl SqliteStore {
                     readers: 1,
                     group_delay,
                     durable: false,
+                    exclusive: true,
                     ..Options::new(traces_path)
                 },
             ),

@@ -290,18 +290,39 @@ async fn register_until_killed(directory: &Path) {
 }
 
 #[test]
-fn two_processes_share_the_files() {
+fn a_second_process_is_kept_off_both_files() {
     let place = Place::new();
-    let (gateway, command) = (store(&place), store(&place));
+    let first = store(&place);
+    let alone = |path: &str, traces: &str| {
+        let config = SqliteStoreConfig {
+            traces_path: Some(place.path(traces).into()),
+            ..SqliteStoreConfig::new(place.path(path))
+        };
+        SqliteStore::new(config, &place.context()).unwrap()
+    };
     block_on(async {
-        assert!(register(&gateway, "alice", "phone").await.changed);
-        let added = add_credential(&command).await;
-        let found = gateway.credentials(Some(&app())).await.unwrap();
-        assert_eq!(found, [added]);
-        assert_eq!(register(&command, "bob", "phone").await.displaced.len(), 1);
-        let found = devices(&gateway, &[user("alice"), user("bob")]).await;
-        let found: Vec<_> = found.iter().map(Vec::len).collect();
-        assert_eq!(found, [0, 1]);
+        first.open().await.unwrap();
+        for (path, traces) in [
+            ("store.db", "store-traces.db"),
+            ("store.db", "other-traces.db"),
+            ("other.db", "store-traces.db"),
+        ] {
+            let error = alone(path, traces).open().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{path} {traces}");
+            let text = error.to_string();
+            assert!(text.contains("another process has this"), "{text}");
+        }
+        assert!(register(&first, "alice", "phone").await.changed);
+        // Who only looks is let in.
+        let look = Connection::open(place.path("store.db")).unwrap();
+        let count = look.query_row("SELECT count(*) FROM device", [], |row| row.get(0));
+        assert_eq!(count, Ok(1));
+    });
+    drop(first);
+    let second = store(&place);
+    block_on(async {
+        second.open().await.unwrap();
+        assert_eq!(devices(&second, &[user("alice")]).await[0].len(), 1);
     });
 }
 

@@ -172,6 +172,88 @@ fn each_mistake_alone_is_one_error_at_its_place() {
     }
 }
 
+/// A file that two plugins open would be damaged, or refused only when the server starts.
+#[test]
+fn a_file_of_two_plugins_is_an_error_however_it_is_written() {
+    let folder = folder("same-file");
+    write(&folder, "master.key", MASTER_KEY);
+    write(&folder, "im-server.key", KEY);
+    std::fs::create_dir(folder.join("data")).expect("a folder");
+    write(&folder, "data/there.db", "");
+    let there = folder.join("data/there.db");
+    std::fs::hard_link(&there, folder.join("hard.db")).expect("a link");
+    std::os::unix::fs::symlink(&there, folder.join("soft.db")).expect("a link");
+    std::os::unix::fs::symlink("data", folder.join("folder")).expect("a link");
+    std::os::unix::fs::symlink("data/new.db", folder.join("dangling.db")).expect("a link");
+    let absolute = folder.join("store.db");
+    let absolute = absolute.to_str().expect("text");
+    let check = |store: &str, traces: &str, queue: &str| {
+        let config = GOOD
+            .replace(
+                "path = \"store.db\"",
+                &format!("path = {store:?}\n{traces}"),
+            )
+            .replace("path = \"queue.db\"", &format!("path = {queue:?}"));
+        write(&folder, "offline-push.toml", &config);
+        let output = program()
+            .args(["check-config", "--json"])
+            .current_dir(&folder)
+            .output()
+            .expect("the program runs");
+        objects(&output)
+    };
+    for (store, traces, queue, at, other) in [
+        ("store.db", "", "store.db", "queue.path", "store.path"),
+        ("store.db", "", "./store.db", "queue.path", "store.path"),
+        ("store.db", "", absolute, "queue.path", "store.path"),
+        (
+            "store.db",
+            "",
+            "new/../store.db",
+            "queue.path",
+            "store.path",
+        ),
+        (
+            "store.db",
+            "",
+            "data/../store.db",
+            "queue.path",
+            "store.path",
+        ),
+        ("data/there.db", "", "hard.db", "queue.path", "store.path"),
+        ("soft.db", "", "data/there.db", "queue.path", "store.path"),
+        ("data/a.db", "", "folder/a.db", "queue.path", "store.path"),
+        ("dangling.db", "", "data/new.db", "queue.path", "store.path"),
+        ("store.db", "", "store-traces.db", "queue.path", "store"),
+        (
+            "store.db",
+            "traces_path = \"t.db\"",
+            "t.db",
+            "queue.path",
+            "store.traces_path",
+        ),
+        (
+            "store.db",
+            "traces_path = \"./store.db\"",
+            "queue.db",
+            "store.traces_path",
+            "store.path",
+        ),
+    ] {
+        let said = check(store, traces, queue);
+        assert_eq!(said.len(), 1, "{store} {queue}: {said:?}");
+        assert_eq!(said[0]["place"], at, "{said:?}");
+        let error = said[0]["error"].as_str().expect("a text");
+        let words = format!("is the same file as {other}: ");
+        assert!(error.contains(&words), "{error}");
+    }
+    for (store, queue) in [("a.db", "b.db"), ("data/a.db", "a.db"), ("soft.db", "a.db")] {
+        let said = check(store, "", queue);
+        assert_eq!(said[0]["ok"], true, "{store} {queue}: {said:?}");
+    }
+    drop(std::fs::remove_dir_all(folder));
+}
+
 #[test]
 fn a_key_of_two_apps_is_an_error_also_if_one_is_in_a_file() {
     let same = format!(

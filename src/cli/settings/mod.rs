@@ -3,6 +3,7 @@
 //! All errors are reported at once, each with its place and the value to write there, and none that only follows from another.
 mod files;
 mod layers;
+mod same_file;
 
 use std::{
     net::SocketAddr,
@@ -21,7 +22,7 @@ use offline_push::{
 };
 use serde::de::DeserializeOwned;
 
-use self::files::Files;
+use self::{files::Files, same_file::Identity};
 pub(crate) use self::{files::read_text, layers::DEFAULT_FILE};
 use super::Errors;
 
@@ -89,6 +90,7 @@ pub(crate) fn load(file: Option<&Path>, registry: &Registry, clock: Arc<dyn Cloc
         faults: layers.faults,
         unread: files.unread,
         key_source,
+        opened: Vec::new(),
         registry,
         context: BuildContext::new(clock).with_folder(&layers.folder),
     };
@@ -117,6 +119,15 @@ fn key_source(root: &Map<String, Value>, folder: &Path) -> String {
     }
 }
 
+/// A file that a plugin opens.
+struct OpenedFile {
+    /// The key that names it, or the plugin's table if none does.
+    key: String,
+    path: PathBuf,
+    /// Whether it is a file of a store or queue, which have theirs for themselves.
+    is_own: bool,
+}
+
 struct Reader<'a> {
     /// The whole configuration, for the origins of its values.
     origins: Map<String, Value>,
@@ -127,6 +138,8 @@ struct Reader<'a> {
     unread: Vec<String>,
     /// Where the master key is written, for errors about a key that is not the right one.
     key_source: String,
+    /// The files of the plugins so far.
+    opened: Vec<OpenedFile>,
     registry: &'a Registry,
     context: BuildContext,
 }
@@ -376,15 +389,66 @@ impl Reader<'_> {
         // Of an unknown plugin no other key can be judged.
         self.keep(self.registry.find(K::LABEL, &name).map_err(|it| it.at(&of)))?;
         let raw = RawConfig::new(Value::new(origin.as_ref(), ValueKind::Table(table)));
-        let before = self.context.folder.resolved().len();
-        let context = self.context.clone().with_table(key);
+        // A folder of its own, which lists the paths of this plugin alone.
+        let folder = self.context.folder.path().to_owned();
+        let context = self.context.clone().with_folder(folder).with_table(key);
         let built = self.registry.build::<K>(&name, raw, &context);
         let plugin = self.keep(built)?;
+        let files = context.folder.resolved();
+        let is_own = [StoreKind::LABEL, QueueKind::LABEL].contains(&K::LABEL);
+        for path in &files {
+            self.open(key, path, is_own);
+        }
         Some(Built {
             name,
             plugin,
-            files: context.folder.resolved().split_off(before),
+            files,
         })
+    }
+
+    /// Notes a file that a plugin opens. One that a store or queue has is nobody else's.
+    fn open(&mut self, table: &str, path: &Path, is_own: bool) {
+        let file = OpenedFile {
+            key: self.key_of(table, path),
+            path: path.to_owned(),
+            is_own,
+        };
+        let identity = Identity::of(path);
+        let same = self
+            .opened
+            .iter()
+            .find(|other| (other.is_own || is_own) && Identity::of(&other.path) == identity);
+        if let Some(other) = same {
+            let message = format!(
+                "is the same file as {}: {} ({})",
+                other.key,
+                path.display(),
+                other.path.display(),
+            );
+            let advice = format!("give {} and {} a file of its own each", file.key, other.key);
+            self.fail(&file.key, message, advice);
+        }
+        self.opened.push(file);
+    }
+
+    /// The key in `table` whose value is that path; the table itself for a path that follows from another key.
+    fn key_of(&self, table: &str, path: &Path) -> String {
+        let keys = origin_value(&self.origins, table).and_then(|value| match &value.kind {
+            ValueKind::Table(keys) => Some(keys),
+            _ => None,
+        });
+        let folder = self.context.folder.path();
+        let named = keys
+            .into_iter()
+            .flatten()
+            .find(|(_, value)| match &value.kind {
+                ValueKind::String(text) => folder.join(text) == path,
+                _ => false,
+            });
+        match named {
+            Some((key, _)) => format!("{table}.{key}"),
+            None => table.to_owned(),
+        }
     }
 }
 

@@ -56,12 +56,15 @@ impl ShownTicket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TicketRefusal {
-    /// The user was kicked, or logged out on this device, after the ticket was issued.
+    /// The user was kicked, or logged out on this device, after the ticket was issued; or, where the device is not the user's,
+    /// was kicked or logged out on any.
     Revoked,
     /// It is bound to another device.
     OtherDevice,
     /// The user has as many devices as may be registered at the same time.
     TooManyDevices,
+    /// What is stored of the device that it is bound to cannot be read.
+    Damaged,
 }
 
 impl TicketRefusal {
@@ -73,6 +76,9 @@ impl TicketRefusal {
             }
             Self::OtherDevice => {
                 "the ticket belongs to another device; get a ticket of its own for each login"
+            }
+            Self::Damaged => {
+                "the stored record of this ticket is damaged; get a new ticket from the IM server"
             }
             Self::TooManyDevices => {
                 "the user has as many devices as may be registered; log out on one, or report one as offline"

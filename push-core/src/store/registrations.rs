@@ -60,6 +60,9 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// except where the cause was [`EndCause::SwitchedOff`], which does not end the login.
     ///
+    /// On a device that is not the user's at that time, any of these ends revokes it, of whichever of the user's devices: a phone
+    /// that was kicked must not come back under another device id with a ticket that it had not shown.
+    ///
     /// The platform of a device is the one that is known, or else the one in `facts`; without either, a device that is not known
     /// is of every platform, and a known one of none.
     ///

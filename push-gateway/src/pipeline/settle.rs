@@ -21,7 +21,7 @@ use super::{
     attempt::{Attempt, Item, LateVerdict, Sendable},
     cell::Cell,
     credential::BEHIND_TRIAL,
-    refusals::Concerns,
+    refusals::Exception,
     shared::Shared,
     steady::Now,
 };
@@ -232,9 +232,9 @@ impl Judging<'_> {
     fn refused(&self, lease: &Lease) -> Act {
         let backoff = &self.shared.backoff;
         match self.survey.exceptions.get(&lease.delivery.id) {
-            Some(Concerns::TokenAlone) => Act::Done(reasons::REFUSED_ALONE),
+            Some(Exception::TokenAlone) => Act::Done(reasons::REFUSED_ALONE),
             // It waits by itself: certainly not sent, and not to be dropped before its life ends.
-            Some(Concerns::Token) => {
+            Some(Exception::Token) => {
                 let wait = backoff.delay(lease.attempt) + BEHIND_TRIAL;
                 match self.within_life(&lease.delivery, wait, Duration::ZERO) {
                     Some(after) => Act::Again {
@@ -244,7 +244,7 @@ impl Judging<'_> {
                     None => Act::Done(reasons::EXPIRED),
                 }
             }
-            Some(Concerns::Credential) | None => Act::Again {
+            None => Act::Again {
                 after: match self.survey.probe_at {
                     Some(at) => at.since(self.now.moment) + BEHIND_TRIAL,
                     None => backoff.delay(lease.attempt) + BEHIND_TRIAL,

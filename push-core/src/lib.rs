@@ -41,6 +41,7 @@ mod plugin;
 mod provider;
 mod queue;
 mod registry;
+mod removal;
 mod route;
 mod secret;
 mod store;
@@ -57,8 +58,8 @@ pub use crate::decode::Decoded;
 pub use crate::{
     address::*, advice::Catalog, audience::*, certificate::*, channel::*, class::*, config_path::*,
     delivery::*, ending::*, error::*, id::*, ingress::*, login::*, message::*, notification::*,
-    page::*, plugin::*, provider::*, queue::*, registry::*, route::*, secret::*, store::*,
-    surrogates::*, text::*, ticket::*, time::*, trace::*, verdict::*,
+    page::*, plugin::*, provider::*, queue::*, registry::*, removal::*, route::*, secret::*,
+    store::*, surrogates::*, text::*, ticket::*, time::*, trace::*, verdict::*,
 };
 
 /// What this crate's macros expand to. Not public API.

@@ -2,8 +2,8 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    AppId, BatchRef, CredentialRef, Delivery, DeliveryId, DeviceId, Lane, MessageId, Result, Slot,
-    Timestamp, UserId, async_trait,
+    AppId, BatchRef, CredentialRef, Delivery, DeliveryId, DeviceId, Lane, MessageId, RemovalCause,
+    Removed, Result, Slot, Sought, Timestamp, UserId, async_trait,
 };
 
 /// The longest time for which [`Queue::lease`] holds a delivery and [`Queue::nack`] postpones one; a longer time is shortened to
@@ -76,6 +76,8 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// already cannot be stopped, but its lease ends. Fewer than `limit` means that there are no more; otherwise the caller
     /// calls again. A `limit` of 0 fences and removes nothing.
     ///
+    /// What was removed is remembered until [`confirm`](Self::confirm) is called for it ([`unconfirmed`](Self::unconfirmed)).
+    ///
     /// The first call also fences: what was decided before and is put afterwards is [`Put::Fenced`] (see [`Cancel`]). Fence and
     /// removal are one transaction.
     async fn cancel(&self, app: &AppId, what: &Cancel, limit: usize) -> Result<Vec<Cancelled>>;
@@ -95,6 +97,29 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     async fn remembered(&self, app: &AppId, messages: Vec<MessageId>) -> Result<Option<Vec<bool>>> {
         let _ = (app, messages);
         Ok(None)
+    }
+
+    /// Returns, for each delivery, whether the queue has it: it waits or is leased. `None` if the queue does not know. A delivery
+    /// of a remembered message that is not there was acknowledged or removed, or its record is damaged.
+    async fn holds(&self, app: &AppId, deliveries: Vec<Sought>) -> Result<Option<Vec<bool>>> {
+        let _ = (app, deliveries);
+        Ok(None)
+    }
+
+    /// Returns up to `limit` deliveries that the queue removed for this cause, without an acknowledgement, and whose end was not
+    /// [confirmed](Self::confirm). They are kept in the transaction that removes them, and over restarts: a gateway that is
+    /// killed before it has stored why they ended can store it afterwards. Fewer than `limit` means that there are no more.
+    ///
+    /// A queue that does not survive a restart itself returns none. A delivery whose id or app cannot be read is not among them.
+    async fn unconfirmed(&self, cause: RemovalCause, limit: usize) -> Result<Vec<Removed>> {
+        let _ = (cause, limit);
+        Ok(Vec::new())
+    }
+
+    /// Forgets these ends of deliveries, whose traces are stored. Others are ignored.
+    async fn confirm(&self, deliveries: Vec<DeliveryId>) -> Result<()> {
+        let _ = deliveries;
+        Ok(())
     }
 
     /// Looks whether what the queue keeps is still there and in order, as far as that takes no time: for a health check.

@@ -21,6 +21,7 @@ use crate::{
     pipeline::Pipeline,
     receipt_address::ReceiptAddresses,
     receipt_key::ReceiptKeys,
+    removed,
     seal::{MasterKey, random},
     services::Services,
     settings::Settings,
@@ -146,16 +147,21 @@ impl Gateway {
             )
         })?;
         self.0.services.vault.check_key().await?;
+        let is_running = !self.background().is_empty();
+        if !is_running {
+            removed::explain_all(&self.0.services).await;
+        }
         self.run();
         Ok(())
     }
 
+    fn background(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
+        let background = self.0.background.lock();
+        background.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn run(&self) {
-        let mut background = self
-            .0
-            .background
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut background = self.background();
         if !background.is_empty() {
             return;
         }
@@ -179,11 +185,7 @@ impl Gateway {
     /// Runs a way in beside its requests ([`Ingress::run`]) until the gateway shuts down. Call it after [`Gateway::start`].
     pub fn run_ingress(&self, ingress: Arc<dyn Ingress>) {
         let gateway: Arc<dyn push_core::Gateway> = Arc::new(self.clone());
-        let mut background = self
-            .0
-            .background
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut background = self.background();
         background.spawn(async move { ingress.run(gateway).await });
     }
 

@@ -55,6 +55,7 @@ mod receipt;
 mod receipt_address;
 mod receipt_key;
 mod registration;
+mod removed;
 mod seal;
 mod services;
 mod settings;

@@ -204,6 +204,7 @@ macro_rules! store_conformance {
             everything_in_an_event_comes_back
             what_is_unknown_has_no_trace
             old_events_are_pruned
+            the_apps_that_have_traces_are_known
             a_trace_has_an_end
             the_traces_of_two_apps_never_mix
             events_appended_at_once_are_all_there

@@ -13,7 +13,7 @@ use std::{
 use push_core::{
     AppId, BuildContext, Cancel, Cancelled, Clock, CredentialRef, Delivery, Error, ErrorKind,
     Faults, Lane, LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind, Result,
-    Return, Timestamp, async_trait,
+    Return, Sought, Timestamp, async_trait,
 };
 use serde::Deserialize;
 
@@ -164,6 +164,10 @@ impl Queue for MemoryQueue {
             .into_iter()
             .map(|message| state.remembers(app, message));
         Ok(Some(known.collect()))
+    }
+
+    async fn holds(&self, app: &AppId, deliveries: Vec<Sought>) -> Result<Option<Vec<bool>>> {
+        Ok(Some(self.lock().holds(app, &deliveries)))
     }
 }
 

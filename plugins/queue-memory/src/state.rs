@@ -8,7 +8,7 @@ use std::{
 use push_core::{
     Address, AppId, BatchRef, Cancel, Cancelled, Channel, Content, ContentId, CredentialRef,
     Delivery, DeviceId, Error, ErrorKind, Held, LONGEST_WAIT, Lane, LaneState, Lease, LeaseId,
-    MessageId, Put, Result, Return, Slot, Timestamp, UserId,
+    MessageId, Put, Result, Return, Slot, Sought, Timestamp, UserId,
 };
 
 use crate::{KEEP_FENCE, REMEMBER};
@@ -461,6 +461,18 @@ impl State {
             .take(limit)
             .copied()
             .collect()
+    }
+
+    /// Whether each delivery waits or is leased.
+    pub(crate) fn holds(&self, app: &AppId, deliveries: &[Sought]) -> Vec<bool> {
+        let is_held = |one: &Sought| {
+            let seen = self.seen.get(&(app.clone(), one.message.clone()));
+            let waiting = seen.into_iter().flat_map(|seen| &seen.waiting);
+            waiting
+                .filter_map(|order| self.rows.get(order))
+                .any(|row| row.delivery.id == one.id)
+        };
+        deliveries.iter().map(is_held).collect()
     }
 
     pub(crate) fn remembers(&self, app: &AppId, message: MessageId) -> bool {

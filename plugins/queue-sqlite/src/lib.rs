@@ -13,6 +13,9 @@
 //!
 //! A delivery that cannot be read, or whose lane cannot be, is moved to the table `damaged`, without its token and text, logged
 //! and counted (see [`SqliteQueue::damaged`]); the others go on.
+//!
+//! What was cancelled or moved aside is kept, without its token and text, in the table `removed` until the gateway has stored why
+//! it ended ([`Queue::confirm`]).
 mod cancel;
 mod clock;
 mod damaged;
@@ -20,6 +23,7 @@ mod identity;
 mod lease;
 mod prune;
 mod put;
+mod removed;
 mod row;
 mod schema;
 mod upgrade;
@@ -28,9 +32,9 @@ mod walk;
 use std::{fmt, sync::Arc, time::Duration};
 
 use push_core::{
-    AppId, BuildContext, Cancel, Cancelled, Clock, ConfigPath, CredentialRef, Delivery, Faults,
-    Lane, LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind, Result, Return,
-    async_trait,
+    AppId, BuildContext, Cancel, Cancelled, Clock, ConfigPath, CredentialRef, Delivery, DeliveryId,
+    Faults, Lane, LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind,
+    RemovalCause, Removed, Result, Return, Sought, async_trait,
 };
 use push_sqlite::{Database, Options, Stats};
 use serde::Deserialize;
@@ -137,6 +141,7 @@ impl SqliteQueue {
                 let (latest, missing) = self
                     .database
                     .write(1, move |db| {
+                        damaged::restore_counter(db, now)?;
                         upgrade::run(db, now)?;
                         Ok((clock::latest(db)?, damaged::check(db)?))
                     })
@@ -286,6 +291,35 @@ impl Queue for SqliteQueue {
             .read(move |db| row::remembered(db, &app, &messages))
             .await?;
         Ok(Some(known))
+    }
+
+    async fn holds(&self, app: &AppId, deliveries: Vec<Sought>) -> Result<Option<Vec<bool>>> {
+        self.open().await?;
+        let app = app.clone();
+        let held = self
+            .database
+            .read(move |db| removed::holds(db, &app, &deliveries))
+            .await?;
+        Ok(Some(held))
+    }
+
+    async fn unconfirmed(&self, cause: RemovalCause, limit: usize) -> Result<Vec<Removed>> {
+        self.open().await?;
+        self.database
+            .read(move |db| removed::unconfirmed(db, cause, limit))
+            .await
+    }
+
+    async fn confirm(&self, deliveries: Vec<DeliveryId>) -> Result<()> {
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        self.open().await?;
+        self.database
+            .write(deliveries.len(), move |db| {
+                removed::confirm(db, &deliveries)
+            })
+            .await
     }
 
     async fn check(&self) -> Result<()> {

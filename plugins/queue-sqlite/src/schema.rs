@@ -5,7 +5,7 @@ use push_sqlite::Schema;
 pub(crate) static SCHEMA: Schema = Schema {
     what: "queue",
     application_id: 0x6f70_7175, // "opqu"
-    migrations: &[V1, V2, V3],
+    migrations: &[V1, V2, V3, V4],
     // Only one process has the file, so nothing that is leased is still held. It is due before everything else.
     on_open: "UPDATE delivery INDEXED BY delivery_by_lease SET lease = NULL, due = 0 WHERE lease IS NOT NULL",
 };
@@ -218,4 +218,17 @@ CREATE TABLE damaged (
     slot TEXT,
     channel TEXT
 ) STRICT;
+";
+
+const V4: &str = "
+-- Deliveries that were removed without an acknowledgement, until it is confirmed that their end is recorded elsewhere.
+CREATE TABLE removed (
+    uuid BLOB PRIMARY KEY,
+    app TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    message TEXT,
+    user TEXT,
+    device TEXT,
+    certificate INTEGER
+) STRICT, WITHOUT ROWID;
 ";

@@ -1,5 +1,5 @@
 //! Traces.
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use push_core::{
     AppId, Cursor, DeliveryId, Error, ErrorKind, Mark, MessageId, Page, Result, TRACE_LIMIT,
@@ -185,6 +185,13 @@ impl TraceStore for MemoryStore {
             items: items.map(|(_, event)| event.clone()).collect(),
             next,
         })
+    }
+
+    async fn traced_apps(&self) -> Result<Vec<AppId>> {
+        let state = self.state();
+        let apps = state.traces.events.iter().map(|(_, event)| &event.app);
+        let apps: BTreeSet<&AppId> = apps.collect();
+        Ok(apps.into_iter().cloned().collect())
     }
 
     async fn prune_traces(&self, before: Timestamp) -> Result<u64> {

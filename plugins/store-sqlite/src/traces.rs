@@ -107,6 +107,11 @@ impl TraceStore for SqliteStore {
             .await
     }
 
+    async fn traced_apps(&self) -> Result<Vec<AppId>> {
+        self.written().await?;
+        self.traces.read(apps).await
+    }
+
     async fn prune_traces(&self, before: Timestamp) -> Result<u64> {
         // In portions, so that new events do not wait. By id and not by time: what is deleted together lies together.
         let (mut from, end): (i64, i64) = self
@@ -140,6 +145,25 @@ impl SqliteStore {
     /// Waits until everything that was appended before can be read.
     async fn written(&self) -> Result<()> {
         self.traces.write(1, |_| Ok(())).await
+    }
+}
+
+/// The apps that have events, from one to the next in the index.
+fn apps(db: &Connection) -> Outcome<Vec<AppId>> {
+    let mut next = db.prepare_cached(
+        "SELECT CAST(min(app) AS BLOB) FROM event INDEXED BY event_by_time WHERE app > CAST(?1 AS TEXT)",
+    )?;
+    let mut apps = Vec::new();
+    let mut after = Vec::new();
+    loop {
+        let app: Option<Vec<u8>> = next.query_row([&after], |row| row.get(0))?;
+        let Some(app) = app else {
+            return Ok(apps);
+        };
+        // The name of a damaged row is no app's.
+        let name = String::from_utf8(app.clone()).ok();
+        apps.extend(name.and_then(|name| AppId::new(name).ok()));
+        after = app;
     }
 }
 

@@ -119,6 +119,11 @@ pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Page<TraceEvent>>;
 
+    /// Returns the apps that have events, each once: to compare all traces with a queue. A store that does not know returns none.
+    async fn traced_apps(&self) -> Result<Vec<AppId>> {
+        Ok(Vec::new())
+    }
+
     /// Deletes events older than `before`; returns how many.
     async fn prune_traces(&self, before: Timestamp) -> Result<u64>;
 }

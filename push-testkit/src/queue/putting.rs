@@ -7,7 +7,7 @@ use std::{
 
 use push_core::{
     AppId, Badge, Cancel, Channel, Class, Delivery, DeliveryId, Interruption, MessageId,
-    Notification, NotificationKind, Priority, Put, Slot, Sound, Timestamp,
+    Notification, NotificationKind, Priority, Put, Slot, Sought, Sound, Timestamp,
 };
 
 use super::{
@@ -121,6 +121,42 @@ pub async fn an_acknowledged_delivery_is_a_duplicate_for_a_day(kit: QueueKit) {
     let done = kit.put(vec![delivery("m1", "alice")]).await;
     assert_eq!(done, [Put::Duplicate]);
     assert_eq!(kit.lanes().await, []);
+}
+
+pub async fn what_waits_or_is_leased_is_held_and_nothing_else(kit: QueueKit) {
+    let sought = |of: &Delivery| Sought {
+        id: of.id,
+        message: of.message().clone(),
+        user: of.user().cloned(),
+    };
+    let token = |token| {
+        let mut delivery = delivery("m1", "no-user");
+        delivery.to = to_token(token);
+        delivery
+    };
+    let put = [
+        delivery("m1", "done"),
+        token("token-1"),
+        delivery("m1", "leased"),
+        token("token-2"),
+        delivery("m1", "waits"),
+        delivery("m2", "recalled"),
+    ];
+    kit.put_new(put.to_vec()).await;
+    let done = kit.lease(2).await;
+    kit.ack(&done).await;
+    kit.lease(1).await;
+    kit.cancel("im", &Cancel::Message(message("m2"))).await;
+    let never = delivery("m1", "waits");
+    let all = put.iter().chain([&never]).map(sought);
+    let app = AppId::new("im").expect("an app");
+    let held = kit.queue.holds(&app, all.collect()).await;
+    let held = held.expect("it can be asked");
+    let expected = vec![false, false, true, true, true, false, false];
+    // It need not know.
+    if held.is_some() {
+        assert_eq!(held, Some(expected));
+    }
 }
 
 pub async fn a_message_put_again_is_remembered_for_another_day(kit: QueueKit) {

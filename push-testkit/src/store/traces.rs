@@ -163,6 +163,23 @@ pub async fn old_events_are_pruned(kit: StoreKit) {
     assert_eq!(of_message(&kit, "m2").await, []);
 }
 
+pub async fn the_apps_that_have_traces_are_known(kit: StoreKit) {
+    let of = |app_id: &str| TraceEvent {
+        app: app(app_id),
+        ..event("m1", at(10), Stage::Accepted)
+    };
+    let apps = async || kit.store.traced_apps().await.expect("lists apps");
+    assert_eq!(apps().await, []);
+    append(&kit, vec![of("im"), of("b"), of("im"), of("a")]).await;
+    let mut found = apps().await;
+    found.sort();
+    // A store need not know.
+    let expected = ["a", "b", "im"].map(app);
+    assert!(found.is_empty() || found == expected, "{found:?}");
+    kit.store.prune_traces(at(11)).await.expect("prunes");
+    assert_eq!(apps().await, []);
+}
+
 pub async fn a_trace_has_an_end(kit: StoreKit) {
     let id = DeliveryId::new(NOW);
     let many: Vec<_> = (0..3007)

@@ -1,0 +1,93 @@
+//! What a queue removed by itself or on request, and what it is asked for when traces are compared with it.
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AppId, Cancel, Cancelled, CertificateId, DeliveryId, DeviceId, MessageId, UserId,
+    channel::word_enum,
+};
+
+/// A delivery that is looked for in a queue ([`Queue::holds`](crate::Queue::holds)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sought {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// The message that caused it.
+    pub message: MessageId,
+    /// The user it is for; `None` if the caller addressed a token.
+    pub user: Option<UserId>,
+}
+
+word_enum! {
+    /// Why a queue removed a delivery that was not acknowledged.
+    #[non_exhaustive]
+    RemovalCause("cause of a removal") {
+        /// [`Cancel::Message`].
+        Recalled = "recalled",
+        /// [`Cancel::Device`].
+        Ended = "ended",
+        /// [`Cancel::Conversation`].
+        Read = "read",
+        /// [`Cancel::Expired`].
+        Expired = "expired",
+        /// What is stored of it cannot be read.
+        Damaged = "damaged",
+    }
+}
+
+impl Cancel {
+    /// The cause with which it removes deliveries.
+    pub const fn cause(&self) -> RemovalCause {
+        match self {
+            Self::Message(_) => RemovalCause::Recalled,
+            Self::Device { .. } => RemovalCause::Ended,
+            Self::Conversation { .. } => RemovalCause::Read,
+            Self::Expired(_) => RemovalCause::Expired,
+        }
+    }
+}
+
+/// A delivery that a queue removed without an acknowledgement, as far as it can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Removed {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// Its app.
+    pub app: AppId,
+    /// The message that caused it.
+    pub message: Option<MessageId>,
+    /// The user it was for.
+    pub user: Option<UserId>,
+    /// The device it was for.
+    pub device: Option<DeviceId>,
+    /// The credential it waited for.
+    pub certificate: Option<CertificateId>,
+}
+
+impl Removed {
+    /// A delivery of which nothing else is known.
+    pub const fn new(id: DeliveryId, app: AppId) -> Self {
+        Self {
+            id,
+            app,
+            message: None,
+            user: None,
+            device: None,
+            certificate: None,
+        }
+    }
+}
+
+impl From<&Cancelled> for Removed {
+    fn from(cancelled: &Cancelled) -> Self {
+        let credential = &cancelled.lane.credential;
+        Self {
+            id: cancelled.id,
+            app: credential.app.clone(),
+            message: Some(cancelled.message.clone()),
+            user: cancelled.user.clone(),
+            device: cancelled.device.clone(),
+            certificate: Some(credential.certificate),
+        }
+    }
+}

@@ -92,6 +92,8 @@ pub struct Device {
     pub revision: u64,
     /// Its registrations.
     pub registrations: Vec<StoredRegistration>,
+    /// Whether the store also has a registration that is damaged and cannot be read, which may be this device's.
+    pub has_damaged: bool,
 }
 
 impl Device {
@@ -114,6 +116,7 @@ impl Device {
             badge: 0,
             revision,
             registrations: Vec::new(),
+            has_damaged: false,
         }
     }
 }
@@ -126,12 +129,30 @@ pub struct Receiver {
     pub user: UserId,
     /// The devices that are currently the user's, those without any registration included.
     pub devices: Vec<Device>,
+    /// Devices of the user whose records are damaged and cannot be read: the id of each, if that can be.
+    pub damaged: Vec<Option<DeviceId>>,
 }
 
 impl Receiver {
     /// A user with these devices.
     pub const fn new(user: UserId, devices: Vec<Device>) -> Self {
-        Self { user, devices }
+        Self {
+            user,
+            devices,
+            damaged: Vec::new(),
+        }
+    }
+
+    /// Adds devices whose records cannot be read.
+    #[must_use]
+    pub fn with_damaged(mut self, damaged: Vec<Option<DeviceId>>) -> Self {
+        self.damaged = damaged;
+        self
+    }
+
+    /// Returns `true` if nothing is known of any device of the user.
+    pub const fn is_unknown(&self) -> bool {
+        self.devices.is_empty() && self.damaged.is_empty()
     }
 }
 

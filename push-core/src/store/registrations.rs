@@ -129,13 +129,14 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     async fn endings(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Vec<Ending>>>;
 
     /// Returns each of `users`, in their order, with the devices that are currently theirs; without devices for a user who is
-    /// not known.
+    /// not known. What is damaged is left out and named as such ([`Receiver::damaged`], [`Device::has_damaged`](crate::Device::has_damaged)), so that a
+    /// decision does not say that there is none.
     async fn receivers(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Receiver>>;
 
     /// Returns a page of the users that `audience` selects, of at most `limit` users, from `after` on. Every user
     /// who is selected before the first call and is not removed meanwhile comes exactly once, also across restarts.
     ///
-    /// - [`Audience::Everybody`] and [`Audience::Tags`]: users with at least one device, by id.
+    /// - [`Audience::Everybody`] and [`Audience::Tags`]: users with at least one device, damaged or not, by id.
     /// - [`Audience::Users`]: the listed users in their order, without devices for one who is not known.
     /// - [`Audience::Devices`]: the users of the listed devices in their order, with only those devices; a device that is not
     ///   known is left out. Here every device comes exactly once; a user whose devices come on several pages comes on each.

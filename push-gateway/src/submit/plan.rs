@@ -223,8 +223,10 @@ impl Inner {
                     if let Audience::Devices(devices) = audience {
                         let found: HashSet<&DeviceId> = selected
                             .iter()
-                            .flat_map(|receiver| &receiver.devices)
-                            .map(|device| &device.device)
+                            .flat_map(|receiver| {
+                                let whole = receiver.devices.iter().map(|device| &device.device);
+                                whole.chain(receiver.damaged.iter().flatten())
+                            })
                             .collect();
                         let missing = devices.iter().filter(|device| !found.contains(device));
                         let missing = missing.cloned().collect();

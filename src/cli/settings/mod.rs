@@ -124,7 +124,7 @@ struct OpenedFile {
     /// The key that names it, or the plugin's table if none does.
     key: String,
     path: PathBuf,
-    /// Whether it is a file of a store or queue, which have theirs for themselves.
+    /// Whether it is a file of a store or queue, which shares it with no other plugin.
     is_own: bool,
 }
 
@@ -406,7 +406,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Notes a file that a plugin opens. One that a store or queue has is nobody else's.
+    /// Notes a file that a plugin opens, and refuses it if another plugin has it and one of the two is a store or queue.
     fn open(&mut self, table: &str, path: &Path, is_own: bool) {
         let file = OpenedFile {
             key: self.key_of(table, path),

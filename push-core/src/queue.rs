@@ -347,6 +347,18 @@ pub enum Cancel {
     Expired(CredentialRef),
 }
 
+impl Cancel {
+    /// The cause with which it removes deliveries.
+    pub const fn cause(&self) -> RemovalCause {
+        match self {
+            Self::Message(_) => RemovalCause::Recalled,
+            Self::Device { .. } => RemovalCause::Ended,
+            Self::Conversation { .. } => RemovalCause::Read,
+            Self::Expired(_) => RemovalCause::Expired,
+        }
+    }
+}
+
 /// A delivery that was cancelled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -389,6 +401,20 @@ impl Cancelled {
             user,
             device,
             lane,
+        }
+    }
+}
+
+impl From<&Cancelled> for Removed {
+    fn from(cancelled: &Cancelled) -> Self {
+        let credential = &cancelled.lane.credential;
+        Self {
+            id: cancelled.id,
+            app: credential.app.clone(),
+            message: Some(cancelled.message.clone()),
+            user: cancelled.user.clone(),
+            device: cancelled.device.clone(),
+            certificate: Some(credential.certificate),
         }
     }
 }

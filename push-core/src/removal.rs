@@ -1,10 +1,7 @@
 //! What a queue removed by itself or on request, and what it is asked for when traces are compared with it.
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    AppId, Cancel, Cancelled, CertificateId, DeliveryId, DeviceId, MessageId, UserId,
-    channel::word_enum,
-};
+use crate::{AppId, CertificateId, DeliveryId, DeviceId, MessageId, UserId, channel::word_enum};
 
 /// A delivery that is looked for in a queue ([`Queue::holds`](crate::Queue::holds)).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,28 +18,16 @@ word_enum! {
     /// Why a queue removed a delivery that was not acknowledged.
     #[non_exhaustive]
     RemovalCause("cause of a removal") {
-        /// [`Cancel::Message`].
+        /// [`Cancel::Message`](crate::Cancel::Message).
         Recalled = "recalled",
-        /// [`Cancel::Device`].
+        /// [`Cancel::Device`](crate::Cancel::Device).
         Ended = "ended",
-        /// [`Cancel::Conversation`].
+        /// [`Cancel::Conversation`](crate::Cancel::Conversation).
         Read = "read",
-        /// [`Cancel::Expired`].
+        /// [`Cancel::Expired`](crate::Cancel::Expired).
         Expired = "expired",
         /// What is stored of it cannot be read.
         Damaged = "damaged",
-    }
-}
-
-impl Cancel {
-    /// The cause with which it removes deliveries.
-    pub const fn cause(&self) -> RemovalCause {
-        match self {
-            Self::Message(_) => RemovalCause::Recalled,
-            Self::Device { .. } => RemovalCause::Ended,
-            Self::Conversation { .. } => RemovalCause::Read,
-            Self::Expired(_) => RemovalCause::Expired,
-        }
     }
 }
 
@@ -74,20 +59,6 @@ impl Removed {
             user: None,
             device: None,
             certificate: None,
-        }
-    }
-}
-
-impl From<&Cancelled> for Removed {
-    fn from(cancelled: &Cancelled) -> Self {
-        let credential = &cancelled.lane.credential;
-        Self {
-            id: cancelled.id,
-            app: credential.app.clone(),
-            message: Some(cancelled.message.clone()),
-            user: cancelled.user.clone(),
-            device: cancelled.device.clone(),
-            certificate: Some(credential.certificate),
         }
     }
 }

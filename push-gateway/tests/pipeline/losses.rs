@@ -315,9 +315,9 @@ async fn a_record_that_the_queue_moved_aside_settles_its_push_as_damaged() {
     assert_eq!(lost(&again), 0);
 }
 
-/// A record whose id is damaged is moved aside without a trace.
+/// A record whose id is damaged is moved aside without a trace. The queue knows the message nevertheless.
 #[tokio::test]
-async fn what_the_queue_has_no_more_although_it_knows_the_message_is_explained_at_the_start() {
+async fn what_a_queue_has_no_more_and_no_trace_explains_has_an_unknown_end() {
     let (world, fickle, message, delivery) = waiting().await;
     let still_there = world.submit(crate::support::message("x", &["a"])).await;
     world.calm().await;

@@ -234,7 +234,7 @@ fn a_file_of_two_plugins_is_an_error_however_it_is_written() {
         ),
         (
             "store.db",
-            "traces_path = \"./store.db\"",
+            "traces_path = \"data/../store.db\"",
             "queue.db",
             "store.traces_path",
             "store.path",

@@ -147,6 +147,7 @@ impl Settings {
 fn is_origin(url: &str) -> bool {
     url.parse::<http::Uri>().is_ok_and(|uri| {
         uri.scheme_str() == Some("https")
+            && push_http::port_of(&uri).is_some()
             && uri
                 .authority()
                 .is_some_and(|authority| !authority.as_str().contains('@'))

@@ -24,6 +24,7 @@ use crate::{
     error::{HttpError, HttpErrorKind},
     exchange,
     pool::Origin,
+    port::port_of,
     progress::Progress,
 };
 
@@ -227,6 +228,11 @@ pub(crate) fn origin_of(uri: &Uri) -> Result<(bool, &Authority), HttpError> {
         .ok_or_else(|| invalid("the URL has no host"))?;
     if authority.as_str().contains('@') {
         return Err(invalid("the URL holds a user or password"));
+    }
+    if port_of(uri).is_none() {
+        return Err(invalid(
+            "the URL has a port that is not a number from 1 to 65535",
+        ));
     }
     Ok((tls, authority))
 }

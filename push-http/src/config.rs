@@ -5,7 +5,7 @@ use push_core::{AddressPolicy, BuildContext, Error, ErrorKind, Result, Secret};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde::Deserialize;
 
-use crate::duration;
+use crate::{duration, port::number};
 
 /// The largest value of [`HttpConfig::max_response_bytes`].
 pub const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
@@ -299,8 +299,7 @@ pub(crate) fn split_host_port(text: &str) -> Option<(&str, u16)> {
         None if host.contains(':') => return None,
         None => host,
     };
-    let port = port.parse().ok()?;
-    (!host.is_empty() && port != 0).then_some((host, port))
+    (!host.is_empty()).then_some((host, number(port)?))
 }
 
 /// What is offered to an `https` peer by ALPN.

@@ -301,6 +301,8 @@ fn a_gateway_url_is_https_or_this_machine() {
         ("http://localhost.evil.example", "ticket"),
         ("ftp://push.example.com", "https://"),
         ("push.example.com", "https://"),
+        ("https://push.example.com:99999", "65535"),
+        ("http://localhost:0", "65535"),
         ("https://push.example.com/?app=1", "query"),
         ("not a url", "URL"),
     ] {

@@ -11,7 +11,7 @@ use crate::{Channel, Interruption, Priority, Sound};
 ///
 /// An empty string and an absent field mean the same: not set. In JSON the overrides of a channel are under `channels`; its
 /// vendor fields may also be under `vendor`, and those of `apns` in the spelling of Tencent's `ApnsInfo` under `apns`
-/// (`ContentAvailable`, `VoIP` and so on). `null` means absent everywhere.
+/// (`ContentAvailable`, `VoIP` and so on). `null` means absent everywhere but inside of vendor fields, which are the vendor's.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "OfflinePushInfoJson")]
 pub struct OfflinePushInfo {
@@ -177,20 +177,25 @@ struct OfflinePushInfoJson {
     #[serde(deserialize_with = "null_as_default")]
     collapse: String,
     #[serde(deserialize_with = "null_as_default")]
-    channels: BTreeMap<Channel, Overrides>,
+    channels: BTreeMap<Channel, Option<Overrides>>,
     apns: Option<ApnsInfo>,
     #[serde(deserialize_with = "null_as_default")]
-    vendor: BTreeMap<Channel, Map<String, Value>>,
+    vendor: BTreeMap<Channel, Option<Map<String, Value>>>,
 }
 
 impl From<OfflinePushInfoJson> for OfflinePushInfo {
     fn from(json: OfflinePushInfoJson) -> Self {
-        let mut per_channel = json.channels;
+        let present = |(channel, overrides): (Channel, Option<Overrides>)| {
+            overrides.map(|overrides| (channel, overrides))
+        };
+        let mut per_channel: BTreeMap<_, _> =
+            json.channels.into_iter().filter_map(present).collect();
         if let Some(apns) = json.apns {
             let overrides = per_channel.entry(Channel::APNS).or_default();
             apns.fill(overrides);
         }
         for (channel, fields) in json.vendor {
+            let Some(fields) = fields else { continue };
             let overrides = per_channel.entry(channel).or_default();
             for (field, value) in fields {
                 overrides.fields.entry(field).or_insert(value);

@@ -2,10 +2,11 @@
 use std::{fmt, io, time::Duration};
 
 use http::StatusCode;
+use push_core::Environment;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{BoxFuture, Options, View};
+use super::{BoxFuture, Options, Service, View};
 use crate::{Faults, Reply};
 
 /// The longest detail of an error of the control API, in characters.
@@ -41,7 +42,8 @@ pub fn simulators() -> Vec<&'static SimulatorDescriptor> {
 
 /// Registers a vendor's simulator, so that `offline-push simulate` finds it.
 ///
-/// `$simulator` has `async fn start(Options) -> io::Result<Self>` and implements [`RunningSimulator`]; `$options` has
+/// `$simulator` has `async fn start(Options) -> io::Result<Self>` and implements [`RunningSimulator`], by itself or with
+/// [`ServiceSimulator`](crate::simulator::ServiceSimulator); `$options` has
 /// `From<push_testkit::simulator::Options>`.
 #[macro_export]
 macro_rules! register_simulator {
@@ -111,6 +113,80 @@ pub trait RunningSimulator: fmt::Debug + Send + Sync {
     }
 }
 
+/// A vendor's simulator behind one [`Service`], whose scripted outcomes are [`Reply`]s: what is the vendor's own. Everything else of
+/// [`RunningSimulator`], which it implements with this, is the same for every vendor.
+pub trait ServiceSimulator: fmt::Debug + Send + Sync {
+    /// Why there is no sandbox, as in "Acme has no sandbox".
+    const NO_SANDBOX: &'static str;
+
+    /// The server.
+    fn service(&self) -> &Service;
+
+    /// What tests and the control API script.
+    fn scripted(&self) -> &Faults;
+
+    /// The vendor's answer for a code of its own.
+    fn answer_of(code: &str) -> Reply;
+
+    /// Its addresses by purpose: [`RunningSimulator::endpoints`].
+    fn addresses(&self) -> Vec<(&'static str, String)>;
+
+    /// The credential that it accepts.
+    fn credential(&self) -> Credential;
+
+    /// Puts an app on a new phone: the one of the credential if none is named.
+    ///
+    /// # Errors
+    /// If the vendor has no such app.
+    fn new_phone(&self, app: Option<&str>) -> Result<Box<dyn SimulatedPhone>, Problem>;
+
+    /// What was counted: [`RunningSimulator::counters`].
+    fn counted(&self) -> Value;
+}
+
+impl<S: ServiceSimulator> RunningSimulator for S {
+    fn endpoints(&self) -> Vec<(&'static str, String)> {
+        self.addresses()
+    }
+
+    fn ca_pem(&self) -> String {
+        self.service().ca_pem()
+    }
+
+    fn credentials(&self) -> Vec<Credential> {
+        vec![self.credential()]
+    }
+
+    fn install(&self, install: &Install) -> Result<Box<dyn SimulatedPhone>, Problem> {
+        if install.environment == Some(Environment::Sandbox) {
+            return Err(Problem::invalid(S::NO_SANDBOX));
+        }
+        self.new_phone(install.app.as_deref())
+    }
+
+    fn script(&self, order: &Order, tokens: &[String]) -> Result<(), Problem> {
+        let reply = order.reply(S::answer_of)?;
+        order.write(self.scripted(), tokens, &reply);
+        Ok(())
+    }
+
+    fn heal(&self) {
+        self.scripted().clear();
+    }
+
+    fn set_delay(&self, delay: Duration) {
+        self.service().delay().set(delay);
+    }
+
+    fn disconnect(&self, reason: Option<&str>) {
+        self.service().disconnect(reason.is_some());
+    }
+
+    fn counters(&self) -> Value {
+        self.counted()
+    }
+}
+
 /// A phone that a simulator delivers to.
 pub trait SimulatedPhone: Send + Sync {
     /// Its tokens by purpose; the first is for notifications.
@@ -161,7 +237,7 @@ pub struct Install {
     /// The app, in the vendor's terms: bundle id, project, app id. Default: that of the simulator's credential.
     pub app: Option<String>,
     /// `production` or `sandbox`, for vendors that have both. Default: production.
-    pub environment: Option<push_core::Environment>,
+    pub environment: Option<Environment>,
 }
 
 /// What happens to later pushes instead of the usual.

@@ -5,7 +5,6 @@
 //! | [`access`] | caches the access token of a vendor's token service |
 //! | [`collapse`] | turns a collapse key into the number or the short word that a vendor wants |
 //! | [`endpoint`] | checks the URL of a vendor's service |
-//! | [`faults`] | collects the faults of a configuration and reports all at once |
 //! | [`form`] | writes `application/x-www-form-urlencoded` bodies |
 //! | [`health`] | turns the verdict on a trial request into a [`Health`](push_core::Health) |
 //! | [`input`] | reads what operators hand over: files, secrets, passwords, JSON |
@@ -22,7 +21,6 @@
 pub mod access;
 pub mod collapse;
 pub mod endpoint;
-pub mod faults;
 pub mod form;
 pub mod health;
 pub mod input;

@@ -1,7 +1,6 @@
 //! The configuration of a credential, and what is checked of it without asking Apple.
-use push_core::{Environment, Error, ErrorKind, Result, Secret};
+use push_core::{Environment, Error, ErrorKind, Faults, Result, Secret};
 use push_kit::{
-    faults::Faults,
     input::{self, trimmed},
     pem::{self, PemFault},
 };

@@ -2,11 +2,10 @@
 use std::sync::Arc;
 
 use http::Uri;
-use push_core::{BuildContext, Environment, Error, ErrorKind, Result, Secret};
+use push_core::{BuildContext, Environment, Error, ErrorKind, Faults, Result, Secret};
 use push_http::{Client, HttpConfig, Protocols};
 use push_kit::{
     endpoint::Endpoint,
-    faults::Faults,
     input::{self, trimmed},
 };
 use serde::Deserialize;

@@ -1,8 +1,8 @@
 //! What an operator sets.
 use http::Uri;
-use push_core::Result;
+use push_core::{Faults, Result};
 use push_http::HttpConfig;
-use push_kit::{endpoint::Endpoint, faults::Faults};
+use push_kit::endpoint::Endpoint;
 use serde::Deserialize;
 
 use crate::render::Style;

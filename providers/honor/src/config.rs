@@ -2,11 +2,10 @@
 use std::collections::BTreeMap;
 
 use http::Uri;
-use push_core::{Error, ErrorKind, Result, Secret};
+use push_core::{Error, ErrorKind, Faults, Result, Secret};
 use push_http::HttpConfig;
 use push_kit::{
     endpoint::Endpoint,
-    faults::Faults,
     input::{one_of, trimmed},
     intent::IntentUri,
 };

@@ -1,8 +1,8 @@
 //! What an operator sets.
 use http::Uri;
-use push_core::{Error, ErrorKind, Result, Secret};
+use push_core::{Error, ErrorKind, Faults, Result, Secret};
 use push_http::HttpConfig;
-use push_kit::{endpoint::Endpoint, faults::Faults, input::trimmed, intent::IntentUri};
+use push_kit::{endpoint::Endpoint, input::trimmed, intent::IntentUri};
 use serde::Deserialize;
 
 use crate::{
@@ -364,7 +364,7 @@ mod tests {
             "intent",
             "receipt_key",
         ] {
-            assert!(error.contains(&format!("[{key}: ")), "{key}: {error}");
+            assert!(error.contains(&format!(" {key}: ")), "{key}: {error}");
         }
     }
 

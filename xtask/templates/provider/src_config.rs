@@ -4,13 +4,13 @@ use http::Uri;
 use http::HeaderValue;
 //% end
 //% if token
-use push_core::{Result, Secret};
+use push_core::{Faults, Result, Secret};
 //% end
 //% if sign none
-use push_core::{Error, ErrorKind, Result, Secret};
+use push_core::{Error, ErrorKind, Faults, Result, Secret};
 //% end
 use push_http::HttpConfig;
-use push_kit::{endpoint::Endpoint, faults::Faults, input::trimmed};
+use push_kit::{endpoint::Endpoint, input::trimmed};
 use serde::Deserialize;
 
 /// What the vendor's console gave the app's owner.

@@ -1,8 +1,7 @@
 //! The key file of a service account.
 use aws_lc_rs::signature::RsaKeyPair;
-use push_core::Secret;
+use push_core::{Faults, Secret};
 use push_kit::{
-    faults::Faults,
     input::{self, trimmed},
     pem::{self, PemFault},
 };

@@ -29,7 +29,9 @@ pub struct Verdict {
 /// the credential ([`CredentialRefused`](Self::CredentialRefused)): 408, 425 and 5xx are [`Unavailable`](Self::Unavailable),
 /// 429 is [`RateLimited`](Self::RateLimited), other 4xx and a 2xx that reports a failure are
 /// [`TargetRefused`](Self::TargetRefused). An answer that is not in the vendor's own format (HTML, an empty error body, a
-/// proxy's page) was made by something between gateway and vendor: [`Unavailable`](Self::Unavailable), for every status.
+/// proxy's page) was made by something between gateway and vendor: [`Unavailable`](Self::Unavailable), for every status. A
+/// success in the vendor's format that confirms no push of this request (without the vendor's id, or with the id of another
+/// request) is [`Unknown`](Self::Unknown).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VerdictKind {

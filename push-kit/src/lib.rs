@@ -3,6 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`access`] | caches the access token of a vendor's token service |
+//! | [`answer`] | reads a vendor's JSON, numbers and times |
 //! | [`collapse`] | turns a collapse key into the number or the short word that a vendor wants |
 //! | [`endpoint`] | checks the URL of a vendor's service |
 //! | [`form`] | writes `application/x-www-form-urlencoded` bodies |
@@ -19,6 +20,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod access;
+pub mod answer;
 pub mod collapse;
 pub mod endpoint;
 pub mod form;

@@ -44,6 +44,7 @@ pub struct Vendor {
     pub(crate) protected_fields: Vec<Value>,
     pub(crate) bending: Vec<Value>,
     pub(crate) ok: Option<Reply>,
+    pub(crate) unconfirmed: Vec<Reply>,
     pub(crate) partial: Option<Partial>,
     pub(crate) token_dead: Vec<Reply>,
     pub(crate) token_unusable: Vec<(TokenFault, Reply)>,
@@ -103,6 +104,7 @@ impl Vendor {
             protected_fields: Vec::new(),
             bending: Vec::new(),
             ok: None,
+            unconfirmed: Vec::new(),
             partial: None,
             token_dead: Vec::new(),
             token_unusable: Vec::new(),
@@ -378,6 +380,15 @@ impl Vendor {
     #[must_use]
     pub fn ok(mut self, reply: impl Into<Reply>) -> Self {
         self.ok = Some(reply.into());
+        self
+    }
+
+    /// Answers with a success in the vendor's form that confirm no push of this request: without the id that the vendor gives, or
+    /// with the id of another request. Another server, a cache or a proxy made them, so that they are neither accepted nor
+    /// refused. Required.
+    #[must_use]
+    pub fn unconfirmed<R: Into<Reply>>(mut self, list: impl IntoIterator<Item = R>) -> Self {
+        self.unconfirmed = replies(list);
         self
     }
 

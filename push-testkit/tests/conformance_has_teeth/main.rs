@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use push_testkit::{Reply, conformance::Vendor, json};
+use push_testkit::{conformance::Vendor, json};
 
 mod access;
 mod classify;
@@ -43,6 +43,7 @@ mod in_one_step {
         overlay: [json!({ "category": "IM" }), json!({ "android": { "light": false, "led": 3 } })],
         protected_fields: [json!({ "topic": "everyone" })],
         ok: coded(200, 0),
+        unconfirmed: vendor::unconfirmed(),
         partial: vendor::partial,
         token_dead: [coded(200, 4101), coded(410, 4101)],
         token_unusable: vendor::unusable(),
@@ -87,6 +88,7 @@ mod in_two_steps {
         step: ("/v1/save", vendor::saved),
         step_refused: [coded(400, 4003)],
         ok: coded(200, 0),
+        unconfirmed: vendor::unconfirmed(),
         partial: vendor::partial,
         token_dead: [coded(200, 4101)],
         credential_refused: [coded(401, 4010)],
@@ -174,12 +176,13 @@ fn a_capability_that_is_not_declared_fails_by_its_key() {
         .config(vendor::config)
         .token("acme-token-000000")
         .shown(vendor::shown)
-        .ok(Reply::new(200).json(json!({ "code": 0 })))
+        .ok(coded(200, 0))
         .auth(("/oauth", granted()));
     let case = push_testkit::conformance::cases::everything_it_can_do_is_declared;
     let failed = catch_unwind(AssertUnwindSafe(|| case(&vendor))).expect_err("keys are missing");
     let words = failed.downcast_ref::<String>().expect("a message");
     for key in [
+        "unconfirmed",
         "partial",
         "token_dead",
         "unknown",

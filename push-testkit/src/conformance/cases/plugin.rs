@@ -281,6 +281,7 @@ pub fn everything_it_can_do_is_declared(vendor: &Vendor) {
             vendor.auth.is_none() || !vendor.auth_refused.is_empty(),
             "key `auth_refused`",
         );
+        need(!vendor.unconfirmed.is_empty(), "key `unconfirmed`");
         need(
             vendor.overlay.is_empty() || !vendor.protected_fields.is_empty(),
             "key `protected_fields`",

@@ -10,6 +10,7 @@
 //! | [`health`] | turns the verdict on a trial request into a [`Health`](push_core::Health) |
 //! | [`input`] | reads what operators hand over: files, secrets, passwords, JSON |
 //! | [`intent`] | reads and writes Android's intent URIs |
+//! | [`key`] | says what kind of private key there is, and whether it is damaged |
 //! | [`overlay`] | checks vendor fields and lays them over a rendered payload |
 //! | [`payload`] | cuts texts until a payload fits |
 //! | [`pem`] | reads keys and certificates as people paste them |
@@ -27,6 +28,7 @@ pub mod form;
 pub mod health;
 pub mod input;
 pub mod intent;
+pub mod key;
 pub mod overlay;
 pub mod payload;
 pub mod pem;

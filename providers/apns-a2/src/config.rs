@@ -2,6 +2,7 @@
 use push_core::{Environment, Error, ErrorKind, Faults, Result, Secret};
 use push_kit::{
     input::{self, trimmed},
+    key::{self, KeyKind},
     pem::{self, PemFault},
 };
 use serde::Deserialize;
@@ -105,7 +106,16 @@ fn key(text: &Secret) -> Result<Secret> {
         };
         fault(what.to_string()).advise(advice)
     })?;
-    Ok(pem::write("PRIVATE KEY", &der))
+    match key::kind(der.expose()) {
+        Ok(KeyKind::P256) => Ok(pem::write("PRIVATE KEY", &der)),
+        Ok(kind) => Err(fault(format!(
+            "is {kind}, where an EC key on the curve P-256 belongs"
+        ))
+        .advise("use the .p8 file as Apple's site provided it for APNs")),
+        Err(what) => {
+            Err(fault(what.to_string()).advise("use the .p8 file as Apple's site provided it"))
+        }
+    }
 }
 
 fn id(text: &str, place: &str) -> Result<String> {
@@ -211,6 +221,15 @@ mod tests {
         ] {
             assert!(text.contains(words), "{words} in {text}");
         }
+        let mut config = right();
+        config["key"] = json!(fixtures::rsa_key());
+        let text = check(config).err().expect("it is wrong").to_string();
+        assert!(text.contains("key: is an RSA key of 2048 bits"), "{text}");
+        let mut config = right();
+        let cut: Vec<_> = fixtures::apns_key(1).lines().map(str::to_owned).collect();
+        config["key"] = json!([&cut[..1], &cut[2..]].concat().join("\n"));
+        let text = check(config).err().expect("it is wrong").to_string();
+        assert!(text.contains("key: is damaged"), "{text}");
         let mut config = right();
         config["topic"] = json!("DEF123GHIJ.com.example.im");
         let text = check(config).err().expect("it is wrong").to_string();

@@ -6,6 +6,7 @@
 //!   [`Presence`], [`Message`], [`Notification`], [`Delivery`], [`Verdict`];
 //! - the contracts that plugins fill: [`Provider`], [`Store`], [`Queue`], [`LoginBridge`], [`Ingress`], and those that
 //!   apps fill: [`RouteHandler`], [`Interceptor`];
+//! - what is put around them: [`Layer`];
 //! - how plugins reach a program: [`register_plugin!`], [`route_handler!`], [`interceptor!`], [`certificate_id!`], and
 //!   the [`Registry`];
 //! - the codec of what a phone receives: [`payload`];
@@ -32,6 +33,7 @@ mod ending;
 mod error;
 mod id;
 mod ingress;
+mod layer;
 mod login;
 mod message;
 mod notification;
@@ -56,9 +58,9 @@ pub use async_trait::async_trait;
 pub use crate::decode::Decoded;
 pub use crate::{
     address::*, advice::Catalog, audience::*, certificate::*, channel::*, class::*, config_path::*,
-    delivery::*, ending::*, error::*, id::*, ingress::*, login::*, message::*, notification::*,
-    page::*, plugin::*, provider::*, queue::*, registry::*, route::*, secret::*, store::*,
-    surrogates::*, text::*, ticket::*, time::*, trace::*, verdict::*,
+    delivery::*, ending::*, error::*, id::*, ingress::*, layer::*, login::*, message::*,
+    notification::*, page::*, plugin::*, provider::*, queue::*, registry::*, route::*, secret::*,
+    store::*, surrogates::*, text::*, ticket::*, time::*, trace::*, verdict::*,
 };
 
 /// What this crate's macros expand to. Not public API.

@@ -4,8 +4,8 @@ use std::{fmt, marker::PhantomData, panic::Location, path::PathBuf, sync::Arc};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    AddressPolicy, Clock, ConfigFolder, DynProvider, Error, ErrorKind, Ingress, LoginBridge, Queue,
-    Result, Secret, Store, decode::Decoded,
+    AddressPolicy, Clock, ConfigFolder, DynProvider, Error, ErrorKind, Ingress, Layer, LoginBridge,
+    Queue, Result, Secret, Store, decode::Decoded,
 };
 
 /// A slot of the framework that plugins fill. Never constructed.
@@ -89,6 +89,8 @@ kinds! {
     Login LoginKind("login") => Arc<dyn LoginBridge>;
     /// Ways into the gateway.
     Ingress IngressKind("ingress") => Arc<dyn Ingress>;
+    /// What is put around providers, stores and queues.
+    Layer LayerKind("layer") => Arc<dyn Layer>;
 }
 
 impl AnyDescriptor {

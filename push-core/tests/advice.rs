@@ -186,7 +186,7 @@ fn a_kind_that_does_not_exist_is_not_a_feature() {
         ("Queue", "did you mean `queue/memory`?"),
         (
             "cache",
-            "the kinds are provider, store, queue, login, ingress",
+            "the kinds are provider, store, queue, login, ingress, layer",
         ),
     ] {
         assert_eq!(advice(&registry, kind, "memory"), expected);

@@ -273,6 +273,6 @@ fn a_hook_knows_the_place_of_its_macro() {
 fn every_kind_of_plugin_has_its_label() {
     assert_eq!(
         AnyDescriptor::KINDS,
-        ["provider", "store", "queue", "login", "ingress"]
+        ["provider", "store", "queue", "login", "ingress", "layer"]
     );
 }

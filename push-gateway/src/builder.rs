@@ -2,8 +2,8 @@
 use std::{fmt, sync::Arc};
 
 use push_core::{
-    AddressPolicy, BuildContext, Clock, Error, ErrorKind, Kind, QueueKind, RawConfig, Registry,
-    Result, StoreKind,
+    AddressPolicy, BuildContext, Clock, Error, ErrorKind, Kind, Layer, LayerKind, Layers,
+    QueueKind, RawConfig, Registry, Result, StoreKind,
 };
 use push_http::TokioClock;
 use serde_json::Value;
@@ -30,6 +30,7 @@ impl Gateway {
             registry: None,
             store: None,
             queue: None,
+            layers: Vec::new(),
             clock: None,
             master_key: None,
             settings: Settings::default(),
@@ -43,6 +44,7 @@ pub struct Builder {
     registry: Option<Registry>,
     store: Option<Part<StoreKind>>,
     queue: Option<Part<QueueKind>>,
+    layers: Vec<Part<LayerKind>>,
     clock: Option<Arc<dyn Clock>>,
     master_key: Option<Key>,
     settings: Settings,
@@ -100,6 +102,20 @@ impl Builder {
         self
     }
 
+    /// Adds a layer around the store, the queue and every provider, inside the layers that were added before: a call passes the
+    /// layers in the order in which they were added ([`Layers`]).
+    pub fn layer(mut self, layer: impl Layer) -> Self {
+        let layer: Arc<dyn Layer> = Arc::new(layer);
+        self.layers.push(Part::Object(layer));
+        self
+    }
+
+    /// Adds a layer by the name of its plugin, with its configuration as a JSON object, in the same order.
+    pub fn layer_with(mut self, name: impl Into<String>, config: Value) -> Self {
+        self.layers.push(Part::Named(name.into(), config));
+        self
+    }
+
     /// Sets the key that seals credentials and signs tickets. Only it opens the credentials in the store again.
     pub fn master_key(mut self, key: MasterKey) -> Self {
         self.master_key = Some(Key::Given(key));
@@ -144,6 +160,11 @@ impl Builder {
         let context = BuildContext::new(Arc::clone(&clock));
         let store = build::<StoreKind>(self.store, &registry, &context)?;
         let queue = build::<QueueKind>(self.queue, &registry, &context)?;
+        let layers = self
+            .layers
+            .into_iter()
+            .map(|layer| build::<LayerKind>(Some(layer), &registry, &context))
+            .collect::<Result<Layers>>()?;
         let master_key = match self.master_key {
             Some(Key::Given(key)) => key,
             Some(Key::Temporary) => MasterKey::parse(&MasterKey::generate()?)?,
@@ -153,14 +174,15 @@ impl Builder {
                 ));
             }
         };
-        Gateway::new(Parts {
+        let parts = Parts {
             store,
             queue,
             registry: Arc::new(registry),
             clock,
             master_key,
             settings: self.settings,
-        })
+        };
+        Gateway::layered(parts, layers)
     }
 
     /// Builds the gateway and starts it.

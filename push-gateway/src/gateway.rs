@@ -7,9 +7,9 @@ use std::{
 
 use push_core::{
     AppId, CertificateId, Clock, CredentialRef, Cursor, DeliveryId, Error, ErrorKind, Health,
-    Ingress, Message, MessageId, Page, PresenceChange, Queue, Reason, Receipt, Registry, Result,
-    Secret, Stage, Store, StoredCredential, Submitted, Tag, Timestamp, TraceEvent, TraceQuery,
-    UserId, async_trait,
+    Ingress, Layers, Message, MessageId, Page, PresenceChange, Queue, Reason, Receipt, Registry,
+    Result, Secret, Stage, Store, StoredCredential, Submitted, Tag, Timestamp, TraceEvent,
+    TraceQuery, UserId, async_trait,
 };
 use tokio::task::JoinSet;
 use tracing::Instrument;
@@ -76,6 +76,16 @@ impl Gateway {
     /// # Errors
     /// [`ErrorKind::Config`] if the settings cannot work.
     pub fn new(parts: Parts) -> Result<Self> {
+        Self::layered(parts, Layers::new())
+    }
+
+    /// As [`Gateway::new`], with layers around the store, the queue and every provider.
+    ///
+    /// # Errors
+    /// Those of [`Gateway::new`].
+    pub fn layered(mut parts: Parts, layers: Layers) -> Result<Self> {
+        parts.store = layers.store(parts.store);
+        parts.queue = layers.queue(parts.queue);
         let settings = parts.settings;
         settings.check()?;
         let seed = match settings.pipeline.seed {
@@ -96,7 +106,7 @@ impl Gateway {
             ReceiptAddresses::new(&parts.master_key, settings.public_url.as_deref())?;
         let vault = Arc::new(Vault::new(
             Arc::clone(&parts.store),
-            parts.registry,
+            (parts.registry, layers),
             &parts.master_key,
             receipt_addresses.clone(),
             &settings,

@@ -36,7 +36,7 @@ counters! {
     messages(app) = "offline_push_messages_total": "Messages submitted.";
     skipped(app, reason) = "offline_push_skipped_total": "Receivers and devices that got no push, by reason.";
     queued(app, channel) = "offline_push_queued_total": "Deliveries queued, by channel.";
-    verdicts(app, channel, kind) = "offline_push_verdicts_total": "Vendors' answers, by channel and kind.";
+    verdicts(app, channel, kind) = "offline_push_verdicts_total": "Vendors' answers, and what layers postponed, by channel and kind.";
     settled(app, channel, reason) = "offline_push_settled_total": "Deliveries that are done, by channel and reason.";
     damaged(part) = "offline_push_damaged_total": "Stored rows that cannot be read: deliveries that the queue moved aside since its file was made, and rows that the store skipped since the start.";
     lost(app) = "offline_push_lost_total": "Deliveries that were accepted before the start and that the queue no longer has: its file was replaced or damaged.";

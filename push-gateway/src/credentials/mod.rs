@@ -13,8 +13,8 @@ use std::{
 
 use push_core::{
     AppId, BuildContext, Capabilities, CertificateId, Channel, Clock, CredentialRef, DynProvider,
-    Error, ErrorKind, Health, NewCredential, ProviderKind, RawConfig, Reason, Registry, Result,
-    Store, StoredCredential, Timestamp,
+    Error, ErrorKind, Health, Layers, NewCredential, ProviderKind, RawConfig, Reason, Registry,
+    Result, Store, StoredCredential, Timestamp,
 };
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -66,6 +66,8 @@ pub(crate) type Load = Result<Arc<Loaded>, Unusable>;
 pub(crate) struct Vault {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
+    /// Around every provider that sends.
+    layers: Layers,
     context: BuildContext,
     sealer: Sealer,
     key_source: String,
@@ -87,7 +89,7 @@ struct Cached {
 impl Vault {
     pub(crate) fn new(
         store: Arc<dyn Store>,
-        registry: Arc<Registry>,
+        (registry, layers): (Arc<Registry>, Layers),
         master_key: &MasterKey,
         receipt_addresses: ReceiptAddresses,
         settings: &Settings,
@@ -96,6 +98,7 @@ impl Vault {
         Ok(Self {
             store,
             registry,
+            layers,
             context: settings.build_context(clock),
             sealer: Sealer::new(master_key)?,
             key_source: master_key.source().to_owned(),
@@ -357,7 +360,10 @@ impl Vault {
                     .build::<ProviderKind>(&stored.provider, raw, &context)
             });
         match opened {
-            Ok(provider) => self.keep(stored, provider),
+            Ok(provider) => {
+                let provider = self.layers.provider(provider, &stored.reference());
+                self.keep(stored, provider)
+            }
             Err(error) => {
                 let unusable = Unusable {
                     reason: match error.kind() {

@@ -184,6 +184,9 @@ reasons! {
     /// No answer.
     NO_ANSWER = "no-answer": "no answer says whether the vendor accepted the push, so it may have been sent",
         "if it stays: network, proxy and firewall between the gateway and the vendor";
+    /// [`VerdictKind::Postponed`](push_core::VerdictKind::Postponed).
+    POSTPONED = "postponed": "a layer of the gateway held the push back, as a rate limit does, and the vendor was not asked",
+        "none if it goes out soon; if it stays: more is sent than the layer allows, so raise its limit or send less";
     /// The bound on attempts.
     ATTEMPTS_EXHAUSTED = "attempts-exhausted": "it was tried as often as allowed",
         "look at the vendor's answers in the trace";

@@ -149,12 +149,18 @@ impl Round<'_> {
             }
         };
         cell.credential.state().channel = Some(loaded.facts.channel.clone());
+        let limit = {
+            let mut control = cell.control();
+            let window = control.bound(loaded.provider.capabilities().max_in_flight);
+            let limit = self.limit.min(window.saturating_sub(cell.in_flight()));
+            if limit == 0 {
+                control.due_now(shared.now().moment);
+                return Ok(());
+            }
+            limit
+        };
         let hold = shared.services.settings.pipeline.attempt_timeout + HOLD_MARGIN;
-        let leases = shared
-            .services
-            .queue
-            .lease(&cell.lane, self.limit, hold)
-            .await?;
+        let leases = shared.services.queue.lease(&cell.lane, limit, hold).await?;
         if leases.is_empty() {
             return Ok(());
         }

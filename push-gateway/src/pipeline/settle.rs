@@ -168,6 +168,11 @@ impl Judging<'_> {
                         Some(_) => *common.get_or_insert(after),
                         None => after,
                     };
+                    // What was postponed is still part of the batch in which it was sent last.
+                    let batch = match verdict.kind {
+                        VerdictKind::Postponed => lease.batch,
+                        _ => batch,
+                    };
                     let back = Return::new(lease.id.clone(), after).with_batch(batch);
                     outcome.again.push(if attempted {
                         back
@@ -222,6 +227,7 @@ impl Judging<'_> {
             VerdictKind::TargetRefused | VerdictKind::PayloadRefused => {
                 Act::Done(reason_of(verdict))
             }
+            VerdictKind::Postponed => self.postponed(&member.lease, verdict),
             // Besides those that ask for another attempt: a kind of a newer version, which is safest treated as one that
             // may have been sent.
             _ => self.again(&member.lease, verdict),
@@ -251,6 +257,21 @@ impl Judging<'_> {
                 },
                 attempted: false,
             },
+        }
+    }
+
+    /// A layer did not pass it on: no attempt was made, and none is counted.
+    fn postponed(&self, lease: &Lease, verdict: &Verdict) -> Act {
+        let wait = match floor_of(verdict) {
+            Duration::ZERO => self.shared.backoff.delay(1),
+            wait => wait,
+        };
+        match self.within_life(&lease.delivery, wait, wait) {
+            Some(after) => Act::Again {
+                after,
+                attempted: false,
+            },
+            None => Act::Done(reasons::EXPIRED),
         }
     }
 

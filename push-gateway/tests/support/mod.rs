@@ -15,9 +15,9 @@ use std::{
 
 use push_core::{
     AppId, Audience, BuildContext, CertificateId, Channel, CredentialRef, DeliveryId, DeviceId,
-    DeviceToken, Environment, Gateway as _, ManualClock, Message, MessageId, OfflinePushInfo,
-    Platform, Presence, PresenceChange, Queue, Registry, Secret, Sender, Slot, Store, Submitted,
-    Timestamp, TraceEvent, UserId, api::RegistrationBody,
+    DeviceToken, Environment, Gateway as _, Layers, ManualClock, Message, MessageId,
+    OfflinePushInfo, Platform, Presence, PresenceChange, Queue, Registry, Secret, Sender, Slot,
+    Store, Submitted, Timestamp, TraceEvent, UserId, api::RegistrationBody,
 };
 use push_gateway::{Gateway, LaneStatus, MasterKey, Parts, PipelineSettings, Settings, Upload};
 use push_queue_memory::MemoryQueue;
@@ -102,6 +102,23 @@ impl World {
         change: impl FnOnce(&mut Settings),
         wrap: impl FnOnce(Arc<dyn Queue>) -> Arc<dyn Queue>,
     ) -> Self {
+        Self::made(Layers::new(), change, wrap)
+    }
+
+    /// As [`World::new`], with layers.
+    pub fn layered(layers: Layers, change: impl FnOnce(&mut PipelineSettings)) -> Self {
+        Self::made(
+            layers,
+            |settings| change(&mut settings.pipeline),
+            |queue| queue,
+        )
+    }
+
+    fn made(
+        layers: Layers,
+        change: impl FnOnce(&mut Settings),
+        wrap: impl FnOnce(Arc<dyn Queue>) -> Arc<dyn Queue>,
+    ) -> Self {
         let clock = ManualClock::new(START);
         let context = BuildContext::new(Arc::new(clock.clone()));
         let store = Arc::new(MemoryStore::new(Default::default(), &context));
@@ -110,7 +127,8 @@ impl World {
         settings.pipeline.seed = Some(7);
         change(&mut settings);
         let (name, plan) = Plan::named();
-        let gateway = gateway(&clock, &store, &queue, settings);
+        let parts = parts(&clock, &store, &queue, settings);
+        let gateway = Gateway::layered(parts, layers).expect("the fixture works");
         start(&gateway);
         Self {
             clock,
@@ -289,16 +307,24 @@ pub fn gateway(
     queue: &Arc<dyn Queue>,
     settings: Settings,
 ) -> Gateway {
+    Gateway::new(parts(clock, store, queue, settings)).expect("the fixture works")
+}
+
+fn parts(
+    clock: &ManualClock,
+    store: &Arc<MemoryStore>,
+    queue: &Arc<dyn Queue>,
+    settings: Settings,
+) -> Parts {
     let store: Arc<dyn Store> = Arc::clone(store) as _;
-    Gateway::new(Parts {
+    Parts {
         store,
         queue: Arc::clone(queue),
         registry: Arc::new(Registry::new([SCRIPTED.any()]).expect("the fixture works")),
         clock: Arc::new(clock.clone()),
         master_key: MasterKey::parse(&Secret::new(KEY)).expect("the fixture works"),
         settings,
-    })
-    .expect("the fixture works")
+    }
 }
 
 pub fn registration(text: &str, certificate: CertificateId) -> RegistrationBody {

@@ -178,6 +178,11 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Moment) 
                     }
                 }
                 VerdictKind::Unavailable(_) => about_vendor = false,
+                // A layer's, and no answer. What is leased before then would be postponed as well.
+                VerdictKind::Postponed => {
+                    about_vendor = false;
+                    control.hold(now + floor_of(verdict), now);
+                }
                 _ => {}
             }
             if about_vendor {

@@ -54,6 +54,7 @@
 //! | receipts | `receipt`, `receipt_forged` or `receipts_unsigned` |
 //! | a check of the credential that is not the answer to a send, or none | `verify_accepted`, `cannot_verify` |
 //! | answers without a body, or whose status alone counts | `bare`, `status_is_final` |
+//! | a layer around its provider | `layer` |
 //! | `ext` taken apart, another unit of time, a largest badge, HTTP/2 only | `ext_split`, `ttl_unit`, `max_badge`, `protocols` |
 //!
 //! Nothing that [`push_core::Capabilities`] claims goes untested: the case `everything_it_can_do_is_declared` compares them with the keys

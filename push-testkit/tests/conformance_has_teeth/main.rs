@@ -107,6 +107,71 @@ mod in_two_steps {
     }
 }
 
+/// The correct provider passes with a layer around it, too: one that forwards every call.
+mod in_a_layer {
+    use std::sync::Arc;
+
+    use push_core::{
+        AroundProvider, Batch, BuildContext, CredentialRef, DynProvider, Layer, Layered, Provider,
+        Verdicts, async_trait,
+    };
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Watching;
+
+    impl Layer for Watching {
+        fn provider(&self, inner: DynProvider, _: &CredentialRef) -> DynProvider {
+            Arc::new(Layered::new(inner, Self))
+        }
+    }
+
+    #[async_trait]
+    impl AroundProvider for Watching {
+        async fn send(&self, inner: &dyn Provider, batch: Batch, verdicts: Verdicts) {
+            let seen = AtomicUsize::new(0);
+            let verdicts = verdicts.observed(move |verdicts| {
+                seen.fetch_add(verdicts.len(), Ordering::SeqCst);
+            });
+            inner.send(batch, verdicts).await;
+        }
+    }
+
+    push_testkit::provider_conformance! {
+        plugin: Acme,
+        descriptor: PLUGIN,
+        layer: |_: &BuildContext| -> Arc<dyn Layer> { Arc::new(Watching) },
+        config: vendor::config,
+        wrong_config: [("app_id", ""), ("endpoint", "ftp://push.acme.example")],
+        secrets: [vendor::SECRET, vendor::ACCESS],
+        token: "acme-token-000000",
+        token_forms: [("ACME-Token-000001", "acme-token-000001")],
+        wrong_tokens: ["acme token 000001"],
+        shown: vendor::shown,
+        overlay: [json!({ "category": "IM" }), json!({ "android": { "light": false, "led": 3 } })],
+        protected_fields: [json!({ "topic": "everyone" })],
+        ok: coded(200, 0),
+        partial: vendor::partial,
+        token_dead: [coded(200, 4101), coded(410, 4101)],
+        token_unusable: vendor::unusable(),
+        target_refused: [coded(400, 4104)],
+        credential_refused: [coded(401, 4010)],
+        payload_refused: [coded(400, 4003)],
+        rate_limited: vendor::limits(),
+        retry_after_dates: true,
+        unavailable: [coded(503, 5030).header("retry-after", "7"), coded(500, 5000)],
+        unknown: vendor::unknown,
+        auth: ("/oauth", granted()),
+        access_lifetime: vendor::HOUR,
+        auth_refused: [vendor::auth_refused()],
+        auth_limited: [(429, "retry-after: 9", r#"{"error":"slow_down"}"#)],
+        access_expired: coded(401, 4011),
+        receipt: vendor::receipts,
+        receipt_forged: vendor::forged,
+    }
+}
+
 /// The vendor, with a provider that is broken so.
 fn reconfigured(vendor: Vendor, fault: Fault, two_steps: bool) -> Vendor {
     vendor.config(move |endpoint, ca_pem| {

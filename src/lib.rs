@@ -23,6 +23,8 @@
 //! | `client` | the app half as a library, `offline_push::client` | yes |
 //! | `cli` | the program `offline-push` | yes |
 //! | `demo` | the program's demo: simulated vendors and phones in one process | yes |
+//! | `layer-rate-limited` | Layer plugin of offline push that keeps each credential below a number of deliveries a second | yes |
+//! | `layer-traced` | Layer plugin of offline push that logs every call of providers, stores and queues, with its outcome and duration | yes |
 //! | `login-auto` | Login bridge of offline push that observes the app's login by itself | yes |
 //! | `login-manual` | Login bridge of offline push for apps that report logins themselves | yes |
 //! | `provider-apns` | Apple Push Notification service for offline push, and a simulator of it as strict as the service | yes |

@@ -12,6 +12,7 @@ use push_core::{
     DynProvider, Layer, Layered, Layers, Provider, Put, Queue, Result, SlotRef, Stage, Store,
     StoredRegistration, Verdict, Verdicts, async_trait,
 };
+use push_layer_rate_limited::{RateLimited, RateLimitedConfig};
 use serde_json::json;
 
 use crate::support::*;
@@ -222,4 +223,60 @@ async fn no_more_is_with_a_provider_than_it_wants_at_a_time() {
     world.submit(message("x", &names)).await;
     world.calm().await;
     assert_eq!(world.plan.count(), 7);
+}
+
+/// A credential of ten deliveries a second.
+fn limited(clock: &push_core::ManualClock) -> Layers {
+    let mut config = RateLimitedConfig::new(10);
+    config.only.app = Some(app());
+    config.only.certificate = Some(push_core::CertificateId::new(1).expect("an id"));
+    let layer = RateLimited::new(config, Arc::new(clock.clone())).expect("it works");
+    Layers::new().with(Arc::new(layer))
+}
+
+#[tokio::test]
+async fn a_rate_limit_delays_a_credential_and_costs_nothing_else() {
+    let world = World::layered_with(limited, |settings| settings.sweep = 600 * MINUTE);
+    let slow = world.credential(json!({"max_batch": 1})).await;
+    let (name, other) = world.another_plan();
+    let fast = world.credential(json!({"plan": name})).await;
+    let people: Vec<String> = (0..300).map(|number| format!("p{number}")).collect();
+    for who in &people {
+        world.login(who, slow).await;
+    }
+    world.login("other", fast).await;
+    let names: Vec<&str> = people.iter().map(String::as_str).collect();
+    let submitted = world.submit(message("x", &names)).await;
+    world.calm().await;
+    assert_eq!(world.plan.count(), 10, "a burst");
+    // Another credential does not wait.
+    world.text("other").await;
+    assert_eq!(other.count(), 1);
+    for second in 1..=10 {
+        world.pass(SECOND).await;
+        let sent = world.plan.count();
+        assert!((second * 10..=second * 10 + 10).contains(&sent), "{sent}");
+    }
+    // A call waits for neither, in a lane of its own.
+    let before = world.plan.count();
+    let call = message("call", &["p0"]).with_class(push_core::Class::CALL);
+    let call = world.submit(call).await.deliveries[0].id;
+    world.pass(SECOND).await;
+    let end = world.settled(call).await;
+    assert_eq!(end.as_deref(), Some("vendor-accepted"), "{before}");
+    world.pass(30 * SECOND).await;
+    assert_eq!(world.plan.count(), 301);
+    assert_eq!(world.depth().await, 0);
+    assert_eq!(
+        world.status(slow).await,
+        push_gateway::LaneStatus::Open,
+        "the limit says nothing about the credential"
+    );
+    for delivery in &submitted.deliveries {
+        let trace = world.trace(delivery.id).await;
+        let end = trace.last().expect("it has a trace");
+        assert_eq!(end.reason.as_deref(), Some("vendor-accepted"));
+        let attempts = trace.iter().filter_map(|event| event.attempt);
+        assert_eq!(attempts.max(), Some(1), "no attempt is lost");
+    }
 }

@@ -102,11 +102,19 @@ impl World {
         change: impl FnOnce(&mut Settings),
         wrap: impl FnOnce(Arc<dyn Queue>) -> Arc<dyn Queue>,
     ) -> Self {
-        Self::made(Layers::new(), change, wrap)
+        Self::made(|_| Layers::new(), change, wrap)
     }
 
     /// As [`World::new`], with layers.
     pub fn layered(layers: Layers, change: impl FnOnce(&mut PipelineSettings)) -> Self {
+        Self::layered_with(|_| layers, change)
+    }
+
+    /// As [`World::layered`], with layers that take the clock.
+    pub fn layered_with(
+        layers: impl FnOnce(&ManualClock) -> Layers,
+        change: impl FnOnce(&mut PipelineSettings),
+    ) -> Self {
         Self::made(
             layers,
             |settings| change(&mut settings.pipeline),
@@ -115,7 +123,7 @@ impl World {
     }
 
     fn made(
-        layers: Layers,
+        layers: impl FnOnce(&ManualClock) -> Layers,
         change: impl FnOnce(&mut Settings),
         wrap: impl FnOnce(Arc<dyn Queue>) -> Arc<dyn Queue>,
     ) -> Self {
@@ -128,7 +136,7 @@ impl World {
         change(&mut settings);
         let (name, plan) = Plan::named();
         let parts = parts(&clock, &store, &queue, settings);
-        let gateway = Gateway::layered(parts, layers).expect("the fixture works");
+        let gateway = Gateway::layered(parts, layers(&clock)).expect("the fixture works");
         start(&gateway);
         Self {
             clock,

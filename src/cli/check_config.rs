@@ -38,6 +38,10 @@ pub(crate) fn run(
         in_words(&settings.queue),
         settings.listen,
     ));
+    if !settings.layer_names.is_empty() {
+        let names = settings.layer_names.join(", ");
+        output.line(format!("    layers, outermost first: {names}"));
+    }
     if loaded.files.is_empty() {
         let folder = loaded.folder.display();
         output.line(format!(
@@ -51,6 +55,7 @@ pub(crate) fn run(
         "store_files": settings.store.files,
         "queue": settings.queue.name,
         "queue_files": settings.queue.files,
+        "layers": settings.layer_names,
         "listen": settings.listen.to_string(),
         "folder": loaded.folder,
     }));

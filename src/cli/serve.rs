@@ -81,14 +81,15 @@ async fn start(
     let waiting: u64 = queue.lanes().await?.iter().map(|it| it.depth).sum();
     let credentials = store.credentials(None).await?.len();
     store.prune_traces(Timestamp::from_unix_millis(0)).await?;
-    let gateway = Gateway::new(Parts {
+    let parts = Parts {
         store,
         queue,
         registry: Arc::new(registry),
         clock,
         master_key: settings.master_key,
         settings: settings.gateway,
-    })?;
+    };
+    let gateway = Gateway::layered(parts, settings.layers)?;
     let routes = router(&gateway, &settings.http, &settings.ingresses)?;
     if accept_new_master_key {
         gateway.accept_master_key().await?;

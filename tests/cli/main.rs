@@ -1,5 +1,6 @@
 //! The program as an operator meets it: help, errors, and a server that is called from the command line.
 mod example;
+mod layers;
 mod mistakes;
 mod outputs;
 mod paths;

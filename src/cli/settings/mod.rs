@@ -12,8 +12,8 @@ use std::{
 
 use config::{Map, Value, ValueKind};
 use offline_push::{
-    BuildContext, Clock, Decoded, Error, ErrorKind, Faults, Ingress, IngressKind, Kind, Queue,
-    QueueKind, RawConfig, Registry, Result, Secret, Store, StoreKind,
+    BuildContext, Clock, Decoded, Error, ErrorKind, Faults, Ingress, IngressKind, Kind, LayerKind,
+    Layers, Queue, QueueKind, RawConfig, Registry, Result, Secret, Store, StoreKind,
     gateway::{
         MasterKey, Settings as GatewaySettings,
         http::{HttpSettings, check_prefixes},
@@ -33,6 +33,9 @@ pub(crate) struct Settings {
     pub(crate) store: Built<Arc<dyn Store>>,
     pub(crate) queue: Built<Arc<dyn Queue>>,
     pub(crate) ingresses: Vec<Arc<dyn Ingress>>,
+    pub(crate) layers: Layers,
+    /// The names of the layers, outermost first.
+    pub(crate) layer_names: Vec<String>,
     pub(crate) http: HttpSettings,
     pub(crate) gateway: GatewaySettings,
 }
@@ -145,6 +148,7 @@ impl Reader<'_> {
         let store = self.plugin::<StoreKind>(&mut root, "store");
         let queue = self.plugin::<QueueKind>(&mut root, "queue");
         let ingresses = self.ingresses(&mut root);
+        let layers = self.list::<LayerKind>(&mut root, "layer");
         let http = self.http(&mut root);
         let gateway = match root.remove("gateway") {
             Some(value) => self.table("gateway", value, GatewaySettings::check),
@@ -156,13 +160,16 @@ impl Reader<'_> {
             self.fail(
                 key,
                 "is not a known key",
-                "known are listen, behind_proxy, master_key, store, queue, ingress, http and gateway",
+                "known are listen, behind_proxy, master_key, store, queue, layer, ingress, http and gateway",
             );
         }
         let folder = self.context.folder.path().to_owned();
         self.errors()?;
         let settings = (|| {
+            let layers = layers?;
             Some(Settings {
+                layer_names: layers.iter().map(|it| it.name.clone()).collect(),
+                layers: layers.into_iter().map(|it| it.plugin).collect(),
                 listen: listen?,
                 master_key: master_key?,
                 store: store?,
@@ -340,24 +347,31 @@ impl Reader<'_> {
     }
 
     fn ingresses(&mut self, root: &mut Map<String, Value>) -> Option<Vec<Arc<dyn Ingress>>> {
-        let Some(value) = root.remove("ingress") else {
+        let built = self.list::<IngressKind>(root, "ingress")?;
+        let ingresses: Vec<_> = built.into_iter().map(|it| it.plugin).collect();
+        self.keep(check_prefixes(&ingresses).map_err(|error| error.under("ingress")))?;
+        Some(ingresses)
+    }
+
+    /// The plugins of a list of tables; each is built, although one may be wrong.
+    fn list<K: Kind>(
+        &mut self,
+        root: &mut Map<String, Value>,
+        key: &str,
+    ) -> Option<Vec<Built<K::Object>>> {
+        let Some(value) = root.remove(key) else {
             return Some(Vec::new());
         };
         let ValueKind::Array(values) = value.kind else {
-            self.fail("ingress", "is not a list", "write [[ingress]] with type");
+            self.fail(key, "is not a list", format!("write [[{key}]] with type"));
             return None;
         };
-        let ingresses = values
+        let built: Vec<_> = values
             .into_iter()
             .enumerate()
-            // Each is built, although one may be wrong.
-            .map(|(n, it)| self.build::<IngressKind>(&format!("ingress[{n}]"), it))
-            .collect::<Vec<_>>()
-            .into_iter()
-            .map(|it| it.map(|it| it.plugin))
-            .collect::<Option<Vec<_>>>()?;
-        self.keep(check_prefixes(&ingresses).map_err(|error| error.under("ingress")))?;
-        Some(ingresses)
+            .map(|(n, it)| self.build::<K>(&format!("{key}[{n}]"), it))
+            .collect();
+        built.into_iter().collect()
     }
 
     fn build<K: Kind>(&mut self, key: &str, value: Value) -> Option<Built<K::Object>> {

@@ -27,9 +27,9 @@ use bytes::Bytes;
 use http::{Request, Response, header};
 use offline_push::{
     Acceptance, AppId, Batch, BuildContext, Capabilities, CertificateId, Channel, Clock,
-    CredentialRef, DeviceId, DynProvider, Error, ErrorKind, Gateway as _, Health, Message, Plugin,
-    Presence, PresenceChange, Provider, ProviderKind, QueueKind, RawConfig, Scope, Secret, Slot,
-    StoreKind, Target, UserId, VendorAnswer, Verdict, VerdictKind, Verdicts,
+    CredentialRef, Describe, DeviceId, DynProvider, Error, ErrorKind, Gateway as _, Health,
+    Message, Plugin, Presence, PresenceChange, Provider, ProviderKind, QueueKind, RawConfig, Scope,
+    Secret, Slot, StoreKind, Target, UserId, VendorAnswer, Verdict, VerdictKind, Verdicts,
     api::RegistrationBody,
     async_trait,
     gateway::{Gateway, MasterKey, Parts, Settings, Upload},
@@ -42,11 +42,17 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 /// The vendor's credential, and how to connect.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
+#[describe(crate = offline_push)] // in your own crate, which depends on push-core, leave this out
 struct AcmeConfig {
+    /// The secret from the console.
+    #[describe(example = "from the console")]
     secret: Secret,
+    /// Where the vendor listens.
+    #[describe(example = "https://push.acme.example")]
     endpoint: String,
+    /// How to connect.
     #[serde(default)]
     http: HttpConfig,
 }
@@ -66,8 +72,6 @@ impl Plugin for Acme {
     type Kind = ProviderKind;
     type Config = AcmeConfig;
     const NAME: &'static str = "acme";
-    const EXAMPLE: &'static str =
-        "secret = 'from the console'\nendpoint = 'https://push.acme.example'\n";
 
     fn build(config: AcmeConfig, context: &BuildContext) -> offline_push::Result<DynProvider> {
         Ok(Arc::new(Self {

@@ -53,7 +53,7 @@ use push_testkit as _;
 #[cfg(feature = "cli")]
 use {
     ::http as _, aws_lc_rs as _, base64 as _, bytes as _, clap as _, clap_complete as _,
-    config as _, push_kit as _, serde as _, serde_json as _, tokio as _, tracing as _,
+    config as _, push_kit as _, serde as _, serde_json as _, tokio as _, toml as _, tracing as _,
     tracing_subscriber as _,
 };
 

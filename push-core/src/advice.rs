@@ -126,12 +126,9 @@ fn bare(kind: &str, name: &str) -> String {
     rest.to_owned()
 }
 
-/// The candidate that differs least from `word`, if it differs little: by a third of its letters, and at least by one.
+/// Returns the candidate that differs least from `word`, if it differs little: by a third of its letters, and at least by one.
 /// The first of several counts.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // A name from outside may have any length.
     let word: Vec<char> = word.chars().take(64).collect();
     let mut best: Option<(usize, &str)> = None;

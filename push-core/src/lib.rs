@@ -10,11 +10,14 @@
 //!   the [`Registry`];
 //! - the codec of what a phone receives: [`payload`];
 //! - what the app half and the gateway say to each other: [`api`];
-//! - values of configuration: [`AddressPolicy`], [`duration`].
+//! - values of configuration: [`AddressPolicy`], [`duration`], and how a configuration is described: [`Describe`].
 //!
 //! Link-time registration is silent when it fails: a crate that nothing names is not linked, and in a static library
 //! nothing is. Whatever is registered at link time can therefore also be passed explicitly.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+// What the derive macro writes names this crate from outside.
+extern crate self as push_core;
 
 mod address;
 mod advice;
@@ -27,6 +30,7 @@ mod class;
 mod config_path;
 mod decode;
 mod delivery;
+mod describe;
 pub mod duration;
 mod ending;
 mod error;
@@ -49,16 +53,43 @@ mod text;
 mod ticket;
 mod time;
 mod trace;
+mod unknown_key;
 mod verdict;
 
 pub use async_trait::async_trait;
 
 pub use crate::decode::Decoded;
 pub use crate::{
-    address::*, advice::Catalog, audience::*, certificate::*, channel::*, class::*, config_path::*,
-    delivery::*, ending::*, error::*, id::*, ingress::*, login::*, message::*, notification::*,
-    page::*, plugin::*, provider::*, queue::*, registry::*, route::*, secret::*, store::*,
-    surrogates::*, text::*, ticket::*, time::*, trace::*, verdict::*,
+    address::*,
+    advice::{Catalog, nearest},
+    audience::*,
+    certificate::*,
+    channel::*,
+    class::*,
+    config_path::*,
+    delivery::*,
+    describe::*,
+    ending::*,
+    error::*,
+    id::*,
+    ingress::*,
+    login::*,
+    message::*,
+    notification::*,
+    page::*,
+    plugin::*,
+    provider::*,
+    queue::*,
+    registry::*,
+    route::*,
+    secret::*,
+    store::*,
+    surrogates::*,
+    text::*,
+    ticket::*,
+    time::*,
+    trace::*,
+    verdict::*,
 };
 
 /// What this crate's macros expand to. Not public API.
@@ -67,5 +98,6 @@ pub mod __private {
     pub use inventory;
     pub use linkme;
 
+    pub use crate::describe::{check_inner, check_length, check_range};
     pub use crate::plugin::Linked;
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use push_core::{
-    BuildContext, Catalog, Descriptor, ErrorKind, Ingress, IngressKind, ManualClock, Plugin, Queue,
-    QueueKind, RawConfig, Registry, Result, Store, StoreKind, Timestamp,
+    BuildContext, Catalog, Describe, Descriptor, ErrorKind, Ingress, IngressKind, ManualClock,
+    Plugin, Queue, QueueKind, RawConfig, Registry, Result, Store, StoreKind, Timestamp,
 };
 
 const PLUGINS: &[(&str, &str)] = &[
@@ -25,7 +25,7 @@ const CATALOG: Catalog = Catalog {
     plugins: PLUGINS,
 };
 
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
 struct Empty {}
 
@@ -36,7 +36,6 @@ macro_rules! plugin {
             type Kind = $kind;
             type Config = Empty;
             const NAME: &'static str = $name;
-            const EXAMPLE: &'static str = "";
             fn build(_: Empty, _: &BuildContext) -> Result<$object> {
                 Err(push_core::Error::new(
                     ErrorKind::Unsupported,

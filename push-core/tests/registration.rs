@@ -2,10 +2,10 @@
 use std::sync::Arc;
 
 use push_core::{
-    AnyDescriptor, BuildContext, CertificateEntry, CertificateIds, Click, Descriptor, Environment,
-    ErrorKind, Handled, Ingress, IngressKind, Interceptor, ManualClock, Opened, Plugin, RawConfig,
-    Registry, Result, RouteHandler, Slot, Timestamp, async_trait, certificate_id, interceptor,
-    linked_interceptors, linked_route_handlers,
+    AnyDescriptor, BuildContext, CertificateEntry, CertificateIds, Click, Describe, Descriptor,
+    Environment, ErrorKind, Handled, Ingress, IngressKind, Interceptor, ManualClock, Opened,
+    Plugin, RawConfig, Registry, Result, RouteHandler, Slot, Timestamp, async_trait,
+    certificate_id, interceptor, linked_interceptors, linked_route_handlers,
     payload::{ClickTarget, Payload},
     register_plugin, route_handler,
 };
@@ -15,10 +15,15 @@ struct Echo {
     prefix: String,
 }
 
-#[derive(Debug, serde::Deserialize)]
+/// The path, and how often it is tried.
+#[derive(Debug, serde::Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
 struct EchoConfig {
+    /// The path.
+    #[describe(example = "/echo")]
     prefix: String,
+    /// How often it is tried.
+    #[describe(example = 3)]
     retries: u8,
 }
 
@@ -40,7 +45,6 @@ impl Plugin for Echo {
     type Kind = IngressKind;
     type Config = EchoConfig;
     const NAME: &'static str = "echo";
-    const EXAMPLE: &'static str = "prefix = \"/echo\"\nretries = 3\n";
     fn build(config: EchoConfig, _: &BuildContext) -> Result<Arc<dyn Ingress>> {
         if config.retries == 0 {
             return Err(push_core::Error::new(

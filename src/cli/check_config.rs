@@ -17,7 +17,10 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Errors> {
     let loaded = settings::load(config, registry, Arc::new(TokioClock));
     output.warned(&loaded.warnings);
-    let settings = loaded.settings?;
+    let settings = match loaded.settings {
+        Ok(settings) => settings,
+        Err(faults) => return Ok(output.misconfigured(&faults)),
+    };
     let mut apps: Vec<String> = settings
         .http
         .keys

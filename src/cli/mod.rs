@@ -8,6 +8,7 @@ mod demo;
 mod demo;
 mod output;
 mod plugins;
+mod reference;
 mod remote;
 mod send;
 mod serve;
@@ -86,7 +87,7 @@ enum Command {
     Ticket(ticket::Arguments),
     /// Run the vendors' simulators alone, with an HTTP API that installs phones and shows what arrived
     Simulate(simulate::Arguments),
-    /// List the plugins of this build, each with an example of its configuration
+    /// List the plugins of this build; print examples and JSON Schemas of configurations
     Plugins(plugins::Arguments),
     /// Print a completion script for a shell
     Completions {

@@ -7,6 +7,8 @@ use std::{
 use offline_push::Error;
 use serde_json::{Value, json};
 
+use super::settings::Fault;
+
 /// The output of a command.
 #[derive(Debug)]
 pub(crate) struct Output {
@@ -83,7 +85,21 @@ impl Output {
     /// Reports errors on standard error, or as JSON on standard output. Returns the exit code.
     pub(crate) fn failed(&mut self, errors: &[Error]) -> ExitCode {
         for error in errors {
-            self.report("error", "31", error);
+            self.report("error", "31", error, "", json!({}));
+        }
+        ExitCode::FAILURE
+    }
+
+    /// Reports mistakes of a configuration as [`Output::failed`] reports errors, each with its file and line. Returns the exit code.
+    pub(crate) fn misconfigured(&mut self, faults: &[Fault]) -> ExitCode {
+        for fault in faults {
+            let at = match (&fault.source, fault.line) {
+                (Some(source), Some(line)) => format!("{source}:{line}: "),
+                (Some(source), None) => format!("{source}: "),
+                (None, _) => String::new(),
+            };
+            let more = json!({ "source": fault.source, "line": fault.line });
+            self.report("error", "31", &fault.error, &at, more);
         }
         ExitCode::FAILURE
     }
@@ -91,19 +107,23 @@ impl Output {
     /// Reports what works, but should be otherwise, as [`Output::failed`] reports errors.
     pub(crate) fn warned(&mut self, warnings: &[Error]) {
         for warning in warnings {
-            self.report("warning", "33", warning);
+            self.report("warning", "33", warning, "", json!({}));
         }
     }
 
-    fn report(&mut self, what: &str, colour: &str, error: &Error) {
+    /// Reports `error`: for people with `at` in front, for programs with the members of `object`.
+    fn report(&mut self, what: &str, colour: &str, error: &Error, at: &str, object: Value) {
         if self.json {
-            let mut object = json!({
+            let mut all = json!({
                 "kind": error.kind().as_str(),
                 "place": error.place(),
                 "advice": error.advice(),
             });
-            object[what] = json!(error.message());
-            self.print(&object.to_string());
+            all[what] = json!(error.message());
+            if let (Value::Object(all), Value::Object(object)) = (&mut all, object) {
+                all.extend(object);
+            }
+            self.print(&all.to_string());
         } else {
             let mark = if io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
                 format!("\x1b[{colour}m{what}:\x1b[0m")
@@ -111,7 +131,7 @@ impl Output {
                 format!("{what}:")
             };
             // There is nowhere to report that standard error is closed.
-            drop(writeln!(io::stderr(), "{mark} {error}"));
+            drop(writeln!(io::stderr(), "{mark} {at}{error}"));
         }
     }
 

@@ -42,7 +42,10 @@ pub(crate) async fn run(
             "the configuration is from the environment alone: relative paths start at the working directory"
         ),
     }
-    let settings = loaded.settings?;
+    let settings = match loaded.settings {
+        Ok(settings) => settings,
+        Err(faults) => return Ok(output.misconfigured(&faults)),
+    };
     one(start(settings, registry, clock, accept_new_master_key, output).await)?;
     Ok(ExitCode::SUCCESS)
 }

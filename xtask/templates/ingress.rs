@@ -14,7 +14,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use push_core::{
-    AppId, Audience, BuildContext, Error, ErrorKind, Gateway, Ingress, IngressKind, Message,
+    AppId, Audience, BuildContext, Describe, Error, ErrorKind, Gateway, Ingress, IngressKind, Message,
     MessageId, Plugin, Result, Secret, Sender, UserId, async_trait,
 };
 use serde::Deserialize;
@@ -24,12 +24,14 @@ use serde_json::{Value, json};
 const SHORTEST_SECRET: usize = 16;
 
 /// The configuration of this way in.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
 pub struct {{Name}}Config {
     /// The app whose messages come this way.
+    #[describe(example = "chat")]
     pub app: AppId,
     /// What the caller puts behind `Bearer` in `authorization`: at least 16 bytes.
+    #[describe(example = "at least sixteen bytes", min_len = SHORTEST_SECRET)]
     pub secret: Secret,
     /// The path below which it is mounted.
     #[serde(default = "prefix")]
@@ -65,7 +67,6 @@ impl Plugin for {{Name}} {
     type Kind = IngressKind;
     type Config = {{Name}}Config;
     const NAME: &'static str = "{{name}}";
-    const EXAMPLE: &'static str = "app = \"chat\"\nsecret = \"at least sixteen bytes\"\n";
 
     fn build(config: {{Name}}Config, _: &BuildContext) -> Result<Arc<dyn Ingress>> {
         let wrong = |message: &str, key: &str, advice: &str| {
@@ -73,13 +74,6 @@ impl Plugin for {{Name}} {
                 .at(key)
                 .advise(advice))
         };
-        if config.secret.expose().len() < SHORTEST_SECRET {
-            return wrong(
-                "is shorter than 16 bytes",
-                "secret",
-                "make one with `openssl rand -hex 16`",
-            );
-        }
         if !config.prefix.starts_with('/') || config.prefix.ends_with('/') {
             return wrong(
                 "is not a path",
@@ -240,7 +234,7 @@ mod tests {
     }
 
     fn asked(gateway: &Arc<Kept>, method: Method, secret: &str, body: &'static str) -> Response<Bytes> {
-        let ingress = built({{Name}}::EXAMPLE).expect("the example is a configuration");
+        let ingress = built(&PLUGIN.example()).expect("the example is a configuration");
         let request = Request::builder()
             .method(method)
             .uri(ingress.prefix())

@@ -124,7 +124,7 @@ fn the_plugin_reads_its_example_and_refuses_unknown_keys() {
     assert_eq!(descriptor.any().id(), "queue/memory");
     let example = json!({"max_deliveries": 2, "max_remembered": 2});
     for key in example.as_object().unwrap().keys() {
-        assert!(descriptor.example.contains(&format!("{key} = ")));
+        assert!(descriptor.example().contains(&format!("{key} = ")));
     }
     descriptor
         .build(RawConfig::from_json(&example).unwrap(), &place.context())

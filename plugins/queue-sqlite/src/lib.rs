@@ -28,9 +28,9 @@ mod walk;
 use std::{fmt, sync::Arc, time::Duration};
 
 use push_core::{
-    AppId, BuildContext, Cancel, Cancelled, Clock, ConfigPath, CredentialRef, Delivery, Faults,
-    Lane, LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind, Result, Return,
-    async_trait,
+    AppId, BuildContext, Cancel, Cancelled, Clock, ConfigPath, CredentialRef, Delivery, Describe,
+    Faults, Lane, LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind, Result,
+    Return, async_trait,
 };
 use push_sqlite::{Database, Options, Stats};
 use serde::Deserialize;
@@ -45,20 +45,25 @@ pub const REMEMBER: Duration = Duration::from_secs(24 * 60 * 60);
 pub const KEEP_FENCE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// How a [`SqliteQueue`] is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
 pub struct SqliteQueueConfig {
     /// The file. It and directories that are missing are made.
+    #[describe(example = "data/queue.db", min_len = 1)]
     pub path: ConfigPath,
-    /// The most deliveries it holds; more are refused. Beyond half of it apps and credentials share the room
-    /// ([`push_core::Held`]).
+    /// The most deliveries it holds; more are refused.
+    ///
+    /// Beyond half of it apps and credentials share the room ([`push_core::Held`]).
     #[serde(default = "ten_million")]
+    #[describe(min = 1)]
     pub max_deliveries: u64,
     /// The number of deliveries at which a transaction is committed.
     #[serde(default = "one_thousand")]
+    #[describe(min = 1)]
     pub group_rows: usize,
     /// How long a transaction waits for more calls, in milliseconds. Only calls that keep coming are waited for.
     #[serde(default = "two")]
+    #[describe(unit = "milliseconds")]
     pub group_delay_ms: u64,
 }
 
@@ -100,12 +105,10 @@ impl SqliteQueue {
     /// The queue in that file, which the first call opens.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](push_core::ErrorKind::Config) if a limit is 0 or the path is empty.
+    /// [`ErrorKind::Config`](push_core::ErrorKind::Config) if a value is out of its range.
     pub fn new(config: SqliteQueueConfig, context: &BuildContext) -> Result<Self> {
         let mut faults = Faults::default();
-        faults.refuse(config.path.is_empty(), "path", "is empty");
-        faults.refuse(config.max_deliveries == 0, "max_deliveries", "is 0");
-        faults.refuse(config.group_rows == 0, "group_rows", "is 0");
+        config.check_ranges(&mut faults);
         faults.result()?;
         Ok(Self {
             database: Database::new(
@@ -301,7 +304,6 @@ impl Plugin for SqliteQueuePlugin {
     type Kind = QueueKind;
     type Config = SqliteQueueConfig;
     const NAME: &'static str = "sqlite";
-    const EXAMPLE: &'static str = "path = \"/var/lib/offline-push/queue.db\"\nmax_deliveries = 10000000\ngroup_rows = 1000\ngroup_delay_ms = 2\n";
 
     fn build(config: Self::Config, context: &BuildContext) -> Result<Arc<dyn Queue>> {
         Ok(Arc::new(SqliteQueue::new(config, context)?))

@@ -156,7 +156,7 @@ fn the_plugin_reads_its_example_and_refuses_unknown_keys() {
     assert_eq!(descriptor.any().id(), "store/memory");
     let example = push_testkit::json!({"max_devices": 2, "max_credentials": 2, "max_trace_events": 2, "max_badge_changes": 2});
     for key in example.as_object().unwrap().keys() {
-        assert!(descriptor.example.contains(&format!("{key} = ")));
+        assert!(descriptor.example().contains(&format!("{key} = ")));
     }
     let built = descriptor.build(RawConfig::from_json(&example).unwrap(), &place.context());
     assert!(Arc::strong_count(&built.unwrap()) == 1);

@@ -414,7 +414,7 @@ fn the_plugin_reads_its_example_and_refuses_what_is_wrong() {
     let path = place.path("store.db");
     let full = json!({"path": path, "traces_path": place.path("t.db"), "readers": 5, "group_rows": 5, "group_delay_ms": 5});
     for key in full.as_object().unwrap().keys() {
-        assert!(descriptor.example.contains(&format!("{key} = ")));
+        assert!(descriptor.example().contains(&format!("{key} = ")));
     }
     let build = |json| descriptor.build(RawConfig::from_json(&json).unwrap(), &place.context());
     build(full).unwrap();

@@ -1,5 +1,5 @@
 //! The configuration of a credential, and what is checked of it without asking Apple.
-use push_core::{Environment, Error, ErrorKind, Result, Secret};
+use push_core::{Describe, Environment, Error, ErrorKind, Result, Secret};
 use push_kit::{
     faults::Faults,
     input::{self, trimmed},
@@ -20,21 +20,27 @@ const SUFFIXES: [&str; 8] = [
 ];
 
 /// What a credential consists of: the key of a team, and the app it is used for.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The text of the `.p8` file. Lost or escaped line breaks do not matter.
+    #[describe(example_file = "AuthKey_ABC123DEFG.p8")]
     pub key: Secret,
-    /// The key's id, ten characters.
+    /// The key's id, ten characters: in the file's name, `AuthKey_<key id>.p8`.
+    #[describe(example = "ABC123DEFG")]
     pub key_id: String,
-    /// The team's id, ten characters.
+    /// The team's id, ten characters: in the membership details of the developer account.
+    #[describe(example = "DEF123GHIJ")]
     pub team_id: String,
     /// The app's bundle id, without a suffix and without the team id.
+    #[describe(example = "com.example.im")]
     pub topic: String,
     /// Which of Apple's hosts it sends to: `sandbox` (or `development`), or `production`.
+    #[describe(words("production", "sandbox", "development"), example = "production")]
     pub environment: String,
-    /// How long to wait for an answer, in seconds. Default: 20.
+    /// How long to wait for an answer, in seconds.
     #[serde(default = "twenty")]
+    #[describe(unit = "seconds")]
     pub timeout_seconds: u64,
 }
 

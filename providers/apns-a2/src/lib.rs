@@ -48,13 +48,6 @@ impl Plugin for ApnsA2 {
     type Kind = ProviderKind;
     type Config = Config;
     const NAME: &'static str = "apns-a2";
-    const EXAMPLE: &'static str = r#"key_file = "AuthKey_ABC123DEFG.p8"
-key_id = "ABC123DEFG"
-team_id = "DEF123GHIJ"
-topic = "com.example.im"
-environment = "production"
-"#;
-
     fn build(config: Config, _: &BuildContext) -> Result<DynProvider> {
         let config = config.check()?;
         let provider = Engine {

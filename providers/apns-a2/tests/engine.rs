@@ -40,7 +40,7 @@ fn it_shows_neither_key_nor_text() {
         .unwrap();
     assert_eq!(provider.capabilities().channel.as_str(), "apns");
     assert!(!format!("{provider:?}").contains("PRIVATE"));
-    assert!(!ApnsA2::EXAMPLE.is_empty());
+    assert!(PLUGIN.example().contains("key_file = "));
 }
 
 #[tokio::test]

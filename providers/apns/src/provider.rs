@@ -51,7 +51,6 @@ impl Plugin for Apns {
     type Kind = ProviderKind;
     type Config = ApnsConfig;
     const NAME: &'static str = "apns";
-    const EXAMPLE: &'static str = include_str!("example.toml");
 
     fn build(config: ApnsConfig, context: &BuildContext) -> Result<DynProvider> {
         ApnsProvider::new(config, context).map(|provider| Arc::new(provider) as DynProvider)

@@ -42,7 +42,6 @@ impl Plugin for Fcm {
     type Kind = ProviderKind;
     type Config = FcmConfig;
     const NAME: &'static str = "fcm";
-    const EXAMPLE: &'static str = include_str!("example.toml");
 
     fn build(config: FcmConfig, context: &BuildContext) -> Result<DynProvider> {
         let clock = Arc::clone(&context.clock);

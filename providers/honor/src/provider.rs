@@ -39,7 +39,6 @@ impl Plugin for Honor {
     type Kind = ProviderKind;
     type Config = HonorConfig;
     const NAME: &'static str = "honor";
-    const EXAMPLE: &'static str = include_str!("example.toml");
 
     fn build(config: HonorConfig, context: &BuildContext) -> Result<DynProvider> {
         let settings = config.check()?;

@@ -2,8 +2,8 @@
 use std::time::Duration;
 
 use push_core::{
-    Badge, Batch, Content, Error, Notification, NotificationKind, TextLimits, TextUnit, Timestamp,
-    Verdict,
+    Badge, Batch, Content, Describe, Error, Notification, NotificationKind, TextLimits, TextUnit,
+    Timestamp, Verdict,
     api::{DELIVERY_KEY, RECEIVER_KEY},
 };
 use push_kit::{
@@ -80,8 +80,9 @@ const BADGE: &[Field] = &[
 ];
 
 /// Honor's two classes of notification.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Describe)]
 #[serde(try_from = "String")]
+#[describe(rename_all = "UPPERCASE")]
 pub enum Importance {
     /// Marketing: two a day for a phone, five for apps of news.
     Low,

@@ -2,21 +2,25 @@
 use std::collections::BTreeMap;
 
 use push_core::{
-    ADDRESSING_FIELDS, AppId, Channel, Class, DynProvider, Error, ErrorKind, Faults, Result,
+    ADDRESSING_FIELDS, AppId, Channel, Class, Describe, DynProvider, Error, ErrorKind, Faults,
+    Result,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Vendor fields that an operator sets for every message of a class.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
 pub struct ClassPolicy {
     /// The class.
+    #[describe(example = "marketing")]
     pub class: Class,
     /// Only for this app; absent for every app.
     #[serde(default)]
+    #[describe(example = "demo")]
     pub app: Option<AppId>,
     /// Fields in each vendor's own format, by channel.
+    #[describe(example = serde_json::json!({ "web": { "category": "MARKETING" } }))]
     pub vendor: BTreeMap<Channel, Map<String, Value>>,
 }
 

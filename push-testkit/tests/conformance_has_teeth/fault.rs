@@ -1,10 +1,11 @@
 //! The ways in which the sample provider can be broken.
+use push_core::Describe;
 use serde::Deserialize;
 
 macro_rules! faults {
     ($($fault:ident $what:literal => $case:ident;)*) => {
         /// One mistake that an author of a provider makes.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Describe)]
         pub(crate) enum Fault { $(#[doc = $what] $fault,)* }
 
         impl Fault {

@@ -47,7 +47,6 @@ impl Plugin for Acme {
     type Kind = ProviderKind;
     type Config = Config;
     const NAME: &'static str = "acme";
-    const EXAMPLE: &'static str = "app_id = \"1001\"\napp_secret = \"from the console\"\nendpoint = \"https://push.acme.example\"\n";
 
     fn build(config: Config, context: &BuildContext) -> Result<DynProvider> {
         config.check()?;

@@ -1,8 +1,12 @@
 //! The configuration of `serve`: a file, the folder `conf.d` beside it, and the environment, in this order.
 //!
 //! All errors are reported at once, each with its place and the value to write there, and none that only follows from another.
+mod description;
+mod environment;
+mod faults;
 mod files;
 mod layers;
+mod lines;
 
 use std::{
     net::SocketAddr,
@@ -12,8 +16,8 @@ use std::{
 
 use config::{Map, Value, ValueKind};
 use offline_push::{
-    BuildContext, Clock, Decoded, Error, ErrorKind, Faults, Ingress, IngressKind, Kind, Queue,
-    QueueKind, RawConfig, Registry, Result, Secret, Store, StoreKind,
+    BuildContext, Clock, Decoded, Describe, Error, ErrorKind, Faults, Field, Ingress, IngressKind,
+    Kind, Queue, QueueKind, RawConfig, Registry, Result, Secret, Shape, Store, StoreKind, Table,
     gateway::{
         MasterKey, Settings as GatewaySettings,
         http::{HttpSettings, check_prefixes},
@@ -21,9 +25,13 @@ use offline_push::{
 };
 use serde::de::DeserializeOwned;
 
-use self::files::Files;
-pub(crate) use self::{files::read_text, layers::DEFAULT_FILE};
-use super::Errors;
+pub(crate) use self::{
+    description::{example, table},
+    faults::Fault,
+    files::read_text,
+    layers::DEFAULT_FILE,
+};
+use self::{faults::Origins, files::Files};
 
 /// The configuration of `serve`, with its plugins built.
 #[derive(Debug)]
@@ -51,7 +59,7 @@ pub(crate) struct Built<T> {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     /// The settings, or everything that is wrong.
-    pub(crate) settings: Result<Settings, Errors>,
+    pub(crate) settings: Result<Settings, Vec<Fault>>,
     /// What works, but should be otherwise.
     pub(crate) warnings: Vec<Error>,
     /// The files of the configuration; none if it is from the environment alone.
@@ -60,17 +68,15 @@ pub(crate) struct Loaded {
     pub(crate) folder: PathBuf,
 }
 
-/// A complete example, which `check-config` accepts.
-pub(crate) const EXAMPLE: &str = include_str!("../example.toml");
-
 /// Reads the configuration `file` or, if none is named, [`DEFAULT_FILE`]; `conf.d/*.toml` beside it; and the environment. Builds
 /// the plugins, which touches neither files nor network.
 pub(crate) fn load(file: Option<&Path>, registry: &Registry, clock: Arc<dyn Clock>) -> Loaded {
-    let layers = match layers::read(file, std::env::vars_os()) {
+    let table = table(registry);
+    let layers = match layers::read(file, std::env::vars_os(), &table) {
         Ok(layers) => layers,
         Err(errors) => {
             return Loaded {
-                settings: Err(errors),
+                settings: Err(errors.into_iter().map(Fault::from).collect()),
                 warnings: Vec::new(),
                 files: Vec::new(),
                 folder: PathBuf::new(),
@@ -79,13 +85,15 @@ pub(crate) fn load(file: Option<&Path>, registry: &Registry, clock: Arc<dyn Cloc
     };
     let mut root = layers.root;
     let key_source = key_source(&root, &layers.folder);
+    let paths: Vec<PathBuf> = layers.files.iter().map(|(path, _)| path.clone()).collect();
     let mut files = Files::default();
-    files.look_for_secrets(&root, &layers.files);
+    files.look_for_secrets(&root, &paths);
+    let origins = root.clone();
     files.resolve(&layers.folder, &mut root, "");
     let warnings = files.warnings();
     let mut reader = Reader {
-        origins: root.clone(),
-        main: layers.files.first().map(|file| file.display().to_string()),
+        origins: Origins::new(origins, layers.files),
+        table,
         faults: layers.faults,
         unread: files.unread,
         key_source,
@@ -98,7 +106,7 @@ pub(crate) fn load(file: Option<&Path>, registry: &Registry, clock: Arc<dyn Cloc
     Loaded {
         settings: reader.read(root),
         warnings,
-        files: layers.files,
+        files: paths,
         folder: layers.folder,
     }
 }
@@ -109,7 +117,7 @@ fn key_source(root: &Map<String, Value>, folder: &Path) -> String {
         return format!("the file {}", folder.join(file).display());
     }
     match root.get("master_key").and_then(Value::origin) {
-        Some(origin) if origin.starts_with(layers::PREFIX) => {
+        Some(origin) if origin.starts_with(environment::PREFIX) => {
             format!("the environment variable {origin}")
         }
         Some(origin) => format!("`master_key` in the configuration ({origin})"),
@@ -118,10 +126,10 @@ fn key_source(root: &Map<String, Value>, folder: &Path) -> String {
 }
 
 struct Reader<'a> {
-    /// The whole configuration, for the origins of its values.
-    origins: Map<String, Value>,
-    /// The main file, which is not named with each error.
-    main: Option<String>,
+    /// Where the values are from.
+    origins: Origins,
+    /// What the file looks like.
+    table: Table,
     faults: Faults,
     /// Keys whose files could not be read.
     unread: Vec<String>,
@@ -132,7 +140,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(mut self, mut root: Map<String, Value>) -> Result<Settings, Errors> {
+    fn read(mut self, mut root: Map<String, Value>) -> Result<Settings, Vec<Fault>> {
         let listen = self.listen(&mut root);
         let master_key = self
             .required::<Secret>(
@@ -153,11 +161,8 @@ impl Reader<'_> {
         let mut unknown: Vec<_> = root.keys().collect();
         unknown.sort();
         for key in unknown {
-            self.fail(
-                key,
-                "is not a known key",
-                "known are listen, behind_proxy, master_key, store, queue, ingress, http and gateway",
-            );
+            let advice = "`offline-push plugins --example` shows all keys";
+            self.faults.push(self.table.unknown_key(key).advise(advice));
         }
         let folder = self.context.folder.path().to_owned();
         self.errors()?;
@@ -175,13 +180,12 @@ impl Reader<'_> {
         // Whatever is absent was reported above.
         settings.ok_or_else(|| {
             let what = "the configuration cannot be read";
-            vec![Error::new(ErrorKind::Internal, what)]
+            vec![Error::new(ErrorKind::Internal, what).into()]
         })
     }
 
-    /// What was noted, without what follows from a file that cannot be read, and with the file of each value that is not in the
-    /// main file.
-    fn errors(self) -> Result<(), Errors> {
+    /// What was noted, without what follows from a file that cannot be read, and with the file and line of each value.
+    fn errors(self) -> Result<(), Vec<Fault>> {
         let Err(error) = self.faults.result() else {
             return Ok(());
         };
@@ -193,21 +197,12 @@ impl Reader<'_> {
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
             })
         };
-        let mut errors: Errors = Vec::new();
-        for error in error.each() {
-            if follows(&error) {
-                continue;
-            }
-            let origin = error.place().and_then(|it| origin(&self.origins, it));
-            errors.push(match origin.filter(|_| origin != self.main.as_deref()) {
-                Some(origin) => error.at(origin),
-                None => error,
-            });
-        }
-        if errors.is_empty() {
+        let errors = error.each().into_iter().filter(|error| !follows(error));
+        let faults: Vec<Fault> = errors.map(|error| self.origins.found(error)).collect();
+        if faults.is_empty() {
             Ok(())
         } else {
-            Err(errors)
+            Err(faults)
         }
     }
 
@@ -241,8 +236,7 @@ impl Reader<'_> {
             let what = "there is no API key, so no server can call the gateway";
             self.fail("http.keys", what, WRITE);
         }
-        if let Some(ValueKind::Array(keys)) =
-            origin_value(&self.origins, "http.keys").map(|it| &it.kind)
+        if let Some(ValueKind::Array(keys)) = self.origins.value("http.keys").map(|it| &it.kind)
             && keys.is_empty()
         {
             let what = "is empty, so no server can call the gateway";
@@ -261,7 +255,7 @@ impl Reader<'_> {
     }
 
     /// A value that is not a table.
-    fn value<T: DeserializeOwned>(&mut self, key: &str, value: Value) -> Option<T> {
+    fn value<T: DeserializeOwned + Describe>(&mut self, key: &str, value: Value) -> Option<T> {
         let mut map = Map::new();
         map.insert("value".to_owned(), value);
         let table = Value::new(None, ValueKind::Table(map));
@@ -279,7 +273,7 @@ impl Reader<'_> {
         }
     }
 
-    fn required<T: DeserializeOwned>(
+    fn required<T: DeserializeOwned + Describe>(
         &mut self,
         root: &mut Map<String, Value>,
         key: &str,
@@ -295,7 +289,7 @@ impl Reader<'_> {
     }
 
     /// A table, read and checked: the check sees defaults in place of what cannot be read.
-    fn table<T: DeserializeOwned>(
+    fn table<T: DeserializeOwned + Describe>(
         &mut self,
         key: &str,
         value: Value,
@@ -393,22 +387,9 @@ struct Of<T> {
     value: T,
 }
 
-/// The file or variable that the value at `place` is from.
-fn origin<'a>(root: &'a Map<String, Value>, place: &str) -> Option<&'a str> {
-    origin_value(root, place)?.origin()
-}
-
-fn origin_value<'a>(root: &'a Map<String, Value>, place: &str) -> Option<&'a Value> {
-    let mut steps = place
-        .split(['.', '['])
-        .map(|step| step.trim_end_matches(']'));
-    let mut value = root.get(steps.next()?)?;
-    for step in steps {
-        value = match &value.kind {
-            ValueKind::Table(table) => table.get(step)?,
-            ValueKind::Array(list) => list.get(step.parse::<usize>().ok()?)?,
-            _ => return None,
-        };
+impl<T: Describe> Describe for Of<T> {
+    fn shape() -> Shape {
+        let field = Field::new("value", "", T::shape());
+        Shape::Table(Table::new("", vec![field]))
     }
-    Some(value)
 }

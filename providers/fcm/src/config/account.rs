@@ -1,6 +1,6 @@
 //! The key file of a service account.
 use aws_lc_rs::signature::RsaKeyPair;
-use push_core::Secret;
+use push_core::{Describe, Secret, Shape};
 use push_kit::{
     faults::Faults,
     input::{self, trimmed},
@@ -114,6 +114,12 @@ fn is_project(id: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let (domain, name) = id.split_once(':').unwrap_or(("", id));
     !name.is_empty() && domain.bytes().chain(name.bytes()).all(plain)
+}
+
+impl Describe for ServiceAccount {
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::Secret, Shape::Map(Box::new(Shape::Any))])
+    }
 }
 
 impl<'de> Deserialize<'de> for ServiceAccount {

@@ -18,7 +18,7 @@ use crate::{Authority, block_on, sample};
 
 /// The example builds. A key that ends in `_file` is replaced by its content, which comes from the suite's configuration.
 pub fn the_example_configuration_is_complete(vendor: &Vendor) {
-    let example = vendor.descriptor.example;
+    let example = &vendor.descriptor.example();
     let mut json: Value = config::Config::builder()
         .add_source(File::from_str(example, FileFormat::Toml))
         .build()

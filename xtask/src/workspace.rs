@@ -141,6 +141,8 @@ impl Plugin {
 pub(crate) enum Role {
     Facade,
     Core,
+    /// The derive macro that push-core exports.
+    Derive,
     Http,
     /// The crate that providers share.
     Kit,
@@ -203,6 +205,7 @@ impl Workspace {
         for (folder, role) in [
             ("", Role::Facade),
             ("push-core", Role::Core),
+            ("push-core/derive", Role::Derive),
             ("push-http", Role::Http),
             ("push-kit", Role::Kit),
             ("push-gateway", Role::Gateway),
@@ -355,6 +358,7 @@ pub(crate) mod fixture {
             );
             for folder in [
                 "push-core",
+                "push-core/derive",
                 "push-http",
                 "push-kit",
                 "push-gateway",

@@ -95,8 +95,14 @@ fn tested(root: &Path, dir: &Path, target: &Path) -> Result {
         .map_err(|error| format!("Cargo.lock cannot be copied: {error}"))?;
     let mut command = run::cargo(dir);
     command.env("CARGO_TARGET_DIR", target);
-    for package in ["push-core", "push-http", "push-kit", "push-testkit"] {
-        let path = root.join(package);
+    for folder in [
+        "push-core",
+        "push-core/derive",
+        "push-http",
+        "push-kit",
+        "push-testkit",
+    ] {
+        let (path, package) = (root.join(folder), folder.replace('/', "-"));
         command.arg("--config").arg(format!(
             "patch.crates-io.{package}.path={:?}",
             path.display().to_string()

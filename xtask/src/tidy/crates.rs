@@ -270,6 +270,7 @@ workspace = true
         it.write("src/lib.rs", "//! The facade.\nmod linked;\n");
         for folder in [
             "push-core",
+            "push-core/derive",
             "push-http",
             "push-kit",
             "push-gateway",

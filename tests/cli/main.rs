@@ -4,6 +4,7 @@ mod example;
 mod mistakes;
 mod outputs;
 mod paths;
+mod reference;
 mod running;
 mod schema;
 #[path = "../support/mod.rs"]

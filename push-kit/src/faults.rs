@@ -48,21 +48,23 @@ impl Faults {
         }
     }
 
-    /// Returns the value of `result`, or adds its error, of whatever kind, as a fault of `key`.
+    /// Returns the value of `result`, or adds its error, of whatever kind, as a fault of `key`; each of several errors as one.
     pub fn take<T>(&mut self, key: impl fmt::Display, result: Result<T>) -> Option<T> {
-        let add = |error: Error| {
+        let add = |errors: Error| {
             let key = key.to_string();
-            // A part of the configuration may have named the key within it already.
-            let place = match error.place() {
-                Some(place) if place.starts_with(&key) => place.to_owned(),
-                Some(place) => format!("{key}: {place}"),
-                None => key,
-            };
-            let fault = Error::new(ErrorKind::Config, error.message()).at(place);
-            self.0.push(match error.advice() {
-                Some(advice) => fault.advise(advice),
-                None => fault,
-            });
+            for error in errors.each() {
+                // A part of the configuration may have named the key within it already.
+                let place = match error.place() {
+                    Some(place) if place.starts_with(&key) => place.to_owned(),
+                    Some(place) => format!("{key}: {place}"),
+                    None => key.clone(),
+                };
+                let fault = Error::new(ErrorKind::Config, error.message()).at(place);
+                self.0.push(match error.advice() {
+                    Some(advice) => fault.advise(advice),
+                    None => fault,
+                });
+            }
         };
         result.map_err(add).ok()
     }
@@ -70,22 +72,16 @@ impl Faults {
     /// Returns `value` if there are no faults. It is `None` only if a part of it was at fault.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`]: the only fault as it is, or all of them in one message, in the order in which they were added.
-    pub fn finish<T>(mut self, value: Option<T>) -> Result<T> {
-        match (self.0.len(), value) {
-            (0, Some(value)) => Ok(value),
-            (0, None) => Err(Error::new(
+    /// [`ErrorKind::Config`]: all faults as one error, in the order in which they were added; [`Error::each`] takes them apart, so
+    /// that none hides those that are found elsewhere.
+    pub fn finish<T>(self, value: Option<T>) -> Result<T> {
+        match (Error::all(self.0), value) {
+            (Some(error), _) => Err(error),
+            (None, Some(value)) => Ok(value),
+            (None, None) => Err(Error::new(
                 ErrorKind::Internal,
                 "the configuration could not be read, and no fault was found",
             )),
-            (1, _) => Err(self.0.remove(0)),
-            (many, _) => {
-                let list: Vec<_> = self.0.iter().map(|fault| format!("[{fault}]")).collect();
-                Err(Error::new(
-                    ErrorKind::Config,
-                    format!("{many} values are wrong: {}", list.join(" ")),
-                ))
-            }
         }
     }
 }
@@ -120,10 +116,25 @@ mod tests {
         faults.add("a", "is empty", "fill it");
         let value: Option<u8> = faults.take("b", Err(Error::new(ErrorKind::Config, "is odd")));
         let error = faults.finish(value).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "2 values are wrong: [a: is empty; fill it] [b: is odd]"
+        assert_eq!(error.to_string(), "a: is empty; fill it; also b: is odd");
+        let places: Vec<_> = error
+            .each()
+            .iter()
+            .map(|it| it.place().map(str::to_owned))
+            .collect();
+        assert_eq!(places, [Some("a".to_owned()), Some("b".to_owned())]);
+    }
+
+    #[test]
+    fn each_of_several_errors_of_a_part_is_a_fault() {
+        let mut faults = Faults::new();
+        let odd = |place: &str| Error::new(ErrorKind::Config, "is odd").at(place);
+        let value: Option<u8> = faults.take(
+            "http",
+            Err(Error::all([odd("http.a"), odd("http.b")]).expect("two")),
         );
+        let error = faults.finish(value).unwrap_err();
+        assert_eq!(error.to_string(), "http.a: is odd; also http.b: is odd");
     }
 
     #[test]

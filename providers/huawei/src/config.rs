@@ -374,7 +374,7 @@ mod tests {
             "intent",
             "receipt_key",
         ] {
-            assert!(error.contains(&format!("[{key}: ")), "{key}: {error}");
+            assert!(error.contains(&format!("{key}: ")), "{key}: {error}");
         }
     }
 

@@ -7,8 +7,18 @@
 //! Run it: `cargo run --example custom_login_bridge`. App half and gateway are the real ones and speak HTTP on 127.0.0.1;
 //! the phone and the login system are simulated, and no vendor is called.
 //!
-//! The app's dependency, besides tokio:
-//! `offline-push = { version = "0.1", default-features = false, features = ["client"] }`
+//! ```toml
+//! [dependencies]
+//! offline-push = { version = "0.1", default-features = false, features = ["client"] }
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread", "sync"] }
+//!
+//! # For the gateway, which is elsewhere.
+//! [dev-dependencies]
+//! offline-push = { version = "0.1", default-features = false, features = [
+//!     "gateway", "provider-apns", "queue-memory", "store-memory"] }
+//! push-testkit = "0.1"
+//! tokio = { version = "1", features = ["net", "time"] }
+//! ```
 //!
 //! For production, change the channel of `LoginEvent`s to the callbacks of your login system, in the order in which they
 //! come; and what `auto_login` lists: the phone, the URL, the state, the ticket, the two numbers.
@@ -21,19 +31,18 @@
 use std::{collections::HashMap, error::Error, future::pending, sync::Arc, time::Duration};
 
 use offline_push::{
-    Account, AppId, BuildContext, CertificateIds, Channel, Clock, LoginBridge, LogoutCause,
-    QueueKind, RawConfig, SessionHandle, Slot, StoreKind, UserId, async_trait, certificate_id,
+    Account, AppId, CertificateIds, Channel, LoginBridge, LogoutCause, SessionHandle, Slot, UserId,
+    async_trait, certificate_id,
     client::{
         Event, HttpGateway, MemoryState, Permission, Phone, PushClient, Responder, Token,
         TokenAnswer,
     },
     gateway::{
-        Gateway, MasterKey, Parts, Settings, Upload,
+        Gateway, Upload,
         http::{HttpSettings, router, serve},
     },
-    http::TokioClock,
+    provider::apns::ApnsConfig,
 };
-use serde_json::json;
 use tokio::{
     net::TcpListener,
     sync::{Mutex, broadcast, mpsc},
@@ -107,11 +116,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let account = |user| -> Result<Account, Box<dyn Error>> {
         let user = UserId::new(user)?;
         let (credential, _) = gateway.issue_ticket(&app, &user, Duration::from_secs(3600))?;
-        Ok(Account {
-            app: app.clone(),
-            user,
-            credential,
-        })
+        Ok(Account::new(app.clone(), user, credential))
     };
 
     let (login, said) = mpsc::channel(16);
@@ -174,29 +179,13 @@ async fn until(
 
 /// Starts the server half, with a credential for the tokens of this build. Returns it and its URL.
 async fn start_gateway(app: &AppId) -> Result<(Gateway, String), Box<dyn Error>> {
-    let registry = Arc::new(offline_push::registry()?);
-    let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-    let context = BuildContext::new(Arc::clone(&clock));
-    let gateway = Gateway::new(Parts {
-        store: registry.build::<StoreKind>("memory", RawConfig::empty(), &context)?,
-        queue: registry.build::<QueueKind>("memory", RawConfig::empty(), &context)?,
-        registry,
-        clock,
-        master_key: MasterKey::parse(&MasterKey::generate()?)?,
-        settings: Settings::default(),
-    })?;
-    gateway.start().await?;
+    let gateway = Gateway::in_memory().start().await?;
     let (id, environment) = CertificateIds::linked()?.get("apns", Slot::Alert)?;
-    let upload = Upload {
-        provider: "apns".to_owned(),
-        id: Some(id),
-        label: String::new(),
-        config: json!({
-            "key": push_testkit::fixtures::apns_key(1), "key_id": "ABC123DEFG", "team_id": "DEF123GHIJ",
-            "topic": "com.example.im", "environment": environment,
-            "endpoint": "https://127.0.0.1:1", // nothing is sent in this example
-        }),
-    };
+    let key = push_testkit::fixtures::apns_key(1);
+    let (key_id, team_id, topic) = ("ABC123DEFG", "DEF123GHIJ", "com.example.im");
+    let mut config = ApnsConfig::of_key(key, key_id, team_id, topic, environment);
+    config.endpoint = Some("https://127.0.0.1:1".to_owned()); // nothing is sent in this example
+    let upload = Upload::of(&config).with_id(id);
     gateway.add_credential(app, upload).await?;
     let settings = HttpSettings::default();
     let routes = router(&gateway, &settings, &[])?;

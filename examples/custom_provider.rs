@@ -1,19 +1,22 @@
 //! A provider for your own push vendor: its configuration, its plugin, and the classification of its answers.
 //!
-//! The vendor is invented and runs in this example. The code above `vendor` would be your own crate, outside of
-//! this workspace, with this in its `Cargo.toml`:
+//! The vendor is invented and runs in this example. The code above `vendor` can be a crate of its own, with `push-core` and
+//! `push-http` instead of what is re-exported here; a program that depends on it writes `use push_provider_acme as _;`, so
+//! that the linker keeps it. The folder `outside-vendor` is such a crate, in the program `offline-push`.
 //!
 //! ```toml
-//! [package]
-//! name = "push-provider-acme"
-//! [dependencies] # and bytes, http, serde, serde_json
-//! push-core = "0.1" # here `offline_push`, which re-exports it
-//! push-http = "0.1" # here `offline_push::http`
-//! [dev-dependencies]
-//! push-testkit = "0.1" # `provider_conformance!` tests the contract of providers
-//! ```
+//! [dependencies]
+//! bytes = "1"
+//! http = "1"
+//! offline-push = { version = "0.1", default-features = false, features = ["gateway", "queue-memory", "store-memory"] }
+//! serde = { version = "1", features = ["derive"] }
+//! serde_json = "1"
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread", "time"] }
 //!
-//! A program that depends on it writes `use push_provider_acme as _;`, so that the linker keeps it, and nothing more.
+//! # For the vendor, which is elsewhere.
+//! [dev-dependencies]
+//! push-testkit = "0.1"
+//! ```
 //!
 //! Run it: `cargo run --example custom_provider`. It all happens on 127.0.0.1.
 //!
@@ -26,14 +29,14 @@ use std::{future::ready, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response, header};
 use offline_push::{
-    Acceptance, AppId, Batch, BuildContext, Capabilities, CertificateId, Channel, Clock,
-    CredentialRef, DeviceId, DynProvider, Error, ErrorKind, Gateway as _, Health, Message, Plugin,
-    Presence, PresenceChange, Provider, ProviderKind, QueueKind, RawConfig, Scope, Secret, Slot,
-    StoreKind, Target, UserId, VendorAnswer, Verdict, VerdictKind, Verdicts,
+    Acceptance, AppId, Batch, BuildContext, Capabilities, CertificateId, Channel, CredentialRef,
+    Describe, DeviceId, DynProvider, Error, ErrorKind, Gateway as _, Health, Message, Plugin,
+    Presence, PresenceChange, Provider, ProviderKind, Scope, Secret, Slot, Target, UserId,
+    VendorAnswer, Verdict, VerdictKind, Verdicts,
     api::RegistrationBody,
-    async_trait,
-    gateway::{Gateway, MasterKey, Parts, Settings, Upload},
-    http::{Client, HttpClient, HttpConfig, Processed, TokioClock},
+    async_trait, config_values,
+    gateway::{Gateway, Upload},
+    http::{Client, HttpClient, HttpConfig, Processed},
     register_plugin,
 };
 use push_testkit::{HttpServer, Reply, ServerOptions};
@@ -42,11 +45,17 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 /// The vendor's credential, and how to connect.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
+#[describe(crate = offline_push)] // in your own crate, which depends on push-core, leave this out
 struct AcmeConfig {
+    /// The secret from the console.
+    #[describe(example = "from the console")]
     secret: Secret,
+    /// Where the vendor listens.
+    #[describe(example = "https://push.acme.example")]
     endpoint: String,
+    /// How to connect.
     #[serde(default)]
     http: HttpConfig,
 }
@@ -62,12 +71,12 @@ struct Acme {
 
 register_plugin!(Acme);
 
+config_values!(AcmeConfig for Acme { secret, endpoint, http });
+
 impl Plugin for Acme {
     type Kind = ProviderKind;
     type Config = AcmeConfig;
     const NAME: &'static str = "acme";
-    const EXAMPLE: &'static str =
-        "secret = 'from the console'\nendpoint = 'https://push.acme.example'\n";
 
     fn build(config: AcmeConfig, context: &BuildContext) -> offline_push::Result<DynProvider> {
         Ok(Arc::new(Self {
@@ -172,28 +181,17 @@ fn vendor(request: &Request<Bytes>) -> Reply {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let vendor = HttpServer::start(ServerOptions::default(), |it| ready(vendor(&it))).await?;
-    let registry = Arc::new(offline_push::registry()?);
-    println!("linked: {registry:?}");
-    let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-    let context = BuildContext::new(Arc::clone(&clock));
-    let gateway = Gateway::new(Parts {
-        store: registry.build::<StoreKind>("memory", RawConfig::empty(), &context)?,
-        queue: registry.build::<QueueKind>("memory", RawConfig::empty(), &context)?,
-        registry,
-        clock,
-        master_key: MasterKey::parse(&MasterKey::generate()?)?,
-        settings: Settings::default(),
-    })?;
-    gateway.start().await?;
+    println!("linked: {:?}", offline_push::registry()?);
+    let gateway = Gateway::in_memory().start().await?;
 
-    // Only the name selects our provider.
+    // The configuration selects our provider; in JSON, its name does.
     let (app, certificate) = (AppId::new("im")?, CertificateId::new(7)?);
-    let upload = Upload {
-        provider: "acme".to_owned(),
-        id: Some(certificate),
-        label: String::new(),
-        config: json!({"secret": "s3cret", "endpoint": vendor.url()}),
-    };
+    let upload = Upload::of(&AcmeConfig {
+        secret: Secret::new("s3cret"),
+        endpoint: vendor.url(),
+        http: HttpConfig::default(),
+    })
+    .with_id(certificate);
     gateway.add_credential(&app, upload).await?;
     let credential = CredentialRef::new(app.clone(), certificate);
     let health = gateway.verify_credential(&credential).await?;

@@ -6,11 +6,18 @@
 //! Run it: `cargo run --example embed_in_axum`. A simulator on 127.0.0.1 replaces Apple and has the phone; the app half
 //! on that phone is the real one.
 //!
-//! The dependencies of such a program, besides axum, tokio, serde and serde_json:
-//!
 //! ```toml
+//! [dependencies]
+//! axum = { version = "0.8", default-features = false, features = ["http1", "json", "tokio"] }
+//! http = "1"
 //! offline-push = { version = "0.1", default-features = false, features = [
-//!     "gateway", "provider-apns", "store-sqlite", "queue-sqlite"] }
+//!     "gateway", "provider-apns", "queue-memory", "store-memory"] }
+//! serde_json = "1"
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread", "sync", "time"] }
+//!
+//! # For the phone and Apple, which are elsewhere.
+//! [dev-dependencies]
+//! offline-push = { version = "0.1", default-features = false, features = ["client", "simulators"] }
 //! ```
 //!
 //! For production, change:
@@ -30,18 +37,17 @@ use axum::{
 };
 use http::{Request, StatusCode, header};
 use offline_push::{
-    Account, AddressPolicy, AppId, BuildContext, CertificateId, Channel, Clock, DeviceId,
-    DeviceToken, Environment, Gateway as _, Message, Presence, QueueKind, RawConfig, Secret, Slot,
-    StoreKind, UserId,
-    api::{PresenceBody, RegistrationBody},
+    Account, AppId, CertificateId, Clock, DeviceId, Environment, Gateway as _, Message, Presence,
+    Secret, Slot, UserId,
+    api::PresenceBody,
     client::{GatewayApi, HttpGateway},
     gateway::{
-        Gateway, MasterKey, Parts, Settings, Upload,
+        Gateway, Upload,
         http::{HttpSettings, router},
     },
     http::{Client, HttpClient, HttpConfig, TokioClock},
+    provider::apns::simulator::{Options, Simulator},
 };
-use push_provider_apns::simulator::{Options, Simulator};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot, time::timeout};
 
@@ -87,7 +93,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let apple = Simulator::start(Options::default()).await?;
     let app = AppId::new("im")?;
     let gateway = gateway(&app, &apple).await?;
-    gateway.start().await?;
 
     let im = Im {
         app,
@@ -127,31 +132,23 @@ async fn story(url: &str, apple: &Simulator) -> Result<(), Box<dyn Error>> {
         assert_eq!(response.status(), StatusCode::OK);
         Ok(String::from_utf8(response.into_body().into())?)
     };
-    let alice = Account {
-        app: AppId::new("im")?,
-        user: UserId::new("alice")?,
-        credential: Secret::new(call("/login/alice", json!({})).await?),
-    };
+    let alice = Account::new(
+        AppId::new("im")?,
+        UserId::new("alice")?,
+        Secret::new(call("/login/alice", json!({})).await?),
+    );
     println!("the program's login returned a ticket to alice's phone");
 
     // On a real phone `PushClient` does this.
     let iphone = apple.install("com.example.im", Environment::Production);
     let phone = HttpGateway::new(&format!("{url}/push"), HttpConfig::default())?;
     let device = DeviceId::new("alice's phone")?;
-    let token = RegistrationBody::new(
-        Channel::APNS,
-        CertificateId::new(31288)?,
-        Environment::Production,
-        DeviceToken::new(iphone.token())?,
-    );
+    let token = iphone.registration(CertificateId::new(31288)?);
     let registered = phone.register(&alice, &device, Slot::Alert, &token).await?;
     assert!(registered.changed && registered.warning.is_none());
-    let locked = PresenceBody {
-        presence: Presence::Background,
-        at: TokioClock.now(),
-        now: Some(TokioClock.now()),
-        unread: Some(0),
-    };
+    let locked = PresenceBody::new(Presence::Background, TokioClock.now())
+        .with_now(TokioClock.now())
+        .with_unread(0);
     phone.presence(&alice, &device, &locked, &[]).await?;
     println!("it registered below /push");
 
@@ -173,34 +170,10 @@ async fn story(url: &str, apple: &Simulator) -> Result<(), Box<dyn Error>> {
 
 /// As in `minimal_stack`.
 async fn gateway(app: &AppId, apple: &Simulator) -> Result<Gateway, Box<dyn Error>> {
-    let registry = Arc::new(offline_push::registry()?);
-    let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-    let context = BuildContext::new(Arc::clone(&clock));
-    let gateway = Gateway::new(Parts {
-        store: registry.build::<StoreKind>("memory", RawConfig::empty(), &context)?,
-        queue: registry.build::<QueueKind>("memory", RawConfig::empty(), &context)?,
-        registry,
-        clock,
-        master_key: MasterKey::parse(&MasterKey::generate()?)?,
-        settings: Settings {
-            // The simulator listens on this machine.
-            addresses: AddressPolicy::public_only().allow_loopback(),
-            ..Settings::default()
-        },
-    })?;
-    let key = push_testkit::fixtures::apns_key(1);
-    apple.register_key("ABC123DEFG", "DEF123GHIJ", &key)?;
-    let upload = Upload {
-        provider: "apns".to_owned(),
-        id: Some(CertificateId::new(31288)?),
-        label: "released app".to_owned(),
-        config: json!({
-            "key": key, "key_id": "ABC123DEFG", "team_id": "DEF123GHIJ",
-            "topic": "com.example.im", "environment": "production",
-            "endpoint": apple.endpoint(Environment::Production),
-            "http": {"extra_ca_pem": apple.ca_pem()},
-        }),
-    };
+    // The simulator listens on this machine.
+    let gateway = Gateway::in_memory().allow_loopback().start().await?;
+    let upload = Upload::of(&apple.credential("com.example.im", Environment::Production))
+        .with_id(CertificateId::new(31288)?);
     gateway.add_credential(app, upload).await?;
     Ok(gateway)
 }

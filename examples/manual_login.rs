@@ -6,10 +6,18 @@
 //! Run it: `cargo run --example manual_login`. App half and gateway are the real ones and speak HTTP on 127.0.0.1; a strict
 //! simulator replaces Apple and has the phone.
 //!
-//! The dependencies of such an app, besides tokio:
-//!
 //! ```toml
+//! [dependencies]
 //! offline-push = { version = "0.1", default-features = false, features = ["client", "login-manual"] }
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
+//!
+//! # For `support`, which plays the rest of the world.
+//! [dev-dependencies]
+//! http = "1"
+//! offline-push = { version = "0.1", default-features = false, features = [
+//!     "gateway", "provider-apns", "queue-memory", "simulators", "store-memory"] }
+//! serde_json = "1"
+//! tokio = { version = "1", features = ["net", "sync", "time"] }
 //! ```
 //!
 //! For production, change what `auto_login` lists.

@@ -1,19 +1,20 @@
-//! The shortest server: one gateway, one vendor, one phone, one push.
+//! A server with one vendor: a credential, a phone, a push and its trace.
 //!
 //! Run it: `cargo run --example minimal_stack`. Nothing leaves this machine: a simulator on 127.0.0.1 replaces Apple. It
 //! is as strict as the service, and it has the phone that shows the push.
 //!
-//! The dependencies of such a server, besides tokio and serde_json:
-//!
 //! ```toml
+//! [dependencies]
 //! offline-push = { version = "0.1", default-features = false, features = [
-//!     "gateway", "provider-apns", "store-memory", "queue-memory"] }
+//!     "gateway", "provider-apns", "queue-memory", "simulators", "store-memory"] }
+//! serde_json = "1"
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread", "time"] }
 //! ```
 //!
 //! For production, change:
 //! - `memory` to `sqlite`, in the features and below, as in `.store_with("sqlite", json!({"path": "push.db"}))`: memory
 //!   forgets at every restart;
-//! - the credential: your own key, key id, team id and bundle id, and neither `endpoint` nor `http`;
+//! - the credential: `ApnsConfig::of_key` with your own key, key id, team id, bundle id and environment, and no `simulators`;
 //! - the master key: generate one, keep it, and pass it at every start with `.master_key(…)`. Only it can open the sealed
 //!   credentials;
 //! - the in-process calls to the HTTP API, where phones and IM server are other programs: see `embed_in_axum`.
@@ -22,10 +23,7 @@
 use std::{error::Error, time::Duration};
 
 use offline_push::{
-    AddressPolicy, AppId, CertificateId, Channel, DeviceId, DeviceToken, Environment, Gateway as _,
-    Message, Platform, Presence, PresenceChange, Slot, UserId,
-    api::RegistrationBody,
-    gateway::{Gateway, Upload},
+    prelude::*,
     provider::apns::simulator::{Options, Simulator},
 };
 use serde_json::json;
@@ -33,40 +31,27 @@ use tokio::time::timeout;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Apple, a key of its developer portal, and a phone on which the app is installed.
+    // Apple, and a phone on which the app is installed.
     let apple = Simulator::start(Options::default()).await?;
-    let key = push_testkit::fixtures::apns_key(1);
-    apple.register_key("ABC123DEFG", "DEF123GHIJ", &key)?;
     let iphone = apple.install("com.example.im", Environment::Production);
 
     // The gateway: plugins by name from what the features linked, a key, and defaults for the rest.
     let gateway = Gateway::builder()
-        .registry(offline_push::registry()?)
         .store("memory")
         .queue("memory")
         .temporary_master_key()
-        // The simulators listen on this machine.
-        .addresses(AddressPolicy::public_only().allow_loopback())
+        // The simulator listens on this machine.
+        .allow_loopback()
         .start()
         .await?;
 
     // The credential, under the number that the app's `certificate_id!` will name.
     let app = AppId::new("im")?;
     let certificate = CertificateId::new(31288)?;
-    let upload = Upload {
-        provider: "apns".to_owned(),
-        id: Some(certificate),
-        label: "released app".to_owned(),
-        config: json!({
-            "key": key,
-            "key_id": "ABC123DEFG",
-            "team_id": "DEF123GHIJ",
-            "topic": "com.example.im",
-            "environment": "production",
-            "endpoint": apple.endpoint(Environment::Production),
-            "http": {"extra_ca_pem": apple.ca_pem()},
-        }),
-    };
+    let key = apple.credential("com.example.im", Environment::Production);
+    let upload = Upload::of(&key)
+        .with_id(certificate)
+        .with_label("released app");
     let credential = gateway.add_credential(&app, upload).await?;
     println!(
         "credential {} sends by {}",
@@ -75,17 +60,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // The requests of the app half when alice logs in, and when she locks the screen.
     let (alice, device) = (UserId::new("alice")?, DeviceId::new("alice's phone")?);
-    let mut token = RegistrationBody::new(
-        Channel::APNS,
-        certificate,
-        Environment::Production,
-        DeviceToken::new(iphone.token())?,
-    );
-    token.facts.platform = Some(Platform::Ios);
-    let registered = gateway
-        .register(&app, &alice, &device, Slot::Alert, token)
-        .await
-        .map_err(|refused| format!("the token was refused: {refused:?}"))?;
+    let token = iphone.registration(certificate);
+    let registered = gateway.register(&app, &alice, &device, Slot::Alert, token);
+    let registered = registered.await?;
     assert!(registered.warning.is_none(), "{registered:?}");
     let locked = PresenceChange::new(alice.clone(), Presence::Background, gateway.now())
         .on(device)

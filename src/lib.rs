@@ -21,8 +21,10 @@
 //! | `default` | what `cargo install` builds: the program with its demo | yes |
 //! | `gateway` | the server half as a library, `offline_push::gateway` | yes |
 //! | `client` | the app half as a library, `offline_push::client` | yes |
-//! | `cli` | the program `offline-push` | yes |
+//! | `cli` | the program `offline-push`, and its command line for programs with plugins of their own, `offline_push::cli` | yes |
 //! | `demo` | the program's demo: simulated vendors and phones in one process | yes |
+//! | `layer-rate-limited` | Layer plugin of offline push that keeps each credential below a number of deliveries a second | yes |
+//! | `layer-traced` | Layer plugin of offline push that logs every call of providers, stores and queues, with its outcome and duration | yes |
 //! | `login-auto` | Login bridge of offline push that observes the app's login by itself | yes |
 //! | `login-manual` | Login bridge of offline push for apps that report logins themselves | yes |
 //! | `provider-apns` | Apple Push Notification service for offline push, and a simulator of it as strict as the service | yes |
@@ -38,24 +40,22 @@
 //!
 //! <!-- end generated: features -->
 //!
+//! A program with plugins of its own has the command line of `offline-push` with the feature `cli`: `cli::main()`.
+//!
 //! [`registry`] is what this build holds: the plugins of this workspace that the features chose, and the plugins that the
 //! program links with [`register_plugin!`]. A feature only adds crates; it changes no signature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The linker drops a plugin that is not referenced; rustc reports it here.
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
+// The command line names this crate as any program that uses it does.
+#[cfg(feature = "cli")]
+extern crate self as offline_push;
+
+#[cfg(feature = "cli")]
+pub mod cli;
 mod linked;
 pub mod prelude;
-
-// Crates that only `main.rs` uses, so that the lint above reports only plugins.
-#[cfg(feature = "demo")]
-use push_testkit as _;
-#[cfg(feature = "cli")]
-use {
-    ::http as _, aws_lc_rs as _, base64 as _, bytes as _, clap as _, clap_complete as _,
-    config as _, push_kit as _, serde as _, serde_json as _, tokio as _, tracing as _,
-    tracing_subscriber as _,
-};
 
 pub use linked::*;
 pub use push_core::*;
@@ -77,14 +77,21 @@ pub use push_login_auto as login_auto;
 pub use push_login_manual as login_manual;
 
 /// The plugins of this workspace, enabled or not.
-const CATALOG: Catalog = Catalog {
-    package: env!("CARGO_PKG_NAME"),
-    version: concat!(
+const CATALOG: Catalog = Catalog::new(
+    env!("CARGO_PKG_NAME"),
+    concat!(
         env!("CARGO_PKG_VERSION_MAJOR"),
         ".",
         env!("CARGO_PKG_VERSION_MINOR")
     ),
-    plugins: KNOWN,
+    KNOWN,
+);
+
+/// For registries that a program makes without this crate, as the builder of a gateway does.
+const _: () = {
+    push_core::__private::inventory::submit! {
+        __private::LinkedCatalog(CATALOG)
+    }
 };
 
 /// The plugins of this build: those that the features chose and those that the program linked besides, checked

@@ -9,6 +9,10 @@ use push_core::AnyDescriptor;
 ///
 /// A static library has no start-up code that would collect them, so they are handed over here.
 pub static BUILTIN: &[AnyDescriptor] = &[
+    #[cfg(feature = "layer-rate-limited")]
+    AnyDescriptor::Layer(&push_layer_rate_limited::PLUGIN),
+    #[cfg(feature = "layer-traced")]
+    AnyDescriptor::Layer(&push_layer_traced::PLUGIN),
     #[cfg(feature = "login-auto")]
     AnyDescriptor::Login(&push_login_auto::PLUGIN),
     #[cfg(feature = "login-manual")]
@@ -35,6 +39,10 @@ pub static BUILTIN: &[AnyDescriptor] = &[
 
 /// The registry names that the enabled features promise; a registry that differs was linked wrongly.
 pub const EXPECTED: &[&str] = &[
+    #[cfg(feature = "layer-rate-limited")]
+    "layer/rate-limited",
+    #[cfg(feature = "layer-traced")]
+    "layer/traced",
     #[cfg(feature = "login-auto")]
     "login/auto",
     #[cfg(feature = "login-manual")]
@@ -61,6 +69,8 @@ pub const EXPECTED: &[&str] = &[
 
 /// Every plugin of this workspace, enabled or not: its registry name and the feature that links it.
 pub const KNOWN: &[(&str, &str)] = &[
+    ("layer/rate-limited", "layer-rate-limited"),
+    ("layer/traced", "layer-traced"),
     ("login/auto", "login-auto"),
     ("login/manual", "login-manual"),
     ("provider/apns", "provider-apns"),
@@ -73,6 +83,15 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("store/memory", "store-memory"),
     ("store/sqlite", "store-sqlite"),
 ];
+
+/// The crates of the layer plugins that the features link, with their types.
+pub mod layer {
+    #[cfg(feature = "layer-rate-limited")]
+    pub use push_layer_rate_limited as rate_limited;
+
+    #[cfg(feature = "layer-traced")]
+    pub use push_layer_traced as traced;
+}
 
 /// The crates of the login plugins that the features link, with their types.
 pub mod login {

@@ -4,10 +4,10 @@
 pub use push_client::{HttpGateway, Navigate, PushClient};
 #[doc(no_inline)]
 pub use push_core::{
-    Account, AppId, CertificateId, Channel, Click, DeviceId, DeviceToken, Environment, Error,
-    ErrorKind, Gateway as _, Handled, Interceptor, Message, Opened, Presence, PresenceChange,
-    RouteHandler, Secret, Slot, UserId, certificate_id, interceptor, register_plugin,
-    route_handler,
+    Account, AppId, Audience, CertificateId, Channel, Click, DeviceId, DeviceToken, Environment,
+    Error, ErrorKind, Gateway as _, Handled, Interceptor, Message, MessageId, Opened, Presence,
+    PresenceChange, RouteHandler, Secret, Slot, UserId, certificate_id, interceptor,
+    register_plugin, route_handler,
 };
 #[cfg(feature = "gateway")]
 pub use push_gateway::{Gateway, MasterKey, Settings, Upload};

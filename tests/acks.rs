@@ -15,7 +15,7 @@ use offline_push::{
         FileState, HttpGateway, NotificationExtension, Permission, PushClient, Responder, Token,
         TokenAnswer, delivery_of,
     },
-    gateway::{Settings, decision::DecisionSettings},
+    gateway::Settings,
     http::HttpConfig,
     payload::Payload,
 };
@@ -61,13 +61,8 @@ struct World {
 impl World {
     async fn start() -> Self {
         let apple = apple(Options::default()).await;
-        let settings = Settings {
-            decision: DecisionSettings {
-                mutable_content: true,
-                ..DecisionSettings::default()
-            },
-            ..Settings::default()
-        };
+        let mut settings = Settings::default();
+        settings.decision.mutable_content = true;
         let served = Served::start(APP, API_KEY, settings).await;
         let server = Caller::new(&served.url, API_KEY);
         let certificate = server.upload("apns", &apns_config(&apple)).await;
@@ -84,13 +79,13 @@ impl World {
 
     /// Starts the app on the phone, without a login.
     async fn app(&self) -> PushClient {
-        let certificates = CertificateIds::new([CertificateEntry {
-            channel: "apns",
-            slot: Slot::Alert,
-            id: self.certificate,
-            debug: false,
-            place: (file!(), line!()),
-        }]);
+        let certificates = CertificateIds::new([CertificateEntry::new(
+            "apns",
+            Slot::Alert,
+            self.certificate,
+            false,
+            (file!(), line!()),
+        )]);
         let gateway =
             HttpGateway::new(&self.served.url, HttpConfig::default()).expect("a good URL");
         PushClient::builder(Arc::new(Iphone(self.iphone.token())), Arc::new(gateway))
@@ -110,11 +105,11 @@ impl World {
             .server
             .post("/v1/tickets", &json!({"user": "alice"}))
             .await;
-        let account = Account {
-            app: AppId::new(APP).expect("a good app id"),
-            user: UserId::new("alice").expect("a good user id"),
-            credential: Secret::new(ticket["ticket"].as_str().expect("a ticket")),
-        };
+        let account = Account::new(
+            AppId::new(APP).expect("a good app id"),
+            UserId::new("alice").expect("a good user id"),
+            Secret::new(ticket["ticket"].as_str().expect("a ticket")),
+        );
         app.session()
             .register(account, "test")
             .await

@@ -3,10 +3,7 @@ mod support;
 
 use std::time::Duration;
 
-use offline_push::{
-    Environment, Timestamp,
-    gateway::{PipelineSettings, Settings},
-};
+use offline_push::{Environment, Timestamp, gateway::Settings};
 use push_provider_apns::simulator::{Options, Outcome, Phone, Simulator};
 use serde_json::{Value, json};
 use support::{Caller, KEY_ID, TEAM_ID, TOPIC, apns_config, apple, eventually, gateway::Served};
@@ -30,15 +27,10 @@ impl World {
 
     async fn answered_within(deadline: Duration) -> Self {
         let apple = apple(Options::default()).await;
-        let settings = Settings {
-            pipeline: PipelineSettings {
-                backoff_base: Duration::from_millis(5),
-                probe_first: Duration::from_millis(20),
-                attempt_timeout: deadline + Duration::from_secs(1),
-                ..PipelineSettings::default()
-            },
-            ..Settings::default()
-        };
+        let mut settings = Settings::default();
+        settings.pipeline.backoff_base = Duration::from_millis(5);
+        settings.pipeline.probe_first = Duration::from_millis(20);
+        settings.pipeline.attempt_timeout = deadline + Duration::from_secs(1);
         let served = Served::start("demo", API_KEY, settings).await;
         let server = Caller::new(&served.url, API_KEY);
         let mut config = apns_config(&apple);

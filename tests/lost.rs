@@ -18,13 +18,19 @@ struct World {
     config: std::path::PathBuf,
     gateway: Option<Gateway>,
     server: Caller,
+    certificate: i64,
     token: String,
 }
 
 impl World {
     async fn start(name: &str) -> Self {
+        Self::start_with(name, "").await
+    }
+
+    /// With `more` at the end of the configuration.
+    async fn start_with(name: &str, more: &str) -> Self {
         let apple = apple(Options::default()).await;
-        let (folder, config) = configuration(name, "");
+        let (folder, config) = configuration(name, more);
         let gateway = Gateway::start(&config).await;
         let server = Caller::new(&gateway.address, API_KEY);
         let certificate = server.upload("apns", &apns_config(&apple)).await;
@@ -41,6 +47,7 @@ impl World {
             config,
             gateway: Some(gateway),
             server,
+            certificate,
             token,
         }
     }
@@ -71,12 +78,21 @@ impl World {
             .unwrap_or(0)
     }
 
-    /// Submits messages that the vendor does not answer; returns their deliveries.
+    /// Submits messages that wait for their credential, which the vendor refuses; returns their deliveries, whose traces are stored.
     async fn held(&self, ids: &[&str]) -> Vec<String> {
         self.apple.revoke_key(support::KEY_ID);
         let mut deliveries = Vec::new();
         for id in ids {
             deliveries.push(self.server.text(id, "alice").await);
+        }
+        let refused = |trace: &Value| {
+            let events = trace["events"].as_array();
+            events.is_some_and(|events| events.iter().any(|event| event["stage"] == "answered"))
+        };
+        for (number, delivery) in deliveries.iter().enumerate() {
+            // The first one is refused, and the others wait for its credential.
+            let is_stored = |trace: &Value| number > 0 || refused(trace);
+            self.server.trace(delivery, is_stored).await;
         }
         deliveries
     }
@@ -164,6 +180,86 @@ async fn what_a_deleted_queue_file_has_lost_is_counted_and_reported() {
     let last = world.server.text("m-7", "alice").await;
     world.server.trace(&last, |_| true).await;
     assert_eq!(world.lost().await, 0);
+}
+
+/// What was accepted is explained also if single rows of the queue's file are damaged.
+#[tokio::test(flavor = "multi_thread")]
+async fn pushes_whose_records_are_damaged_have_an_end_in_their_traces() {
+    const DAMAGE: [(&str, &str); 3] = [
+        ("user = CAST(x'ff' AS TEXT)", "damaged"),
+        ("content = 404", "damaged"),
+        ("uuid = x'0102'", "end-unknown"),
+    ];
+    // What was moved aside is looked for at every sweep.
+    let sweep = "[gateway.pipeline]\nsweep = \"1s\"";
+    let mut world = World::start_with("lost-rows", sweep).await;
+    let deliveries = world.held(&["m-0", "m-1", "m-2"]).await;
+    world.end(End::Killed).await;
+    let file = Connection::open(world.folder.join("queue.db")).expect("the file is there");
+    for ((change, _), row) in DAMAGE.iter().zip(1..) {
+        // Due at once, however long it was to wait for the credential.
+        let sql = format!("UPDATE delivery SET due = 0, {change} WHERE id = {row}");
+        assert_eq!(file.execute(&sql, []), Ok(1), "{sql}");
+    }
+    drop(file);
+    world
+        .apple
+        .register_key(
+            support::KEY_ID,
+            support::TEAM_ID,
+            &push_testkit::fixtures::apns_key(1),
+        )
+        .expect("the fixture is a key");
+    world.restart().await;
+    for (delivery, (change, reason)) in deliveries.iter().zip(DAMAGE) {
+        let trace = world.server.settled(delivery).await;
+        assert_eq!(trace["reason"]["code"], json!(reason), "{change}: {trace}");
+    }
+    eventually("the count", async || {
+        (world.lost().await == 3).then_some(())
+    })
+    .await;
+    world.end(End::Stopped).await;
+    world.restart().await;
+    let last = world.server.text("m-3", "carol").await;
+    world.server.settled(&last).await;
+    assert_eq!(world.lost().await, 0, "they are counted once");
+}
+
+/// A row of the store that cannot be read is not a device that never registered, nor one without a token.
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_records_of_devices_are_called_damaged() {
+    let world = World::start("damaged-store").await;
+    let waiting = world.held(&["m-1"]).await;
+    let file = Connection::open(world.folder.join("store.db")).expect("the file is there");
+    file.busy_timeout(support::PATIENCE).expect("it is set");
+    for sql in [
+        "UPDATE registration SET token = CAST(x'ff' AS TEXT) WHERE user = 'alice'",
+        "UPDATE device SET presence = 'nowhere' WHERE user = 'carol'",
+    ] {
+        assert_eq!(file.execute(sql, []), Ok(1), "{sql}");
+    }
+    let text = json!([message("m-2", &["alice", "carol"])]);
+    let answer = world.server.post("/v1/messages", &text).await;
+    let skipped = answer["messages"][0]["skipped"].as_array().expect("a list");
+    assert_eq!(skipped.len(), 2, "{answer}");
+    for skip in skipped {
+        assert_eq!(skip["reason"], json!("record-damaged"), "{answer}");
+    }
+    // What waits finds out when its turn comes.
+    world
+        .apple
+        .register_key(
+            support::KEY_ID,
+            support::TEAM_ID,
+            &push_testkit::fixtures::apns_key(1),
+        )
+        .expect("the fixture is a key");
+    let certificate = world.certificate;
+    let resume = format!("/v1/credentials/{certificate}/resume");
+    world.server.post(&resume, &json!({})).await;
+    let trace = world.server.settled(&waiting[0]).await;
+    assert_eq!(trace["reason"]["code"], json!("record-damaged"), "{trace}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

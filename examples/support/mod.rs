@@ -15,20 +15,19 @@ use std::{
 
 use http::{Request, header};
 use offline_push::{
-    Account, AddressPolicy, AppId, BuildContext, CertificateId, Channel, Clock, Environment,
-    QueueKind, RawConfig, Secret, Slot, StoreKind, UserId,
+    Account, AppId, CertificateId, Channel, Environment, Secret, Slot, UserId,
     client::{
         Completion, Event, FileState, HostEvent, HostHooks, Permission, Responder, Token,
         TokenAnswer,
     },
     gateway::{
-        Gateway, MasterKey, Parts, Settings, Upload,
+        Gateway, MasterKey, Upload,
         http::{ApiKey, HttpSettings, KeyScope, router, serve},
     },
     http::{Client, HttpClient, HttpConfig, TokioClock},
     payload::Payload,
+    provider::apns::simulator::{Arrival, Options, Phone, Simulator},
 };
-use push_provider_apns::simulator::{Arrival, Options, Phone, Simulator};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::broadcast::Receiver, time::timeout};
 
@@ -52,56 +51,27 @@ pub(crate) struct ImServer {
 impl ImServer {
     /// Starts them, and uploads one credential for debug builds and one for releases.
     pub(crate) async fn start() -> Result<Self> {
-        let registry = Arc::new(offline_push::registry()?);
-        let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-        let context = BuildContext::new(Arc::clone(&clock));
-        let gateway = Gateway::new(Parts {
-            store: registry.build::<StoreKind>("memory", RawConfig::empty(), &context)?,
-            queue: registry.build::<QueueKind>("memory", RawConfig::empty(), &context)?,
-            registry,
-            clock,
-            master_key: MasterKey::parse(&MasterKey::generate()?)?,
-            settings: Settings {
-                // The simulators listen on this machine.
-                addresses: AddressPolicy::public_only().allow_loopback(),
-                ..Settings::default()
-            },
-        })?;
+        // The simulator listens on this machine.
+        let gateway = Gateway::in_memory().allow_loopback().start().await?;
         let apple = Simulator::start(Options::default()).await?;
-        let p8 = push_testkit::fixtures::apns_key(1);
-        apple.register_key("ABC123DEFG", "DEF123GHIJ", &p8)?;
         for (id, environment) in [
             (31287, Environment::Sandbox),
             (31288, Environment::Production),
         ] {
-            let upload = Upload {
-                provider: "apns".to_owned(),
-                id: Some(CertificateId::new(id)?),
-                label: format!("{BUNDLE_ID} {environment}"),
-                config: json!({
-                    "key": p8, "key_id": "ABC123DEFG", "team_id": "DEF123GHIJ",
-                    "topic": BUNDLE_ID, "environment": environment,
-                    "endpoint": apple.endpoint(environment),
-                    "http": {"extra_ca_pem": apple.ca_pem()},
-                }),
-            };
+            let upload = Upload::of(&apple.credential(BUNDLE_ID, environment))
+                .with_id(CertificateId::new(id)?);
             gateway.add_credential(&AppId::new(APP)?, upload).await?;
         }
         let key = MasterKey::generate()?;
-        let settings = HttpSettings {
-            keys: vec![ApiKey {
-                name: "im-server".to_owned(),
-                app: AppId::new(APP)?,
-                scopes: vec![KeyScope::Server],
-                sha256: None,
-                key: Some(key.clone()),
-            }],
-            ..HttpSettings::default()
-        };
+        let settings = HttpSettings::default().with_keys(vec![ApiKey::new(
+            "im-server",
+            AppId::new(APP)?,
+            vec![KeyScope::Server],
+            key.clone(),
+        )]);
         let routes = router(&gateway, &settings, &[])?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let gateway_url = format!("http://{}", listener.local_addr()?);
-        gateway.start().await?;
         tokio::spawn(async move { serve(listener, routes, &settings, pending()).await });
         Ok(Self {
             gateway,
@@ -139,11 +109,11 @@ impl ImServer {
     /// Logs `user` in at the IM server. Returns the account with the ticket for the gateway.
     pub(crate) async fn authenticate(&self, user: &str) -> Result<Account> {
         let answer = self.call("/v1/tickets", json!({"user": user})).await?;
-        Ok(Account {
-            app: AppId::new(APP)?,
-            user: UserId::new(user)?,
-            credential: Secret::new(answer["ticket"].as_str().unwrap_or_default()),
-        })
+        Ok(Account::new(
+            AppId::new(APP)?,
+            UserId::new(user)?,
+            Secret::new(answer["ticket"].as_str().unwrap_or_default()),
+        ))
     }
 
     /// Submits a message to alice, by default a one-to-one message. Returns the

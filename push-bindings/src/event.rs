@@ -66,6 +66,7 @@ impl Event {
                 self.target_user = call.user.as_ref().map(ToString::to_string);
                 self.target_group = call.group.as_ref().map(ToString::to_string);
             }
+            _ => {}
         }
         self
     }
@@ -124,6 +125,7 @@ impl From<&ClientEvent> for Event {
                 Some(Permission::Failed(why)) => {
                     format!("permission could not be requested: {why}")
                 }
+                Some(_) => "the request for permission was answered".to_owned(),
                 None => "the request for permission was not answered".to_owned(),
             }),
             ClientEvent::TokenChanged(slot) => {

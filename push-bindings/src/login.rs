@@ -76,11 +76,11 @@ impl LoginCenter {
 }
 
 pub(crate) fn account(app: &AppId, user: &str, ticket: String) -> Result<Account, PushError> {
-    Ok(Account {
-        app: app.clone(),
-        user: UserId::new(user).map_err(|error| error.at("user"))?,
-        credential: Secret::new(ticket),
-    })
+    Ok(Account::new(
+        app.clone(),
+        UserId::new(user).map_err(|error| error.at("user"))?,
+        Secret::new(ticket),
+    ))
 }
 
 /// Polls a future of the center once. The center waits only for its login system, and this one has none, so the future is ready

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 /// The way in which the operating system reported a click.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ClickSource {
     /// The click started the app: launch options, the first intent.
     Launch,

@@ -6,6 +6,7 @@ use std::{
 
 /// The result that a platform receives when a callback is completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// Closed: the three results that a phone's system takes.
 pub enum Completed {
     /// There was new data.
     NewData,

@@ -106,11 +106,7 @@ impl NotificationExtension {
         match delivery_of(payload) {
             None => done.problem = Some("the push names no delivery to acknowledge".to_owned()),
             Some(delivery) => {
-                let receipt = Receipt {
-                    delivery,
-                    what: ReceiptKind::Delivered,
-                    at: self.clock.now(),
-                };
+                let receipt = Receipt::new(delivery, ReceiptKind::Delivered, self.clock.now());
                 match self.folder.put(&receipt) {
                     Ok(dropped) => done.dropped += dropped,
                     Err(error) => {

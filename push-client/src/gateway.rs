@@ -65,6 +65,7 @@ pub trait GatewayApi: fmt::Debug + Send + Sync + 'static {
 
 /// The address of a gateway, for another process of the same app.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct GatewayAddress {
     /// The base URL, as in `https://push.example.com`.
     pub url: String,
@@ -78,6 +79,7 @@ pub struct GatewayAddress {
 
 /// Why a request to the gateway failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GatewayError {
     /// The kind of error, by which the client decides how to continue.
     pub kind: GatewayErrorKind,
@@ -118,6 +120,10 @@ impl GatewayError {
             text: text.into(),
             retry_after: None,
         }
+    }
+
+    push_core::setters! {
+        with_retry_after(retry_after: impl Into<Option<Duration>>);
     }
 }
 

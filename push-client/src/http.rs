@@ -76,6 +76,9 @@ impl HttpGateway {
             }
             _ => return Err(wrong("it does not begin with https://".to_owned())),
         }
+        if push_http::port_of(&url).is_none() {
+            return Err(wrong("its port is not a number from 1 to 65535".to_owned()));
+        }
         if url.query().is_some() {
             return Err(wrong("it has a query".to_owned()));
         }

@@ -197,10 +197,7 @@ impl SharedFolder {
             if receipts.is_empty() {
                 break;
             }
-            let body = ReceiptsBody {
-                receipts,
-                now: Some(clock.now()),
-            };
+            let body = ReceiptsBody::new(receipts).with_now(clock.now());
             let sent = gateway
                 .receipts(&signer.app, &signer.device, &signer.key, &body)
                 .await;
@@ -267,10 +264,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
 
 /// `<milliseconds>.<what>.<delivery>`.
 fn name_of(receipt: &Receipt) -> String {
-    let what = match receipt.what {
-        ReceiptKind::Delivered => "delivered",
-        ReceiptKind::Clicked => "clicked",
-    };
+    let what = receipt.what.as_str();
     format!("{}.{what}.{}", receipt.at.unix_millis(), receipt.delivery)
 }
 
@@ -282,11 +276,7 @@ fn read_name(name: &str) -> Option<Receipt> {
         "clicked" => ReceiptKind::Clicked,
         _ => return None,
     };
-    let receipt = Receipt {
-        delivery: parts.next()?.parse().ok()?,
-        what,
-        at,
-    };
+    let receipt = Receipt::new(parts.next()?.parse().ok()?, what, at);
     // A receipt in another notation could not be removed by its name.
     (name_of(&receipt) == name).then_some(receipt)
 }
@@ -303,11 +293,11 @@ mod tests {
             (-7, ReceiptKind::Clicked),
             (i64::MAX, ReceiptKind::Delivered),
         ] {
-            let receipt = Receipt {
-                delivery: "0190163d-8694-739b-aea5-966c26f8ad91".parse().unwrap(),
+            let receipt = Receipt::new(
+                "0190163d-8694-739b-aea5-966c26f8ad91".parse().unwrap(),
                 what,
-                at: Timestamp::from_unix_millis(at),
-            };
+                Timestamp::from_unix_millis(at),
+            );
             assert_eq!(read_name(&name_of(&receipt)), Some(receipt));
         }
         for other in [

@@ -51,6 +51,7 @@ pub type Job = Box<dyn FnOnce() + Send>;
 
 /// The user's answer to the request for permission to show notifications.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Permission {
     /// Granted, possibly provisionally.
     Granted,
@@ -65,6 +66,7 @@ pub type TokenAnswer = Result<Token, String>;
 
 /// A token as the vendor issues it. `Debug` shows its length only.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Token {
     /// Bytes, as from APNs; sent as lower-case hexadecimal digits.
     Bytes(Vec<u8>),

@@ -101,11 +101,7 @@ impl Shared {
         let Some(delivery) = delivery_of(payload) else {
             return;
         };
-        let receipt = Receipt {
-            delivery,
-            what,
-            at: self.parts.clock.now(),
-        };
+        let receipt = Receipt::new(delivery, what, self.parts.clock.now());
         let dropped = self.state().queue_receipt(receipt, &self.parts.settings);
         self.changed();
         if dropped > 0 {
@@ -187,11 +183,7 @@ impl Shared {
     /// Calls the handlers in order. Returns `false` if the click has to wait.
     fn open(&self, pending: &PendingClick, key: &AccountKey) -> bool {
         let target = &pending.target;
-        let click = Click {
-            target: target.clone(),
-            payload: pending.payload.clone(),
-            user: key.user.clone(),
-        };
+        let click = Click::new(target.clone(), pending.payload.clone(), key.user.clone());
         let mut has_failed = false;
         let routes = self.parts.routes.iter();
         for handler in routes.filter(|route| route.hook.matches(target)) {

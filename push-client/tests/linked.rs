@@ -76,11 +76,11 @@ fn one_line_each_makes_a_client() {
         .await
         .unwrap();
 
-        let account = Account {
-            app: AppId::new("1400000001").unwrap(),
-            user: UserId::new("alice").unwrap(),
-            credential: Secret::new("ticket"),
-        };
+        let account = Account::new(
+            AppId::new("1400000001").unwrap(),
+            UserId::new("alice").unwrap(),
+            Secret::new("ticket"),
+        );
         LoginCenter::shared().login(account).await.unwrap();
         let device = client.device();
         until(|| gateway.device(&device).is_some_and(|it| it.1.len() == 2)).await;

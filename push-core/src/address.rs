@@ -267,6 +267,17 @@ impl AddressPolicy {
         self.base == Base::Any
     }
 
+    /// The words of a configuration that say the same.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let base = match self.base {
+            Base::Nothing => None,
+            Base::Public => Some("public".to_owned()),
+            Base::Any => Some("any".to_owned()),
+        };
+        let networks = self.allowed.iter().map(IpNetwork::to_string);
+        base.into_iter().chain(networks).collect()
+    }
+
     fn lists(&self, address: IpAddr) -> bool {
         self.allowed.iter().any(|network| network.contains(address))
     }

@@ -3,6 +3,7 @@ use crate::{AnyDescriptor, Error, ErrorKind};
 
 /// The plugins that a package links by its Cargo features, enabled or not.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Catalog {
     /// The package's name.
     pub package: &'static str,
@@ -13,6 +14,29 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// The plugins of `package`, in pairs of registry name and feature.
+    pub const fn new(
+        package: &'static str,
+        version: &'static str,
+        plugins: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self {
+            package,
+            version,
+            plugins,
+        }
+    }
+
+    /// Returns what a package that depends on this one does to get `feature`.
+    pub fn dependency_with(&self, feature: &str) -> String {
+        let Self {
+            package, version, ..
+        } = self;
+        format!(
+            "add its feature to the dependency: {package} = {{ version = \"{version}\", features = [\"{feature}\"] }}"
+        )
+    }
+
     /// The feature that links the plugin called `name` of kind `kind`.
     fn feature(&self, kind: &str, name: &str) -> Option<&'static str> {
         let (_, feature) = self
@@ -30,18 +54,40 @@ impl Catalog {
     }
 }
 
+/// A catalog that the linker kept, of the package that submitted it.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct LinkedCatalog(pub Catalog);
+
+inventory::collect!(LinkedCatalog);
+
+/// The program that a registry's user runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
+    /// Whether it is built from the catalog's package, with the features of that package; else it depends on the package.
+    pub(crate) is_of_package: bool,
+}
+
 /// What a registry knows of its user, for advice.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Adviser {
     /// The plugins that the user could have.
     pub(crate) catalog: Option<Catalog>,
     /// The program that the user runs; `None` for users of the library.
-    pub(crate) program: Option<&'static str>,
+    pub(crate) program: Option<Program>,
 }
 
 impl Adviser {
-    /// The error for a plugin that is not among those `linked`, which are all of its kind.
-    pub(crate) fn unknown(&self, kind: &str, name: &str, linked: &[&'static str]) -> Error {
+    /// The error for a plugin that is not among those `linked`, which are all of its kind. Plugins of the kinds `elsewhere` have
+    /// its name.
+    pub(crate) fn unknown(
+        &self,
+        kind: &str,
+        name: &str,
+        linked: &[&'static str],
+        elsewhere: &[&'static str],
+    ) -> Error {
         if !AnyDescriptor::KINDS.contains(&kind) {
             return unknown_kind(kind, name);
         }
@@ -56,6 +102,11 @@ impl Adviser {
         let catalog = self.catalog.as_ref();
         let offered = catalog.into_iter().flat_map(|catalog| catalog.names(kind));
         let Some(near) = nearest(&bare(kind, name), linked.iter().copied().chain(offered)) else {
+            if let [other, ..] = elsewhere {
+                return error.advise(format!(
+                    "`{name}` is the name of a plugin of kind {other}; write that of a {kind}"
+                ));
+            }
             return error.advise(
                 "add the crate that has it to the dependencies, and write `use that_crate as _;` in the program, so that \
                  the linker keeps it",
@@ -75,25 +126,22 @@ impl Adviser {
         })
     }
 
-    /// How to get a plugin that the build does not have: users of a program build it again, users of a library have a
-    /// dependency on it.
+    /// How to get a plugin that the build does not have: users of the package's own program build it again, other programs
+    /// and libraries have a dependency on the package.
     fn enable(&self, catalog: &Catalog, feature: &str) -> String {
-        if self.program.is_some() {
-            return format!("build the program with `--features {feature}`");
+        match self.program {
+            Some(program) if program.is_of_package => {
+                format!("build the program with `--features {feature}`")
+            }
+            _ => catalog.dependency_with(feature),
         }
-        let Catalog {
-            package, version, ..
-        } = catalog;
-        format!(
-            "add its feature to the dependency: {package} = {{ version = \"{version}\", features = [\"{feature}\"] }}"
-        )
     }
 
     /// Where a complete example of a plugin's configuration can be read.
     pub(crate) fn example(&self, plugin: AnyDescriptor) -> String {
         let (kind, name) = (plugin.kind(), plugin.name());
         match self.program {
-            Some(program) => {
+            Some(Program { name: program, .. }) => {
                 format!("`{program} plugins {kind}/{name}` prints a complete example")
             }
             None => {
@@ -126,12 +174,9 @@ fn bare(kind: &str, name: &str) -> String {
     rest.to_owned()
 }
 
-/// The candidate that differs least from `word`, if it differs little: by a third of its letters, and at least by one.
+/// Returns the candidate that differs least from `word`, if it differs little: by a third of its letters, and at least by one.
 /// The first of several counts.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // A name from outside may have any length.
     let word: Vec<char> = word.chars().take(64).collect();
     let mut best: Option<(usize, &str)> = None;

@@ -47,6 +47,7 @@ pub fn receipts_to_sign(app: &AppId, device: &DeviceId, digest: &str) -> String 
 /// A token of the device in the path, for the slot in the path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "RegistrationJson")]
+#[non_exhaustive]
 pub struct RegistrationBody {
     /// The channel to the device.
     pub channel: Channel,
@@ -135,6 +136,7 @@ const fn is_zero(rank: &u8) -> bool {
 
 /// What the gateway made of a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct RegistrationAnswer {
     /// Whether anything but the time changed.
     pub changed: bool,
@@ -147,8 +149,17 @@ pub struct RegistrationAnswer {
     pub receipt_key: Option<ReceiptKey>,
 }
 
+impl RegistrationAnswer {
+    crate::setters! {
+        with_changed(changed: bool);
+        with_warning(warning: impl Into<Option<Warning>>);
+        with_receipt_key(receipt_key: impl Into<Option<ReceiptKey>>);
+    }
+}
+
 /// Something that was accepted but will not work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Warning {
     /// A stable code, as in [`code`].
     pub code: String,
@@ -156,8 +167,19 @@ pub struct Warning {
     pub text: String,
 }
 
+impl Warning {
+    /// A warning of this code, with a text for people.
+    pub fn new(code: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            text: text.into(),
+        }
+    }
+}
+
 /// Where the device in the path is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PresenceBody {
     /// Foreground is [`Presence::Online`], background [`Presence::Background`].
     pub presence: Presence,
@@ -172,8 +194,26 @@ pub struct PresenceBody {
     pub unread: Option<u32>,
 }
 
+impl PresenceBody {
+    /// A presence since `at`, without the device's time and without a badge.
+    pub const fn new(presence: Presence, at: Timestamp) -> Self {
+        Self {
+            presence,
+            at,
+            now: None,
+            unread: None,
+        }
+    }
+
+    crate::setters! {
+        with_now(now: impl Into<Option<Timestamp>>);
+        with_unread(unread: impl Into<Option<u32>>);
+    }
+}
+
 /// Problems of tokens that the device reported as registered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PresenceAnswer {
     /// Slots whose token the gateway has deleted because the vendor reported it as dead. The app half requests a new one from the
     /// phone, and registers it even if it is the old one.
@@ -187,6 +227,7 @@ pub struct PresenceAnswer {
 
 /// A token that the gateway keeps but does not push to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct QuarantinedToken {
     /// The slot it is for.
     pub slot: Slot,
@@ -194,7 +235,22 @@ pub struct QuarantinedToken {
     pub why: Warning,
 }
 
+impl QuarantinedToken {
+    /// The token of `slot` is quarantined, and why.
+    pub const fn new(slot: Slot, why: Warning) -> Self {
+        Self { slot, why }
+    }
+}
+
 impl PresenceAnswer {
+    /// An answer with these forgotten slots and these quarantined tokens.
+    pub const fn new(forgotten: Vec<Slot>, quarantined: Vec<QuarantinedToken>) -> Self {
+        Self {
+            forgotten,
+            quarantined,
+        }
+    }
+
     /// Returns `true` if no token has a problem.
     pub const fn is_empty(&self) -> bool {
         self.forgotten.is_empty() && self.quarantined.is_empty()
@@ -203,6 +259,7 @@ impl PresenceAnswer {
 
 /// What happened to deliveries on the device.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ReceiptsBody {
     /// At most [`ReceiptsBody::MAX`] receipts. The same one twice is one.
     pub receipts: Vec<Receipt>,
@@ -216,10 +273,23 @@ impl ReceiptsBody {
     pub const MAX: usize = 100;
     /// The largest body of receipts that every gateway reads, in bytes: 100 receipts take some 10,000.
     pub const MAX_BYTES: usize = 16 * 1024;
+
+    /// A body with these receipts, without the device's time.
+    pub const fn new(receipts: Vec<Receipt>) -> Self {
+        Self {
+            receipts,
+            now: None,
+        }
+    }
+
+    crate::setters! {
+        with_now(now: impl Into<Option<Timestamp>>);
+    }
 }
 
 /// An error answer: a problem document of RFC 9457, `application/problem+json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Problem {
     /// `type`: a URI that names the kind of problem; `about:blank` says no more than the status.
     #[serde(rename = "type", default = "about_blank")]
@@ -236,6 +306,16 @@ pub struct Problem {
     /// A stable code for programs: those in [`code`], and others.
     #[serde(default)]
     pub code: String,
+}
+
+impl Problem {
+    crate::setters! {
+        with_kind(kind: impl Into<String>);
+        with_title(title: impl Into<String>);
+        with_status(status: u16);
+        with_detail(detail: impl Into<Option<String>>);
+        with_code(code: impl Into<String>);
+    }
 }
 
 fn about_blank() -> String {

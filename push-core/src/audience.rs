@@ -117,6 +117,7 @@ impl Default for Audience {
 /// A token that the caller keeps itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct TokenAddress {
     /// The credential that sends to it.
     pub certificate_id: CertificateId,
@@ -147,6 +148,12 @@ impl TokenAddress {
             slot: Slot::Alert,
             environment: None,
         }
+    }
+
+    crate::setters! {
+        with_token(token: DeviceToken);
+        with_slot(slot: Slot);
+        with_environment(environment: impl Into<Option<Environment>>);
     }
 }
 
@@ -217,6 +224,7 @@ impl From<Tag> for String {
 /// A condition on a user's tags. In JSON: `{"has":"vip"}`, `{"all":[…]}`, `{"any":[…]}`, `{"not":…}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+// Closed: a complete algebra; a store that ignored an operator would push to the wrong users.
 pub enum TagExpr {
     /// The user has this tag.
     Has(Tag),

@@ -5,6 +5,7 @@ use crate::{CertificateId, Environment, Error, ErrorKind, Result, Slot, class::i
 
 /// What one `certificate_id!` says.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct CertificateEntry {
     /// The channel's name.
     pub channel: &'static str,
@@ -21,6 +22,23 @@ pub struct CertificateEntry {
 inventory::collect!(CertificateEntry);
 
 impl CertificateEntry {
+    /// An entry that was written at `place`, a file and a line.
+    pub const fn new(
+        channel: &'static str,
+        slot: Slot,
+        id: i64,
+        debug: bool,
+        place: (&'static str, u32),
+    ) -> Self {
+        Self {
+            channel,
+            slot,
+            id,
+            debug,
+            place,
+        }
+    }
+
     /// Every `certificate_id!` that the linker kept, in no order.
     pub fn linked() -> impl Iterator<Item = Self> {
         inventory::iter::<Self>.into_iter().copied()

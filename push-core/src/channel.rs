@@ -118,7 +118,7 @@ impl From<Channel> for String {
 macro_rules! word_enum {
     ($($(#[$doc:meta])* $name:ident($what:literal) { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* })*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, $crate::Describe)]
         #[serde(rename_all = "kebab-case")]
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant,)* }
 

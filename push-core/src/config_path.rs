@@ -27,6 +27,11 @@ impl ConfigPath {
         self.0.as_os_str().is_empty()
     }
 
+    /// The number of bytes of what is written.
+    pub(crate) fn len(&self) -> usize {
+        self.0.as_os_str().len()
+    }
+
     /// Returns the path to use, and adds it to [`ConfigFolder::resolved`]. It touches no file.
     pub fn resolve(&self, folder: &ConfigFolder) -> PathBuf {
         let path = folder.path.join(&self.0);

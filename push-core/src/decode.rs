@@ -7,21 +7,73 @@ use config::ConfigError;
 
 use self::reader::Refused;
 pub use self::repair::Decoded;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Field, Shape, Table, unknown_key::unknown_key};
 
-/// Says what is wrong, with the key that it concerns.
-fn explained(refused: &Refused) -> Error {
+/// Says what is wrong, with the key that it concerns, in the words of the description if there is one.
+fn explained(refused: &Refused, shape: Option<&Shape>) -> Error {
+    let place = &*refused.place;
+    let wanted = || shape?.at(place).map(|found| found.wanted());
     let what = match &*refused.error {
-        ConfigError::NotFound(field) => {
-            return wrong("is missing").at(field).within(&refused.place);
+        ConfigError::NotFound(field) => return missing(field, place, shape),
+        ConfigError::Type { expected, .. } => {
+            let wanted = wanted().unwrap_or_else(|| name_of(expected).to_owned());
+            format!("must be {wanted}")
         }
-        ConfigError::Type { expected, .. } => format!("must be {}", name_of(expected)),
-        other => match of_serde(&other.to_string()) {
-            (Some(field), what) => return wrong(what).at(field).within(&refused.place),
-            (None, what) => what,
-        },
+        other => {
+            let text = other.to_string();
+            match of_serde(&text) {
+                Said::Missing(field) => return missing(&field, place, shape),
+                Said::Unknown(field) => return unknown(&field, &text, place, shape),
+                Said::Twice(field) => return wrong("is given twice").at(field).within(place),
+                Said::Wrong(what) => wanted().map_or(what, |wanted| format!("must be {wanted}")),
+                // Text about a duration shows what was written.
+                Said::Ours(_) if is_duration(place, shape) => {
+                    format!("must be {}", wanted().unwrap_or_default())
+                }
+                Said::Ours(what) => what,
+            }
+        }
     };
-    wrong(what).within(&refused.place)
+    wrong(what).within(place)
+}
+
+fn is_duration(place: &str, shape: Option<&Shape>) -> bool {
+    let found = shape.and_then(|shape| shape.at(place));
+    found.is_some_and(|found| *found.shape() == Shape::Duration)
+}
+
+/// A key that is not there, with what could stand there.
+fn missing(field: &str, place: &str, shape: Option<&Shape>) -> Error {
+    let error = wrong("is missing").at(field).within(place);
+    let table = shape.and_then(|shape| shape.table_at(place));
+    match table.and_then(|table| table.field(field)) {
+        Some(field) => error.advise(to_write(field)),
+        None => error,
+    }
+}
+
+/// What to write for a key that must be there.
+fn to_write(field: &Field) -> String {
+    match &field.example {
+        Some(example) if field.is_example_file => {
+            format!("write {}_file = {example}, with your own file", field.key)
+        }
+        Some(example) if field.is_secret() && example.is_string() => {
+            format!(
+                "write {} = \"…\", or {0}_file with the name of a file",
+                field.key
+            )
+        }
+        Some(example) => format!("write it like {} = {example}", field.key),
+        None => format!("write {}, which must be {}", field.key, field.wanted()),
+    }
+}
+
+/// A key that is not known, with the nearest one first. What is known says the type that is read, not its description.
+fn unknown(field: &str, text: &str, place: &str, shape: Option<&Shape>) -> Error {
+    let table = shape.and_then(|shape| shape.table_at(place));
+    let files = table.map(Table::file_keys).unwrap_or_default();
+    unknown_key(field, &expected_words(text), &files).within(place)
 }
 
 fn wrong(what: impl Into<String>) -> Error {
@@ -37,37 +89,46 @@ impl Error {
     }
 }
 
-/// Reads the messages that serde writes: a field that it concerns, and what is wrong. A message of ours stays as it is.
-fn of_serde(message: &str) -> (Option<String>, String) {
-    let quoted = |text: &str| Some(text.split('`').nth(1)?.to_owned());
-    let known = |text: &str| match expected_words(text) {
-        words if words.is_empty() => String::new(),
-        words => format!("; known are `{}`", words.join("`, `")),
-    };
+/// What a message says.
+enum Said {
+    /// This key is missing.
+    Missing(String),
+    /// This key is not known.
+    Unknown(String),
+    /// This key is given twice.
+    Twice(String),
+    /// The value is another one than serde expects, as the end of a sentence.
+    Wrong(String),
+    /// The message is one of ours.
+    Ours(String),
+}
+
+/// Reads the messages that serde writes. A message of ours stays as it is.
+fn of_serde(message: &str) -> Said {
+    let quoted = || message.split('`').nth(1).unwrap_or_default().to_owned();
     if message.starts_with("unknown field ") {
-        let what = format!("is not a known key{}", known(message));
-        (quoted(message), what)
+        Said::Unknown(quoted())
     } else if message.starts_with("missing field ") {
-        (quoted(message), "is missing".to_owned())
+        Said::Missing(quoted())
     } else if message.starts_with("duplicate field ") {
-        (quoted(message), "is given twice".to_owned())
+        Said::Twice(quoted())
     } else if message.starts_with("unknown variant ") || message.starts_with("enum ") {
-        (
-            None,
-            format!(
-                "is not one of the words that can stand here{}",
-                known(message)
-            ),
-        )
+        let known = match expected_words(message) {
+            words if words.is_empty() => String::new(),
+            words => format!("; known are `{}`", words.join("`, `")),
+        };
+        Said::Wrong(format!(
+            "is not one of the words that can stand here{known}"
+        ))
     } else if message.starts_with("value of enum ") {
-        (None, "must be one word".to_owned())
+        Said::Wrong("must be one word".to_owned())
     } else if message.starts_with("invalid ") {
         let expected = message
             .rsplit_once("expected ")
             .map_or("", |(_, words)| words);
-        (None, format!("must be {}", name_of(expected)))
+        Said::Wrong(format!("must be {}", name_of(expected)))
     } else {
-        (None, message.to_owned())
+        Said::Ours(message.to_owned())
     }
 }
 
@@ -157,7 +218,7 @@ mod tests {
 
     fn fault(value: &serde_json::Value) -> String {
         let value = serde_json::from_value(value.clone()).expect("a table");
-        let decoded = Decoded::<Sample>::of(value);
+        let decoded = Decoded::<Sample>::read(value, None);
         let [error] = &decoded.faults[..] else {
             panic!("one fault: {:?}", decoded.faults)
         };
@@ -237,6 +298,6 @@ mod tests {
             error: Box::new(ConfigError::Message("the port is taken".to_owned())),
             place: String::new(),
         };
-        assert_eq!(explained(&refused).to_string(), "the port is taken");
+        assert_eq!(explained(&refused, None).to_string(), "the port is taken");
     }
 }

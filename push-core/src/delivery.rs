@@ -164,6 +164,7 @@ pub enum Address {
 
 /// A credential of an app.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CredentialRef {
     /// The app.
     pub app: AppId,
@@ -187,6 +188,7 @@ impl fmt::Debug for CredentialRef {
 /// All deliveries of one credential and one class. Lanes are bounded and backed off separately, so that a call never waits
 /// behind a broadcast and one vendor's outage delays no other vendor's pushes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Lane {
     /// The credential.
     pub credential: CredentialRef,
@@ -213,9 +215,17 @@ impl fmt::Debug for Lane {
 /// Vendors that recognise a repeated request by its id drop the repetition: deliveries of such a batch are sent again under the
 /// same id, and only all together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct BatchRef {
     /// The batch's id.
     pub id: BatchId,
     /// How many deliveries it had.
     pub size: u32,
+}
+
+impl BatchRef {
+    /// Batch `id` of `size` deliveries.
+    pub const fn new(id: BatchId, size: u32) -> Self {
+        Self { id, size }
+    }
 }

@@ -206,11 +206,81 @@ impl StdError for Error {
     }
 }
 
-/// What is wrong with a configuration, collected so that all of it is reported at once.
+/// What is wrong with a configuration, collected so that all of it is reported at once, each fault with its key.
+///
+/// ```
+/// # use push_core::{Error, ErrorKind, Faults, Result};
+/// # fn number(text: &str) -> Result<u8> { text.parse().map_err(|_| Error::new(ErrorKind::Config, "is not a number")) }
+/// # fn f(app_id: &str, batch: &str) -> Result<u8> {
+/// let mut faults = Faults::new();
+/// faults.check(!app_id.is_empty(), "app_id", "is empty", "copy it from the console");
+/// let batch = faults.take("batch", number(batch));
+/// faults.finish(batch)
+/// # }
+/// # assert_eq!(f("", "x").unwrap_err().each().len(), 2);
+/// ```
 #[derive(Debug, Default)]
 pub struct Faults(Vec<Error>);
 
 impl Faults {
+    /// No faults so far.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a fault of `key`: what is wrong, as in "is empty", and what to write instead.
+    pub fn add(
+        &mut self,
+        key: impl fmt::Display,
+        what: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        self.push(Error::new(ErrorKind::Config, what).at(key).advise(advice));
+    }
+
+    /// Adds a fault unless `ok`.
+    pub fn check(
+        &mut self,
+        ok: bool,
+        key: impl fmt::Display,
+        what: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        if !ok {
+            self.add(key, what, advice);
+        }
+    }
+
+    /// Returns the value of `result`, or adds each of its errors, of whatever kind, as a fault of `key`.
+    pub fn take<T>(&mut self, key: impl fmt::Display, result: Result<T>) -> Option<T> {
+        let key = key.to_string();
+        let add = |error: Error| {
+            self.0.extend(error.each().into_iter().map(|mut error| {
+                error.0.kind = ErrorKind::Config;
+                // A part of the configuration may have named the key within it already.
+                match error.place() {
+                    Some(place) if place.starts_with(&key) => error,
+                    _ => error.at(&key),
+                }
+            }));
+        };
+        result.map_err(add).ok()
+    }
+
+    /// Returns `value` if there are no faults. It is `None` only if a part of it was at fault.
+    ///
+    /// # Errors
+    /// All faults as one [`Error`], in the order in which they were added.
+    pub fn finish<T>(self, value: Option<T>) -> Result<T> {
+        self.result()?;
+        value.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Internal,
+                "the configuration could not be read, and no fault was found",
+            )
+        })
+    }
+
     /// Notes that the value of `key` cannot work, if it `is_wrong`. What is said names other keys that it depends on in
     /// backquotes: it is not reported if one of them has a mistake of its own.
     pub fn refuse(&mut self, is_wrong: bool, key: &str, what: impl Into<String>) {
@@ -274,5 +344,28 @@ mod tests {
         assert_eq!(places, ["file: keys.path", "file: keys[1].app"]);
         assert_eq!(each[1].advice(), Some("see the example"));
         assert!(Faults::default().result().is_ok());
+    }
+
+    #[test]
+    fn an_error_of_another_kind_is_a_fault_of_the_configuration() {
+        let mut faults = Faults::new();
+        faults.check(true, "b", "is empty", "fill it");
+        let wrong = Error::new(ErrorKind::Invalid, "is odd").advise("make it even");
+        let value: Option<u8> = faults.take("a", Err(wrong));
+        let named = Error::new(ErrorKind::Config, "is empty").at("http.proxy");
+        faults.take::<u8>("http", Err(named));
+        let error = faults.finish(value).expect_err("two are wrong");
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_eq!(
+            error.to_string(),
+            "a: is odd; make it even; also http.proxy: is empty"
+        );
+    }
+
+    #[test]
+    fn without_faults_there_is_a_value() {
+        let mut faults = Faults::new();
+        let value = faults.take("a", Ok(7));
+        assert_eq!(faults.finish(value).expect("a value"), 7);
     }
 }

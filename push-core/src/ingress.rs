@@ -5,8 +5,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AppId, Channel, DeliveryId, DeviceId, Message, MessageId, PresenceChange, Result, Timestamp,
-    UserId, async_trait,
+    AppId, Channel, DeliveryId, DeviceId, Message, MessageId, PresenceChange, Result, Stage,
+    Timestamp, UserId, async_trait,
 };
 
 /// A way in: turns requests of a foreign protocol into calls of the [`Gateway`].
@@ -78,6 +78,7 @@ impl Submitted {
 
 /// A delivery and its receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DeliveryRef {
     /// The delivery.
     pub id: DeliveryId,
@@ -94,8 +95,28 @@ pub struct DeliveryRef {
     pub channel: Channel,
 }
 
+impl DeliveryRef {
+    /// A delivery through `channel`, without a receiver.
+    pub const fn new(id: DeliveryId, channel: Channel) -> Self {
+        Self {
+            id,
+            user: None,
+            device: None,
+            token: None,
+            channel,
+        }
+    }
+
+    crate::setters! {
+        with_user(user: impl Into<Option<UserId>>);
+        with_device(device: impl Into<Option<DeviceId>>);
+        with_token(token: impl Into<Option<usize>>);
+    }
+}
+
 /// A receiver, device or token that gets no push, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Skipped {
     /// The receiver; `None` if it holds for the whole message or a token.
     pub user: Option<UserId>,
@@ -108,8 +129,25 @@ pub struct Skipped {
     pub reason: String,
 }
 
+impl Skipped {
+    /// A receiver that gets no push for the reason of this code.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            ..Self::default()
+        }
+    }
+
+    crate::setters! {
+        with_user(user: impl Into<Option<UserId>>);
+        with_device(device: impl Into<Option<DeviceId>>);
+        with_token(token: impl Into<Option<usize>>);
+    }
+}
+
 /// What a phone reports of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Receipt {
     /// The delivery.
     pub delivery: DeliveryId,
@@ -119,12 +157,38 @@ pub struct Receipt {
     pub at: Timestamp,
 }
 
+impl Receipt {
+    /// What happened to `delivery` at `at`, by the device's clock.
+    pub const fn new(delivery: DeliveryId, what: ReceiptKind, at: Timestamp) -> Self {
+        Self { delivery, what, at }
+    }
+}
+
 /// What happened to a delivery on the phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ReceiptKind {
     /// It reached the phone.
     Delivered,
     /// A person clicked on it.
     Clicked,
+}
+
+impl ReceiptKind {
+    /// The word used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Clicked => "clicked",
+        }
+    }
+
+    /// The stage that the delivery has reached.
+    pub const fn stage(self) -> Stage {
+        match self {
+            Self::Delivered => Stage::Delivered,
+            Self::Clicked => Stage::Clicked,
+        }
+    }
 }

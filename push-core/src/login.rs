@@ -22,6 +22,7 @@ pub trait LoginBridge: fmt::Debug + Send + Sync + 'static {
 
 /// The account that is logged in, with the ticket that proves it to the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Account {
     /// The IM application.
     pub app: AppId,
@@ -29,6 +30,21 @@ pub struct Account {
     pub user: UserId,
     /// What proves to the gateway that this user is logged in (userSig, ticket); never printed.
     pub credential: crate::Secret,
+}
+
+impl Account {
+    /// `user` of `app`, with the ticket that proves it.
+    pub const fn new(app: AppId, user: UserId, credential: crate::Secret) -> Self {
+        Self {
+            app,
+            user,
+            credential,
+        }
+    }
+
+    crate::setters! {
+        with_credential(credential: crate::Secret);
+    }
 }
 
 /// The number of a login within a session. Every register begins a new generation, and only a logout of the same generation ends it (S43).

@@ -48,6 +48,7 @@ impl Content {
 /// `Debug` shows its shape and sizes, never its text.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Notification {
     /// What kind of push it is.
     pub kind: NotificationKind,
@@ -83,6 +84,27 @@ pub struct Notification {
     /// Fields in the format of this channel's vendor, laid over the rendered payload. Message, class policy and credential are
     /// resolved already.
     pub vendor: Map<String, Value>,
+}
+
+impl Notification {
+    crate::setters! {
+        with_kind(kind: NotificationKind);
+        with_title(title: impl Into<String>);
+        with_subtitle(subtitle: impl Into<String>);
+        with_body(body: impl Into<String>);
+        with_ext(ext: impl Into<String>);
+        with_sound(sound: Sound);
+        with_image(image: impl Into<String>);
+        with_priority(priority: Priority);
+        with_interruption(interruption: impl Into<Option<Interruption>>);
+        with_thread(thread: impl Into<String>);
+        with_collapse(collapse: impl Into<String>);
+        with_collapse_waiting(collapse_waiting: bool);
+        with_mutable(mutable: bool);
+        with_wakes_app(wakes_app: bool);
+        with_expires_at(expires_at: impl Into<Option<Timestamp>>);
+        with_vendor(vendor: Map<String, Value>);
+    }
 }
 
 impl fmt::Debug for Notification {
@@ -131,6 +153,7 @@ pub enum Badge {
 /// What is heard.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+// Closed: every provider renders silence, the system's sound and a file.
 pub enum Sound {
     /// The system's sound.
     #[default]
@@ -146,6 +169,7 @@ pub enum Sound {
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(rename_all = "kebab-case")]
+// Closed: every provider maps the three levels to those of its vendor.
 pub enum Priority {
     /// When the phone is awake anyway.
     Low,
@@ -159,6 +183,7 @@ pub enum Priority {
 /// How much a notification may interrupt (Apple's interruption levels).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+// Closed: a provider that sends levels maps each of them.
 pub enum Interruption {
     /// Into the list without lighting up the screen.
     Passive,

@@ -3,6 +3,7 @@ use std::fmt;
 
 /// A part of a long list, and where the next part begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Page<T> {
     /// The items of this part, at most as many as the caller allowed. May be empty although more follow.
     pub items: Vec<T>,
@@ -11,6 +12,11 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// A page of `items`, and where the next one starts; `None` if there is none.
+    pub const fn new(items: Vec<T>, next: Option<Cursor>) -> Self {
+        Self { items, next }
+    }
+
     /// The last part of a list.
     pub const fn last(items: Vec<T>) -> Self {
         Self { items, next: None }

@@ -4,8 +4,8 @@ use std::{fmt, marker::PhantomData, panic::Location, path::PathBuf, sync::Arc};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    AddressPolicy, Clock, ConfigFolder, DynProvider, Error, ErrorKind, Ingress, LoginBridge, Queue,
-    Result, Secret, Store, decode::Decoded,
+    AddressPolicy, Clock, ConfigFolder, Describe, DynProvider, Error, ErrorKind, Ingress, Layer,
+    LoginBridge, Queue, Result, Secret, Shape, Store, Table, decode::Decoded,
 };
 
 /// A slot of the framework that plugins fill. Never constructed.
@@ -59,9 +59,13 @@ macro_rules! kinds {
             pub const fn name(&self) -> &'static str {
                 match self { $(Self::$variant(it) => it.name,)* }
             }
-            /// A complete example of its configuration, in TOML.
-            pub const fn example(&self) -> &'static str {
-                match self { $(Self::$variant(it) => it.example,)* }
+            /// Returns what its configuration looks like, without the key `type`.
+            pub fn table(&self) -> Table {
+                match self { $(Self::$variant(it) => it.table(),)* }
+            }
+            /// Returns a complete example of its configuration, in TOML, without the key `type`.
+            pub fn example(&self) -> String {
+                self.table().example()
             }
             /// Reads `raw` as the plugin's configuration and forgets it again: is it well formed?
             pub fn check(&self, raw: RawConfig, context: &BuildContext) -> Result<()> {
@@ -89,6 +93,8 @@ kinds! {
     Login LoginKind("login") => Arc<dyn LoginBridge>;
     /// Ways into the gateway.
     Ingress IngressKind("ingress") => Arc<dyn Ingress>;
+    /// What is put around providers, stores and queues.
+    Layer LayerKind("layer") => Arc<dyn Layer>;
 }
 
 impl AnyDescriptor {
@@ -106,20 +112,20 @@ impl AnyDescriptor {
 /// A plugin: a name, a configuration and a constructor.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a plugin",
-    note = "implement `Plugin` for it: the name, an example of the configuration, its type, and `build`",
+    note = "implement `Plugin` for it: the name, the type of its configuration, and `build`",
     note = "`register_plugin!` takes this type, which names the plugin; the provider or store that `build` returns can be another one"
 )]
 pub trait Plugin: 'static {
     /// The slot it fills.
     type Kind: Kind;
-    /// Its configuration. Put `#[serde(deny_unknown_fields)]` on it, [`Secret`](crate::Secret) around what is secret, and
+    /// Its configuration, a struct that derives [`Describe`]: its example, its reference and the errors about it come from that.
+    /// Put `#[serde(deny_unknown_fields)]` on it, [`Secret`](crate::Secret) around what is secret, and
     /// [`ConfigPath`](crate::ConfigPath) around every path.
-    type Config: DeserializeOwned + fmt::Debug;
+    type Config: DeserializeOwned + Describe + fmt::Debug;
     /// Its name in configuration, unique within the kind; the same as its folder's.
     const NAME: &'static str;
-    /// A complete example of its configuration, in TOML, without the `type` key.
-    const EXAMPLE: &'static str;
-    /// Builds the object. Pure: no file, network or clock is touched, so that a configuration can be checked offline.
+    /// Builds the object. The numbers, durations and lengths of `config` are in the ranges that it describes, unless there are
+    /// other faults: then the result is only asked for its errors. Pure: no file, network or clock is touched, so that a configuration can be checked offline.
     /// What a configuration names with a `_file` suffix has been read before this is called.
     ///
     /// # Errors
@@ -247,7 +253,7 @@ impl RawConfig {
     }
 
     /// Reads it as a `T`, and finds everything that is wrong with it.
-    pub fn decode<T: DeserializeOwned>(self) -> Decoded<T> {
+    pub fn decode<T: DeserializeOwned + Describe>(self) -> Decoded<T> {
         Decoded::of(self.0)
     }
 
@@ -270,8 +276,7 @@ impl fmt::Debug for RawConfig {
 pub struct Descriptor<K: Kind> {
     /// [`Plugin::NAME`].
     pub name: &'static str,
-    /// [`Plugin::EXAMPLE`].
-    pub example: &'static str,
+    shape: fn() -> Shape,
     build: fn(RawConfig, &BuildContext) -> Result<K::Object>,
     place: &'static Location<'static>,
     kind: PhantomData<fn() -> K>,
@@ -283,7 +288,7 @@ impl<K: Kind> Descriptor<K> {
     pub const fn of<P: Plugin<Kind = K>>() -> Self {
         Self {
             name: P::NAME,
-            example: P::EXAMPLE,
+            shape: P::Config::shape,
             build: build::<P>,
             place: Location::caller(),
             kind: PhantomData,
@@ -293,6 +298,19 @@ impl<K: Kind> Descriptor<K> {
     /// This plugin as one of any kind.
     pub fn any(&'static self) -> AnyDescriptor {
         K::ANY(self)
+    }
+
+    /// Returns what the configuration looks like, without the key `type`.
+    pub fn table(&self) -> Table {
+        match (self.shape)() {
+            Shape::Table(table) => table,
+            _ => Table::new("", Vec::new()),
+        }
+    }
+
+    /// Returns a complete example of the configuration, in TOML, without the key `type`.
+    pub fn example(&self) -> String {
+        self.table().example()
     }
 
     /// Reads the configuration and builds the plugin.

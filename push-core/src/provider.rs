@@ -293,6 +293,9 @@ pub struct Capabilities {
     pub kinds: &'static [NotificationKind],
     /// The most targets it takes in one [`Provider::send`].
     pub max_batch: usize,
+    /// How many targets at most should be with it at the same time, over all batches of one lane; `None` for as many as the
+    /// pipeline sends. For what sends slowly by itself: what is with it is leased, and must be answered before the lease ends.
+    pub max_in_flight: Option<usize>,
     /// Whether the targets of a batch may differ in content and badge.
     pub batching: Batching,
     /// How it changes the number on the icon.
@@ -327,6 +330,7 @@ impl Capabilities {
             channel,
             kinds: &[NotificationKind::Alert],
             max_batch: 1,
+            max_in_flight: None,
             batching: Batching::Mixed,
             badge: BadgeStyle::Set,
             needs_title: false,
@@ -354,6 +358,13 @@ impl Capabilities {
     pub const fn with_batch(mut self, targets: usize, batching: Batching) -> Self {
         self.max_batch = targets;
         self.batching = batching;
+        self
+    }
+
+    /// Should be given up to `targets` targets at a time, over all batches of a lane.
+    #[must_use]
+    pub const fn with_max_in_flight(mut self, targets: usize) -> Self {
+        self.max_in_flight = Some(targets);
         self
     }
 

@@ -2,8 +2,8 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    AppId, BatchRef, CredentialRef, Delivery, DeliveryId, DeviceId, Lane, MessageId, Result, Slot,
-    Timestamp, UserId, async_trait,
+    AppId, BatchRef, CredentialRef, Delivery, DeliveryId, DeviceId, Lane, MessageId, RemovalCause,
+    Removed, Result, Slot, Sought, Timestamp, UserId, async_trait,
 };
 
 /// The longest time for which [`Queue::lease`] holds a delivery and [`Queue::nack`] postpones one; a longer time is shortened to
@@ -76,6 +76,8 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// already cannot be stopped, but its lease ends. Fewer than `limit` means that there are no more; otherwise the caller
     /// calls again. A `limit` of 0 fences and removes nothing.
     ///
+    /// What was removed is remembered until [`confirm`](Self::confirm) is called for it ([`unconfirmed`](Self::unconfirmed)).
+    ///
     /// The first call also fences: what was decided before and is put afterwards is [`Put::Fenced`] (see [`Cancel`]). Fence and
     /// removal are one transaction.
     async fn cancel(&self, app: &AppId, what: &Cancel, limit: usize) -> Result<Vec<Cancelled>>;
@@ -97,6 +99,29 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Returns, for each delivery, whether the queue has it: it waits or is leased. `None` if the queue does not know. A delivery
+    /// of a remembered message that is not there was acknowledged or removed, or its record is damaged.
+    async fn holds(&self, app: &AppId, deliveries: Vec<Sought>) -> Result<Option<Vec<bool>>> {
+        let _ = (app, deliveries);
+        Ok(None)
+    }
+
+    /// Returns up to `limit` deliveries that the queue removed for this cause, without an acknowledgement, and whose end was not
+    /// [confirmed](Self::confirm). They are kept in the transaction that removes them, and over restarts: a gateway that is
+    /// killed before it has stored why they ended can store it afterwards. Fewer than `limit` means that there are no more.
+    ///
+    /// A queue that does not survive a restart itself returns none. A delivery whose id or app cannot be read is not among them.
+    async fn unconfirmed(&self, cause: RemovalCause, limit: usize) -> Result<Vec<Removed>> {
+        let _ = (cause, limit);
+        Ok(Vec::new())
+    }
+
+    /// Forgets these ends of deliveries, whose traces are stored. Others are ignored.
+    async fn confirm(&self, deliveries: Vec<DeliveryId>) -> Result<()> {
+        let _ = deliveries;
+        Ok(())
+    }
+
     /// Looks whether what the queue keeps is still there and in order, as far as that takes no time: for a health check.
     ///
     /// # Errors
@@ -108,6 +133,7 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
 
 /// How many deliveries a queue of bounded size holds, for deciding whether one more fits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Held {
     /// Of all apps.
     pub total: u64,
@@ -145,6 +171,12 @@ impl Held {
     /// holds what: it is at most half full, and callers need not count.
     pub const fn has_room_for_all(total: u64, capacity: u64) -> bool {
         total <= capacity / 2
+    }
+
+    crate::setters! {
+        with_total(total: u64);
+        with_app(app: u64);
+        with_credential(credential: u64);
     }
 }
 
@@ -322,6 +354,18 @@ pub enum Cancel {
     Expired(CredentialRef),
 }
 
+impl Cancel {
+    /// The cause with which it removes deliveries.
+    pub const fn cause(&self) -> RemovalCause {
+        match self {
+            Self::Message(_) => RemovalCause::Recalled,
+            Self::Device { .. } => RemovalCause::Ended,
+            Self::Conversation { .. } => RemovalCause::Read,
+            Self::Expired(_) => RemovalCause::Expired,
+        }
+    }
+}
+
 /// A delivery that was cancelled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -364,6 +408,20 @@ impl Cancelled {
             user,
             device,
             lane,
+        }
+    }
+}
+
+impl From<&Cancelled> for Removed {
+    fn from(cancelled: &Cancelled) -> Self {
+        let credential = &cancelled.lane.credential;
+        Self {
+            id: cancelled.id,
+            app: credential.app.clone(),
+            message: Some(cancelled.message.clone()),
+            user: cancelled.user.clone(),
+            device: cancelled.device.clone(),
+            certificate: Some(credential.certificate),
         }
     }
 }

@@ -3,7 +3,9 @@ use std::{collections::BTreeMap, fmt};
 
 use crate::{
     AnyDescriptor, BuildContext, Catalog, Error, ErrorKind, Kind, RawConfig, Result,
-    advice::Adviser, plugin::Linked, route,
+    advice::{Adviser, LinkedCatalog, Program},
+    plugin::Linked,
+    route,
 };
 
 /// Plugins of every kind, by name. Sorted: the order of linking has no meaning.
@@ -48,13 +50,17 @@ impl Registry {
         }
     }
 
-    /// The plugins of `builtin` and everything the linker kept besides.
+    /// The plugins of `builtin` and everything the linker kept besides; for advice, the catalog of a package that submits one.
     ///
     /// # Errors
     /// As [`Registry::new`].
     pub fn linked(builtin: &[AnyDescriptor]) -> Result<Self> {
         let submitted = inventory::iter::<Linked>.into_iter().map(|it| (it.0)());
-        Self::new(builtin.iter().copied().chain(submitted))
+        let mut registry = Self::new(builtin.iter().copied().chain(submitted))?;
+        // The linker keeps no order.
+        let catalogs = inventory::iter::<LinkedCatalog>.into_iter().map(|it| it.0);
+        registry.adviser.catalog = catalogs.min_by_key(|catalog| catalog.package);
+        Ok(registry)
     }
 
     /// Adds what a package could link, for the advice of [`Registry::find`].
@@ -65,11 +71,30 @@ impl Registry {
     }
 
     /// Says that the user runs a program of this name with the command `plugins`, and does not call this library: errors
-    /// then advise what the program's users can do.
+    /// then advise what the program's users can do. The program belongs to the package of the catalog, whose features it has.
     #[must_use]
     pub const fn for_program(mut self, name: &'static str) -> Self {
-        self.adviser.program = Some(name);
+        self.adviser.program = Some(Program {
+            name,
+            is_of_package: true,
+        });
         self
+    }
+
+    /// The same for a program of another package, which depends on that of the catalog: a plugin that is missing is a feature
+    /// of its dependency.
+    #[must_use]
+    pub const fn for_dependent_program(mut self, name: &'static str) -> Self {
+        self.adviser.program = Some(Program {
+            name,
+            is_of_package: false,
+        });
+        self
+    }
+
+    /// The program that the user runs, by [`Registry::for_program`] or [`Registry::for_dependent_program`].
+    pub fn program(&self) -> Option<&'static str> {
+        self.adviser.program.map(|program| program.name)
     }
 
     /// Compares the registry with what the enabled features promise.
@@ -119,7 +144,9 @@ impl Registry {
             .ok_or_else(|| {
                 let of_kind = self.iter().filter(|plugin| plugin.kind() == kind);
                 let linked: Vec<_> = of_kind.map(|plugin| plugin.name()).collect();
-                self.adviser.unknown(kind, name, &linked)
+                let named = self.iter().filter(|plugin| plugin.name() == name);
+                let elsewhere: Vec<_> = named.map(|plugin| plugin.kind()).collect();
+                self.adviser.unknown(kind, name, &linked, &elsewhere)
             })
     }
 

@@ -8,6 +8,7 @@ use crate::{
 
 /// A click on a notification that names something to open.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Click {
     /// What it names.
     pub target: ClickTarget,
@@ -17,8 +18,20 @@ pub struct Click {
     pub user: UserId,
 }
 
+impl Click {
+    /// A click of `user` on `payload`, which opens `target`.
+    pub const fn new(target: ClickTarget, payload: Payload, user: UserId) -> Self {
+        Self {
+            target,
+            payload,
+            user,
+        }
+    }
+}
+
 /// The result of a route handler.
 #[derive(Clone, Debug, PartialEq, Eq)]
+// Closed: the chat was opened, will be, or cannot be.
 pub enum Opened {
     /// The target is open.
     Done,
@@ -52,6 +65,7 @@ pub trait Interceptor: fmt::Debug + Send + Sync + 'static {
 
 /// Whether an interceptor handled a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// Closed: yes or no.
 pub enum Handled {
     /// It did: the payload is neither parsed nor routed.
     Yes,

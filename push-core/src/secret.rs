@@ -113,10 +113,10 @@ impl DeviceToken {
         } else {
             return Ok(Self(token.into()));
         };
-        Err(Error::new(
-            ErrorKind::Invalid,
-            format!("the device token {wrong}"),
-        ))
+        Err(
+            Error::new(ErrorKind::Invalid, format!("the device token {wrong}"))
+                .advise("pass it as the phone's system or the vendor's SDK returned it"),
+        )
     }
 
     /// The token itself, for the wire only.

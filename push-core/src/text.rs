@@ -5,6 +5,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// How much text a vendor accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TextLimits {
     /// The longest title, in `unit`s.
     pub title: usize,
@@ -21,6 +22,11 @@ impl TextLimits {
         body: usize::MAX,
         unit: TextUnit::Utf16,
     };
+
+    /// Limits of title and body, in `unit`.
+    pub const fn new(title: usize, body: usize, unit: TextUnit) -> Self {
+        Self { title, body, unit }
+    }
 
     /// Returns `title` within the limit.
     pub fn cut_title<'a>(&self, title: &'a str) -> Cow<'a, str> {

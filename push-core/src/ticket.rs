@@ -32,6 +32,7 @@ impl fmt::Debug for TicketId {
 
 /// A ticket of the user of a [`DeviceRef`](crate::DeviceRef), whose signature was checked, as a phone shows it for the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ShownTicket {
     /// Which ticket.
     pub id: TicketId,
@@ -42,6 +43,15 @@ pub struct ShownTicket {
 }
 
 impl ShownTicket {
+    /// A ticket that was issued at `issued_at` and is void from `ends_at`.
+    pub const fn new(id: TicketId, issued_at: Timestamp, ends_at: Timestamp) -> Self {
+        Self {
+            id,
+            issued_at,
+            ends_at,
+        }
+    }
+
     /// The earliest time of a kick or logout that revokes it.
     pub fn revoked_from(&self) -> Timestamp {
         self.issued_at + Duration::from_millis(1)
@@ -56,12 +66,15 @@ impl ShownTicket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TicketRefusal {
-    /// The user was kicked, or logged out on this device, after the ticket was issued.
+    /// The user was kicked, or logged out on this device, after the ticket was issued; or, where the device is not the user's,
+    /// was kicked or logged out on any.
     Revoked,
     /// It is bound to another device.
     OtherDevice,
     /// The user has as many devices as may be registered at the same time.
     TooManyDevices,
+    /// What is stored of the device that it is bound to cannot be read.
+    Damaged,
 }
 
 impl TicketRefusal {
@@ -73,6 +86,9 @@ impl TicketRefusal {
             }
             Self::OtherDevice => {
                 "the ticket belongs to another device; get a ticket of its own for each login"
+            }
+            Self::Damaged => {
+                "the stored record of this ticket is damaged; get a new ticket from the IM server"
             }
             Self::TooManyDevices => {
                 "the user has as many devices as may be registered; log out on one, or report one as offline"

@@ -35,6 +35,7 @@ word_enum! {
 
 /// One line of a trace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TraceEvent {
     /// The app.
     pub app: AppId,
@@ -116,10 +117,26 @@ impl TraceEvent {
         self.reason = Some(Cow::Borrowed(reason.code));
         self
     }
+
+    crate::setters! {
+        with_app(app: AppId);
+        with_delivery(delivery: impl Into<Option<DeliveryId>>);
+        with_user(user: impl Into<Option<UserId>>);
+        with_device(device: impl Into<Option<DeviceId>>);
+        with_channel(channel: impl Into<Option<Channel>>);
+        with_certificate(certificate: impl Into<Option<CertificateId>>);
+        with_at(at: Timestamp);
+        with_stage(stage: Stage);
+        with_reason(reason: impl Into<Option<Cow<'static, str>>>);
+        with_attempt(attempt: impl Into<Option<u32>>);
+        with_answer(answer: impl Into<Option<Arc<VendorAnswer>>>);
+        with_token(token: impl Into<Option<String>>);
+    }
 }
 
 /// Why a push went the way it went: a stable code, what it means, and what to do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Reason {
     /// The stable code, as in `logged-out`.
     pub code: &'static str,
@@ -149,6 +166,11 @@ mod slice {
 pub use slice::REASON_TABLES;
 
 impl Reason {
+    /// A reason with its stable code, what it means, and what to do about it.
+    pub const fn new(code: &'static str, text: &'static str, advice: &'static str) -> Self {
+        Self { code, text, advice }
+    }
+
     /// Every reason that the linker kept, in no order.
     pub fn linked() -> impl Iterator<Item = &'static Self> {
         REASON_TABLES.iter().copied().flatten()
@@ -169,7 +191,7 @@ macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $code:literal: $text:literal, $advice:literal;)*) => {
         $(
             $(#[$doc])*
-            pub const $name: $crate::Reason = $crate::Reason { code: $code, text: $text, advice: $advice };
+            pub const $name: $crate::Reason = $crate::Reason::new($code, $text, $advice);
         )*
         const _: () = {
             #[allow(unsafe_code)]

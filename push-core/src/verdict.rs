@@ -29,7 +29,9 @@ pub struct Verdict {
 /// the credential ([`CredentialRefused`](Self::CredentialRefused)): 408, 425 and 5xx are [`Unavailable`](Self::Unavailable),
 /// 429 is [`RateLimited`](Self::RateLimited), other 4xx and a 2xx that reports a failure are
 /// [`TargetRefused`](Self::TargetRefused). An answer that is not in the vendor's own format (HTML, an empty error body, a
-/// proxy's page) was made by something between gateway and vendor: [`Unavailable`](Self::Unavailable), for every status.
+/// proxy's page) was made by something between gateway and vendor: [`Unavailable`](Self::Unavailable), for every status. A
+/// success in the vendor's format that confirms no push of this request (without the vendor's id, or with the id of another
+/// request) is [`Unknown`](Self::Unknown).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VerdictKind {
@@ -56,6 +58,10 @@ pub enum VerdictKind {
     Unavailable(Scope),
     /// The outcome is not known: the push may have been sent.
     Unknown,
+    /// A layer in front of the provider did not pass it on, and the vendor was not asked: a rate limit of the gateway's own, for
+    /// instance. The delivery is tried again after [`Retry::After`], the attempt does not count, and its lane leases nothing
+    /// before. Says nothing about token, credential or vendor. A provider never reports it.
+    Postponed,
 }
 
 impl VerdictKind {
@@ -71,6 +77,7 @@ impl VerdictKind {
             Self::RateLimited(_) => "rate-limited",
             Self::Unavailable(_) => "unavailable",
             Self::Unknown => "unknown",
+            Self::Postponed => "postponed",
         }
     }
 }
@@ -163,6 +170,7 @@ impl Retry {
 /// A vendor's error code and message, bounded and without the token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct VendorAnswer {
     /// The HTTP status, if there was an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -181,6 +189,13 @@ pub struct VendorAnswer {
 impl VendorAnswer {
     /// The longest text kept of any field, in bytes.
     pub const MAX_BYTES: usize = 256;
+
+    /// Sets the vendor's code, shortened to [`Self::MAX_BYTES`].
+    #[must_use]
+    pub fn with_code(mut self, code: impl AsRef<str>) -> Self {
+        self.code = bounded(code.as_ref());
+        self
+    }
 
     /// An answer with this HTTP status and code.
     pub fn new(status: u16, code: impl AsRef<str>) -> Self {
@@ -259,6 +274,7 @@ impl Verdict {
             VerdictKind::RateLimited(_)
             | VerdictKind::Unavailable(_)
             | VerdictKind::Unknown
+            | VerdictKind::Postponed
             | VerdictKind::CredentialRefused => Retry::Backoff,
             _ => Retry::Never,
         };
@@ -285,6 +301,11 @@ impl Verdict {
             VerdictKind::Unavailable(Scope::Credential),
             VendorAnswer::none(text),
         )
+    }
+
+    /// A layer did not pass it on: it is tried again after `after`, and the vendor was not asked.
+    pub fn postponed(after: Duration, text: impl AsRef<str>) -> Self {
+        Self::new(VerdictKind::Postponed, VendorAnswer::none(text)).with_retry(Retry::After(after))
     }
 
     /// Refused before it was sent: the same bytes would never be accepted.
@@ -324,6 +345,20 @@ impl Verdicts {
             sink,
             open: Mutex::new(vec![true; targets]),
         }
+    }
+
+    /// Calls `observe` with the verdicts, and the positions of their targets, before they go on to where they go without it.
+    /// What is not reported in the end is observed, too, as [`VerdictKind::Unknown`]. `observe` must not block.
+    ///
+    /// Of several observers, the one that was added last sees a verdict first: that of the innermost layer.
+    #[must_use]
+    pub fn observed(
+        mut self,
+        observe: impl Fn(&[(usize, Verdict)]) + Send + Sync + 'static,
+    ) -> Self {
+        let sink = Arc::clone(&self.sink);
+        self.sink = Arc::new(Observed { sink, observe });
+        self
     }
 
     /// Reports the verdict on the target at `position`. A second verdict on one target, or one for a position that
@@ -371,6 +406,19 @@ impl fmt::Debug for Verdicts {
             .field("targets", &open.len())
             .field("open", &open.iter().filter(|open| **open).count())
             .finish()
+    }
+}
+
+/// A sink in front of another one.
+struct Observed<F> {
+    sink: Arc<dyn VerdictSink>,
+    observe: F,
+}
+
+impl<F: Fn(&[(usize, Verdict)]) + Send + Sync + 'static> VerdictSink for Observed<F> {
+    fn take(&self, verdicts: Vec<(usize, Verdict)>) {
+        (self.observe)(&verdicts);
+        self.sink.take(verdicts);
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use push_core::{
-    BuildContext, Catalog, Descriptor, ErrorKind, Ingress, IngressKind, ManualClock, Plugin, Queue,
-    QueueKind, RawConfig, Registry, Result, Store, StoreKind, Timestamp,
+    BuildContext, Catalog, Describe, Descriptor, ErrorKind, Ingress, IngressKind, ManualClock,
+    Plugin, Queue, QueueKind, RawConfig, Registry, Result, Store, StoreKind, Timestamp,
 };
 
 const PLUGINS: &[(&str, &str)] = &[
@@ -19,13 +19,9 @@ const PLUGINS: &[(&str, &str)] = &[
     ("store/sqlite", "store-sqlite"),
 ];
 
-const CATALOG: Catalog = Catalog {
-    package: "offline-push",
-    version: "0.1",
-    plugins: PLUGINS,
-};
+const CATALOG: Catalog = Catalog::new("offline-push", "0.1", PLUGINS);
 
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
 struct Empty {}
 
@@ -36,7 +32,6 @@ macro_rules! plugin {
             type Kind = $kind;
             type Config = Empty;
             const NAME: &'static str = $name;
-            const EXAMPLE: &'static str = "";
             fn build(_: Empty, _: &BuildContext) -> Result<$object> {
                 Err(push_core::Error::new(
                     ErrorKind::Unsupported,
@@ -186,7 +181,7 @@ fn a_kind_that_does_not_exist_is_not_a_feature() {
         ("Queue", "did you mean `queue/memory`?"),
         (
             "cache",
-            "the kinds are provider, store, queue, login, ingress",
+            "the kinds are provider, store, queue, login, ingress, layer",
         ),
     ] {
         assert_eq!(advice(&registry, kind, "memory"), expected);

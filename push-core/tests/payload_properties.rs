@@ -2,7 +2,6 @@
 use proptest::{collection::vec, option, prelude::*, sample::Index};
 use push_core::payload::{
     Action, ChatType, ClickTarget, Entity, Ext, MAX_BYTES, NoTarget, Payload, Profile, Shape,
-    TimPushFeatures,
 };
 use serde_json::{Value, json};
 
@@ -99,6 +98,7 @@ fn holds_of_target(target: &ClickTarget, entity: &Entity, profile: Profile) {
             assert_eq!(call.entity, *entity);
             assert!(call.user.is_none() || call.group.is_none());
         }
+        other => panic!("{other:?}"),
     }
     let action = match target {
         ClickTarget::Call(_) => Action::Call,
@@ -127,16 +127,17 @@ fn entity() -> impl Strategy<Value = Entity> {
         option::of(vec(any::<u8>(), 0..64)),
     )
         .prop_map(
-            |((version, chat_type, action), texts, send_time, custom_data)| Entity {
-                version,
-                chat_type: Some(ChatType::from_wire(chat_type)),
-                action: Some(Action::from_wire(action)),
-                sender: texts.0,
-                nickname: texts.1,
-                face_url: texts.2,
-                content: texts.3,
-                send_time,
-                custom_data,
+            |((version, chat_type, action), texts, send_time, custom_data)| {
+                Entity::for_user_message("", "", "", "")
+                    .with_version(version)
+                    .with_chat_type(ChatType::from_wire(chat_type))
+                    .with_action(Action::from_wire(action))
+                    .with_sender(texts.0)
+                    .with_nickname(texts.1)
+                    .with_face_url(texts.2)
+                    .with_content(texts.3)
+                    .with_send_time(send_time)
+                    .with_custom_data(custom_data)
             },
         )
 }
@@ -144,12 +145,12 @@ fn entity() -> impl Strategy<Value = Entity> {
 fn ext() -> impl Strategy<Value = Ext> {
     let feature = || option::of(number().prop_filter("-1 is None", |it| *it != -1));
     (option::of(entity()), feature(), feature()).prop_map(
-        |(entity, fcm_push_type, fcm_notification_type)| Ext {
-            entity,
-            features: TimPushFeatures {
-                fcm_push_type,
-                fcm_notification_type,
-            },
+        |(entity, push_type, notification_type)| {
+            let mut ext = Ext::new(Entity::for_user_message("", "", "", ""));
+            ext.entity = entity;
+            ext.features.fcm_push_type = push_type;
+            ext.features.fcm_notification_type = notification_type;
+            ext
         },
     )
 }

@@ -26,12 +26,8 @@ fn the_writer_always_gives_the_numbers_and_leaves_empty_text_out() {
         written(&Ext::new(empty.clone()))["entity"],
         json!({"version": 1, "chatType": 1, "action": 1})
     );
-    let unset = Entity {
-        chat_type: None,
-        action: None,
-        version: 0,
-        ..empty
-    };
+    let mut unset = empty.with_version(0);
+    (unset.chat_type, unset.action) = (None, None);
     assert_eq!(
         written(&Ext::new(unset))["entity"],
         json!({"version": 0, "chatType": 0, "action": 0})

@@ -2,10 +2,10 @@
 use std::sync::Arc;
 
 use push_core::{
-    AnyDescriptor, BuildContext, CertificateEntry, CertificateIds, Click, Descriptor, Environment,
-    ErrorKind, Handled, Ingress, IngressKind, Interceptor, ManualClock, Opened, Plugin, RawConfig,
-    Registry, Result, RouteHandler, Slot, Timestamp, async_trait, certificate_id, interceptor,
-    linked_interceptors, linked_route_handlers,
+    AnyDescriptor, BuildContext, CertificateEntry, CertificateIds, Click, Describe, Descriptor,
+    Environment, ErrorKind, Handled, Ingress, IngressKind, Interceptor, ManualClock, Opened,
+    Plugin, RawConfig, Registry, Result, RouteHandler, Slot, Timestamp, async_trait,
+    certificate_id, interceptor, linked_interceptors, linked_route_handlers,
     payload::{ClickTarget, Payload},
     register_plugin, route_handler,
 };
@@ -15,10 +15,15 @@ struct Echo {
     prefix: String,
 }
 
-#[derive(Debug, serde::Deserialize)]
+/// The path, and how often it is tried.
+#[derive(Debug, serde::Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
 struct EchoConfig {
+    /// The path.
+    #[describe(example = "/echo")]
     prefix: String,
+    /// How often it is tried.
+    #[describe(example = 3)]
     retries: u8,
 }
 
@@ -40,7 +45,6 @@ impl Plugin for Echo {
     type Kind = IngressKind;
     type Config = EchoConfig;
     const NAME: &'static str = "echo";
-    const EXAMPLE: &'static str = "prefix = \"/echo\"\nretries = 3\n";
     fn build(config: EchoConfig, _: &BuildContext) -> Result<Arc<dyn Ingress>> {
         if config.retries == 0 {
             return Err(push_core::Error::new(
@@ -239,13 +243,7 @@ fn a_missing_certificate_id_says_what_to_write() {
 /// S51: zero is an error at start, not a silent 0.
 #[test]
 fn a_zero_or_ambiguous_certificate_id_is_an_error_that_names_its_line() {
-    let entry = |id| CertificateEntry {
-        channel: "apns",
-        slot: Slot::Alert,
-        id,
-        debug: true,
-        place: ("app/src/main.rs", 7),
-    };
+    let entry = |id| CertificateEntry::new("apns", Slot::Alert, id, true, ("app/src/main.rs", 7));
     for id in [0, -1, i64::from(u32::MAX) + 1] {
         let error = CertificateIds::new([entry(id)]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
@@ -273,6 +271,6 @@ fn a_hook_knows_the_place_of_its_macro() {
 fn every_kind_of_plugin_has_its_label() {
     assert_eq!(
         AnyDescriptor::KINDS,
-        ["provider", "store", "queue", "login", "ingress"]
+        ["provider", "store", "queue", "login", "ingress", "layer"]
     );
 }

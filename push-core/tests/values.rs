@@ -13,16 +13,11 @@ fn no_secret_token_or_text_reaches_debug() {
     let token =
         DeviceToken::new("00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0")
             .unwrap();
-    let notification = Notification {
-        title: "Ann".into(),
-        body: "meet me at noon".into(),
-        ext: r#"{"entity":{"sender":"ann"}}"#.into(),
-        ..Notification::default()
-    };
-    let info = OfflinePushInfo {
-        desc: "meet me at noon".into(),
-        ..OfflinePushInfo::default()
-    };
+    let notification = Notification::default()
+        .with_title("Ann")
+        .with_body("meet me at noon")
+        .with_ext(r#"{"entity":{"sender":"ann"}}"#);
+    let info = OfflinePushInfo::default().with_desc("meet me at noon");
     let shown = format!(
         "{:?} {token:?} {notification:?} {info:?}",
         Secret::new("hunter2")

@@ -2,8 +2,8 @@
 use std::{fmt, sync::Arc};
 
 use push_core::{
-    AddressPolicy, BuildContext, Clock, Error, ErrorKind, Kind, QueueKind, RawConfig, Registry,
-    Result, StoreKind,
+    AddressPolicy, BuildContext, Clock, Error, ErrorKind, Kind, Layer, LayerKind, Layers,
+    QueueKind, RawConfig, Registry, Result, StoreKind,
 };
 use push_http::TokioClock;
 use serde_json::Value;
@@ -30,10 +30,20 @@ impl Gateway {
             registry: None,
             store: None,
             queue: None,
+            layers: Vec::new(),
             clock: None,
             master_key: None,
             settings: Settings::default(),
         }
+    }
+
+    /// Returns a builder with the store and the queue `memory` and a temporary master key: for tests and trials. Everything is
+    /// lost with the gateway.
+    pub fn in_memory() -> Builder {
+        Self::builder()
+            .store("memory")
+            .queue("memory")
+            .temporary_master_key()
     }
 }
 
@@ -43,6 +53,7 @@ pub struct Builder {
     registry: Option<Registry>,
     store: Option<Part<StoreKind>>,
     queue: Option<Part<QueueKind>>,
+    layers: Vec<Part<LayerKind>>,
     clock: Option<Arc<dyn Clock>>,
     master_key: Option<Key>,
     settings: Settings,
@@ -100,6 +111,20 @@ impl Builder {
         self
     }
 
+    /// Adds a layer around the store, the queue and every provider, inside the layers that were added before: a call passes the
+    /// layers in the order in which they were added ([`Layers`]).
+    pub fn layer(mut self, layer: impl Layer) -> Self {
+        let layer: Arc<dyn Layer> = Arc::new(layer);
+        self.layers.push(Part::Object(layer));
+        self
+    }
+
+    /// Adds a layer by the name of its plugin, with its configuration as a JSON object, in the same order.
+    pub fn layer_with(mut self, name: impl Into<String>, config: Value) -> Self {
+        self.layers.push(Part::Named(name.into(), config));
+        self
+    }
+
     /// Sets the key that seals credentials and signs tickets. Only it opens the credentials in the store again.
     pub fn master_key(mut self, key: MasterKey) -> Self {
         self.master_key = Some(Key::Given(key));
@@ -124,6 +149,13 @@ impl Builder {
         self
     }
 
+    /// Lets credentials reach this machine besides public addresses: for simulators, which listen there. Call it after
+    /// [`Builder::settings`].
+    pub fn allow_loopback(mut self) -> Self {
+        self.settings.addresses = self.settings.addresses.allow_loopback();
+        self
+    }
+
     /// Sets the clock. Default: that of the runtime, [`TokioClock`].
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
@@ -144,6 +176,11 @@ impl Builder {
         let context = BuildContext::new(Arc::clone(&clock));
         let store = build::<StoreKind>(self.store, &registry, &context)?;
         let queue = build::<QueueKind>(self.queue, &registry, &context)?;
+        let layers = self
+            .layers
+            .into_iter()
+            .map(|layer| build::<LayerKind>(Some(layer), &registry, &context))
+            .collect::<Result<Layers>>()?;
         let master_key = match self.master_key {
             Some(Key::Given(key)) => key,
             Some(Key::Temporary) => MasterKey::parse(&MasterKey::generate()?)?,
@@ -153,14 +190,8 @@ impl Builder {
                 ));
             }
         };
-        Gateway::new(Parts {
-            store,
-            queue,
-            registry: Arc::new(registry),
-            clock,
-            master_key,
-            settings: self.settings,
-        })
+        let parts = Parts::new(store, queue, Arc::new(registry), clock, master_key);
+        Gateway::new(parts.with_settings(self.settings).with_layers(layers))
     }
 
     /// Builds the gateway and starts it.
@@ -182,7 +213,13 @@ fn build<K: Kind>(
     match part {
         Some(Part::Object(object)) => Ok(object),
         Some(Part::Named(name, config)) => {
-            registry.build::<K>(&name, RawConfig::from_json(&config)?, context)
+            let config = RawConfig::from_json(&config).map_err(|error| {
+                let id = format!("{}/{name}", K::LABEL);
+                error
+                    .at(id)
+                    .advise("write it like json!({\"key\": \"value\"})")
+            })?;
+            registry.build::<K>(&name, config, context)
         }
         None => {
             let kind = K::LABEL;

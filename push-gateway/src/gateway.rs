@@ -6,10 +6,9 @@ use std::{
 };
 
 use push_core::{
-    AppId, CertificateId, Clock, CredentialRef, Cursor, DeliveryId, Error, ErrorKind, Health,
-    Ingress, Message, MessageId, Page, PresenceChange, Queue, Reason, Receipt, Registry, Result,
-    Secret, Stage, Store, StoredCredential, Submitted, Tag, Timestamp, TraceEvent, TraceQuery,
-    UserId, async_trait,
+    AppId, CertificateId, CredentialRef, Cursor, DeliveryId, Error, ErrorKind, Health, Ingress,
+    Message, MessageId, Page, PresenceChange, Reason, Receipt, Result, Secret, Stage,
+    StoredCredential, Submitted, Tag, Timestamp, TraceEvent, TraceQuery, UserId, async_trait,
 };
 use tokio::task::JoinSet;
 use tracing::Instrument;
@@ -18,32 +17,16 @@ use crate::{
     credentials::{CredentialInfo, Expiry, RemovedCredential, UnusableCredential, Upload, Vault},
     lane_status::LaneStatus,
     metrics::{Metrics, Snapshot},
+    parts::Parts,
     pipeline::Pipeline,
     receipt_address::ReceiptAddresses,
     receipt_key::ReceiptKeys,
-    seal::{MasterKey, random},
+    removed,
+    seal::random,
     services::Services,
-    settings::Settings,
     ticket::{Ticket, Tickets},
     trace::Recorder,
 };
-
-/// What a gateway is made of.
-#[derive(Clone, Debug)]
-pub struct Parts {
-    /// Where registrations, credentials and traces are kept.
-    pub store: Arc<dyn Store>,
-    /// Where deliveries wait.
-    pub queue: Arc<dyn Queue>,
-    /// The plugins; providers are built from it.
-    pub registry: Arc<Registry>,
-    /// Where time comes from.
-    pub clock: Arc<dyn Clock>,
-    /// What seals credentials, signs tickets and makes the receipt keys of devices.
-    pub master_key: MasterKey,
-    /// What an operator chose.
-    pub settings: Settings,
-}
 
 /// The server half: takes messages, decides, queues, sends, and records what happened to each. Clones share one gateway.
 ///
@@ -76,6 +59,8 @@ impl Gateway {
     /// # Errors
     /// [`ErrorKind::Config`] if the settings cannot work.
     pub fn new(parts: Parts) -> Result<Self> {
+        let store = parts.layers.store(parts.store);
+        let queue = parts.layers.queue(parts.queue);
         let settings = parts.settings;
         settings.check()?;
         let seed = match settings.pipeline.seed {
@@ -88,28 +73,29 @@ impl Gateway {
         };
         let metrics = Arc::new(Metrics::default());
         let recorder = Arc::new(Recorder::new(
-            Arc::clone(&parts.store),
+            Arc::clone(&store),
             Arc::clone(&metrics),
             settings.limits.trace_buffer,
         ));
         let receipt_addresses =
             ReceiptAddresses::new(&parts.master_key, settings.public_url.as_deref())?;
         let vault = Arc::new(Vault::new(
-            Arc::clone(&parts.store),
-            parts.registry,
+            Arc::clone(&store),
+            (parts.registry, parts.layers),
             &parts.master_key,
             receipt_addresses.clone(),
             &settings,
             Arc::clone(&parts.clock),
         )?);
         let services = Arc::new(Services {
-            store: parts.store,
-            queue: parts.queue,
+            store,
+            queue,
             vault,
             clock: parts.clock,
             recorder,
             metrics,
             settings,
+            explaining: tokio::sync::Mutex::default(),
         });
         Ok(Self(Arc::new(Inner {
             tickets: Tickets::new(&parts.master_key)?,
@@ -146,16 +132,21 @@ impl Gateway {
             )
         })?;
         self.0.services.vault.check_key().await?;
+        let is_running = !self.background().is_empty();
+        if !is_running {
+            removed::explain_all(&self.0.services).await;
+        }
         self.run();
         Ok(())
     }
 
+    fn background(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
+        let background = self.0.background.lock();
+        background.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn run(&self) {
-        let mut background = self
-            .0
-            .background
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut background = self.background();
         if !background.is_empty() {
             return;
         }
@@ -179,11 +170,7 @@ impl Gateway {
     /// Runs a way in beside its requests ([`Ingress::run`]) until the gateway shuts down. Call it after [`Gateway::start`].
     pub fn run_ingress(&self, ingress: Arc<dyn Ingress>) {
         let gateway: Arc<dyn push_core::Gateway> = Arc::new(self.clone());
-        let mut background = self
-            .0
-            .background
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut background = self.background();
         background.spawn(async move { ingress.run(gateway).await });
     }
 
@@ -477,7 +464,8 @@ impl Inner {
     async fn run_housekeeping(&self) {
         let limits = &self.services.settings.limits;
         let mut warned = std::collections::HashMap::new();
-        let mut pruned = Timestamp::default();
+        // By a time that never goes back: a clock that was ahead and is set back does not put it off until it has caught up.
+        let mut pruned = None;
         let mut are_policies_checked = false;
         loop {
             match self.services.store.credentials(None).await {
@@ -496,10 +484,11 @@ impl Inner {
                 }
                 Err(error) => tracing::warn!(%error, "the credentials cannot be looked at"),
             }
-            let now = self.services.clock.now();
-            if now.since(pruned) >= limits.traces / 24 {
-                pruned = now;
-                if let Err(error) = self.services.store.prune_traces(now - limits.traces).await {
+            let now = self.pipeline.now();
+            if pruned.is_none_or(|pruned| now.moment.since(pruned) >= limits.traces / 24) {
+                pruned = Some(now.moment);
+                let before = now.wall - limits.traces;
+                if let Err(error) = self.services.store.prune_traces(before).await {
                     tracing::warn!(%error, "old traces could not be dropped");
                 }
             }

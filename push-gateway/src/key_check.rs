@@ -9,20 +9,28 @@ const PLAIN: &[u8] = b"offline-push";
 /// How often a value or credential that others change at the same time is read again.
 const ATTEMPTS: usize = 8;
 
-/// Checks that the stored credentials were sealed with the key of `sealer`, which comes from `source`.
+/// Checks that the stored credentials were sealed with the key of `sealer`, which comes from `source`. Errors advise the users
+/// of `program`, if there is one, else those of this library.
 ///
 /// A store without a check value is new, or from a version that wrote none. Its credentials are opened as the check, and sealed
 /// again in the form that names their id; then the check value is stored, and the older form is not opened any more.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] if the credentials were sealed with another key; those of the store.
-pub(crate) async fn verify(store: &dyn Store, sealer: &Sealer, source: &str) -> Result<()> {
+pub(crate) async fn verify(
+    store: &dyn Store,
+    sealer: &Sealer,
+    source: &str,
+    program: Option<&str>,
+) -> Result<()> {
     for _ in 0..ATTEMPTS {
         let before = store.key_check().await?;
         if let Some(check) = &before {
             match sealer.open(Purpose::KeyCheck, Forms::Bound, check) {
                 Ok(_) => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Config => return Err(another_key(source)),
+                Err(error) if error.kind() == ErrorKind::Config => {
+                    return Err(another_key(source, program));
+                }
                 // The credentials show whether the key is right.
                 Err(error) => {
                     tracing::warn!(%error, "the check value of the master key is damaged and is written again")
@@ -31,7 +39,7 @@ pub(crate) async fn verify(store: &dyn Store, sealer: &Sealer, source: &str) -> 
         }
         let found = survey(store, sealer, before.is_none()).await?;
         if found.of_another_key > 0 && found.open == 0 {
-            return Err(another_key(source));
+            return Err(another_key(source, program));
         }
         if write(store, sealer, before.as_deref()).await? {
             return Ok(());
@@ -121,14 +129,24 @@ async fn reseal(
     Ok(())
 }
 
-fn another_key(source: &str) -> Error {
+fn another_key(source: &str, program: Option<&str>) -> Error {
+    let (start, rotate) = match program {
+        Some(program) => (
+            format!("start once with `{program} serve --accept-new-master-key`"),
+            format!("`{program} credential rotate`"),
+        ),
+        None => (
+            "call `accept_master_key` once before `start`".to_owned(),
+            "`rotate_credential`".to_owned(),
+        ),
+    };
     Error::new(
         ErrorKind::Config,
         format!("the credentials in the store were sealed with another master key than the one from {source}"),
     )
-    .advise(
-        "start with the key they were uploaded under; if it is lost, start once with `offline-push serve --accept-new-master-key` and upload every credential again with `offline-push credential rotate`",
-    )
+    .advise(format!(
+        "start with the key they were uploaded under; if it is lost, {start} and upload every credential again with {rotate}"
+    ))
 }
 
 fn changes_too_often() -> Error {

@@ -3,6 +3,7 @@ use push_core::{Reason, Timestamp};
 
 /// Whether the deliveries of a credential travel.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LaneStatus {
     /// They do.
     Open,

@@ -50,11 +50,13 @@ mod key_check;
 mod lane_status;
 mod lost;
 mod metrics;
+mod parts;
 mod pipeline;
 mod receipt;
 mod receipt_address;
 mod receipt_key;
 mod registration;
+mod removed;
 mod seal;
 mod services;
 mod settings;
@@ -65,9 +67,10 @@ mod trace;
 pub use crate::{
     builder::Builder,
     credentials::{CredentialInfo, Expiry, RemovedCredential, UnusableCredential, Upload},
-    gateway::{Gateway, Parts},
+    gateway::Gateway,
     lane_status::LaneStatus,
     metrics::{Series, Snapshot, prometheus},
+    parts::Parts,
     registration::{Diagnosis, Unregistered},
     seal::MasterKey,
     settings::{Limits, PipelineSettings, Settings},

@@ -6,6 +6,7 @@ use std::{
 
 /// A counter: its name and its labels, as Prometheus has them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Series {
     /// The name, as in `offline_push_verdicts_total`.
     pub name: &'static str,
@@ -36,10 +37,10 @@ counters! {
     messages(app) = "offline_push_messages_total": "Messages submitted.";
     skipped(app, reason) = "offline_push_skipped_total": "Receivers and devices that got no push, by reason.";
     queued(app, channel) = "offline_push_queued_total": "Deliveries queued, by channel.";
-    verdicts(app, channel, kind) = "offline_push_verdicts_total": "Vendors' answers, by channel and kind.";
+    verdicts(app, channel, kind) = "offline_push_verdicts_total": "Vendors' answers, and what layers postponed, by channel and kind.";
     settled(app, channel, reason) = "offline_push_settled_total": "Deliveries that are done, by channel and reason.";
     damaged(part) = "offline_push_damaged_total": "Stored rows that cannot be read: deliveries that the queue moved aside since its file was made, and rows that the store skipped since the start.";
-    lost(app) = "offline_push_lost_total": "Deliveries that were accepted before the start and that the queue no longer has: its file was replaced or damaged.";
+    lost(app) = "offline_push_lost_total": "Deliveries that were accepted and are lost, or may be: the queue's file was replaced, their records are damaged, or nothing says how they ended.";
     alarms(app, reason) = "offline_push_alarms_total": "Credentials suspended, by reason.";
     presence_ahead(app) = "offline_push_presence_ahead_total": "Reports of presence of a time over a minute ahead of the gateway's clock.";
     refusals(credential, why) = "offline_push_http_refused_total": "Requests whose key, ticket or signature was refused, by what was shown.";

@@ -1,10 +1,7 @@
 //! Receipts: recording what phones and vendors report of deliveries.
 mod vendor;
 
-use push_core::{
-    AppId, DeviceId, Mark, Receipt, ReceiptKey, ReceiptKind, Result, Stage, Timestamp,
-    api::ReceiptsBody,
-};
+use push_core::{AppId, DeviceId, Mark, Receipt, ReceiptKey, Result, Timestamp, api::ReceiptsBody};
 
 use crate::gateway::{Gateway, Inner};
 
@@ -55,14 +52,13 @@ impl Inner {
         let now = self.services.clock.now();
         let marks = receipts
             .into_iter()
-            .map(|receipt| Mark {
-                delivery: receipt.delivery,
-                device: device.cloned(),
-                stage: match receipt.what {
-                    ReceiptKind::Delivered => Stage::Delivered,
-                    ReceiptKind::Clicked => Stage::Clicked,
-                },
-                at: dated(receipt.at, clock, now),
+            .map(|receipt| {
+                Mark::new(
+                    receipt.delivery,
+                    device.cloned(),
+                    receipt.what.stage(),
+                    dated(receipt.at, clock, now),
+                )
             })
             .collect();
         self.mark(app, marks).await

@@ -18,6 +18,7 @@ use crate::{
 
 /// Why a token was not registered.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Unregistered {
     /// It could never be pushed to.
     Refused(Reason),
@@ -60,8 +61,30 @@ const SKEW: Duration = Duration::from_secs(60);
 /// How far ahead no clock is: the number is wrong.
 const IMPOSSIBLY_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Checks that a time that another server wrote can have been shown by its clock, and returns how far it is ahead of `now`.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`] as [`Timestamp::from_written_millis`], and if the time is more than a day ahead.
+pub(crate) fn check_written(at: Timestamp, now: Timestamp) -> Result<Duration> {
+    Timestamp::from_written_millis(at.unix_millis())?;
+    let ahead = at.since(now);
+    if ahead <= IMPOSSIBLY_AHEAD {
+        return Ok(ahead);
+    }
+    let message = match ahead.as_secs() / 3600 {
+        hours @ ..48 => format!("the time is {hours} hours ahead of the gateway's clock"),
+        hours => format!(
+            "the time is {} days ahead of the gateway's clock",
+            hours / 24
+        ),
+    };
+    Err(Error::new(ErrorKind::Invalid, message)
+        .advise("write milliseconds since 1970, and compare the clocks of both machines"))
+}
+
 /// A device of a user, and whether a plain text message would be sent to it now.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Diagnosis {
     /// The device.
     pub device: Device,
@@ -191,10 +214,10 @@ impl Inner {
             // The token is good; the credential must be corrected by the operator.
             Err(reason) => {
                 tracing::warn!(?credential, device = %owner.device, reason = reason.code, "a token was registered that cannot be pushed to");
-                Some(Warning {
-                    code: reason.code.to_owned(),
-                    text: format!("{}; {}", reason.text, reason.advice),
-                })
+                Some(Warning::new(
+                    reason.code.to_owned(),
+                    format!("{}; {}", reason.text, reason.advice),
+                ))
             }
         };
         // After the credential is known to be of the token's vendor: another's would find fault with its form.
@@ -224,11 +247,10 @@ impl Inner {
         };
         let registered = registered.into_iter().next().unwrap_or_default();
         self.end(app, registered.displaced).await?;
-        Ok(RegistrationAnswer {
-            changed: registered.changed,
-            warning,
-            receipt_key: Some(receipt_key),
-        })
+        Ok(RegistrationAnswer::default()
+            .with_changed(registered.changed)
+            .with_warning(warning)
+            .with_receipt_key(receipt_key))
     }
 
     /// Cancels what is queued for devices on which push has ended, and fences off what was decided before.
@@ -258,21 +280,8 @@ impl Inner {
         let now = self.services.clock.now();
         let mut ahead = 0;
         for (place, change) in changes.iter_mut().enumerate() {
-            let member = || format!("`changes[{place}].at`");
-            Timestamp::from_written_millis(change.at.unix_millis())
-                .map_err(|error| error.at(member()))?;
-            let by = change.at.since(now);
-            if by > IMPOSSIBLY_AHEAD {
-                return Err(Error::new(
-                    ErrorKind::Invalid,
-                    format!(
-                        "the time is {} hours ahead of the gateway's clock",
-                        by.as_secs() / 3600
-                    ),
-                )
-                .at(member())
-                .advise("write milliseconds since 1970, and compare the clocks of both machines"));
-            }
+            let by = check_written(change.at, now)
+                .map_err(|error| error.at(format!("`changes[{place}].at`")))?;
             ahead += u64::from(by > SKEW);
             // A clock that is ahead would shut out everything reported after it.
             change.at = change.at.min(now);

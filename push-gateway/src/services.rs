@@ -2,6 +2,7 @@
 use std::sync::Arc;
 
 use push_core::{Clock, Queue, Store};
+use tokio::sync::Mutex;
 
 use crate::{credentials::Vault, metrics::Metrics, settings::Settings, trace::Recorder};
 
@@ -14,4 +15,6 @@ pub(crate) struct Services {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) settings: Settings,
+    /// Held while removals are looked up and recorded.
+    pub(crate) explaining: Mutex<()>,
 }

@@ -1,36 +1,50 @@
 //! What an operator can choose.
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use push_core::{AddressPolicy, BuildContext, Clock, Error, ErrorKind, Faults, Result, Secret};
+use push_core::{
+    AddressPolicy, BuildContext, Clock, Describe, Error, ErrorKind, Faults, Result, Secret,
+};
 use push_http::{Client, HttpConfig, MAX_RESPONSE_BYTES, MAX_WAITING, TokioClock};
 use serde::{Deserialize, Serialize};
 
 use crate::decision::{DecisionSettings, check_policies};
 
+/// The shortest duration that can be written and is longer than zero.
+pub(crate) const LEAST: Duration = Duration::from_millis(1);
+
 /// All settings of a gateway. Every field has a default that suits production.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Describe)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Settings {
     /// Who gets a push, and what it says.
     pub decision: DecisionSettings,
-    /// How deliveries travel.
+    /// How deliveries travel from the queue to the vendors.
     pub pipeline: PipelineSettings,
     /// How long things are kept, and how many at once.
     pub limits: Limits,
-    /// The URL under which vendors reach this gateway, with https and without a path, to post receipts; absent if they cannot.
+    /// The URL under which vendors reach this gateway to post receipts, with https and without a path. Without it there are none.
+    #[describe(example = "https://push.example.com")]
     pub public_url: Option<String>,
-    /// Which addresses the connections of credentials may reach, checked after their names are resolved: `public` (the default),
-    /// `loopback`, `any`, or a list such as `["public", "10.1.0.0/16"]`. A credential names hosts, and a caller who may upload one
-    /// would otherwise reach every host that this machine reaches. Plain http is for listed networks only.
+    /// Which addresses the connections of credentials may reach, checked after their names are resolved: `public`, `loopback`,
+    /// `any`, or a list such as `["public", "10.1.0.0/16"]`.
+    ///
+    /// `public` keeps them away from this machine and its networks: a credential names hosts, and a caller who may upload one would
+    /// otherwise reach every host that this machine reaches. With the simulators of `offline-push simulate` write
+    /// `["public", "loopback"]`. Plain http is for listed networks only.
     #[serde(skip_serializing)]
     pub addresses: AddressPolicy,
-    /// The proxy through which vendors are reached, `http://[user:password@]host:port`. Credentials name none of their own unless
-    /// `addresses` is `any`.
+    /// The proxy through which vendors are reached, `http://[user:password@]host:port`.
+    ///
+    /// Credentials name none of their own unless `addresses` is `any`.
     #[serde(skip_serializing)]
+    #[describe(example = "http://proxy.example.com:3128")]
     pub proxy: Option<Secret>,
-    /// The largest response body that a credential may allow (`http.max_response_bytes`), in bytes; 1 MiB.
+    /// The largest response body that a credential may allow (`http.max_response_bytes`), in bytes.
+    #[describe(min = 1, max = MAX_RESPONSE_BYTES, unit = "bytes")]
     pub max_response_bytes: usize,
-    /// The most requests that a credential may let wait for a connection to one origin (`http.max_waiting`); 10,000.
+    /// The most requests that a credential may let wait for a connection to one origin (`http.max_waiting`).
+    #[describe(min = 1, max = MAX_WAITING)]
     pub max_waiting: usize,
     /// The folder at which relative paths in a credential's configuration start; empty for the working directory. The program
     /// sets it to the folder of its configuration.
@@ -60,26 +74,13 @@ impl Settings {
     /// # Errors
     /// [`ErrorKind::Config`] with everything that is wrong, each with its key.
     pub fn check(&self) -> Result<()> {
-        const NEVER: &str = "nothing would ever be sent with 0";
         let mut faults = Faults::default();
+        self.check_ranges(&mut faults);
         let pipeline = &self.pipeline;
-        faults.refuse(pipeline.in_flight == 0, "pipeline.in_flight", NEVER);
-        faults.refuse(pipeline.lane_depth == 0, "pipeline.lane_depth", NEVER);
-        faults.refuse(pipeline.max_attempts == 0, "pipeline.max_attempts", NEVER);
         faults.refuse(
-            pipeline.attempt_timeout.is_zero(),
-            "pipeline.attempt_timeout",
-            "no vendor answers in no time",
-        );
-        faults.refuse(
-            pipeline.backoff_base.is_zero() || pipeline.backoff_max < pipeline.backoff_base,
+            pipeline.backoff_max < pipeline.backoff_base,
             "pipeline.backoff_base",
-            "must be above zero and not above `backoff_max`",
-        );
-        faults.refuse(
-            !(0.0..=1.0).contains(&pipeline.guard_share),
-            "pipeline.guard_share",
-            "must be from 0 to 1",
+            "must not be above `backoff_max`",
         );
         faults.refuse(
             self.public_url
@@ -88,29 +89,9 @@ impl Settings {
             "public_url",
             "must be like `https://push.example.com`, without a path",
         );
-        faults.refuse(
-            !(1..=MAX_RESPONSE_BYTES).contains(&self.max_response_bytes),
-            "max_response_bytes",
-            "must be from 1 to 16777216 (16 MiB)",
-        );
-        faults.refuse(
-            !(1..=MAX_WAITING).contains(&self.max_waiting),
-            "max_waiting",
-            "must be from 1 to 100000",
-        );
-        faults.refuse(
-            self.limits.verify_timeout.is_zero(),
-            "limits.verify_timeout",
-            "no vendor answers in no time",
-        );
         faults.keep(self.check_proxy());
         let policies = check_policies(&self.decision.policies);
         faults.keep(policies.map_err(|error| error.under("decision")));
-        faults.refuse(
-            self.decision.default_ttl.is_zero(),
-            "decision.default_ttl",
-            "a push that lives zero seconds reaches no device that is away",
-        );
         faults.result()
     }
 
@@ -130,6 +111,18 @@ impl Settings {
                 )),
         }
     }
+
+    push_core::setters! {
+        with_decision(decision: DecisionSettings);
+        with_pipeline(pipeline: PipelineSettings);
+        with_limits(limits: Limits);
+        with_public_url(public_url: impl Into<Option<String>>);
+        with_addresses(addresses: AddressPolicy);
+        with_proxy(proxy: impl Into<Option<Secret>>);
+        with_max_response_bytes(max_response_bytes: usize);
+        with_max_waiting(max_waiting: usize);
+        with_folder(folder: impl Into<PathBuf>);
+    }
 }
 
 impl Settings {
@@ -147,6 +140,7 @@ impl Settings {
 fn is_origin(url: &str) -> bool {
     url.parse::<http::Uri>().is_ok_and(|uri| {
         uri.scheme_str() == Some("https")
+            && push_http::port_of(&uri).is_some()
             && uri
                 .authority()
                 .is_some_and(|authority| !authority.as_str().contains('@'))
@@ -156,48 +150,59 @@ fn is_origin(url: &str) -> bool {
 }
 
 /// How deliveries travel from the queue to the vendors.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Describe)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct PipelineSettings {
-    /// The most deliveries of one credential and class that are with the vendor at the same time; 2,000.
+    /// The most deliveries of one credential and class that are with the vendor at the same time.
+    #[describe(min = 1)]
     pub in_flight: usize,
-    /// The most deliveries of one credential and class that wait in the queue; more are skipped, or refused if there is nothing
-    /// else to push, so that a credential that does not send leaves room for the others. Compared with every `sweep`, so that a
-    /// burst can exceed it; 1,000,000.
+    /// The most deliveries of one credential and class that wait in the queue.
+    ///
+    /// More are skipped, or refused if there is nothing else to push, so that a credential that does not send leaves room for the
+    /// others. Compared with every `sweep`, so that a burst can exceed it.
+    #[describe(min = 1)]
     pub lane_depth: u64,
-    /// How long a vendor may take to answer before a delivery counts as unanswered; 60 s.
+    /// How long a vendor may take to answer before a delivery counts as unanswered.
     #[serde(with = "push_http::duration")]
+    #[describe(min = LEAST)]
     pub attempt_timeout: Duration,
-    /// How often a delivery is sent whose outcome may be that the phone has it already; 30. A delivery that the vendor certainly
-    /// did not accept is tried until its time to live ends.
+    /// How often a delivery is sent whose outcome may be that the phone has it already.
+    ///
+    /// A delivery that the vendor certainly did not accept is tried until its time to live ends.
+    #[describe(min = 1)]
     pub max_attempts: u32,
-    /// The longest wait before the second attempt; doubles with every further one; 1 s.
+    /// The longest wait before the second attempt; doubles with every further one. Not above `backoff_max`.
     #[serde(with = "push_http::duration")]
+    #[describe(min = LEAST)]
     pub backoff_base: Duration,
-    /// The longest wait between two attempts, unless the vendor asks for more; 10 minutes.
+    /// The longest wait between two attempts, unless the vendor asks for more.
     #[serde(with = "push_http::duration")]
     pub backoff_max: Duration,
-    /// When a suspended credential is first tried again, with one delivery; doubles with every refusal; 30 s. One that had
-    /// just been accepted is tried once more immediately.
+    /// When a suspended credential is first tried again, with one delivery; doubles with every refusal.
+    ///
+    /// One that had just been accepted is tried once more immediately.
     #[serde(with = "push_http::duration")]
     pub probe_first: Duration,
-    /// The longest wait between two such trials; 15 minutes.
+    /// The longest wait between two such trials.
     #[serde(with = "push_http::duration")]
     pub probe_max: Duration,
-    /// Over which time a credential's refused tokens are counted; 10 minutes.
+    /// Over which time a credential's refused tokens are counted.
     #[serde(with = "push_http::duration")]
     pub guard_window: Duration,
-    /// From how many refused tokens on their share matters; 50.
+    /// From how many refused tokens on their share matters.
     pub guard_min: usize,
-    /// The share of refused tokens from which on the credential is suspected instead; 0.8.
+    /// The share of refused tokens from which on the credential is suspected instead.
+    #[describe(min = 0.0, max = 1.0)]
     pub guard_share: f64,
-    /// How often the queue is asked for lanes that were not announced: other gateways' deliveries, expired leases; 30 s.
+    /// How often the queue is asked for lanes that were not announced: other gateways' deliveries, expired leases.
     #[serde(with = "push_http::duration")]
     pub sweep: Duration,
-    /// How long a shutdown waits for answers; 10 s.
+    /// How long a shutdown waits for the vendors' answers.
     #[serde(with = "push_http::duration")]
     pub drain: Duration,
     /// Makes the random part of waiting times repeatable: for tests.
+    #[describe(example = 1)]
     pub seed: Option<u64>,
 }
 
@@ -224,25 +229,27 @@ impl Default for PipelineSettings {
 }
 
 /// How long things are kept, and how many at once.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Describe)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Limits {
-    /// How many messages one call may submit; 500.
+    /// How many messages one call may submit.
     pub messages: usize,
-    /// How many receivers the messages of one call may have together; 10,000.
+    /// How many receivers the messages of one call may have together.
     pub receivers: usize,
-    /// How long traces are kept; 7 days.
+    /// How long traces are kept.
     #[serde(with = "push_http::duration")]
     pub traces: Duration,
-    /// How many trace events may wait to be stored; more are counted and dropped; 200,000.
+    /// How many trace events may wait to be stored; more are counted and dropped.
     pub trace_buffer: usize,
-    /// How long before its expiry a credential is reported; 30 days.
+    /// How long before its expiry a credential is reported.
     #[serde(with = "push_http::duration")]
     pub expiry_warning: Duration,
-    /// How long a vendor may take to say whether it accepts a credential; 10 s.
+    /// How long a vendor may take to say whether it accepts a credential.
     #[serde(with = "push_http::duration")]
+    #[describe(min = LEAST)]
     pub verify_timeout: Duration,
-    /// How often expiring credentials, rotations by other gateways and old traces are looked at; 1 minute.
+    /// How often expiring credentials, rotations by other gateways and old traces are looked at.
     #[serde(with = "push_http::duration")]
     pub housekeeping: Duration,
 }

@@ -12,6 +12,7 @@ use crate::seal::{MasterKey, hex_text, random};
 
 /// What a ticket says: who is logged in, and until when it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Ticket {
     /// Which ticket it is.
     pub id: TicketId,
@@ -28,11 +29,11 @@ pub struct Ticket {
 impl Ticket {
     /// What a store must know of it.
     pub fn shown(&self) -> ShownTicket {
-        ShownTicket {
-            id: self.id,
-            issued_at: self.issued_at,
-            ends_at: self.expires_at + Tickets::LOGOUT_GRACE,
-        }
+        ShownTicket::new(
+            self.id,
+            self.issued_at,
+            self.expires_at + Tickets::LOGOUT_GRACE,
+        )
     }
 }
 
@@ -73,6 +74,7 @@ impl Claims {
 
 /// What a ticket is shown for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TicketUse {
     /// Anything that a logged-in phone does.
     Login,

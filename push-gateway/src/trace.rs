@@ -123,23 +123,22 @@ impl fmt::Debug for Recorder {
 /// The trace event of a delivery that was cancelled.
 pub(crate) fn cancelled_event(cancelled: &Cancelled, now: Timestamp, reason: Reason) -> TraceEvent {
     let credential = &cancelled.lane.credential;
-    TraceEvent {
-        delivery: Some(cancelled.id),
-        user: cancelled.user.clone(),
-        device: cancelled.device.clone(),
-        certificate: Some(credential.certificate),
-        ..TraceEvent::new(
-            credential.app.clone(),
-            cancelled.message.clone(),
-            now,
-            Stage::Settled,
-        )
-        .because(&reason)
-    }
+    TraceEvent::new(
+        credential.app.clone(),
+        cancelled.message.clone(),
+        now,
+        Stage::Settled,
+    )
+    .because(&reason)
+    .with_delivery(cancelled.id)
+    .with_user(cancelled.user.clone())
+    .with_device(cancelled.device.clone())
+    .with_certificate(credential.certificate)
 }
 
 /// The state of one delivery or receiver: how far it came, and why no further.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Conclusion {
     /// How far it came. It never goes down again: a late "delivered" after a click changes nothing (S111).
     pub stage: Stage,

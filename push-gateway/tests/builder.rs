@@ -71,7 +71,7 @@ fn what_is_missing_is_answered_with_what_to_write() {
         (
             builder().store_with("memory", json!("path")),
             ErrorKind::Config,
-            "a plugin's configuration is a table of keys and values",
+            "store/memory: a plugin's configuration is a table of keys and values; write it like json!({",
         ),
         (
             without_plugins(),

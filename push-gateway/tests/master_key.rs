@@ -4,7 +4,7 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use push_core::{CredentialStore as _, ErrorKind, Gateway as _, Registry, Secret, Store};
-use push_gateway::{CredentialInfo, Gateway, MasterKey, Parts, Settings};
+use push_gateway::{CredentialInfo, Gateway, MasterKey, Parts};
 use push_testkit::until;
 use serde_json::json;
 use support::{KEY, SCRIPTED, SECOND, World, app, credential, message};
@@ -12,14 +12,13 @@ use support::{KEY, SCRIPTED, SECOND, World, app, credential, message};
 /// A second gateway on the store of `world`.
 fn with_key(world: &World, key: &str) -> Gateway {
     let key = MasterKey::parse(&Secret::new(key)).expect("a key");
-    Gateway::new(Parts {
-        store: Arc::clone(&world.store) as Arc<dyn Store>,
-        queue: Arc::clone(&world.queue),
-        registry: Arc::new(Registry::new([SCRIPTED.any()]).expect("a registry")),
-        clock: Arc::new(world.clock.clone()),
-        master_key: key.from_source("the file other.key"),
-        settings: Settings::default(),
-    })
+    Gateway::new(Parts::new(
+        Arc::clone(&world.store) as Arc<dyn Store>,
+        Arc::clone(&world.queue),
+        Arc::new(Registry::new([SCRIPTED.any()]).expect("a registry")),
+        Arc::new(world.clock.clone()),
+        key.from_source("the file other.key"),
+    ))
     .expect("the settings work")
 }
 
@@ -47,7 +46,7 @@ async fn a_gateway_does_not_start_with_another_master_key() {
         let text = error.to_string();
         assert!(text.contains("another master key"), "{text}");
         assert!(text.contains("the file other.key"), "{text}");
-        assert!(text.contains("--accept-new-master-key"), "{text}");
+        assert!(text.contains("`accept_master_key`"), "{text}");
     }
     assert_eq!(world.store.credentials(None).await.unwrap(), before);
     with_key(&world, KEY).start().await.unwrap();

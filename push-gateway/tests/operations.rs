@@ -124,14 +124,14 @@ async fn a_credential_whose_provider_is_not_compiled_in_is_reported() {
     let world = World::new(|_| {});
     let certificate = world.credential(json!({})).await;
     world.login("alice", certificate).await;
-    let parts = push_gateway::Parts {
-        store: Arc::clone(&world.store) as _,
-        queue: Arc::clone(&world.queue),
-        registry: Arc::new(push_core::Registry::new([]).unwrap()),
-        clock: Arc::new(world.clock.clone()),
-        master_key: push_gateway::MasterKey::parse(&push_core::Secret::new(KEY)).unwrap(),
-        settings: Default::default(),
-    };
+    let parts = push_gateway::Parts::new(
+        Arc::clone(&world.store) as _,
+        Arc::clone(&world.queue),
+        Arc::new(push_core::Registry::new([]).unwrap()),
+        Arc::new(world.clock.clone()),
+        push_gateway::MasterKey::parse(&push_core::Secret::new(KEY)).unwrap(),
+    )
+    .with_settings(Default::default());
     let bare = push_gateway::Gateway::new(parts.clone()).unwrap();
     let answer = bare
         .submit(&app(), vec![message("x", &["alice"])])
@@ -164,11 +164,13 @@ async fn a_credential_whose_provider_is_not_compiled_in_is_reported() {
 
     // With another master key, the credential says so too.
     let other = push_core::Secret::new("02".repeat(32));
-    let locked = push_gateway::Gateway::new(push_gateway::Parts {
-        registry: Arc::new(push_core::Registry::new([SCRIPTED.any()]).unwrap()),
-        master_key: push_gateway::MasterKey::parse(&other).unwrap(),
-        ..parts
-    })
+    let locked = push_gateway::Gateway::new(
+        parts
+            .with_registry(Arc::new(
+                push_core::Registry::new([SCRIPTED.any()]).unwrap(),
+            ))
+            .with_master_key(push_gateway::MasterKey::parse(&other).unwrap()),
+    )
     .unwrap();
     let answer = locked
         .submit(&app(), vec![message("y", &["alice"])])
@@ -214,11 +216,11 @@ async fn the_same_receipt_twice_is_one_even_in_one_request() {
     let world = World::new(|_| {});
     let certificate = world.credential(json!({})).await;
     world.login("alice", certificate).await;
-    let receipt = push_core::Receipt {
-        delivery: world.text("alice").await,
-        what: push_core::ReceiptKind::Clicked,
-        at: START,
-    };
+    let receipt = push_core::Receipt::new(
+        world.text("alice").await,
+        push_core::ReceiptKind::Clicked,
+        START,
+    );
     let twice = vec![receipt.clone(), receipt.clone()];
     push_core::Gateway::receipts(&world.gateway, &app(), twice)
         .await

@@ -166,16 +166,13 @@ async fn a_receipt_that_was_taken_is_stored() {
     let app = AppId::new("chat").unwrap();
     let device = DeviceId::new("alice-phone").unwrap();
     let delivery = scene.delivery.parse().unwrap();
-    let receipt = Receipt {
+    let receipt = Receipt::new(
         delivery,
-        what: ReceiptKind::Delivered,
-        at: Timestamp::from_unix_millis(5),
-    };
+        ReceiptKind::Delivered,
+        Timestamp::from_unix_millis(5),
+    );
     let world = &scene.served.world;
-    let body = ReceiptsBody {
-        receipts: vec![receipt],
-        now: None,
-    };
+    let body = ReceiptsBody::new(vec![receipt]);
     let taken = world.gateway.receipts_of(&app, &device, body);
     taken.await.unwrap();
     let stored = world.store.trace_of_delivery(&app, delivery).await.unwrap();

@@ -214,17 +214,12 @@ async fn badges_count_on_from_what_the_app_went_to_background_with() {
     world.text("alice").await;
     world.text("alice").await;
     let mut quiet = message("x", &["alice"]);
-    quiet.push = Some(push_core::OfflinePushInfo {
-        badge_mode: Some(push_core::BadgeMode::Ignore),
-        ..Default::default()
-    });
+    quiet.push =
+        Some(push_core::OfflinePushInfo::default().with_badge_mode(push_core::BadgeMode::Ignore));
     world.submit(quiet).await;
     world.calm().await;
     let mut zero = message("x", &["alice"]);
-    zero.push = Some(push_core::OfflinePushInfo {
-        badge_set: Some(0),
-        ..Default::default()
-    });
+    zero.push = Some(push_core::OfflinePushInfo::default().with_badge_set(0));
     world.submit(zero).await;
     world.calm().await;
     let badges: Vec<_> = world.plan.seen().iter().map(|it| it.badge).collect();
@@ -252,10 +247,7 @@ async fn a_call_goes_to_the_voip_token_and_without_one_as_an_alert() {
         .await
         .unwrap();
     let mut call = message("call", &["alice", "carol"]);
-    call.push = Some(push_core::OfflinePushInfo {
-        call: true,
-        ..Default::default()
-    });
+    call.push = Some(push_core::OfflinePushInfo::default().with_call(true));
     let answer = world.submit(call).await;
     assert_eq!(answer.deliveries.len(), 2);
     world.calm().await;
@@ -440,10 +432,7 @@ async fn a_call_is_not_behind_a_broadcast() {
     world.calm().await;
     assert_eq!(world.plan.count(), 2);
     let mut call = message("call", &["u9"]);
-    call.push = Some(push_core::OfflinePushInfo {
-        call: true,
-        ..Default::default()
-    });
+    call.push = Some(push_core::OfflinePushInfo::default().with_call(true));
     let answer = world.submit(call).await;
     world.calm().await;
     let end = world.settled(answer.deliveries[0].id).await;

@@ -16,11 +16,7 @@ fn channel() -> Channel {
 
 fn policy(class: &Class, fields: &Value) -> ClassPolicy {
     let fields = fields.as_object().expect("an object").clone();
-    ClassPolicy {
-        class: class.clone(),
-        app: None,
-        vendor: [(channel(), fields)].into(),
-    }
+    ClassPolicy::new(class.clone(), [(channel(), fields)].into())
 }
 
 fn with_policy(policy: ClassPolicy) -> World {
@@ -34,10 +30,8 @@ fn with_fields(fields: &Value) -> Message {
     let fields = fields.as_object().expect("an object").clone();
     let mut message = message("hello", &["alice"]);
     let overrides = Overrides::of_fields(fields);
-    message.push = Some(OfflinePushInfo {
-        per_channel: [(channel(), overrides)].into(),
-        ..OfflinePushInfo::default()
-    });
+    message.push =
+        Some(OfflinePushInfo::default().with_per_channel([(channel(), overrides)].into()));
     message
 }
 

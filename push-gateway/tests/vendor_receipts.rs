@@ -180,11 +180,9 @@ async fn traces_are_found_by_user_and_time_page_by_page() {
         world.text("carol").await;
         world.clock.advance(MINUTE);
     }
-    let query = TraceQuery {
-        user: Some(user("alice")),
-        from: Some(START + MINUTE),
-        ..TraceQuery::all()
-    };
+    let query = TraceQuery::all()
+        .with_user(user("alice"))
+        .with_from(START + MINUTE);
     let (mut after, mut found) = (None, Vec::new());
     loop {
         let page = world.gateway.find_traces(&app(), &query, after, 2).await;

@@ -100,16 +100,18 @@ fn head(address: SocketAddr) -> Arc<Head> {
 fn items() -> Vec<Item> {
     let body = Bytes::from(vec![b'x'; 250]);
     (0..BATCH)
-        .map(|position| Item {
-            position,
-            path: format!("/3/device/{position:064x}")
-                .parse()
-                .expect("a path"),
-            headers: vec![(
-                HeaderName::from_static("x-request-id"),
-                HeaderValue::from_str(&format!("{position:036}")).expect("a value"),
-            )],
-            body: body.clone(),
+        .map(|position| {
+            Item::new(
+                position,
+                format!("/3/device/{position:064x}")
+                    .parse()
+                    .expect("a path"),
+                vec![(
+                    HeaderName::from_static("x-request-id"),
+                    HeaderValue::from_str(&format!("{position:036}")).expect("a value"),
+                )],
+                body.clone(),
+            )
         })
         .collect()
 }

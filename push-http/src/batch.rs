@@ -24,6 +24,7 @@ use crate::{
     error::{HttpError, HttpErrorKind},
     exchange,
     pool::Origin,
+    port::port_of,
     progress::Progress,
 };
 
@@ -112,6 +113,7 @@ impl fmt::Debug for Head {
 
 /// One request of a batch: what it has besides the [`Head`].
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Item {
     /// The caller's number for it, which comes back with the answer.
     pub position: usize,
@@ -121,6 +123,23 @@ pub struct Item {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The whole body.
     pub body: Bytes,
+}
+
+impl Item {
+    /// An item at `position` of its batch.
+    pub const fn new(
+        position: usize,
+        path: PathAndQuery,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        body: Bytes,
+    ) -> Self {
+        Self {
+            position,
+            path,
+            headers,
+            body,
+        }
+    }
 }
 
 impl fmt::Debug for Item {
@@ -227,6 +246,11 @@ pub(crate) fn origin_of(uri: &Uri) -> Result<(bool, &Authority), HttpError> {
         .ok_or_else(|| invalid("the URL has no host"))?;
     if authority.as_str().contains('@') {
         return Err(invalid("the URL holds a user or password"));
+    }
+    if port_of(uri).is_none() {
+        return Err(invalid(
+            "the URL has a port that is not a number from 1 to 65535",
+        ));
     }
     Ok((tls, authority))
 }

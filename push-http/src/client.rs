@@ -143,6 +143,7 @@ impl Client {
             let target = Target {
                 tls,
                 host: authority.host().trim_matches(['[', ']']).to_owned(),
+                // `origin_of` refuses a port that is no number.
                 port: authority.port_u16().unwrap_or(if tls { 443 } else { 80 }),
             };
             Origin::new(target, Arc::clone(&self.inner.settings))

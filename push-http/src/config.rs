@@ -1,11 +1,15 @@
 //! What an operator and a provider can set.
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use push_core::{AddressPolicy, BuildContext, Error, ErrorKind, Result, Secret};
+use push_core::{
+    AddressPolicy, BuildContext, Describe, Error, ErrorKind, Faults, Result, Secret, Written,
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde::Deserialize;
 
-use crate::duration;
+use crate::{duration, port::number};
+
+mod typed;
 
 /// The largest value of [`HttpConfig::max_response_bytes`].
 pub const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
@@ -13,6 +17,8 @@ pub const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 pub const MAX_WAITING: usize = 100_000;
 /// The largest value of [`HttpConfig::connect_timeout`] and [`HttpConfig::request_deadline`].
 pub const MAX_WAIT: Duration = Duration::from_secs(60 * 60);
+/// The shortest duration that can be written and is longer than zero.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
 /// The most entries in [`HttpConfig::resolve`].
 const MAX_RESOLVE: usize = 100;
 /// The longest [`HttpConfig::extra_ca_pem`], in bytes.
@@ -34,49 +40,64 @@ const MAX_CA_PEM: usize = 1024 * 1024;
 /// ```
 ///
 /// Durations are written as in [`duration`](crate::duration). Every key has a default; an unknown key is an error.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, Describe)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HttpConfig {
-    /// Certificates of authorities to trust, as PEM text, besides the built-in Mozilla roots. Default: none.
+    /// Certificates of authorities to trust, as PEM text, besides the built-in Mozilla roots.
+    #[describe(example_file = "authority.pem", max_len = MAX_CA_PEM)]
     pub extra_ca_pem: Option<String>,
-    /// Trust only `extra_ca_pem` and not the built-in roots. Default: false.
+    /// Trust only `extra_ca_pem` and not the built-in roots.
     pub only_extra_ca: bool,
-    /// An HTTP proxy through which every peer is reached by CONNECT: `http://[user:password@]host:port`. A secret, because
-    /// it may hold a password. Reserved characters in user and password are percent-encoded. Refused where the operator
-    /// limits addresses. Default: none.
+    /// An HTTP proxy through which every peer is reached by CONNECT: `http://[user:password@]host:port`. A secret, because it may
+    /// hold a password.
+    ///
+    /// Reserved characters in user and password are percent-encoded. Refused where the operator limits addresses.
+    #[describe(example = "http://user:password@proxy.example.com:3128")]
     pub proxy: Option<Secret>,
-    /// Where to connect instead of where a name resolves to: `"host:port" = "address:port"`, the left side as in the URL
-    /// with the port always written, the right side an address or a name. TLS and HTTP still use the host of the URL.
-    /// At most 100 entries. Default: empty.
+    /// Where to connect instead of where a name resolves to: `"host:port" = "address:port"`.
+    ///
+    /// The left side is as in the URL with the port always written, the right side an address or a name. TLS and HTTP still use the
+    /// host of the URL.
+    #[describe(example = Written::from_iter([("push.example.com:443", "127.0.0.1:9443")]), max_len = MAX_RESOLVE)]
     pub resolve: BTreeMap<String, String>,
-    /// Time for a connection to be ready: name, TCP, proxy, TLS and the peer's SETTINGS together, up to 1 h. Default: 10 s.
+    /// Time for a connection to be ready: name, TCP, proxy, TLS and the peer's SETTINGS together.
     #[serde(with = "crate::duration")]
+    #[describe(min = LEAST_WAIT, max = MAX_WAIT)]
     pub connect_timeout: Duration,
-    /// Time for a whole exchange: waiting for a connection, sending, and reading the whole response, up to 1 h.
-    /// Default: 30 s.
+    /// Time for a whole exchange: waiting for a connection, sending, and reading the whole response.
     #[serde(with = "crate::duration")]
+    #[describe(min = LEAST_WAIT, max = MAX_WAIT)]
     pub request_deadline: Duration,
-    /// A connection with requests in flight on which nothing was received for this long gets a PING. Default: 20 s.
+    /// A connection with requests in flight on which nothing was received for this long gets a PING.
     #[serde(with = "crate::duration")]
+    #[describe(min = LEAST_WAIT, max = duration::MAX)]
     pub ping_interval: Duration,
-    /// A connection on which nothing was received for this long after a PING is closed. Default: 10 s.
+    /// A connection on which nothing was received for this long after a PING is closed.
     #[serde(with = "crate::duration")]
+    #[describe(min = LEAST_WAIT, max = duration::MAX)]
     pub ping_timeout: Duration,
-    /// An idle connection gets a PING this often, so that firewalls on the way keep it. Default: 1 h, as Apple asks.
+    /// An idle connection gets a PING this often, so that firewalls on the way keep it. The default is what Apple asks for.
     #[serde(with = "crate::duration")]
+    #[describe(min = LEAST_WAIT, max = duration::MAX)]
     pub idle_ping_interval: Duration,
     /// A connection without a request for at least this, and at most twice this, is closed. For HTTP/1.1 never more than 60 s.
-    /// Default: 12 h; APNs takes frequent opening and closing for an attack.
+    ///
+    /// The default is long because APNs takes frequent opening and closing for an attack.
     #[serde(with = "crate::duration")]
+    #[describe(min = LEAST_WAIT, max = duration::MAX)]
     pub idle_timeout: Duration,
-    /// Connections to one origin at most, 1 to 1,000. Default: 32.
+    /// Connections to one origin at most.
+    #[describe(min = 1, max = 1000)]
     pub max_connections: usize,
-    /// Streams on one connection at most, whatever more the peer allows, 1 to 100,000. Default: 1,000.
+    /// Streams on one connection at most, whatever more the peer allows.
+    #[describe(min = 1, max = 100_000)]
     pub max_streams: u32,
-    /// Requests to one origin that may wait for a connection, 1 to 100,000; the next fails as busy. Default: 10,000.
+    /// Requests to one origin that may wait for a connection; the next fails as busy.
+    #[describe(min = 1, max = MAX_WAITING)]
     pub max_waiting: usize,
-    /// The largest response body that is accepted, in bytes, up to 16 MiB. Default: 1 MiB.
+    /// The largest response body that is accepted, in bytes.
+    #[describe(max = MAX_RESPONSE_BYTES, unit = "bytes")]
     pub max_response_bytes: usize,
     #[serde(skip)]
     pub(crate) client_certificate: Option<ClientCertificate>,
@@ -198,64 +219,53 @@ impl HttpConfig {
 
     /// Refuses values that are out of range. Does no I/O.
     pub(crate) fn check(&self) -> Result<()> {
-        fn within<T: PartialOrd + fmt::Display>(key: &str, value: T, from: T, to: T) -> Result<()> {
-            if value >= from && value <= to {
-                return Ok(());
-            }
-            Err(bad(
-                key,
-                format!("{value} is out of range"),
-                format!("set it to {from} … {to}"),
-            ))
-        }
-        within("max_connections", self.max_connections, 1, 1000)?;
-        within("max_streams", self.max_streams, 1, 100_000)?;
-        within("max_waiting", self.max_waiting, 1, self.most_waiting)?;
-        within(
-            "max_response_bytes",
-            self.max_response_bytes,
-            0,
-            self.most_response_bytes,
-        )?;
-        within("resolve", self.resolve.len(), 0, MAX_RESOLVE)?;
-        let pem = self.extra_ca_pem.as_ref().map_or(0, String::len);
-        within("extra_ca_pem", pem, 0, MAX_CA_PEM)?;
-        for (key, value, longest) in [
-            ("connect_timeout", self.connect_timeout, MAX_WAIT),
-            ("request_deadline", self.request_deadline, MAX_WAIT),
-            ("ping_interval", self.ping_interval, duration::MAX),
-            ("ping_timeout", self.ping_timeout, duration::MAX),
-            ("idle_ping_interval", self.idle_ping_interval, duration::MAX),
-            ("idle_timeout", self.idle_timeout, duration::MAX),
+        let mut faults = Faults::default();
+        self.check_ranges(&mut faults);
+        // The operator's limits, which are not greater than those of the description.
+        for (key, value, least, most, limit) in [
+            (
+                "max_waiting",
+                self.max_waiting,
+                1,
+                self.most_waiting,
+                MAX_WAITING,
+            ),
+            (
+                "max_response_bytes",
+                self.max_response_bytes,
+                0,
+                self.most_response_bytes,
+                MAX_RESPONSE_BYTES,
+            ),
         ] {
-            if value.is_zero() || value > longest {
-                let longest = duration::format(longest);
-                return Err(bad(
-                    key,
-                    format!("must be longer than zero and at most {longest}"),
-                    "write it like \"20s\"".into(),
-                ));
+            if value > most && value <= limit {
+                let error = Error::new(ErrorKind::Config, format!("{value} is out of range"));
+                let advice =
+                    format!("write a whole number from {least} to {most}, the operator's limit");
+                faults.push(error.at(key).advise(advice));
             }
         }
+        let mut all = Faults::default();
+        all.keep(faults.result().map_err(|error| error.under("http")));
         if self.proxy.is_some() && !self.addresses.is_any() {
-            return Err(bad(
+            all.push(bad(
                 "proxy",
                 "a proxy cannot be chosen here, because the operator limits which addresses may be reached".into(),
                 "remove it; the operator can set one for the whole server, with `gateway.proxy`".into(),
             ));
         }
-        for (from, to) in &self.resolve {
-            for side in [from, to] {
-                if split_host_port(side).is_none() {
-                    return Err(bad(
-                        "resolve",
-                        format!("`{side}` is not host:port"),
-                        "write \"api.push.apple.com:443\" = \"127.0.0.1:9443\"".into(),
-                    ));
-                }
-            }
+        let sides = self.resolve.iter().flat_map(|(from, to)| [from, to]);
+        if let Some(side) = sides
+            .into_iter()
+            .find(|side| split_host_port(side).is_none())
+        {
+            all.push(bad(
+                "resolve",
+                format!("`{side}` is not host:port"),
+                "write \"api.push.apple.com:443\" = \"127.0.0.1:9443\"".into(),
+            ));
         }
-        Ok(())
+        all.result()
     }
 }
 
@@ -299,12 +309,12 @@ pub(crate) fn split_host_port(text: &str) -> Option<(&str, u16)> {
         None if host.contains(':') => return None,
         None => host,
     };
-    let port = port.parse().ok()?;
-    (!host.is_empty() && port != 0).then_some((host, port))
+    (!host.is_empty()).then_some((host, number(port)?))
 }
 
 /// What is offered to an `https` peer by ALPN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Protocols {
     /// HTTP/2 only; a peer without it is an error. For APNs.
     H2Only,

@@ -26,11 +26,17 @@ pub(crate) enum Ready {
 
 /// Opens a connection within the connect timeout.
 pub(crate) async fn open(settings: &Settings, target: &Target) -> Result<Ready, HttpError> {
-    let stage = Stage(Mutex::new("resolving the name"));
+    let stage = Stage(Mutex::new(RESOLVING));
     let timeout = settings.clock.sleep(settings.config.connect_timeout);
     let work = std::pin::pin!(steps(settings, target, &stage));
     match select(work, timeout).await {
         Either::Left((result, _)) => result,
+        // It must not be seen whether the name resolves.
+        Either::Right(((), _))
+            if !settings.config.addresses.is_any() && *lock(&stage.0) == RESOLVING =>
+        {
+            Err(destination(settings, target).nowhere())
+        }
         Either::Right(((), _)) => Err(HttpError::never(
             HttpErrorKind::Connect,
             format!(
@@ -40,6 +46,19 @@ pub(crate) async fn open(settings: &Settings, target: &Target) -> Result<Ready, 
             ),
         )
         .advise("check that the peer is up and that no firewall blocks it, or raise http.connect_timeout")),
+    }
+}
+
+/// The first stage.
+const RESOLVING: &str = "resolving the name";
+
+fn destination<'a>(settings: &'a Settings, target: &'a Target) -> Destination<'a> {
+    let (host, port) = settings.address_of(target);
+    Destination {
+        host,
+        port,
+        policy: &settings.config.addresses,
+        plain_text: !target.tls,
     }
 }
 
@@ -53,13 +72,8 @@ impl Stage {
 }
 
 async fn steps(settings: &Settings, target: &Target, stage: &Stage) -> Result<Ready, HttpError> {
-    let (host, port) = settings.address_of(target);
-    let to = Destination {
-        host,
-        port,
-        policy: &settings.config.addresses,
-        plain_text: !target.tls,
-    };
+    let to = destination(settings, target);
+    let (host, port) = (to.host, to.port);
     let tcp = match &settings.proxy {
         None => {
             let addresses = dial::resolve(to).await?;
@@ -70,7 +84,12 @@ async fn steps(settings: &Settings, target: &Target, stage: &Stage) -> Result<Re
     };
     if !target.tls {
         stage.set("waiting for the peer's SETTINGS");
-        return Ok(Ready::H2(Box::new(http2::open(Box::new(tcp)).await?)));
+        let ready = http2::open(Box::new(tcp)).await.map_err(|error| {
+            error.advise(
+                "check that the address and port are those of an HTTP/2 service without TLS; for one with TLS, write https",
+            )
+        })?;
+        return Ok(Ready::H2(Box::new(ready)));
     }
     stage.set("in the TLS handshake");
     let name = tls::server_name(&target.host)?;

@@ -71,6 +71,24 @@ impl Destination<'_> {
         Ok(())
     }
 
+    /// The error of a name that has no address which is permitted. Under a policy it does not say whether the name resolves:
+    /// who may write addresses here could otherwise list the names of the operator's private networks.
+    pub(crate) fn nowhere(&self) -> HttpError {
+        if self.policy.is_any() {
+            return unresolved(self.host);
+        }
+        HttpError::never(
+            HttpErrorKind::AddressDenied,
+            format!(
+                "the name {} could not be resolved to an address that the operator has allowed",
+                self.host
+            ),
+        )
+        .advise(
+            "check the name; if it belongs to a private network, ask the operator to allow that network",
+        )
+    }
+
     fn denied(&self, reason: AddressDenied) -> HttpError {
         HttpError::never(
             HttpErrorKind::AddressDenied,
@@ -97,10 +115,13 @@ impl Destination<'_> {
 pub(crate) async fn resolve(to: Destination<'_>) -> Result<Vec<SocketAddr>, HttpError> {
     let all: Vec<SocketAddr> = match to.host.parse::<IpAddr>() {
         Ok(address) => vec![SocketAddr::new(address, to.port)],
-        Err(_) => lookup_host((to.host, to.port))
-            .await
-            .map_err(|_| unresolved(to.host))?
-            .collect(),
+        Err(_) => match lookup_host((to.host, to.port)).await {
+            Ok(addresses) => addresses.collect(),
+            Err(_) => {
+                tracing::debug!(host = to.host, "the name does not resolve");
+                Vec::new()
+            }
+        },
     };
     permitted(to, &all)
 }
@@ -116,7 +137,15 @@ fn permitted(to: Destination<'_>, all: &[SocketAddr]) -> Result<Vec<SocketAddr>,
         }
     }
     let Some(first) = addresses.first() else {
-        return Err(denied.unwrap_or_else(|| unresolved(to.host)));
+        // Plain text to an address that is permitted is no secret, and neither is an address that is written out.
+        let is_known = to.host.parse::<IpAddr>().is_ok()
+            || all
+                .iter()
+                .any(|address| to.policy.check(address.ip()).is_ok());
+        return Err(match denied {
+            Some(error) if is_known => error,
+            _ => to.nowhere(),
+        });
     };
     let (preferred, other): (Vec<_>, Vec<_>) = addresses
         .iter()
@@ -263,10 +292,29 @@ mod tests {
         assert_eq!(error.kind(), HttpErrorKind::AddressDenied);
         assert_eq!(
             error.message(),
-            "the address of push.example.com is in a private network, which the operator has not allowed"
+            "the name push.example.com could not be resolved to an address that the operator has allowed"
         );
-        let error = permitted(none, &[]).unwrap_err();
+        let any = AddressPolicy::any();
+        let error = permitted(to(&any, "push.example.com", 443), &[]).unwrap_err();
         assert_eq!(error.kind(), HttpErrorKind::Connect);
+    }
+
+    #[test]
+    fn under_a_policy_a_private_name_fails_as_one_that_does_not_exist() {
+        let private = SocketAddr::new("10.0.0.1".parse().expect("an address"), 443);
+        let listed = SocketAddr::new("127.0.0.1".parse().expect("an address"), 443);
+        for policy in [AddressPolicy::public_only(), AddressPolicy::none()] {
+            for plain_text in [false, true] {
+                let mut to = to(&policy, "db.internal", 443);
+                to.plain_text = plain_text;
+                let said = |addresses: &[SocketAddr]| {
+                    let error = permitted(to, addresses).unwrap_err();
+                    (error.kind(), error.processed(), error.to_string())
+                };
+                assert_eq!(said(&[private]), said(&[]));
+                assert_eq!(said(&[private, listed]), said(&[]));
+            }
+        }
     }
 
     #[test]

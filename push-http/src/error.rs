@@ -47,6 +47,7 @@ pub enum HttpErrorKind {
 
 /// Whether the peer may have acted on a request that got no complete response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+// Closed: a request was certainly not processed, or it may have been.
 pub enum Processed {
     /// Certainly not: the request was never written, or the peer reported that it did not process it. Sending it again is
     /// safe.

@@ -70,6 +70,7 @@ mod http2;
 mod keep_alive;
 mod plain;
 mod pool;
+mod port;
 mod progress;
 mod proxy;
 mod settings;
@@ -86,4 +87,5 @@ pub use crate::{
     error::{GoAway, HttpError, HttpErrorKind, Processed},
     exchange::MAX_TRIES,
     pool::OriginStats,
+    port::port_of,
 };

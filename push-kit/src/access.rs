@@ -15,15 +15,18 @@ use futures_util::{
 };
 use http::{HeaderValue, Response};
 use push_core::{Clock, Retry, Scope, Secret, Timestamp, Verdict, VerdictKind};
-use serde_json::Value;
 
 use crate::{
+    answer::{self, text},
     scrub::vendor_answer,
     verdict::{not_the_vendors, with_retry_after},
 };
 
 /// A token is renewed this long before it expires, or at half its life if that is later.
 const MARGIN: Duration = Duration::from_secs(5 * 60);
+
+/// No access token is believed to be valid for longer, whatever its service says.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How far the clock may step back before the age of a token counts as unknown.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
@@ -53,7 +56,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// A token that is valid for `life` from the moment of the request.
+    /// A token that is valid for `life` from the moment of the request. It is renewed after a day at the latest.
     pub fn new(token: impl Into<String>, life: Duration) -> Self {
         Self {
             token: Secret::new(token),
@@ -67,20 +70,19 @@ impl Grant {
     /// # Errors
     /// [`VerdictKind::CredentialRefused`] if there is an `error` (a text or a number), unless it or the status says that the
     /// service is overloaded ([`VerdictKind::RateLimited`]) or down ([`VerdictKind::Unavailable`]). An answer of another form
-    /// is [`VerdictKind::Unavailable`].
+    /// is [`VerdictKind::Unavailable`], also one whose `expires_in` is no number above zero.
     pub fn from_oauth(
         response: &Response<Bytes>,
         now: Timestamp,
         private: &[&str],
     ) -> Result<Self, Verdict> {
         let (status, headers) = (response.status(), response.headers());
-        let json: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+        let json = answer::json(response.body());
         let code = text(&json["error"]);
         if code.is_empty() {
-            let life = text(&json["expires_in"])
-                .parse()
-                .ok()
-                .filter(|life| *life > 0);
+            let life = answer::number(&json["expires_in"])
+                .filter(|life| *life > 0)
+                .map(i64::unsigned_abs);
             return match (json["access_token"].as_str(), life) {
                 (Some(token), Some(life)) if status == 200 && !token.is_empty() => {
                     Ok(Self::new(token, Duration::from_secs(life)))
@@ -105,15 +107,6 @@ impl Grant {
     }
 }
 
-/// A string, or a number as text.
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => String::new(),
-    }
-}
-
 /// An access token. `Debug` shows its dates only.
 pub struct AccessToken {
     text: Secret,
@@ -127,6 +120,7 @@ pub struct AccessToken {
 
 impl AccessToken {
     fn new(grant: Grant, issued: Timestamp) -> Result<Self, Verdict> {
+        let life = grant.life.min(LONGEST_LIFE);
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", grant.token.expose()))
             .map_err(|_| {
                 Verdict::unavailable("the token service granted a token that no header can hold")
@@ -137,8 +131,8 @@ impl AccessToken {
             bearer,
             number: 0,
             issued,
-            renew_at: issued + (grant.life - MARGIN.min(grant.life / 2)),
-            expires_at: issued + grant.life,
+            renew_at: issued + (life - MARGIN.min(life / 2)),
+            expires_at: issued + life,
         })
     }
 

@@ -3,6 +3,7 @@ use std::fmt;
 
 use http::Uri;
 use push_core::{Error, ErrorKind, Result};
+use push_http::port_of;
 use serde::{Deserialize, Serialize};
 
 use crate::input::trimmed;
@@ -45,10 +46,8 @@ impl Endpoint {
         if authority.as_str().contains('@') {
             return Err(wrong("has a user name or password"));
         }
-        if authority.as_str().ends_with(':')
-            || (has_port(authority.as_str()) && uri.port().is_none())
-        {
-            return Err(wrong("has a port that is not a number up to 65535"));
+        if matches!(scheme, "http" | "https") && port_of(&uri).is_none() {
+            return Err(wrong("has a port that is not a number from 1 to 65535"));
         }
         if uri.query().is_some() {
             return Err(wrong("has a query"));
@@ -96,11 +95,6 @@ impl Endpoint {
         parts.path_and_query = Some(format!("{base}{path}").parse().map_err(|_| wrong())?);
         Uri::from_parts(parts).map_err(|_| wrong())
     }
-}
-
-fn has_port(authority: &str) -> bool {
-    let after_host = authority.rsplit(']').next().unwrap_or(authority);
-    after_host.contains(':')
 }
 
 fn is_this_machine(host: &str) -> bool {
@@ -173,6 +167,10 @@ mod tests {
             "https://push.acme.test:port",
             "https://push.acme.test:",
             "https://push.acme.test:65536",
+            "https://push.acme.test:99999",
+            "https://push.acme.test:0",
+            "https://[::1]:99999",
+            "http://localhost:99999",
             "https://",
             "https://push acme.test",
         ] {

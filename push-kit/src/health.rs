@@ -9,7 +9,8 @@ use push_core::{
 /// Turns `verdict`, on a request that disturbs no user, into the health of the credential. `service` names the service that answered, as in
 /// "the token service of Acme".
 ///
-/// An answer about the message or its token shows that the vendor accepted the credential first.
+/// An answer about the message or its token shows that the vendor accepted the credential first. A code that the provider does not
+/// know ([`TargetRefused`]) shows nothing.
 ///
 /// # Errors
 /// [`ErrorKind::Unavailable`] if the vendor gave no answer, or one that says nothing of the credential.
@@ -19,14 +20,17 @@ pub fn health(service: &str, verdict: &Verdict) -> Result<Health> {
         Accepted => Ok(Health::accepted(format!(
             "{service} accepted the credential"
         ))),
-        TokenDead { .. } | TokenUnusable(_) | TargetRefused | PayloadRefused => {
-            Ok(Health::accepted(format!(
-                "{service} accepted the credential and answered a test message with: {said}"
-            )))
-        }
+        TokenDead { .. } | TokenUnusable(_) | PayloadRefused => Ok(Health::accepted(format!(
+            "{service} accepted the credential and answered a test message with: {said}"
+        ))),
         CredentialRefused => Ok(Health::refused(format!(
             "{service} refused the credential: {said}"
         ))),
+        TargetRefused => Err(Error::new(
+            ErrorKind::Unavailable,
+            format!("{service} gave an answer that says nothing of the credential: {said}"),
+        )
+        .advise("send a push to a phone to see whether the credential works")),
         kind => Err(Error::new(
             ErrorKind::Unavailable,
             format!("{service} could not be asked ({}): {said}", kind.as_str()),
@@ -72,8 +76,9 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_says_nothing_of_the_credential() {
+    fn an_outage_or_an_unknown_code_says_nothing_of_the_credential() {
         for kind in [
+            TargetRefused,
             push_core::VerdictKind::Unknown,
             push_core::VerdictKind::Unavailable(Scope::Credential),
             push_core::VerdictKind::RateLimited(Scope::Credential),

@@ -3,13 +3,14 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`access`] | caches the access token of a vendor's token service |
+//! | [`answer`] | reads a vendor's JSON, numbers and times |
 //! | [`collapse`] | turns a collapse key into the number or the short word that a vendor wants |
 //! | [`endpoint`] | checks the URL of a vendor's service |
-//! | [`faults`] | collects the faults of a configuration and reports all at once |
 //! | [`form`] | writes `application/x-www-form-urlencoded` bodies |
 //! | [`health`] | turns the verdict on a trial request into a [`Health`](push_core::Health) |
 //! | [`input`] | reads what operators hand over: files, secrets, passwords, JSON |
 //! | [`intent`] | reads and writes Android's intent URIs |
+//! | [`key`] | says what kind of private key there is, and whether it is damaged |
 //! | [`overlay`] | checks vendor fields and lays them over a rendered payload |
 //! | [`payload`] | cuts texts until a payload fits |
 //! | [`pem`] | reads keys and certificates as people paste them |
@@ -20,13 +21,14 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod access;
+pub mod answer;
 pub mod collapse;
 pub mod endpoint;
-pub mod faults;
 pub mod form;
 pub mod health;
 pub mod input;
 pub mod intent;
+pub mod key;
 pub mod overlay;
 pub mod payload;
 pub mod pem;

@@ -62,6 +62,15 @@ pub fn not_the_vendors(status: StatusCode, headers: &HeaderMap, now: Timestamp) 
     verdict
 }
 
+/// The verdict on a push that was answered with a success of the vendor's form which confirms no push, and why: it has no id, or
+/// the id of another request. The vendor may have accepted the push, so that the outcome is not known.
+pub fn unconfirmed(answer: VendorAnswer, why: &str) -> Verdict {
+    let text = format!(
+        "{why}, so that it is not known whether the push was accepted; check proxy and endpoint"
+    );
+    Verdict::new(VerdictKind::Unknown, answer.with_text(text))
+}
+
 /// The longest wait that an answer which is not the vendor's may ask for: a proxy must not hold up pushes for hours.
 const LONGEST_WAIT_FOR_OTHERS: Duration = Duration::from_secs(60);
 

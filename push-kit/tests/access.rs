@@ -348,6 +348,8 @@ fn oauth(status: u16, body: &str) -> Result<Grant, Verdict> {
 fn an_oauth_answer_is_a_token_a_refusal_or_an_outage() {
     assert!(oauth(200, r#"{"access_token":"a\/b","expires_in":3600}"#).is_ok());
     assert!(oauth(200, r#"{"access_token":"a","expires_in":"3600"}"#).is_ok());
+    assert!(oauth(200, r#"{"access_token":"a","expires_in":3600.5}"#).is_ok());
+    assert!(oauth(200, r#"{"access_token":"a","expires_in":1e300}"#).is_ok());
     let refused = VerdictKind::CredentialRefused;
     let down = VerdictKind::Unavailable(Scope::Credential);
     let limited = VerdictKind::RateLimited(Scope::Credential);
@@ -361,6 +363,11 @@ fn an_oauth_answer_is_a_token_a_refusal_or_an_outage() {
         (503, r#"{"error":"x"}"#, down),
         (400, r#"{"error":"temporarily_unavailable"}"#, down),
         (200, r#"{"access_token":"a","expires_in":0}"#, down),
+        (200, r#"{"access_token":"a","expires_in":-3600}"#, down),
+        (200, r#"{"access_token":"a","expires_in":0.5}"#, down),
+        (200, r#"{"access_token":"a","expires_in":1e400}"#, down),
+        (200, r#"{"access_token":"a","expires_in":"soon"}"#, down),
+        (400, r#"{"error":"invalid_grant","at":1e400}"#, refused),
         (200, r#"{"access_token":"","expires_in":3600}"#, down),
         (200, "<html>", down),
         (400, "{}", down),
@@ -373,6 +380,22 @@ fn an_oauth_answer_is_a_token_a_refusal_or_an_outage() {
             assert_eq!(verdict.retry, Retry::After(7 * SECOND), "{status} {body}");
         }
     }
+}
+
+#[test]
+fn no_access_token_is_believed_to_be_valid_for_more_than_a_day() {
+    run(async {
+        let (scene, cache) = Scene::new();
+        for life in [Duration::from_secs(u64::MAX), Duration::MAX] {
+            scene.next(Ok(Grant::new("long", life)));
+            let asked = scene.asked();
+            assert_eq!(cache.get().await.unwrap().expose(), "long");
+            scene.clock.advance(24 * HOUR);
+            cache.get().await.unwrap();
+            assert_eq!(scene.asked(), asked + 2);
+            scene.clock.advance(24 * HOUR);
+        }
+    });
 }
 
 #[test]

@@ -2,13 +2,17 @@
 use std::path::Path;
 
 use push_core::{Error, ErrorKind};
-use rusqlite::ErrorCode;
+use rusqlite::{
+    ErrorCode,
+    ffi::{SQLITE_IOERR_FSYNC, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE},
+};
 
 /// What an operation on a database returns.
 pub type Outcome<T> = Result<T, Failure>;
 
 /// Why an operation on a database failed.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Failure {
     /// SQLite says so.
     Sqlite(rusqlite::Error),
@@ -37,7 +41,14 @@ impl Failure {
         };
         let (kind, message, advice) = match &source {
             rusqlite::Error::SqliteFailure(failure, _) => {
-                let (kind, message, advice) = by_code(failure.code);
+                let (kind, message, advice) = match failure.extended_code {
+                    // SQLite says so if the system answers with anything else than "no space": a quota or a limit, for instance.
+                    SQLITE_IOERR_WRITE
+                    | SQLITE_IOERR_FSYNC
+                    | SQLITE_IOERR_TRUNCATE
+                    | SQLITE_IOERR_SHMSIZE => NOT_WRITTEN,
+                    _ => by_code(failure.code),
+                };
                 let message = format!("{message} (SQLite error {})", failure.extended_code);
                 return Error::new(kind, message)
                     .at(path.display())
@@ -63,6 +74,12 @@ const DAMAGED: Words = (
     ErrorKind::Corrupt,
     "the file is damaged",
     "stop the program and restore the file from a backup, or move it away to start with an empty one",
+);
+
+const NOT_WRITTEN: Words = (
+    ErrorKind::Unavailable,
+    "the file cannot be written to",
+    "make room on its disk, and check the disk's health, quotas, and limits of the size of files; nothing that was acknowledged is lost",
 );
 
 const INTERNAL: Words = (

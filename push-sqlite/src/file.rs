@@ -13,6 +13,7 @@ use crate::{failure::Failure, options::Options};
 
 /// What a file holds.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Schema {
     /// What the file is, as in `queue`: for error messages.
     pub what: &'static str,
@@ -25,6 +26,27 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// The schema of a file of this kind, without a statement that runs at opening.
+    pub const fn new(
+        what: &'static str,
+        application_id: u32,
+        migrations: &'static [&'static str],
+    ) -> Self {
+        Self {
+            what,
+            application_id,
+            migrations,
+            on_open: "",
+        }
+    }
+
+    /// Sets the statement that runs at opening.
+    #[must_use]
+    pub const fn with_on_open(mut self, on_open: &'static str) -> Self {
+        self.on_open = on_open;
+        self
+    }
+
     /// The version that this program writes.
     pub fn version(&self) -> usize {
         self.migrations.len()

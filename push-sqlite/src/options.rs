@@ -3,6 +3,7 @@ use std::{path::PathBuf, time::Duration};
 
 /// How a file is used.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// Where it is. Directories that are missing are made.
     pub path: PathBuf,
@@ -38,5 +39,15 @@ impl Options {
             durable: true,
             checkpoint_every: Duration::from_secs(1),
         }
+    }
+
+    push_core::setters! {
+        with_readers(readers: usize);
+        with_group_rows(group_rows: usize);
+        with_group_delay(group_delay: Duration);
+        with_waiting_rows(waiting_rows: usize);
+        with_exclusive(exclusive: bool);
+        with_durable(durable: bool);
+        with_checkpoint_every(checkpoint_every: Duration);
     }
 }

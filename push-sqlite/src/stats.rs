@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a [`Database`](crate::Database) has done since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stats {
     /// Calls that wrote.
     pub calls: u64,

@@ -8,22 +8,17 @@ use push_core::ErrorKind;
 use push_sqlite::{Database, Options, Schema, rusqlite::Connection};
 use push_testkit::{Place, block_on};
 
-static V1: Schema = Schema {
-    what: "drawer",
-    application_id: 0x6472_6177,
-    migrations: &["CREATE TABLE thing (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT"],
-    on_open: "",
-};
+static V1: Schema = Schema::new(
+    "drawer",
+    0x6472_6177,
+    &["CREATE TABLE thing (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT"],
+)
+.with_on_open("");
 
-static V2: Schema = Schema {
-    what: "drawer",
-    application_id: 0x6472_6177,
-    migrations: &[
+static V2: Schema = Schema::new("drawer", 0x6472_6177, &[
         "CREATE TABLE thing (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT",
         "ALTER TABLE thing ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey'; UPDATE thing SET name = name || '!'",
-    ],
-    on_open: "UPDATE thing SET colour = 'opened'",
-};
+    ]).with_on_open("UPDATE thing SET colour = 'opened'");
 
 fn open(schema: &'static Schema, path: &Path) -> push_core::Result<Database> {
     let database = Database::new(schema, Options::new(path));
@@ -202,10 +197,7 @@ fn of_two_that_want_a_file_for_themselves_the_second_is_refused() {
     let exclusive = || {
         Database::new(
             &V1,
-            Options {
-                exclusive: true,
-                ..Options::new(place.path("drawer.db"))
-            },
+            Options::new(place.path("drawer.db")).with_exclusive(true),
         )
     };
     let (first, second) = (exclusive(), exclusive());
@@ -239,10 +231,7 @@ fn files_belong_to_their_owner_alone() {
     let directory = place.path("deep/er");
     let database = Database::new(
         &V1,
-        Options {
-            exclusive: true,
-            ..Options::new(directory.join("drawer.db"))
-        },
+        Options::new(directory.join("drawer.db")).with_exclusive(true),
     );
     put(&database, "spoon");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

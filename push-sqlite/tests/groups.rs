@@ -11,12 +11,12 @@ use push_core::{Error, ErrorKind};
 use push_sqlite::{Database, Options, Schema, rusqlite::Connection};
 use push_testkit::{Place, block_on, until, until_idle};
 
-static SCHEMA: Schema = Schema {
-    what: "drawer",
-    application_id: 0x6472_6177,
-    migrations: &["CREATE TABLE thing (id INTEGER PRIMARY KEY, content BLOB) STRICT"],
-    on_open: "",
-};
+static SCHEMA: Schema = Schema::new(
+    "drawer",
+    0x6472_6177,
+    &["CREATE TABLE thing (id INTEGER PRIMARY KEY, content BLOB) STRICT"],
+)
+.with_on_open("");
 
 fn database(place: &Place, change: impl FnOnce(&mut Options)) -> Arc<Database> {
     let mut options = Options::new(place.path("drawer.db"));

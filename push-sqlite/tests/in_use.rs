@@ -9,20 +9,18 @@ use push_core::{Error, ErrorKind};
 use push_sqlite::{Database, Options, Schema, rusqlite::Connection};
 use push_testkit::{Place, block_on};
 
-static SCHEMA: Schema = Schema {
-    what: "drawer",
-    application_id: 0x6472_6177,
-    migrations: &["CREATE TABLE thing (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT"],
-    on_open: "",
-};
+static SCHEMA: Schema = Schema::new(
+    "drawer",
+    0x6472_6177,
+    &["CREATE TABLE thing (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT"],
+)
+.with_on_open("");
 
 fn open(path: &Path, is_exclusive: bool) -> Result<Database, Error> {
-    let options = Options {
-        exclusive: is_exclusive,
+    let options = Options::new(path)
+        .with_exclusive(is_exclusive)
         // Long enough for nothing to be copied from the log meanwhile.
-        checkpoint_every: std::time::Duration::from_secs(3600),
-        ..Options::new(path)
-    };
+        .with_checkpoint_every(std::time::Duration::from_secs(3600));
     let database = Database::new(&SCHEMA, options);
     block_on(database.open())?;
     Ok(database)

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 /// A signature algorithm of RFC 7518.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.
     Es256,
@@ -127,6 +128,7 @@ impl fmt::Debug for Verifier {
 
 /// A token whose signature fits.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Jwt {
     /// The header.
     pub header: Value,

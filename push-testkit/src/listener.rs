@@ -244,6 +244,7 @@ impl Drop for Open {
 
 /// One accepted connection.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Connection {
     /// The bytes, in clear.
     pub io: Stream,
@@ -255,6 +256,7 @@ pub struct Connection {
 
 /// The other end of a connection. In the extensions of every request that [`crate::HttpServer`] hands on.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Peer {
     /// The sequence number of the connection on its listener, from 1.
     pub connection: u64,

@@ -22,6 +22,7 @@ pub struct Log {
 
 /// One request. `Debug` shows method, path and size only.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Recorded {
     /// The method.
     pub method: Method,

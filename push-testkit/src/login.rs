@@ -89,11 +89,11 @@ pub fn check<D: LoginDriver, F: Future<Output = ()>>(
 
 /// An account of a user, with a credential made from the name.
 pub fn account(user: &str) -> Account {
-    Account {
-        app: AppId::new("1400000001").expect("a good app id"),
-        user: UserId::new(user).expect("a good user id"),
-        credential: Secret::new(format!("ticket-of-{user}")),
-    }
+    Account::new(
+        AppId::new("1400000001").expect("a good app id"),
+        UserId::new(user).expect("a good user id"),
+        Secret::new(format!("ticket-of-{user}")),
+    )
 }
 
 /// Expands to one test for each rule of [`LoginBridge`].

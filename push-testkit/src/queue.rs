@@ -26,6 +26,7 @@ pub use shares::check_shares;
 
 /// An empty queue, and the clock it was built with.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct QueueKit {
     /// The queue.
     pub queue: Arc<dyn Queue>,
@@ -67,6 +68,7 @@ macro_rules! queue_conformance {
             an_acknowledged_delivery_is_a_duplicate_for_a_day
             a_message_put_again_is_remembered_for_another_day
             a_message_that_was_put_or_recalled_is_remembered_for_a_day
+            what_waits_or_is_leased_is_held_and_nothing_else
             a_queue_that_is_in_order_says_so
             a_cancelled_delivery_is_a_duplicate
             another_app_message_address_or_channel_is_no_duplicate

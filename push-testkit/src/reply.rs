@@ -54,6 +54,8 @@ pub(crate) enum Ending {
 
 pub(crate) type With = Arc<dyn Fn(&Request<Bytes>) -> Reply + Send + Sync>;
 
+type Change = Arc<dyn Fn(&mut Answer) + Send + Sync>;
+
 impl Reply {
     /// An answer with this status and an empty body.
     ///
@@ -90,28 +92,39 @@ impl Reply {
         }
     }
 
+    /// Changes the answer, also one that depends on the request. No effect where there is no answer.
+    fn change(mut self, change: Change) -> Self {
+        self.act = match self.act {
+            Act::Answer(mut answer) => {
+                change(&mut answer);
+                Act::Answer(answer)
+            }
+            Act::With(with) => Act::With(Arc::new(move |request| {
+                with(request).change(Arc::clone(&change))
+            })),
+            other => other,
+        };
+        self
+    }
+
     /// Adds a header. No effect where there is no answer.
     ///
     /// # Panics
     /// If `name` or `value` cannot be a header.
     #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        if let Act::Answer(it) = &mut self.act {
-            it.headers.append(
-                HeaderName::from_bytes(name.as_bytes()).expect("a header's name"),
-                HeaderValue::from_str(value).expect("a header's value"),
-            );
-        }
-        self
+    pub fn header(self, name: &str, value: &str) -> Self {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
+        let value = HeaderValue::from_str(value).expect("a header's value");
+        self.change(Arc::new(move |answer| {
+            answer.headers.append(&name, value.clone());
+        }))
     }
 
     /// Replaces the body. No effect where there is no answer.
     #[must_use]
-    pub fn body(mut self, bytes: impl Into<Bytes>) -> Self {
-        if let Act::Answer(it) = &mut self.act {
-            it.body = bytes.into();
-        }
-        self
+    pub fn body(self, bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        self.change(Arc::new(move |answer| answer.body = bytes.clone()))
     }
 
     /// Replaces the body by JSON and says so in `content-type`. No effect where there is no answer.
@@ -123,20 +136,14 @@ impl Reply {
 
     /// Ends the body half-way, and the exchange with it.
     #[must_use]
-    pub fn truncated(mut self) -> Self {
-        if let Act::Answer(it) = &mut self.act {
-            it.ending = Ending::Truncated;
-        }
-        self
+    pub fn truncated(self) -> Self {
+        self.change(Arc::new(|answer| answer.ending = Ending::Truncated))
     }
 
     /// Sends status, headers and body, and never ends the exchange. No effect where there is no answer.
     #[must_use]
-    pub fn unfinished(mut self) -> Self {
-        if let Act::Answer(it) = &mut self.act {
-            it.ending = Ending::Open;
-        }
-        self
+    pub fn unfinished(self) -> Self {
+        self.change(Arc::new(|answer| answer.ending = Ending::Open))
     }
 
     /// Waits first, on the server's clock.
@@ -155,11 +162,8 @@ impl Reply {
 
     /// Replaces the status. No effect where there is no answer.
     #[must_use]
-    pub fn with_status(mut self, status: StatusCode) -> Self {
-        if let Act::Answer(answer) = &mut self.act {
-            answer.status = status;
-        }
-        self
+    pub fn with_status(self, status: StatusCode) -> Self {
+        self.change(Arc::new(move |answer| answer.status = status))
     }
 
     /// The status of the answer; `None` where there is none or it depends on the request.
@@ -180,11 +184,11 @@ impl Reply {
 
     /// Takes a header away. No effect where there is no answer.
     #[must_use]
-    pub fn without_header(mut self, name: &str) -> Self {
-        if let Act::Answer(it) = &mut self.act {
-            it.headers.remove(name);
-        }
-        self
+    pub fn without_header(self, name: &str) -> Self {
+        let name = name.to_owned();
+        self.change(Arc::new(move |answer| {
+            answer.headers.remove(&name);
+        }))
     }
 }
 

@@ -29,14 +29,12 @@ pub fn clock() -> ManualClock {
 
 /// A chat message's notification with title, body, `ext`, thread and collapse key.
 pub fn notification() -> Notification {
-    Notification {
-        title: TITLE.into(),
-        body: BODY.into(),
-        ext: EXT.into(),
-        thread: "ann".into(),
-        collapse: "message-1".into(),
-        ..Notification::default()
-    }
+    Notification::default()
+        .with_title(TITLE)
+        .with_body(BODY)
+        .with_ext(EXT)
+        .with_thread("ann")
+        .with_collapse("message-1")
 }
 
 /// The notification of one chat message of the app `app`.

@@ -38,6 +38,7 @@ use crate::{
 
 /// How an [`HttpServer`] listens.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ServerOptions {
     /// Where it listens. Default: a free port of 127.0.0.1.
     pub address: SocketAddr,
@@ -96,6 +97,15 @@ impl ServerOptions {
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
         self
+    }
+
+    push_core::setters! {
+        with_address(address: SocketAddr);
+        with_tls(tls: impl Into<Option<Arc<ServerConfig>>>);
+        with_max_body(max_body: usize);
+        with_too_large(too_large: impl Into<Option<Reply>>);
+        with_log(log: usize);
+        with_quiet(quiet: impl Into<Option<Duration>>);
     }
 }
 

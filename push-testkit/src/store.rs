@@ -34,6 +34,7 @@ pub mod cases {
 
 /// An empty store, and the clock it was built with.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct StoreKit {
     /// The store.
     pub store: Arc<dyn Store>,
@@ -102,6 +103,7 @@ macro_rules! store_conformance {
             a_ticket_shown_on_many_devices_at_once_is_bound_to_one
             a_ticket_from_before_a_kick_is_refused
             a_kick_revokes_the_tickets_of_the_devices_that_it_names
+            a_spare_ticket_does_not_bring_a_kicked_phone_back
             a_kick_revokes_tickets_of_devices_that_never_registered
             a_kick_ends_the_login_whose_ticket_it_revokes
             a_kick_of_now_ends_logins_from_before_the_clock_was_set_back
@@ -203,6 +205,7 @@ macro_rules! store_conformance {
             everything_in_an_event_comes_back
             what_is_unknown_has_no_trace
             old_events_are_pruned
+            the_apps_that_have_traces_are_known
             a_trace_has_an_end
             the_traces_of_two_apps_never_mix
             events_appended_at_once_are_all_there

@@ -127,6 +127,7 @@ impl fmt::Debug for Identity {
 
 /// Which protocols a server agrees to by ALPN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Alpn {
     /// HTTP/2 and HTTP/1.1, as the client likes.
     #[default]
@@ -139,6 +140,7 @@ pub enum Alpn {
 
 /// Whether a server asks for a client's certificate.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum ClientAuth<'a> {
     /// It does not.
     None,

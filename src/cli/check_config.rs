@@ -17,7 +17,10 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Errors> {
     let loaded = settings::load(config, registry, Arc::new(TokioClock));
     output.warned(&loaded.warnings);
-    let settings = loaded.settings?;
+    let settings = match loaded.settings {
+        Ok(settings) => settings,
+        Err(faults) => return Ok(output.misconfigured(&faults)),
+    };
     let mut apps: Vec<String> = settings
         .http
         .keys
@@ -38,6 +41,10 @@ pub(crate) fn run(
         in_words(&settings.queue),
         settings.listen,
     ));
+    if !settings.layer_names.is_empty() {
+        let names = settings.layer_names.join(", ");
+        output.line(format!("    layers, outermost first: {names}"));
+    }
     if loaded.files.is_empty() {
         let folder = loaded.folder.display();
         output.line(format!(
@@ -51,6 +58,7 @@ pub(crate) fn run(
         "store_files": settings.store.files,
         "queue": settings.queue.name,
         "queue_files": settings.queue.files,
+        "layers": settings.layer_names,
         "listen": settings.listen.to_string(),
         "folder": loaded.folder,
     }));

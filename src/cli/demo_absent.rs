@@ -5,14 +5,14 @@ use offline_push::{Error, ErrorKind};
 
 use super::{Errors, output::Output};
 
-pub(crate) async fn run(_output: &mut Output) -> Result<ExitCode, Errors> {
+pub(crate) async fn run(output: &mut Output) -> Result<ExitCode, Errors> {
     std::future::ready(Err(vec![
         Error::new(
             ErrorKind::Unsupported,
             "this build has no simulators, so there is no phone to show a push on",
         )
         .at("demo")
-        .advise("build with the default features, or with `--features demo`"),
+        .advise(output.program().enable("demo")),
     ]))
     .await
 }

@@ -1,4 +1,8 @@
-//! The command line.
+//! The command line of the program `offline-push`: for it, and for programs that link plugins of their own.
+//!
+//! A program that depends on this crate with the feature `cli` has all of it, down to the layered configuration: its own provider
+//! is listed by `plugins`, checked by `check-config`, served by `serve` and uploaded by `credential add`. Log, exit codes,
+//! completions and `--json` are the same.
 mod check_config;
 mod credential;
 #[cfg(feature = "demo")]
@@ -8,6 +12,8 @@ mod demo;
 mod demo;
 mod output;
 mod plugins;
+mod program;
+mod reference;
 mod remote;
 mod send;
 mod serve;
@@ -26,10 +32,11 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use offline_push::{Error, Registry};
 
 use self::output::Output;
+pub use self::program::Program;
 
 /// Offline push for IM: connects a message server with the phones of its users through the push vendors.
 ///
@@ -86,7 +93,7 @@ enum Command {
     Ticket(ticket::Arguments),
     /// Run the vendors' simulators alone, with an HTTP API that installs phones and shows what arrived
     Simulate(simulate::Arguments),
-    /// List the plugins of this build, each with an example of its configuration
+    /// List the plugins of this build; print examples and JSON Schemas of configurations
     Plugins(plugins::Arguments),
     /// Print a completion script for a shell
     Completions {
@@ -95,11 +102,30 @@ enum Command {
     },
 }
 
-pub(crate) fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+/// The command line as the whole of a program: runs the command that the arguments of the process name, and returns the exit
+/// code of the process. The program is called as its file; [`Program`] gives it a name and a version.
+///
+/// ```no_run
+/// // Provider, store or queue of one's own: `use push_provider_acme as _;`
+/// fn main() -> std::process::ExitCode {
+///     offline_push::cli::main()
+/// }
+/// ```
+pub fn main() -> ExitCode {
+    Program::started().main()
+}
+
+fn run(program: Program) -> ExitCode {
+    let mut command = program.adapt(Arguments::command());
+    let arguments = match command.try_get_matches_from_mut(std::env::args_os()) {
+        Ok(matches) => Arguments::from_arg_matches(&matches),
+        Err(error) => Err(error),
+    };
+    let arguments = match arguments {
         Ok(arguments) => arguments,
         // Help and versions are such errors, too.
         Err(error) => {
+            let error = error.format(&mut command);
             let printed = error.print().and_then(|()| io::stdout().flush());
             return match printed {
                 Ok(()) => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1)),
@@ -107,9 +133,9 @@ pub(crate) fn main() -> ExitCode {
             };
         }
     };
-    let mut output = Output::new(arguments.json);
-    let code = match registry() {
-        Ok(registry) => match run(arguments.command, &registry, &mut output) {
+    let mut output = Output::new(arguments.json, program);
+    let code = match program.registry() {
+        Ok(registry) => match execute(arguments.command, &registry, &mut output) {
             Ok(code) => code,
             Err(errors) => output.failed(&errors),
         },
@@ -118,15 +144,10 @@ pub(crate) fn main() -> ExitCode {
     output.finish(code)
 }
 
-/// The plugins of this build, with advice for users of the program.
-fn registry() -> offline_push::Result<Registry> {
-    offline_push::registry().map(|registry| registry.for_program("offline-push"))
-}
-
 /// The errors of a command: most commands stop at the first, some report all.
 type Errors = Vec<Error>;
 
-fn run(command: Command, registry: &Registry, output: &mut Output) -> Result<ExitCode, Errors> {
+fn execute(command: Command, registry: &Registry, output: &mut Output) -> Result<ExitCode, Errors> {
     match command {
         Command::Demo => wait(demo::run(output)),
         Command::Serve {
@@ -141,9 +162,10 @@ fn run(command: Command, registry: &Registry, output: &mut Output) -> Result<Exi
         Command::Simulate(arguments) => wait(simulate::run(arguments, output)),
         Command::Plugins(arguments) => plugins::run(&arguments, registry, output),
         Command::Completions { shell } => {
-            let mut command = Arguments::command();
+            let program = output.program();
+            let mut command = program.adapt(Arguments::command());
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command, "offline-push", &mut script);
+            clap_complete::generate(shell, &mut command, program.name(), &mut script);
             output.raw(&script);
             Ok(ExitCode::SUCCESS)
         }

@@ -7,9 +7,13 @@ use std::{
 use offline_push::Error;
 use serde_json::{Value, json};
 
+use super::program::Program;
+use super::settings::Fault;
+
 /// The output of a command.
 #[derive(Debug)]
 pub(crate) struct Output {
+    program: Program,
     json: bool,
     colour: bool,
     /// Whether standard output refused something.
@@ -31,9 +35,10 @@ pub(crate) enum Style {
 }
 
 impl Output {
-    pub(crate) fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool, program: Program) -> Self {
         let colour = !json && io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         Self {
+            program,
             json,
             colour,
             is_broken: false,
@@ -45,6 +50,11 @@ impl Output {
         self.json
     }
 
+    /// The program whose output this is.
+    pub(crate) const fn program(&self) -> Program {
+        self.program
+    }
+
     /// Writes content that is neither text nor JSON.
     pub(crate) fn raw(&mut self, content: &[u8]) {
         self.write(content);
@@ -53,7 +63,8 @@ impl Output {
     /// Prints a line for people; nothing if the output is JSON.
     pub(crate) fn line(&mut self, text: impl AsRef<str>) {
         if !self.json {
-            self.print(text.as_ref());
+            let text = self.program.text(text.as_ref()).into_owned();
+            self.print(&text);
         }
     }
 
@@ -83,7 +94,21 @@ impl Output {
     /// Reports errors on standard error, or as JSON on standard output. Returns the exit code.
     pub(crate) fn failed(&mut self, errors: &[Error]) -> ExitCode {
         for error in errors {
-            self.report("error", "31", error);
+            self.report("error", "31", error, "", json!({}));
+        }
+        ExitCode::FAILURE
+    }
+
+    /// Reports mistakes of a configuration as [`Output::failed`] reports errors, each with its file and line. Returns the exit code.
+    pub(crate) fn misconfigured(&mut self, faults: &[Fault]) -> ExitCode {
+        for fault in faults {
+            let at = match (&fault.source, fault.line) {
+                (Some(source), Some(line)) => format!("{source}:{line}: "),
+                (Some(source), None) => format!("{source}: "),
+                (None, _) => String::new(),
+            };
+            let more = json!({ "source": fault.source, "line": fault.line });
+            self.report("error", "31", &fault.error, &at, more);
         }
         ExitCode::FAILURE
     }
@@ -91,19 +116,23 @@ impl Output {
     /// Reports what works, but should be otherwise, as [`Output::failed`] reports errors.
     pub(crate) fn warned(&mut self, warnings: &[Error]) {
         for warning in warnings {
-            self.report("warning", "33", warning);
+            self.report("warning", "33", warning, "", json!({}));
         }
     }
 
-    fn report(&mut self, what: &str, colour: &str, error: &Error) {
+    /// Reports `error`: for people with `at` in front, for programs with the members of `object`.
+    fn report(&mut self, what: &str, colour: &str, error: &Error, at: &str, object: Value) {
         if self.json {
-            let mut object = json!({
+            let mut all = json!({
                 "kind": error.kind().as_str(),
                 "place": error.place(),
-                "advice": error.advice(),
+                "advice": error.advice().map(|advice| self.program.text(advice)),
             });
-            object[what] = json!(error.message());
-            self.print(&object.to_string());
+            all[what] = json!(error.message());
+            if let (Value::Object(all), Value::Object(object)) = (&mut all, object) {
+                all.extend(object);
+            }
+            self.print(&all.to_string());
         } else {
             let mark = if io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
                 format!("\x1b[{colour}m{what}:\x1b[0m")
@@ -111,7 +140,12 @@ impl Output {
                 format!("{what}:")
             };
             // There is nowhere to report that standard error is closed.
-            drop(writeln!(io::stderr(), "{mark} {error}"));
+            let error = error.to_string();
+            drop(writeln!(
+                io::stderr(),
+                "{mark} {at}{}",
+                self.program.text(&error)
+            ));
         }
     }
 

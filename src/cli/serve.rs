@@ -29,7 +29,7 @@ pub(crate) async fn run(
     output: &mut Output,
 ) -> Result<ExitCode, Errors> {
     let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-    let registry = one(super::registry())?;
+    let registry = one(output.program().registry())?;
     let loaded = settings::load(config, &registry, Arc::clone(&clock));
     log_to_stderr(output.is_json());
     for warning in &loaded.warnings {
@@ -42,7 +42,10 @@ pub(crate) async fn run(
             "the configuration is from the environment alone: relative paths start at the working directory"
         ),
     }
-    let settings = loaded.settings?;
+    let settings = match loaded.settings {
+        Ok(settings) => settings,
+        Err(faults) => return Ok(output.misconfigured(&faults)),
+    };
     one(start(settings, registry, clock, accept_new_master_key, output).await)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -81,14 +84,11 @@ async fn start(
     let waiting: u64 = queue.lanes().await?.iter().map(|it| it.depth).sum();
     let credentials = store.credentials(None).await?.len();
     store.prune_traces(Timestamp::from_unix_millis(0)).await?;
-    let gateway = Gateway::new(Parts {
-        store,
-        queue,
-        registry: Arc::new(registry),
-        clock,
-        master_key: settings.master_key,
-        settings: settings.gateway,
-    })?;
+    let gateway = Gateway::new(
+        Parts::new(store, queue, Arc::new(registry), clock, settings.master_key)
+            .with_settings(settings.gateway)
+            .with_layers(settings.layers),
+    )?;
     let routes = router(&gateway, &settings.http, &settings.ingresses)?;
     if accept_new_master_key {
         gateway.accept_master_key().await?;

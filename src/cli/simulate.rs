@@ -178,7 +178,8 @@ fn report(control: &Control, written: &Written, output: &mut Output) {
         }
         let files: Vec<_> = written.iter().filter(|(of, _)| *of == name).collect();
         for (_, file) in &files {
-            let command = format!("offline-push credential add --from {}", file.display());
+            let program = output.program().name();
+            let command = format!("{program} credential add --from {}", file.display());
             output.line(format!("  {:<20} {command}", "credential"));
         }
         if files.is_empty() {

@@ -11,12 +11,12 @@ pub(crate) struct Arguments {
     rest: Vec<String>,
 }
 
-pub(crate) async fn run(arguments: Arguments, _output: &mut Output) -> Result<ExitCode, Errors> {
+pub(crate) async fn run(arguments: Arguments, output: &mut Output) -> Result<ExitCode, Errors> {
     drop(arguments.rest);
     std::future::ready(Err(vec![
         Error::new(ErrorKind::Unsupported, "this build has no simulators")
             .at("simulate")
-            .advise("build with the default features, or with `--features demo`"),
+            .advise(output.program().enable("demo")),
     ]))
     .await
 }

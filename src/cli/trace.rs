@@ -135,12 +135,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cli::Program;
 
     #[test]
     fn the_vendors_message_stands_beside_its_status_and_code() {
         let shown = |answer: Value| {
             let trace = json!({"events": [{"at": 5, "stage": "answered", "answer": answer}]});
-            lines(&trace, &Output::new(true)).remove(0)
+            lines(&trace, &Output::new(true, Program::stock())).remove(0)
         };
         let line = shown(
             json!({"status": 403, "code": "InvalidProviderToken", "text": "the key was revoked"}),
@@ -170,7 +171,7 @@ mod tests {
                 "evidence": "403 Wrong", "next_try": 9,
             }],
         });
-        let lines = lines(&trace, &Output::new(true));
+        let lines = lines(&trace, &Output::new(true, Program::stock()));
         assert_eq!(
             lines[1..],
             [

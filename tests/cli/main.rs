@@ -1,9 +1,13 @@
 //! The program as an operator meets it: help, errors, and a server that is called from the command line.
+mod environment;
 mod example;
+mod layers;
 mod mistakes;
 mod outputs;
 mod paths;
+mod reference;
 mod running;
+mod schema;
 #[path = "../support/mod.rs"]
 mod support;
 

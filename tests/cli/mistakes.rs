@@ -1,9 +1,9 @@
 //! Everything that is wrong with a configuration is reported at once, and nothing else.
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt};
 
-use super::{KEY, MASTER_KEY, folder, objects, program, text, write};
+use super::{KEY, MASTER_KEY, check, folder, objects, program, text, write};
 
-const GOOD: &str = r#"
+pub(super) const GOOD: &str = r#"
 listen = "127.0.0.1:8710"
 behind_proxy = false
 master_key_file = "master.key"
@@ -41,7 +41,7 @@ in_flight = 2000
 "#;
 
 /// The place of each mistake, what of [`GOOD`] it replaces, and by what.
-const MISTAKES: &[(&str, &str, &str)] = &[
+pub(super) const MISTAKES: &[(&str, &str, &str)] = &[
     ("listen", "\"127.0.0.1:8710\"", "\"localhost\""),
     ("behind_proxy", "= false", "= \"perhaps\""),
     ("master_key_file", "\"master.key\"", "\"nowhere.key\""),
@@ -172,6 +172,88 @@ fn each_mistake_alone_is_one_error_at_its_place() {
     }
 }
 
+/// A file that two plugins open would be damaged, or refused only when the server starts.
+#[test]
+fn a_file_of_two_plugins_is_an_error_however_it_is_written() {
+    let folder = folder("same-file");
+    write(&folder, "master.key", MASTER_KEY);
+    write(&folder, "im-server.key", KEY);
+    std::fs::create_dir(folder.join("data")).expect("a folder");
+    write(&folder, "data/there.db", "");
+    let there = folder.join("data/there.db");
+    std::fs::hard_link(&there, folder.join("hard.db")).expect("a link");
+    std::os::unix::fs::symlink(&there, folder.join("soft.db")).expect("a link");
+    std::os::unix::fs::symlink("data", folder.join("folder")).expect("a link");
+    std::os::unix::fs::symlink("data/new.db", folder.join("dangling.db")).expect("a link");
+    let absolute = folder.join("store.db");
+    let absolute = absolute.to_str().expect("text");
+    let check = |store: &str, traces: &str, queue: &str| {
+        let config = GOOD
+            .replace(
+                "path = \"store.db\"",
+                &format!("path = {store:?}\n{traces}"),
+            )
+            .replace("path = \"queue.db\"", &format!("path = {queue:?}"));
+        write(&folder, "offline-push.toml", &config);
+        let output = program()
+            .args(["check-config", "--json"])
+            .current_dir(&folder)
+            .output()
+            .expect("the program runs");
+        objects(&output)
+    };
+    for (store, traces, queue, at, other) in [
+        ("store.db", "", "store.db", "queue.path", "store.path"),
+        ("store.db", "", "./store.db", "queue.path", "store.path"),
+        ("store.db", "", absolute, "queue.path", "store.path"),
+        (
+            "store.db",
+            "",
+            "new/../store.db",
+            "queue.path",
+            "store.path",
+        ),
+        (
+            "store.db",
+            "",
+            "data/../store.db",
+            "queue.path",
+            "store.path",
+        ),
+        ("data/there.db", "", "hard.db", "queue.path", "store.path"),
+        ("soft.db", "", "data/there.db", "queue.path", "store.path"),
+        ("data/a.db", "", "folder/a.db", "queue.path", "store.path"),
+        ("dangling.db", "", "data/new.db", "queue.path", "store.path"),
+        ("store.db", "", "store-traces.db", "queue.path", "store"),
+        (
+            "store.db",
+            "traces_path = \"t.db\"",
+            "t.db",
+            "queue.path",
+            "store.traces_path",
+        ),
+        (
+            "store.db",
+            "traces_path = \"data/../store.db\"",
+            "queue.db",
+            "store.traces_path",
+            "store.path",
+        ),
+    ] {
+        let said = check(store, traces, queue);
+        assert_eq!(said.len(), 1, "{store} {queue}: {said:?}");
+        assert_eq!(said[0]["place"], at, "{said:?}");
+        let error = said[0]["error"].as_str().expect("a text");
+        let words = format!("is the same file as {other}: ");
+        assert!(error.contains(&words), "{error}");
+    }
+    for (store, queue) in [("a.db", "b.db"), ("data/a.db", "a.db"), ("soft.db", "a.db")] {
+        let said = check(store, "", queue);
+        assert_eq!(said[0]["ok"], true, "{store} {queue}: {said:?}");
+    }
+    drop(std::fs::remove_dir_all(folder));
+}
+
 #[test]
 fn a_key_of_two_apps_is_an_error_also_if_one_is_in_a_file() {
     let same = format!(
@@ -232,7 +314,69 @@ fn errors_name_the_file_or_variable_that_the_value_is_from() {
     let said = text(&output.stderr);
     assert_eq!(said.lines().count(), 2, "{said}");
     assert!(said.contains("OFFLINE_PUSH__LISTEN: listen: "), "{said}");
-    assert!(said.contains("conf.d/1.toml: queue.group_rows: "), "{said}");
+    assert!(
+        said.contains("conf.d/1.toml:2: queue.group_rows: "),
+        "{said}"
+    );
+    drop(std::fs::remove_dir_all(folder));
+}
+
+#[test]
+fn each_mistake_has_its_line_and_a_missing_key_that_of_its_table() {
+    let folder = folder("lines");
+    let config = GOOD
+        .replace("readers = 2", "raeders = 2")
+        .replace("path = \"queue.db\"\n", "")
+        .replace("[\"server\"]", "[\n\"server\",\n\"sever\"\n]")
+        .replace("behind_proxy = false\n", "");
+    write(
+        &folder,
+        "offline-push.toml",
+        &format!("storre = 1\n{config}"),
+    );
+    write(&folder, "master.key", MASTER_KEY);
+    write(&folder, "im-server.key", KEY);
+    let output = program()
+        .args(["check-config", "--json", "--config"])
+        .arg(folder.join("offline-push.toml"))
+        .output()
+        .expect("the program runs");
+    let config = format!("storre = 1\n{config}");
+    let line = |text: &str| {
+        let at = config.lines().position(|line| line.contains(text));
+        at.expect("it is there") + 1
+    };
+    let found: Vec<_> = objects(&output)
+        .iter()
+        .map(|error| {
+            let source = error["source"].as_str().unwrap_or_default();
+            assert!(source.ends_with("offline-push.toml"), "{error}");
+            let place = error["place"].as_str().unwrap_or_default().to_owned();
+            (place, error["line"].as_u64().unwrap_or_default() as usize)
+        })
+        .collect();
+    let mut expected = vec![
+        ("storre".to_owned(), 1),
+        ("store.raeders".to_owned(), line("raeders")),
+        ("queue.path".to_owned(), line("[queue]")),
+        ("http.keys[0].scopes[1]".to_owned(), line("sever\"")),
+    ];
+    let mut sorted = found.clone();
+    sorted.sort();
+    expected.sort();
+    assert_eq!(sorted, expected);
+    let said = text(&check(&folder).stderr);
+    assert!(
+        said.contains(&format!(
+            "offline-push.toml:{}: store.raeders: is not a known key: did you mean `readers`?",
+            line("raeders")
+        )),
+        "{said}"
+    );
+    assert!(
+        said.contains("storre: is not a known key: did you mean `store`?"),
+        "{said}"
+    );
     drop(std::fs::remove_dir_all(folder));
 }
 

@@ -151,6 +151,27 @@ async fn a_second_server_on_the_same_port_touches_no_file() {
     }
 }
 
+/// A queue of its own does not let a second server have the store.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_with_the_same_store_is_refused() {
+    let folder = configured("store-of-two", "0");
+    let server = Server::start(Server::command(&folder), &folder).await;
+    let output = program()
+        .args(["serve", "--config"])
+        .arg(folder.join("offline-push.toml"))
+        .env("OFFLINE_PUSH__QUEUE__PATH", "data/other.db")
+        .output()
+        .expect("the program runs");
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("another process has this store open"),
+        "{said}"
+    );
+    server.stop().await;
+    drop(std::fs::remove_dir_all(folder));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_log_cannot_be_written_goes_on() {
     let folder = configured("full-log", "0");

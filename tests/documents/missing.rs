@@ -32,11 +32,11 @@ fn nowhere() -> Arc<HttpGateway> {
 }
 
 fn account(ticket: &str) -> Account {
-    Account {
-        app: AppId::new("im").expect("an app id"),
-        user: UserId::new("alice").expect("a user id"),
-        credential: Secret::new(ticket),
-    }
+    Account::new(
+        AppId::new("im").expect("an app id"),
+        UserId::new("alice").expect("a user id"),
+        Secret::new(ticket),
+    )
 }
 
 #[track_caller]
@@ -59,13 +59,13 @@ async fn without_a_certificate_id_the_client_does_not_start() {
 /// S51.
 #[test]
 fn a_certificate_id_of_0_is_refused_with_its_place() {
-    assert_quotes_error(CertificateIds::new([CertificateEntry {
-        channel: "apns",
-        slot: Slot::Alert,
-        id: 0,
-        debug: true,
-        place: ("src/lib.rs", 7),
-    }]));
+    assert_quotes_error(CertificateIds::new([CertificateEntry::new(
+        "apns",
+        Slot::Alert,
+        0,
+        true,
+        ("src/lib.rs", 7),
+    )]));
 }
 
 #[tokio::test]

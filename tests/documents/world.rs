@@ -42,12 +42,8 @@ impl World {
             let mut config = apns_config(&apple);
             config["environment"] = json!(environment);
             config["endpoint"] = json!(apple.endpoint(environment));
-            let upload = Upload {
-                provider: "apns".to_owned(),
-                id: Some(CertificateId::new(id).expect("a certificate id")),
-                label: String::new(),
-                config,
-            };
+            let upload = Upload::new("apns", config)
+                .with_id(CertificateId::new(id).expect("a certificate id"));
             served
                 .gateway
                 .add_credential(&app, upload)
@@ -66,11 +62,11 @@ impl World {
             .im_server
             .post("/v1/tickets", &json!({"user": user}))
             .await;
-        Account {
-            app: AppId::new("im").expect("an app id"),
-            user: UserId::new(user).expect("a user id"),
-            credential: Secret::new(answer["ticket"].as_str().expect("a ticket")),
-        }
+        Account::new(
+            AppId::new("im").expect("an app id"),
+            UserId::new(user).expect("a user id"),
+            Secret::new(answer["ticket"].as_str().expect("a ticket")),
+        )
     }
 
     /// The app on `phone`, with `certificates`; `user` logs in.
@@ -155,13 +151,13 @@ pub(crate) async fn heard<T>(
 
 /// What a build of the app says about itself.
 pub(crate) fn certificate(id: i64, debug: bool) -> CertificateIds {
-    CertificateIds::new([CertificateEntry {
-        channel: "apns",
-        slot: Slot::Alert,
+    CertificateIds::new([CertificateEntry::new(
+        "apns",
+        Slot::Alert,
         id,
         debug,
-        place: ("src/lib.rs", 7),
-    }])
+        ("src/lib.rs", 7),
+    )])
     .expect("an id")
 }
 

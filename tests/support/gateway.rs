@@ -26,33 +26,31 @@ impl Served {
         let context = BuildContext::new(Arc::clone(&clock));
         let registry = Arc::new(offline_push::registry().expect("the plugins are linked"));
         let secret = MasterKey::generate().expect("the system has randomness");
-        let gateway = Gateway::new(Parts {
-            store: registry
-                .build::<StoreKind>("memory", RawConfig::empty(), &context)
-                .expect("the store needs no configuration"),
-            queue: registry
-                .build::<QueueKind>("memory", RawConfig::empty(), &context)
-                .expect("the queue needs no configuration"),
-            registry,
-            clock,
-            master_key: MasterKey::parse(&secret).expect("a fresh key"),
-            settings: Settings {
-                // The simulators listen on this machine.
-                addresses: AddressPolicy::public_only().allow_loopback(),
-                ..settings
-            },
-        })
+        let gateway = Gateway::new(
+            Parts::new(
+                registry
+                    .build::<StoreKind>("memory", RawConfig::empty(), &context)
+                    .expect("the store needs no configuration"),
+                registry
+                    .build::<QueueKind>("memory", RawConfig::empty(), &context)
+                    .expect("the queue needs no configuration"),
+                registry,
+                clock,
+                MasterKey::parse(&secret).expect("a fresh key"),
+            )
+            .with_settings(
+                settings
+                    // The simulators listen on this machine.
+                    .with_addresses(AddressPolicy::public_only().allow_loopback()),
+            ),
+        )
         .expect("the settings work");
-        let http = HttpSettings {
-            keys: vec![ApiKey {
-                name: "test".to_owned(),
-                app: AppId::new(app).expect("an app id"),
-                scopes: vec![KeyScope::Server, KeyScope::Admin],
-                sha256: None,
-                key: Some(Secret::new(key)),
-            }],
-            ..HttpSettings::default()
-        };
+        let http = HttpSettings::default().with_keys(vec![ApiKey::new(
+            "test",
+            AppId::new(app).expect("an app id"),
+            vec![KeyScope::Server, KeyScope::Admin],
+            Secret::new(key),
+        )]);
         let routes = router(&gateway, &http, &[]).expect("the settings work");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("the listener is bound");

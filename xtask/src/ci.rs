@@ -1,5 +1,7 @@
 //! The steps of continuous integration, and the command that runs all tests.
 mod generated;
+mod outside;
+mod package;
 
 use std::{
     io::Read,
@@ -10,10 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    Failure, Result, behaviour, bindings, manifest::Manifest, matrix, run, table, tidy, tools,
-    workspace::Workspace,
-};
+use crate::{Failure, Result, behaviour, manifest::Manifest, matrix, run, table, tidy, tools};
 
 pub(crate) const HELP: &str = "\
 cargo xtask ci [STEP...]
@@ -27,17 +26,19 @@ one before it failed; a table at the end says which did and how long each took.
   format     cargo fmt --check
   xtask      lints and tests of these tasks
   tidy       cargo xtask tidy
-  bindings   cargo xtask bindings --check
   lint       clippy on everything, warnings are errors
-  test       cargo xtask test
+  test       cargo xtask test; one of the tests checks that the generated bindings are current
   behaviour  cargo xtask behaviour --complete
   matrix     cargo xtask matrix
-  new        a new crate of every kind, in a copy of the repository: its tests, lints and tidiness, and that `remove`
-             leaves nothing behind; a new provider outside of the repository: its tests
+  new        a new crate of every kind, in a copy of the repository: its tests, lints and tidiness, that the facade links it
+             and new providers push, and that `remove` leaves nothing behind; a new provider outside of the repository:
+             its tests
   docs       the API documentation, warnings are errors
-  package    the package of every crate that is published: it compiles alone, from what it contains; the facade's has
-             no tests and nothing of continuous integration
+  package    the package of every crate that is published: it compiles alone, from what it contains, and has its licences
+             and its page; the facade's has no tests and nothing of continuous integration
   examples   every example, built and run to its end
+  outside    what users write, outside of the workspace: every example compiled with the dependencies that its first lines
+             name, the shortest run, mistakes that the compiler explains, and a vendor's own program, tested
   deny       cargo-deny (installed if it is missing): advisories, bans, licences and sources. Where the advisory
              database cannot be fetched, the rest is checked and the table says so
 ";
@@ -78,10 +79,6 @@ const STEPS: &[(&str, Step)] = &[
     ("format", Step::Whole(format)),
     ("xtask", Step::Whole(xtask)),
     ("tidy", Step::Whole(|root| tidy::task(root, &[]))),
-    (
-        "bindings",
-        Step::Whole(|root| bindings::task(root, &["--check"])),
-    ),
     ("lint", Step::Whole(lint)),
     ("test", Step::Whole(|root| test(root, &[]))),
     (
@@ -91,8 +88,9 @@ const STEPS: &[(&str, Step)] = &[
     ("matrix", Step::Whole(|root| matrix::task(root, &[]))),
     ("new", Step::Whole(generated::crates)),
     ("docs", Step::Whole(docs)),
-    ("package", Step::Whole(package)),
+    ("package", Step::Whole(package::task)),
     ("examples", Step::Whole(examples)),
+    ("outside", Step::Whole(outside::programs)),
     ("deny", Step::Partial(deny)),
 ];
 
@@ -199,7 +197,7 @@ fn lock(root: &Path) -> Result {
 
 fn format(root: &Path) -> Result {
     run::succeed(run::cargo(root).args(["fmt", "--all", "--check"]))?;
-    for other in ["xtask", "fuzz"] {
+    for other in ["xtask", "fuzz", outside::VENDOR] {
         run::succeed(run::cargo(&root.join(other)).args(["fmt", "--check"]))?;
     }
     Ok(())
@@ -237,39 +235,6 @@ fn docs(root: &Path) -> Result {
         "--workspace",
         "--all-features",
     ]))
-}
-
-/// Packages compile from what they contain. Cargo takes those that depend on each other from each other.
-fn package(root: &Path) -> Result {
-    let contents = run::stdout_of(run::cargo(root).args([
-        "package",
-        "--package=offline-push",
-        "--list",
-        "--allow-dirty",
-    ]))?;
-    let misplaced = misplaced(&contents);
-    if !misplaced.is_empty() {
-        return Err(format!(
-            "the package offline-push contains {}; correct `include` in Cargo.toml",
-            misplaced.join(", ")
-        )
-        .into());
-    }
-    let mut command = run::cargo(root);
-    command.args(["package", "--workspace", "--allow-dirty", "--quiet"]);
-    for member in Workspace::at(root)?.members {
-        if member.manifest.get("package", "publish") == Some("false") {
-            command.arg(format!("--exclude={}", member.package()));
-        }
-    }
-    run::succeed(command.arg("--exclude=phone-app"))
-}
-
-/// The files of a package that its users do not need.
-fn misplaced(contents: &str) -> Vec<&str> {
-    let folders = ["tests/", ".ci/", ".github/", "xtask/", "fuzz/"];
-    let is_misplaced = |path: &&str| folders.iter().any(|folder| path.starts_with(folder));
-    contents.lines().filter(is_misplaced).collect()
 }
 
 /// Returns cargo's target directory.
@@ -451,13 +416,7 @@ fn run_to_its_end(command: &mut Command, limit: Duration) -> Result {
 mod tests {
     use std::{path::Path, process::Command, time::Duration};
 
-    use super::{Failure, executables, is_version, misplaced, run_to_its_end, task};
-
-    #[test]
-    fn tests_and_continuous_integration_do_not_belong_in_a_package() {
-        let contents = "Cargo.toml\nsrc/lib.rs\ntests/cli.rs\n.ci/run\nexamples/tests.rs\n";
-        assert_eq!(misplaced(contents), ["tests/cli.rs", ".ci/run"]);
-    }
+    use super::{Failure, executables, is_version, run_to_its_end, task};
 
     #[test]
     fn examples_are_found_among_the_messages() {

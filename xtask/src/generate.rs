@@ -1,13 +1,13 @@
 //! The text that is generated from the list of plugin crates: the facade's features and dependencies,
 //! `src/linked.rs`, and the table of plugins in `ARCHITECTURE.md`.
 
-use std::fs;
+use std::{fs, io, path::Path};
 
 use crate::{
     Result,
     manifest::Manifest,
     matrix::{closure, features_of},
-    workspace::{FOREIGN, Kind, Plugin, Role, Workspace},
+    workspace::{FOREIGN, Kind, Member, Plugin, Role, Workspace},
 };
 
 /// The longest list of arguments that rustfmt leaves on one line.
@@ -17,7 +17,15 @@ const RUSTFMT_WIDTH: usize = 60;
 #[derive(Debug)]
 pub(crate) struct Stale {
     pub(crate) path: String,
-    pub(crate) wanted: String,
+    pub(crate) wanted: Wanted,
+}
+
+/// What a file must be.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    Text(String),
+    /// A link to this path, which is relative to the folder of the link, or a copy of that file.
+    Link(String),
 }
 
 /// A file whose place for generated text is missing or broken, and why.
@@ -35,7 +43,7 @@ pub(crate) fn compare(workspace: &Workspace) -> Result<(Vec<Stale>, Vec<Broken>)
         Ok(wanted) if wanted == old => {}
         Ok(wanted) => stale.push(Stale {
             path: path.to_owned(),
-            wanted,
+            wanted: Wanted::Text(wanted),
         }),
         Err(reason) => broken.push(Broken {
             path: path.to_owned(),
@@ -70,23 +78,31 @@ pub(crate) fn compare(workspace: &Workspace) -> Result<(Vec<Stale>, Vec<Broken>)
         check(path, old, wanted);
     }
 
-    // A package has only what is in its folder.
+    stale.extend(licences(workspace));
+    Ok((stale, broken))
+}
+
+/// Returns the licences that packages lack. A package has only what is in its folder, and cargo follows links.
+fn licences(workspace: &Workspace) -> Vec<Stale> {
+    let mut stale = Vec::new();
     for name in ["LICENSE-MIT", "LICENSE-APACHE"] {
         let Ok(licence) = workspace.read(name) else {
             continue;
         };
         for member in &workspace.members {
-            if member.folder.is_empty()
-                || member.manifest.get("package", "publish") == Some("false")
-            {
+            let path = member.path(name);
+            let is_there = || workspace.read(&path).is_ok_and(|text| text == licence);
+            if member.folder.is_empty() || !member.is_published() || is_there() {
                 continue;
             }
-            let path = member.path(name);
-            let old = fs::read_to_string(workspace.root.join(&path)).unwrap_or_default();
-            check(&path, old, Ok(licence.clone()));
+            let up = "../".repeat(member.folder.split('/').count());
+            stale.push(Stale {
+                path,
+                wanted: Wanted::Link(format!("{up}{name}")),
+            });
         }
     }
-    Ok((stale, broken))
+    stale
 }
 
 /// The rows of the facade's documentation: every feature and what it adds.
@@ -126,10 +142,26 @@ fn feature_page(workspace: &Workspace, manifest: &Manifest) -> String {
 pub(crate) fn fix(workspace: &Workspace) -> Result<Vec<String>> {
     let (stale, _) = compare(workspace)?;
     for it in &stale {
-        fs::write(workspace.root.join(&it.path), &it.wanted)
-            .map_err(|error| format!("{} cannot be written: {error}", it.path))?;
+        let path = workspace.root.join(&it.path);
+        match &it.wanted {
+            Wanted::Text(text) => fs::write(path, text),
+            Wanted::Link(target) => link(target, &path),
+        }
+        .map_err(|error| format!("{} cannot be written: {error}", it.path))?;
     }
     Ok(stale.into_iter().map(|it| it.path).collect())
+}
+
+/// Links `path` to `target`, in place of what is there.
+fn link(target: &str, path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    #[cfg(unix)]
+    return std::os::unix::fs::symlink(target, path);
+    #[cfg(not(unix))]
+    return fs::copy(path.parent().unwrap_or(path).join(target), path).map(drop);
 }
 
 /// Replaces the text between the lines `begin generated: PART` and `end generated: PART`.
@@ -190,6 +222,13 @@ fn dependencies(workspace: &Workspace) -> Result<String, String> {
     Ok(text)
 }
 
+/// Returns `true` if a provider's simulator is linked into the facade's tests.
+pub(crate) fn is_simulated(plugin: &Plugin, member: &Member) -> bool {
+    plugin.kind == Kind::Provider
+        && member.manifest.get("features", "simulator").is_some()
+        && !FOREIGN.contains(&plugin.feature().as_str())
+}
+
 /// The facade's tests depend on everything, so that it is compiled alike for every choice of features: without this,
 /// each row of the matrix would compile tokio, hyper and their dependents again. It links nothing: a test
 /// that does not name a crate does not have it.
@@ -202,8 +241,15 @@ fn dev_dependencies(workspace: &Workspace) -> String {
             _ => false,
         };
         if wanted {
+            // Each provider pushes to its simulator in every row.
+            let simulator = match &member.role {
+                Role::Plugin(plugin) if is_simulated(plugin, member) => {
+                    ", features = [\"simulator\"]"
+                }
+                _ => "",
+            };
             text += &format!(
-                "{} = {{ path = \"{}\" }}\n",
+                "{} = {{ path = \"{}\"{simulator} }}\n",
                 member.package(),
                 member.folder
             );
@@ -391,6 +437,8 @@ stale = []
             "provider-apns = [\"dep:push-provider-apns\"]",
             "simulators = [\n    \"push-provider-apns?/simulator\",\n]",
             "push-store-memory = { path = \"plugins/store-memory\", version = \"0.3.0\", optional = true }",
+            "push-provider-apns = { path = \"providers/apns\", features = [\"simulator\"] }",
+            "push-store-memory = { path = \"plugins/store-memory\" }",
         ] {
             assert!(manifest.contains(line), "{line} in {manifest}");
         }
@@ -417,6 +465,23 @@ stale = []
             assert_eq!(licence.expect("a licence"), "MIT");
         }
         assert!(workspace.read("LICENSE-APACHE").is_err());
+        #[cfg(unix)]
+        for (folder, target) in [
+            ("push-core", "../LICENSE-MIT"),
+            ("providers/apns", "../../LICENSE-MIT"),
+        ] {
+            let link = fs::read_link(workspace.root.join(folder).join("LICENSE-MIT"));
+            assert_eq!(link.expect("a link").to_str(), Some(target));
+        }
+        // An old copy becomes a link.
+        let copy = it.root.join("push-core/LICENSE-MIT");
+        fs::remove_file(&copy).expect("the link");
+        it.write("push-core/LICENSE-MIT", "old");
+        assert_eq!(
+            fix(&workspace).expect("a file can be replaced"),
+            ["push-core/LICENSE-MIT"]
+        );
+        assert_eq!(fs::read_to_string(copy).expect("a licence"), "MIT");
         let page = workspace.read("src/lib.rs").expect("the facade");
         assert!(page.contains("//! | `store-memory` |"), "{page}");
         let (stale, _) = compare(&workspace).expect("a comparison");

@@ -19,6 +19,7 @@ mod names;
 mod new;
 mod remove;
 mod run;
+mod semver;
 mod size;
 mod source;
 mod standalone;
@@ -68,6 +69,7 @@ The tasks of offline-push.
     cargo xtask size [--check]        how many bytes the app half adds to an app on a phone
     cargo xtask fuzz [TARGET...]      the fuzz targets of what comes from outside, for a bounded time
     cargo xtask mutants [PLACE...]    which changes of the code the tests of named places do not notice
+    cargo xtask semver [REVISION]     which changes of the public API a version does not announce
     cargo xtask test [FILTER...]      all tests, with cargo-nextest where it is installed, and the doctests
     cargo xtask ci [STEP...]          everything that continuous integration runs, timed
 
@@ -114,6 +116,7 @@ fn dispatch(args: &[&str]) -> Result {
         "size" => (size::HELP, size::task),
         "fuzz" => (fuzz::HELP, fuzz::task),
         "mutants" => (mutants::HELP, mutants::task),
+        "semver" => (semver::HELP, semver::task),
         "test" => (ci::TEST_HELP, ci::test),
         "ci" => (ci::HELP, ci::task),
         _ => return Err(Failure::Usage(format!("there is no command `{command}`"))),

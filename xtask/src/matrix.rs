@@ -12,7 +12,7 @@ use crate::{
     Failure, Result, generate,
     manifest::{Manifest, strings},
     run, table,
-    workspace::{FOREIGN, Workspace},
+    workspace::{FOREIGN, Kind, Member, Plugin, Workspace},
 };
 
 pub(crate) const HELP: &str = "\
@@ -20,13 +20,15 @@ cargo xtask matrix [--list] [--pairs] [ROW...]
 
 For every row of features, checks the facade with these features alone, as a user would build it, and
 runs tests/linked.rs: are the plugins that the features promise in the registry, and no others? What
-only compiles would not show a plugin that the linker dropped.
+only compiles would not show a plugin that the linker dropped. In rows with a provider tests/pushes.rs
+runs as well: each provider sends a push to its simulator, with the store and the queue of the row. A
+provider whose crate has no feature `simulator` is linked only; the table shows `0 of 1` then.
 
 Rows: no feature; each feature alone; the stacks of [package.metadata.stacks] in Cargo.toml; all but the
 engines that bring a TLS stack of their own; all.
 --pairs adds every two plugins together. --list prints the rows and runs none.
 ROW runs only the rows whose name contains one of these words.
-Exit code 1 if any row fails, warns, or links something else than its features promise.
+Exit code 1 if any row fails, warns, links something else than its features promise, or does not push.
 ";
 
 /// One feature of the facade, with the features that it turns on, itself included.
@@ -72,20 +74,47 @@ struct Row {
     features: Vec<String>,
     /// The number of plugins that these features must link.
     plugins: usize,
+    /// The number of providers among them.
+    providers: usize,
+    /// The number of providers that must push, because they have a simulator.
+    pushes: usize,
+}
+
+impl Row {
+    /// Returns how many providers push, as in `2` or `0 of 1`.
+    fn pushing(&self) -> String {
+        match self.pushes == self.providers {
+            true => self.pushes.to_string(),
+            false => format!("{} of {}", self.pushes, self.providers),
+        }
+    }
+}
+
+/// Returns the row of these features.
+fn row(workspace: &Workspace, name: &str, features: Vec<String>) -> Row {
+    let enabled = closure(&workspace.facade().manifest, &features);
+    let count = |is_one: &dyn Fn(&Plugin, &Member) -> bool| {
+        workspace
+            .plugins()
+            .filter(|(plugin, member)| {
+                enabled.contains(&plugin.feature()) && is_one(plugin, member)
+            })
+            .count()
+    };
+    Row {
+        name: name.to_owned(),
+        plugins: count(&|_, _| true),
+        providers: count(&|plugin, _| plugin.kind == Kind::Provider),
+        pushes: count(&generate::is_simulated),
+        features,
+    }
 }
 
 fn rows(workspace: &Workspace, pairs: bool) -> Result<Vec<Row>> {
     let manifest = &workspace.facade().manifest;
     let plugins: Vec<String> = workspace.plugins().map(|(it, _)| it.feature()).collect();
     let choices = features_of(manifest);
-    let row = |name: &str, features: Vec<String>| {
-        let enabled = closure(manifest, &features);
-        Row {
-            name: name.to_owned(),
-            plugins: plugins.iter().filter(|it| enabled.contains(*it)).count(),
-            features,
-        }
-    };
+    let row = |name: &str, features: Vec<String>| row(workspace, name, features);
     let mut rows = vec![row("(none)", Vec::new())];
     rows.extend(
         choices
@@ -161,6 +190,22 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     run_all(root, &rows, &stale)
 }
 
+/// Links the plugins of `features` and lets the providers push, with `target` as the target directory.
+pub(crate) fn prove(root: &Path, features: &[&str], target: &Path) -> Result {
+    let features: Vec<String> = features.iter().map(|&feature| feature.to_owned()).collect();
+    let row = row(&Workspace::at(root)?, &features.join(", "), features);
+    match run_tests(root, &row, Some(target))? {
+        None => Ok(()),
+        Some(red) => Err(format!(
+            "{}\n{}\n    again: {}",
+            red.reason,
+            essence(&red.output),
+            red.command
+        )
+        .into()),
+    }
+}
+
 fn run_all(root: &Path, rows: &[Row], stale: &[String]) -> Result {
     let mut lines = Vec::new();
     let mut red = 0;
@@ -169,10 +214,10 @@ fn run_all(root: &Path, rows: &[Row], stale: &[String]) -> Result {
         print!("[{}/{}] {} …", at + 1, rows.len(), row.name);
         stdout().flush().map_err(|error| error.to_string())?;
         let since = Instant::now();
-        let failure = [check(root, row)?, link(root, row)?]
-            .into_iter()
-            .flatten()
-            .next();
+        let failure = match check(root, row)? {
+            None => run_tests(root, row, None)?,
+            failure => failure,
+        };
         let seconds = format!("{:.1}", since.elapsed().as_secs_f64());
         let result = failure.as_ref().map_or("ok", |it| &it.reason);
         println!(" {result} ({seconds} s)");
@@ -189,13 +234,14 @@ fn run_all(root: &Path, rows: &[Row], stale: &[String]) -> Result {
         lines.push(vec![
             row.name.clone(),
             row.plugins.to_string(),
+            row.pushing(),
             result.to_owned(),
             seconds,
         ]);
     }
     println!(
         "\n{}\n{} rows in {:.0} s",
-        table::columns(&["row", "plugins", "result", "seconds"], &lines),
+        table::columns(&["row", "plugins", "pushes", "result", "seconds"], &lines),
         rows.len(),
         started.elapsed().as_secs_f64()
     );
@@ -238,13 +284,34 @@ fn check(root: &Path, row: &Row) -> Result<Option<Red>> {
     Ok(Red::of(judged, &command, &output))
 }
 
-fn link(root: &Path, row: &Row) -> Result<Option<Red>> {
+/// Runs the programs of a row: what is linked, and whether its providers push.
+fn run_tests(root: &Path, row: &Row, target: Option<&Path>) -> Result<Option<Red>> {
     let mut command = run::cargo(root);
-    command.args(["test", "--package=offline-push", "--test=linked"]);
-    command.args(choose(row)).args(["--", "--nocapture"]);
+    if let Some(target) = target {
+        command.env("CARGO_TARGET_DIR", target);
+    }
+    // With all crates, because then the features of third-party crates are those of the step `test` in every row: only the
+    // facade is compiled again. The demonstration app would enable features of the facade.
+    command.args([
+        "test",
+        "--workspace",
+        "--exclude=phone-app",
+        "--test=linked",
+    ]);
+    if row.providers > 0 {
+        command.arg("--test=pushes");
+    }
+    let features: Vec<String> = row
+        .features
+        .iter()
+        .map(|feature| format!("offline-push/{feature}"))
+        .collect();
+    command
+        .args(["--no-default-features", "--features", &features.join(",")])
+        .args(["--", "--nocapture"]);
     let output = run::captured(&mut command)?;
-    let judged = judge(&output)
-        .and_then(|()| counted(&String::from_utf8_lossy(&output.stdout), row.plugins));
+    let judged =
+        judge(&output).and_then(|()| counted(&String::from_utf8_lossy(&output.stdout), row));
     Ok(Red::of(judged, &command, &output))
 }
 
@@ -292,23 +359,35 @@ fn warns(output: &str) -> bool {
     output.lines().any(|it| it.starts_with("warning: "))
 }
 
-/// Checks the line `linked N: …` of the link test. The right number proves that the test ran, and with this
+/// Checks the lines `linked N: …` and `pushed N: …` of the tests. The right numbers prove that the tests ran, and with this
 /// row's features.
-fn counted(output: &str, plugins: usize) -> Result<(), String> {
-    let linked = output
-        .lines()
-        .find_map(|it| it.split_once("linked ")?.1.split_once(':'))
-        .and_then(|(count, _)| count.parse::<usize>().ok());
-    match linked {
-        None => Err("the link test did not run".to_owned()),
-        Some(count) if count != plugins => Err(format!("linked {count} plugins, not {plugins}")),
-        Some(_) => Ok(()),
+fn counted(output: &str, row: &Row) -> Result<(), String> {
+    let number = |word: &str| {
+        output
+            .lines()
+            .find_map(|it| it.split_once(word)?.1.split_once(':'))
+            .and_then(|(count, _)| count.parse::<usize>().ok())
+    };
+    match number("linked ") {
+        None => return Err("the link test did not run".to_owned()),
+        Some(count) if count != row.plugins => {
+            return Err(format!("linked {count} plugins, not {}", row.plugins));
+        }
+        Some(_) => {}
+    }
+    match number("pushed ") {
+        None if row.providers > 0 => Err("no push was tried".to_owned()),
+        Some(count) if count != row.pushes => Err(format!(
+            "{count} providers pushed, not {}; is each simulator registered?",
+            row.pushes
+        )),
+        _ => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{counted, essence, features_of, rows, warns};
+    use super::{Row, counted, essence, features_of, rows, warns};
     use crate::{manifest::Manifest, workspace::fixture::Fixture};
 
     const FACADE: &str = r#"
@@ -329,9 +408,23 @@ _private = []
     fn some() -> Fixture {
         let it = Fixture::new();
         it.write("Cargo.toml", FACADE);
-        it.add("providers/a", "push-provider-a", "");
+        it.add(
+            "providers/a",
+            "push-provider-a",
+            "[features]\nsimulator = []\n",
+        );
         it.add("plugins/login-auto", "push-login-auto", "");
         it
+    }
+
+    fn row(plugins: usize, providers: usize, pushes: usize) -> Row {
+        Row {
+            name: String::new(),
+            features: Vec::new(),
+            plugins,
+            providers,
+            pushes,
+        }
     }
 
     #[test]
@@ -348,22 +441,22 @@ _private = []
         let rows = rows(&some().workspace(), true).expect("rows");
         let output: Vec<String> = rows
             .iter()
-            .map(|it| format!("{}:{}", it.name, it.plugins))
+            .map(|it| format!("{}:{}:{}", it.name, it.plugins, it.pushing()))
             .collect();
         assert_eq!(
             output,
             [
-                "(none):0",
-                "default:1",
-                "china:1",
-                "client:0",
-                "login-auto:1",
-                "provider-a:1",
-                "simulators:0",
-                "stack small:1",
-                "login-auto + provider-a:2",
-                "(all but foreign engines):2",
-                "(all):2",
+                "(none):0:0",
+                "default:1:1",
+                "china:1:1",
+                "client:0:0",
+                "login-auto:1:0",
+                "provider-a:1:1",
+                "simulators:0:0",
+                "stack small:1:0",
+                "login-auto + provider-a:2:1",
+                "(all but foreign engines):2:1",
+                "(all):2:1",
             ]
         );
     }
@@ -407,10 +500,36 @@ test result: FAILED.";
     #[test]
     fn a_row_is_green_only_if_the_link_test_counted_right_and_nothing_warned() {
         let output = "running 2 tests\nlinked 2: login/auto, provider/a\ntest result: ok.";
-        assert_eq!(counted(output, 2), Ok(()));
-        assert!(counted(output, 3).is_err());
-        assert!(counted("running 0 tests", 0).is_err());
+        assert_eq!(counted(output, &row(2, 0, 0)), Ok(()));
+        assert!(counted(output, &row(3, 0, 0)).is_err());
+        assert!(counted("running 0 tests", &row(0, 0, 0)).is_err());
         assert!(warns("   Compiling x\nwarning: unused import: `x`\n"));
         assert!(!warns("   Compiling x\nlinked 1: warning: none\n"));
+    }
+
+    #[test]
+    fn a_row_with_a_provider_is_green_only_if_each_simulator_got_a_push() {
+        let linked = "linked 2: provider/a, provider/b\n";
+        let reason = |pushed: &str, row: &Row| counted(&format!("{linked}{pushed}"), row).err();
+        assert_eq!(reason("pushed 2: a, b\n", &row(2, 2, 2)), None);
+        // An engine that can be pointed at no other server.
+        assert_eq!(reason("pushed 1: a\n", &row(2, 2, 1)), None);
+        let not_registered = reason("pushed 1: a\n", &row(2, 2, 2)).expect("red");
+        assert!(not_registered.contains("1 providers pushed, not 2"));
+        let not_run = reason("", &row(2, 2, 2)).expect("red");
+        assert!(not_run.contains("no push was tried"), "{not_run}");
+    }
+
+    #[test]
+    fn the_reason_of_a_provider_that_does_not_push_is_shown() {
+        let output = "\
+running 2 tests
+pushed 1: a
+thread 'every_provider' (8) panicked at tests/pushes.rs:60:9:
+provider/b delivered no push: the vendor accepted it, but nothing arrived on the phone
+stack backtrace:
+   0: rust_begin_unwind
+test result: FAILED.";
+        assert!(essence(output).ends_with("but nothing arrived on the phone"));
     }
 }

@@ -18,6 +18,7 @@ type File = (PathBuf, String);
 /// kind, to be changed method by method with the tests green.
 fn model(kind: Kind) -> Plugin {
     let name = match kind {
+        Kind::Layer => "traced",
         Kind::Login => "manual",
         _ => "memory",
     };

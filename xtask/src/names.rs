@@ -28,6 +28,7 @@ const RESERVED: &[&str] = &[
     "gateway",
     "http",
     "ingress",
+    "layer",
     "login",
     "new",
     "none",

@@ -40,6 +40,7 @@ Writes the folder plugins/KIND-NAME and wires it into the facade, as the feature
            login-manual
   store    keeps registrations, credentials and traces; starts as a copy of store-memory
   queue    keeps deliveries until they are sent; starts as a copy of queue-memory
+  layer    wraps providers, stores and queues; starts as a copy of layer-traced
   ingress  a way in: webhooks of a message server, receipts of a vendor, another server's API
 
 The new crate compiles and passes the conformance tests of its kind:
@@ -79,6 +80,10 @@ const INGRESS: &[(&str, &str)] = &[
     ("Cargo.toml", include_str!("../templates/ingress.toml")),
     ("README.md", include_str!("../templates/ingress.md")),
     ("src/lib.rs", include_str!("../templates/ingress.rs")),
+    (
+        "tests/conformance.rs",
+        include_str!("../templates/ingress_conformance.rs"),
+    ),
 ];
 
 /// How a vendor authenticates requests.
@@ -283,7 +288,7 @@ fn template(kind: Kind, shape: Shape) -> Vec<(&'static str, &'static str)> {
     let mut files = match kind {
         Kind::Provider => PROVIDER.to_vec(),
         Kind::Ingress => INGRESS.to_vec(),
-        Kind::Login | Kind::Store | Kind::Queue => Vec::new(),
+        Kind::Layer | Kind::Login | Kind::Store | Kind::Queue => Vec::new(),
     };
     match (kind, shape.auth) {
         (Kind::Provider, Auth::Token) => files.push(("src/auth.rs", AUTH_TOKEN)),

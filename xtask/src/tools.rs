@@ -32,9 +32,14 @@ pub(crate) const MUTANTS: Tool = Tool {
     version: "^25.3",
 };
 
+pub(crate) const SEMVER: Tool = Tool {
+    name: "cargo-semver-checks",
+    version: "^0.51",
+};
+
 /// Installs `tool` into cargo's home if no program of its name is in PATH.
 ///
-/// Without optimization: with it, cargo-deny takes more than twice as long to compile, and it runs only for seconds.
+/// Without optimization and debug information: with them, cargo-deny takes much longer to compile, and it runs only for seconds.
 pub(crate) fn require(root: &Path, tool: &Tool) -> Result {
     if run::is_installed(tool.name) {
         return Ok(());
@@ -59,6 +64,7 @@ fn install(root: &Path, tool: &Tool) -> Command {
     let mut command = run::cargo(root);
     command.args(["install", "--quiet", "--locked", "--debug"]);
     command.args(["--version", tool.version, tool.name]);
+    command.env("CARGO_PROFILE_DEV_DEBUG", "0");
     command
 }
 
@@ -115,12 +121,12 @@ pub(crate) fn programs() -> Result {
 mod tests {
     use std::path::Path;
 
-    use super::{DENY, FUZZ, MUTANTS, install, needed};
+    use super::{DENY, FUZZ, MUTANTS, SEMVER, install, needed};
     use crate::run;
 
     #[test]
     fn tools_are_installed_in_the_versions_that_the_tasks_are_written_for() {
-        for tool in [DENY, FUZZ, MUTANTS] {
+        for tool in [DENY, FUZZ, MUTANTS, SEMVER] {
             let shown = run::shown(&install(Path::new("."), &tool));
             let end = format!(
                 "install --quiet --locked --debug --version {} {}",

@@ -20,6 +20,7 @@ pub(crate) const FOREIGN: &[&str] = &["provider-apns-a2"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Ingress,
+    Layer,
     Login,
     Provider,
     Queue,
@@ -27,8 +28,9 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Ingress,
+        Self::Layer,
         Self::Login,
         Self::Provider,
         Self::Queue,
@@ -39,6 +41,7 @@ impl Kind {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Ingress => "ingress",
+            Self::Layer => "layer",
             Self::Login => "login",
             Self::Provider => "provider",
             Self::Queue => "queue",
@@ -50,6 +53,7 @@ impl Kind {
     pub(crate) fn variant(self) -> &'static str {
         match self {
             Self::Ingress => "Ingress",
+            Self::Layer => "Layer",
             Self::Login => "Login",
             Self::Provider => "Provider",
             Self::Queue => "Queue",
@@ -105,7 +109,7 @@ impl Plugin {
             .and_then(|(word, name)| Some((kind(word)?, name)))
             .ok_or_else(|| {
                 format!(
-                    "`{both}` does not start with a kind of plugin: login-, store-, queue- or ingress-"
+                    "`{both}` does not start with a kind of plugin: login-, store-, queue-, layer- or ingress-"
                 )
             })
     }
@@ -141,6 +145,8 @@ impl Plugin {
 pub(crate) enum Role {
     Facade,
     Core,
+    /// The derive macro that push-core exports.
+    Derive,
     Http,
     /// The crate that providers share.
     Kit,
@@ -174,6 +180,11 @@ impl Member {
         }
     }
 
+    /// Returns `true` unless the manifest has `publish = false`.
+    pub(crate) fn is_published(&self) -> bool {
+        self.manifest.get("package", "publish") != Some("false")
+    }
+
     /// Returns a path inside the crate, relative to the root.
     pub(crate) fn path(&self, inside: &str) -> String {
         if self.folder.is_empty() {
@@ -203,6 +214,7 @@ impl Workspace {
         for (folder, role) in [
             ("", Role::Facade),
             ("push-core", Role::Core),
+            ("push-core/derive", Role::Derive),
             ("push-http", Role::Http),
             ("push-kit", Role::Kit),
             ("push-gateway", Role::Gateway),
@@ -355,6 +367,7 @@ pub(crate) mod fixture {
             );
             for folder in [
                 "push-core",
+                "push-core/derive",
                 "push-http",
                 "push-kit",
                 "push-gateway",
@@ -419,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_four_other_kinds_lie_among_the_plugins() {
+    fn only_the_five_other_kinds_lie_among_the_plugins() {
         for folder in [
             "plugins/sqlite",
             "plugins/provider-x",

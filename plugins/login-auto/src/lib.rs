@@ -20,7 +20,7 @@ mod subject;
 
 use std::sync::Arc;
 
-use push_core::{BuildContext, LoginBridge, LoginKind, Plugin, Result, register_plugin};
+use push_core::{BuildContext, Describe, LoginBridge, LoginKind, Plugin, Result, register_plugin};
 
 pub use crate::{
     bridge::AutoLogin,
@@ -33,7 +33,7 @@ pub use crate::{
 pub struct Auto;
 
 /// The bridge has nothing to configure.
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
 pub struct AutoConfig {}
 
@@ -41,7 +41,6 @@ impl Plugin for Auto {
     type Kind = LoginKind;
     type Config = AutoConfig;
     const NAME: &'static str = "auto";
-    const EXAMPLE: &'static str = "";
 
     fn build(_: AutoConfig, _: &BuildContext) -> Result<Arc<dyn LoginBridge>> {
         Ok(Arc::new(AutoLogin::new(LoginCenter::shared())))

@@ -12,6 +12,7 @@ pub trait LoginSubject: fmt::Debug + Send + Sync + 'static {
 
 /// The current login of a subject, and its further events.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Subscription {
     /// The current login; `None` also for a local-only one (S40).
     pub current: Option<(LoginNumber, Account)>,
@@ -25,6 +26,7 @@ pub struct LoginNumber(pub u64);
 
 /// An error of the login system.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoginFault {
     /// Its code, such as 6206 for an expired userSig.
     pub code: i32,

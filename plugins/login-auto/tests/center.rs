@@ -218,10 +218,8 @@ fn the_race_of_an_app_switch_leaves_the_new_login_registered() {
         let session = observed(&center).await;
         center.login(account("alice")).await.unwrap();
         let mut events = center.subscribe().events;
-        let elsewhere = Account {
-            app: AppId::new("1400000002").unwrap(),
-            ..account("alice")
-        };
+        let mut elsewhere = account("alice");
+        elsewhere.app = AppId::new("1400000002").unwrap();
         center.login(elsewhere.clone()).await.unwrap();
         gate.0.send_replace(true);
         until_idle().await;

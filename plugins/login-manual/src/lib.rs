@@ -25,7 +25,7 @@ mod handle;
 
 use std::sync::Arc;
 
-use push_core::{BuildContext, LoginBridge, LoginKind, Plugin, Result, register_plugin};
+use push_core::{BuildContext, Describe, LoginBridge, LoginKind, Plugin, Result, register_plugin};
 
 pub use crate::handle::{ManualLogin, Service};
 
@@ -34,7 +34,7 @@ pub use crate::handle::{ManualLogin, Service};
 pub struct Manual;
 
 /// The bridge has nothing to configure.
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
 pub struct ManualConfig {}
 
@@ -42,7 +42,6 @@ impl Plugin for Manual {
     type Kind = LoginKind;
     type Config = ManualConfig;
     const NAME: &'static str = "manual";
-    const EXAMPLE: &'static str = "";
 
     fn build(_: ManualConfig, _: &BuildContext) -> Result<Arc<dyn LoginBridge>> {
         Ok(Arc::new(ManualLogin::shared()))

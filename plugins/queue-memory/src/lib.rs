@@ -11,9 +11,9 @@ use std::{
 };
 
 use push_core::{
-    AppId, BuildContext, Cancel, Cancelled, Clock, CredentialRef, Delivery, Error, ErrorKind,
-    Faults, Lane, LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind, Result,
-    Return, Timestamp, async_trait,
+    AppId, BuildContext, Cancel, Cancelled, Clock, CredentialRef, Delivery, Describe, Error,
+    ErrorKind, Lane, LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind, Result,
+    Return, Sought, Timestamp, async_trait,
 };
 use serde::Deserialize;
 
@@ -26,14 +26,27 @@ pub const REMEMBER: Duration = Duration::from_secs(24 * 60 * 60);
 pub const KEEP_FENCE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The limits of a [`MemoryQueue`].
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Describe)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct MemoryQueueConfig {
-    /// The most deliveries it holds. Beyond half of it apps and credentials share the room ([`push_core::Held`]).
+    /// The most deliveries it holds; more are refused.
+    ///
+    /// Beyond half of it apps and credentials share the room ([`push_core::Held`]).
+    #[describe(min = 1)]
     pub max_deliveries: usize,
-    /// The most deliveries it remembers for [`REMEMBER`], those it holds included; apps share this room, too. Also the most
-    /// messages and logouts.
+    /// The most deliveries it remembers for a day, those it holds included. Also the most messages and logouts.
+    ///
+    /// Apps share this room, too.
+    #[describe(min = 1)]
     pub max_remembered: usize,
+}
+
+impl MemoryQueueConfig {
+    push_core::setters! {
+        with_max_deliveries(max_deliveries: usize);
+        with_max_remembered(max_remembered: usize);
+    }
 }
 
 impl Default for MemoryQueueConfig {
@@ -165,6 +178,10 @@ impl Queue for MemoryQueue {
             .map(|message| state.remembers(app, message));
         Ok(Some(known.collect()))
     }
+
+    async fn holds(&self, app: &AppId, deliveries: Vec<Sought>) -> Result<Option<Vec<bool>>> {
+        Ok(Some(self.lock().holds(app, &deliveries)))
+    }
 }
 
 fn full(does: &str, count: usize, of: &str, key: &str) -> Error {
@@ -181,17 +198,8 @@ impl Plugin for MemoryQueuePlugin {
     type Kind = QueueKind;
     type Config = MemoryQueueConfig;
     const NAME: &'static str = "memory";
-    const EXAMPLE: &'static str = "max_deliveries = 1000000\nmax_remembered = 4000000\n";
 
     fn build(config: Self::Config, context: &BuildContext) -> Result<Arc<dyn Queue>> {
-        let mut faults = Faults::default();
-        for (key, most) in [
-            ("max_deliveries", config.max_deliveries),
-            ("max_remembered", config.max_remembered),
-        ] {
-            faults.refuse(most == 0, key, "is 0, so that nothing could be kept");
-        }
-        faults.result()?;
         Ok(Arc::new(MemoryQueue::new(config, context)))
     }
 }

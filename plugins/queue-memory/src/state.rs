@@ -8,7 +8,7 @@ use std::{
 use push_core::{
     Address, AppId, BatchRef, Cancel, Cancelled, Channel, Content, ContentId, CredentialRef,
     Delivery, DeviceId, Error, ErrorKind, Held, LONGEST_WAIT, Lane, LaneState, Lease, LeaseId,
-    MessageId, Put, Result, Return, Slot, Timestamp, UserId,
+    MessageId, Put, Result, Return, Slot, Sought, Timestamp, UserId,
 };
 
 use crate::{KEEP_FENCE, REMEMBER};
@@ -149,20 +149,18 @@ impl State {
         let of_app = |counts: &HashMap<AppId, u64>| counts.get(app).copied().unwrap_or_default();
         let is_in_share = || {
             let credential = self.by_credential.get(&delivery.credential());
-            Held {
-                total,
-                app: of_app(&self.by_app),
-                credential: credential.copied().unwrap_or_default(),
-            }
-            .has_room(held)
+            Held::default()
+                .with_total(total)
+                .with_app(of_app(&self.by_app))
+                .with_credential(credential.copied().unwrap_or_default())
+                .has_room(held)
         };
         let is_remembered = || {
-            Held {
-                total: self.remembered as u64,
-                app: of_app(&self.remembered_by_app),
-                credential: 0,
-            }
-            .app_has_room(remembered)
+            Held::default()
+                .with_total(self.remembered as u64)
+                .with_app(of_app(&self.remembered_by_app))
+                .with_credential(0)
+                .app_has_room(remembered)
         };
         (Held::has_room_for_all(total, held) || is_in_share())
             && (Held::has_room_for_all(self.remembered as u64, remembered) || is_remembered())
@@ -461,6 +459,18 @@ impl State {
             .take(limit)
             .copied()
             .collect()
+    }
+
+    /// Whether each delivery waits or is leased.
+    pub(crate) fn holds(&self, app: &AppId, deliveries: &[Sought]) -> Vec<bool> {
+        let is_held = |one: &Sought| {
+            let seen = self.seen.get(&(app.clone(), one.message.clone()));
+            let waiting = seen.into_iter().flat_map(|seen| &seen.waiting);
+            waiting
+                .filter_map(|order| self.rows.get(order))
+                .any(|row| row.delivery.id == one.id)
+        };
+        deliveries.iter().map(is_held).collect()
     }
 
     pub(crate) fn remembers(&self, app: &AppId, message: MessageId) -> bool {

@@ -11,10 +11,9 @@ use push_testkit::{
 const HOLD: Duration = Duration::from_secs(30);
 
 fn queue(place: &Place, max_deliveries: usize, max_remembered: usize) -> MemoryQueue {
-    let config = MemoryQueueConfig {
-        max_deliveries,
-        max_remembered,
-    };
+    let config = MemoryQueueConfig::default()
+        .with_max_deliveries(max_deliveries)
+        .with_max_remembered(max_remembered);
     MemoryQueue::new(config, &place.context())
 }
 
@@ -124,7 +123,7 @@ fn the_plugin_reads_its_example_and_refuses_unknown_keys() {
     assert_eq!(descriptor.any().id(), "queue/memory");
     let example = json!({"max_deliveries": 2, "max_remembered": 2});
     for key in example.as_object().unwrap().keys() {
-        assert!(descriptor.example.contains(&format!("{key} = ")));
+        assert!(descriptor.example().contains(&format!("{key} = ")));
     }
     descriptor
         .build(RawConfig::from_json(&example).unwrap(), &place.context())

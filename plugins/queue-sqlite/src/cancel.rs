@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use push_core::{
     AppId, Cancel, Cancelled, CertificateId, Class, CredentialRef, DeliveryId, DeviceId, Error,
-    ErrorKind, Lane, MessageId, Result, Slot, Timestamp, UserId,
+    ErrorKind, Lane, MessageId, RemovalCause, Removed, Result, Slot, Timestamp, UserId,
 };
 use push_sqlite::{
     Outcome,
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::{
-    SqliteQueue, damaged,
+    SqliteQueue, damaged, removed,
     row::{Ending, lane_rows, revision},
     walk::{EXPIRED, PORTION, Place},
 };
@@ -128,7 +128,7 @@ impl SqliteQueue {
                 .read(move |db| in_conversation(db, &conversation, most))
                 .await?;
             let found = rows.len();
-            removed.extend(self.remove_rows(rows, "", most).await?);
+            removed.extend(self.remove_rows(rows, RemovalCause::Read, most).await?);
             if found < most || removed.len() >= limit {
                 return Ok(removed);
             }
@@ -156,7 +156,7 @@ impl SqliteQueue {
                 let room = limit - removed.len();
                 let is_cut = step.found.len() > room;
                 removed.extend(
-                    self.remove_rows(step.found, "AND d.lease IS NULL", room)
+                    self.remove_rows(step.found, RemovalCause::Expired, room)
                         .await?,
                 );
                 // Some of what was found was leased meanwhile: the rest of it is looked at again.
@@ -168,11 +168,11 @@ impl SqliteQueue {
         Ok(removed)
     }
 
-    /// Removes up to `limit` of the `rows` that fulfil `condition`.
+    /// Removes up to `limit` of the `rows`; of those that expired, the ones that are not leased.
     async fn remove_rows(
         &self,
         mut rows: Vec<i64>,
-        condition: &'static str,
+        cause: RemovalCause,
         limit: usize,
     ) -> Result<Vec<Cancelled>> {
         rows.truncate(limit);
@@ -183,7 +183,7 @@ impl SqliteQueue {
             let some = self
                 .database
                 .write(portion.len(), move |db| {
-                    take(db, portion, condition, clock.now())
+                    take(db, portion, cause, clock.now())
                 })
                 .await?;
             removed.extend(some);
@@ -236,7 +236,7 @@ fn recall(
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?
         .collect::<Result<_, _>>()?;
-    let mut taking = Taking::new(db, "", Timestamp::from_unix_millis(now))?;
+    let mut taking = Taking::new(db, RemovalCause::Recalled, Timestamp::from_unix_millis(now))?;
     let mut reached = None;
     let mut is_last = seen.len() < PORTION;
     for (identity, row) in seen {
@@ -297,7 +297,7 @@ fn log_out(
         )?
         .collect::<Result<_, _>>()?;
     let count = found.len();
-    Ok((take(db, found, "", now)?, count))
+    Ok((take(db, found, RemovalCause::Ended, now)?, count))
 }
 
 #[derive(Clone)]
@@ -363,10 +363,10 @@ fn thread(db: &Connection, content: i64) -> Outcome<Option<String>> {
 fn take(
     db: &Connection,
     rows: Vec<i64>,
-    condition: &str,
+    cause: RemovalCause,
     now: Timestamp,
 ) -> Outcome<Vec<Cancelled>> {
-    let mut taking = Taking::new(db, condition, now)?;
+    let mut taking = Taking::new(db, cause, now)?;
     for row in rows {
         taking.take(row)?;
     }
@@ -380,11 +380,16 @@ struct Taking<'a> {
     delete: push_sqlite::rusqlite::CachedStatement<'a>,
     ending: Ending,
     removed: Vec<Cancelled>,
+    cause: RemovalCause,
     now: Timestamp,
 }
 
 impl<'a> Taking<'a> {
-    fn new(db: &'a Connection, condition: &str, now: Timestamp) -> Outcome<Self> {
+    fn new(db: &'a Connection, cause: RemovalCause, now: Timestamp) -> Outcome<Self> {
+        let condition = match cause {
+            RemovalCause::Expired => "AND d.lease IS NULL",
+            _ => "",
+        };
         Ok(Self {
             db,
             select: db.prepare_cached(&format!(
@@ -396,6 +401,7 @@ impl<'a> Taking<'a> {
             delete: db.prepare_cached("DELETE FROM delivery WHERE id = ?1")?,
             ending: Ending::default(),
             removed: Vec::new(),
+            cause,
             now,
         })
     }
@@ -415,6 +421,7 @@ impl<'a> Taking<'a> {
             Ok(cancelled) => {
                 self.delete.execute([row])?;
                 self.ending.add(lane, Some(content));
+                removed::add(self.db, &Removed::from(&cancelled), self.cause)?;
                 self.removed.push(cancelled);
             }
             // It cannot be reported, but it is counted.

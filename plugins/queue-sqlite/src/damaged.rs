@@ -7,7 +7,7 @@ use push_sqlite::{
     rusqlite::{Connection, OptionalExtension, params},
 };
 
-use crate::{SqliteQueue, row::Ending, walk::PORTION};
+use crate::{SqliteQueue, removed, row::Ending, walk::PORTION};
 
 /// The most rows that `damaged` keeps; the oldest ones are dropped.
 const KEPT: i64 = 10_000;
@@ -38,6 +38,7 @@ pub(crate) fn quarantine(db: &Connection, rows: &[Damaged], now: Timestamp) -> O
             continue;
         }
         number += 1;
+        removed::add_damaged(db, *row)?;
         let gone = db
             .prepare_cached("DELETE FROM delivery WHERE id = ?1 RETURNING lane, content")?
             .query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -112,6 +113,27 @@ fn clear(db: &Connection, lane: DamagedLane, now: Timestamp) -> Outcome<usize> {
             .execute([lane.row])?;
     }
     Ok(rows.len())
+}
+
+/// Makes the row of counters again if it is missing: without it nothing can be put, leased or moved aside.
+pub(crate) fn restore_counter(db: &Connection, now: Timestamp) -> Outcome<()> {
+    // The number of a lease must be one that was never used. None was used as often as microseconds have passed since 1970.
+    let lease = now.unix_millis().saturating_mul(1000);
+    let restored = db.execute(
+        "INSERT INTO counter (delivery, message, content, lease, depth, latest, damaged, first_message)
+         SELECT 1 + (SELECT coalesce(max(id), 0) FROM delivery), 1 + (SELECT coalesce(max(id), 0) FROM message),
+             1 + (SELECT coalesce(max(id), 0) FROM content), ?1, (SELECT count(*) FROM delivery),
+             (SELECT coalesce(max(newest), 0) FROM message), (SELECT coalesce(max(id), 0) FROM damaged),
+             1 + (SELECT coalesce(max(id), 0) FROM message)
+         WHERE NOT EXISTS (SELECT 1 FROM counter)",
+        [lease],
+    )?;
+    if restored > 0 {
+        tracing::error!(
+            "the queue's row of counters was missing; it was made again from what is stored"
+        );
+    }
+    Ok(())
 }
 
 /// Corrects counters that are behind what is stored, which would refuse everything new, and returns the lanes that are missing.

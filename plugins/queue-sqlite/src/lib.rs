@@ -13,6 +13,9 @@
 //!
 //! A delivery that cannot be read, or whose lane cannot be, is moved to the table `damaged`, without its token and text, logged
 //! and counted (see [`SqliteQueue::damaged`]); the others go on.
+//!
+//! What was cancelled or moved aside is kept, without its token and text, in the table `removed` until the gateway has stored why
+//! it ended ([`Queue::confirm`]).
 mod cancel;
 mod clock;
 mod damaged;
@@ -20,6 +23,7 @@ mod identity;
 mod lease;
 mod prune;
 mod put;
+mod removed;
 mod row;
 mod schema;
 mod upgrade;
@@ -28,9 +32,9 @@ mod walk;
 use std::{fmt, sync::Arc, time::Duration};
 
 use push_core::{
-    AppId, BuildContext, Cancel, Cancelled, Clock, ConfigPath, CredentialRef, Delivery, Faults,
-    Lane, LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind, Result, Return,
-    async_trait,
+    AppId, BuildContext, Cancel, Cancelled, Clock, ConfigPath, CredentialRef, Delivery, DeliveryId,
+    Describe, Faults, Lane, LaneState, Lease, LeaseId, MessageId, Plugin, Put, Queue, QueueKind,
+    RemovalCause, Removed, Result, Return, Sought, async_trait,
 };
 use push_sqlite::{Database, Options, Stats};
 use serde::Deserialize;
@@ -45,20 +49,26 @@ pub const REMEMBER: Duration = Duration::from_secs(24 * 60 * 60);
 pub const KEEP_FENCE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// How a [`SqliteQueue`] is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct SqliteQueueConfig {
     /// The file. It and directories that are missing are made.
+    #[describe(example = "data/queue.db", min_len = 1)]
     pub path: ConfigPath,
-    /// The most deliveries it holds; more are refused. Beyond half of it apps and credentials share the room
-    /// ([`push_core::Held`]).
+    /// The most deliveries it holds; more are refused.
+    ///
+    /// Beyond half of it apps and credentials share the room ([`push_core::Held`]).
     #[serde(default = "ten_million")]
+    #[describe(min = 1)]
     pub max_deliveries: u64,
     /// The number of deliveries at which a transaction is committed.
     #[serde(default = "one_thousand")]
+    #[describe(min = 1)]
     pub group_rows: usize,
     /// How long a transaction waits for more calls, in milliseconds. Only calls that keep coming are waited for.
     #[serde(default = "two")]
+    #[describe(unit = "milliseconds")]
     pub group_delay_ms: u64,
 }
 
@@ -84,6 +94,12 @@ impl SqliteQueueConfig {
             group_delay_ms: two(),
         }
     }
+
+    push_core::setters! {
+        with_max_deliveries(max_deliveries: u64);
+        with_group_rows(group_rows: usize);
+        with_group_delay_ms(group_delay_ms: u64);
+    }
 }
 
 /// A queue in an SQLite file.
@@ -100,23 +116,19 @@ impl SqliteQueue {
     /// The queue in that file, which the first call opens.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](push_core::ErrorKind::Config) if a limit is 0 or the path is empty.
+    /// [`ErrorKind::Config`](push_core::ErrorKind::Config) if a value is out of its range.
     pub fn new(config: SqliteQueueConfig, context: &BuildContext) -> Result<Self> {
         let mut faults = Faults::default();
-        faults.refuse(config.path.is_empty(), "path", "is empty");
-        faults.refuse(config.max_deliveries == 0, "max_deliveries", "is 0");
-        faults.refuse(config.group_rows == 0, "group_rows", "is 0");
+        config.check_ranges(&mut faults);
         faults.result()?;
         Ok(Self {
             database: Database::new(
                 &SCHEMA,
-                Options {
-                    readers: 1,
-                    group_rows: config.group_rows,
-                    group_delay: Duration::from_millis(config.group_delay_ms),
-                    exclusive: true,
-                    ..Options::new(config.path.resolve(&context.folder))
-                },
+                Options::new(config.path.resolve(&context.folder))
+                    .with_readers(1)
+                    .with_group_rows(config.group_rows)
+                    .with_group_delay(Duration::from_millis(config.group_delay_ms))
+                    .with_exclusive(true),
             ),
             clock: Arc::clone(&context.clock),
             max_deliveries: i64::try_from(config.max_deliveries).unwrap_or(i64::MAX),
@@ -137,6 +149,7 @@ impl SqliteQueue {
                 let (latest, missing) = self
                     .database
                     .write(1, move |db| {
+                        damaged::restore_counter(db, now)?;
                         upgrade::run(db, now)?;
                         Ok((clock::latest(db)?, damaged::check(db)?))
                     })
@@ -288,6 +301,35 @@ impl Queue for SqliteQueue {
         Ok(Some(known))
     }
 
+    async fn holds(&self, app: &AppId, deliveries: Vec<Sought>) -> Result<Option<Vec<bool>>> {
+        self.open().await?;
+        let app = app.clone();
+        let held = self
+            .database
+            .read(move |db| removed::holds(db, &app, &deliveries))
+            .await?;
+        Ok(Some(held))
+    }
+
+    async fn unconfirmed(&self, cause: RemovalCause, limit: usize) -> Result<Vec<Removed>> {
+        self.open().await?;
+        self.database
+            .read(move |db| removed::unconfirmed(db, cause, limit))
+            .await
+    }
+
+    async fn confirm(&self, deliveries: Vec<DeliveryId>) -> Result<()> {
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        self.open().await?;
+        self.database
+            .write(deliveries.len(), move |db| {
+                removed::confirm(db, &deliveries)
+            })
+            .await
+    }
+
     async fn check(&self) -> Result<()> {
         self.database.check().await
     }
@@ -301,7 +343,6 @@ impl Plugin for SqliteQueuePlugin {
     type Kind = QueueKind;
     type Config = SqliteQueueConfig;
     const NAME: &'static str = "sqlite";
-    const EXAMPLE: &'static str = "path = \"/var/lib/offline-push/queue.db\"\nmax_deliveries = 10000000\ngroup_rows = 1000\ngroup_delay_ms = 2\n";
 
     fn build(config: Self::Config, context: &BuildContext) -> Result<Arc<dyn Queue>> {
         Ok(Arc::new(SqliteQueue::new(config, context)?))

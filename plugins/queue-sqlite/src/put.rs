@@ -275,15 +275,14 @@ impl<'a> Putting<'a> {
         }
         let of_app = self.held.get(app);
         let count = |count: Option<i64>| count.unwrap_or_default().max(0).unsigned_abs();
-        let held = Held {
-            total,
-            app: count(of_app.map(|all| all.values().sum())),
-            credential: count(
+        let held = Held::default()
+            .with_total(total)
+            .with_app(count(of_app.map(|all| all.values().sum())))
+            .with_credential(count(
                 of_app
                     .and_then(|all| all.get(&delivery.certificate))
                     .copied(),
-            ),
-        };
+            ));
         Ok(held.has_room(capacity))
     }
 

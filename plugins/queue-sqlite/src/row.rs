@@ -120,10 +120,10 @@ pub(crate) const COLUMNS: &str = "id, attempts, uuid, content, user, device, slo
 impl Stored {
     pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let batch = match row.get::<_, Option<[u8; 16]>>(15)? {
-            Some(id) => Some(BatchRef {
-                id: BatchId::from_uuid(Uuid::from_bytes(id)),
-                size: row.get(16)?,
-            }),
+            Some(id) => Some(BatchRef::new(
+                BatchId::from_uuid(Uuid::from_bytes(id)),
+                row.get(16)?,
+            )),
             None => None,
         };
         Ok(Self {

@@ -2,13 +2,10 @@
 use push_sqlite::Schema;
 
 /// The file's schema. To change it, append a migration; never edit one that was released.
-pub(crate) static SCHEMA: Schema = Schema {
-    what: "queue",
-    application_id: 0x6f70_7175, // "opqu"
-    migrations: &[V1, V2, V3],
-    // Only one process has the file, so nothing that is leased is still held. It is due before everything else.
-    on_open: "UPDATE delivery INDEXED BY delivery_by_lease SET lease = NULL, due = 0 WHERE lease IS NOT NULL",
-};
+pub(crate) static SCHEMA: Schema = Schema::new("queue", 0x6f70_7175, // "opqu"
+&[V1, V2, V3, V4])
+// Only one process has the file, so nothing that is leased is still held. It is due before everything else.
+.with_on_open("UPDATE delivery INDEXED BY delivery_by_lease SET lease = NULL, due = 0 WHERE lease IS NOT NULL");
 
 // Statements name the index they need: without statistics the planner sometimes prefers to read a whole app.
 // Without foreign keys: each would cost a look-up for every delivery, and an index to delete by. Every row is written
@@ -218,4 +215,17 @@ CREATE TABLE damaged (
     slot TEXT,
     channel TEXT
 ) STRICT;
+";
+
+const V4: &str = "
+-- Deliveries that were removed without an acknowledgement, until it is confirmed that their end is recorded elsewhere.
+CREATE TABLE removed (
+    uuid BLOB PRIMARY KEY,
+    app TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    message TEXT,
+    user TEXT,
+    device TEXT,
+    certificate INTEGER
+) STRICT, WITHOUT ROWID;
 ";

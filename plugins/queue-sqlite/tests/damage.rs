@@ -1,7 +1,9 @@
 //! Damaged rows do not stop their lane: they are moved to `damaged`, counted and logged, and the others are leased.
 use std::time::Duration;
 
-use push_core::{AppId, Badge, Cancel, Lane, Lease, MessageId, Notification, Queue};
+use push_core::{
+    AppId, Badge, Cancel, Lane, Lease, MessageId, Notification, Queue, RemovalCause, Sought, UserId,
+};
 use push_queue_sqlite::{SqliteQueue, SqliteQueueConfig};
 use push_sqlite::rusqlite::Connection;
 use push_testkit::{
@@ -24,11 +26,9 @@ async fn queue_of(place: &Place, names: &[&str]) -> SqliteQueue {
     let config = SqliteQueueConfig::new(place.path("queue.db"));
     let queue = SqliteQueue::new(config, &place.context()).expect("a right configuration");
     for name in names {
-        let notification = Notification {
-            thread: "ann".to_owned(),
-            body: "a secret text".to_owned(),
-            ..Notification::default()
-        };
+        let notification = Notification::default()
+            .with_thread("ann")
+            .with_body("a secret text");
         let one = delivery_with(&format!("of-{name}"), name, notification);
         queue
             .put(vec![one.with_badge(Badge::Set(1))])
@@ -94,6 +94,95 @@ fn a_damaged_row_does_not_stop_its_lane() {
             assert_eq!(number(&place, "SELECT depth FROM counter"), 0, "{damage}");
         });
     }
+}
+
+/// The gateway records how they ended, so that none vanishes without a trace.
+#[test]
+fn a_damaged_row_is_reported_until_its_end_is_confirmed() {
+    for damage in DAMAGE {
+        let place = Place::new();
+        block_on(async {
+            let queue = queue_of(&place, &["alice", "bad"]).await;
+            let id = number(
+                &place,
+                "SELECT count(*) FROM delivery WHERE length(uuid) = 16",
+            );
+            assert_eq!(id, 2);
+            execute(&place, damage);
+            queue.lease(&lane(), 10, HOLD).await.unwrap();
+            drop(queue);
+            let queue = queue_of(&place, &[]).await;
+            let reported = queue.unconfirmed(RemovalCause::Damaged, 9).await.unwrap();
+            if damage.contains("delivery SET uuid") {
+                assert_eq!(reported, [], "{damage}");
+                return;
+            }
+            assert_eq!(reported.len(), 1, "{damage}");
+            assert_eq!(reported[0].app.as_str(), "im", "{damage}");
+            let message = reported[0].message.as_ref().map(MessageId::as_str);
+            let is_readable = !["SET content", "DELETE", "SET message"]
+                .iter()
+                .any(|part| damage.contains(part));
+            let expected = is_readable.then_some("of-bad");
+            assert_eq!(message, expected, "{damage}");
+            queue.confirm(vec![reported[0].id]).await.unwrap();
+            let left = queue.unconfirmed(RemovalCause::Damaged, 9).await.unwrap();
+            assert_eq!(left, [], "{damage}");
+        });
+    }
+}
+
+#[test]
+fn deliveries_of_a_damaged_lane_are_reported_by_the_app_of_their_message() {
+    for damage in [
+        "UPDATE lane SET app = CAST(x'ff' AS TEXT) WHERE class = 'call'",
+        "UPDATE lane SET certificate = -1 WHERE class = 'call'",
+    ] {
+        let place = Place::new();
+        block_on(async {
+            let queue = two_lanes(&place, 3).await;
+            execute(&place, damage);
+            queue.lanes().await.unwrap();
+            let reported = queue.unconfirmed(RemovalCause::Damaged, 9).await.unwrap();
+            assert_eq!(reported.len(), 3, "{damage}");
+            for removed in reported {
+                assert_eq!(removed.app.as_str(), "im", "{damage}");
+                assert_eq!(removed.user.as_ref().map(UserId::as_str), Some("bad"));
+            }
+        });
+    }
+}
+
+#[test]
+fn a_missing_row_of_counters_is_made_again() {
+    let place = Place::new();
+    block_on(async {
+        let queue = queue_of(&place, &["alice", "bob"]).await;
+        let leased = queue.lease(&lane(), 1, HOLD).await.unwrap();
+        let before = leased[0].id.number();
+        drop(queue);
+        execute(&place, "DELETE FROM counter");
+        let queue = queue_of(&place, &["carol"]).await;
+        assert_eq!(number(&place, "SELECT depth FROM counter"), 3);
+        let leased = queue.lease(&lane(), 9, HOLD).await.unwrap();
+        let users: Vec<_> = leased.iter().map(user).collect();
+        assert_eq!(users, ["alice", "bob", "carol"]);
+        assert!(leased.iter().all(|lease| lease.id.number() > before));
+        let sought = leased.iter().map(|lease| {
+            let delivery = &lease.delivery;
+            Sought::new(
+                delivery.id,
+                delivery.message().clone(),
+                delivery.user().cloned(),
+            )
+        });
+        let held = queue.holds(&lane().credential.app, sought.collect()).await;
+        assert_eq!(held.unwrap(), Some(vec![true; 3]));
+        let leases = leased.into_iter().map(|lease| lease.id).collect();
+        assert_eq!(queue.ack(leases).await.unwrap(), 3);
+        assert_eq!(number(&place, "SELECT depth FROM counter"), 0);
+        assert_eq!(queue.damaged().await.unwrap(), 0);
+    });
 }
 
 #[test]
@@ -306,10 +395,7 @@ fn an_expiry_goes_on_behind_damaged_deliveries() {
     block_on(async {
         let queue = queue_of(&place, &[]).await;
         let expired = (0..10).map(|number| {
-            let notification = Notification {
-                expires_at: Some(push_testkit::sample::NOW),
-                ..Notification::default()
-            };
+            let notification = Notification::default().with_expires_at(push_testkit::sample::NOW);
             delivery_with("m1", &format!("user-{number}"), notification)
         });
         queue.put(expired.collect()).await.unwrap();

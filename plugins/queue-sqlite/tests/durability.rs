@@ -80,10 +80,7 @@ fn a_restart_keeps_everything() {
     let all: Vec<_> = ["waits", "held", "later", "done", "gone"]
         .map(|to| delivery("m1", to).with_badge(Badge::Add(2)))
         .to_vec();
-    let batch = BatchRef {
-        id: BatchId::new(NOW),
-        size: 7,
-    };
+    let batch = BatchRef::new(BatchId::new(NOW), 7);
     let after = Duration::from_secs(60);
     block_on(async {
         let names = {
@@ -404,10 +401,7 @@ fn a_message_to_many_is_stored_once() {
 #[test]
 fn texts_and_tokens_leave_the_file_when_a_delivery_is_done() {
     let place = Place::new();
-    let text = |body: &str| Notification {
-        body: body.to_owned(),
-        ..Notification::default()
-    };
+    let text = |body: &str| Notification::default().with_body(body);
     let to_token = |token: &str| Address::Token {
         slot: Slot::Alert,
         environment: Environment::Sandbox,
@@ -502,10 +496,7 @@ fn messages_and_logouts_of_long_ago_are_forgotten() {
 #[test]
 fn a_full_queue_refuses_the_whole_call_and_says_so() {
     let place = Place::new();
-    let config = SqliteQueueConfig {
-        max_deliveries: 2,
-        ..SqliteQueueConfig::new(place.path("queue.db"))
-    };
+    let config = SqliteQueueConfig::new(place.path("queue.db")).with_max_deliveries(2);
     let queue = SqliteQueue::new(config, &place.context()).unwrap();
     block_on(async {
         queue.put(vec![delivery("m1", "alice")]).await.unwrap();
@@ -525,10 +516,7 @@ fn a_full_queue_refuses_the_whole_call_and_says_so() {
 #[test]
 fn no_app_and_no_credential_can_fill_the_queue() {
     let place = Place::new();
-    let config = SqliteQueueConfig {
-        max_deliveries: 100,
-        ..SqliteQueueConfig::new(place.path("queue.db"))
-    };
+    let config = SqliteQueueConfig::new(place.path("queue.db")).with_max_deliveries(100);
     let queue = SqliteQueue::new(config, &place.context()).unwrap();
     block_on(check_shares(&queue));
 }
@@ -569,7 +557,7 @@ fn the_plugin_reads_its_example_and_refuses_what_is_wrong() {
     let path = place.path("queue.db");
     let full = json!({"path": path, "max_deliveries": 5, "group_rows": 5, "group_delay_ms": 5});
     for key in full.as_object().unwrap().keys() {
-        assert!(descriptor.example.contains(&format!("{key} = ")));
+        assert!(descriptor.example().contains(&format!("{key} = ")));
     }
     let build = |json| descriptor.build(RawConfig::from_json(&json).unwrap(), &place.context());
     build(full).unwrap();

@@ -242,7 +242,7 @@ fn a_newer_file_is_refused_and_not_touched() {
     block_on(queue(&place).open()).unwrap();
     Connection::open(&path)
         .unwrap()
-        .pragma_update(None, "user_version", 4)
+        .pragma_update(None, "user_version", 99)
         .unwrap();
     let before = fs::read(&path).unwrap();
     let error = block_on(queue(&place).lanes()).unwrap_err();

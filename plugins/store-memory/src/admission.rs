@@ -27,6 +27,11 @@ impl App {
         if of_platform || revoked(Revoked::User) || revoked(Revoked::Device(owner.device.clone())) {
             return Err(TicketRefusal::Revoked);
         }
+        // A phone that was kicked may call itself another device.
+        let is_of_user = known.is_some_and(|row| row.user == owner.user);
+        if !is_of_user && self.tickets.is_before_an_end(&owner.user, issued_at) {
+            return Err(TicketRefusal::Revoked);
+        }
         match self.tickets.bound.get(&ticket.id) {
             Some((None, _)) => return Err(TicketRefusal::Revoked),
             Some((Some(device), _)) if *device != owner.device => {

@@ -222,12 +222,14 @@ impl App {
             .entry(owner.user.clone())
             .or_default()
             .insert(owner.device.clone());
-        let displaced = (!lost.is_empty()).then(|| Ended {
-            user: former,
-            device: owner.device.clone(),
-            slot: None,
-            cause: EndCause::DeviceTaken,
-            revision,
+        let displaced = (!lost.is_empty()).then(|| {
+            Ended::new(
+                former,
+                owner.device.clone(),
+                None,
+                EndCause::DeviceTaken,
+                revision,
+            )
         });
         (started, displaced.into_iter().collect())
     }
@@ -251,13 +253,13 @@ impl App {
         let ended = slots.into_iter().map(|slot| {
             let ending = Ending::new(EndCause::TokenTaken, now).on(other.clone(), Some(slot));
             self.endings.add(&row.user, ending);
-            Ended {
-                user: row.user.clone(),
-                device: other.clone(),
-                slot: Some(slot),
-                cause: EndCause::TokenTaken,
+            Ended::new(
+                row.user.clone(),
+                other.clone(),
+                Some(slot),
+                EndCause::TokenTaken,
                 revision,
-            }
+            )
         });
         ended.collect()
     }
@@ -273,10 +275,7 @@ impl App {
         let device = new.device.clone();
         let key = key_of(&new);
         let reported_at = new.reported_at;
-        let new = StoredRegistration {
-            registration: new,
-            quarantine: None,
-        };
+        let new = StoredRegistration::new(new);
         let old = row.registrations.insert(key.clone(), new.clone());
         let changed = old.as_ref().is_none_or(|old| {
             let mut same = old.clone();
@@ -405,13 +404,13 @@ impl App {
         } else {
             self.went_offline(&owner.user, &owner.device, cause, now, was_offline);
         }
-        Some(Ended {
-            user: owner.user.clone(),
-            device: owner.device.clone(),
+        Some(Ended::new(
+            owner.user.clone(),
+            owner.device.clone(),
             slot,
             cause,
             revision,
-        })
+        ))
     }
 
     pub(crate) fn resolve(&self, slot: &SlotRef) -> Option<StoredRegistration> {
@@ -467,13 +466,13 @@ impl App {
             set.accepted += 1;
             if change.presence == Presence::Offline {
                 offline.push((id.clone(), row.presence == Presence::Offline));
-                set.ended.push(Ended {
-                    user: change.user.clone(),
-                    device: id.clone(),
-                    slot: None,
+                set.ended.push(Ended::new(
+                    change.user.clone(),
+                    id.clone(),
+                    None,
                     cause,
-                    revision: row.advance(now),
-                });
+                    row.advance(now),
+                ));
             } else if row.presence == Presence::Offline {
                 row.advance(now);
             }

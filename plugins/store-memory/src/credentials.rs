@@ -49,18 +49,7 @@ impl CredentialStore for MemoryStore {
             )
             .advise("choose another number: devices may still name the removed one"));
         }
-        let stored = StoredCredential {
-            app: credential.app,
-            id,
-            provider: credential.provider,
-            channel: credential.channel,
-            environment: credential.environment,
-            label: credential.label,
-            sealed: credential.sealed,
-            created_at: credential.at,
-            rotated_at: credential.at,
-            expires_at: credential.expires_at,
-        };
+        let stored = StoredCredential::new(id, credential);
         app.credentials.insert(id, stored.clone());
         state.credentials += 1;
         Ok(stored)

@@ -27,25 +27,41 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use push_core::{AppId, BuildContext, Clock, Faults, Plugin, Result, Store, StoreKind};
+use push_core::{AppId, BuildContext, Clock, Describe, Plugin, Result, Store, StoreKind};
 use serde::Deserialize;
 
 use crate::{app::App, badges::BadgeChanges, traces::Traces};
 
 /// The limits of a [`MemoryStore`].
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Describe)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct MemoryStoreConfig {
     /// The most devices it knows, and the most users that have tags, of all apps together.
+    #[describe(min = 1)]
     pub max_devices: usize,
     /// The most credentials it keeps, of all apps together.
+    #[describe(min = 1)]
     pub max_credentials: usize,
     /// The most trace events it keeps; beyond, the one appended first is forgotten.
+    #[describe(min = 1)]
     pub max_trace_events: usize,
     /// The most badge changes it remembers; beyond, the oldest is forgotten even if it is not a day old.
+    #[describe(min = 1)]
     pub max_badge_changes: usize,
     /// The most bindings and revocations of tickets it remembers, of all apps together.
+    #[describe(min = 1)]
     pub max_tickets: usize,
+}
+
+impl MemoryStoreConfig {
+    push_core::setters! {
+        with_max_devices(max_devices: usize);
+        with_max_credentials(max_credentials: usize);
+        with_max_trace_events(max_trace_events: usize);
+        with_max_badge_changes(max_badge_changes: usize);
+        with_max_tickets(max_tickets: usize);
+    }
 }
 
 impl Default for MemoryStoreConfig {
@@ -113,20 +129,8 @@ impl Plugin for MemoryStorePlugin {
     type Kind = StoreKind;
     type Config = MemoryStoreConfig;
     const NAME: &'static str = "memory";
-    const EXAMPLE: &'static str = "max_devices = 1000000\nmax_credentials = 10000\nmax_trace_events = 1000000\nmax_badge_changes = 1000000\nmax_tickets = 1000000\n";
 
     fn build(config: Self::Config, context: &BuildContext) -> Result<Arc<dyn Store>> {
-        let mut faults = Faults::default();
-        for (key, most) in [
-            ("max_devices", config.max_devices),
-            ("max_credentials", config.max_credentials),
-            ("max_trace_events", config.max_trace_events),
-            ("max_badge_changes", config.max_badge_changes),
-            ("max_tickets", config.max_tickets),
-        ] {
-            faults.refuse(most == 0, key, "is 0, so that nothing could be kept");
-        }
-        faults.result()?;
         Ok(Arc::new(MemoryStore::new(config, context)))
     }
 }

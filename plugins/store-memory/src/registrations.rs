@@ -180,10 +180,7 @@ impl RegistrationStore for MemoryStore {
             .flat_map(|row| row.registrations.values_mut())
         {
             if meant(stored, channel, token, since) {
-                stored.quarantine = Some(Quarantine {
-                    reason: reason.to_owned(),
-                    at: since,
-                });
+                stored.quarantine = Some(Quarantine::new(reason, since));
                 done = true;
             }
         }

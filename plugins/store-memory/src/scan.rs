@@ -76,10 +76,7 @@ fn of_users(app: Option<&App>, users: &[UserId], from: usize, limit: usize) -> P
             items.push(Receiver::new(user.clone(), devices));
         }
     }
-    Page {
-        items,
-        next: at_position(position, users.len()),
-    }
+    Page::new(items, at_position(position, users.len()))
 }
 
 fn of_devices(
@@ -109,10 +106,7 @@ fn of_devices(
         seen.insert(id);
         position += 1;
     }
-    Page {
-        items,
-        next: at_position(position, devices.len()),
-    }
+    Page::new(items, at_position(position, devices.len()))
 }
 
 /// Users with devices, by id.
@@ -150,5 +144,5 @@ fn walk(
     let next = last
         .filter(|_| users.next().is_some())
         .map(|user| Cursor::new(format!("user:{user}")));
-    Ok(Page { items, next })
+    Ok(Page::new(items, next))
 }

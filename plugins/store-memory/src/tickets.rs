@@ -60,6 +60,14 @@ impl Tickets {
         }
     }
 
+    /// Whether push has ended since on any of the user's devices.
+    pub(crate) fn is_before_an_end(&self, user: &UserId, issued_at: Timestamp) -> bool {
+        let of_user = self.revoked.range((user.clone(), Revoked::User)..);
+        of_user
+            .take_while(|((of, _), _)| of == user)
+            .any(|(_, at)| issued_at < *at)
+    }
+
     pub(crate) fn is_revoked(&self, user: &UserId, of: Revoked, issued_at: Timestamp) -> bool {
         let at = self.revoked.get(&(user.clone(), of));
         at.is_some_and(|at| issued_at < *at)

@@ -1,5 +1,5 @@
 //! Traces.
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use push_core::{
     AppId, Cursor, DeliveryId, Error, ErrorKind, Mark, MessageId, Page, Result, TRACE_LIMIT,
@@ -95,14 +95,12 @@ impl Traces {
         {
             return false;
         }
-        let event = TraceEvent {
-            delivery: known.delivery,
-            user: known.user.clone(),
-            device: known.device.clone(),
-            channel: known.channel.clone(),
-            certificate: known.certificate,
-            ..TraceEvent::new(app.clone(), known.message.clone(), mark.at, mark.stage)
-        };
+        let event = TraceEvent::new(app.clone(), known.message.clone(), mark.at, mark.stage)
+            .with_delivery(known.delivery)
+            .with_user(known.user.clone())
+            .with_device(known.device.clone())
+            .with_channel(known.channel.clone())
+            .with_certificate(known.certificate);
         self.add(event);
         true
     }
@@ -181,10 +179,17 @@ impl TraceStore for MemoryStore {
             .and_then(|_| found.get(limit - 1))
             .map(|((at, number), _)| Cursor::new(format!("event:{at}:{number}")));
         let items = found.into_iter().take(limit);
-        Ok(Page {
-            items: items.map(|(_, event)| event.clone()).collect(),
+        Ok(Page::new(
+            items.map(|(_, event)| event.clone()).collect(),
             next,
-        })
+        ))
+    }
+
+    async fn traced_apps(&self) -> Result<Vec<AppId>> {
+        let state = self.state();
+        let apps = state.traces.events.iter().map(|(_, event)| &event.app);
+        let apps: BTreeSet<&AppId> = apps.collect();
+        Ok(apps.into_iter().cloned().collect())
     }
 
     async fn prune_traces(&self, before: Timestamp) -> Result<u64> {

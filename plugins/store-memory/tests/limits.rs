@@ -12,13 +12,12 @@ use push_testkit::{Place, block_on, sample::NOW};
 
 fn store(place: &Place) -> MemoryStore {
     MemoryStore::new(
-        MemoryStoreConfig {
-            max_devices: 2,
-            max_credentials: 1,
-            max_trace_events: 3,
-            max_badge_changes: 2,
-            max_tickets: 2,
-        },
+        MemoryStoreConfig::default()
+            .with_max_devices(2)
+            .with_max_credentials(1)
+            .with_max_trace_events(3)
+            .with_max_badge_changes(2)
+            .with_max_tickets(2),
         &place.context(),
     )
 }
@@ -97,12 +96,12 @@ fn of_too_many_badge_changes_the_oldest_is_forgotten() {
     block_on(async {
         register(&store, "a", "1").await.unwrap();
         let add = async |by: &str| {
-            let one = BadgeChange {
-                message: MessageId::new(by).expect("a message id"),
-                user: user("alice"),
-                device: device("a"),
-                change: BadgeArithmetic::Add(1),
-            };
+            let one = BadgeChange::new(
+                MessageId::new(by).expect("a message id"),
+                user("alice"),
+                device("a"),
+                BadgeArithmetic::Add(1),
+            );
             store.change_badges(&app(), vec![one]).await.unwrap()[0]
         };
         for (by, number) in [("m1", 1), ("m2", 2), ("m3", 3), ("m2", 2), ("m1", 4)] {
@@ -115,16 +114,7 @@ fn of_too_many_badge_changes_the_oldest_is_forgotten() {
 fn a_credential_too_many_is_refused() {
     let place = Place::new();
     let store = store(&place);
-    let new = NewCredential {
-        app: app(),
-        provider: "sample".to_owned(),
-        channel: Channel::known("sample"),
-        environment: None,
-        label: String::new(),
-        sealed: vec![1],
-        at: NOW,
-        expires_at: None,
-    };
+    let new = NewCredential::new(app(), "sample", Channel::known("sample"), vec![1], NOW);
     block_on(async {
         let id = |id| CertificateId::new(id).unwrap();
         store.add_credential(id(1), new.clone()).await.unwrap();
@@ -156,7 +146,7 @@ fn the_plugin_reads_its_example_and_refuses_unknown_keys() {
     assert_eq!(descriptor.any().id(), "store/memory");
     let example = push_testkit::json!({"max_devices": 2, "max_credentials": 2, "max_trace_events": 2, "max_badge_changes": 2});
     for key in example.as_object().unwrap().keys() {
-        assert!(descriptor.example.contains(&format!("{key} = ")));
+        assert!(descriptor.example().contains(&format!("{key} = ")));
     }
     let built = descriptor.build(RawConfig::from_json(&example).unwrap(), &place.context());
     assert!(Arc::strong_count(&built.unwrap()) == 1);
@@ -173,10 +163,12 @@ fn a_ticket_too_many_is_refused_and_changes_nothing() {
     let place = Place::new();
     let store = store(&place);
     block_on(async {
-        let ticket = |number: u8, seconds| ShownTicket {
-            id: TicketId::new([number; 16]),
-            issued_at: NOW,
-            ends_at: NOW + Duration::from_secs(seconds),
+        let ticket = |number: u8, seconds| {
+            ShownTicket::new(
+                TicketId::new([number; 16]),
+                NOW,
+                NOW + Duration::from_secs(seconds),
+            )
         };
         let owner = |on| DeviceRef::new(app(), user("alice"), device(on));
         let nothing = DeviceFacts::default();
@@ -205,8 +197,10 @@ fn a_ticket_too_many_is_refused_and_changes_nothing() {
         assert_eq!(error.kind(), ErrorKind::Busy);
         // What has ended makes room.
         place.clock.advance(Duration::from_secs(61));
+        let mut of_a_later_login = ticket(2, 120);
+        of_a_later_login.issued_at = NOW + Duration::from_secs(1);
         let admitted = store
-            .admit(&owner("b"), &ticket(2, 120), &nothing)
+            .admit(&owner("b"), &of_a_later_login, &nothing)
             .await
             .unwrap();
         assert_eq!(admitted, Ok(()));

@@ -139,12 +139,14 @@ fn main() {
         ] {
             let begin = Instant::now();
             for first in (0..50_000).step_by(500) {
-                let changes = (first..first + 500).map(|number| BadgeChange {
-                    message: MessageId::new(format!("{messages}-{first}-{}", number % messages))
-                        .expect("a message id"),
-                    user: user(number),
-                    device: device(number),
-                    change: BadgeArithmetic::Add(repeats),
+                let changes = (first..first + 500).map(|number| {
+                    BadgeChange::new(
+                        MessageId::new(format!("{messages}-{first}-{}", number % messages))
+                            .expect("a message id"),
+                        user(number),
+                        device(number),
+                        BadgeArithmetic::Add(repeats),
+                    )
                 });
                 let changes = changes.collect();
                 store.change_badges(&app(), changes).await.expect("adds");
@@ -163,11 +165,11 @@ fn main() {
                 Stage::Answered,
                 Stage::Settled,
             ]
-            .map(|stage| TraceEvent {
-                delivery: Some(delivery),
-                user: Some(user(number)),
-                device: Some(device(number)),
-                ..TraceEvent::new(app(), message.clone(), NOW, stage)
+            .map(|stage| {
+                TraceEvent::new(app(), message.clone(), NOW, stage)
+                    .with_delivery(delivery)
+                    .with_user(user(number))
+                    .with_device(device(number))
             });
             store.append(events.to_vec()).await.expect("appends");
         }
@@ -184,12 +186,9 @@ fn main() {
         );
         let begin = Instant::now();
         for group in deliveries.chunks(100) {
-            let marks = group.iter().map(|delivery| Mark {
-                delivery: *delivery,
-                device: None,
-                stage: Stage::Delivered,
-                at: NOW,
-            });
+            let marks = group
+                .iter()
+                .map(|delivery| Mark::new(*delivery, None, Stage::Delivered, NOW));
             let new = store.record(&app(), marks.collect()).await;
             assert_eq!(new.expect("records"), vec![true; group.len()]);
         }

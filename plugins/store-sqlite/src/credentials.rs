@@ -148,18 +148,7 @@ fn add(db: &Connection, id: CertificateId, new: NewCredential) -> Outcome<Stored
         .advise("choose another number: devices may still name the removed one")
         .into());
     }
-    let stored = StoredCredential {
-        app: new.app,
-        id,
-        provider: new.provider,
-        channel: new.channel,
-        environment: new.environment,
-        label: new.label,
-        sealed: new.sealed,
-        created_at: new.at,
-        rotated_at: new.at,
-        expires_at: new.expires_at,
-    };
+    let stored = StoredCredential::new(id, new);
     let added = db
         .prepare_cached(&format!(
             "INSERT INTO credential ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)
@@ -261,16 +250,21 @@ fn find(db: &Connection, app: &AppId, id: CertificateId) -> Outcome<Option<Store
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<StoredCredential> {
-    Ok(StoredCredential {
-        app: parsed(row, 0, AppId::new)?,
-        id: CertificateId::new(row.get(1)?).map_err(|error| damaged(1, error))?,
-        provider: row.get(2)?,
-        channel: parsed(row, 3, Channel::new)?,
-        environment: parsed_if_any(row, 4, |it: String| it.parse())?,
-        label: row.get(5)?,
-        sealed: row.get(6)?,
-        created_at: time(row, 7)?,
-        rotated_at: time(row, 8)?,
-        expires_at: parsed_if_any(row, 9, |it| Ok(Timestamp::from_unix_millis(it)))?,
-    })
+    let id = CertificateId::new(row.get(1)?).map_err(|error| damaged(1, error))?;
+    let created_at = time(row, 7)?;
+    let created = NewCredential::new(
+        parsed(row, 0, AppId::new)?,
+        row.get::<_, String>(2)?,
+        parsed(row, 3, Channel::new)?,
+        row.get(6)?,
+        created_at,
+    )
+    .with_environment(parsed_if_any(row, 4, |word: String| word.parse())?)
+    .with_label(row.get::<_, String>(5)?)
+    .with_expires_at(parsed_if_any(row, 9, |millis| {
+        Ok(Timestamp::from_unix_millis(millis))
+    })?);
+    let mut stored = StoredCredential::new(id, created);
+    stored.rotated_at = time(row, 8)?;
+    Ok(stored)
 }

@@ -1,7 +1,7 @@
 //! Reading devices and their registrations.
 use push_core::{
     AppId, CertificateId, Channel, Device, DeviceFacts, DeviceId, DeviceRef, DeviceToken, Instance,
-    Quarantine, Registration, SlotRef, StoredRegistration, Timestamp, UserId,
+    Quarantine, Receiver, Registration, SlotRef, StoredRegistration, Timestamp, UserId,
 };
 use push_sqlite::{
     Outcome,
@@ -17,13 +17,13 @@ const REGISTRATION: &str =
     "user, device, slot, channel, instance, rank, certificate, environment, token, reported_at,
     quarantine_reason, quarantine_at";
 
-/// The devices of a user, by id.
+/// A user with devices, by id, and those that cannot be read.
 pub(crate) fn of_user(
     db: &Connection,
     damage: &Damage,
     app: &AppId,
     user: &UserId,
-) -> Outcome<Vec<Device>> {
+) -> Outcome<Receiver> {
     let key = [app.as_str(), user.as_str()];
     let found = devices(
         db,
@@ -31,22 +31,39 @@ pub(crate) fn of_user(
         &format!("SELECT {DEVICE} FROM device WHERE app = ?1 AND user = ?2 ORDER BY device"),
         key,
     )?;
-    let mut devices: Vec<Device> = found.into_iter().map(|(_, device)| device).collect();
+    let whole = found.whole.into_iter().map(|(_, device)| device).collect();
+    let damaged = found.damaged.into_iter().map(|(_, device)| device);
+    let mut receiver = Receiver::new(user.clone(), whole).with_damaged(damaged.collect());
+    let devices = &mut receiver.devices;
     if devices.is_empty() {
-        return Ok(devices);
+        return Ok(receiver);
     }
     let sql = format!("SELECT {REGISTRATION} FROM registration WHERE app = ?1 AND user = ?2");
-    for stored in registrations(db, damage, app, &sql, key)? {
+    let found = registrations(db, damage, app, &sql, key)?;
+    for stored in found.whole {
         let id = &stored.registration.device;
         let place = devices.binary_search_by(|device| device.device.cmp(id));
         if let Ok(place) = place {
             devices[place].registrations.push(stored);
         }
     }
-    devices
-        .iter_mut()
-        .for_each(|device| sort(&mut device.registrations));
-    Ok(devices)
+    for device in &mut *devices {
+        sort(&mut device.registrations);
+        // One of a device that cannot be read may be of any.
+        let of_device = |id: &Option<DeviceId>| id.as_ref().is_none_or(|id| *id == device.device);
+        device.has_damaged = found.damaged.iter().any(of_device);
+    }
+    Ok(receiver)
+}
+
+/// What is known of a device.
+pub(crate) enum One {
+    /// Whose it is.
+    Whole(UserId, Device),
+    /// It cannot be read; whose it is, if that can be.
+    Damaged(Option<UserId>),
+    /// There is none.
+    Missing,
 }
 
 /// A device, and whose it is.
@@ -55,21 +72,24 @@ pub(crate) fn one(
     damage: &Damage,
     app: &AppId,
     device: &DeviceId,
-) -> Outcome<Option<(UserId, Device)>> {
+) -> Outcome<One> {
     let sql = format!(
         "SELECT {DEVICE} FROM device INDEXED BY device_by_id WHERE app = ?1 AND device = ?2"
     );
     let mut found = devices(db, damage, &sql, [app.as_str(), device.as_str()])?;
-    let Some((user, mut device)) = found.pop() else {
-        return Ok(None);
+    let Some((user, mut device)) = found.whole.pop() else {
+        let damaged = found.damaged.pop();
+        return Ok(damaged.map_or(One::Missing, |(user, _)| One::Damaged(user)));
     };
     let sql = format!(
         "SELECT {REGISTRATION} FROM registration WHERE app = ?1 AND user = ?2 AND device = ?3"
     );
     let key = [app.as_str(), user.as_str(), device.device.as_str()];
-    device.registrations = registrations(db, damage, app, &sql, key)?;
+    let found = registrations(db, damage, app, &sql, key)?;
+    device.registrations = found.whole;
+    device.has_damaged = !found.damaged.is_empty();
     sort(&mut device.registrations);
-    Ok(Some((user, device)))
+    Ok(One::Whole(user, device))
 }
 
 /// The registration in a slot, if the device is still that user's.
@@ -91,7 +111,7 @@ pub(crate) fn in_slot(
         slot.channel.as_str(),
         slot.instance.as_str(),
     ];
-    Ok(registrations(db, damage, app, &sql, key)?.pop())
+    Ok(registrations(db, damage, app, &sql, key)?.whole.pop())
 }
 
 /// The registration that holds a token; the first by slot if there are several.
@@ -107,36 +127,44 @@ pub(crate) fn with_token(
          WHERE app = ?1 AND channel = ?2 AND token = ?3"
     );
     let key = [app.as_str(), channel.as_str(), token.expose()];
-    let mut found = registrations(db, damage, app, &sql, key)?;
+    let mut found = registrations(db, damage, app, &sql, key)?.whole;
     sort(&mut found);
     Ok(found.into_iter().next())
 }
 
 /// The columns from `platform` on, which is number `first`.
 pub(crate) fn facts(row: &Row<'_>, first: usize) -> rusqlite::Result<DeviceFacts> {
-    Ok(DeviceFacts {
-        platform: parsed_if_any(row, first, |it: String| it.parse())?,
-        language: row.get(first + 1)?,
-        time_zone: row.get(first + 2)?,
-        permission: parsed_if_any(row, first + 3, |it: String| it.parse())?,
-        brand: row.get(first + 4)?,
-        app_version: row.get(first + 5)?,
-    })
+    Ok(DeviceFacts::default()
+        .with_platform(parsed_if_any(row, first, |it: String| it.parse())?)
+        .with_language(row.get::<_, Option<String>>(first + 1)?)
+        .with_time_zone(row.get::<_, Option<String>>(first + 2)?)
+        .with_permission(parsed_if_any(row, first + 3, |it: String| it.parse())?)
+        .with_brand(row.get::<_, Option<String>>(first + 4)?)
+        .with_app_version(row.get::<_, Option<String>>(first + 5)?))
 }
 
-fn devices(
-    db: &Connection,
-    damage: &Damage,
-    sql: &str,
-    key: impl Params,
-) -> Outcome<Vec<(UserId, Device)>> {
+/// What was read, and of what cannot be read the ids that can.
+struct Found<T, D> {
+    whole: Vec<T>,
+    damaged: Vec<D>,
+}
+
+type FoundDevices = Found<(UserId, Device), (Option<UserId>, Option<DeviceId>)>;
+
+fn devices(db: &Connection, damage: &Damage, sql: &str, key: impl Params) -> Outcome<FoundDevices> {
     let mut select = db.prepare_cached(sql)?;
     let mut rows = select.query(key)?;
-    let mut found = Vec::new();
+    let (mut whole, mut damaged) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
-        found.extend(damage.skip("device", device(row))?);
+        match damage.skip("device", device(row))? {
+            Some(device) => whole.push(device),
+            None => damaged.push((
+                parsed(row, 0, UserId::new).ok(),
+                parsed(row, 1, DeviceId::new).ok(),
+            )),
+        }
     }
-    Ok(found)
+    Ok(Found { whole, damaged })
 }
 
 fn device(row: &Row<'_>) -> rusqlite::Result<(UserId, Device)> {
@@ -157,14 +185,17 @@ fn registrations(
     app: &AppId,
     sql: &str,
     key: impl Params,
-) -> Outcome<Vec<StoredRegistration>> {
+) -> Outcome<Found<StoredRegistration, Option<DeviceId>>> {
     let mut select = db.prepare_cached(sql)?;
     let mut rows = select.query(key)?;
-    let mut found = Vec::new();
+    let (mut whole, mut damaged) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
-        found.extend(damage.skip("registration", registration(row, app))?);
+        match damage.skip("registration", registration(row, app))? {
+            Some(stored) => whole.push(stored),
+            None => damaged.push(parsed(row, 1, DeviceId::new).ok()),
+        }
     }
-    Ok(found)
+    Ok(Found { whole, damaged })
 }
 
 fn registration(row: &Row<'_>, app: &AppId) -> rusqlite::Result<StoredRegistration> {
@@ -186,13 +217,11 @@ fn registration(row: &Row<'_>, app: &AppId) -> rusqlite::Result<StoredRegistrati
     .with_rank(row.get(5)?);
     let reason: Option<String> = row.get(10)?;
     let at: Option<i64> = row.get(11)?;
-    Ok(StoredRegistration {
-        registration,
-        quarantine: reason.zip(at).map(|(reason, at)| Quarantine {
-            reason,
-            at: Timestamp::from_unix_millis(at),
-        }),
-    })
+    Ok(StoredRegistration::new(registration).with_quarantine(
+        reason
+            .zip(at)
+            .map(|(reason, at)| Quarantine::new(reason, Timestamp::from_unix_millis(at))),
+    ))
 }
 
 /// By slot, in the order of [`Slot`](push_core::Slot), then by channel and instance.

@@ -5,7 +5,8 @@
 //! (not the process) crashed, but recorded marks are not. Calls that come together share one `fsync`, and searches run beside
 //! them (see [`push_sqlite`]).
 //!
-//! Several processes may have the files open at once: the command line adds a credential while the gateway runs.
+//! One process has the files at a time, by a lock on `<path>.lock` beside each and, on Linux, on the file itself: a second server
+//! with the same store is refused, whatever queue it has. Programs that only look, as `sqlite3` does, are not kept out.
 //!
 //! A row that cannot be read, because the file is damaged, is skipped, counted ([`SqliteStore::damaged_rows`]) and logged; it
 //! never stops the others from being read.
@@ -28,29 +29,37 @@ mod traces;
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
-use push_core::{BuildContext, Clock, ConfigPath, Faults, Plugin, Result, Store, StoreKind};
+use push_core::{
+    BuildContext, Clock, ConfigPath, Describe, Faults, Plugin, Result, Store, StoreKind,
+};
 use push_sqlite::{Database, Options, Stats};
 use serde::Deserialize;
 
 use crate::row::Damage;
 
 /// How a [`SqliteStore`] is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct SqliteStoreConfig {
     /// The file of registrations and credentials. It and directories that are missing are made.
+    #[describe(example = "data/store.db", min_len = 1)]
     pub path: ConfigPath,
-    /// The file of traces; by default `store-traces.db` beside `store.db`.
+    /// The file of traces; if not set, `store-traces.db` beside `store.db`.
     #[serde(default)]
+    #[describe(example = "data/store-traces.db", min_len = 1)]
     pub traces_path: Option<ConfigPath>,
     /// How many threads search the first file.
     #[serde(default = "two")]
+    #[describe(min = 1)]
     pub readers: usize,
     /// A transaction is committed when it has this many rows.
     #[serde(default = "two_hundred")]
+    #[describe(min = 1)]
     pub group_rows: usize,
     /// How long a transaction waits for more calls, in milliseconds. Only calls that keep coming are waited for.
     #[serde(default = "two_ms")]
+    #[describe(unit = "milliseconds")]
     pub group_delay_ms: u64,
 }
 
@@ -85,6 +94,13 @@ impl SqliteStoreConfig {
             .clone()
             .unwrap_or_else(|| self.path.beside("-traces"))
     }
+
+    push_core::setters! {
+        with_traces_path(traces_path: impl Into<Option<ConfigPath>>);
+        with_readers(readers: usize);
+        with_group_rows(group_rows: usize);
+        with_group_delay_ms(group_delay_ms: u64);
+    }
 }
 
 /// A store in SQLite files.
@@ -100,22 +116,12 @@ impl SqliteStore {
     /// The store in those files, which the first call opens.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](push_core::ErrorKind::Config) if a number is 0, the path is empty, or both files are one.
+    /// [`ErrorKind::Config`](push_core::ErrorKind::Config) if a value is out of its range, or both files are one.
     pub fn new(config: SqliteStoreConfig, context: &BuildContext) -> Result<Self> {
         let path = config.path.resolve(&context.folder);
         let traces_path = config.traces_path().resolve(&context.folder);
         let mut faults = Faults::default();
-        faults.refuse(config.path.is_empty(), "path", "is empty");
-        faults.refuse(config.readers == 0, "readers", "is 0");
-        faults.refuse(config.group_rows == 0, "group_rows", "is 0");
-        faults.refuse(
-            config
-                .traces_path
-                .as_ref()
-                .is_some_and(ConfigPath::is_empty),
-            "traces_path",
-            "is empty",
-        );
+        config.check_ranges(&mut faults);
         faults.refuse(
             traces_path == path,
             "traces_path",
@@ -126,21 +132,19 @@ impl SqliteStore {
         Ok(Self {
             main: Database::new(
                 &schema::MAIN,
-                Options {
-                    readers: config.readers,
-                    group_rows: config.group_rows,
-                    group_delay,
-                    ..Options::new(path)
-                },
+                Options::new(path)
+                    .with_readers(config.readers)
+                    .with_group_rows(config.group_rows)
+                    .with_group_delay(group_delay)
+                    .with_exclusive(true),
             ),
             traces: Database::new(
                 &schema::TRACES,
-                Options {
-                    readers: 1,
-                    group_delay,
-                    durable: false,
-                    ..Options::new(traces_path)
-                },
+                Options::new(traces_path)
+                    .with_readers(1)
+                    .with_group_delay(group_delay)
+                    .with_durable(false)
+                    .with_exclusive(true),
             ),
             clock: Arc::clone(&context.clock),
             damage: Arc::default(),
@@ -194,7 +198,6 @@ impl Plugin for SqliteStorePlugin {
     type Kind = StoreKind;
     type Config = SqliteStoreConfig;
     const NAME: &'static str = "sqlite";
-    const EXAMPLE: &'static str = "path = \"/var/lib/offline-push/store.db\"\ntraces_path = \"/var/lib/offline-push/store-traces.db\"\nreaders = 2\ngroup_rows = 200\ngroup_delay_ms = 2\n";
 
     fn build(config: Self::Config, context: &BuildContext) -> Result<Arc<dyn Store>> {
         Ok(Arc::new(SqliteStore::new(config, context)?))

@@ -82,13 +82,13 @@ pub(crate) fn set(
         let ending = Ending::new(cause, change.at).on(device.clone(), None);
         let was_offline = were_offline.contains(device.as_str());
         endings::went_offline(db, app, &change.user, &ending, was_offline)?;
-        set.ended.push(Ended {
-            user: change.user.clone(),
+        set.ended.push(Ended::new(
+            change.user.clone(),
             device,
-            slot: None,
+            None,
             cause,
             revision,
-        });
+        ));
     }
     Ok(())
 }

@@ -208,12 +208,14 @@ impl Report {
         if let Some(former) = &former {
             endings::device_taken(db, &self.owner.app, former, &self.owner.device, self.now)?;
         }
-        let ended = former.filter(|_| lost > 0).map(|user| Ended {
-            user,
-            device: self.owner.device.clone(),
-            slot: None,
-            cause: EndCause::DeviceTaken,
-            revision,
+        let ended = former.filter(|_| lost > 0).map(|user| {
+            Ended::new(
+                user,
+                self.owner.device.clone(),
+                None,
+                EndCause::DeviceTaken,
+                revision,
+            )
         });
         Ok((news, ended.into_iter().collect()))
     }
@@ -260,12 +262,14 @@ impl Report {
                     Ending::new(EndCause::TokenTaken, self.now).on(device.clone(), Some(*slot));
                 endings::add(db, &new.app, user, &ending)?;
             }
-            let ended = devices.iter().map(|(user, device, slot)| Ended {
-                user: user.clone(),
-                device: device.clone(),
-                slot: Some(*slot),
-                cause: EndCause::TokenTaken,
-                revision: found,
+            let ended = devices.iter().map(|(user, device, slot)| {
+                Ended::new(
+                    user.clone(),
+                    device.clone(),
+                    Some(*slot),
+                    EndCause::TokenTaken,
+                    found,
+                )
             });
             displaced.extend(ended);
         }
@@ -429,13 +433,13 @@ pub(crate) fn unregister(
     } else {
         endings::went_offline(db, &owner.app, &owner.user, &ending, offline)?;
     }
-    Ok(Some(Ended {
-        user: owner.user,
-        device: owner.device,
+    Ok(Some(Ended::new(
+        owner.user,
+        owner.device,
         slot,
         cause,
         revision,
-    }))
+    )))
 }
 
 /// Remembers a registration that the gateway refused.

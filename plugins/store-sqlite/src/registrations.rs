@@ -154,13 +154,8 @@ impl RegistrationStore for SqliteStore {
         let damage = Arc::clone(&self.damage);
         self.main
             .read(move |db| {
-                users
-                    .into_iter()
-                    .map(|user| {
-                        let devices = devices::of_user(db, &damage, &app, &user)?;
-                        Ok(Receiver::new(user, devices))
-                    })
-                    .collect()
+                let of = |user| devices::of_user(db, &damage, &app, user);
+                users.iter().map(of).collect()
             })
             .await
     }

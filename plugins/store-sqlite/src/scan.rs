@@ -11,7 +11,7 @@ use push_sqlite::{
 };
 
 use crate::{
-    devices,
+    devices::{self, One},
     row::{Damage, damaged},
     tags,
 };
@@ -117,14 +117,13 @@ impl Scan {
         while let Some(user) = users.get(position).filter(|_| items.len() < self.limit) {
             position += 1;
             if seen.insert(user) {
-                let devices = devices::of_user(db, damage, &self.app, user)?;
-                items.push(Receiver::new(user.clone(), devices));
+                items.push(devices::of_user(db, damage, &self.app, user)?);
             }
         }
-        Ok(Page {
+        Ok(Page::new(
             items,
-            next: (position < users.len()).then(|| After::Position(position).write()),
-        })
+            (position < users.len()).then(|| After::Position(position).write()),
+        ))
     }
 
     fn of_devices(
@@ -141,25 +140,35 @@ impl Scan {
         let end = ids.len().min(from + self.limit.max(EXAMINED));
         let mut position = from;
         for id in &ids[from..end] {
-            if !seen.contains(id)
-                && let Some((user, device)) = devices::one(db, damage, &self.app, id)?
-            {
-                match places.get(&user) {
-                    Some(place) => items[*place].devices.push(device),
+            let found = match seen.contains(id) {
+                true => One::Missing,
+                false => devices::one(db, damage, &self.app, id)?,
+            };
+            let (user, whole, damaged) = match found {
+                One::Whole(user, device) => (Some(user), Some(device), None),
+                One::Damaged(user) => (user, None, Some(Some(id.clone()))),
+                One::Missing => (None, None, None),
+            };
+            if let Some(user) = user {
+                let place = match places.get(&user) {
+                    Some(place) => *place,
                     None if items.len() == self.limit => break,
                     None => {
                         places.insert(user.clone(), items.len());
-                        items.push(Receiver::new(user, vec![device]));
+                        items.push(Receiver::new(user, Vec::new()));
+                        items.len() - 1
                     }
-                }
+                };
+                items[place].devices.extend(whole);
+                items[place].damaged.extend(damaged);
             }
             seen.insert(id);
             position += 1;
         }
-        Ok(Page {
+        Ok(Page::new(
             items,
-            next: (position < ids.len()).then(|| After::Position(position).write()),
-        })
+            (position < ids.len()).then(|| After::Position(position).write()),
+        ))
     }
 
     /// Those of `users` who have devices and whose tags match. There may be more users if `users` are as many as `asked`.
@@ -192,19 +201,18 @@ impl Scan {
             {
                 continue;
             }
-            let devices = devices::of_user(db, damage, &self.app, &user)?;
-            if !devices.is_empty() {
-                items.push(Receiver::new(user, devices));
+            let receiver = devices::of_user(db, damage, &self.app, &user)?;
+            if !receiver.is_unknown() {
+                items.push(receiver);
             }
         }
         let more = examined < users.len() || users.len() == asked;
         let last = examined.checked_sub(1).and_then(|last| users.get(last));
-        Ok(Page {
+        Ok(Page::new(
             items,
-            next: last
-                .filter(|_| more)
+            last.filter(|_| more)
                 .map(|last| After::User(last.clone()).write()),
-        })
+        ))
     }
 }
 

@@ -2,20 +2,20 @@
 use push_sqlite::Schema;
 
 /// The file of registrations and credentials. To change it, append a migration; never edit one that was released.
-pub(crate) static MAIN: Schema = Schema {
-    what: "store",
-    application_id: 0x6f70_7374, // "opst"
-    migrations: &[MAIN_V1, MAIN_V2, MAIN_V3, MAIN_V4, MAIN_V5, MAIN_V6],
-    on_open: "",
-};
+pub(crate) static MAIN: Schema = Schema::new(
+    "store",
+    0x6f70_7374, // "opst"
+    &[MAIN_V1, MAIN_V2, MAIN_V3, MAIN_V4, MAIN_V5, MAIN_V6],
+)
+.with_on_open("");
 
 /// The file of traces, likewise.
-pub(crate) static TRACES: Schema = Schema {
-    what: "trace store",
-    application_id: 0x6f70_7472, // "optr"
-    migrations: &[TRACES_V1, TRACES_V2],
-    on_open: "",
-};
+pub(crate) static TRACES: Schema = Schema::new(
+    "trace store",
+    0x6f70_7472, // "optr"
+    &[TRACES_V1, TRACES_V2],
+)
+.with_on_open("");
 
 // Statements name the index they need: without statistics the planner sometimes prefers to read a whole app.
 // Devices and registrations are clustered by user, because that is how a push looks for them.

@@ -115,46 +115,60 @@ pub(crate) fn standing(
     ticket: &ShownTicket,
     facts: &DeviceFacts,
 ) -> Outcome<Standing> {
-    let (app, device) = (owner.app.as_str(), owner.device.as_str());
-    let known: Option<Option<String>> = db
+    let (app, user, device) = (
+        owner.app.as_str(),
+        owner.user.as_str(),
+        owner.device.as_str(),
+    );
+    // As bytes: a damaged platform does not keep the phone from being checked.
+    let known: Option<(Option<Vec<u8>>, bool)> = db
         .prepare_cached(
-            "SELECT platform FROM device INDEXED BY device_by_id WHERE app = ?1 AND device = ?2",
+            "SELECT CAST(platform AS BLOB), user = ?3 FROM device INDEXED BY device_by_id WHERE app = ?1 AND device = ?2",
         )?
-        .query_row([app, device], |row| row.get(0))
+        .query_row([app, device, user], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let reported = facts.platform.map(|platform| platform.as_str().to_owned());
-    let is_new = known.is_none();
-    let platform = known.flatten().or(reported);
+    let (is_new, is_of_user) = (known.is_none(), known.as_ref().is_some_and(|known| known.1));
+    let stored = known
+        .and_then(|(platform, _)| platform)
+        .map(String::from_utf8);
+    let is_damaged = matches!(stored, Some(Err(_)));
+    let platform = stored.and_then(Result::ok).or(reported);
     // What is revoked of all platforms has an empty one. A new device without a platform is of every one.
-    let any = is_new && platform.is_none();
+    let any = (is_new && platform.is_none()) || is_damaged;
+    // On a device that is not the user's, every end counts: a phone that was kicked may call itself another device.
     let revoked: bool = db
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM revocation WHERE app = ?1 AND user = ?2 AND at > ?6
-             AND (device = ?3 OR device = '' AND (platform = '' OR platform = ?4 OR ?5)))",
+             AND (?7 OR device = ?3 OR device = '' AND (platform = '' OR platform = ?4 OR ?5)))",
         )?
         .query_row(
             params![
                 app,
-                owner.user.as_str(),
+                user,
                 device,
                 platform,
                 any,
-                ticket.issued_at.unix_millis()
+                ticket.issued_at.unix_millis(),
+                !is_of_user
             ],
             |row| row.get(0),
         )?;
     if revoked {
         return Ok(Standing::Refused(TicketRefusal::Revoked));
     }
-    let bound: Option<String> = db
-        .prepare_cached("SELECT device FROM ticket WHERE app = ?1 AND id = ?2")?
+    let bound: Option<Vec<u8>> = db
+        .prepare_cached("SELECT CAST(device AS BLOB) FROM ticket WHERE app = ?1 AND id = ?2")?
         .query_row(params![app, ticket.id.as_bytes()], |row| row.get(0))
         .optional()?;
-    Ok(match bound {
-        None => Standing::Free,
-        Some(bound) if bound == device => Standing::Bound,
-        Some(bound) if bound.is_empty() => Standing::Refused(TicketRefusal::Revoked),
-        Some(_) => Standing::Refused(TicketRefusal::OtherDevice),
+    let Some(bound) = bound else {
+        return Ok(Standing::Free);
+    };
+    Ok(match std::str::from_utf8(&bound) {
+        Ok(bound) if bound == device => Standing::Bound,
+        Ok("") => Standing::Refused(TicketRefusal::Revoked),
+        Ok(_) => Standing::Refused(TicketRefusal::OtherDevice),
+        Err(_) => Standing::Refused(TicketRefusal::Damaged),
     })
 }
 

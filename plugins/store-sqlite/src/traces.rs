@@ -107,6 +107,11 @@ impl TraceStore for SqliteStore {
             .await
     }
 
+    async fn traced_apps(&self) -> Result<Vec<AppId>> {
+        self.written().await?;
+        self.traces.read(apps).await
+    }
+
     async fn prune_traces(&self, before: Timestamp) -> Result<u64> {
         // In portions, so that new events do not wait. By id and not by time: what is deleted together lies together.
         let (mut from, end): (i64, i64) = self
@@ -140,6 +145,25 @@ impl SqliteStore {
     /// Waits until everything that was appended before can be read.
     async fn written(&self) -> Result<()> {
         self.traces.write(1, |_| Ok(())).await
+    }
+}
+
+/// The apps that have events, from one to the next in the index.
+fn apps(db: &Connection) -> Outcome<Vec<AppId>> {
+    let mut next = db.prepare_cached(
+        "SELECT CAST(min(app) AS BLOB) FROM event INDEXED BY event_by_time WHERE app > CAST(?1 AS TEXT)",
+    )?;
+    let mut apps = Vec::new();
+    let mut after = Vec::new();
+    loop {
+        let app: Option<Vec<u8>> = next.query_row([&after], |row| row.get(0))?;
+        let Some(app) = app else {
+            return Ok(apps);
+        };
+        // The name of a damaged row is no app's.
+        let name = String::from_utf8(app.clone()).ok();
+        apps.extend(name.and_then(|name| AppId::new(name).ok()));
+        after = app;
     }
 }
 
@@ -199,14 +223,12 @@ fn record(db: &Connection, damage: &Damage, app: &AppId, mark: &Mark) -> Outcome
     else {
         return Ok(false);
     };
-    let event = TraceEvent {
-        delivery: known.delivery,
-        user: known.user,
-        device: known.device,
-        channel: known.channel,
-        certificate: known.certificate,
-        ..TraceEvent::new(known.app, known.message, mark.at, mark.stage)
-    };
+    let event = TraceEvent::new(known.app, known.message, mark.at, mark.stage)
+        .with_delivery(known.delivery)
+        .with_user(known.user)
+        .with_device(known.device)
+        .with_channel(known.channel)
+        .with_certificate(known.certificate);
     append(db, &event)?;
     Ok(true)
 }
@@ -298,10 +320,7 @@ fn find(
     let mut examined = 0;
     while let Some(row) = rows.next()? {
         if items.len() == limit || examined == EXAMINED {
-            return Ok(Page {
-                items,
-                next: last.map(Place::write),
-            });
+            return Ok(Page::new(items, last.map(Place::write)));
         }
         examined += 1;
         last = Some(Place {
@@ -370,23 +389,21 @@ fn select(
 }
 
 fn read(row: &Row<'_>, app: &AppId) -> rusqlite::Result<TraceEvent> {
-    Ok(TraceEvent {
-        app: app.clone(),
-        message: parsed(row, 0, MessageId::new)?,
-        delivery: parsed_if_any(row, 1, |it| Ok(DeliveryId::from_uuid(Uuid::from_bytes(it))))?,
-        user: parsed_if_any(row, 2, |it: String| UserId::new(it))?,
-        device: parsed_if_any(row, 3, |it: String| DeviceId::new(it))?,
-        channel: parsed_if_any(row, 4, |it: String| Channel::new(it))?,
-        certificate: parsed_if_any(row, 5, CertificateId::new)?,
-        at: time(row, 6)?,
-        stage: parsed(row, 7, |it| it.parse())?,
-        reason: row.get::<_, Option<String>>(8)?.map(Cow::Owned),
-        attempt: row.get(9)?,
-        answer: row
-            .get::<_, Option<String>>(10)?
-            .map(|answer| serde_json::from_str(&answer).map(Arc::new))
-            .transpose()
-            .map_err(|_| damaged(10, Error::new(ErrorKind::Corrupt, "the answer is not JSON")))?,
-        token: row.get(11)?,
-    })
+    let message = parsed(row, 0, MessageId::new)?;
+    let stage = parsed(row, 7, |word| word.parse())?;
+    let mut event = TraceEvent::new(app.clone(), message, time(row, 6)?, stage);
+    event.delivery = parsed_if_any(row, 1, |id| Ok(DeliveryId::from_uuid(Uuid::from_bytes(id))))?;
+    event.user = parsed_if_any(row, 2, |id: String| UserId::new(id))?;
+    event.device = parsed_if_any(row, 3, |id: String| DeviceId::new(id))?;
+    event.channel = parsed_if_any(row, 4, |name: String| Channel::new(name))?;
+    event.certificate = parsed_if_any(row, 5, CertificateId::new)?;
+    event.reason = row.get::<_, Option<String>>(8)?.map(Cow::Owned);
+    event.attempt = row.get(9)?;
+    event.answer = row
+        .get::<_, Option<String>>(10)?
+        .map(|answer| serde_json::from_str(&answer).map(Arc::new))
+        .transpose()
+        .map_err(|_| damaged(10, Error::new(ErrorKind::Corrupt, "the answer is not JSON")))?;
+    event.token = row.get(11)?;
+    Ok(event)
 }

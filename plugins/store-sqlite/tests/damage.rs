@@ -1,10 +1,13 @@
 //! A damaged row is skipped and counted, and never stops the others from being read.
 mod common;
 
+use std::time::Duration;
+
 use push_core::{
-    Audience, CertificateId, Channel, CredentialStore, DeliveryId, DeviceToken, Environment, Mark,
-    MessageId, NewCredential, Presence, PresenceChange, RegistrationStore, Stage, Tag, TagExpr,
-    TraceEvent, TraceQuery, TraceStore, UserId,
+    Audience, CertificateId, Channel, CredentialStore, DeliveryId, DeviceFacts, DeviceRef,
+    DeviceToken, Environment, Mark, MessageId, NewCredential, Presence, PresenceChange,
+    RegistrationStore, ShownTicket, Stage, Tag, TagExpr, TicketId, TicketRefusal, TraceEvent,
+    TraceQuery, TraceStore, UserId,
 };
 use push_sqlite::rusqlite::Connection;
 use push_store_sqlite::SqliteStore;
@@ -92,13 +95,18 @@ fn damaged_devices_and_registrations_leave_the_others() {
             .collect();
         assert_eq!(found, [("tablet", 0), ("tv", 0), ("watch", 1)]);
         assert_eq!(store.damaged_rows(), 3);
+        let found = store.receivers(&app(), &[user("alice")]).await.unwrap();
+        let has_damaged = found[0].devices.iter().map(|device| device.has_damaged);
+        assert_eq!(has_damaged.collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(found[0].damaged, [Some(device("phone"))]);
+        assert_eq!(store.damaged_rows(), 6);
         let tokens = ["token-of-tv", "token-of-watch"].map(|text| DeviceToken::new(text).unwrap());
         let holders = store
             .holders(&app(), &Channel::known("sample"), &tokens)
             .await;
         let holders: Vec<_> = holders.unwrap().iter().map(Option::is_some).collect();
         assert_eq!(holders, [false, true]);
-        assert_eq!(store.damaged_rows(), 4);
+        assert_eq!(store.damaged_rows(), 7);
         // Writing is not stopped either.
         let kick = PresenceChange::new(user("alice"), Presence::Offline, NOW);
         let set = store.set_presence(&app(), vec![kick]).await.unwrap();
@@ -114,6 +122,74 @@ fn damaged_devices_and_registrations_leave_the_others() {
     });
 }
 
+/// A decision must not say that the user has no device or the device no token.
+#[test]
+fn a_damaged_device_is_named_as_such_by_every_search() {
+    let place = Place::new();
+    let store = store(&place);
+    block_on(async {
+        for (who, on) in [("alice", "phone"), ("bob", "tablet"), ("carol", "tv")] {
+            register(&store, who, on).await;
+        }
+        for sql in [
+            "UPDATE device SET presence = CAST(x'ff' AS TEXT) WHERE device = 'phone'",
+            "UPDATE device SET badge = -1 WHERE device = 'tablet'",
+            "UPDATE registration SET device = CAST(x'ff' AS TEXT) WHERE device = 'tv'",
+        ] {
+            damage(&place, "store.db", sql);
+        }
+        let users = ["alice", "bob", "carol"].map(user);
+        let devices = ["phone", "tablet", "tv"].map(device);
+        for audience in [
+            Audience::Everybody,
+            Audience::Users(users.to_vec()),
+            Audience::Devices(devices.to_vec()),
+        ] {
+            let found = store.scan(&app(), &audience, None, 9).await.unwrap().items;
+            let damaged = found.iter().map(|receiver| receiver.damaged.clone());
+            let expected = [
+                vec![Some(device("phone"))],
+                vec![Some(device("tablet"))],
+                vec![],
+            ];
+            assert_eq!(damaged.collect::<Vec<_>>(), expected, "{audience:?}");
+            assert_eq!(found[2].devices.len(), 1);
+        }
+        let found = store.receivers(&app(), &users).await.unwrap();
+        assert!(found[2].devices[0].has_damaged, "it may be of this device");
+        // The next registration is whole.
+        register(&store, "alice", "phone").await;
+        let found = store.receivers(&app(), &users[..1]).await.unwrap();
+        assert_eq!((found[0].devices.len(), found[0].damaged.len()), (1, 0));
+    });
+}
+
+#[test]
+fn a_damaged_record_of_a_ticket_or_platform_is_no_failure_of_the_store() {
+    let place = Place::new();
+    let store = store(&place);
+    block_on(async {
+        let ticket = ShownTicket::new(TicketId::new([7; 16]), NOW, NOW + Duration::from_secs(60));
+        let owner = DeviceRef::new(app(), user("alice"), device("phone"));
+        let facts = DeviceFacts::default();
+        let admit = async || store.admit(&owner, &ticket, &facts).await.unwrap();
+        register(&store, "alice", "phone").await;
+        assert_eq!(admit().await, Ok(()));
+        damage(
+            &place,
+            "store.db",
+            "UPDATE device SET platform = CAST(x'ff' AS TEXT)",
+        );
+        assert_eq!(admit().await, Ok(()));
+        damage(
+            &place,
+            "store.db",
+            "UPDATE ticket SET device = CAST(x'ff' AS TEXT)",
+        );
+        assert_eq!(admit().await, Err(TicketRefusal::Damaged));
+    });
+}
+
 #[test]
 fn damaged_tags_and_credentials_leave_the_others() {
     let place = Place::new();
@@ -123,16 +199,8 @@ fn damaged_tags_and_credentials_leave_the_others() {
         let tag = |word| Tag::new(word).unwrap();
         let tags = vec![tag("odd"), tag("vip")];
         store.set_tags(&app(), &user("alice"), tags).await.unwrap();
-        let new = NewCredential {
-            app: app(),
-            provider: "sample".to_owned(),
-            channel: Channel::known("sample"),
-            environment: Some(Environment::Sandbox),
-            label: String::new(),
-            sealed: vec![1],
-            at: NOW,
-            expires_at: None,
-        };
+        let new = NewCredential::new(app(), "sample", Channel::known("sample"), vec![1], NOW)
+            .with_environment(Environment::Sandbox);
         let id = |id| CertificateId::new(id).unwrap();
         let first = store.add_credential(id(1), new.clone()).await.unwrap();
         let second = store.add_credential(id(2), new).await.unwrap();
@@ -173,11 +241,11 @@ fn damaged_events_leave_the_others() {
             Stage::Answered,
             Stage::Settled,
         ];
-        let events = stages.map(|stage| TraceEvent {
-            delivery: Some(delivery),
-            user: Some(user("alice")),
-            device: Some(device("phone")),
-            ..TraceEvent::new(app(), message.clone(), NOW, stage)
+        let events = stages.map(|stage| {
+            TraceEvent::new(app(), message.clone(), NOW, stage)
+                .with_delivery(delivery)
+                .with_user(user("alice"))
+                .with_device(device("phone"))
         });
         store.append(events.to_vec()).await.unwrap();
         store.trace_of_message(&app(), &message).await.unwrap();
@@ -207,10 +275,7 @@ fn damaged_events_leave_the_others() {
         let found = store.trace_of_delivery(&app(), delivery).await.unwrap();
         assert_eq!(left(&found), good);
         assert_eq!(store.damaged_rows(), 5);
-        let query = TraceQuery {
-            user: Some(user("alice")),
-            ..TraceQuery::default()
-        };
+        let query = TraceQuery::default().with_user(user("alice"));
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let page = store.find(&app(), &query, after, 1).await.unwrap();
@@ -222,12 +287,7 @@ fn damaged_events_leave_the_others() {
         }
         found.reverse();
         assert_eq!(left(&found), good);
-        let shown = Mark {
-            delivery,
-            device: Some(device("phone")),
-            stage: Stage::Shown,
-            at: NOW,
-        };
+        let shown = Mark::new(delivery, Some(device("phone")), Stage::Shown, NOW);
         assert_eq!(store.record(&app(), vec![shown]).await.unwrap(), [true]);
     });
 }

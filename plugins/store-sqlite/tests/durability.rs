@@ -23,16 +23,15 @@ use push_testkit::{Place, block_on, json, sample::NOW};
 use crate::common::{app, device, register, store, store_at, user};
 
 fn credential() -> NewCredential {
-    NewCredential {
-        app: app(),
-        provider: "sample".to_owned(),
-        channel: Channel::known("sample"),
-        environment: Some(Environment::Sandbox),
-        label: "debug".to_owned(),
-        sealed: vec![0, 1, 2, 255],
-        at: NOW,
-        expires_at: None,
-    }
+    NewCredential::new(
+        app(),
+        "sample",
+        Channel::known("sample"),
+        vec![0, 1, 2, 255],
+        NOW,
+    )
+    .with_environment(Environment::Sandbox)
+    .with_label("debug")
 }
 
 async fn add_credential(store: &SqliteStore) -> StoredCredential {
@@ -47,12 +46,12 @@ async fn devices(store: &SqliteStore, users: &[UserId]) -> Vec<Vec<push_core::De
 }
 
 async fn add(store: &SqliteStore, by: &str) -> u32 {
-    let one = BadgeChange {
-        message: MessageId::new(by).expect("a message id"),
-        user: user("alice"),
-        device: device("phone"),
-        change: BadgeArithmetic::Add(3),
-    };
+    let one = BadgeChange::new(
+        MessageId::new(by).expect("a message id"),
+        user("alice"),
+        device("phone"),
+        BadgeArithmetic::Add(3),
+    );
     store.change_badges(&app(), vec![one]).await.expect("adds")[0]
 }
 
@@ -67,11 +66,9 @@ fn a_restart_keeps_everything() {
             let store = store(&place);
             register(&store, "alice", "phone").await;
             register(&store, "alice", "tablet").await;
-            let facts = DeviceFacts {
-                language: Some("zh-Hans".to_owned()),
-                permission: Some(Permission::Granted),
-                ..DeviceFacts::default()
-            };
+            let facts = DeviceFacts::default()
+                .with_language("zh-Hans".to_owned())
+                .with_permission(Permission::Granted);
             let phone = DeviceRef::new(app(), user("alice"), device("phone"));
             store.register(&phone, &facts, Vec::new()).await.unwrap();
             let token = DeviceToken::new("token-of-tablet").unwrap();
@@ -129,10 +126,8 @@ fn a_scan_and_a_search_go_on_after_a_restart() {
             let store = store(&place);
             for id in &ids {
                 register(&store, id, id).await;
-                let event = TraceEvent {
-                    user: Some(user(id)),
-                    ..TraceEvent::new(app(), message.clone(), NOW, Stage::Accepted)
-                };
+                let event = TraceEvent::new(app(), message.clone(), NOW, Stage::Accepted)
+                    .with_user(user(id));
                 store.append(vec![event]).await.unwrap();
             }
         }
@@ -208,19 +203,12 @@ fn marks_are_on_the_disk_when_they_are_reported_and_events_later() {
     let store = store(&place);
     block_on(async {
         let delivery = DeliveryId::new(NOW);
-        let event = TraceEvent {
-            delivery: Some(delivery),
-            ..TraceEvent::new(app(), MessageId::new("m1").unwrap(), NOW, Stage::Queued)
-        };
+        let event = TraceEvent::new(app(), MessageId::new("m1").unwrap(), NOW, Stage::Queued)
+            .with_delivery(delivery);
         store.append(vec![event]).await.unwrap();
         store.trace_of_delivery(&app(), delivery).await.unwrap();
         assert_eq!(store.trace_stats().syncs, 0);
-        let shown = Mark {
-            delivery,
-            device: None,
-            stage: Stage::Shown,
-            at: NOW,
-        };
+        let shown = Mark::new(delivery, None, Stage::Shown, NOW);
         assert_eq!(store.record(&app(), vec![shown]).await.unwrap(), [true]);
         assert_eq!(store.trace_stats().syncs, 1);
     });
@@ -290,18 +278,37 @@ async fn register_until_killed(directory: &Path) {
 }
 
 #[test]
-fn two_processes_share_the_files() {
+fn a_second_process_is_kept_off_both_files() {
     let place = Place::new();
-    let (gateway, command) = (store(&place), store(&place));
+    let first = store(&place);
+    let alone = |path: &str, traces: &str| {
+        let config = SqliteStoreConfig::new(place.path(path))
+            .with_traces_path(ConfigPath::from(place.path(traces)));
+        SqliteStore::new(config, &place.context()).unwrap()
+    };
     block_on(async {
-        assert!(register(&gateway, "alice", "phone").await.changed);
-        let added = add_credential(&command).await;
-        let found = gateway.credentials(Some(&app())).await.unwrap();
-        assert_eq!(found, [added]);
-        assert_eq!(register(&command, "bob", "phone").await.displaced.len(), 1);
-        let found = devices(&gateway, &[user("alice"), user("bob")]).await;
-        let found: Vec<_> = found.iter().map(Vec::len).collect();
-        assert_eq!(found, [0, 1]);
+        first.open().await.unwrap();
+        for (path, traces) in [
+            ("store.db", "store-traces.db"),
+            ("store.db", "other-traces.db"),
+            ("other.db", "store-traces.db"),
+        ] {
+            let error = alone(path, traces).open().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{path} {traces}");
+            let text = error.to_string();
+            assert!(text.contains("another process has this"), "{text}");
+        }
+        assert!(register(&first, "alice", "phone").await.changed);
+        // Who only looks is let in.
+        let look = Connection::open(place.path("store.db")).unwrap();
+        let count = look.query_row("SELECT count(*) FROM device", [], |row| row.get(0));
+        assert_eq!(count, Ok(1));
+    });
+    drop(first);
+    let second = store(&place);
+    block_on(async {
+        second.open().await.unwrap();
+        assert_eq!(devices(&second, &[user("alice")]).await[0].len(), 1);
     });
 }
 
@@ -336,10 +343,8 @@ fn newer_and_damaged_files_are_refused_and_not_touched() {
 fn the_two_files_cannot_be_mistaken_for_one_another() {
     let place = Place::new();
     block_on(store(&place).open()).unwrap();
-    let config = SqliteStoreConfig {
-        traces_path: Some(place.path("more-traces.db").into()),
-        ..SqliteStoreConfig::new(place.path("store-traces.db"))
-    };
+    let config = SqliteStoreConfig::new(place.path("store-traces.db"))
+        .with_traces_path(Some(place.path("more-traces.db").into()));
     let swapped = SqliteStore::new(config, &place.context()).unwrap();
     let error = block_on(swapped.open()).unwrap_err();
     assert!(error.to_string().contains("no store"), "{error}");
@@ -414,7 +419,7 @@ fn the_plugin_reads_its_example_and_refuses_what_is_wrong() {
     let path = place.path("store.db");
     let full = json!({"path": path, "traces_path": place.path("t.db"), "readers": 5, "group_rows": 5, "group_delay_ms": 5});
     for key in full.as_object().unwrap().keys() {
-        assert!(descriptor.example.contains(&format!("{key} = ")));
+        assert!(descriptor.example().contains(&format!("{key} = ")));
     }
     let build = |json| descriptor.build(RawConfig::from_json(&json).unwrap(), &place.context());
     build(full).unwrap();

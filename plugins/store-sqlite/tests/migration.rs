@@ -158,25 +158,19 @@ fn traces_of_version_1_are_found_and_marked() {
         assert_eq!(answer.code, "Unregistered");
         assert_eq!(events[2].token, None);
         for query in [
-            TraceQuery {
-                user: Some(user("alice")),
-                ..TraceQuery::default()
-            },
-            TraceQuery {
-                device: Some(device("phone")),
-                ..TraceQuery::default()
-            },
+            TraceQuery::default().with_user(user("alice")),
+            TraceQuery::default().with_device(device("phone")),
         ] {
             let found = store.find(&app(), &query, None, 10).await.unwrap();
             assert_eq!(found.items.len(), 2);
         }
         let delivery = events[1].delivery.unwrap();
-        let shown = Mark {
+        let shown = Mark::new(
             delivery,
-            device: Some(device("phone")),
-            stage: Stage::Shown,
-            at: Timestamp::from_unix_seconds(1_700_000_009),
-        };
+            Some(device("phone")),
+            Stage::Shown,
+            Timestamp::from_unix_seconds(1_700_000_009),
+        );
         assert_eq!(store.record(&app(), vec![shown]).await.unwrap(), [true]);
         assert_eq!(
             store

@@ -4,12 +4,22 @@ use push_core::{
     Error, ErrorKind, Health, Result, Retry, Scope, Timestamp, TokenFault, VendorAnswer, Verdict,
     VerdictKind,
 };
+use push_kit::{answer::past, verdict::unconfirmed};
 
 /// How long Apple asks clients to wait after too many provider tokens.
 const BETWEEN_TOKENS: std::time::Duration = std::time::Duration::from_secs(20 * 60);
 
-pub(crate) fn classify(outcome: Result<Response, A2Error>) -> Verdict {
+/// Classifies the answer to a push with the `apns-id` `id`, received at `now`.
+pub(crate) fn classify(outcome: Result<Response, A2Error>, id: &str, now: Timestamp) -> Verdict {
+    let is_another = |named: &str| !named.eq_ignore_ascii_case(id);
     match outcome {
+        Ok(Response {
+            apns_id: Some(named),
+            ..
+        }) if is_another(&named) => unconfirmed(
+            VendorAnswer::new(200, ""),
+            "the answer has the `apns-id` of another push",
+        ),
         Ok(Response {
             apns_id: Some(id), ..
         }) => Verdict::accepted(VendorAnswer::new(200, "").with_request_id(id)),
@@ -19,7 +29,12 @@ pub(crate) fn classify(outcome: Result<Response, A2Error>) -> Verdict {
                 .with_text("the answer is not in Apple's format; check proxy and network");
             Verdict::new(VerdictKind::Unavailable(Scope::Credential), answer)
         }
-        Err(A2Error::ResponseError(response)) => refused(&response),
+        Err(A2Error::ResponseError(mut response)) => {
+            if response.apns_id.as_deref().is_some_and(is_another) {
+                response.error = None;
+            }
+            refused(&response, now)
+        }
         Err(A2Error::InvalidOptions(words)) => Verdict::payload_refused("invalid-options", words),
         Err(A2Error::SerializeError(_) | A2Error::BuildRequestError(_)) => {
             Verdict::payload_refused("invalid-request", "a2 could not build the request")
@@ -36,7 +51,7 @@ pub(crate) fn classify(outcome: Result<Response, A2Error>) -> Verdict {
     }
 }
 
-fn refused(response: &Response) -> Verdict {
+fn refused(response: &Response, now: Timestamp) -> Verdict {
     let status = response.code;
     let Some(body) = &response.error else {
         // `a2` drops a body that it cannot read: a reason that it does not know, or the page of a proxy. That costs nothing.
@@ -53,8 +68,7 @@ fn refused(response: &Response) -> Verdict {
         R::Unregistered => VerdictKind::TokenDead {
             since: body
                 .timestamp
-                .and_then(|millis| i64::try_from(millis).ok())
-                .map(Timestamp::from_unix_millis),
+                .and_then(|millis| past(i64::try_from(millis).ok()?, now)),
         },
         R::BadDeviceToken => VerdictKind::TokenUnusable(TokenFault::Environment),
         R::DeviceTokenNotForTopic => VerdictKind::TokenUnusable(TokenFault::App),
@@ -84,8 +98,12 @@ fn refused(response: &Response) -> Verdict {
 }
 
 /// Returns what the answer to a push to a token that no phone has says of the credential.
-pub(crate) fn health(outcome: Result<Response, A2Error>) -> Result<Health> {
-    let verdict = classify(outcome);
+pub(crate) fn health(
+    outcome: Result<Response, A2Error>,
+    id: &str,
+    now: Timestamp,
+) -> Result<Health> {
+    let verdict = classify(outcome, id, now);
     let code = &verdict.answer.code;
     match verdict.kind {
         VerdictKind::Accepted | VerdictKind::TokenUnusable(_) | VerdictKind::TokenDead { .. } => {
@@ -126,15 +144,51 @@ mod tests {
 
     use super::*;
 
-    fn answer(code: u16, reason: Option<ErrorReason>) -> Verdict {
-        classify(Err(A2Error::ResponseError(Response {
-            error: reason.map(|reason| ErrorBody {
-                reason,
-                timestamp: Some(1_454_948_015_990),
-            }),
-            apns_id: None,
+    const ID: &str = "eabeae54-14a8-11e5-b60b-1697f925ec7b";
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+
+    fn dated(code: u16, reason: Option<ErrorReason>, timestamp: u64, id: Option<&str>) -> Verdict {
+        let timestamp = Some(timestamp);
+        let response = Response {
+            error: reason.map(|reason| ErrorBody { reason, timestamp }),
+            apns_id: id.map(str::to_owned),
             code,
-        })))
+        };
+        classify(Err(A2Error::ResponseError(response)), ID, NOW)
+    }
+
+    fn answer(code: u16, reason: Option<ErrorReason>) -> Verdict {
+        dated(code, reason, 1_454_948_015_990, None)
+    }
+
+    #[test]
+    fn a_time_that_no_clock_can_have_shown_is_as_if_it_was_not_there() {
+        for timestamp in [
+            0,
+            1_454_948_015,
+            1_700_000_300_001,
+            u64::MAX,
+            i64::MAX as u64,
+        ] {
+            let verdict = dated(410, Some(ErrorReason::Unregistered), timestamp, Some(ID));
+            assert_eq!(
+                verdict.kind,
+                VerdictKind::TokenDead { since: None },
+                "{timestamp}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_with_the_id_of_another_push_settles_nothing() {
+        let verdict = dated(410, Some(ErrorReason::Unregistered), 1, Some("a"));
+        assert_eq!(verdict.kind, VerdictKind::Unavailable(Scope::Credential));
+        let other = Response {
+            error: None,
+            apns_id: Some("a".to_owned()),
+            code: 200,
+        };
+        assert_eq!(classify(Ok(other), ID, NOW).kind, VerdictKind::Unknown);
     }
 
     #[test]
@@ -165,12 +219,13 @@ mod tests {
             apns_id: apns_id.map(str::to_owned),
             code: 200,
         };
-        let verdict = classify(Ok(success(None)));
+        let verdict = classify(Ok(success(None)), ID, NOW);
         assert_eq!(verdict.kind, VerdictKind::Unavailable(Scope::Credential));
-        assert!(health(Ok(success(None))).is_err());
-        let verdict = classify(Ok(success(Some("a"))));
+        assert!(health(Ok(success(None)), ID, NOW).is_err());
+        assert!(health(Ok(success(Some("a"))), ID, NOW).is_err());
+        let verdict = classify(Ok(success(Some(ID))), ID, NOW);
         assert_eq!(verdict.kind, VerdictKind::Accepted);
-        assert_eq!(verdict.answer.request_id, "a");
+        assert_eq!(verdict.answer.request_id, ID);
     }
 
     #[test]
@@ -193,21 +248,22 @@ mod tests {
 
     #[test]
     fn what_timed_out_may_have_been_sent() {
-        let verdict = classify(Err(A2Error::RequestTimeout(20)));
+        let verdict = classify(Err(A2Error::RequestTimeout(20)), ID, NOW);
         assert_eq!(verdict.kind, VerdictKind::Unknown);
     }
 
     #[test]
     fn a_refused_token_shows_that_the_credential_is_accepted() {
         let health = |code, reason| {
-            health(Err(A2Error::ResponseError(Response {
+            let response = Response {
                 error: Some(ErrorBody {
                     reason,
                     timestamp: None,
                 }),
                 apns_id: None,
                 code,
-            })))
+            };
+            health(Err(A2Error::ResponseError(response)), ID, NOW)
         };
         let acceptance = |code, reason| health(code, reason).unwrap().acceptance;
         assert_eq!(

@@ -1,11 +1,13 @@
 //! The configuration of a credential, and what is checked of it without asking Apple.
-use push_core::{Environment, Error, ErrorKind, Result, Secret};
+use push_core::{Describe, Environment, Error, ErrorKind, Faults, Result, Secret};
 use push_kit::{
-    faults::Faults,
     input::{self, trimmed},
+    key::{self, KeyKind},
     pem::{self, PemFault},
 };
 use serde::Deserialize;
+
+mod typed;
 
 /// What this engine or the gateway adds to a topic itself.
 const SUFFIXES: [&str; 8] = [
@@ -20,21 +22,28 @@ const SUFFIXES: [&str; 8] = [
 ];
 
 /// What a credential consists of: the key of a team, and the app it is used for.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Config {
     /// The text of the `.p8` file. Lost or escaped line breaks do not matter.
+    #[describe(example_file = "AuthKey_ABC123DEFG.p8")]
     pub key: Secret,
-    /// The key's id, ten characters.
+    /// The key's id, ten characters: in the file's name, `AuthKey_<key id>.p8`.
+    #[describe(example = "ABC123DEFG")]
     pub key_id: String,
-    /// The team's id, ten characters.
+    /// The team's id, ten characters: in the membership details of the developer account.
+    #[describe(example = "DEF123GHIJ")]
     pub team_id: String,
     /// The app's bundle id, without a suffix and without the team id.
+    #[describe(example = "com.example.im")]
     pub topic: String,
     /// Which of Apple's hosts it sends to: `sandbox` (or `development`), or `production`.
+    #[describe(words("production", "sandbox", "development"), example = "production")]
     pub environment: String,
-    /// How long to wait for an answer, in seconds. Default: 20.
+    /// How long to wait for an answer, in seconds.
     #[serde(default = "twenty")]
+    #[describe(unit = "seconds")]
     pub timeout_seconds: u64,
 }
 
@@ -106,7 +115,16 @@ fn key(text: &Secret) -> Result<Secret> {
         };
         fault(what.to_string()).advise(advice)
     })?;
-    Ok(pem::write("PRIVATE KEY", &der))
+    match key::kind(der.expose()) {
+        Ok(KeyKind::P256) => Ok(pem::write("PRIVATE KEY", &der)),
+        Ok(kind) => Err(fault(format!(
+            "is {kind}, where an EC key on the curve P-256 belongs"
+        ))
+        .advise("use the .p8 file as Apple's site provided it for APNs")),
+        Err(what) => {
+            Err(fault(what.to_string()).advise("use the .p8 file as Apple's site provided it"))
+        }
+    }
 }
 
 fn id(text: &str, place: &str) -> Result<String> {
@@ -212,6 +230,15 @@ mod tests {
         ] {
             assert!(text.contains(words), "{words} in {text}");
         }
+        let mut config = right();
+        config["key"] = json!(fixtures::rsa_key());
+        let text = check(config).err().expect("it is wrong").to_string();
+        assert!(text.contains("key: is an RSA key of 2048 bits"), "{text}");
+        let mut config = right();
+        let cut: Vec<_> = fixtures::apns_key(1).lines().map(str::to_owned).collect();
+        config["key"] = json!([&cut[..1], &cut[2..]].concat().join("\n"));
+        let text = check(config).err().expect("it is wrong").to_string();
+        assert!(text.contains("key: is damaged"), "{text}");
         let mut config = right();
         config["topic"] = json!("DEF123GHIJ.com.example.im");
         let text = check(config).err().expect("it is wrong").to_string();

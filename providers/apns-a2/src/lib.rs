@@ -21,9 +21,9 @@ use a2::{
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use push_core::{
-    Batch, Batching, BuildContext, Capabilities, Channel, DeviceToken, DynProvider, Environment,
-    Error, ErrorKind, Health, NotificationKind, Plugin, Priority, Provider, ProviderKind, Result,
-    Slot, Target, Verdict, Verdicts, async_trait, register_plugin,
+    Batch, Batching, BuildContext, Capabilities, Channel, Clock, DeliveryId, DeviceToken,
+    DynProvider, Environment, Error, ErrorKind, Health, NotificationKind, Plugin, Priority,
+    Provider, ProviderKind, Result, Slot, Target, Verdict, Verdicts, async_trait, register_plugin,
 };
 use push_kit::token::{self, trimmed};
 
@@ -48,14 +48,8 @@ impl Plugin for ApnsA2 {
     type Kind = ProviderKind;
     type Config = Config;
     const NAME: &'static str = "apns-a2";
-    const EXAMPLE: &'static str = r#"key_file = "AuthKey_ABC123DEFG.p8"
-key_id = "ABC123DEFG"
-team_id = "DEF123GHIJ"
-topic = "com.example.im"
-environment = "production"
-"#;
 
-    fn build(config: Config, _: &BuildContext) -> Result<DynProvider> {
+    fn build(config: Config, context: &BuildContext) -> Result<DynProvider> {
         let config = config.check()?;
         let provider = Engine {
             capabilities: Capabilities::new(Channel::APNS, 4096)
@@ -73,6 +67,7 @@ environment = "production"
                     "check in the developer account that the .p8 key was not revoked, and that `key_id`, `team_id`, `topic` and environment are those of the app, and that this server's clock is right",
                 ),
             config,
+            clock: Arc::clone(&context.clock),
             client: OnceLock::new(),
         };
         // Neither signs nor connects, but fails if the key cannot be read.
@@ -84,6 +79,7 @@ environment = "production"
 struct Engine {
     config: Settings,
     capabilities: Capabilities,
+    clock: Arc<dyn Clock>,
     /// Built at the first send, because the pool of `a2` needs a runtime.
     client: OnceLock<Client>,
 }
@@ -111,8 +107,12 @@ impl Engine {
             settings,
         )
         .map_err(|_| {
-            Error::new(ErrorKind::Config, "`key` is not a P-256 key in PEM")
-                .advise("use the .p8 file as Apple gave it")
+            Error::new(
+                ErrorKind::Config,
+                "is damaged, or not in PKCS#8 as Apple's keys are",
+            )
+            .at("key")
+            .advise("use the .p8 file as Apple's site provided it")
         })
     }
 
@@ -158,7 +158,8 @@ impl Engine {
             token: target.token.expose(),
             options,
         };
-        let mut verdict = classify::classify(client.send(payload).await);
+        let outcome = client.send(payload).await;
+        let mut verdict = classify::classify(outcome, &id, self.clock.now());
         let answer = Arc::unwrap_or_clone(verdict.answer);
         verdict.answer = Arc::new(answer.without(&target.token));
         verdict
@@ -230,7 +231,9 @@ impl Provider for Engine {
     }
 
     async fn verify(&self) -> Result<Health> {
+        let id = DeliveryId::new(self.clock.now()).to_string();
         let options = NotificationOptions {
+            apns_id: Some(&id),
             apns_topic: Some(&self.config.topic),
             apns_push_type: Some(PushType::Alert),
             ..NotificationOptions::default()
@@ -240,6 +243,7 @@ impl Provider for Engine {
             token: UNKNOWN_TOKEN,
             options,
         };
-        classify::health(self.client()?.send(payload).await)
+        let outcome = self.client()?.send(payload).await;
+        classify::health(outcome, &id, self.clock.now())
     }
 }

@@ -168,10 +168,7 @@ mod tests {
     fn a_number_alone_is_all_that_a_push_without_text_carries() {
         let number = rendered(Notification::default(), Badge::Set(0));
         assert_eq!(number, json!({ "aps": { "badge": 0 } }));
-        let woken = Notification {
-            kind: NotificationKind::Background,
-            ..Notification::default()
-        };
+        let woken = Notification::default().with_kind(NotificationKind::Background);
         let woken = rendered(woken, Badge::Set(4));
         assert_eq!(woken["aps"], json!({ "content-available": 1, "badge": 4 }));
     }
@@ -179,10 +176,7 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_and_ext_stays_whole() {
         let text = "中".repeat(2000);
-        let notification = Notification {
-            body: text.clone(),
-            ..sample::notification()
-        };
+        let notification = sample::notification().with_body(text.clone());
         let shown = rendered(notification, Badge::Leave);
         let body = shown["aps"]["alert"]["body"].as_str().expect("text");
         let kept = body.strip_suffix('…').expect("the cut is marked");

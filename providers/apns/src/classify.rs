@@ -9,8 +9,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use push_core::{Retry, Scope, Timestamp, TokenFault, VendorAnswer, Verdict, VerdictKind};
 use push_http::HttpError;
-use push_kit::verdict::{not_the_vendors, unanswered, unknown_code, with_retry_after};
-use serde_json::Value;
+use push_kit::{
+    answer as read,
+    verdict::{not_the_vendors, unanswered, unconfirmed, unknown_code, with_retry_after},
+};
 
 use crate::auth::MIN_BETWEEN;
 
@@ -38,6 +40,26 @@ pub(crate) enum TopicOrigin {
     Slot,
     /// The credential's topic with the suffix of a push type that the message asks for.
     Message,
+}
+
+/// What an answer is judged by, besides what it says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    /// Where the topic of the request comes from.
+    pub(crate) topic: TopicOrigin,
+    /// The `apns-id` of the request, which Apple repeats.
+    pub(crate) id: &'a str,
+}
+
+/// Which push an answer is to, by Apple's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    /// The one that was sent.
+    This,
+    /// Another one: a cache or another server made the answer.
+    Another,
+    /// It does not say, as a captive portal does not.
+    None,
 }
 
 /// What a reason means.
@@ -154,21 +176,21 @@ const MAX_REASON: usize = 48;
 struct Body {
     reason: String,
     /// Milliseconds since 1970, with a 410.
-    timestamp: Option<Timestamp>,
+    timestamp: Option<i64>,
 }
 
 impl Body {
-    /// Reads a body in Apple's format: an object whose `reason` is a word. An odd `timestamp` (text, a fraction, out of range) is
-    /// read as far as it can be and never hides the reason.
+    /// Reads a body in Apple's format: an object whose `reason` is a word. An odd `timestamp` (text, a fraction, out of range)
+    /// never hides the reason.
     fn read(bytes: &[u8]) -> Option<Self> {
-        let body: Value = serde_json::from_slice(bytes).ok()?;
+        let body = read::json(bytes);
         let reason = body.get("reason")?.as_str()?;
         if !is_word(reason) && class_of(reason).is_none() {
             return None;
         }
         Some(Self {
             reason: reason.to_owned(),
-            timestamp: body.get("timestamp").and_then(millis),
+            timestamp: body.get("timestamp").and_then(read::number),
         })
     }
 }
@@ -180,53 +202,39 @@ fn is_word(reason: &str) -> bool {
         && reason.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-fn millis(timestamp: &Value) -> Option<Timestamp> {
-    let millis = match timestamp {
-        Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
-        Value::String(text) => {
-            let text = text.trim();
-            text.parse().ok().or_else(|| whole(text.parse().ok()?))
-        }
-        _ => None,
-    };
-    millis
-        .filter(|millis| *millis > 0)
-        .map(Timestamp::from_unix_millis)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the range is checked, and a fraction of a millisecond is dropped"
-)]
-fn whole(number: f64) -> Option<i64> {
-    // 2^53: every whole number up to here is exact.
-    (0.0..9_007_199_254_740_992.0)
-        .contains(&number)
-        .then_some(number as i64)
-}
-
-/// Classifies the answer to one request. `now` is the latest time at which a token can have died.
+/// Classifies the answer to one request. `now` is the latest time at which a token can have died; a `timestamp` that no clock can
+/// have shown is as if it was not there.
 pub(crate) fn classify(
     response: &Response<Bytes>,
-    topic: TopicOrigin,
+    asked: Asked<'_>,
     now: Timestamp,
 ) -> (Verdict, Action) {
     let (status, headers) = (response.status(), response.headers());
-    if status == StatusCode::OK && is_apples(headers) && response.body().is_empty() {
-        return (accepted(headers), Action::None);
+    let named = named(headers, asked.id);
+    match named {
+        Named::This if status == StatusCode::OK && response.body().is_empty() => {
+            return (accepted(headers), Action::None);
+        }
+        Named::Another if status == StatusCode::OK => {
+            let why = "the answer has the `apns-id` of another push";
+            let verdict = unconfirmed(VendorAnswer::new(200, ""), why);
+            return (verdict, Action::None);
+        }
+        _ => {}
     }
-    let body =
-        Body::read(response.body()).filter(|_| !status.is_success() && !status.is_redirection());
+    let body = Body::read(response.body())
+        .filter(|_| !status.is_success() && !status.is_redirection())
+        .filter(|_| named != Named::Another);
     // A reason that is not in the table may be another server's, unless the answer has Apple's header.
-    let body = body.filter(|body| class_of(&body.reason).is_some() || is_apples(headers));
+    let body = body.filter(|body| class_of(&body.reason).is_some() || named == Named::This);
     let Some(body) = body else {
         return (not_the_vendors(status, headers, now), Action::None);
     };
     let answer = answer(status, headers, &body.reason).with_text(explanation(&body.reason));
     match class_of(&body.reason) {
         Some(class) => {
-            let since = body.timestamp.map(|at| at.min(now));
-            of_class(class, topic, since, answer, headers, now)
+            let since = body.timestamp.and_then(|millis| read::past(millis, now));
+            of_class(class, asked.topic, since, answer, headers, now)
         }
         None => {
             let verdict = Verdict::new(unknown_code(status), answer);
@@ -247,9 +255,12 @@ fn answer(status: StatusCode, headers: &HeaderMap, code: &str) -> VendorAnswer {
     VendorAnswer::new(status.as_u16(), code).with_request_id(id.unwrap_or_default())
 }
 
-/// Returns `true` if the answer has the header that Apple's answers have. A captive portal's 200 does not.
-fn is_apples(headers: &HeaderMap) -> bool {
-    headers.contains_key("apns-id")
+fn named(headers: &HeaderMap, id: &str) -> Named {
+    match headers.get("apns-id") {
+        Some(named) if named.as_bytes().eq_ignore_ascii_case(id.as_bytes()) => Named::This,
+        Some(_) => Named::Another,
+        None => Named::None,
+    }
 }
 
 fn class_of(reason: &str) -> Option<Class> {
@@ -329,11 +340,11 @@ pub(crate) fn stale(answer: VendorAnswer, wait: Duration) -> Verdict {
     .with_retry(Retry::After(wait))
 }
 
-/// Classifies a request that got no whole answer.
-pub(crate) fn classify_error(error: &HttpError) -> Verdict {
+/// Classifies a request with the `apns-id` `id` that got no whole answer.
+pub(crate) fn classify_error(error: &HttpError, id: &str) -> Verdict {
     if let Some(head) = error.response_head() {
         // Apple answers with a status and no body, so a stream that does not end changes nothing about it.
-        if head.status == StatusCode::OK && is_apples(&head.headers) {
+        if head.status == StatusCode::OK && named(&head.headers, id) == Named::This {
             return accepted(&head.headers);
         }
         // Whatever a refusal's body would have said, the push was not accepted.

@@ -2,14 +2,15 @@
 use std::sync::Arc;
 
 use http::Uri;
-use push_core::{BuildContext, Environment, Error, ErrorKind, Result, Secret};
+use push_core::{BuildContext, Describe, Environment, Error, ErrorKind, Faults, Result, Secret};
 use push_http::{Client, HttpConfig, Protocols};
 use push_kit::{
     endpoint::Endpoint,
-    faults::Faults,
     input::{self, trimmed},
 };
 use serde::Deserialize;
+
+mod typed;
 
 use crate::{
     auth::{
@@ -21,26 +22,45 @@ use crate::{
 };
 
 /// A credential of Apple's: a key (`key`, `key_id`, `team_id`) or a certificate (`certificate`), for one app and environment.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Describe)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ApnsConfig {
-    /// The text of the `.p8` file; or, with a `certificate` in PEM, the PEM text of that certificate's private key. Lost or
-    /// escaped line breaks do not matter.
+    /// The text of the `.p8` file of a key of the developer account (Certificates, Identifiers & Profiles > Keys), which never expires.
+    ///
+    /// With a `certificate` in PEM, the PEM text of that certificate's private key. Lost or escaped line breaks do not matter.
+    #[describe(example_file = "AuthKey_ABC123DEFG.p8", shown)]
     pub key: Option<Secret>,
     /// The key's id, 10 letters and digits: in the file's name, `AuthKey_<key id>.p8`.
+    #[describe(example = "ABC123DEFG", shown)]
     pub key_id: Option<String>,
     /// The team's id, 10 letters and digits: in the membership details of the developer account.
+    #[describe(example = "DEF123GHIJ", shown)]
     pub team_id: Option<String>,
-    /// A certificate with its private key: the base64 of a `.p12` file, or PEM text. Secret, because it holds the key.
+    /// Instead of `key`, `key_id` and `team_id`: a certificate with its private key, the base64 of a `.p12` file or PEM text. It
+    /// expires after a year.
+    ///
+    /// Secret, because it holds the key. It names topic and environment.
+    #[describe(example_file = "push.p12")]
     pub certificate: Option<Secret>,
-    /// The password of the `.p12` file. Line breaks at its end and a byte order mark do not matter.
+    /// The password of the `.p12` file.
+    ///
+    /// Line breaks at its end and a byte order mark do not matter.
+    #[describe(example_file = "push.p12.password")]
     pub password: Option<Secret>,
     /// The app's bundle id, without a suffix and without the team id. Optional with a certificate, which names it.
+    #[describe(example = "com.example.chat", shown)]
     pub topic: Option<String>,
     /// `sandbox` (or `development`) for debug builds, `production` for released apps and TestFlight. Optional with a
     /// certificate for one environment only.
+    #[describe(
+        words("production", "sandbox", "development"),
+        example = "production",
+        shown
+    )]
     pub environment: Option<String>,
-    /// An address to use instead of Apple's host, for instance `https://api.push.apple.com:2197`.
+    /// An address to use instead of Apple's host, for instance where port 443 is closed.
+    #[describe(example = "https://api.push.apple.com:2197")]
     pub endpoint: Option<String>,
     /// How to connect.
     pub http: HttpConfig,

@@ -78,11 +78,15 @@ push_core::register_plugin!(Apns);
 pub mod fuzz {
     use push_core::{DeviceToken, Timestamp, Verdict};
 
-    use crate::classify::{TopicOrigin, classify};
+    use crate::classify::{Asked, TopicOrigin, classify};
 
-    /// Classifies an answer to a push with the credential's own topic.
+    /// Classifies an answer to a push with the credential's own topic and the id of Apple's examples.
     pub fn answer(response: &http::Response<bytes::Bytes>, _: &DeviceToken) -> Verdict {
         let now = Timestamp::from_unix_millis(0);
-        classify(response, TopicOrigin::Credential, now).0
+        let asked = Asked {
+            topic: TopicOrigin::Credential,
+            id: "eabeae54-14a8-11e5-b60b-1697f925ec7b",
+        };
+        classify(response, asked, now).0
     }
 }

@@ -16,6 +16,7 @@ use push_core::{
     Timestamp, TokenFault, VendorAnswer, Verdict, VerdictKind, Verdicts, async_trait,
 };
 use push_http::{Client, Head, HttpClient, HttpError, Item};
+use push_kit::verdict::unanswered;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         Auth,
         token::{Bearer, Renewed, SigningFailed},
     },
-    classify::{Action, TopicOrigin, classify, classify_error, stale},
+    classify::{Action, Asked, TopicOrigin, classify, classify_error, stale},
     config::{ApnsConfig, Checked},
     render::{
         Cache, Context, MAX_TTL, MIN_TTL, Path, PushType, Refusal, Rendered, number,
@@ -51,7 +52,6 @@ impl Plugin for Apns {
     type Kind = ProviderKind;
     type Config = ApnsConfig;
     const NAME: &'static str = "apns";
-    const EXAMPLE: &'static str = include_str!("example.toml");
 
     fn build(config: ApnsConfig, context: &BuildContext) -> Result<DynProvider> {
         ApnsProvider::new(config, context).map(|provider| Arc::new(provider) as DynProvider)
@@ -157,7 +157,7 @@ impl ApnsProvider {
         let headers: HeaderMap = authorization.into_iter().collect();
         Head::new(Method::POST, &self.origin, headers)
             .map(Arc::new)
-            .map_err(|error| classify_error(&error))
+            .map_err(|error| classify_error(&error, ""))
     }
 
     /// Returns the request to one target, as far as it differs from the others.
@@ -175,12 +175,12 @@ impl ApnsProvider {
             id.set_sensitive(true);
             headers.push((APNS_ID, id));
         }
-        Ok(Item {
+        Ok(Item::new(
             position,
             path,
             headers,
-            body: rendered.body(target).map_err(refused)?,
-        })
+            rendered.body(target).map_err(refused)?,
+        ))
     }
 
     fn rendered(&self, target: &Target, slot: Slot) -> Result<Arc<Rendered>, Verdict> {
@@ -194,11 +194,13 @@ impl ApnsProvider {
         &self,
         answer: Result<Response<Bytes>, HttpError>,
         topic: TopicOrigin,
-        token: &DeviceToken,
+        target: &Target,
     ) -> (Verdict, Action) {
+        let id = &target.delivery.to_string();
         let (mut verdict, action) = match answer {
             Ok(response) => {
-                let (verdict, action) = classify(&response, topic, self.clock.now());
+                let asked = Asked { topic, id };
+                let (verdict, action) = classify(&response, asked, self.clock.now());
                 // A proxy or a simulator without client certificates cannot be answered by a newer token.
                 let action = match self.auth {
                     Auth::Certificate(_)
@@ -210,17 +212,32 @@ impl ApnsProvider {
                 };
                 (verdict, action)
             }
-            Err(error) => (classify_error(&error), Action::None),
+            Err(error) => (classify_error(&error, id), Action::None),
         };
         if verdict.kind != VerdictKind::Accepted {
             let answer = Arc::unwrap_or_clone(verdict.answer);
-            verdict.answer = Arc::new(answer.without(token));
+            verdict.answer = Arc::new(answer.without(&target.token));
         }
         (verdict, action)
     }
 
-    /// Sends to one target again, if Apple certainly did not accept the push and another attempt can help at once; otherwise
-    /// returns `first`, the verdict on the first attempt.
+    /// Judges the answer to a check, where the head of an answer whose end was lost shows nothing.
+    fn judge_check(
+        &self,
+        answer: Result<Response<Bytes>, HttpError>,
+        topic: TopicOrigin,
+        target: &Target,
+    ) -> (Verdict, Action) {
+        match answer {
+            Err(error) if error.response_head().is_some() => (unanswered(&error), Action::None),
+            answer => self.judge(answer, topic, target),
+        }
+    }
+
+    /// Sends to one target again, if Apple certainly did not accept the push and another attempt can help at once.
+    ///
+    /// # Errors
+    /// `first`, the verdict on the first attempt, if another would not help; and the verdict if there cannot be another.
     async fn again(
         &self,
         target: &Target,
@@ -228,18 +245,18 @@ impl ApnsProvider {
         bearer: Option<&Bearer>,
         first: Verdict,
         action: Action,
-    ) -> Verdict {
+    ) -> Result<Result<Response<Bytes>, HttpError>, Verdict> {
         let renewed = match (action, &self.auth, bearer) {
             (Action::RenewToken | Action::CheckTokenDate, Auth::Token(source), Some(refused)) => {
                 if action == Action::CheckTokenDate && !source.is_from_the_future(refused) {
-                    return first;
+                    return Err(first);
                 }
                 match source.after_refusal(refused) {
                     Ok(Renewed::Again(bearer)) => Some(bearer),
                     Ok(Renewed::TooEarly(wait)) => {
-                        return stale(Arc::unwrap_or_clone(first.answer), wait);
+                        return Err(stale(Arc::unwrap_or_clone(first.answer), wait));
                     }
-                    Err(error) => return not_signed(error),
+                    Err(error) => return Err(not_signed(error)),
                 }
             }
             (Action::Reconnect, ..) => {
@@ -250,17 +267,9 @@ impl ApnsProvider {
             }
             _ => bearer.cloned(),
         };
-        let request = self.head(renewed.as_ref()).and_then(|head| {
-            let item = self.item(0, target, rendered, self.clock.now())?;
-            Ok(head.whole(&item))
-        });
-        match request {
-            Ok(request) => {
-                let answer = self.client.send(request).await;
-                self.judge(answer, rendered.topic, &target.token).0
-            }
-            Err(verdict) => verdict,
-        }
+        let head = self.head(renewed.as_ref())?;
+        let item = self.item(0, target, rendered, self.clock.now())?;
+        Ok(self.client.send(head.whole(&item)).await)
     }
 }
 
@@ -356,7 +365,7 @@ impl Provider for ApnsProvider {
             else {
                 return;
             };
-            match self.judge(answer, rendered.topic, &target.token) {
+            match self.judge(answer, rendered.topic, target) {
                 (verdict, Action::None) => verdicts.report(position, verdict),
                 (verdict, action) => to_repeat
                     .lock()
@@ -376,7 +385,9 @@ impl Provider for ApnsProvider {
             for (position, target, rendered, verdict, action) in due {
                 let bearer = bearer.as_ref();
                 repeated.push(async move {
-                    let verdict = self.again(target, rendered, bearer, verdict, action).await;
+                    let answer = self.again(target, rendered, bearer, verdict, action).await;
+                    let judge = |answer| self.judge(answer, rendered.topic, target).0;
+                    let (Ok(verdict) | Err(verdict)) = answer.map(judge);
                     (position, verdict)
                 });
             }
@@ -404,10 +415,7 @@ impl Provider for ApnsProvider {
             AppId::new("verify")?,
             MessageId::new("verify")?,
             Class::default(),
-            Notification {
-                kind: NotificationKind::Background,
-                ..Notification::default()
-            },
+            Notification::default().with_kind(NotificationKind::Background),
         ));
         let target = Target::new(DeliveryId::new(now), DeviceToken::new(NO_PHONE)?, content);
         let internal =
@@ -443,11 +451,14 @@ impl ApnsProvider {
             Err(verdict) => return verdict,
         };
         let answer = self.client.send(request).await;
-        match self.judge(answer, rendered.topic, &target.token) {
+        match self.judge_check(answer, rendered.topic, target) {
             (verdict, Action::None) => verdict,
             (verdict, action) => {
-                self.again(target, rendered, bearer.as_ref(), verdict, action)
-                    .await
+                let bearer = bearer.as_ref();
+                let answer = self.again(target, rendered, bearer, verdict, action).await;
+                let judge = |answer| self.judge_check(answer, rendered.topic, target).0;
+                let (Ok(verdict) | Err(verdict)) = answer.map(judge);
+                verdict
             }
         }
     }
@@ -463,12 +474,6 @@ impl ApnsProvider {
             VerdictKind::RateLimited(_) if code == "ExpiredProviderToken" => Ok(Health::refused(
                 format!("{service} refused the credential: {code}, {text}"),
             )),
-            // A reason that this version does not know says nothing of the credential.
-            VerdictKind::TargetRefused => Err(Error::new(
-                ErrorKind::Unavailable,
-                format!("{service} gave an answer of unknown meaning: {code}"),
-            )
-            .advise("send a push to a phone to see whether the credential works")),
             _ => push_kit::health::health(service, verdict),
         }
     }

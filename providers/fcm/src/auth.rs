@@ -85,7 +85,7 @@ fn assertion(account: &Account, now: Timestamp) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use push_kit::faults::Faults;
+    use push_core::Faults;
     use push_testkit::fixtures;
     use serde_json::Value;
 

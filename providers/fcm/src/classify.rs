@@ -6,8 +6,9 @@ use http::{Response, StatusCode, header::CONTENT_TYPE};
 use push_core::{Retry, Scope, Timestamp, TokenFault, VendorAnswer, Verdict, VerdictKind};
 use push_http::HttpError;
 use push_kit::{
+    answer,
     scrub::{identifier, vendor_answer},
-    verdict::{self, not_the_vendors, unknown_code, with_retry_after},
+    verdict::{self, not_the_vendors, unconfirmed, unknown_code, with_retry_after},
 };
 use serde_json::Value;
 
@@ -108,7 +109,17 @@ fn of_type<'a>(details: &'a [Value], name: &'static str) -> impl Iterator<Item =
 }
 
 fn json(response: &Response<Bytes>) -> Value {
-    serde_json::from_slice(response.body()).unwrap_or_default()
+    answer::json(response.body())
+}
+
+/// Returns the id in the name of a message of `project`: `projects/<project>/messages/<id>`. Google names a project by its id or by
+/// its number, which the provider does not know.
+fn message_id<'a>(name: &'a str, project: &str) -> Option<&'a str> {
+    let (named, id) = name.strip_prefix("projects/")?.split_once("/messages/")?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_this = named == project || is_number(named) || is_number(project);
+    let is_id = !identifier(id, &[]).is_empty() && !id.contains('/');
+    (is_this && is_id && !named.contains('/') && !named.is_empty()).then_some(id)
 }
 
 /// Whether `response` refuses the access token. A 401 with a code of FCM's own says something else.
@@ -117,13 +128,20 @@ pub(crate) fn is_access_refused(response: &Response<Bytes>) -> bool {
         && Failure::read(&json(response)).is_some_and(|failure| failure.word() == "UNAUTHENTICATED")
 }
 
-/// The verdict on a message that was answered with `response` at `now`. `private` is what the request held.
-pub(crate) fn answered(response: &Response<Bytes>, private: &[&str], now: Timestamp) -> Verdict {
+/// The verdict on a message of `project` that was answered with `response` at `now`. `private` is what the request held.
+pub(crate) fn answered(
+    response: &Response<Bytes>,
+    project: &str,
+    private: &[&str],
+    now: Timestamp,
+) -> Verdict {
     let (status, headers, json) = (response.status(), response.headers(), json(response));
     if let (StatusCode::OK, Some(name)) = (status, json["name"].as_str()) {
-        let id = name.rsplit('/').next().unwrap_or(name);
-        let answer = VendorAnswer::new(200, "").with_request_id(identifier(id, private));
-        return Verdict::accepted(answer);
+        let answer = VendorAnswer::new(200, "");
+        return match message_id(name, project) {
+            Some(id) => Verdict::accepted(answer.with_request_id(identifier(id, private))),
+            None => unconfirmed(answer, "the answer names no message of this project"),
+        };
     }
     let Some(failure) = Failure::read(&json) else {
         return not_the_vendors(status, headers, now);
@@ -194,7 +212,7 @@ mod tests {
             .status(status)
             .body(Bytes::from(body.to_string()))
             .expect("a response");
-        answered(&response, &["dJ7x:APA91b-of-a-test"], NOW)
+        answered(&response, "demo", &["dJ7x:APA91b-of-a-test"], NOW)
     }
 
     fn plain(status: u16, word: &str) -> Value {
@@ -382,16 +400,46 @@ mod tests {
 
     #[test]
     fn an_accepted_message_keeps_googles_id_of_it() {
-        let verdict = verdict(200, json!({"name": "projects/demo/messages/0:17%ab"}));
-        assert_eq!(verdict.kind, VerdictKind::Accepted);
-        assert_eq!(verdict.answer.request_id, "0:17%ab");
+        let accepted = verdict(200, json!({"name": "projects/demo/messages/0:17%ab"}));
+        assert_eq!(accepted.kind, VerdictKind::Accepted);
+        assert_eq!(accepted.answer.request_id, "0:17%ab");
+        // The same project, by its number.
+        let accepted = verdict(200, json!({"name": "projects/123456/messages/1"}));
+        assert_eq!(accepted.kind, VerdictKind::Accepted);
+    }
+
+    #[test]
+    fn a_success_that_names_no_message_of_the_project_is_unknown() {
+        for name in [
+            "",
+            "1",
+            "projects/demo/messages/",
+            "projects/demo/messages/1/2",
+            "projects/demo/messages/two words",
+            "projects/other/messages/1",
+            "projects//messages/1",
+            "projects/demo/1",
+        ] {
+            let verdict = verdict(200, json!({"name": name}));
+            assert_eq!(verdict.kind, VerdictKind::Unknown, "{name}");
+            assert_eq!(verdict.retry, Retry::Backoff);
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_too_large_hides_no_error() {
+        let body = error(404, "NOT_FOUND", "UNREGISTERED").to_string();
+        let body = body.replacen('{', r#"{"at":1e400,"#, 1);
+        let response = Response::builder().status(404).body(Bytes::from(body));
+        let verdict = answered(&response.unwrap(), "demo", &[], NOW);
+        assert_eq!(verdict.kind, DEAD);
     }
 
     proptest! {
         #[test]
         fn arbitrary_bytes_cost_no_token(status in 100u16..1000, body in any::<Vec<u8>>()) {
             let response = Response::builder().status(status).body(Bytes::from(body)).unwrap();
-            let verdict = answered(&response, &[], NOW);
+            let verdict = answered(&response, "demo", &[], NOW);
             let costs = matches!(
                 verdict.kind,
                 VerdictKind::TokenDead { .. } | VerdictKind::TokenUnusable(_) | VerdictKind::Accepted

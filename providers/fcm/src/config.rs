@@ -1,35 +1,46 @@
 //! What an operator sets.
 use http::Uri;
-use push_core::Result;
+use push_core::{Describe, Faults, Result};
 use push_http::HttpConfig;
-use push_kit::{endpoint::Endpoint, faults::Faults};
+use push_kit::endpoint::Endpoint;
 use serde::Deserialize;
 
 use crate::render::Style;
 
 mod account;
+mod typed;
 
 pub(crate) use self::account::Account;
 pub use self::account::ServiceAccount;
 
 /// The configuration of an FCM credential.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct FcmConfig {
-    /// The service account's key file: its text, or its fields as a table.
+    /// The service account's key file, its text or its fields as a table: Firebase console > Project settings > Service accounts >
+    /// Generate new private key.
+    #[describe(example_file = "firebase-service-account.json")]
     pub service_account: ServiceAccount,
-    /// The notification channel that messages go to unless they name one (`android.notification.channel_id`).
+    /// The notification channel of the app that messages go to unless they name one (Android 8 and later). Empty for the app's own
+    /// default.
+    ///
+    /// It is `android.notification.channel_id`.
     #[serde(default)]
+    #[describe(example = "im", shown)]
     pub channel_id: String,
-    /// The intent action that a click starts unless the message names one (`android.notification.click_action`).
+    /// The intent action that a click starts unless the message names one. Empty for the launcher activity.
+    ///
+    /// It is `android.notification.click_action`.
     #[serde(default)]
+    #[describe(example = "com.example.chat.OPEN_CHAT")]
     pub click_action: String,
-    /// Where FCM listens: scheme, host and port. Default: `https://fcm.googleapis.com`.
+    /// Where FCM listens: scheme, host and port.
     #[serde(default = "endpoint")]
     pub endpoint: String,
-    /// Where access tokens come from. Default: the `token_uri` of the key file, which stays the audience in any case.
+    /// Where access tokens come from, for a relay. If not set, the `token_uri` of the key file, which stays the audience in any case.
     #[serde(default)]
+    #[describe(example = "https://oauth2.googleapis.com/token")]
     pub token_endpoint: Option<String>,
     /// How to connect.
     #[serde(default)]

@@ -35,6 +35,6 @@ pub mod fuzz {
         token: &push_core::DeviceToken,
     ) -> push_core::Verdict {
         let now = push_core::Timestamp::from_unix_millis(0);
-        crate::classify::answered(response, &[token.expose()], now)
+        crate::classify::answered(response, "demo-project", &[token.expose()], now)
     }
 }

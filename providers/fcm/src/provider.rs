@@ -9,12 +9,12 @@ use push_core::{
     NotificationKind, Plugin, Provider, ProviderKind, Result, Slot, Target, Verdict, VerdictKind,
     Verdicts, async_trait,
 };
-use push_http::{Client, HttpClient};
+use push_http::{Client, HttpClient, HttpError};
 use push_kit::{
     access::{AccessCache, AccessToken},
     health::health,
     token,
-    verdict::unsupported,
+    verdict::{self, unsupported},
 };
 use serde_json::{Map, Value};
 
@@ -42,7 +42,6 @@ impl Plugin for Fcm {
     type Kind = ProviderKind;
     type Config = FcmConfig;
     const NAME: &'static str = "fcm";
-    const EXAMPLE: &'static str = include_str!("example.toml");
 
     fn build(config: FcmConfig, context: &BuildContext) -> Result<DynProvider> {
         let clock = Arc::clone(&context.clock);
@@ -62,6 +61,7 @@ pub struct FcmProvider {
     clock: Arc<dyn Clock>,
     access: AccessCache<GoogleTokens>,
     url: Uri,
+    project: String,
     style: Style,
     capabilities: Capabilities,
 }
@@ -77,6 +77,7 @@ impl FcmProvider {
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let settings = config.check()?;
+        let project = settings.account.project_id.clone();
         let tokens = GoogleTokens {
             account: settings.account,
             url: settings.token_url,
@@ -88,6 +89,7 @@ impl FcmProvider {
             access: AccessCache::new(tokens, Arc::clone(&clock)),
             clock,
             url: settings.send_url,
+            project,
             style: settings.style,
             capabilities: Capabilities::new(Channel::FCM, MAX_PAYLOAD)
                 .with_kinds(&[
@@ -102,24 +104,31 @@ impl FcmProvider {
         })
     }
 
-    /// Posts `body`, once more if FCM refuses the access token alone (S120), and judges the answer. `private` is what the
-    /// body holds.
-    async fn exchange(&self, body: Bytes, private: &[&str]) -> Result<Verdict, Verdict> {
+    /// Posts `body`, once more if FCM refuses the access token alone (S120), and judges the answer: with `unanswered` one that is not
+    /// complete. `private` is what the body holds.
+    async fn exchange(
+        &self,
+        body: Bytes,
+        private: &[&str],
+        unanswered: fn(&HttpError) -> Verdict,
+    ) -> Result<Verdict, Verdict> {
         let (response, access) = self
             .access
             .send(
-                |access| self.post(body.clone(), access),
+                |access| self.post(body.clone(), access, unanswered),
                 |(response, _)| classify::is_access_refused(response),
             )
             .await?;
         let private: Vec<_> = private.iter().copied().chain([access.expose()]).collect();
-        Ok(classify::answered(&response, &private, self.clock.now()))
+        let (project, now) = (&self.project, self.clock.now());
+        Ok(classify::answered(&response, project, &private, now))
     }
 
     async fn post(
         &self,
         body: Bytes,
         access: Arc<AccessToken>,
+        unanswered: fn(&HttpError) -> Verdict,
     ) -> Result<(Response<Bytes>, Arc<AccessToken>), Verdict> {
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
@@ -128,7 +137,7 @@ impl FcmProvider {
         headers.insert(header::CONTENT_TYPE, JSON);
         headers.insert(header::AUTHORIZATION, access.bearer().clone());
         let response = self.client.send(request).await;
-        let response = response.map_err(|error| classify::unanswered(&error))?;
+        let response = response.map_err(|error| unanswered(&error))?;
         Ok((response, access))
     }
 
@@ -146,7 +155,7 @@ impl FcmProvider {
             &notification.body,
             &notification.ext,
         ];
-        self.exchange(body, &private).await
+        self.exchange(body, &private, classify::unanswered).await
     }
 }
 
@@ -183,15 +192,17 @@ impl Provider for FcmProvider {
         if let Err(verdict) = self.access.check().await {
             return health("Google's token service", &verdict);
         }
-        let (Ok(verdict) | Err(verdict)) = self.exchange(render::dry_run(), &[]).await;
-        // The dry run names no phone, so a refused target is the project itself: without the interface, the role, or at all.
-        match verdict.kind {
-            VerdictKind::TargetRefused => health(
-                "FCM",
-                &Verdict::new(VerdictKind::CredentialRefused, verdict.answer),
-            ),
-            _ => health("FCM", &verdict),
+        // The head of an answer shows nothing here: without its end it need not be Google's.
+        let answer = self.exchange(render::dry_run(), &[], verdict::unanswered);
+        let (Ok(mut verdict) | Err(mut verdict)) = answer.await;
+        // The dry run names no phone, so a target that is refused in these words is the project itself: without the interface,
+        // the role, or at all.
+        if verdict.kind == VerdictKind::TargetRefused
+            && matches!(&*verdict.answer.code, "PERMISSION_DENIED" | "NOT_FOUND")
+        {
+            verdict.kind = VerdictKind::CredentialRefused;
         }
+        health("FCM", &verdict)
     }
 
     /// Registration tokens and installation ids are base64url, with colons and dots in some. Google documents neither length nor

@@ -138,6 +138,17 @@ push_testkit::provider_conformance! {
 
     ok: Reply::new(200)
         .json(json!({"name": "projects/demo-project/messages/0:1500415314455276%31bd1c9631bd1c96"})),
+    unconfirmed: [
+        json!({"name": ""}),
+        json!({"name": "0:1500415314455276%31bd1c9631bd1c96"}),
+        json!({"name": "projects/demo-project/messages/"}),
+        json!({"name": "projects/demo-project/messages/1/2"}),
+        json!({"name": "projects/another-project/messages/1"}),
+        json!({"name": "projects//messages/1"}),
+        json!({"name": "x/projects/demo-project/messages/1"}),
+        json!({"name": 7}),
+    ]
+    .map(|body| (200, body)),
     status_is_final: true,
     partial: |all, dead| {
         // One request has one token.

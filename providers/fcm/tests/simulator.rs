@@ -96,11 +96,9 @@ fn a_later_message_of_a_chat_replaces_the_earlier_one_and_zero_clears_the_badge(
         let scene = Scene::new().await;
         let phone = scene.google.install();
         for (collapse, body, badge) in [("ann", "one", 1), ("bob", "two", 2), ("ann", "three", 0)] {
-            let notification = Notification {
-                collapse: collapse.into(),
-                body: body.into(),
-                ..sample::notification()
-            };
+            let notification = sample::notification()
+                .with_collapse(collapse)
+                .with_body(body);
             let mut batch = sample::batch(notification, [phone.token()]);
             batch.targets[0].badge = Badge::Set(badge);
             let verdict = sample::send(&scene.provider, batch).await.remove(0);
@@ -131,13 +129,11 @@ fn an_absent_phone_gets_what_is_still_worth_delivering_and_the_last_of_each_chat
             ("ann", "first", None),
             ("ann", "last", None),
         ] {
-            let notification = Notification {
-                body: body.into(),
-                collapse: collapse.into(),
-                collapse_waiting: !collapse.is_empty(),
-                expires_at: ttl.map(|it| sample::NOW + it),
-                ..sample::notification()
-            };
+            let notification = sample::notification()
+                .with_body(body)
+                .with_collapse(collapse)
+                .with_collapse_waiting(!collapse.is_empty())
+                .with_expires_at(ttl.map(|it| sample::NOW + it));
             scene.accepted(notification, &phone).await;
         }
         assert_eq!(phone.arrived(), 0);
@@ -318,10 +314,7 @@ fn a_field_that_fcm_does_not_have_is_refused_at_submission_and_by_the_service() 
         let fields = fields.as_object().unwrap();
         let error = scene.provider.check_fields(fields).unwrap_err();
         assert!(error.to_string().contains("android.chanel"), "{error}");
-        let notification = Notification {
-            vendor: fields.clone(),
-            ..sample::notification()
-        };
+        let notification = sample::notification().with_vendor(fields.clone());
         let verdict = scene.send(notification, &phone).await;
         assert_eq!(verdict.kind, VerdictKind::PayloadRefused);
         assert!(verdict.answer.text.contains("chanel"), "{verdict:?}");
@@ -335,10 +328,7 @@ fn a_click_finds_its_chat_delivery_and_receiver_where_android_has_data_of_its_ow
         let scene = Scene::new().await;
         let phone = scene.google.install();
         let fields = json!({ "android": { "data": { "more": "1" } } });
-        let notification = Notification {
-            vendor: fields.as_object().unwrap().clone(),
-            ..sample::notification()
-        };
+        let notification = sample::notification().with_vendor(fields.as_object().unwrap().clone());
         let mut batch = sample::batch(notification, [phone.token()]);
         batch.targets[0].receiver = Some(push_core::UserId::new("alice").unwrap());
         let delivery = batch.targets[0].delivery.to_string();
@@ -361,10 +351,7 @@ fn a_long_chinese_message_is_shown_shortened() {
         let text = case["body"]["elements"][0]["text"].as_str().unwrap();
         let scene = Scene::new().await;
         let phone = scene.google.install();
-        let notification = Notification {
-            body: text.into(),
-            ..sample::notification()
-        };
+        let notification = sample::notification().with_body(text);
         scene.accepted(notification, &phone).await;
         let shown = phone.screen();
         let kept = shown[0].body().unwrap().strip_suffix('…').expect("a cut");
@@ -476,7 +463,7 @@ fn the_service_account_may_be_a_table_or_a_file_and_nothing_else() {
         for (wrong, words) in [
             (json!("{}"), "project_id"),
             (json!({"type": "authorized_user"}), "another file"),
-            (json!(7), "key file"),
+            (json!(7), "text or a table"),
         ] {
             config["service_account"] = wrong;
             let error = PLUGIN

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use push_core::{Scope, Timestamp, VendorAnswer, Verdict, VerdictKind};
 use push_kit::{
+    answer::json,
     scrub::{identifier, vendor_answer},
-    verdict::{not_the_vendors, unknown_code, with_retry_after},
+    verdict::{not_the_vendors, unconfirmed, unknown_code, with_retry_after},
 };
 use serde_json::Value;
 
@@ -34,30 +35,49 @@ impl Answer {
         now: Timestamp,
     ) -> Self {
         let (status, headers) = (response.status(), response.headers());
-        let json: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+        let json = json(response.body());
         // The form of the body that comes with these statuses is not documented.
         let by_status = json.is_object() && matches!(status.as_u16(), 401 | 403);
-        let Some(code) = number(&json["code"]) else {
-            return Self {
-                wants_access: by_status,
-                rest: not_the_vendors(status, headers, now),
-                failed: HashSet::new(),
-                expired: HashSet::new(),
-            };
+        let wants_access = |code: i64| matches!(code, 401 | 403 | 80_200_001 | 80_200_003);
+        let of_all = |verdict: Verdict, wants_access: bool| Self {
+            wants_access: by_status || wants_access,
+            rest: verdict,
+            failed: HashSet::new(),
+            expired: HashSet::new(),
+        };
+        let Some(code) = number(&json["code"]).filter(|code| is_honors(*code, &json)) else {
+            return of_all(not_the_vendors(status, headers, now), false);
         };
         let data = &json["data"];
-        let sent = data["sendResult"].as_bool().unwrap_or(true);
         let words = json["message"].as_str().unwrap_or_default();
         let id = data["requestId"].as_str().unwrap_or_default();
         let answer = vendor_answer(status, &code.to_string(), words, private)
             .with_request_id(identifier(id, private));
-        let kind = kind(status, code, success, sent);
+        let sent = match &data["sendResult"] {
+            Value::Null => Some(true),
+            sent => sent.as_bool(),
+        };
+        let kind = kind(status, code, success, sent == Some(true));
+        let verdict = with_retry_after(Verdict::new(kind, answer.clone()), headers, now);
+        if !(success.contains(&code) || code == PARTIAL) || !status.is_success() {
+            return of_all(verdict, wants_access(code));
+        }
+        // Honor's answer to what it sent has an id. What accepts a push or costs a token is not believed without it.
+        if sent.is_none() || identifier(id, &[]).is_empty() {
+            let why = "the answer has no `requestId` or no `sendResult`";
+            return of_all(unconfirmed(answer, why), false);
+        }
         Self {
-            wants_access: by_status || matches!(code, 401 | 403 | 80_200_001 | 80_200_003),
-            rest: with_retry_after(Verdict::new(kind, answer), headers, now),
+            wants_access: by_status,
+            rest: verdict,
             failed: tokens(&data["failTokens"]),
             expired: tokens(&data["expireTokens"]),
         }
+    }
+
+    /// Returns `true` if Honor names `token` as one that it cannot send to.
+    pub(crate) fn names(&self, token: &str) -> bool {
+        self.expired.contains(token) || self.failed.contains(token)
     }
 
     /// Returns the verdict on the whole request.
@@ -79,6 +99,15 @@ impl Answer {
     }
 }
 
+/// Partial success: lists say whom the push did not reach.
+const PARTIAL: i64 = 80_100_000;
+
+/// Whether `code` is one of Honor's: a number of eight digits, or any number in Honor's envelope, which has a member `data`. Many
+/// servers answer with a `code` that repeats the status.
+fn is_honors(code: i64, json: &Value) -> bool {
+    (10_000_000..100_000_000).contains(&code) || json.get("data").is_some()
+}
+
 /// Status and code as a verdict. 400 to 503 are Honor's by other clients' accounts; the numbers of eight digits are Huawei's, and
 /// no source shows Honor sending one.
 fn kind(status: StatusCode, code: i64, success: &[i64], sent: bool) -> VerdictKind {
@@ -96,8 +125,7 @@ fn kind(status: StatusCode, code: i64, success: &[i64], sent: bool) -> VerdictKi
         401 | 403 | 80_200_001 | 80_200_003 | 80_300_002 => VerdictKind::CredentialRefused,
         429 => VerdictKind::RateLimited(Scope::Credential),
         500..600 | 81_000_001 => VerdictKind::Unavailable(Scope::Credential),
-        // Partial success: the lists say whom it did not reach.
-        80_100_000 if status.is_success() => VerdictKind::Accepted,
+        PARTIAL if status.is_success() => VerdictKind::Accepted,
         // All tokens are invalid, as Huawei means it: not trusted before Honor was seen sending it.
         80_300_007 => VerdictKind::TargetRefused,
         _ => unknown_code(status),

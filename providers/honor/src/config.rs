@@ -2,15 +2,16 @@
 use std::collections::BTreeMap;
 
 use http::Uri;
-use push_core::{Error, ErrorKind, Result, Secret};
+use push_core::{Describe, Error, ErrorKind, Faults, Result, Secret};
 use push_http::HttpConfig;
 use push_kit::{
     endpoint::Endpoint,
-    faults::Faults,
     input::{one_of, trimmed},
     intent::IntentUri,
 };
 use serde::Deserialize;
+
+mod typed;
 
 use crate::render::{CLICK_KEYS, Importance, Look};
 
@@ -18,56 +19,73 @@ use crate::render::{CLICK_KEYS, Importance, Look};
 const MOST_TOKENS: usize = 1000;
 
 /// A credential of Honor Push: what the console shows for one app, and how its notifications look.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HonorConfig {
-    /// The App ID, digits: part of the send URL.
+    /// The App ID, digits: developer.honor.com > Console > Push > the app. Part of the send URL.
+    #[describe(example = "104400000")]
     pub app_id: String,
-    /// The Client ID of the token request.
+    /// The Client ID of the same page, for the token request.
+    #[describe(example = "the-client-id-of-the-app")]
     pub client_id: String,
-    /// The Client Secret of the token request. The App Secret that the console shows too is not used.
+    /// The Client Secret of the same page, for the token request. The App Secret that the console shows too is not used.
+    #[describe(example = "the-client-secret-of-the-app")]
     pub client_secret: Secret,
-    /// The intent URI of the activity that a click opens; `S.ext=…` is added to it. Default: unset, a click opens the app and
-    /// `ext` is an extra of its launch intent.
+    /// The activity that a click opens, as an intent URI with a scheme that only this app has; `S.ext=…` is added to it.
+    ///
+    /// Empty: a click opens the app, and `ext` is an extra of its launch intent.
     #[serde(default)]
+    #[describe(
+        example = "intent://im/chat#Intent;scheme=push;launchFlags=0x4000000;end",
+        shown
+    )]
     pub intent: String,
-    /// The full class name of the entry activity. Default: unset, the number on the icon is not changed.
+    /// The full class name of the entry activity. Empty: the number on the icon is not changed.
     #[serde(default)]
+    #[describe(example = "com.example.im.MainActivity", shown)]
     pub badge_class: String,
     /// Whether notifications count as service and communication (`NORMAL`, needs Honor's self-classification right) or as
-    /// marketing (`LOW`). Default: `NORMAL`.
+    /// marketing (`LOW`).
     #[serde(default)]
     pub importance: Importance,
-    /// 1 sends test messages (1,000 a day for an app). Default: 0.
+    /// 1 sends test messages (1,000 a day for an app).
     #[serde(default)]
+    #[describe(max = 1)]
     pub target_user_type: u8,
-    /// How many phones one request addresses, 1 to 1,000. Default: 100.
+    /// How many phones one request addresses. With 1 every click names its delivery.
     #[serde(default = "batch")]
+    #[describe(min = 1, max = MOST_TOKENS)]
     pub batch: usize,
-    /// Whether the header `timestamp` is sent, which Honor's guide requires. Default: true.
+    /// Whether the header `timestamp` is sent, which Honor's guide requires.
     #[serde(default = "yes")]
     pub send_timestamp: bool,
-    /// The codes of an answer that accepts. Default: 200, and 80000000, which two other clients expect.
+    /// The codes of an answer that accepts.
+    ///
+    /// The default has 80000000, which two other clients expect.
     #[serde(default = "success_codes")]
+    #[describe(min_len = 1)]
     pub success_codes: Vec<i64>,
-    /// What receipt codes mean that this version does not know. Default: none.
+    /// What receipt codes mean that this version does not know.
     #[serde(default)]
+    #[describe(example = serde_json::json!({ "40000099": "muted" }))]
     pub receipt_codes: BTreeMap<String, ReceiptMeaning>,
-    /// The URL before `/<app_id>/sendMessage`. Default: `https://push-api.cloud.honor.com/api/v1`.
+    /// The URL before `/<app_id>/sendMessage`.
     #[serde(default = "endpoint")]
     pub endpoint: String,
-    /// The URL that grants access tokens. Default: `https://iam.developer.honor.com/auth/token`.
+    /// The URL that grants access tokens.
     #[serde(default = "token_endpoint")]
     pub token_endpoint: String,
-    /// The connection.
+    /// How to connect.
     #[serde(default)]
     pub http: HttpConfig,
 }
 
 /// What a receipt code reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Describe)]
 #[serde(try_from = "String")]
+#[non_exhaustive]
+#[describe(rename_all = "kebab-case")]
 pub enum ReceiptMeaning {
     /// The phone has it.
     Delivered,
@@ -177,24 +195,6 @@ impl HonorConfig {
             "badge_class",
             "is not the full name of a class",
             "write package and class, as in \"com.example.im.MainActivity\"",
-        );
-        faults.check(
-            self.target_user_type < 2,
-            "target_user_type",
-            "is neither 0 nor 1",
-            "leave it out, or write 1 for test messages",
-        );
-        faults.check(
-            (1..=MOST_TOKENS).contains(&self.batch),
-            "batch",
-            "is not from 1 to 1000",
-            "leave it out for 100",
-        );
-        faults.check(
-            !self.success_codes.is_empty(),
-            "success_codes",
-            "is empty, so that every answer would be a failure",
-            "leave it out for [200, 80000000]",
         );
         let is_code = |code: &String| code.bytes().all(|byte| byte.is_ascii_digit());
         faults.check(

@@ -39,7 +39,6 @@ impl Plugin for Honor {
     type Kind = ProviderKind;
     type Config = HonorConfig;
     const NAME: &'static str = "honor";
-    const EXAMPLE: &'static str = include_str!("example.toml");
 
     fn build(config: HonorConfig, context: &BuildContext) -> Result<DynProvider> {
         let settings = config.check()?;
@@ -163,6 +162,11 @@ impl Provider for HonorProvider {
     async fn verify(&self) -> Result<Health> {
         let question = self.settings.look.question(UNKNOWN_TOKEN);
         match self.post(question.into(), &[]).await {
+            // It knows no such token, as it should.
+            Ok(answer) if answer.names(UNKNOWN_TOKEN) => health(
+                "Honor",
+                &Verdict::accepted(Arc::clone(&answer.whole().answer)),
+            ),
             Ok(answer) => health("Honor", answer.whole()),
             Err(verdict) => health("Honor", &verdict),
         }
@@ -178,7 +182,12 @@ impl Provider for HonorProvider {
     }
 
     fn receive(&self, request: &Request<Bytes>) -> Result<Received> {
-        receive::read(request, &self.settings.app_id, &self.settings.receipt_codes)
+        receive::read(
+            request,
+            &self.settings.app_id,
+            &self.settings.receipt_codes,
+            self.clock.now(),
+        )
     }
 }
 

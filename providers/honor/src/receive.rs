@@ -11,7 +11,11 @@ use push_core::{
     DeliveryId, DeviceToken, Error, ErrorKind, Late, Received, Result, Timestamp, TokenFault,
     VendorAnswer, VendorReceipt, Verdict, VerdictKind,
 };
-use push_kit::{scrub::identifier, token::trimmed};
+use push_kit::{
+    answer::{json, past},
+    scrub::identifier,
+    token::trimmed,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -34,7 +38,7 @@ struct Posted {
     statuses: Vec<Value>,
 }
 
-/// Reads what was posted for the app `app_id`. `meanings` is the configured table, which goes before the known codes.
+/// Reads what was posted for the app `app_id` and received at `now`. `meanings` is the configured table, which goes before the known codes.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`] if the body is not JSON with an array `statuses` of at most 1,000 entries.
@@ -42,8 +46,9 @@ pub(crate) fn read(
     request: &Request<Bytes>,
     app_id: &str,
     meanings: &BTreeMap<String, ReceiptMeaning>,
+    now: Timestamp,
 ) -> Result<Received> {
-    let posted = serde_json::from_slice::<Posted>(request.body());
+    let posted = serde_json::from_value::<Posted>(json(request.body()));
     let posted = posted
         .ok()
         .filter(|posted| posted.statuses.len() <= MOST_ENTRIES);
@@ -59,7 +64,7 @@ pub(crate) fn read(
     let receipts = statuses
         .iter()
         .filter(|entry| entry["appid"].is_null() || text(&entry["appid"]) == app_id)
-        .filter_map(|entry| receipt(entry, meaning))
+        .filter_map(|entry| receipt(entry, meaning, now))
         .collect();
     let mut reply = Response::new(Bytes::from_static(THANKS.as_bytes()));
     let json = HeaderValue::from_static("application/json");
@@ -67,14 +72,17 @@ pub(crate) fn read(
     Ok(Received::new(receipts, reply))
 }
 
-/// One entry; `None` if it cannot be read or its code has no meaning.
+/// One entry; `None` if it cannot be read or its code has no meaning. What it reports at a time that no clock can have shown is
+/// dated now, and costs no token.
 fn receipt(
     entry: &Value,
     meaning: impl Fn(i64) -> Option<ReceiptMeaning>,
+    now: Timestamp,
 ) -> Option<VendorReceipt> {
     let tag: DeliveryId = entry["biTag"].as_str()?.parse().ok()?;
     let token = trimmed(&DeviceToken::new(entry["token"].as_str()?).ok()?).ok()?;
-    let at = Timestamp::from_unix_millis(text(&entry["timestamp"]).parse().ok()?);
+    let since = past(push_kit::answer::number(&entry["timestamp"])?, now);
+    let at = since.unwrap_or(now);
     let code = number(&entry["status"])?;
     let (kind, words) = match meaning(code)? {
         ReceiptMeaning::Delivered => {
@@ -94,7 +102,9 @@ fn receipt(
         ),
         // A token that was registered again since is valid.
         ReceiptMeaning::Uninstalled => (
-            VerdictKind::TokenDead { since: Some(at) },
+            VerdictKind::TokenDead {
+                since: Some(since?),
+            },
             "the app is not installed",
         ),
     };
@@ -120,6 +130,34 @@ mod tests {
 
     use super::*;
 
+    const LATER: Timestamp = Timestamp::from_unix_seconds(1_700_000_100);
+
+    #[test]
+    fn the_end_of_a_token_at_an_impossible_time_costs_no_token() {
+        let tag = DeliveryId::new(sample::NOW);
+        let meanings = BTreeMap::from([("40000099".to_owned(), ReceiptMeaning::Uninstalled)]);
+        for time in [
+            "9223372036854775807",
+            "1e400",
+            "-1",
+            "0",
+            "1700000000",
+            "1700000500000",
+        ] {
+            let entry = |status: &str| {
+                let body = format!(
+                    r#"{{"statuses":[{{"biTag":"{tag}","token":"t1","status":{status},"timestamp":{time}}}]}}"#
+                );
+                let request = Request::new(Bytes::from(body));
+                read(&request, "1", &meanings, LATER).expect("it is read")
+            };
+            assert!(entry("40000099").receipts.is_empty(), "{time}");
+            for receipt in entry("40000002").receipts {
+                assert_eq!(receipt.at, LATER, "{time}");
+            }
+        }
+    }
+
     #[test]
     fn receipts_on_record_are_read_and_unknown_codes_cost_no_token() {
         let vectors: Value = serde_json::from_str(include_str!("../tests/fixtures/vectors.json"))
@@ -131,7 +169,8 @@ mod tests {
             let body = case["body"].as_str().expect("text");
             let body = body.replace("\"m1\"", &format!("\"{tag}\""));
             let request = Request::new(Bytes::from(body));
-            let received = read(&request, "104400000", &BTreeMap::new()).expect("it is read");
+            let received =
+                read(&request, "104400000", &BTreeMap::new(), LATER).expect("it is read");
             let what = received.receipts.first().map(|receipt| &receipt.what);
             let right = match case["class"].as_str() {
                 Some("delivered") => matches!(what, Some(Late::Delivered)),
@@ -142,7 +181,7 @@ mod tests {
                 _ => what.is_none(),
             };
             assert!(right, "{case} is read as {what:?}");
-            let of_another_app = read(&request, "1", &BTreeMap::new()).expect("it is read");
+            let of_another_app = read(&request, "1", &BTreeMap::new(), LATER).expect("it is read");
             assert!(of_another_app.receipts.is_empty(), "{of_another_app:?}");
         }
     }
@@ -155,7 +194,7 @@ mod tests {
         );
         let request = Request::new(Bytes::from(body));
         let meanings = BTreeMap::from([("40000099".to_owned(), ReceiptMeaning::Uninstalled)]);
-        let received = read(&request, "1", &meanings).expect("it is read");
+        let received = read(&request, "1", &meanings, LATER).expect("it is read");
         let Some(Late::Verdict(verdict)) = received.receipts.first().map(|receipt| &receipt.what)
         else {
             panic!("{received:?}");

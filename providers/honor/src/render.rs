@@ -2,8 +2,8 @@
 use std::time::Duration;
 
 use push_core::{
-    Badge, Batch, Content, Error, Notification, NotificationKind, TextLimits, TextUnit, Timestamp,
-    Verdict,
+    Badge, Batch, Content, Describe, Error, Notification, NotificationKind, TextLimits, TextUnit,
+    Timestamp, Verdict,
     api::{DELIVERY_KEY, RECEIVER_KEY},
 };
 use push_kit::{
@@ -29,11 +29,7 @@ pub(crate) const MIN_TTL: Duration = Duration::from_secs(1);
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(1_296_000);
 
 /// Where an IM server that sends to Honor cuts texts; Honor's own limits are not documented where they could be read.
-pub(crate) const TEXT: TextLimits = TextLimits {
-    title: 40,
-    body: 256,
-    unit: TextUnit::Utf16,
-};
+pub(crate) const TEXT: TextLimits = TextLimits::new(40, 256, TextUnit::Utf16);
 
 /// The largest number on an icon.
 const MAX_BADGE: u32 = 99;
@@ -80,8 +76,10 @@ const BADGE: &[Field] = &[
 ];
 
 /// Honor's two classes of notification.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Describe)]
 #[serde(try_from = "String")]
+#[non_exhaustive]
+#[describe(rename_all = "UPPERCASE")]
 pub enum Importance {
     /// Marketing: two a day for a phone, five for apps of news.
     Low,

@@ -153,6 +153,17 @@ push_testkit::provider_conformance! {
     ],
 
     ok: lists(true, &[], &[]),
+    unconfirmed: [
+        json!({ "code": 200 }),
+        json!({ "code": 200, "message": "success" }),
+        json!({ "code": 200, "message": "success", "data": null }),
+        json!({ "code": 200, "message": "success", "data": {} }),
+        json!({ "code": 200, "message": "success", "data": { "sendResult": true } }),
+        json!({ "code": 200, "message": "success", "data": { "sendResult": true, "requestId": "" } }),
+        json!({ "code": 200, "message": "success", "data": { "sendResult": 7, "requestId": "r" } }),
+        json!({ "code": 80_000_000, "message": "success", "data": true }),
+    ]
+    .map(|body| (200, body)),
     partial: |_, dead| lists(true, &[], dead),
     token_dead: [
         Reply::with(|request| lists(true, &[], &tokens(request))),

@@ -130,12 +130,10 @@ fn a_background_push_reaches_the_app_and_shows_nothing() {
     block_on(async {
         let world = world().await;
         let phone = world.simulator.install();
-        let notification = Notification {
-            kind: NotificationKind::Background,
-            ext: sample::EXT.into(),
-            vendor: marketing(),
-            ..Notification::default()
-        };
+        let notification = Notification::default()
+            .with_kind(NotificationKind::Background)
+            .with_ext(sample::EXT)
+            .with_vendor(marketing());
         let batch = sample::batch(notification, [phone.token()]);
         assert_eq!(world.send(batch).await, [VerdictKind::Accepted]);
         assert_eq!(phone.arrivals()[0].extra("ext"), Some(sample::EXT));
@@ -159,11 +157,7 @@ fn a_picture_is_sent_with_communication_and_left_out_of_marketing() {
         unset["notification"]["importance"] = Value::Null;
         let none = serde_json::Map::new();
         for (vendor, shown) in [(none, image), (marketing(), ""), (unset, "")] {
-            let notification = Notification {
-                image: image.into(),
-                vendor,
-                ..sample::notification()
-            };
+            let notification = sample::notification().with_image(image).with_vendor(vendor);
             let batch = sample::batch(notification, [phone.token()]);
             assert_eq!(world.send(batch).await, [VerdictKind::Accepted]);
             let arrived = phone.arrivals().pop().expect("it arrived");

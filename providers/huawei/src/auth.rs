@@ -6,6 +6,7 @@ use push_core::{Clock, Scope, Secret, VendorAnswer, Verdict, VerdictKind, async_
 use push_http::HttpClient;
 use push_kit::{
     access::{Grant, TokenService},
+    answer::json,
     form,
     scrub::identifier,
     verdict::unprepared,
@@ -42,7 +43,7 @@ impl TokenService for HuaweiTokens {
             .await
             .map_err(|error| unprepared("no access token from Huawei", &error))?;
         let granted = Grant::from_oauth(&response, self.clock.now(), &[secret]);
-        let json = || serde_json::from_slice(response.body()).unwrap_or_default();
+        let json = || json(response.body());
         granted.map_err(|verdict| explained(verdict, &json()))
     }
 }

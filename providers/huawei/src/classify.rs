@@ -7,9 +7,11 @@ use std::{collections::HashSet, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use push_core::{DeviceToken, Scope, Timestamp, VendorAnswer, Verdict, VerdictKind};
+pub(crate) use push_kit::answer::text;
 use push_kit::{
+    answer::json,
     scrub::{identifier, vendor_answer},
-    verdict::{not_the_vendors, unknown_code, with_retry_after},
+    verdict::{not_the_vendors, unconfirmed, unknown_code, with_retry_after},
 };
 use serde_json::Value;
 
@@ -57,7 +59,7 @@ impl Outcome {
 impl Answer {
     /// Reads an answer.
     pub(crate) fn read(response: &Response<Bytes>) -> Self {
-        let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+        let body = json(response.body());
         let code = text(&body["code"]);
         let has_envelope = !body["msg"].is_null() || !body["requestId"].is_null();
         Self {
@@ -98,13 +100,23 @@ impl Answer {
             .copied()
             .chain(tokens.iter().map(|token| token.expose()))
             .collect();
-        if self.code == PARTIAL {
-            return self.partial(tokens, &private);
-        }
         if identifier(&self.code, &private).is_empty() {
             return Outcome::All(not_the_vendors(self.status, &self.headers, now));
         }
         let kind = known(&self.code).unwrap_or_else(|| unknown_code(self.status));
+        // Each answer of Huawei's has an id. What accepts a push or costs a token is not believed without it.
+        let has_id = !identifier(&self.request_id, &[]).is_empty();
+        match kind {
+            VerdictKind::TokenDead { .. } if !has_id => {
+                return Outcome::All(not_the_vendors(self.status, &self.headers, now));
+            }
+            _ if !has_id && (self.code == PARTIAL || kind == VerdictKind::Accepted) => {
+                let why = "the answer has no `requestId`";
+                return Outcome::All(unconfirmed(self.answer("", &private), why));
+            }
+            _ if self.code == PARTIAL => return self.partial(tokens, &private),
+            _ => {}
+        }
         let verdict = Verdict::new(kind, self.answer(&self.words(), &private));
         Outcome::All(with_retry_after(verdict, &self.headers, now))
     }
@@ -266,15 +278,6 @@ fn explain(code: &str) -> &'static str {
         .map_or("", |entry| entry.2)
 }
 
-/// A string, or a number as text: the codes are documented as strings and seen as numbers.
-pub(crate) fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => String::new(),
-    }
-}
-
 fn illegal_tokens(inner: &Value) -> Option<HashSet<String>> {
     inner["illegal_tokens"]
         .as_array()?
@@ -347,8 +350,10 @@ mod tests {
                 other => panic!("{other}"),
             };
             for status in [200, 400, 401, 500, 503] {
-                let text = answer(status, &format!(r#"{{"code":"{code}","msg":"m"}}"#));
-                let number = answer(status, &format!(r#"{{"code":{code},"msg":"m"}}"#));
+                let text = format!(r#"{{"code":"{code}","msg":"m","requestId":"r"}}"#);
+                let text = answer(status, &text);
+                let number = format!(r#"{{"code":{code},"msg":"m","requestId":7}}"#);
+                let number = answer(status, &number);
                 assert_eq!(kinds(&text, &["a"]), [expected], "{code} {status}");
                 assert_eq!(kinds(&number, &["a"]), [expected], "{code} {status}");
             }
@@ -433,7 +438,7 @@ mod tests {
             );
         }
         // Not encoded twice, which is not documented.
-        let plain = r#"{"code":"80100000","msg":{"success":2,"failure":1,"illegal_tokens":["b"]}}"#;
+        let plain = r#"{"code":"80100000","msg":{"success":2,"failure":1,"illegal_tokens":["b"]},"requestId":"r"}"#;
         assert_eq!(kinds(&answer(200, plain), &names), [ok, dead, ok, dead]);
     }
 
@@ -455,6 +460,26 @@ mod tests {
                 [VerdictKind::Unknown; 2],
                 "{inner}"
             );
+        }
+    }
+
+    #[test]
+    fn an_answer_without_an_id_neither_accepts_a_push_nor_costs_a_token() {
+        let partial = r#"{\"success\":1,\"failure\":1,\"illegal_tokens\":[\"a\"]}"#;
+        for (code, msg, kind) in [
+            ("80000000", "Success", VerdictKind::Unknown),
+            ("80100000", partial, VerdictKind::Unknown),
+            ("80300007", "All tokens are invalid", DOWN),
+        ] {
+            for id in [
+                "",
+                r#","requestId":"""#,
+                r#","requestId":null"#,
+                r#","requestId":"a b""#,
+            ] {
+                let body = format!(r#"{{"code":"{code}","msg":"{msg}"{id}}}"#);
+                assert_eq!(kinds(&answer(200, &body), &["a"]), [kind], "{body}");
+            }
         }
     }
 
@@ -500,7 +525,9 @@ mod tests {
         ] {
             let response = Response::builder()
                 .header("retry-after", "9")
-                .body(Bytes::from(format!(r#"{{"code":"{code}"}}"#)))
+                .body(Bytes::from(format!(
+                    r#"{{"code":"{code}","requestId":"r"}}"#
+                )))
                 .expect("a response");
             let tokens = tokens(&["a"]);
             let outcome = Answer::read(&response).outcome(&[&tokens[0]], &[], NOW);

@@ -1,9 +1,11 @@
 //! What an operator sets.
 use http::Uri;
-use push_core::{Error, ErrorKind, Result, Secret};
+use push_core::{Describe, Error, ErrorKind, Faults, Result, Secret};
 use push_http::HttpConfig;
-use push_kit::{endpoint::Endpoint, faults::Faults, input::trimmed, intent::IntentUri};
+use push_kit::{endpoint::Endpoint, input::trimmed, intent::IntentUri};
 use serde::Deserialize;
+
+mod typed;
 
 use crate::{
     receive::Signer,
@@ -13,59 +15,75 @@ use crate::{
 const CONSOLE: &str = "copy it from AppGallery Connect > Project settings > General information";
 
 /// The configuration of a Huawei credential.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HuaweiConfig {
-    /// The app's id in AppGallery Connect: part of the URL, and the client id of the token request.
+    /// The app's id: AppGallery Connect > Project settings > General information > App information.
+    ///
+    /// Part of the URL, and the client id of the token request.
+    #[describe(example = "100000001")]
     pub app_id: String,
-    /// The app's secret (the OAuth client secret), not the project's.
+    /// The app's secret of the same page (the OAuth client secret), not the project's.
+    #[describe(example = "the-app-secret-of-the-same-page")]
     pub app_secret: Secret,
-    /// The project's id: if set, pushes go to the project-level path `/v2/<project_id>/messages:send`. Default: unset,
-    /// the app-level path `/v1/<app_id>/messages:send`.
+    /// The activity that a click opens, as an intent URI ending in `;end`; `S.ext=…`, which names the chat, is added to it. Either this
+    /// or `action`.
     #[serde(default)]
-    pub project_id: String,
-    /// Where pushes go: scheme, host and port. Default: `https://push-api.cloud.huawei.com`.
-    #[serde(default = "endpoint")]
-    pub endpoint: String,
-    /// Where access tokens come from. Default: `https://oauth-login.cloud.huawei.com/oauth2/v3/token`.
-    #[serde(default = "token_endpoint")]
-    pub token_endpoint: String,
-    /// Huawei's message category. It counts only for apps that have the self-classification right; others are classified by
-    /// Huawei. Default: `IM`; the empty string sends none.
-    #[serde(default = "category")]
-    pub category: String,
-    /// 0 for normal pushes, 1 for test messages (500 a day, without category limits). Default: 0.
-    #[serde(default)]
-    pub target_user_type: u8,
-    /// The class of the launcher activity, as in `com.example.im.MainActivity`: Huawei changes the number on the icon only
-    /// with it. Default: unset, badges are not sent.
-    #[serde(default)]
-    pub badge_class: String,
-    /// The activity that a click opens, as an intent URI ending in `;end`; `S.ext=…` is added to it. Either this or `action`.
-    #[serde(default)]
+    #[describe(
+        example = "intent://im/chat#Intent;scheme=push;launchFlags=0x4000000;component=com.example.im/.ChatActivity;end",
+        shown
+    )]
     pub intent: String,
     /// The activity that a click opens, by the action of its intent filter; `ext` goes along in `data`. Either this or `intent`.
     #[serde(default)]
+    #[describe(example = "com.example.im.OPEN_CHAT")]
     pub action: String,
-    /// The notification channel of the app. Default: unset, Huawei's own.
+    /// The class of the launcher activity: Huawei changes the number on the icon only with it. Empty: badges are not sent.
+    #[serde(default)]
+    #[describe(example = "com.example.im.MainActivity", shown)]
+    pub badge_class: String,
+    /// Huawei's message category; the empty string sends none.
+    ///
+    /// It counts only for apps that have the self-classification right; others are classified by Huawei.
+    #[serde(default = "category")]
+    #[describe(max_len = 64)]
+    pub category: String,
+    /// 0 for normal pushes, 1 for test messages (500 a day, without category limits).
+    #[serde(default)]
+    #[describe(max = 1)]
+    pub target_user_type: u8,
+    /// The project's id: if set, pushes go to the project-level path `/v2/<project_id>/messages:send`.
+    ///
+    /// Otherwise they go to the app-level path `/v1/<app_id>/messages:send`.
+    #[serde(default)]
+    pub project_id: String,
+    /// The notification channel of the app. Empty for Huawei's own.
     #[serde(default)]
     pub channel_id: String,
-    /// Which receipt configuration of AppGallery Connect holds for the pushes. Default: unset, the app's own.
+    /// Which receipt configuration of AppGallery Connect holds for the pushes. Empty for the app's own.
     #[serde(default)]
     pub receipt_id: String,
-    /// The user name of the receipt settings in AppGallery Connect. Together with `receipt_key`; default: receipts are not
-    /// signed, and only their address, which cannot be guessed, protects them.
+    /// The user name of the receipt settings in AppGallery Connect, together with `receipt_key`.
+    ///
+    /// Without them receipts are not signed, and only their address, which cannot be guessed, protects them.
     #[serde(default)]
     pub receipt_user: String,
-    /// The key of the receipt settings.
+    /// The key of the receipt settings: receipts that are not signed with it are refused.
     #[serde(default)]
+    #[describe(example = "the-key-of-the-receipt-settings")]
     pub receipt_key: Option<Secret>,
-    /// Whether the app may send high-priority data messages, which needs Huawei's permission (else code 80300011).
-    /// Default: false, `urgency` is never `HIGH`.
+    /// Whether the app may send high-priority data messages, which needs Huawei's permission (else code 80300011). With `false`,
+    /// `urgency` is never `HIGH`.
     #[serde(default)]
     pub high_urgency: bool,
-    /// How the client connects.
+    /// Where pushes go: scheme, host and port.
+    #[serde(default = "endpoint")]
+    pub endpoint: String,
+    /// Where access tokens come from.
+    #[serde(default = "token_endpoint")]
+    pub token_endpoint: String,
+    /// How to connect.
     #[serde(default)]
     pub http: HttpConfig,
 }
@@ -139,15 +157,9 @@ impl HuaweiConfig {
             NO_ID,
             CONSOLE,
         );
-        faults.check(
-            self.target_user_type <= 1,
-            "target_user_type",
-            "is neither 0 nor 1",
-            "write 0 for normal pushes, 1 for test messages",
-        );
         let is_capital = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
         faults.check(
-            self.category.len() <= 64 && self.category.bytes().all(is_capital),
+            self.category.bytes().all(is_capital),
             "category",
             "is not a word in capitals",
             "write one of Huawei's, as in \"IM\", or \"\" for none",
@@ -364,7 +376,7 @@ mod tests {
             "intent",
             "receipt_key",
         ] {
-            assert!(error.contains(&format!("[{key}: ")), "{key}: {error}");
+            assert!(error.contains(&format!(" {key}: ")), "{key}: {error}");
         }
     }
 

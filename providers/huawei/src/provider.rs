@@ -39,7 +39,6 @@ impl Plugin for Huawei {
     type Kind = ProviderKind;
     type Config = HuaweiConfig;
     const NAME: &'static str = "huawei";
-    const EXAMPLE: &'static str = include_str!("example.toml");
 
     fn build(config: HuaweiConfig, context: &BuildContext) -> Result<DynProvider> {
         let clock = Arc::clone(&context.clock);

@@ -10,13 +10,12 @@ use push_core::{
     TokenFault, VendorAnswer, VendorReceipt, Verdict, VerdictKind,
 };
 use push_kit::{
+    answer::{json, number, past, text},
     quota::{CHINA, until_midnight},
     scrub::identifier,
     token::trimmed,
 };
 use serde_json::Value;
-
-use crate::classify::text;
 
 /// The header that holds the signature.
 pub(crate) const SIGNATURE_HEADER: &str = "x-huawei-callback-id";
@@ -91,8 +90,10 @@ pub(crate) fn receive(
         signer.verify(request.headers(), now)?;
     }
     let invalid = |what: &str| Error::new(ErrorKind::Invalid, what);
-    let body: Value =
-        serde_json::from_slice(request.body()).map_err(|_| invalid("the receipts are not JSON"))?;
+    let body = json(request.body());
+    if body.is_null() {
+        return Err(invalid("the receipts are not JSON"));
+    }
     let statuses = body["statuses"]
         .as_array()
         .ok_or_else(|| invalid("the receipts have no array `statuses`"))?;
@@ -109,7 +110,7 @@ pub(crate) fn receive(
     Ok(Received::new(receipts, reply))
 }
 
-/// Numbers may be written as text.
+/// Numbers may be written as text. What an entry reports at a time that no clock can have shown is dated now, and costs no token.
 fn read(entry: &Value, app_id: &str, now: Timestamp) -> Option<VendorReceipt> {
     let app = text(&entry["appid"]);
     if !app.is_empty() && app != app_id {
@@ -117,26 +118,33 @@ fn read(entry: &Value, app_id: &str, now: Timestamp) -> Option<VendorReceipt> {
     }
     let tag = entry["biTag"].as_str()?.parse().ok()?;
     let token = trimmed(&DeviceToken::new(entry["token"].as_str()?).ok()?).ok()?;
-    let at = text(&entry["timestamp"]).parse().ok()?;
-    let at = Timestamp::from_unix_millis(at);
+    let at = past(number(&entry["timestamp"])?, now);
     let status = text(&entry["status"]);
     let request_id = text(&entry["requestId"]);
-    let answer = VendorAnswer {
-        code: identifier(&status, &[]).to_owned(),
-        ..VendorAnswer::default()
-    }
-    .with_request_id(identifier(&request_id, &[token.expose()]));
+    let answer = VendorAnswer::default()
+        .with_code(identifier(&status, &[]))
+        .with_request_id(identifier(&request_id, &[token.expose()]));
     let what = meaning(&status, at, now, answer)?;
-    Some(VendorReceipt::new(tag, Some(token), at, what))
+    Some(VendorReceipt::new(
+        tag,
+        Some(token),
+        at.unwrap_or(now),
+        what,
+    ))
 }
 
-/// What a status means; `None` for one that asks for nothing, or is unknown.
-fn meaning(status: &str, at: Timestamp, now: Timestamp, answer: VendorAnswer) -> Option<Late> {
+/// What a status means; `None` for one that asks for nothing, or is unknown, and for the end of a token at an unknown time.
+fn meaning(
+    status: &str,
+    at: Option<Timestamp>,
+    now: Timestamp,
+    answer: VendorAnswer,
+) -> Option<Late> {
     let (kind, words) = match status {
         // 27: the app is not running, and the phone keeps the data message for it.
         "0" | "27" => return Some(Late::Delivered),
-        "2" => (dead(at), "the app is not installed"),
-        "5" => (dead(at), "the token is not valid on the device"),
+        "2" => (dead(at?), "the app is not installed"),
+        "5" => (dead(at?), "the token is not valid on the device"),
         "6" => (
             VerdictKind::TokenUnusable(TokenFault::Muted),
             "notifications are switched off",

@@ -16,11 +16,7 @@ use crate::{MAX_PAYLOAD, MAX_TTL};
 pub(crate) mod fields;
 
 /// The texts that Huawei shows.
-pub(crate) const TEXT: TextLimits = TextLimits {
-    title: 60,
-    body: 600,
-    unit: TextUnit::Utf16,
-};
+pub(crate) const TEXT: TextLimits = TextLimits::new(60, 600, TextUnit::Utf16);
 
 /// The shortest `ttl`.
 pub(crate) const MIN_TTL: Duration = Duration::from_secs(1);
@@ -149,11 +145,9 @@ impl Style {
     /// # Errors
     /// None in practice: the message is small.
     pub(crate) fn render_check(&self) -> Result<Rendered, Verdict> {
-        let question = Notification {
-            title: "verify".into(),
-            body: "verify".into(),
-            ..Notification::default()
-        };
+        let question = Notification::default()
+            .with_title("verify")
+            .with_body("verify");
         let extras = Extras(Vec::new());
         let mut shown = self.shown(&question, Badge::Leave)?;
         shown.insert("click_action".into(), self.click.action(&extras));

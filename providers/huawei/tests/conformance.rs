@@ -141,6 +141,16 @@ push_testkit::provider_conformance! {
     ],
 
     ok: (200, OK),
+    unconfirmed: [
+        json!({"code": "80000000"}),
+        json!({"code": 80_000_000, "msg": "Success"}),
+        json!({"code": "80000000", "msg": "Success", "requestId": ""}),
+        json!({"code": "80000000", "msg": "Success", "requestId": null}),
+        json!({"code": "80000000", "msg": "Success", "requestId": {}}),
+        json!({"code": "80000000", "msg": "Success", "requestId": "two words"}),
+        json!({"code": "80100000", "msg": "{\"success\":1,\"failure\":0,\"illegal_tokens\":[]}"}),
+    ]
+    .map(|body| (200, body)),
     partial: |all, dead| {
         let inner = json!({
             "success": all.len() - dead.len(), "failure": dead.len(), "illegal_tokens": dead,

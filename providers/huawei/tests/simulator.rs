@@ -17,10 +17,7 @@ struct Scene {
 impl Scene {
     async fn new() -> Self {
         let clock = sample::clock();
-        let other = App {
-            id: "200000002".into(),
-            ..App::default()
-        };
+        let other = App::default().with_id("200000002");
         let options = Options::default()
             .with_clock(Arc::new(clock.clone()))
             .with_apps(vec![App::default(), other]);

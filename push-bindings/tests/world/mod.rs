@@ -50,23 +50,25 @@ impl World {
         let registry = Arc::new(registry);
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
         let context = BuildContext::new(Arc::clone(&clock));
-        let gateway = Gateway::new(Parts {
-            store: registry
-                .build::<StoreKind>("memory", RawConfig::empty(), &context)
-                .expect("a store"),
-            queue: registry
-                .build::<QueueKind>("memory", RawConfig::empty(), &context)
-                .expect("a queue"),
-            registry,
-            clock,
-            master_key: MasterKey::parse(&MasterKey::generate().expect("a key"))
-                .expect("the key just made"),
-            settings: Settings {
-                // The simulators listen on this machine.
-                addresses: AddressPolicy::public_only().allow_loopback(),
-                ..Settings::default()
-            },
-        })
+        let gateway = Gateway::new(
+            Parts::new(
+                registry
+                    .build::<StoreKind>("memory", RawConfig::empty(), &context)
+                    .expect("a store"),
+                registry
+                    .build::<QueueKind>("memory", RawConfig::empty(), &context)
+                    .expect("a queue"),
+                registry,
+                clock,
+                MasterKey::parse(&MasterKey::generate().expect("a key"))
+                    .expect("the key just made"),
+            )
+            .with_settings(
+                Settings::default()
+                    // The simulators listen on this machine.
+                    .with_addresses(AddressPolicy::public_only().allow_loopback()),
+            ),
+        )
         .expect("a gateway");
         let apple = Simulator::start(Options::default())
             .await
@@ -80,33 +82,29 @@ impl World {
             (31287, Environment::Sandbox),
             (31288, Environment::Production),
         ] {
-            let upload = Upload {
-                provider: "apns".to_owned(),
-                id: Some(CertificateId::new(id).expect("an id")),
-                label: format!("{TOPIC} {environment}"),
-                config: json!({
+            let upload = Upload::new(
+                "apns",
+                json!({
                     "key": p8, "key_id": "ABC123DEFG", "team_id": "DEF123GHIJ",
                     "topic": TOPIC, "environment": environment,
                     "endpoint": apple.endpoint(environment),
                     "http": {"extra_ca_pem": apple.ca_pem()},
                 }),
-            };
+            )
+            .with_id(CertificateId::new(id).expect("an id"))
+            .with_label(format!("{TOPIC} {environment}"));
             gateway
                 .add_credential(&app, upload)
                 .await
                 .expect("the gateway accepts the credential");
         }
         let key = MasterKey::generate().expect("a key");
-        let settings = HttpSettings {
-            keys: vec![ApiKey {
-                name: "im-server".to_owned(),
-                app,
-                scopes: vec![KeyScope::Server],
-                sha256: None,
-                key: Some(key.clone()),
-            }],
-            ..HttpSettings::default()
-        };
+        let settings = HttpSettings::default().with_keys(vec![ApiKey::new(
+            "im-server",
+            app,
+            vec![KeyScope::Server],
+            key.clone(),
+        )]);
         let routes = router(&gateway, &settings, &[]).expect("routes");
         let listener = TcpListener::bind("127.0.0.1:0")
             .await

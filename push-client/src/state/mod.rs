@@ -385,10 +385,7 @@ impl State {
             .take(ReceiptsBody::MAX)
             .cloned()
             .collect();
-        let body = ReceiptsBody {
-            receipts,
-            now: None,
-        };
+        let body = ReceiptsBody::new(receipts);
         (!body.receipts.is_empty()).then_some((app, key, body))
     }
 
@@ -447,12 +444,7 @@ impl State {
             .then_some(self.unread)
             .flatten();
         self.presence = Some(PresenceReport {
-            body: PresenceBody {
-                presence,
-                at,
-                now: None,
-                unread,
-            },
+            body: PresenceBody::new(presence, at).with_unread(unread),
             number,
         });
     }

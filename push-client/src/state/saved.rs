@@ -210,11 +210,7 @@ pub(crate) fn load(bytes: &[u8]) -> Result<State> {
         .bindings
         .into_iter()
         .map(|it| Binding {
-            account: Account {
-                app: it.app,
-                user: it.user,
-                credential: Secret::new(it.credential),
-            },
+            account: Account::new(it.app, it.user, Secret::new(it.credential)),
             slots: it
                 .slots
                 .into_iter()

@@ -18,6 +18,7 @@ use crate::{GatewayApi, GatewayError, GatewayErrorKind};
 
 /// A request of the client to the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
+// Closed: a test that follows the requests must not overlook one.
 pub enum Asked {
     /// [`GatewayApi::register`].
     Register(UserId, Slot, RegistrationBody),
@@ -31,6 +32,7 @@ pub enum Asked {
 
 /// A request to the gateway, or its answer, with the number of the request. Receipts are not recorded here.
 #[derive(Clone, Debug)]
+// Closed: a test that follows the requests must not overlook one.
 pub enum Exchange {
     /// A request, and the account that sent it.
     Asked(usize, Account, Asked),
@@ -335,11 +337,10 @@ impl GatewayApi for ScriptedGateway {
             }
             let changed = slots.insert(slot, body.clone()).as_ref() != Some(body);
             inner.quarantined.remove(&slot);
-            Ok(RegistrationAnswer {
-                changed,
-                warning: inner.warning.clone(),
-                receipt_key: Some(inner.key_of(&account.app, device)),
-            })
+            Ok(RegistrationAnswer::default()
+                .with_changed(changed)
+                .with_warning(inner.warning.clone())
+                .with_receipt_key(inner.key_of(&account.app, device)))
         })
         .await
     }
@@ -388,7 +389,7 @@ impl GatewayApi for ScriptedGateway {
                         if !slots.contains_key(&slot) {
                             answer.forgotten.push(slot);
                         } else if let Some(why) = inner.quarantined.get(&slot).cloned() {
-                            answer.quarantined.push(QuarantinedToken { slot, why });
+                            answer.quarantined.push(QuarantinedToken::new(slot, why));
                         }
                     }
                     Ok(answer)

@@ -10,6 +10,7 @@ use crate::{Job, Permission, Phone, Responder, Token, TokenAnswer};
 
 /// A request of the client to the platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PhoneCall {
     /// [`Phone::hook`].
     Hook,

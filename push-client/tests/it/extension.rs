@@ -196,10 +196,10 @@ fn the_gateways_retry_after_is_kept_and_a_wrong_clock_is_not() {
     block_on(async {
         let phone = Phone::asleep().await;
         let hour = Duration::from_secs(60 * 60);
-        phone.kit.gateway.fail_next(GatewayError {
-            retry_after: Some(hour),
-            ..unavailable()
-        });
+        phone
+            .kit
+            .gateway
+            .fail_next(unavailable().with_retry_after(hour));
         phone.push(1).await;
         phone.kit.clock.advance(hour - Duration::from_secs(1));
         phone.push(2).await;

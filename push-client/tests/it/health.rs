@@ -115,10 +115,7 @@ fn a_token_that_keeps_dying_is_requested_a_limited_number_of_times() {
 fn a_quarantined_token_is_reported_with_its_reason_and_requested_once() {
     block_on(async {
         let mut kit = logged_in().await;
-        let why = Warning {
-            code: "environment-mismatch".to_owned(),
-            text: "the token is from the sandbox".to_owned(),
-        };
+        let why = Warning::new("environment-mismatch", "the token is from the sandbox");
         kit.gateway.quarantine(Slot::Alert, why.clone());
         kit.client.foreground();
         let error = failed(&mut kit).await;
@@ -153,10 +150,7 @@ fn a_quarantined_token_is_reported_with_its_reason_and_requested_once() {
 fn a_released_token_has_no_warning_and_can_be_quarantined_again() {
     block_on(async {
         let mut kit = logged_in().await;
-        let why = Warning {
-            code: "environment-mismatch".to_owned(),
-            text: "the token is from the sandbox".to_owned(),
-        };
+        let why = Warning::new("environment-mismatch", "the token is from the sandbox");
         for round in 1..=2 {
             kit.gateway.quarantine(Slot::Alert, why.clone());
             kit.client.foreground();

@@ -59,10 +59,7 @@ fn requests_have_the_paths_bodies_and_ticket_of_the_api() {
     block_on(async {
         let it = server("/push/").await;
         let (alice, device) = (account("alice"), device());
-        let warning = Warning {
-            code: code::ENVIRONMENT_MISMATCH.to_owned(),
-            text: "the environments differ".to_owned(),
-        };
+        let warning = Warning::new(code::ENVIRONMENT_MISMATCH, "the environments differ");
         it.faults.next(Reply::new(200).json(json!({
             "changed": true,
             "warning": { "code": warning.code, "text": warning.text },
@@ -80,24 +77,19 @@ fn requests_have_the_paths_bodies_and_ticket_of_the_api() {
             .unregister(&alice, &device, Some(Slot::LiveActivity))
             .await
             .unwrap();
-        let presence = PresenceBody {
-            presence: Presence::Background,
-            at: Timestamp::from_unix_millis(7),
-            now: Some(Timestamp::from_unix_millis(8)),
-            unread: Some(3),
-        };
+        let presence = PresenceBody::new(Presence::Background, Timestamp::from_unix_millis(7))
+            .with_now(Timestamp::from_unix_millis(8))
+            .with_unread(3);
         let slots = [Slot::Alert, Slot::LiveActivity];
         let well = it.gateway.presence(&alice, &device, &presence, &slots);
         assert_eq!(well.await.unwrap(), PresenceAnswer::default());
         let delivery = DeliveryId::new(Timestamp::from_unix_seconds(1));
-        let receipts = ReceiptsBody {
-            receipts: vec![Receipt {
-                delivery,
-                what: ReceiptKind::Clicked,
-                at: Timestamp::from_unix_millis(9),
-            }],
-            now: Some(Timestamp::from_unix_millis(10)),
-        };
+        let receipts = ReceiptsBody::new(vec![Receipt::new(
+            delivery,
+            ReceiptKind::Clicked,
+            Timestamp::from_unix_millis(9),
+        )])
+        .with_now(Timestamp::from_unix_millis(10));
         let key = ReceiptKey::new("0123456789abcdef0123456789abcdef").unwrap();
         it.gateway
             .receipts(&alice.app, &device, &key, &receipts)
@@ -187,12 +179,7 @@ fn answers_outside_2xx_are_understood_by_code_and_status() {
                 .presence(
                     &account("alice"),
                     &device(),
-                    &PresenceBody {
-                        presence: Presence::Online,
-                        at: Timestamp::default(),
-                        now: None,
-                        unread: None,
-                    },
+                    &PresenceBody::new(Presence::Online, Timestamp::default()),
                     &[],
                 )
                 .await
@@ -301,6 +288,8 @@ fn a_gateway_url_is_https_or_this_machine() {
         ("http://localhost.evil.example", "ticket"),
         ("ftp://push.example.com", "https://"),
         ("push.example.com", "https://"),
+        ("https://push.example.com:99999", "65535"),
+        ("http://localhost:0", "65535"),
         ("https://push.example.com/?app=1", "query"),
         ("not a url", "URL"),
     ] {
@@ -313,12 +302,7 @@ fn a_gateway_url_is_https_or_this_machine() {
 fn the_answer_to_presence_names_unusable_tokens() {
     block_on(async {
         let it = server("").await;
-        let presence = PresenceBody {
-            presence: Presence::Online,
-            at: Timestamp::default(),
-            now: None,
-            unread: None,
-        };
+        let presence = PresenceBody::new(Presence::Online, Timestamp::default());
         let (alice, device) = (account("alice"), device());
         let ask = || {
             it.gateway

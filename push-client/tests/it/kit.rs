@@ -184,21 +184,15 @@ pub(crate) fn user(user: &str) -> UserId {
 }
 
 pub(crate) fn account(user: &str) -> Account {
-    Account {
-        app: AppId::new("1400000001").expect("a good app id"),
-        user: self::user(user),
-        credential: Secret::new(format!("ticket-of-{user}")),
-    }
+    Account::new(
+        AppId::new("1400000001").expect("a good app id"),
+        self::user(user),
+        Secret::new(format!("ticket-of-{user}")),
+    )
 }
 
 pub(crate) fn entry(slot: Slot, id: i64) -> CertificateEntry {
-    CertificateEntry {
-        channel: "apns",
-        slot,
-        id,
-        debug: true,
-        place: ("app/src/main.rs", 7),
-    }
+    CertificateEntry::new("apns", slot, id, true, ("app/src/main.rs", 7))
 }
 
 /// As a debug build: 31287 for alerts, 31290 for calls, 31300 for Live Activities.

@@ -6,7 +6,7 @@ use push_client::{
     testing::{Asked, PhoneCall, ScriptedPhone},
 };
 use push_core::{
-    Account, Generation, LogoutCause, Secret, Slot,
+    Generation, LogoutCause, Secret, Slot,
     api::{RegistrationBody, code},
 };
 use push_login_auto::{AutoLogin, LoginCenter};
@@ -361,10 +361,7 @@ fn an_invalid_credential_is_refused_at_login() {
             (String::new(), "empty"),
             ("line\nbreak".to_owned(), "characters"),
         ] {
-            let account = Account {
-                credential: Secret::new(credential),
-                ..account("alice")
-            };
+            let account = account("alice").with_credential(Secret::new(credential));
             let error = kit.session().register(account, "test").await.unwrap_err();
             assert!(error.to_string().contains(says), "{error}");
         }
@@ -519,10 +516,7 @@ fn a_late_refusal_of_an_old_ticket_never_keeps_the_new_one_from_uploading() {
 fn a_login_that_cannot_be_registered_ends_the_one_before() {
     block_on(async {
         let (mut kit, alice) = Kit::logged_in("alice").await;
-        let renewed = Account {
-            credential: Secret::new("x".repeat(1025)),
-            ..account("alice")
-        };
+        let renewed = account("alice").with_credential(Secret::new("x".repeat(1025)));
         kit.session().register(renewed, "test").await.unwrap_err();
         until_idle().await;
         assert_eq!(
@@ -530,10 +524,7 @@ fn a_login_that_cannot_be_registered_ends_the_one_before() {
             Some(user("alice")),
             "Alice is still logged in"
         );
-        let overlong = Account {
-            credential: Secret::new("x".repeat(1025)),
-            ..account("bob")
-        };
+        let overlong = account("bob").with_credential(Secret::new("x".repeat(1025)));
         kit.session().register(overlong, "test").await.unwrap_err();
         assert_eq!(kit.client.user(), None);
         let Event::LoggedOut {

@@ -204,11 +204,7 @@ fn clicks_and_arrivals_of_deliveries_are_receipted_once() {
             .flat_map(|it| it.receipts)
             .collect();
         let at = Timestamp::from_unix_seconds(1_700_000_000);
-        let receipt = |what| Receipt {
-            delivery: id,
-            what,
-            at,
-        };
+        let receipt = |what| Receipt::new(id, what, at);
         assert_eq!(
             all,
             [

@@ -203,10 +203,8 @@ fn the_end_of_an_unregistered_login_unbinds_the_user_of_the_last_process() {
     use push_login_manual::ManualLogin;
 
     block_on(async {
-        let without_ticket = || push_core::Account {
-            credential: push_core::Secret::new(""),
-            ..crate::kit::account("alice")
-        };
+        let without_ticket =
+            || crate::kit::account("alice").with_credential(push_core::Secret::new(""));
         for is_local in [true, false] {
             let (kit, _) = Kit::logged_in("alice").await;
             let device = kit.client.device();

@@ -149,14 +149,8 @@ fn other_chat_types_and_actions_open_nothing() {
         kit.log_in("alice").await;
         let good = Entity::for_user_message("denny", "", "", "hi");
         for entity in [
-            Entity {
-                chat_type: Some(ChatType::Other(7)),
-                ..good.clone()
-            },
-            Entity {
-                action: Some(Action::Other(9)),
-                ..good
-            },
+            good.clone().with_chat_type(ChatType::Other(7)),
+            good.with_action(Action::Other(9)),
         ] {
             kit.click(pushed(&entity));
             kit.event("nothing_to_open").await;

@@ -207,10 +207,10 @@ fn the_pause_that_the_gateway_asks_for_is_kept() {
     block_on(async {
         let parts =
             Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
-        parts.gateway.fail_next(GatewayError {
-            retry_after: Some(Duration::from_secs(600)),
-            ..GatewayError::new(GatewayErrorKind::TooFrequent, code::TOO_FREQUENT, "slowly")
-        });
+        parts.gateway.fail_next(
+            GatewayError::new(GatewayErrorKind::TooFrequent, code::TOO_FREQUENT, "slowly")
+                .with_retry_after(Duration::from_secs(600)),
+        );
         let kit = parts.start(|it| it).await;
         kit.log_in("alice").await;
         until(|| kit.clock.sleepers() == 1).await;
@@ -337,10 +337,10 @@ fn an_environment_mismatch_is_reported_with_its_code() {
     block_on(async {
         let parts =
             Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
-        let warning = Warning {
-            code: code::ENVIRONMENT_MISMATCH.to_owned(),
-            text: "credential 31287 is for production, the token is from the sandbox".to_owned(),
-        };
+        let warning = Warning::new(
+            code::ENVIRONMENT_MISMATCH,
+            "credential 31287 is for production, the token is from the sandbox",
+        );
         parts.gateway.warn(warning.clone());
         let mut kit = parts.start(|it| it).await;
         kit.log_in("alice").await;
@@ -514,10 +514,10 @@ fn a_new_login_does_not_wait_for_the_pause_of_the_one_before() {
     block_on(async {
         let parts =
             Parts::with_phone(ScriptedPhone::iphone(&[Slot::Alert]).giving(Slot::Alert, TOKEN));
-        parts.gateway.fail_next(GatewayError {
-            retry_after: Some(Duration::from_secs(600)),
-            ..GatewayError::new(GatewayErrorKind::TooFrequent, code::TOO_FREQUENT, "slowly")
-        });
+        parts.gateway.fail_next(
+            GatewayError::new(GatewayErrorKind::TooFrequent, code::TOO_FREQUENT, "slowly")
+                .with_retry_after(Duration::from_secs(600)),
+        );
         let kit = parts.start(|it| it).await;
         kit.log_in("alice").await;
         until(|| kit.clock.sleepers() == 1).await;

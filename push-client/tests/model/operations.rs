@@ -406,9 +406,5 @@ pub(crate) fn account(who: Who, ticket: Option<u32>) -> Account {
         Some(number) => format!("ticket-{number}-of-{who:?}"),
         None => "a ticket\nin two lines".to_owned(),
     };
-    Account {
-        app: who.app(),
-        user: who.user(),
-        credential: Secret::new(credential),
-    }
+    Account::new(who.app(), who.user(), Secret::new(credential))
 }

@@ -435,7 +435,7 @@ impl Run {
         if twice {
             let other = match source {
                 ClickSource::Launch => ClickSource::Response,
-                ClickSource::Response | ClickSource::Warm => ClickSource::Launch,
+                _ => ClickSource::Launch,
             };
             self.world.turns(8);
             self.world.click(other, payload, false);

@@ -184,10 +184,9 @@ fn delivery(click: u32) -> DeliveryId {
 }
 
 pub(crate) fn error(kind: GatewayErrorKind) -> GatewayError {
-    GatewayError {
-        retry_after: (kind == GatewayErrorKind::TooFrequent).then_some(Duration::from_secs(600)),
-        ..GatewayError::new(kind, "", "as the test says")
-    }
+    GatewayError::new(kind, "", "as the test says").with_retry_after(
+        (kind == GatewayErrorKind::TooFrequent).then_some(Duration::from_secs(600)),
+    )
 }
 
 impl World {
@@ -231,12 +230,14 @@ impl World {
         });
         let center = LoginCenter::with(Arc::clone(&system) as _);
         let manual = ManualLogin::new();
-        let certificates = SLOTS.map(|slot| CertificateEntry {
-            channel: "apns",
-            slot,
-            id: certificate(slot),
-            debug: true,
-            place: ("app/src/main.rs", 7),
+        let certificates = SLOTS.map(|slot| {
+            CertificateEntry::new(
+                "apns",
+                slot,
+                certificate(slot),
+                true,
+                ("app/src/main.rs", 7),
+            )
         });
         let app = Arc::clone(&self.app);
         let mut builder =

@@ -9,7 +9,7 @@ use super::{
     expected_words, explained,
     reader::{self, Refused},
 };
-use crate::Error;
+use crate::{Describe, Error, Faults, Shape};
 
 /// The most mistakes that are looked for in one table.
 const MOST: usize = 100;
@@ -34,9 +34,36 @@ pub struct Decoded<T> {
     wrong: Vec<String>,
 }
 
+impl<T: DeserializeOwned + Describe> Decoded<T> {
+    /// Reads `value` as the plugin's own type: straight, because a tagged enum in between would lose the loose typing. Checks the
+    /// ranges that the type describes.
+    pub fn of(value: Value) -> Self {
+        let mut read = Self::read(value, Some(&T::shape()));
+        let mut faults = Faults::default();
+        if let Some(value) = &read.value {
+            value.check_ranges(&mut faults);
+        }
+        let faults = match faults.result() {
+            Ok(()) => Vec::new(),
+            Err(error) => error.each(),
+        };
+        let new: Vec<Error> = faults
+            .into_iter()
+            .filter(|fault| !read.is_consequence(fault))
+            .collect();
+        read.wrong.extend(
+            new.iter()
+                .filter_map(|fault| fault.place().map(str::to_owned)),
+        );
+        read.faults.extend(new);
+        read.faults.sort_by(|a, b| a.place().cmp(&b.place()));
+        read
+    }
+}
+
 impl<T: DeserializeOwned> Decoded<T> {
-    /// Reads `value` as the plugin's own type: straight, because a tagged enum in between would lose the loose typing.
-    pub fn of(mut value: Value) -> Self {
+    /// Reads `value`, and explains what is wrong with it by `shape`.
+    pub(super) fn read(mut value: Value, shape: Option<&Shape>) -> Self {
         let mut faults: Vec<Error> = Vec::new();
         let mut repairs: BTreeMap<String, Repairs> = BTreeMap::new();
         let read = loop {
@@ -44,7 +71,7 @@ impl<T: DeserializeOwned> Decoded<T> {
                 Ok(read) => break Some(read),
                 Err(refused) => refused,
             };
-            let fault = explained(&refused);
+            let fault = explained(&refused, shape);
             let Some(place) = fault.place().map(str::to_owned) else {
                 faults.push(fault);
                 break None;
@@ -236,7 +263,10 @@ mod tests {
     }
 
     fn decoded(value: &serde_json::Value) -> Decoded<Sample> {
-        Decoded::of(serde_json::from_value(value.clone()).expect("a table"))
+        Decoded::read(
+            serde_json::from_value(value.clone()).expect("a table"),
+            None,
+        )
     }
 
     #[test]

@@ -214,6 +214,7 @@ impl fmt::Debug for Message {
 /// Whether people wrote a message to each other, or a server pushes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+// Closed: a message belongs to a conversation or to none.
 pub enum MessageKind {
     /// A chat message: counts on the badge by default (S94).
     #[default]
@@ -225,6 +226,7 @@ pub enum MessageKind {
 /// The author of a message.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Sender {
     /// The user.
     pub user: UserId,
@@ -236,6 +238,22 @@ pub struct Sender {
     pub face_url: String,
 }
 
+impl Sender {
+    /// A sender without nickname and picture.
+    pub const fn new(user: UserId) -> Self {
+        Self {
+            user,
+            nickname: String::new(),
+            face_url: String::new(),
+        }
+    }
+
+    crate::setters! {
+        with_nickname(nickname: impl Into<String>);
+        with_face_url(face_url: impl Into<String>);
+    }
+}
+
 impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.user, f)
@@ -245,12 +263,23 @@ impl fmt::Debug for Sender {
 /// The group a message was written in.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Group {
     /// The group.
     pub id: GroupId,
     /// Its title; empty if unknown.
     #[serde(default, deserialize_with = "null_as_default")]
     pub name: String,
+}
+
+impl Group {
+    /// A group with this name; empty for none.
+    pub fn new(id: GroupId, name: impl Into<String>) -> Self {
+        Self {
+            id,
+            name: name.into(),
+        }
+    }
 }
 
 impl fmt::Debug for Group {

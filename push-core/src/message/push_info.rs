@@ -11,9 +11,10 @@ use crate::{Channel, Interruption, Priority, Sound};
 ///
 /// An empty string and an absent field mean the same: not set. In JSON the overrides of a channel are under `channels`; its
 /// vendor fields may also be under `vendor`, and those of `apns` in the spelling of Tencent's `ApnsInfo` under `apns`
-/// (`ContentAvailable`, `VoIP` and so on). `null` means absent everywhere.
+/// (`ContentAvailable`, `VoIP` and so on). `null` means absent everywhere but inside of vendor fields, which are the vendor's.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "OfflinePushInfoJson")]
+#[non_exhaustive]
 pub struct OfflinePushInfo {
     /// No offline push for this message (`PushFlag` 1, S92).
     pub disabled: bool,
@@ -73,6 +74,27 @@ impl OfflinePushInfo {
     pub fn overrides(&self, channel: &Channel) -> Option<&Overrides> {
         self.per_channel.get(channel)
     }
+
+    crate::setters! {
+        with_disabled(disabled: bool);
+        with_title(title: impl Into<String>);
+        with_subtitle(subtitle: impl Into<String>);
+        with_desc(desc: impl Into<String>);
+        with_image(image: impl Into<String>);
+        with_sound(sound: impl Into<String>);
+        with_interruption(interruption: impl Into<Option<Interruption>>);
+        with_mutable(mutable: bool);
+        with_background(background: bool);
+        with_call(call: bool);
+        with_ext(ext: impl Into<String>);
+        with_ttl_seconds(ttl_seconds: impl Into<Option<u32>>);
+        with_badge_set(badge_set: impl Into<Option<u32>>);
+        with_badge_add(badge_add: impl Into<Option<u32>>);
+        with_badge_mode(badge_mode: impl Into<Option<BadgeMode>>);
+        with_priority(priority: Priority);
+        with_collapse(collapse: impl Into<String>);
+        with_per_channel(per_channel: BTreeMap<Channel, Overrides>);
+    }
 }
 
 impl fmt::Debug for OfflinePushInfo {
@@ -90,6 +112,7 @@ impl fmt::Debug for OfflinePushInfo {
 /// What differs for one channel from [`OfflinePushInfo`]. What is empty or `None` is as there.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Overrides {
     /// The title.
     #[serde(deserialize_with = "null_as_default")]
@@ -130,6 +153,19 @@ impl Overrides {
             fields,
             ..Self::default()
         }
+    }
+
+    crate::setters! {
+        with_title(title: impl Into<String>);
+        with_subtitle(subtitle: impl Into<String>);
+        with_desc(desc: impl Into<String>);
+        with_image(image: impl Into<String>);
+        with_sound(sound: impl Into<String>);
+        with_interruption(interruption: impl Into<Option<Interruption>>);
+        with_mutable(mutable: impl Into<Option<bool>>);
+        with_background(background: impl Into<Option<bool>>);
+        with_call(call: impl Into<Option<bool>>);
+        with_fields(fields: Map<String, Value>);
     }
 }
 
@@ -177,20 +213,25 @@ struct OfflinePushInfoJson {
     #[serde(deserialize_with = "null_as_default")]
     collapse: String,
     #[serde(deserialize_with = "null_as_default")]
-    channels: BTreeMap<Channel, Overrides>,
+    channels: BTreeMap<Channel, Option<Overrides>>,
     apns: Option<ApnsInfo>,
     #[serde(deserialize_with = "null_as_default")]
-    vendor: BTreeMap<Channel, Map<String, Value>>,
+    vendor: BTreeMap<Channel, Option<Map<String, Value>>>,
 }
 
 impl From<OfflinePushInfoJson> for OfflinePushInfo {
     fn from(json: OfflinePushInfoJson) -> Self {
-        let mut per_channel = json.channels;
+        let present = |(channel, overrides): (Channel, Option<Overrides>)| {
+            overrides.map(|overrides| (channel, overrides))
+        };
+        let mut per_channel: BTreeMap<_, _> =
+            json.channels.into_iter().filter_map(present).collect();
         if let Some(apns) = json.apns {
             let overrides = per_channel.entry(Channel::APNS).or_default();
             apns.fill(overrides);
         }
         for (channel, fields) in json.vendor {
+            let Some(fields) = fields else { continue };
             let overrides = per_channel.entry(channel).or_default();
             for (field, value) in fields {
                 overrides.fields.entry(field).or_insert(value);
@@ -222,6 +263,7 @@ impl From<OfflinePushInfoJson> for OfflinePushInfo {
 /// Whether a message counts on the icon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+// Closed: a message counts or does not.
 pub enum BadgeMode {
     /// One more (`BadgeMode` 0).
     Count,

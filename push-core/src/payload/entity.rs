@@ -7,6 +7,7 @@ use super::json::{self, Object};
 
 /// The kind of chat an entity is about: `chatType` on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+// Closed: `Other` holds every other number.
 pub enum ChatType {
     /// 1: one-to-one; `sender` is the other user.
     User,
@@ -38,6 +39,7 @@ impl ChatType {
 
 /// What a click shall do: `action` on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+// Closed: `Other` holds every other number.
 pub enum Action {
     /// 1: open the chat.
     Chat,
@@ -72,6 +74,7 @@ impl Action {
 /// Read leniently: integers may be text (`"1"`; text without leading digits is 0), a `null` counts as missing, unknown keys are
 /// ignored. `Debug` shows ids and lengths, never what a person wrote.
 #[derive(Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Entity {
     /// `version`: the revision of this object, [`Entity::VERSION`]; a missing one reads as that, as Android's clients do.
     pub version: i32,
@@ -195,6 +198,18 @@ impl Entity {
             put("customData", json::byte_array(bytes));
         }
         object
+    }
+
+    crate::setters! {
+        with_version(version: i32);
+        with_chat_type(chat_type: impl Into<Option<ChatType>>);
+        with_action(action: impl Into<Option<Action>>);
+        with_sender(sender: impl Into<String>);
+        with_nickname(nickname: impl Into<String>);
+        with_face_url(face_url: impl Into<String>);
+        with_content(content: impl Into<String>);
+        with_send_time(send_time: i64);
+        with_custom_data(custom_data: impl Into<Option<Vec<u8>>>);
     }
 }
 

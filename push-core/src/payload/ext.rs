@@ -13,6 +13,7 @@ use crate::{Error, ErrorKind, Result};
 ///
 /// Only the keys named here are kept; others are ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Ext {
     /// `entity`, or `None` if it is missing or not an object (a JSON text of an object counts as one).
     pub entity: Option<Entity>,
@@ -104,6 +105,7 @@ impl Ext {
 
 /// The object `timPushFeatures`: how TIMPush shows a push that came by FCM. `None` is "unset", −1 on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct TimPushFeatures {
     /// `fcmPushType`: 0 data message, 1 notification message.
     pub fcm_push_type: Option<i32>,

@@ -2,6 +2,7 @@
 
 /// Whose rules decide what a payload means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Profile {
     /// The iOS client: any `version`; missing features are 0.
     Ios,

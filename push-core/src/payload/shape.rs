@@ -10,6 +10,7 @@ use super::{
 
 /// The form in which a vendor passes `ext` to the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Shape {
     /// The notification's `userInfo`, with the string `ext` beside `aps`.
     Apns,

@@ -4,6 +4,7 @@ use crate::{GroupId, UserId};
 
 /// What a click on a notification opens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ClickTarget {
     /// The one-to-one chat with this user.
     User(UserId),
@@ -15,6 +16,7 @@ pub enum ClickTarget {
 
 /// An incoming call that was clicked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct CallTarget {
     /// Who calls, if it is a one-to-one call that says so.
     pub user: Option<UserId>,

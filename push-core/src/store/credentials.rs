@@ -7,6 +7,7 @@ use crate::{
 
 /// A credential as it is stored: its configuration is sealed, and only the gateway has the key.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StoredCredential {
     /// The app it belongs to.
     pub app: AppId,
@@ -31,6 +32,22 @@ pub struct StoredCredential {
 }
 
 impl StoredCredential {
+    /// The first version of credential `id`.
+    pub fn new(id: CertificateId, new: NewCredential) -> Self {
+        Self {
+            app: new.app,
+            id,
+            provider: new.provider,
+            channel: new.channel,
+            environment: new.environment,
+            label: new.label,
+            sealed: new.sealed,
+            created_at: new.at,
+            rotated_at: new.at,
+            expires_at: new.expires_at,
+        }
+    }
+
     /// Its app and id.
     pub fn reference(&self) -> CredentialRef {
         CredentialRef::new(self.app.clone(), self.id)
@@ -51,6 +68,7 @@ impl fmt::Debug for StoredCredential {
 /// What a new or rotated credential consists of. The fields are those of [`StoredCredential`].
 #[derive(Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
+#[non_exhaustive]
 pub struct NewCredential {
     pub app: AppId,
     pub provider: String,
@@ -60,6 +78,34 @@ pub struct NewCredential {
     pub sealed: Vec<u8>,
     pub at: Timestamp,
     pub expires_at: Option<Timestamp>,
+}
+
+impl NewCredential {
+    /// A credential without environment, label and end.
+    pub fn new(
+        app: AppId,
+        provider: impl Into<String>,
+        channel: Channel,
+        sealed: Vec<u8>,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            app,
+            provider: provider.into(),
+            channel,
+            environment: None,
+            label: String::new(),
+            sealed,
+            at,
+            expires_at: None,
+        }
+    }
+
+    crate::setters! {
+        with_environment(environment: impl Into<Option<Environment>>);
+        with_label(label: impl Into<String>);
+        with_expires_at(expires_at: impl Into<Option<Timestamp>>);
+    }
 }
 
 impl fmt::Debug for NewCredential {

@@ -8,6 +8,7 @@ use crate::{
 
 /// A device of a user.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DeviceRef {
     /// The app.
     pub app: AppId,
@@ -27,6 +28,7 @@ impl DeviceRef {
 /// What an app reports about its device. An absent fact keeps its stored value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct DeviceFacts {
     /// What kind of client it is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +73,15 @@ impl DeviceFacts {
         ];
         changed.contains(&true)
     }
+
+    crate::setters! {
+        with_platform(platform: impl Into<Option<Platform>>);
+        with_language(language: impl Into<Option<String>>);
+        with_time_zone(time_zone: impl Into<Option<String>>);
+        with_permission(permission: impl Into<Option<Permission>>);
+        with_brand(brand: impl Into<Option<String>>);
+        with_app_version(app_version: impl Into<Option<String>>);
+    }
 }
 
 /// A device of a user, with everything a decision needs.
@@ -92,6 +103,8 @@ pub struct Device {
     pub revision: u64,
     /// Its registrations.
     pub registrations: Vec<StoredRegistration>,
+    /// Whether the store also has a registration that is damaged and cannot be read, which may be this device's.
+    pub has_damaged: bool,
 }
 
 impl Device {
@@ -114,6 +127,7 @@ impl Device {
             badge: 0,
             revision,
             registrations: Vec::new(),
+            has_damaged: false,
         }
     }
 }
@@ -126,12 +140,30 @@ pub struct Receiver {
     pub user: UserId,
     /// The devices that are currently the user's, those without any registration included.
     pub devices: Vec<Device>,
+    /// Devices of the user whose records are damaged and cannot be read: the id of each, if that can be.
+    pub damaged: Vec<Option<DeviceId>>,
 }
 
 impl Receiver {
     /// A user with these devices.
     pub const fn new(user: UserId, devices: Vec<Device>) -> Self {
-        Self { user, devices }
+        Self {
+            user,
+            devices,
+            damaged: Vec::new(),
+        }
+    }
+
+    /// Adds devices whose records cannot be read.
+    #[must_use]
+    pub fn with_damaged(mut self, damaged: Vec<Option<DeviceId>>) -> Self {
+        self.damaged = damaged;
+        self
+    }
+
+    /// Returns `true` if nothing is known of any device of the user.
+    pub const fn is_unknown(&self) -> bool {
+        self.devices.is_empty() && self.damaged.is_empty()
     }
 }
 
@@ -222,6 +254,7 @@ impl PresenceSet {
 
 /// What one push does to a device's badge.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BadgeChange {
     /// The message that the push is for: one message changes a device's badge once, however often it is submitted.
     pub message: MessageId,
@@ -233,8 +266,26 @@ pub struct BadgeChange {
     pub change: BadgeArithmetic,
 }
 
+impl BadgeChange {
+    /// A change of the badge of `device` that `message` causes.
+    pub const fn new(
+        message: MessageId,
+        user: UserId,
+        device: DeviceId,
+        change: BadgeArithmetic,
+    ) -> Self {
+        Self {
+            message,
+            user,
+            device,
+            change,
+        }
+    }
+}
+
 /// How a badge changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// Closed: every store sets numbers and adds to them.
 pub enum BadgeArithmetic {
     /// The new number.
     Set(u32),

@@ -19,6 +19,10 @@ pub use self::{credentials::*, device::*, registration::*, registrations::*, tra
 /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the medium cannot be reached, and
 /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if it cannot be read. A call that fails has changed nothing. Lists leave out single entries that are
 /// damaged: those never stop the others from being read.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store",
+    note = "a store implements `RegistrationStore`, `CredentialStore` and `TraceStore`, each with `#[async_trait]` above the `impl`"
+)]
 pub trait Store: RegistrationStore + CredentialStore + TraceStore {}
 
 impl<T: RegistrationStore + CredentialStore + TraceStore> Store for T {}

@@ -96,6 +96,7 @@ impl Registration {
 
 /// Why a token is quarantined: kept, but not pushed to until the app registers it again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Quarantine {
     /// The code of a [`Reason`](crate::Reason).
     pub reason: String,
@@ -103,8 +104,19 @@ pub struct Quarantine {
     pub at: Timestamp,
 }
 
+impl Quarantine {
+    /// A quarantine since `at`, for the reason of this code.
+    pub fn new(reason: impl Into<String>, at: Timestamp) -> Self {
+        Self {
+            reason: reason.into(),
+            at,
+        }
+    }
+}
+
 /// A registration as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StoredRegistration {
     /// The registration.
     pub registration: Registration,
@@ -112,8 +124,23 @@ pub struct StoredRegistration {
     pub quarantine: Option<Quarantine>,
 }
 
+impl StoredRegistration {
+    /// A registration whose token may be used.
+    pub const fn new(registration: Registration) -> Self {
+        Self {
+            registration,
+            quarantine: None,
+        }
+    }
+
+    crate::setters! {
+        with_quarantine(quarantine: impl Into<Option<Quarantine>>);
+    }
+}
+
 /// The key of a registration together with whose it must be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct SlotRef {
     /// The user.
     pub user: UserId,
@@ -125,6 +152,25 @@ pub struct SlotRef {
     pub channel: Channel,
     /// The instance of the slot.
     pub instance: Instance,
+}
+
+impl SlotRef {
+    /// Names a slot of a user's device.
+    pub const fn new(
+        user: UserId,
+        device: DeviceId,
+        slot: Slot,
+        channel: Channel,
+        instance: Instance,
+    ) -> Self {
+        Self {
+            user,
+            device,
+            slot,
+            channel,
+            instance,
+        }
+    }
 }
 
 /// What [`RegistrationStore::register`](crate::RegistrationStore::register) did with one registration.
@@ -150,6 +196,7 @@ pub type Admitted<T = Vec<Registered>> = Result<T, TicketRefusal>;
 
 /// A user's device, or one slot of it, on which push has ended: it logged out, was kicked, or lost its token to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Ended {
     /// The user who had it.
     pub user: UserId,
@@ -161,4 +208,23 @@ pub struct Ended {
     pub cause: EndCause,
     /// The revision that this gave the device: whatever was decided at an earlier one must not be sent.
     pub revision: u64,
+}
+
+impl Ended {
+    /// What ended on a device: one slot, or with `None` everything.
+    pub const fn new(
+        user: UserId,
+        device: DeviceId,
+        slot: Option<Slot>,
+        cause: EndCause,
+        revision: u64,
+    ) -> Self {
+        Self {
+            user,
+            device,
+            slot,
+            cause,
+            revision,
+        }
+    }
 }

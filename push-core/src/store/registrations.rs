@@ -60,6 +60,9 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// except where the cause was [`EndCause::SwitchedOff`], which does not end the login.
     ///
+    /// On a device that is not the user's at that time, any of these ends revokes it, of whichever of the user's devices: a phone
+    /// that was kicked must not come back under another device id with a ticket that it had not shown.
+    ///
     /// The platform of a device is the one that is known, or else the one in `facts`; without either, a device that is not known
     /// is of every platform, and a known one of none.
     ///
@@ -126,13 +129,14 @@ pub trait RegistrationStore: fmt::Debug + Send + Sync + 'static {
     async fn endings(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Vec<Ending>>>;
 
     /// Returns each of `users`, in their order, with the devices that are currently theirs; without devices for a user who is
-    /// not known.
+    /// not known. What is damaged is left out and named as such ([`Receiver::damaged`], [`Device::has_damaged`](crate::Device::has_damaged)), so that a
+    /// decision does not say that there is none.
     async fn receivers(&self, app: &AppId, users: &[UserId]) -> Result<Vec<Receiver>>;
 
     /// Returns a page of the users that `audience` selects, of at most `limit` users, from `after` on. Every user
     /// who is selected before the first call and is not removed meanwhile comes exactly once, also across restarts.
     ///
-    /// - [`Audience::Everybody`] and [`Audience::Tags`]: users with at least one device, by id.
+    /// - [`Audience::Everybody`] and [`Audience::Tags`]: users with at least one device, damaged or not, by id.
     /// - [`Audience::Users`]: the listed users in their order, without devices for one who is not known.
     /// - [`Audience::Devices`]: the users of the listed devices in their order, with only those devices; a device that is not
     ///   known is left out. Here every device comes exactly once; a user whose devices come on several pages comes on each.

@@ -11,6 +11,7 @@ pub const TRACE_LIMIT: usize = 10_000;
 
 /// Which events [`TraceStore::find`] returns. What is `None` does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TraceQuery {
     /// Those of this user.
     pub user: Option<UserId>,
@@ -41,10 +42,19 @@ impl TraceQuery {
             && self.from.is_none_or(|from| from <= event.at)
             && self.until.is_none_or(|until| event.at < until)
     }
+
+    crate::setters! {
+        with_user(user: impl Into<Option<UserId>>);
+        with_device(device: impl Into<Option<DeviceId>>);
+        with_message(message: impl Into<Option<MessageId>>);
+        with_from(from: impl Into<Option<Timestamp>>);
+        with_until(until: impl Into<Option<Timestamp>>);
+    }
 }
 
 /// A stage that a delivery reached on the phone, reported by the phone or the vendor.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Mark {
     /// The delivery.
     pub delivery: DeliveryId,
@@ -57,6 +67,21 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// A mark of `delivery`; `device` is the one that reports it, if one does.
+    pub const fn new(
+        delivery: DeliveryId,
+        device: Option<DeviceId>,
+        stage: Stage,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            delivery,
+            device,
+            stage,
+            at,
+        }
+    }
+
     /// Checks that the stage is one that a phone or a vendor reports.
     ///
     /// # Errors
@@ -118,6 +143,11 @@ pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page<TraceEvent>>;
+
+    /// Returns the apps that have events, each once: to compare all traces with a queue. A store that does not know returns none.
+    async fn traced_apps(&self) -> Result<Vec<AppId>> {
+        Ok(Vec::new())
+    }
 
     /// Deletes events older than `before`; returns how many.
     async fn prune_traces(&self, before: Timestamp) -> Result<u64>;

@@ -1,13 +1,16 @@
 //! What is uploaded of a credential, and what operators see of it.
 use std::{fmt, time::Duration};
 
-use push_core::{CertificateId, Channel, Environment, Reason, Timestamp};
+use push_core::{
+    CertificateId, Channel, Environment, Plugin, ProviderKind, Reason, Timestamp, TypedConfig,
+};
 use serde_json::Value;
 
 use crate::lane_status::LaneStatus;
 
 /// A credential to upload.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Upload {
     /// The provider plugin it is for, by its name in the registry.
     pub provider: String,
@@ -18,6 +21,36 @@ pub struct Upload {
     pub id: Option<CertificateId>,
     /// A name for people; empty for none.
     pub label: String,
+}
+
+impl Upload {
+    /// A configuration for `provider`, under the next free id and without a label.
+    pub fn new(provider: impl Into<String>, config: Value) -> Self {
+        Self {
+            provider: provider.into(),
+            config,
+            id: None,
+            label: String::new(),
+        }
+    }
+
+    /// A configuration in the type of its plugin, which names the provider: a key that does not exist is an error of the
+    /// compiler. The id is the next free one, and there is no label.
+    pub fn of<C>(config: &C) -> Self
+    where
+        C: TypedConfig,
+        C::Plugin: Plugin<Kind = ProviderKind>,
+    {
+        Self::new(
+            <C::Plugin as Plugin>::NAME,
+            config.to_value().unwrap_or_default(),
+        )
+    }
+
+    push_core::setters! {
+        with_id(id: impl Into<Option<CertificateId>>);
+        with_label(label: impl Into<String>);
+    }
 }
 
 impl fmt::Debug for Upload {
@@ -32,6 +65,7 @@ impl fmt::Debug for Upload {
 
 /// A credential as operators see it: nothing secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CredentialInfo {
     /// Its id, which survives rotation (S58).
     pub id: CertificateId,
@@ -62,6 +96,7 @@ pub struct CredentialInfo {
 
 /// Why a stored credential cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UnusableCredential {
     /// `credential-unusable` or `no-provider`; `GET /v1/reasons` explains them.
     pub reason: Reason,
@@ -71,6 +106,7 @@ pub struct UnusableCredential {
 
 /// A credential that was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RemovedCredential {
     /// What it was.
     pub info: CredentialInfo,
@@ -80,6 +116,7 @@ pub struct RemovedCredential {
 
 /// How near a credential's end is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Expiry {
     /// Far, or never.
     Fine,

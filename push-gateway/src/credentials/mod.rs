@@ -13,8 +13,8 @@ use std::{
 
 use push_core::{
     AppId, BuildContext, Capabilities, CertificateId, Channel, Clock, CredentialRef, DynProvider,
-    Error, ErrorKind, Health, NewCredential, ProviderKind, RawConfig, Reason, Registry, Result,
-    Store, StoredCredential, Timestamp,
+    Error, ErrorKind, Health, Layers, NewCredential, ProviderKind, RawConfig, Reason, Registry,
+    Result, Store, StoredCredential, Timestamp,
 };
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -66,6 +66,8 @@ pub(crate) type Load = Result<Arc<Loaded>, Unusable>;
 pub(crate) struct Vault {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
+    /// Around every provider that sends.
+    layers: Layers,
     context: BuildContext,
     sealer: Sealer,
     key_source: String,
@@ -87,7 +89,7 @@ struct Cached {
 impl Vault {
     pub(crate) fn new(
         store: Arc<dyn Store>,
-        registry: Arc<Registry>,
+        (registry, layers): (Arc<Registry>, Layers),
         master_key: &MasterKey,
         receipt_addresses: ReceiptAddresses,
         settings: &Settings,
@@ -96,6 +98,7 @@ impl Vault {
         Ok(Self {
             store,
             registry,
+            layers,
             context: settings.build_context(clock),
             sealer: Sealer::new(master_key)?,
             key_source: master_key.source().to_owned(),
@@ -113,7 +116,8 @@ impl Vault {
     /// # Errors
     /// [`ErrorKind::Config`] if they were not; those of the store.
     pub(crate) async fn check_key(&self) -> Result<()> {
-        let check = || key_check::verify(&*self.store, &self.sealer, &self.key_source);
+        let program = self.registry.program();
+        let check = || key_check::verify(&*self.store, &self.sealer, &self.key_source, program);
         self.is_key_checked.get_or_try_init(check).await.copied()
     }
 
@@ -259,16 +263,16 @@ impl Vault {
             provider: &upload.provider,
             id,
         };
-        Ok(NewCredential {
-            app: app.clone(),
-            provider: upload.provider.clone(),
-            channel: capabilities.channel.clone(),
-            environment: capabilities.environment,
-            label: upload.label.clone(),
-            sealed: self.sealer.seal(purpose, plain.as_bytes())?,
-            at: self.now(),
-            expires_at: capabilities.expires_at,
-        })
+        Ok(NewCredential::new(
+            app.clone(),
+            upload.provider.clone(),
+            capabilities.channel.clone(),
+            self.sealer.seal(purpose, plain.as_bytes())?,
+            self.now(),
+        )
+        .with_environment(capabilities.environment)
+        .with_label(upload.label.clone())
+        .with_expires_at(capabilities.expires_at))
     }
 
     /// Keeps what was built, unless something is kept already: that is as new, or newer.
@@ -357,7 +361,10 @@ impl Vault {
                     .build::<ProviderKind>(&stored.provider, raw, &context)
             });
         match opened {
-            Ok(provider) => self.keep(stored, provider),
+            Ok(provider) => {
+                let provider = self.layers.provider(provider, &stored.reference());
+                self.keep(stored, provider)
+            }
             Err(error) => {
                 let unusable = Unusable {
                     reason: match error.kind() {
@@ -412,7 +419,7 @@ impl Vault {
         let loaded = cache.get(credential).and_then(|it| it.load.as_ref().ok());
         match loaded.map_or("", |loaded| loaded.facts.repair) {
             advice if reason == reasons::CREDENTIAL_REFUSED && !advice.is_empty() => {
-                Reason { advice, ..reason }
+                Reason::new(reason.code, reason.text, advice)
             }
             _ => reason,
         }
@@ -475,6 +482,7 @@ impl Vault {
                     credential.app, credential.certificate
                 ),
             )
+            .advise("list the credentials of the app: each has its id")
         })
     }
 

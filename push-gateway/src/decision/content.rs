@@ -101,25 +101,23 @@ impl Prepared<'_> {
         let message = self.message;
         let settings = message.push.as_ref();
         let of_channel = settings.and_then(|push| push.overrides(&facts.channel));
-        let mut notification = Notification {
-            kind: push.kind,
-            ext: self.ext.clone(),
-            priority: settings.map(|push| push.priority).unwrap_or_default(),
-            thread: match (&message.group, &message.sender) {
+        let mut notification = Notification::default()
+            .with_kind(push.kind)
+            .with_ext(self.ext.clone())
+            .with_priority(settings.map(|push| push.priority).unwrap_or_default())
+            .with_thread(match (&message.group, &message.sender) {
                 (Some(group), _) => group.id.to_string(),
                 (None, Some(sender)) => sender.user.to_string(),
                 (None, None) => String::new(),
-            },
-            collapse: self.collapse.clone(),
-            collapse_waiting: settings.is_some_and(|push| !push.collapse.is_empty()),
-            expires_at: Some(push.expires_at),
-            vendor: self.policies.fields(
+            })
+            .with_collapse(self.collapse.clone())
+            .with_collapse_waiting(settings.is_some_and(|push| !push.collapse.is_empty()))
+            .with_expires_at(push.expires_at)
+            .with_vendor(self.policies.fields(
                 app,
                 &facts.channel,
                 of_channel.map(|overrides| &overrides.fields),
-            ),
-            ..Notification::default()
-        };
+            ));
         let Ok(words) = self.words(&facts.channel) else {
             return notification;
         };

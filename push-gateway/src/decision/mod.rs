@@ -151,10 +151,16 @@ pub fn decide<'a>(
             .skips
             .push(Skip::user(user, reasons::SENDER_HIMSELF));
     }
-    if devices.is_empty() {
+    if receiver.is_unknown() {
         return decision
             .skips
             .push(Skip::user(user, reasons::NEVER_REGISTERED));
+    }
+    for damaged in &receiver.damaged {
+        decision.skips.push(match damaged {
+            Some(device) => Skip::device(Some(user), device, reasons::RECORD_DAMAGED),
+            None => Skip::user(user, reasons::RECORD_DAMAGED),
+        });
     }
     let last_active = settings
         .last_active_device_only
@@ -173,6 +179,10 @@ pub fn decide<'a>(
         match outcome {
             Ok(push) => decision.pushes.push(push),
             Err(reason) => {
+                let reason = match reason {
+                    reasons::NO_TOKEN if device.has_damaged => reasons::RECORD_DAMAGED,
+                    reason => reason,
+                };
                 let skip = Skip::device(Some(user), &device.device, reason);
                 decision.skips.push(skip);
             }

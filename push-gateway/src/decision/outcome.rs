@@ -8,6 +8,7 @@ use super::CredentialFacts;
 
 /// Where one push goes.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum To<'a> {
     /// A registered token of a device.
     Device {
@@ -53,6 +54,7 @@ impl Push<'_> {
 
 /// A receiver, device or token that gets no push.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Skip {
     /// The receiver; `None` for a token, or a device that belongs to no user.
     pub user: Option<UserId>,
@@ -98,6 +100,7 @@ impl Skip {
 
 /// Who gets a push of one message, and who does not.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Decision<'a> {
     /// Who does.
     pub pushes: Vec<Push<'a>>,

@@ -2,22 +2,42 @@
 use std::collections::BTreeMap;
 
 use push_core::{
-    ADDRESSING_FIELDS, AppId, Channel, Class, DynProvider, Error, ErrorKind, Faults, Result,
+    ADDRESSING_FIELDS, AppId, Channel, Class, Describe, DynProvider, Error, ErrorKind, Faults,
+    Result,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Vendor fields that an operator sets for every message of a class.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ClassPolicy {
     /// The class.
+    #[describe(example = "marketing")]
     pub class: Class,
     /// Only for this app; absent for every app.
     #[serde(default)]
+    #[describe(example = "demo")]
     pub app: Option<AppId>,
     /// Fields in each vendor's own format, by channel.
+    #[describe(example = serde_json::json!({ "web": { "category": "MARKETING" } }))]
     pub vendor: BTreeMap<Channel, Map<String, Value>>,
+}
+
+impl ClassPolicy {
+    /// The policy of `class` in every app.
+    pub const fn new(class: Class, vendor: BTreeMap<Channel, Map<String, Value>>) -> Self {
+        Self {
+            class,
+            app: None,
+            vendor,
+        }
+    }
+
+    push_core::setters! {
+        with_app(app: impl Into<Option<AppId>>);
+    }
 }
 
 /// What the policies set for one class, app and channel, with `message` laid over it: what a push carries in the end.
@@ -46,7 +66,7 @@ pub(crate) fn check_all(policies: &[ClassPolicy]) -> Result<()> {
                 faults.refuse(
                     is_addressing,
                     &format!("policies[{n}].vendor.{channel}.{field}"),
-                    "belongs to the credential or the registration, so no policy sets it",
+                    "belongs to the credential or the registration, so no policy sets it; remove it",
                 );
             }
         }

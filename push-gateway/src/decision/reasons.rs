@@ -131,6 +131,15 @@ reasons! {
     /// The queue lost it.
     LOST = "lost": "the push was accepted and is lost: the queue no longer has it, because the queue's file was replaced or damaged",
         "send the message again if it still matters, under another id; find out who removed or restored the queue's file, and whether its disk is sound";
+    /// The queue moved it aside.
+    DAMAGED = "damaged": "the queue's record of this push is damaged and cannot be read, so it is not sent any more",
+        "check the disk of the queue's file, whose table `damaged` lists such records; send the message again if it still matters, under another id";
+    /// Neither the queue nor the trace says how it ended.
+    END_UNKNOWN = "end-unknown": "the queue does not have the push any more, and no trace says how it ended: its record was damaged, or the trace of its end was not stored or cannot be read",
+        "look for damaged rows and trace events that could not be stored in the log, and for a crash of the machine; whether it was sent is not known";
+    /// The store cannot read what it has.
+    RECORD_DAMAGED = "record-damaged": "the store's record of a device of this user, or of its token, is damaged and cannot be read",
+        "the app's next registration replaces it: open the app; check the disk of the store's file, and restore a backup if there is more such damage";
     /// No such credential.
     CERTIFICATE_UNKNOWN = "certificate-unknown": "the certificate id of the token names no credential of this app",
         "upload the credential, or correct the id in the app. A certificate is renewed in place: deleting and adding it again changes its id";
@@ -184,11 +193,16 @@ reasons! {
     /// No answer.
     NO_ANSWER = "no-answer": "no answer says whether the vendor accepted the push, so it may have been sent",
         "if it stays: network, proxy and firewall between the gateway and the vendor";
+    /// [`VerdictKind::Postponed`](push_core::VerdictKind::Postponed).
+    POSTPONED = "postponed": "a layer of the gateway held the push back, as a rate limit does, and the vendor was not asked",
+        "none if it goes out soon; if it stays: more is sent than the layer allows, so raise its limit or send less";
     /// The bound on attempts.
     ATTEMPTS_EXHAUSTED = "attempts-exhausted": "it was tried as often as allowed",
         "look at the vendor's answers in the trace";
     /// S84.
     RECALLED = "recalled": "the message was recalled before it was sent", "";
+    /// The conversation was read.
+    READ_ELSEWHERE = "read-elsewhere": "the conversation was read on another device before the push was sent", "";
     /// The device logged out, or the message was recalled, while it was submitted.
     FENCED = "overtaken": "while the push was being submitted, the message was recalled or push ended on the device (a logout, a kick, or a registration by another user or device)", "";
 }

@@ -1,6 +1,7 @@
 //! Titles and texts, given or derived (S88 to S91, S93).
 use push_core::{
-    Element, Interruption, Message, MessageKind, OfflinePushInfo, Overrides, Reason, Sound,
+    Describe, Element, Interruption, Message, MessageKind, OfflinePushInfo, Overrides, Reason,
+    Sound,
     payload::{Entity, Ext},
 };
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{DecisionSettings, reasons};
 
 /// The language of derived texts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Describe)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Locale {

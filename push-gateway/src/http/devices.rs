@@ -125,6 +125,7 @@ fn denied(api: &Api, refusal: TicketRefusal) -> Problem {
     let why = match refusal {
         TicketRefusal::Revoked => "revoked",
         TicketRefusal::OtherDevice => "other-device",
+        TicketRefusal::Damaged => "damaged",
         _ => "too-many-devices",
     };
     api.refused("ticket", why);

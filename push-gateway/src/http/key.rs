@@ -2,14 +2,15 @@
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use push_core::{AppId, Error, ErrorKind, Faults, Result, Secret};
+use push_core::{AppId, Describe, Error, ErrorKind, Faults, Result, Secret};
 use serde::Deserialize;
 
 use crate::seal::hex;
 
 /// What a key may be used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Describe)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum KeyScope {
     /// What an IM server does: messages, presence, tickets, traces.
     Server,
@@ -18,21 +19,28 @@ pub enum KeyScope {
 }
 
 /// An API key in the configuration. A key belongs to exactly one app.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ApiKey {
     /// A name for logs.
+    #[describe(example = "im-server")]
     pub name: String,
     /// The app.
+    #[describe(example = "demo")]
     pub app: AppId,
-    /// What it may be used for.
+    /// What it may be used for: `server` is what an IM server needs, `admin` uploads credentials.
+    #[describe(example = ["server", "admin"], min_len = 1)]
     pub scopes: Vec<KeyScope>,
-    /// SHA-256 of the key, 64 hexadecimal digits. Better than `key`: the configuration then holds no secret.
-    #[serde(default)]
-    pub sha256: Option<String>,
     /// The key itself, at least 16 characters.
     #[serde(default)]
+    #[describe(example_file = "im-server.key", shown)]
     pub key: Option<Secret>,
+    /// Instead of the key, its SHA-256, 64 hexadecimal digits: the output of `printf %s KEY | sha256sum`. The configuration then holds
+    /// no secret.
+    #[serde(default)]
+    #[describe(example = "64 hexadecimal digits")]
+    pub sha256: Option<String>,
 }
 
 impl fmt::Debug for ApiKey {
@@ -49,6 +57,17 @@ impl fmt::Debug for ApiKey {
 const SHORTEST: usize = 16;
 
 impl ApiKey {
+    /// A key of `app` that is good for `scopes`.
+    pub fn new(name: impl Into<String>, app: AppId, scopes: Vec<KeyScope>, key: Secret) -> Self {
+        Self {
+            name: name.into(),
+            app,
+            scopes,
+            sha256: None,
+            key: Some(key),
+        }
+    }
+
     /// SHA-256 of the key.
     ///
     /// # Errors
@@ -95,14 +114,6 @@ pub(super) fn digests(keys: &[ApiKey]) -> Result<Vec<Vec<u8>>> {
     let mut known: Vec<(usize, Vec<u8>)> = Vec::new();
     for (n, key) in keys.iter().enumerate() {
         let here = format!("keys[{n}]");
-        if key.scopes.is_empty() {
-            let error = Error::new(ErrorKind::Config, "is empty, so the key may do nothing");
-            faults.push(
-                error
-                    .at(format!("{here}.scopes"))
-                    .advise("write `server`, `admin`, or both"),
-            );
-        }
         let Some(digest) = faults.keep(key.digest().map_err(|error| error.under(&here))) else {
             continue;
         };
@@ -138,6 +149,7 @@ pub(super) fn sha256_of(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::HttpSettings;
 
     fn keys(json: &str) -> Vec<ApiKey> {
         serde_json::from_str(json).expect("keys")
@@ -169,7 +181,11 @@ mod tests {
                 {"name":"b","app":"a","scopes":["server"],"sha256":"12"},
                 {"name":"c","app":"a","scopes":["server"]}]"#,
         );
-        let errors = digests(&wrong).expect_err("four mistakes").each();
+        let settings = HttpSettings {
+            keys: wrong,
+            ..HttpSettings::default()
+        };
+        let errors = settings.check().expect_err("four mistakes").each();
         let places: Vec<_> = errors.iter().filter_map(Error::place).collect();
         assert_eq!(
             places,

@@ -96,13 +96,12 @@ impl From<&Reason> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = api::Problem {
-            kind: format!("urn:offline-push:problem:{}", self.code),
-            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
-            status: self.status.as_u16(),
-            detail: self.detail,
-            code: self.code.into_owned(),
-        };
+        let body = api::Problem::default()
+            .with_kind(format!("urn:offline-push:problem:{}", self.code))
+            .with_title(self.status.canonical_reason().unwrap_or("Error").to_owned())
+            .with_status(self.status.as_u16())
+            .with_detail(self.detail)
+            .with_code(self.code.into_owned());
         let mut response = (self.status, axum::Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(

@@ -124,11 +124,10 @@ impl Share {
             let of_app = taken.of_apps.get(app).copied().unwrap_or_default();
             let of_app = of_app.saturating_add(more);
             // The rule for one byte more, at the last byte.
-            let before = Held {
-                total: all - 1,
-                app: of_app - 1,
-                credential: 0,
-            };
+            let before = Held::default()
+                .with_total(all - 1)
+                .with_app(of_app - 1)
+                .with_credential(0);
             if !before.app_has_room(self.pool.capacity) {
                 return Err(Problem::overloaded(
                     "the gateway reads as many bodies of this app as it has memory for",

@@ -314,13 +314,12 @@ pub(super) async fn find(
         time.check_unit()
             .map_err(|error| error.at(format!("`{parameter}`")))?;
     }
-    let query = TraceQuery {
-        user: search.user,
-        device: search.device,
-        message: search.message,
-        from: search.from.map(Timestamp::from_unix_millis),
-        until: search.until.map(Timestamp::from_unix_millis),
-    };
+    let query = TraceQuery::default()
+        .with_user(search.user)
+        .with_device(search.device)
+        .with_message(search.message)
+        .with_from(search.from.map(Timestamp::from_unix_millis))
+        .with_until(search.until.map(Timestamp::from_unix_millis));
     let after = search.after.map(Cursor::new);
     let page = api
         .gateway

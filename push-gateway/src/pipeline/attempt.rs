@@ -65,13 +65,13 @@ pub(super) fn slot_of(delivery: &Delivery) -> Option<SlotRef> {
             device,
             slot,
             instance,
-        } => Some(SlotRef {
-            user: user.clone(),
-            device: device.clone(),
-            slot: *slot,
-            channel: delivery.channel.clone(),
-            instance: instance.clone(),
-        }),
+        } => Some(SlotRef::new(
+            user.clone(),
+            device.clone(),
+            *slot,
+            delivery.channel.clone(),
+            instance.clone(),
+        )),
         _ => None,
     }
 }

@@ -47,8 +47,8 @@ struct Key {
 
 /// Groups `members` into what one `send` can carry, in their order.
 ///
-/// A batch that was sent before with an unknown outcome is sent again under the same id if all of it is here; otherwise its
-/// deliveries are sent under new ids, since a vendor that recognises the id would drop the part it has not seen.
+/// A batch that was sent before with an unknown outcome is sent again under the same id if all of it is here and its tokens are
+/// of one environment; otherwise its deliveries are sent under new ids, since a vendor that recognises the id would drop the part it has not seen.
 pub(super) fn group(
     members: Vec<Sendable>,
     capabilities: &Capabilities,
@@ -65,7 +65,10 @@ pub(super) fn group(
         }
     }
     for (batch, members) in repeated {
-        if members.len() == batch.size as usize && members.len() <= max {
+        if members.len() == batch.size as usize
+            && members.len() <= max
+            && are_of_one_environment(&members)
+        {
             groups.push(Group {
                 id: batch.id,
                 members,
@@ -98,6 +101,14 @@ pub(super) fn group(
     let rest = open.into_values().filter(|members| !members.is_empty());
     groups.extend(rest.map(|members| of(members, now)));
     groups
+}
+
+/// Whether one batch can name the environment of all tokens. A token that was registered again since it was sent to before may
+/// be of another one.
+fn are_of_one_environment(members: &[Sendable]) -> bool {
+    members
+        .windows(2)
+        .all(|pair| pair[0].environment == pair[1].environment)
 }
 
 /// The largest batch for a delivery at this attempt. One target can spoil every batch that it is in, so that those which failed
@@ -257,10 +268,7 @@ mod tests {
 
     #[test]
     fn a_batch_with_unknown_outcome_keeps_its_id_only_as_a_whole() {
-        let batch = BatchRef {
-            id: BatchId::new(NOW),
-            size: 3,
-        };
+        let batch = BatchRef::new(BatchId::new(NOW), 3);
         let repeat = |count| {
             let mut members = members(count, &content(1));
             for member in &mut members {
@@ -272,6 +280,21 @@ mod tests {
         let part = repeat(2);
         assert_eq!(part[0].members.len(), 2);
         assert_ne!(part[0].id, batch.id);
+    }
+
+    #[test]
+    fn a_repeated_batch_is_divided_if_a_token_has_another_environment_now() {
+        let batch = BatchRef::new(BatchId::new(NOW), 3);
+        let mut members = members(3, &content(1));
+        for member in &mut members {
+            member.lease.batch = Some(batch);
+        }
+        members[1].environment = Environment::Sandbox;
+        let groups = group(members, &capabilities(100, Batching::Mixed), NOW);
+        let mut sizes: Vec<_> = groups.iter().map(|group| group.members.len()).collect();
+        sizes.sort_unstable();
+        assert_eq!(sizes, [1, 2]);
+        assert!(groups.iter().all(|group| group.id != batch.id));
     }
 
     #[test]

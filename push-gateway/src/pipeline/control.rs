@@ -19,7 +19,11 @@ pub(super) struct Control {
     /// What concerns this class only: a vendor's quota for it.
     pub(super) evidence: Evidence,
     window: usize,
+    /// The largest window that the operator allows.
+    configured: usize,
     max_window: usize,
+    /// Until when a layer wants to be given nothing.
+    held: Option<Moment>,
     /// Deliveries are due since then.
     ready: Option<Moment>,
     /// When others will be.
@@ -40,7 +44,9 @@ impl Control {
         Self {
             evidence: Evidence::default(),
             window: settings.in_flight,
+            configured: settings.in_flight,
             max_window: settings.in_flight,
+            held: None,
             ready: None,
             dues: BTreeSet::new(),
         }
@@ -78,6 +84,10 @@ impl Control {
         if let Some(until) = self.evidence.until(now) {
             return Next::Wait(Some(until));
         }
+        self.held = self.held.filter(|until| *until > now);
+        if let Some(until) = self.held {
+            return Next::Wait(Some(until));
+        }
         let room = limit.saturating_sub(in_flight);
         // Small leases cost as much as large ones: wait until a quarter of the window is free.
         if room == 0 || (in_flight > 0 && room < limit.div_ceil(4)) {
@@ -93,6 +103,19 @@ impl Control {
                 Next::Lease { limit: room, trial }
             }
         }
+    }
+
+    /// Leases nothing before `until`; of several such times the first one counts.
+    pub(super) fn hold(&mut self, until: Moment, now: Moment) {
+        let held = self.held.filter(|held| *held > now);
+        self.held = Some(held.map_or(until, |held| held.min(until)));
+    }
+
+    /// Limits the window to what the provider wants to have at a time, and returns the window.
+    pub(super) fn bound(&mut self, most: Option<usize>) -> usize {
+        self.max_window = most.map_or(self.configured, |most| most.clamp(1, self.configured));
+        self.window = self.window.min(self.max_window);
+        self.window
     }
 
     /// The vendor is down, throttles or refuses: begin small afterwards.
@@ -151,6 +174,39 @@ mod tests {
         assert!(until >= due && until.since(due) < Duration::from_millis(50));
         let next = control.next(until, &Permit::Open, 0);
         assert!(matches!(next, Next::Lease { .. }));
+    }
+
+    #[test]
+    fn a_held_lane_leases_nothing_until_the_first_postponed_delivery_is_due() {
+        let mut control = Control::new(&PipelineSettings::default());
+        let (first, second) = (NOW + Duration::from_secs(5), NOW + Duration::from_secs(9));
+        control.hold(second, NOW);
+        control.hold(first, NOW);
+        control.due_now(NOW);
+        assert_eq!(control.next(NOW, &Permit::Open, 0), Next::Wait(Some(first)));
+        let next = control.next(first, &Permit::Open, 0);
+        assert!(matches!(next, Next::Lease { .. }));
+        // A hold that is over does not shorten a later one.
+        control.hold(second, first);
+        control.due_now(first);
+        let next = control.next(first, &Permit::Open, 0);
+        assert_eq!(next, Next::Wait(Some(second)));
+    }
+
+    #[test]
+    fn the_window_never_exceeds_what_the_provider_wants_at_a_time() {
+        let settings = PipelineSettings::default();
+        let mut control = Control::new(&settings);
+        assert_eq!(control.bound(Some(40)), 40);
+        control.grow();
+        assert_eq!(control.window, 40);
+        assert_eq!(control.bound(Some(0)), 1);
+        // A new build of the credential may want more again.
+        assert_eq!(control.bound(None), 1);
+        for _ in 0..20 {
+            control.grow();
+        }
+        assert_eq!(control.window, settings.in_flight);
     }
 
     #[test]

@@ -21,10 +21,35 @@ pub(super) struct Guard {
     before: Half,
 }
 
+/// One half of the window.
 #[derive(Debug, Default)]
 struct Half {
-    accepted: HashSet<u64>,
-    refused: HashSet<u64>,
+    accepted: Tokens,
+    refused: Tokens,
+}
+
+/// Distinct tokens of one half.
+#[derive(Debug, Default)]
+struct Tokens {
+    hashes: HashSet<u64>,
+    /// How many of them are in the half before, too.
+    repeated: usize,
+}
+
+impl Tokens {
+    fn record(&mut self, hash: u64, before: &Self) {
+        if self.hashes.len() < Guard::MAX
+            && self.hashes.insert(hash)
+            && before.hashes.contains(&hash)
+        {
+            self.repeated += 1;
+        }
+    }
+
+    /// How many distinct tokens there are in this half and the one before.
+    fn count_with(&self, before: &Self) -> usize {
+        self.hashes.len() - self.repeated + before.hashes.len()
+    }
 }
 
 impl Guard {
@@ -47,21 +72,18 @@ impl Guard {
     pub(super) fn record(&mut self, token: &DeviceToken, accepted: bool, at: Moment) {
         self.turn(at);
         let hash = self.hasher.hash_one(token);
-        let set = if accepted {
-            &mut self.now.accepted
+        if accepted {
+            self.now.accepted.record(hash, &self.before.accepted);
         } else {
-            &mut self.now.refused
-        };
-        if set.len() < Self::MAX {
-            set.insert(hash);
+            self.now.refused.record(hash, &self.before.refused);
         }
     }
 
     /// Whether the credential is more likely the cause than its tokens, by the share that is refused.
     pub(super) fn suspects(&mut self, at: Moment) -> bool {
         self.turn(at);
-        let refused = self.now.refused.len() + self.before.refused.len();
-        let accepted = self.now.accepted.len() + self.before.accepted.len();
+        let refused = self.now.refused.count_with(&self.before.refused);
+        let accepted = self.now.accepted.count_with(&self.before.accepted);
         refused >= self.min && refused as f64 >= self.share * (refused + accepted) as f64
     }
 
@@ -104,6 +126,28 @@ mod tests {
         assert!(!guard.suspects(START));
         guard.record(&token(2), false, START);
         assert!(guard.suspects(START));
+    }
+
+    #[test]
+    fn one_token_refused_in_both_halves_of_the_window_is_one_token() {
+        let mut guard = Guard::new(WINDOW, 3, 0.8);
+        for number in 0..2 {
+            guard.record(&token(number), false, START);
+        }
+        let later = START + WINDOW / 2;
+        for number in [0, 1, 0, 1] {
+            guard.record(&token(number), false, later);
+        }
+        assert!(!guard.suspects(later), "two tokens were refused");
+        guard.record(&token(2), false, later);
+        assert!(guard.suspects(later));
+        // Tokens that were accepted twice do not count twice either.
+        let mut guard = Guard::new(WINDOW, 1, 0.6);
+        guard.record(&token(0), true, START);
+        guard.record(&token(0), true, later);
+        guard.record(&token(1), false, later);
+        guard.record(&token(2), false, later);
+        assert!(guard.suspects(later), "two of three were refused");
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! A lane's dispatcher: leases what is due, looks up tokens, groups deliveries into batches and hands them to the provider.
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use push_core::{
-    Address, BatchRef, Lane, Lease, LeaseId, Reason, Result, Return, SlotRef, Stage,
-    StoredRegistration, Timestamp, TraceEvent, Verdict, VerdictSink, Verdicts,
+    Address, BatchRef, DeviceId, Lane, Lease, LeaseId, Reason, Receiver, Result, Return, SlotRef,
+    Stage, StoredRegistration, Timestamp, TraceEvent, UserId, Verdict, VerdictSink, Verdicts,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -149,12 +153,18 @@ impl Round<'_> {
             }
         };
         cell.credential.state().channel = Some(loaded.facts.channel.clone());
+        let limit = {
+            let mut control = cell.control();
+            let window = control.bound(loaded.provider.capabilities().max_in_flight);
+            let limit = self.limit.min(window.saturating_sub(cell.in_flight()));
+            if limit == 0 {
+                control.due_now(shared.now().moment);
+                return Ok(());
+            }
+            limit
+        };
         let hold = shared.services.settings.pipeline.attempt_timeout + HOLD_MARGIN;
-        let leases = shared
-            .services
-            .queue
-            .lease(&cell.lane, self.limit, hold)
-            .await?;
+        let leases = shared.services.queue.lease(&cell.lane, limit, hold).await?;
         if leases.is_empty() {
             return Ok(());
         }
@@ -180,13 +190,10 @@ impl Round<'_> {
         let repeated = sendable
             .iter()
             .filter(|sendable| sendable.lease.attempt > 1);
-        shared
-            .services
-            .recorder
-            .append(repeated.map(|sendable| TraceEvent {
-                attempt: Some(sendable.lease.attempt),
-                ..TraceEvent::of(&sendable.lease.delivery, now.wall, Stage::Attempt)
-            }));
+        shared.services.recorder.append(repeated.map(|sendable| {
+            TraceEvent::of(&sendable.lease.delivery, now.wall, Stage::Attempt)
+                .with_attempt(sendable.lease.attempt)
+        }));
         for group in group(sendable, loaded.provider.capabilities(), now.wall) {
             self.send(group, &loaded, credential, now.moment, flights);
         }
@@ -307,12 +314,13 @@ impl Round<'_> {
                 }
             }
         };
-        let mut found = found.into_iter();
+        let damaged = self.damaged(&slots, &found).await;
+        let mut found = found.into_iter().zip(slots);
         let mut sendable = Vec::with_capacity(leases.len());
         let mut moved = Vec::new();
         for lease in leases {
             match &lease.delivery.to {
-                Address::Device { .. } => match token_of(found.next().flatten()) {
+                Address::Device { .. } => match token_of(found.next(), &damaged) {
                     Err(reason) => self.drop(lease, reason),
                     Ok(stored) if stored.certificate != lease.delivery.certificate => {
                         let mut delivery = lease.delivery;
@@ -344,6 +352,51 @@ impl Round<'_> {
         Some(sendable)
     }
 
+    /// Of the devices without a registration in their slot, those of which the store has a damaged record.
+    async fn damaged(
+        &self,
+        slots: &[SlotRef],
+        found: &[Option<StoredRegistration>],
+    ) -> HashSet<(UserId, DeviceId)> {
+        let missing = slots.iter().zip(found).filter(|(_, found)| found.is_none());
+        let missing: BTreeSet<(&UserId, &DeviceId)> = missing
+            .map(|(slot, _)| (&slot.user, &slot.device))
+            .collect();
+        let mut users: Vec<UserId> = missing.iter().map(|(user, _)| (*user).clone()).collect();
+        users.dedup();
+        if users.is_empty() {
+            return HashSet::new();
+        }
+        let app = &self.cell.lane.credential.app;
+        let receivers = match self.shared.services.store.receivers(app, &users).await {
+            Ok(receivers) => receivers,
+            Err(error) => {
+                tracing::warn!(lane = ?self.cell.lane, %error, "why a device has no token cannot be looked up");
+                return HashSet::new();
+            }
+        };
+        let receivers: HashMap<&UserId, &Receiver> = receivers
+            .iter()
+            .map(|receiver| (&receiver.user, receiver))
+            .collect();
+        let is_damaged = |user: &UserId, device: &DeviceId| {
+            receivers.get(user).is_some_and(|receiver| {
+                let mut known = receiver.devices.iter();
+                let known = known.find(|known| known.device == *device);
+                let mut damaged = receiver.damaged.iter();
+                known.map_or_else(
+                    || damaged.any(|id| id.as_ref().is_none_or(|id| id == device)),
+                    |known| known.has_damaged,
+                )
+            })
+        };
+        missing
+            .into_iter()
+            .filter(|(user, device)| is_damaged(user, device))
+            .map(|(user, device)| (user.clone(), device.clone()))
+            .collect()
+    }
+
     /// Moves deliveries to the lanes of other credentials.
     async fn r#move(&self, moved: Vec<(LeaseId, push_core::Delivery)>) {
         let count = moved.len();
@@ -370,10 +423,10 @@ impl Round<'_> {
             return;
         };
         let attempt = Arc::new(Attempt {
-            batch: BatchRef {
-                id: group.id,
-                size: u32::try_from(group.members.len()).unwrap_or(u32::MAX),
-            },
+            batch: BatchRef::new(
+                group.id,
+                u32::try_from(group.members.len()).unwrap_or(u32::MAX),
+            ),
             members: group.members,
             began: now,
             loaded: Arc::clone(loaded),
@@ -408,8 +461,21 @@ impl Round<'_> {
 ///
 /// # Errors
 /// Why there is none.
-fn token_of(stored: Option<StoredRegistration>) -> Result<push_core::Registration, Reason> {
-    let stored = stored.ok_or(reasons::TOKEN_GONE)?;
+/// The registration that a device has in its slot.
+///
+/// # Errors
+/// Why there is none that can be used.
+fn token_of(
+    found: Option<(Option<StoredRegistration>, SlotRef)>,
+    damaged: &HashSet<(UserId, DeviceId)>,
+) -> Result<push_core::Registration, Reason> {
+    let (stored, slot) = found.ok_or(reasons::TOKEN_GONE)?;
+    let Some(stored) = stored else {
+        return Err(match damaged.contains(&(slot.user, slot.device)) {
+            true => reasons::RECORD_DAMAGED,
+            false => reasons::TOKEN_GONE,
+        });
+    };
     match stored.quarantine {
         Some(quarantine) => Err(quarantine_reason(&quarantine.reason)),
         None => Ok(stored.registration),

@@ -23,7 +23,9 @@ use std::{
     time::Duration,
 };
 
-use push_core::{Cancel, Cancelled, Class, CredentialRef, Lane, LaneState, Reason, Result};
+use push_core::{
+    Cancel, Cancelled, Class, CredentialRef, Lane, LaneState, Reason, RemovalCause, Result,
+};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -38,10 +40,10 @@ use self::{
     control::Control,
     credential::CredentialCell,
     shared::Shared,
-    steady::{Moment, Steady},
+    steady::{Moment, Now, Steady},
 };
 use crate::{
-    decision::reasons, lane_status::LaneStatus, services::Services, trace::cancelled_event,
+    decision::reasons, lane_status::LaneStatus, removed, services::Services, trace::cancelled_event,
 };
 
 /// How many expired deliveries one call of the queue removes.
@@ -98,6 +100,11 @@ impl Pipeline {
 
     fn lanes(&self) -> std::sync::MutexGuard<'_, Lanes> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the wall clock, and the time by which lanes wait.
+    pub(crate) fn now(&self) -> Now {
+        self.shared.now()
     }
 
     /// Begins to send. Before, deliveries only queue up.
@@ -163,6 +170,7 @@ impl Pipeline {
                 Err(error) => tracing::warn!(%error, "the queue does not return its lanes"),
             }
             self.count_damage(&mut damage).await;
+            removed::explain(&self.shared.services, RemovalCause::Damaged).await;
             self.shared
                 .services
                 .clock
@@ -245,7 +253,8 @@ impl Pipeline {
     }
 
     /// Records deliveries that were cancelled. When it returns, the reasons are stored: a gateway that is killed after it
-    /// answered a recall or logout still knows why nothing was sent.
+    /// answered a recall or logout still knows why nothing was sent. One that is killed before finds them in the queue, which
+    /// remembers them until then.
     pub(crate) async fn record_cancelled(&self, cancelled: &[Cancelled], reason: Reason) {
         if cancelled.is_empty() {
             return;
@@ -272,7 +281,13 @@ impl Pipeline {
                 );
             }
         }
-        shared.services.recorder.flush().await;
+        if !shared.services.recorder.flush().await {
+            return;
+        }
+        let ends = cancelled.iter().map(|cancelled| cancelled.id).collect();
+        if let Err(error) = shared.services.queue.confirm(ends).await {
+            tracing::warn!(%error, "the queue did not forget what was cancelled; it is looked at again at the next start");
+        }
     }
 
     /// Whether any lane was full when the lanes were last looked at.

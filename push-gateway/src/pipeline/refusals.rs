@@ -63,6 +63,26 @@ pub(super) enum Concerns {
     TokenAlone,
 }
 
+impl Concerns {
+    /// What a refusal says that does not concern the credential.
+    pub(super) const fn exception(self) -> Option<Exception> {
+        match self {
+            Self::Credential => None,
+            Self::Token => Some(Exception::Token),
+            Self::TokenAlone => Some(Exception::TokenAlone),
+        }
+    }
+}
+
+/// A refusal of the credential that does not concern it, since it works for other tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exception {
+    /// Probably the token: others were accepted since it was refused before.
+    Token,
+    /// The token alone, by enough evidence to end the push.
+    TokenAlone,
+}
+
 impl Refusals {
     /// To be noted by an attempt before it begins.
     pub(super) const fn mark(&self) -> Mark {

@@ -21,7 +21,7 @@ use super::{
     attempt::{Attempt, Item, LateVerdict, Sendable},
     cell::Cell,
     credential::BEHIND_TRIAL,
-    refusals::Concerns,
+    refusals::Exception,
     shared::Shared,
     steady::Now,
 };
@@ -168,6 +168,11 @@ impl Judging<'_> {
                         Some(_) => *common.get_or_insert(after),
                         None => after,
                     };
+                    // What was postponed is still part of the batch in which it was sent last.
+                    let batch = match verdict.kind {
+                        VerdictKind::Postponed => lease.batch,
+                        _ => batch,
+                    };
                     let back = Return::new(lease.id.clone(), after).with_batch(batch);
                     outcome.again.push(if attempted {
                         back
@@ -182,13 +187,11 @@ impl Judging<'_> {
     fn answered(&self, member: &Sendable, verdict: &Verdict) -> TraceEvent {
         let accepted = verdict.kind == VerdictKind::Accepted;
         let anonymous = member.lease.delivery.device().is_none();
-        TraceEvent {
-            attempt: Some(member.lease.attempt),
-            answer: Some(Arc::clone(&verdict.answer)),
-            token: (!accepted || anonymous).then(|| member.token.fingerprint()),
-            ..TraceEvent::of(&member.lease.delivery, self.now.wall, Stage::Answered)
-                .because(&reason_of(verdict))
-        }
+        TraceEvent::of(&member.lease.delivery, self.now.wall, Stage::Answered)
+            .because(&reason_of(verdict))
+            .with_attempt(member.lease.attempt)
+            .with_answer(Arc::clone(&verdict.answer))
+            .with_token((!accepted || anonymous).then(|| member.token.fingerprint()))
     }
 
     fn judge(&self, member: &Sendable, verdict: &Verdict) -> Act {
@@ -222,6 +225,7 @@ impl Judging<'_> {
             VerdictKind::TargetRefused | VerdictKind::PayloadRefused => {
                 Act::Done(reason_of(verdict))
             }
+            VerdictKind::Postponed => self.postponed(&member.lease, verdict),
             // Besides those that ask for another attempt: a kind of a newer version, which is safest treated as one that
             // may have been sent.
             _ => self.again(&member.lease, verdict),
@@ -232,9 +236,9 @@ impl Judging<'_> {
     fn refused(&self, lease: &Lease) -> Act {
         let backoff = &self.shared.backoff;
         match self.survey.exceptions.get(&lease.delivery.id) {
-            Some(Concerns::TokenAlone) => Act::Done(reasons::REFUSED_ALONE),
+            Some(Exception::TokenAlone) => Act::Done(reasons::REFUSED_ALONE),
             // It waits by itself: certainly not sent, and not to be dropped before its life ends.
-            Some(Concerns::Token) => {
+            Some(Exception::Token) => {
                 let wait = backoff.delay(lease.attempt) + BEHIND_TRIAL;
                 match self.within_life(&lease.delivery, wait, Duration::ZERO) {
                     Some(after) => Act::Again {
@@ -244,13 +248,28 @@ impl Judging<'_> {
                     None => Act::Done(reasons::EXPIRED),
                 }
             }
-            Some(Concerns::Credential) | None => Act::Again {
+            None => Act::Again {
                 after: match self.survey.probe_at {
                     Some(at) => at.since(self.now.moment) + BEHIND_TRIAL,
                     None => backoff.delay(lease.attempt) + BEHIND_TRIAL,
                 },
                 attempted: false,
             },
+        }
+    }
+
+    /// A layer did not pass it on: no attempt was made, and none is counted.
+    fn postponed(&self, lease: &Lease, verdict: &Verdict) -> Act {
+        let wait = match floor_of(verdict) {
+            Duration::ZERO => self.shared.backoff.delay(1),
+            wait => wait,
+        };
+        match self.within_life(&lease.delivery, wait, wait) {
+            Some(after) => Act::Again {
+                after,
+                attempted: false,
+            },
+            None => Act::Done(reasons::EXPIRED),
         }
     }
 
@@ -331,12 +350,13 @@ fn judge_late(late: LateVerdict, survey: &Survey, now: Timestamp, outcome: &mut 
         });
     }
     let reason = reason_of(&late.verdict);
-    outcome.events.extend(late.event.map(|event| TraceEvent {
-        at: now,
-        stage: Stage::Answered,
-        attempt: None,
-        answer: Some(late.verdict.answer),
-        token: Some(late.token.fingerprint()),
-        ..event.because(&reason)
+    outcome.events.extend(late.event.map(|mut event| {
+        event.attempt = None;
+        event
+            .because(&reason)
+            .with_at(now)
+            .with_stage(Stage::Answered)
+            .with_answer(late.verdict.answer)
+            .with_token(late.token.fingerprint())
     }));
 }

@@ -12,7 +12,7 @@ use push_core::{Clock, Timestamp};
 /// A type of its own, so that a wait is never compared with a time of the wall clock: a server whose clock was two hours ahead
 /// and is corrected would wait for two hours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Moment(i64);
+pub(crate) struct Moment(i64);
 
 impl Moment {
     pub(super) const fn from_millis(millis: i64) -> Self {
@@ -24,7 +24,7 @@ impl Moment {
     }
 
     /// The time from `earlier` to `self`, or zero if `earlier` is later.
-    pub(super) fn since(self, earlier: Self) -> Duration {
+    pub(crate) fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0).max(0).unsigned_abs())
     }
 }
@@ -39,11 +39,11 @@ impl Add<Duration> for Moment {
 
 /// One reading of both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Now {
+pub(crate) struct Now {
     /// By which lanes wait.
-    pub(super) moment: Moment,
+    pub(crate) moment: Moment,
     /// For traces, lives of deliveries, and what operators read.
-    pub(super) wall: Timestamp,
+    pub(crate) wall: Timestamp,
 }
 
 impl Now {

@@ -78,12 +78,7 @@ impl Inner {
                 _ => continue,
             };
             let delivery = event.and_then(|event| event.delivery);
-            marks.extend(delivery.map(|delivery| Mark {
-                delivery,
-                device: None,
-                stage,
-                at,
-            }));
+            marks.extend(delivery.map(|delivery| Mark::new(delivery, None, stage, at)));
         }
         self.mark(&credential.app, marks).await
     }
@@ -118,12 +113,10 @@ impl Inner {
         if tagged.device.as_ref() == Some(&owner.device) {
             return Ok(Some(tagged.clone()));
         }
-        let query = TraceQuery {
-            user: Some(owner.user.clone()),
-            device: Some(owner.device.clone()),
-            message: Some(tagged.message.clone()),
-            ..TraceQuery::all()
-        };
+        let query = TraceQuery::all()
+            .with_user(owner.user.clone())
+            .with_device(owner.device.clone())
+            .with_message(tagged.message.clone());
         let page = self.services.store.find(app, &query, None, EVENTS).await?;
         let is_sent_by = |event: &TraceEvent| {
             event.delivery.is_some() && event.certificate == Some(credential.certificate)

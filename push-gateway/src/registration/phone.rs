@@ -131,12 +131,7 @@ mod tests {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
     fn body(at: Timestamp, now: Option<Timestamp>) -> PresenceBody {
-        PresenceBody {
-            presence: Presence::Background,
-            at,
-            now,
-            unread: None,
-        }
+        PresenceBody::new(Presence::Background, at).with_now(now)
     }
 
     #[test]

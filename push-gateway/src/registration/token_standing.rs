@@ -56,8 +56,5 @@ fn quarantined(slot: Slot, code: &str) -> QuarantinedToken {
         None => "the token is quarantined".to_owned(),
     };
     let code = code.to_owned();
-    QuarantinedToken {
-        slot,
-        why: Warning { code, text },
-    }
+    QuarantinedToken::new(slot, Warning::new(code, text))
 }

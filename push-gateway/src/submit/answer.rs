@@ -37,17 +37,18 @@ impl Inner {
             let mut answer = Submitted::new(message.id.clone());
             let mut skip = |skip: Skip| {
                 *skips.entry(skip.reason.code).or_default() += 1;
-                events.push(TraceEvent {
-                    user: skip.user.clone(),
-                    device: skip.device.clone(),
-                    ..event(Stage::Decided).because(&skip.reason)
-                });
-                answer.skipped.push(Skipped {
-                    user: skip.user,
-                    device: skip.device,
-                    token: skip.token,
-                    reason: skip.reason.code.to_owned(),
-                });
+                events.push(
+                    event(Stage::Decided)
+                        .because(&skip.reason)
+                        .with_user(skip.user.clone())
+                        .with_device(skip.device.clone()),
+                );
+                answer.skipped.push(
+                    Skipped::new(skip.reason.code.to_owned())
+                        .with_user(skip.user)
+                        .with_device(skip.device)
+                        .with_token(skip.token),
+                );
             };
             if let Err(reason) = prepared {
                 skip(Skip {
@@ -90,13 +91,12 @@ impl Inner {
                     Some(reason) => event.because(&reason),
                     None => event,
                 });
-                answer.deliveries.push(DeliveryRef {
-                    id: delivery.id,
-                    user: delivery.user().cloned(),
-                    device: delivery.device().cloned(),
-                    token,
-                    channel: delivery.channel,
-                });
+                answer.deliveries.push(
+                    DeliveryRef::new(delivery.id, delivery.channel.clone())
+                        .with_user(delivery.user().cloned())
+                        .with_device(delivery.device().cloned())
+                        .with_token(token),
+                );
             }
             answers.push(answer);
         }

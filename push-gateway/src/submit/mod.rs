@@ -7,13 +7,15 @@ mod plan;
 use std::collections::BTreeSet;
 
 use push_core::{
-    AppId, Cancel, Error, ErrorKind, Message, MessageId, Put, Reason, Result, Submitted, UserId,
+    AppId, Cancel, Error, ErrorKind, Message, MessageId, Put, Reason, Result, Submitted, Timestamp,
+    UserId,
 };
 
 use self::plan::{Planned, Queued, listed_receivers};
 use crate::{
     decision::{Decision, explain, reasons, unexplained},
     gateway::Inner,
+    registration::check_written,
 };
 
 /// How many deliveries one call of the queue cancels.
@@ -25,6 +27,7 @@ impl Inner {
         self.check_size(messages)?;
         self.check_fields(app, messages).await?;
         let now = self.services.clock.now();
+        check_times(messages, now)?;
         let mut planned = Planned::new(app, messages, now, &self.services.settings.decision);
         let audiences = self.expand(&planned).await?;
         let tokens = self.canonical_tokens(&planned).await?;
@@ -105,6 +108,21 @@ impl Inner {
             }
         }
     }
+}
+
+/// Refuses a message that was sent at a time which is still to come, further than clocks are apart: it would live as long.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`], naming the message.
+fn check_times(messages: &[Message], now: Timestamp) -> Result<()> {
+    for (place, message) in messages.iter().enumerate() {
+        if let Some(at) = message.sent_at {
+            check_written(at, now).map_err(|error| {
+                error.at(format!("`[{place}].sent_at` of message {}", message.id))
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a submission of which nothing was queued because its app or credentials hold their share of the queue: the caller must

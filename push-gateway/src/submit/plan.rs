@@ -173,12 +173,12 @@ pub(super) fn listed_receivers(message: &Message) -> usize {
 /// The change that `push` of `message` makes to the badge that the gateway counts for a device.
 fn badge_change(message: &Message, push: &Push<'_>) -> Option<BadgeChange> {
     match (&push.to, push.badge) {
-        (To::Device { registration, .. }, Some(change)) => Some(BadgeChange {
-            message: message.id.clone(),
-            user: registration.user.clone(),
-            device: registration.device.clone(),
+        (To::Device { registration, .. }, Some(change)) => Some(BadgeChange::new(
+            message.id.clone(),
+            registration.user.clone(),
+            registration.device.clone(),
             change,
-        }),
+        )),
         _ => None,
     }
 }
@@ -223,8 +223,10 @@ impl Inner {
                     if let Audience::Devices(devices) = audience {
                         let found: HashSet<&DeviceId> = selected
                             .iter()
-                            .flat_map(|receiver| &receiver.devices)
-                            .map(|device| &device.device)
+                            .flat_map(|receiver| {
+                                let whole = receiver.devices.iter().map(|device| &device.device);
+                                whole.chain(receiver.damaged.iter().flatten())
+                            })
                             .collect();
                         let missing = devices.iter().filter(|device| !found.contains(device));
                         let missing = missing.cloned().collect();
@@ -281,10 +283,7 @@ impl Inner {
                     Ok(loaded) => {
                         let slot = address.slot;
                         match loaded.provider.check_token(slot, &address.token) {
-                            Ok(token) => Ok(TokenAddress {
-                                token,
-                                ..address.clone()
-                            }),
+                            Ok(token) => Ok(address.clone().with_token(token)),
                             Err(_) => Err(reasons::TOKEN_MALFORMED),
                         }
                     }

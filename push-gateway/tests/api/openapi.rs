@@ -121,34 +121,21 @@ async fn the_openapi_document_names_every_member_of_the_bodies() {
         "deliveries": [{"id": "0190163d-8694-739b-aea5-966c26f8ad91", "user": "u", "device": "d", "token": 0, "channel": "apns"}],
         "skipped": [{"user": "u", "device": "d", "token": 0, "reason": "r"}],
     })).unwrap();
-    let presence = push_core::api::PresenceBody {
-        presence: push_core::Presence::Online,
-        at: START,
-        now: Some(START),
-        unread: Some(1),
-    };
-    let presence_answer = push_core::api::PresenceAnswer {
-        forgotten: vec![push_core::Slot::Voip],
-        quarantined: vec![push_core::api::QuarantinedToken {
-            slot: push_core::Slot::Alert,
-            why: push_core::api::Warning {
-                code: "c".into(),
-                text: "t".into(),
-            },
-        }],
-    };
-    let answer = push_core::api::RegistrationAnswer {
-        changed: true,
-        warning: Some(push_core::api::Warning {
-            code: "c".into(),
-            text: "t".into(),
-        }),
-        receipt_key: Some(push_core::ReceiptKey::new("0123456789abcdef").unwrap()),
-    };
-    let problem = push_core::api::Problem {
-        detail: Some("d".into()),
-        ..Default::default()
-    };
+    let presence = push_core::api::PresenceBody::new(push_core::Presence::Online, START)
+        .with_now(START)
+        .with_unread(1);
+    let presence_answer = push_core::api::PresenceAnswer::new(
+        vec![push_core::Slot::Voip],
+        vec![push_core::api::QuarantinedToken::new(
+            push_core::Slot::Alert,
+            push_core::api::Warning::new("c", "t"),
+        )],
+    );
+    let answer = push_core::api::RegistrationAnswer::default()
+        .with_changed(true)
+        .with_warning(push_core::api::Warning::new("c", "t"))
+        .with_receipt_key(push_core::ReceiptKey::new("0123456789abcdef").unwrap());
+    let problem = push_core::api::Problem::default().with_detail("d".to_owned());
     for (schema, value) in [
         ("Sender", serde_json::to_value(&message.sender).unwrap()),
         ("Group", serde_json::to_value(&message.group).unwrap()),

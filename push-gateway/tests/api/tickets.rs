@@ -86,6 +86,32 @@ async fn a_kick_revokes_tickets_that_no_device_has_shown() {
     assert_eq!((answer.status, answer.problem()), (401, "ticket-refused"));
 }
 
+/// S67: a spare ticket of the kicked phone, under its own device id and under another.
+#[tokio::test]
+async fn a_spare_ticket_of_a_kicked_phone_registers_nothing() {
+    let served = Served::new().await;
+    login(&served, "alice", TOKEN).await;
+    let spare = served.ticket("alice").await;
+    served.world.clock.advance(SECOND);
+    let phone = json!({"user": "alice", "device": "alice-phone", "presence": "offline"});
+    kick(&served, phone).await;
+    served.world.clock.advance(SECOND);
+    for (device, token) in [
+        ("alice-phone", TOKEN),
+        ("another", TOKEN),
+        ("x", OTHER_TOKEN),
+    ] {
+        let answer = register(&served, device, token, &spare).await;
+        assert_eq!(answer.status, 401, "{device}: {answer:?}");
+        assert_eq!(answer.problem(), "ticket-refused");
+        assert!(answer.text.contains("kicked"), "{answer:?}");
+    }
+    assert_eq!(pushes(&served, "m1").await, 0);
+    let ticket = served.ticket("alice").await;
+    let answer = register(&served, "another", TOKEN, &ticket).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
 /// S43, S47.
 #[tokio::test]
 async fn a_logout_ends_the_ticket_and_switching_push_off_does_not() {

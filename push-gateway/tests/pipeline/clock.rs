@@ -1,7 +1,10 @@
 //! A server clock that is set back or forward.
 use std::time::Duration;
 
-use push_core::{Retry, Scope, Timestamp, VendorAnswer, Verdict, VerdictKind};
+use push_core::{
+    Clock as _, MessageId, Retry, Scope, Stage, Timestamp, TraceEvent, TraceStore as _,
+    VendorAnswer, Verdict, VerdictKind,
+};
 use push_gateway::LaneStatus;
 use serde_json::json;
 
@@ -154,4 +157,21 @@ async fn a_clock_that_is_set_forward_loses_nothing() {
 fn the_advice_for_a_refused_credential_names_the_clock() {
     let reason = push_core::Reason::find("credential-refused").expect("a reason");
     assert!(reason.advice.contains("this server's clock"));
+}
+
+#[tokio::test]
+async fn old_traces_are_pruned_also_after_a_clock_far_ahead_is_corrected() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let world = World::new(|_| {});
+    world.clock.jump_to(START + 100 * DAY);
+    world.calm().await;
+    correct(&world);
+    let message = MessageId::new("old").unwrap();
+    let long_ago = world.clock.now() - 8 * DAY;
+    let old = TraceEvent::new(app(), message.clone(), long_ago, Stage::Accepted);
+    world.store.append(vec![old]).await.unwrap();
+    // They are kept for seven days, and looked at every seven hours.
+    world.pass(8 * 60 * MINUTE).await;
+    let left = world.store.trace_of_message(&app(), &message).await;
+    assert_eq!(left.unwrap(), []);
 }

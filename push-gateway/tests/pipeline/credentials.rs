@@ -234,10 +234,7 @@ async fn what_waits_for_a_removed_credential_ends_with_its_life() {
     let reference = credential(certificate);
     let again = world.gateway.remove_credential(&reference).await;
     assert_eq!(again.unwrap_err().kind(), ErrorKind::NotFound);
-    let upload = push_gateway::Upload {
-        id: Some(certificate),
-        ..world.upload(json!({"build": "new"}))
-    };
+    let upload = world.upload(json!({"build": "new"})).with_id(certificate);
     let added = world.gateway.add_credential(&app(), upload).await;
     assert_eq!(added.unwrap_err().kind(), ErrorKind::Conflict);
 

@@ -1,7 +1,10 @@
 //! No end is forgotten before its trace is stored, and what the queue lost is reported after the next start.
 use std::sync::{Arc, atomic::Ordering};
 
-use push_core::{BuildContext, DeliveryId, Queue, Stage, TraceStore as _};
+use push_core::{
+    BuildContext, Cancel, DeliveryId, EndCause, MessageId, Presence, PresenceChange, Queue,
+    RegistrationStore as _, RemovalCause, Removed, Stage, TraceStore as _,
+};
 use push_gateway::{Gateway, Settings};
 use push_queue_memory::MemoryQueue;
 use serde_json::json;
@@ -198,4 +201,150 @@ async fn losses_are_found_among_thousands_of_events() {
     world.calm().await;
     let again = started_again(&world, empty_queue(&world)).await;
     assert_eq!(lost(&again), 3);
+}
+
+/// A gateway whose vendor does not answer, with a queue that keeps what it removed, and a delivery to `a`.
+async fn waiting() -> (World, Arc<Fickle>, MessageId, DeliveryId) {
+    let mut fickle = None;
+    let world = World::with(
+        |_| {},
+        |queue| {
+            let queue = Fickle::new(queue);
+            fickle = Some(Arc::clone(&queue));
+            queue
+        },
+    );
+    let certificate = world.credential(json!({})).await;
+    world.login("a", certificate).await;
+    world.plan.always(Reply::Silence);
+    let answer = world.submit(message("x", &["a"])).await;
+    world.calm().await;
+    let fickle = fickle.expect("it was built");
+    (world, fickle, answer.message, answer.deliveries[0].id)
+}
+
+/// What a kick that was stored, and then cancelled in the queue, leaves behind if the gateway is killed in between.
+async fn kick_without_a_gateway(world: &World) -> Cancel {
+    let change = PresenceChange::new(user("a"), Presence::Offline, world.gateway.now());
+    let mut change = change.on(device("a-phone"));
+    change.because = Some(EndCause::Kicked);
+    let set = world.store.set_presence(&app(), vec![change]).await;
+    let ended = set.expect("the store works").ended;
+    Cancel::Device {
+        user: user("a"),
+        device: device("a-phone"),
+        slot: None,
+        before: ended[0].revision,
+    }
+}
+
+#[tokio::test]
+async fn the_trace_of_a_cancelled_push_is_stored_before_the_queue_forgets_it() {
+    for recalls in [true, false] {
+        let (world, fickle, message, delivery) = waiting().await;
+        fickle.hold_confirmations.store(true, Ordering::Relaxed);
+        let gateway = world.gateway.clone();
+        let cancel = tokio::spawn(async move {
+            let gateway: &dyn push_core::Gateway = &gateway;
+            if recalls {
+                return gateway.recall(&app(), &message).await.map(drop);
+            }
+            let change = PresenceChange::new(user("a"), Presence::Offline, START);
+            gateway
+                .set_presence(&app(), vec![change.on(device("a-phone"))])
+                .await
+        });
+        world.calm().await;
+        assert_eq!(fickle.removed().len(), 1, "the queue has it");
+        // As the store has it: the gateway would store what waits before it reads.
+        let trace = world.store.trace_of_delivery(&app(), delivery).await;
+        let trace = trace.expect("the store works");
+        assert!(trace.iter().any(|event| event.stage == Stage::Settled));
+        cancel.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_confirmed_end_is_forgotten_by_the_queue() {
+    let (world, fickle, message, delivery) = waiting().await;
+    let count = push_core::Gateway::recall(&world.gateway, &app(), &message).await;
+    assert_eq!(count.expect("the queue works"), 1);
+    assert_eq!(fickle.removed().len(), 0);
+    assert_eq!(world.settled(delivery).await.as_deref(), Some("recalled"));
+}
+
+#[tokio::test]
+async fn what_was_cancelled_when_the_gateway_was_killed_is_explained_at_the_start() {
+    for expected in ["recalled", "expired", "kicked"] {
+        let (world, fickle, message, delivery) = waiting().await;
+        let what = match expected {
+            "kicked" => kick_without_a_gateway(&world).await,
+            _ => Cancel::Message(message),
+        };
+        let gone = fickle.cancel(&app(), &what, 9).await;
+        assert_eq!(gone.expect("the queue works").len(), 1);
+        if expected == "expired" {
+            fickle.removed()[0].0 = RemovalCause::Expired;
+        }
+        assert_eq!(world.settled(delivery).await, None);
+        let queue: Arc<dyn Queue> = Arc::clone(&world.queue);
+        for _ in 0..2 {
+            let again = started_again(&world, Arc::clone(&queue)).await;
+            assert_eq!(world.settled(delivery).await.as_deref(), Some(expected));
+            assert_eq!(fickle.removed().len(), 0);
+            assert_eq!(lost(&again), 0, "{expected}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_the_queue_moved_aside_settles_its_push_as_damaged() {
+    let (world, fickle, message, delivery) = waiting().await;
+    let gone = fickle.cancel(&app(), &Cancel::Message(message), 9).await;
+    assert_eq!(gone.expect("the queue works").len(), 1);
+    // As a queue moves aside what it cannot read: no more than its id and app are left.
+    *fickle.removed() = vec![(RemovalCause::Damaged, Removed::new(delivery, app()))];
+    world.pass(2 * MINUTE).await;
+    assert_eq!(world.settled(delivery).await.as_deref(), Some("damaged"));
+    assert_eq!(lost(&world.gateway), 1);
+    assert_eq!(fickle.removed().len(), 0);
+    let settled = world.trace(delivery).await.pop().expect("a trace");
+    assert_eq!(settled.user, Some(user("a")));
+    assert_eq!(settled.device, Some(device("a-phone")));
+    let again = started_again(&world, Arc::clone(&world.queue)).await;
+    assert_eq!(lost(&again), 0);
+}
+
+/// A record whose id is damaged is moved aside without a trace. The queue knows the message nevertheless.
+#[tokio::test]
+async fn what_a_queue_has_no_more_and_no_trace_explains_has_an_unknown_end() {
+    let (world, fickle, message, delivery) = waiting().await;
+    let still_there = world.submit(crate::support::message("x", &["a"])).await;
+    world.calm().await;
+    let gone = fickle.cancel(&app(), &Cancel::Message(message), 9).await;
+    assert_eq!(gone.expect("the queue works").len(), 1);
+    fickle.removed().clear();
+    let again = started_again(&world, Arc::clone(&world.queue)).await;
+    assert_eq!(lost(&again), 1);
+    assert_eq!(
+        world.settled(delivery).await.as_deref(),
+        Some("end-unknown")
+    );
+    assert_eq!(world.settled(still_there.deliveries[0].id).await, None);
+    let third = started_again(&world, Arc::clone(&world.queue)).await;
+    assert_eq!(lost(&third), 0);
+}
+
+#[tokio::test]
+async fn losses_of_an_app_without_any_credential_are_found() {
+    let Accepted { world, waiting, .. } = accepted_by_a_gateway().await;
+    for info in world.gateway.credentials(&app()).await.expect("a list") {
+        let removed = world.gateway.remove_credential(&credential(info.id)).await;
+        removed.expect("it is there");
+    }
+    let again = started_again(&world, empty_queue(&world)).await;
+    assert_eq!(lost(&again), 5);
+    for delivery in waiting {
+        assert_eq!(world.settled(delivery).await.as_deref(), Some("lost"));
+    }
 }

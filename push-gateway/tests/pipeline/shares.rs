@@ -17,10 +17,7 @@ fn small() -> World {
         |_| {},
         |_| {
             let clock = Arc::new(ManualClock::new(START));
-            let config = MemoryQueueConfig {
-                max_deliveries: 20,
-                ..MemoryQueueConfig::default()
-            };
+            let config = MemoryQueueConfig::default().with_max_deliveries(20);
             Arc::new(MemoryQueue::new(config, &BuildContext::new(clock)))
         },
     )

@@ -23,6 +23,10 @@ pub struct Fickle {
     pub hold_acks: AtomicBool,
     /// How many deliveries it says are damaged.
     pub damaged: AtomicU64,
+    /// What was removed and not confirmed, as a queue on a disk keeps it.
+    pub removed: Mutex<Vec<(push_core::RemovalCause, push_core::Removed)>>,
+    /// Confirmations wait for ever.
+    pub hold_confirmations: AtomicBool,
     /// How long a return of leases takes, by this clock.
     pub slow: Mutex<Option<(ManualClock, Duration)>>,
 }
@@ -38,6 +42,8 @@ impl Fickle {
             hold_acks: AtomicBool::new(false),
             unhealthy: AtomicBool::new(false),
             damaged: AtomicU64::new(0),
+            removed: Mutex::default(),
+            hold_confirmations: AtomicBool::new(false),
             slow: Mutex::default(),
         })
     }
@@ -51,8 +57,18 @@ impl Fickle {
             hold_acks: AtomicBool::new(false),
             unhealthy: AtomicBool::new(false),
             damaged: AtomicU64::new(0),
+            removed: Mutex::default(),
+            hold_confirmations: AtomicBool::new(false),
             slow: Mutex::default(),
         })
+    }
+
+    pub fn removed(
+        &self,
+    ) -> std::sync::MutexGuard<'_, Vec<(push_core::RemovalCause, push_core::Removed)>> {
+        self.removed
+            .lock()
+            .expect("no test panics while holding it")
     }
 
     fn next_failure(&self) -> Result<()> {
@@ -117,7 +133,10 @@ impl Queue for Fickle {
         what: &push_core::Cancel,
         limit: usize,
     ) -> Result<Vec<push_core::Cancelled>> {
-        self.inner.cancel(app, what, limit).await
+        let cancelled = self.inner.cancel(app, what, limit).await?;
+        let removed = cancelled.iter().map(|one| (what.cause(), one.into()));
+        self.removed().extend(removed);
+        Ok(cancelled)
     }
     async fn lanes(&self) -> Result<Vec<push_core::LaneState>> {
         self.inner.lanes().await
@@ -128,6 +147,30 @@ impl Queue for Fickle {
         messages: Vec<push_core::MessageId>,
     ) -> Result<Option<Vec<bool>>> {
         self.inner.remembered(app, messages).await
+    }
+    async fn holds(
+        &self,
+        app: &AppId,
+        deliveries: Vec<push_core::Sought>,
+    ) -> Result<Option<Vec<bool>>> {
+        self.inner.holds(app, deliveries).await
+    }
+    async fn unconfirmed(
+        &self,
+        cause: push_core::RemovalCause,
+        limit: usize,
+    ) -> Result<Vec<push_core::Removed>> {
+        let removed = self.removed();
+        let of_cause = removed.iter().filter(|(of, _)| *of == cause);
+        Ok(of_cause.map(|(_, one)| one.clone()).take(limit).collect())
+    }
+    async fn confirm(&self, deliveries: Vec<push_core::DeliveryId>) -> Result<()> {
+        if self.hold_confirmations.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        self.removed()
+            .retain(|(_, one)| !deliveries.contains(&one.id));
+        Ok(())
     }
     async fn check(&self) -> Result<()> {
         if self.unhealthy.load(Ordering::Relaxed) {

@@ -15,9 +15,9 @@ use std::{
 
 use push_core::{
     AppId, Audience, BuildContext, CertificateId, Channel, CredentialRef, DeliveryId, DeviceId,
-    DeviceToken, Environment, Gateway as _, ManualClock, Message, MessageId, OfflinePushInfo,
-    Platform, Presence, PresenceChange, Queue, Registry, Secret, Sender, Slot, Store, Submitted,
-    Timestamp, TraceEvent, UserId, api::RegistrationBody,
+    DeviceToken, Environment, Gateway as _, Layers, ManualClock, Message, MessageId,
+    OfflinePushInfo, Platform, Presence, PresenceChange, Queue, Registry, Secret, Sender, Slot,
+    Store, Submitted, Timestamp, TraceEvent, UserId, api::RegistrationBody,
 };
 use push_gateway::{Gateway, LaneStatus, MasterKey, Parts, PipelineSettings, Settings, Upload};
 use push_queue_memory::MemoryQueue;
@@ -58,19 +58,12 @@ pub fn message(text: &str, to: &[&str]) -> Message {
     let id = MessageId::new(format!("message-{number}")).expect("the fixture works");
     let receivers = to.iter().map(|name| user(name)).collect();
     Message::new(id, Audience::Users(receivers))
-        .with_sender(Sender {
-            user: user("bob"),
-            nickname: "Bob".into(),
-            face_url: String::new(),
-        })
+        .with_sender(Sender::new(user("bob")).with_nickname("Bob"))
         .with_text(text)
 }
 
 pub fn with_ttl(mut message: Message, seconds: u32) -> Message {
-    message.push = Some(OfflinePushInfo {
-        ttl_seconds: Some(seconds),
-        ..OfflinePushInfo::default()
-    });
+    message.push = Some(OfflinePushInfo::default().with_ttl_seconds(seconds));
     message
 }
 
@@ -102,6 +95,31 @@ impl World {
         change: impl FnOnce(&mut Settings),
         wrap: impl FnOnce(Arc<dyn Queue>) -> Arc<dyn Queue>,
     ) -> Self {
+        Self::made(|_| Layers::new(), change, wrap)
+    }
+
+    /// As [`World::new`], with layers.
+    pub fn layered(layers: Layers, change: impl FnOnce(&mut PipelineSettings)) -> Self {
+        Self::layered_with(|_| layers, change)
+    }
+
+    /// As [`World::layered`], with layers that take the clock.
+    pub fn layered_with(
+        layers: impl FnOnce(&ManualClock) -> Layers,
+        change: impl FnOnce(&mut PipelineSettings),
+    ) -> Self {
+        Self::made(
+            layers,
+            |settings| change(&mut settings.pipeline),
+            |queue| queue,
+        )
+    }
+
+    fn made(
+        layers: impl FnOnce(&ManualClock) -> Layers,
+        change: impl FnOnce(&mut Settings),
+        wrap: impl FnOnce(Arc<dyn Queue>) -> Arc<dyn Queue>,
+    ) -> Self {
         let clock = ManualClock::new(START);
         let context = BuildContext::new(Arc::new(clock.clone()));
         let store = Arc::new(MemoryStore::new(Default::default(), &context));
@@ -110,7 +128,8 @@ impl World {
         settings.pipeline.seed = Some(7);
         change(&mut settings);
         let (name, plan) = Plan::named();
-        let gateway = gateway(&clock, &store, &queue, settings);
+        let parts = parts(&clock, &store, &queue, settings);
+        let gateway = Gateway::new(parts.with_layers(layers(&clock))).expect("the fixture works");
         start(&gateway);
         Self {
             clock,
@@ -126,12 +145,7 @@ impl World {
         let mut config = serde_json::json!({"plan": self.name, "channel": "apns"});
         let members = config.as_object_mut().expect("the fixture works");
         members.extend(extra.as_object().expect("the fixture works").clone());
-        Upload {
-            provider: "scripted".into(),
-            config,
-            id: None,
-            label: String::new(),
-        }
+        Upload::new("scripted", config)
     }
 
     /// Uploads a credential.
@@ -289,16 +303,24 @@ pub fn gateway(
     queue: &Arc<dyn Queue>,
     settings: Settings,
 ) -> Gateway {
+    Gateway::new(parts(clock, store, queue, settings)).expect("the fixture works")
+}
+
+fn parts(
+    clock: &ManualClock,
+    store: &Arc<MemoryStore>,
+    queue: &Arc<dyn Queue>,
+    settings: Settings,
+) -> Parts {
     let store: Arc<dyn Store> = Arc::clone(store) as _;
-    Gateway::new(Parts {
+    Parts::new(
         store,
-        queue: Arc::clone(queue),
-        registry: Arc::new(Registry::new([SCRIPTED.any()]).expect("the fixture works")),
-        clock: Arc::new(clock.clone()),
-        master_key: MasterKey::parse(&Secret::new(KEY)).expect("the fixture works"),
-        settings,
-    })
-    .expect("the fixture works")
+        Arc::clone(queue),
+        Arc::new(Registry::new([SCRIPTED.any()]).expect("the fixture works")),
+        Arc::new(clock.clone()),
+        MasterKey::parse(&Secret::new(KEY)).expect("the fixture works"),
+    )
+    .with_settings(settings)
 }
 
 pub fn registration(text: &str, certificate: CertificateId) -> RegistrationBody {

@@ -60,26 +60,19 @@ pub struct Served {
 }
 
 pub fn settings() -> HttpSettings {
-    let key = |name: &str, app, scopes: &[KeyScope], key: &str| ApiKey {
-        name: name.into(),
-        app,
-        scopes: scopes.to_vec(),
-        sha256: None,
-        key: Some(Secret::new(key)),
+    let key = |name: &str, app, scopes: &[KeyScope], key: &str| {
+        ApiKey::new(name, app, scopes.to_vec(), Secret::new(key))
     };
-    HttpSettings {
-        keys: vec![
-            key("server", app(), &[KeyScope::Server], SERVER_KEY),
-            key("admin", app(), &[KeyScope::Admin], ADMIN_KEY),
-            key(
-                "other",
-                push_core::AppId::new("other").expect("an id"),
-                &[KeyScope::Server, KeyScope::Admin],
-                OTHER_KEY,
-            ),
-        ],
-        ..HttpSettings::default()
-    }
+    HttpSettings::default().with_keys(vec![
+        key("server", app(), &[KeyScope::Server], SERVER_KEY),
+        key("admin", app(), &[KeyScope::Admin], ADMIN_KEY),
+        key(
+            "other",
+            push_core::AppId::new("other").expect("an id"),
+            &[KeyScope::Server, KeyScope::Admin],
+            OTHER_KEY,
+        ),
+    ])
 }
 
 impl Served {

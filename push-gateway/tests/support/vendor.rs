@@ -11,7 +11,7 @@ use std::{
 
 use push_core::{
     Badge, Batch, BatchId, Batching, BuildContext, Capabilities, Channel, CredentialRef,
-    DeliveryId, Descriptor, DeviceToken, DynProvider, Environment, Health, Notification,
+    DeliveryId, Describe, Descriptor, DeviceToken, DynProvider, Environment, Health, Notification,
     NotificationKind, Plugin, Provider, ProviderKind, Result, Secret, Slot, Timestamp, UserId,
     VendorAnswer, Verdict, VerdictKind, Verdicts, async_trait,
 };
@@ -154,25 +154,37 @@ pub fn verdict(status: u16, code: &str, kind: VerdictKind) -> Reply {
 static PLANS: Mutex<Option<HashMap<String, Arc<Plan>>>> = Mutex::new(None);
 
 /// The configuration of a scripted credential.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
 pub struct ScriptedConfig {
+    /// The plan of the answers.
+    #[describe(example = "")]
     plan: String,
+    /// The channel that it speaks.
+    #[describe(example = "sample")]
     channel: Channel,
+    /// The environment.
     #[serde(default)]
     environment: Option<Environment>,
+    /// The most targets in one call.
     #[serde(default = "hundred")]
     max_batch: usize,
+    /// Whether all targets of a call share their content.
     #[serde(default)]
     uniform: bool,
+    /// Whether it sends calls instead of alerts.
     #[serde(default)]
     voip: bool,
+    /// What goes wrong when it is built.
     #[serde(default)]
     build: String,
+    /// When the credential expires, in seconds since 1970.
     #[serde(default)]
     expires_at: Option<i64>,
+    /// The longest life of a push, in seconds.
     #[serde(default)]
     max_ttl: Option<u64>,
+    /// A secret.
     #[serde(default)]
     secret: Option<Secret>,
 }
@@ -187,7 +199,6 @@ impl Plugin for ScriptedPlugin {
     type Kind = ProviderKind;
     type Config = ScriptedConfig;
     const NAME: &'static str = "scripted";
-    const EXAMPLE: &'static str = "plan = \"\"\nchannel = \"apns\"";
     fn build(config: ScriptedConfig, context: &BuildContext) -> Result<DynProvider> {
         let plan = PLANS
             .lock()

@@ -51,9 +51,16 @@ async fn a_denied_address_gives_the_same_error_whatever_listens_there() {
             }
         }
         let name = host.trim_matches(['[', ']']);
-        let text = format!(
-            "the address of {name} is in a private network, which the operator has not allowed"
-        );
+        let is_address = name.parse::<std::net::IpAddr>().is_ok();
+        let text = if is_address {
+            format!(
+                "the address of {name} is in a private network, which the operator has not allowed"
+            )
+        } else {
+            format!(
+                "the name {name} could not be resolved to an address that the operator has allowed"
+            )
+        };
         assert_eq!(errors[0].0, HttpErrorKind::AddressDenied);
         assert_eq!(errors[0].1, Processed::Never);
         assert_eq!(errors[0].2, text);
@@ -61,6 +68,22 @@ async fn a_denied_address_gives_the_same_error_whatever_listens_there() {
         assert_eq!(errors.len(), 1, "{errors:?}");
     }
     assert_eq!((clear_text.connections(), tls.connections()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_denied_name_gives_the_same_error_as_one_that_does_not_resolve() {
+    // No DNS server is asked for a label without a byte (RFC 1035 §2.3.4).
+    let nothing = "push..example";
+    for scheme in ["https", "http"] {
+        let mut errors = Vec::new();
+        for host in ["localhost", nothing] {
+            let config = HttpConfig::default().with_addresses(AddressPolicy::public_only());
+            let (kind, processed, message, advice) =
+                seen(config, &format!("{scheme}://{host}:9")).await;
+            errors.push((kind, processed, message.replace(host, "HOST"), advice));
+        }
+        assert_eq!(errors[0], errors[1]);
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use push_http::{
     Answers, Client, Head, HttpClient, HttpConfig, HttpError, HttpErrorKind, Item, Processed,
 };
 
-use crate::support::{Event, Ledger, Server, client, config, echo_server, soon, stats, until};
+use crate::support::{Event, Server, client, config, echo_server, soon, stats, until};
 
 type Answer = Result<Response<Bytes>, HttpError>;
 
@@ -48,14 +48,16 @@ fn head(base: &str) -> Arc<Head> {
 /// Items 100, 101, … whose bodies are their positions.
 fn items(count: usize) -> Vec<Item> {
     (100..100 + count)
-        .map(|position| Item {
-            position,
-            path: format!("/3/device/{position}").parse().expect("a path"),
-            headers: vec![(
-                HeaderName::from_static("x-request-id"),
-                HeaderValue::from(position),
-            )],
-            body: Bytes::from(position.to_string()),
+        .map(|position| {
+            Item::new(
+                position,
+                format!("/3/device/{position}").parse().expect("a path"),
+                vec![(
+                    HeaderName::from_static("x-request-id"),
+                    HeaderValue::from(position),
+                )],
+                Bytes::from(position.to_string()),
+            )
         })
         .collect()
 }
@@ -136,6 +138,7 @@ fn a_head_that_cannot_be_sent_is_refused() {
         ("/path", HeaderMap::new()),
         ("ftp://host", HeaderMap::new()),
         ("https://user:hunter2@host", HeaderMap::new()),
+        ("https://host:99999", HeaderMap::new()),
         ("https://host", header("connection")),
         ("https://host", header("transfer-encoding")),
     ] {
@@ -198,27 +201,22 @@ async fn at_the_deadline_of_a_batch_the_rest_fails_with_what_is_known() {
 
 #[tokio::test]
 async fn a_goaway_in_the_middle_of_a_batch_loses_and_doubles_nothing() {
-    let ledger = Ledger::default();
-    let processed = ledger.clone();
-    let server = Server::h2(move |_, mut peer| {
-        let processed = processed.clone();
-        async move {
-            let writer = peer.writer();
-            writer.stream_limit(100).await;
-            let mut last = u32::MAX;
-            let mut count = 0;
-            while let Some((stream, body)) = peer.request().await {
-                if stream > last {
-                    continue;
-                }
-                processed.add(&body);
-                count += 1;
-                if count == 200 {
-                    last = stream;
-                    writer.go_away(last, 0, b"").await;
-                }
-                writer.answer(stream, 200, &body).await;
+    let (server, ledger) = Server::with_ledger(|_, mut peer, processed| async move {
+        let writer = peer.writer();
+        writer.stream_limit(100).await;
+        let mut last = u32::MAX;
+        let mut count = 0;
+        while let Some((stream, body)) = peer.request().await {
+            if stream > last {
+                continue;
             }
+            processed.add(&body);
+            count += 1;
+            if count == 200 {
+                last = stream;
+                writer.go_away(last, 0, b"").await;
+            }
+            writer.answer(stream, 200, &body).await;
         }
     })
     .await;

@@ -46,7 +46,14 @@ fn a_client_is_built_outside_a_runtime_and_used_in_one_after_the_other() {
 #[tokio::test]
 async fn a_request_that_cannot_be_sent_is_refused_before_connecting() {
     let (client, _clock) = client(HttpConfig::default());
-    for url in ["/3/device/0", "ftp://a/b", "https://user:pw@host/x"] {
+    for url in [
+        "/3/device/0",
+        "ftp://a/b",
+        "https://user:pw@host/x",
+        "https://localhost:99999/x",
+        "http://localhost:65536/x",
+        "http://[::1]:0/x",
+    ] {
         let request = http::Request::post(url).body(Bytes::new()).unwrap();
         let error = soon(client.send(request)).await.unwrap_err();
         assert_eq!(error.kind(), HttpErrorKind::InvalidRequest, "{url}");

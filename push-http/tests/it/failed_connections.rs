@@ -7,7 +7,9 @@ use std::sync::{
 use push_http::{HttpClient, HttpConfig, HttpErrorKind, Processed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{DATA, Peer, Server, client, config, post, soon, spawn, stats, until};
+use crate::support::{
+    DATA, Peer, Server, client, config, failure, post, soon, spawn, spawn_numbered, stats, until,
+};
 
 #[tokio::test]
 async fn a_protocol_violation_ends_the_connection_and_nothing_is_resent() {
@@ -21,9 +23,7 @@ async fn a_protocol_violation_ends_the_connection_and_nothing_is_resent() {
     })
     .await;
     let (client, _clock) = client(HttpConfig::default());
-    let error = soon(client.send(post(&server.url(), "x")))
-        .await
-        .unwrap_err();
+    let error = failure(&client, &server).await;
     assert_eq!(error.processed(), Processed::Unknown);
     assert_eq!(error.kind(), HttpErrorKind::Protocol, "{error}");
 }
@@ -40,9 +40,7 @@ async fn a_peer_that_is_not_http2_is_named_as_such() {
     })
     .await;
     let (client, _clock) = client(HttpConfig::default());
-    let error = soon(client.send(post(&server.url(), "x")))
-        .await
-        .unwrap_err();
+    let error = failure(&client, &server).await;
     assert_eq!(error.kind(), HttpErrorKind::Protocol, "{error}");
     assert_eq!(error.processed(), Processed::Never);
     assert!(error.message().contains("does not speak HTTP/2"), "{error}");
@@ -68,9 +66,7 @@ async fn a_failed_attempt_fails_all_waiting_requests_and_backs_off() {
     })
     .await;
     let (client, clock) = client(HttpConfig::default());
-    let sends: Vec<_> = (0..50)
-        .map(|number| spawn(&client, &server.url(), number.to_string()))
-        .collect();
+    let sends = spawn_numbered(&client, &server, 50);
     for send in sends {
         let error = soon(send).await.unwrap().unwrap_err();
         assert_eq!(error.kind(), HttpErrorKind::Connect, "{error}");
@@ -80,9 +76,7 @@ async fn a_failed_attempt_fails_all_waiting_requests_and_backs_off() {
     // 100 ms, then 200, 400, …
     for (wait, expected) in [(99, 1), (1, 2), (199, 2), (1, 3), (399, 3), (1, 4)] {
         clock.advance(std::time::Duration::from_millis(wait));
-        let error = soon(client.send(post(&server.url(), "x")))
-            .await
-            .unwrap_err();
+        let error = failure(&client, &server).await;
         assert_eq!(error.processed(), Processed::Never);
         assert_eq!(attempts.load(Ordering::SeqCst), expected);
     }
@@ -107,9 +101,7 @@ async fn a_failed_extra_connection_does_not_fail_waiting_requests() {
     })
     .await;
     let (client, _clock) = client(HttpConfig::default());
-    let sends: Vec<_> = (0..30)
-        .map(|number| spawn(&client, &server.url(), number.to_string()))
-        .collect();
+    let sends = spawn_numbered(&client, &server, 30);
     for send in sends {
         soon(send).await.unwrap().unwrap();
     }

@@ -1,48 +1,35 @@
 //! Peers that shut connections down with GOAWAY.
-use push_http::{HttpClient, HttpConfig, HttpErrorKind, Processed};
+use push_http::{HttpConfig, HttpErrorKind, Processed};
 
-use crate::support::{Ledger, Server, client, config, post, soon, spawn, stats, until};
+use crate::support::{Server, client, config, failure, soon, spawn_numbered, stats, until};
 
 const NO_ERROR: u32 = 0;
 
 #[tokio::test]
 async fn a_goaway_loses_and_repeats_nothing() {
-    let ledger = Ledger::default();
-    let processed = ledger.clone();
-    let server = Server::h2(move |number, mut peer| {
-        let processed = processed.clone();
-        async move {
-            let writer = peer.writer();
-            writer.stream_limit(100).await;
-            if number > 0 {
-                while let Some((stream, body)) = peer.request().await {
-                    processed.add(&body);
-                    writer.answer(stream, 200, b"").await;
-                }
-                return;
-            }
-            let open = peer.requests(10).await;
-            let last = open[4].0;
-            writer.go_away(last, NO_ERROR, b"").await;
-            for (stream, body) in open.iter().filter(|(stream, _)| *stream <= last) {
-                processed.add(body);
-                writer.answer(*stream, 200, b"").await;
-            }
-            peer.ignore().await;
+    let (server, ledger) = Server::with_ledger(|number, mut peer, processed| async move {
+        let writer = peer.writer();
+        writer.stream_limit(100).await;
+        if number > 0 {
+            peer.process(&processed).await;
+            return;
         }
+        let open = peer.requests(10).await;
+        let last = open[4].0;
+        writer.go_away(last, NO_ERROR, b"").await;
+        for (stream, body) in open.iter().filter(|(stream, _)| *stream <= last) {
+            processed.add(body);
+            writer.answer(*stream, 200, b"").await;
+        }
+        peer.ignore().await;
     })
     .await;
     let (client, _clock) = client(HttpConfig::default());
-    let sends: Vec<_> = (0..10)
-        .map(|number| spawn(&client, &server.url(), number.to_string()))
-        .collect();
+    let sends = spawn_numbered(&client, &server, 10);
     for send in sends {
         assert_eq!(soon(send).await.unwrap().unwrap().status(), 200);
     }
-    for it in 0..10 {
-        assert_eq!(ledger.count(&it.to_string()), 1, "request {it}");
-    }
-    assert_eq!(ledger.total(), 10);
+    ledger.has_each_once(10);
     assert_eq!(server.connections(), 2);
     until("the first connection is closed", || {
         stats(&client).draining == 0
@@ -52,41 +39,30 @@ async fn a_goaway_loses_and_repeats_nothing() {
 
 #[tokio::test]
 async fn a_goaway_in_two_steps_loses_and_repeats_nothing() {
-    let ledger = Ledger::default();
-    let processed = ledger.clone();
-    let server = Server::h2(move |number, mut peer| {
-        let processed = processed.clone();
-        async move {
-            let writer = peer.writer();
-            writer.stream_limit(100).await;
-            if number == 0 {
-                let open = peer.requests(6).await;
-                // RFC 9113 §6.8: first a warning that bears no number yet, a round trip later the truth.
-                writer.go_away(0x7fff_ffff, NO_ERROR, b"").await;
-                assert_eq!(peer.so_far().await, []);
-                writer.go_away(open[2].0, NO_ERROR, b"").await;
-                for (stream, body) in &open[..3] {
-                    processed.add(body);
-                    writer.answer(*stream, 200, b"").await;
-                }
-                writer.close().await;
+    let (server, ledger) = Server::with_ledger(|number, mut peer, processed| async move {
+        let writer = peer.writer();
+        writer.stream_limit(100).await;
+        if number == 0 {
+            let open = peer.requests(6).await;
+            // RFC 9113 §6.8: first a warning that bears no number yet, a round trip later the truth.
+            writer.go_away(0x7fff_ffff, NO_ERROR, b"").await;
+            assert_eq!(peer.so_far().await, []);
+            writer.go_away(open[2].0, NO_ERROR, b"").await;
+            for (stream, body) in &open[..3] {
+                processed.add(body);
+                writer.answer(*stream, 200, b"").await;
             }
-            while let Some((stream, body)) = peer.request().await {
-                processed.add(&body);
-                writer.answer(stream, 200, b"").await;
-            }
+            writer.close().await;
         }
+        peer.process(&processed).await;
     })
     .await;
     let (client, _clock) = client(HttpConfig::default());
-    let sends: Vec<_> = (0..6)
-        .map(|number| spawn(&client, &server.url(), number.to_string()))
-        .collect();
+    let sends = spawn_numbered(&client, &server, 6);
     for send in sends {
         soon(send).await.unwrap().unwrap();
     }
-    assert_eq!(ledger.total(), 6);
-    assert!((0..6).all(|number| ledger.count(&number.to_string()) == 1));
+    ledger.has_each_once(6);
 }
 
 #[tokio::test]
@@ -101,9 +77,7 @@ async fn a_request_below_the_last_stream_of_a_goaway_is_unknown_and_not_resent()
     })
     .await;
     let (client, _clock) = client(HttpConfig::default());
-    let error = soon(client.send(post(&server.url(), "x")))
-        .await
-        .unwrap_err();
+    let error = failure(&client, &server).await;
     assert_eq!(error.processed(), Processed::Unknown);
     let go_away = error.go_away().unwrap();
     assert_eq!(go_away.debug_data(), &reason[..]);
@@ -127,9 +101,7 @@ async fn a_goaway_with_an_error_says_what_the_peer_said() {
     })
     .await;
     let (client, _clock) = client(HttpConfig::default());
-    let error = soon(client.send(post(&server.url(), "x")))
-        .await
-        .unwrap_err();
+    let error = failure(&client, &server).await;
     assert_eq!(error.processed(), Processed::Unknown);
     assert_eq!(error.go_away().unwrap().code(), 11);
     assert!(error.to_string().contains("BadCertificate"), "{error}");
@@ -137,35 +109,24 @@ async fn a_goaway_with_an_error_says_what_the_peer_said() {
 
 #[tokio::test]
 async fn a_goaway_that_took_no_stream_sends_everything_again_elsewhere() {
-    let ledger = Ledger::default();
-    let processed = ledger.clone();
-    let server = Server::h2(move |number, mut peer| {
-        let processed = processed.clone();
-        async move {
-            peer.writer().stream_limit(100).await;
-            if number == 0 {
-                peer.requests(5).await;
-                // RFC 9113 §6.8: 0 means that no stream was processed.
-                peer.writer().go_away(0, NO_ERROR, b"").await;
-                peer.ignore().await;
-                return;
-            }
-            while let Some((stream, body)) = peer.request().await {
-                processed.add(&body);
-                peer.writer().answer(stream, 200, b"").await;
-            }
+    let (server, ledger) = Server::with_ledger(|number, mut peer, processed| async move {
+        peer.writer().stream_limit(100).await;
+        if number == 0 {
+            peer.requests(5).await;
+            // RFC 9113 §6.8: 0 means that no stream was processed.
+            peer.writer().go_away(0, NO_ERROR, b"").await;
+            peer.ignore().await;
+            return;
         }
+        peer.process(&processed).await;
     })
     .await;
     let (client, _clock) = client(HttpConfig::default());
-    let sends: Vec<_> = (0..5)
-        .map(|number| spawn(&client, &server.url(), number.to_string()))
-        .collect();
+    let sends = spawn_numbered(&client, &server, 5);
     for send in sends {
         soon(send).await.unwrap().unwrap();
     }
-    assert_eq!(ledger.total(), 5);
-    assert!((0..5).all(|number| ledger.count(&number.to_string()) == 1));
+    ledger.has_each_once(5);
     assert_eq!(server.connections(), 2);
 }
 
@@ -182,9 +143,7 @@ async fn a_peer_that_always_goes_away_is_not_connected_to_over_and_over() {
     let (client, clock) = client(HttpConfig::default());
     // The first end is free, the second makes it pause; what the peer said is passed on all the while.
     for _ in 0..3 {
-        let error = soon(client.send(post(&server.url(), "x")))
-            .await
-            .unwrap_err();
+        let error = failure(&client, &server).await;
         assert_eq!(error.kind(), HttpErrorKind::Connect);
         assert_eq!(error.processed(), Processed::Never);
         assert!(error.to_string().contains("BadCertificate"), "{error}");
@@ -192,9 +151,7 @@ async fn a_peer_that_always_goes_away_is_not_connected_to_over_and_over() {
         assert_eq!(server.connections(), 2);
     }
     clock.advance(std::time::Duration::from_millis(100));
-    soon(client.send(post(&server.url(), "x")))
-        .await
-        .unwrap_err();
+    failure(&client, &server).await;
     assert_eq!(server.connections(), 3);
 }
 
@@ -218,9 +175,7 @@ async fn graceful_goaways_before_the_first_answer_fail_no_waiting_request() {
     })
     .await;
     let (client, _clock) = client(HttpConfig::default());
-    let sends: Vec<_> = (0..5)
-        .map(|number| spawn(&client, &server.url(), number.to_string()))
-        .collect();
+    let sends = spawn_numbered(&client, &server, 5);
     until("each has a connection", || server.connections() == 5).await;
     go.send(()).unwrap();
     for send in sends {
@@ -233,40 +188,32 @@ async fn graceful_goaways_before_the_first_answer_fail_no_waiting_request() {
 async fn goaways_under_load_lose_and_repeat_nothing() {
     const PUSHES: usize = 6000;
     const PER_CONNECTION: usize = 500;
-    let ledger = Ledger::default();
-    let processed = ledger.clone();
-    let server = Server::h2(move |_, mut peer| {
-        let processed = processed.clone();
-        async move {
-            let writer = peer.writer();
-            writer.stream_limit(200).await;
-            let mut last = u32::MAX;
-            let mut count = 0;
-            // What it has promised to look at it answers, even if the body came after the GOAWAY.
-            while let Some((stream, body)) = peer.request().await {
-                if stream > last {
-                    continue;
-                }
-                processed.add(&body);
-                count += 1;
-                if count == PER_CONNECTION {
-                    last = stream;
-                    writer.go_away(last, NO_ERROR, b"").await;
-                }
-                writer.answer(stream, 200, &body).await;
+    let (server, ledger) = Server::with_ledger(|_, mut peer, processed| async move {
+        let writer = peer.writer();
+        writer.stream_limit(200).await;
+        let mut last = u32::MAX;
+        let mut count = 0;
+        // What it has promised to look at it answers, even if the body came after the GOAWAY.
+        while let Some((stream, body)) = peer.request().await {
+            if stream > last {
+                continue;
             }
+            processed.add(&body);
+            count += 1;
+            if count == PER_CONNECTION {
+                last = stream;
+                writer.go_away(last, NO_ERROR, b"").await;
+            }
+            writer.answer(stream, 200, &body).await;
         }
     })
     .await;
     let (client, _clock) = client(config(r#"{"max_connections": 2}"#));
-    let sends: Vec<_> = (0..PUSHES)
-        .map(|number| spawn(&client, &server.url(), number.to_string()))
-        .collect();
+    let sends = spawn_numbered(&client, &server, PUSHES);
     for (it, send) in sends.into_iter().enumerate() {
         let response = soon(send).await.unwrap().unwrap();
         assert_eq!(response.body(), it.to_string().as_bytes());
     }
-    assert_eq!(ledger.total(), PUSHES);
-    assert!((0..PUSHES).all(|number| ledger.count(&number.to_string()) == 1));
+    ledger.has_each_once(PUSHES);
     assert!(server.connections() >= 10, "it went away often");
 }

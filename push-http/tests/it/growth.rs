@@ -9,7 +9,8 @@ use push_http::{HttpClient, HttpConfig, HttpErrorKind, Processed};
 use push_testkit::until_idle;
 
 use crate::support::{
-    PING, Peer, SETTINGS, Server, client, config, echo_server, post, soon, spawn, stats, until,
+    PING, Peer, SETTINGS, Server, client, config, echo_server, post, soon, spawn, spawn_numbered,
+    stats, until,
 };
 
 #[tokio::test]
@@ -71,9 +72,7 @@ async fn the_stream_limit_is_obeyed_when_it_goes_from_1_to_1000_to_1() {
     })
     .await;
     let (client, _clock) = client(config(r#"{"max_connections": 1}"#));
-    let sends: Vec<_> = (0..50)
-        .map(|number| spawn(&client, &server.url(), number.to_string()))
-        .collect();
+    let sends = spawn_numbered(&client, &server, 50);
     until("49 wait", || {
         client
             .stats()
@@ -88,9 +87,7 @@ async fn the_stream_limit_is_obeyed_when_it_goes_from_1_to_1000_to_1() {
     for send in sends {
         assert_eq!(soon(send).await.unwrap().unwrap().status(), 200);
     }
-    let sends: Vec<_> = (0..20)
-        .map(|number| spawn(&client, &server.url(), number.to_string()))
-        .collect();
+    let sends = spawn_numbered(&client, &server, 20);
     until("19 wait", || stats(&client).waiting == 19).await;
     go.send(()).unwrap();
     for send in sends {
@@ -117,9 +114,7 @@ async fn a_peer_that_has_not_answered_yet_is_not_flooded_with_connections() {
     })
     .await;
     let (client, _clock) = client(HttpConfig::default());
-    let sends: Vec<_> = (0..200)
-        .map(|number| spawn(&client, &server.url(), number.to_string()))
-        .collect();
+    let sends = spawn_numbered(&client, &server, 200);
     until("199 wait", || {
         client
             .stats()
@@ -154,9 +149,7 @@ async fn used_up_streams_open_more_connections_up_to_the_limit() {
     })
     .await;
     let (client, _clock) = client(config(r#"{"max_connections": 3}"#));
-    let sends: Vec<_> = (0..50)
-        .map(|number| spawn(&client, &server.url(), number.to_string()))
-        .collect();
+    let sends = spawn_numbered(&client, &server, 50);
     until("three connections are full", || {
         client
             .stats()
@@ -321,9 +314,7 @@ async fn a_stream_limit_of_0_is_waited_out_on_the_same_connection() {
     })
     .await;
     let (client, clock) = client(HttpConfig::default());
-    let sends: Vec<_> = (0..20)
-        .map(|number| spawn(&client, &server.url(), number.to_string()))
-        .collect();
+    let sends = spawn_numbered(&client, &server, 20);
     until("all wait", || {
         client
             .stats()
@@ -381,9 +372,7 @@ async fn a_peer_that_allows_one_stream_is_connected_to_slowly() {
     })
     .await;
     let (client, _clock) = client(HttpConfig::default());
-    let sends: Vec<_> = (0..60)
-        .map(|number| spawn(&client, &server.url(), number.to_string()))
-        .collect();
+    let sends = spawn_numbered(&client, &server, 60);
     for send in sends {
         soon(send).await.unwrap().unwrap();
     }
@@ -413,9 +402,7 @@ async fn connections_to_a_peer_with_one_stream_grow_with_its_round_trips() {
         }
     })
     .await;
-    let sends: Vec<_> = (0..60)
-        .map(|number| spawn(&client, &server.url(), number.to_string()))
-        .collect();
+    let sends = spawn_numbered(&client, &server, 60);
     let mut opened = Vec::new();
     let mut answered = 0;
     while answered < 60 {

@@ -44,6 +44,15 @@ proptest! {
     }
 
     #[test]
+    fn a_port_of_a_url_is_a_number_up_to_65535_or_none(port in 0_u32..200_000, host in "[a-z]{1,9}|\\[::1\\]") {
+        let url: http::Uri = format!("https://{host}:{port}/path").parse().unwrap();
+        let number = u16::try_from(port).ok().filter(|port| *port != 0);
+        prop_assert_eq!(push_http::port_of(&url), number);
+        let url: http::Uri = format!("http://{host}/").parse().unwrap();
+        prop_assert_eq!(push_http::port_of(&url), Some(80));
+    }
+
+    #[test]
     fn a_host_and_port_are_read_back(host in "[a-z0-9.-]{1,20}", port in 1_u16..) {
         let text = format!("{host}:{port}");
         prop_assert_eq!(fuzz::host_port(&text), Some((host.as_str(), port)));

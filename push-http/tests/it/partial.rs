@@ -5,7 +5,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::{
     ca::{Ca, accept},
     support::{
-        DATA, HEADERS, REFUSED_STREAM, Server, Writer, client, config, post, soon, spawn, until,
+        DATA, HEADERS, REFUSED_STREAM, Server, Writer, client, config, failure, post, soon, spawn,
+        until,
     },
 };
 
@@ -124,9 +125,7 @@ async fn an_error_before_the_response_has_no_head() {
     })
     .await;
     let (client, clock) = client(HttpConfig::default());
-    let error = soon(client.send(post(&server.url(), "x")))
-        .await
-        .unwrap_err();
+    let error = failure(&client, &server).await;
     assert!(error.response_head().is_none());
     let late = spawn(&client, &server.url(), "late");
     until("it is on its way", || {

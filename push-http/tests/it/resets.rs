@@ -7,26 +7,21 @@ use std::sync::{
 use push_http::{HttpClient, HttpConfig, HttpErrorKind, MAX_TRIES, Processed};
 
 use crate::support::{
-    DATA, Ledger, REFUSED_STREAM, Server, client, config, post, soon, spawn, stats,
+    DATA, REFUSED_STREAM, Server, client, config, failure, post, soon, spawn, spawn_numbered, stats,
 };
 
 const INTERNAL_ERROR: u32 = 2;
 
 #[tokio::test]
 async fn a_refused_stream_is_sent_again_on_another_connection() {
-    let ledger = Ledger::default();
-    let processed = ledger.clone();
-    let server = Server::h2(move |number, mut peer| {
-        let processed = processed.clone();
-        async move {
-            peer.writer().stream_limit(100).await;
-            while let Some((stream, body)) = peer.request().await {
-                if number == 0 {
-                    peer.writer().reset(stream, REFUSED_STREAM).await;
-                } else {
-                    processed.add(&body);
-                    peer.writer().answer(stream, 200, b"").await;
-                }
+    let (server, ledger) = Server::with_ledger(|number, mut peer, processed| async move {
+        peer.writer().stream_limit(100).await;
+        while let Some((stream, body)) = peer.request().await {
+            if number == 0 {
+                peer.writer().reset(stream, REFUSED_STREAM).await;
+            } else {
+                processed.add(&body);
+                peer.writer().answer(stream, 200, b"").await;
             }
         }
     })
@@ -54,9 +49,7 @@ async fn a_stream_refused_over_and_over_is_reported_as_never_processed() {
     })
     .await;
     let (client, _clock) = client(config(r#"{"max_connections": 1}"#));
-    let error = soon(client.send(post(&server.url(), "x")))
-        .await
-        .unwrap_err();
+    let error = failure(&client, &server).await;
     assert_eq!(error.kind(), HttpErrorKind::Refused);
     assert_eq!(error.processed(), Processed::Never);
     assert_eq!(refused.load(Ordering::SeqCst), MAX_TRIES);
@@ -65,19 +58,14 @@ async fn a_stream_refused_over_and_over_is_reported_as_never_processed() {
 
 #[tokio::test]
 async fn a_reset_stream_is_unknown_and_spares_its_neighbours() {
-    let ledger = Ledger::default();
-    let processed = ledger.clone();
-    let server = Server::h2(move |_, mut peer| {
-        let processed = processed.clone();
-        async move {
-            peer.writer().stream_limit(100).await;
-            while let Some((stream, body)) = peer.request().await {
-                processed.add(&body);
-                if body == "bad" {
-                    peer.writer().reset(stream, INTERNAL_ERROR).await;
-                } else {
-                    peer.writer().answer(stream, 200, b"").await;
-                }
+    let (server, ledger) = Server::with_ledger(|_, mut peer, processed| async move {
+        peer.writer().stream_limit(100).await;
+        while let Some((stream, body)) = peer.request().await {
+            processed.add(&body);
+            if body == "bad" {
+                peer.writer().reset(stream, INTERNAL_ERROR).await;
+            } else {
+                peer.writer().answer(stream, 200, b"").await;
             }
         }
     })
@@ -109,37 +97,25 @@ async fn an_answer_that_breaks_off_is_unknown_even_if_the_peer_calls_it_refused(
     })
     .await;
     let (client, _clock) = client(HttpConfig::default());
-    let error = soon(client.send(post(&server.url(), "x")))
-        .await
-        .unwrap_err();
+    let error = failure(&client, &server).await;
     assert_eq!(error.processed(), Processed::Unknown);
 }
 
 #[tokio::test]
 async fn a_cut_connection_leaves_its_requests_unknown_and_resends_the_rest() {
-    let ledger = Ledger::default();
-    let processed = ledger.clone();
-    let server = Server::h2(move |number, mut peer| {
-        let processed = processed.clone();
-        async move {
-            peer.writer().stream_limit(3).await;
-            if number == 0 {
-                for (_, body) in peer.requests(3).await {
-                    processed.add(&body);
-                }
-                return;
-            }
-            while let Some((stream, body)) = peer.request().await {
+    let (server, ledger) = Server::with_ledger(|number, mut peer, processed| async move {
+        peer.writer().stream_limit(3).await;
+        if number == 0 {
+            for (_, body) in peer.requests(3).await {
                 processed.add(&body);
-                peer.writer().answer(stream, 200, b"").await;
             }
+            return;
         }
+        peer.process(&processed).await;
     })
     .await;
     let (client, _clock) = client(config(r#"{"max_connections": 1}"#));
-    let sends: Vec<_> = (0..8)
-        .map(|number| spawn(&client, &server.url(), number.to_string()))
-        .collect();
+    let sends = spawn_numbered(&client, &server, 8);
     let mut lost = 0;
     for send in sends {
         match soon(send).await.unwrap() {
@@ -152,6 +128,5 @@ async fn a_cut_connection_leaves_its_requests_unknown_and_resends_the_rest() {
         }
     }
     assert_eq!(lost, 3);
-    assert_eq!(ledger.total(), 8);
-    assert!((0..8).all(|number| ledger.count(&number.to_string()) == 1));
+    ledger.has_each_once(8);
 }

@@ -6,7 +6,8 @@ use push_testkit::until_idle;
 use tokio::io::AsyncReadExt;
 
 use crate::support::{
-    DATA, Event, PING, Peer, Server, client, config, post, soon, spawn, stats, until,
+    DATA, Event, PING, Peer, Server, client, config, post, soon, spawn, spawn_numbered, stats,
+    until,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -289,9 +290,7 @@ async fn a_black_hole_is_left_after_one_interval_and_one_timeout() {
     let (client, clock) = client(config(
         r#"{"ping_interval": "1s", "ping_timeout": "1s", "request_deadline": "10m"}"#,
     ));
-    let sends: Vec<_> = (0..10)
-        .map(|number| spawn(&client, &server.url(), number.to_string()))
-        .collect();
+    let sends = spawn_numbered(&client, &server, 10);
     until("all are on their way", || {
         client
             .stats()

@@ -130,6 +130,21 @@ impl Server {
     }
 }
 
+impl Server {
+    /// As [`Server::h2`], with a ledger for the requests that the script processes.
+    pub(crate) async fn with_ledger<F>(
+        script: impl Fn(usize, Peer, Ledger) -> F + Send + Sync + 'static,
+    ) -> (Self, Ledger)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let ledger = Ledger::default();
+        let processed = ledger.clone();
+        let server = Self::h2(move |number, peer| script(number, peer, processed.clone())).await;
+        (server, ledger)
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
@@ -241,6 +256,14 @@ impl Writer {
 }
 
 impl Peer {
+    /// Answers every request with an empty 200, and enters it into `processed`.
+    pub(crate) async fn process(&mut self, processed: &Ledger) {
+        while let Some((stream, body)) = self.request().await {
+            processed.add(&body);
+            self.writer().answer(stream, 200, b"").await;
+        }
+    }
+
     /// Reads the client's preface. Sends nothing.
     pub(crate) async fn accept(io: impl Io) -> Option<Self> {
         let (mut reader, writer) = split(Box::new(io) as Box<dyn Io>);
@@ -387,6 +410,14 @@ impl Ledger {
         self.map().get(body.as_bytes()).copied().unwrap_or(0)
     }
 
+    /// Checks that the requests whose bodies are the numbers below `count` were processed, each once, and no other.
+    pub(crate) fn has_each_once(&self, count: usize) {
+        assert_eq!(self.total(), count);
+        for number in 0..count {
+            assert_eq!(self.count(&number.to_string()), 1, "request {number}");
+        }
+    }
+
     pub(crate) fn total(&self) -> usize {
         self.map().values().sum()
     }
@@ -396,12 +427,24 @@ impl Ledger {
     }
 }
 
+/// Sends to `server` with `client`, which fails.
+pub(crate) async fn failure(client: &Client, server: &Server) -> HttpError {
+    let answer = soon(client.send(post(&server.url(), "x"))).await;
+    answer.expect_err("the exchange fails")
+}
+
+/// A request on its way.
+pub(crate) type Sent = tokio::task::JoinHandle<Result<http::Response<Bytes>, HttpError>>;
+
+/// `client` sends `count` requests to `server` at once, whose bodies are their numbers.
+pub(crate) fn spawn_numbered(client: &Client, server: &Server, count: usize) -> Vec<Sent> {
+    (0..count)
+        .map(|number| spawn(client, &server.url(), number.to_string()))
+        .collect()
+}
+
 /// `client` sends `body` to `base`, in a task of its own.
-pub(crate) fn spawn(
-    client: &Client,
-    base: &str,
-    body: impl Into<Bytes>,
-) -> tokio::task::JoinHandle<Result<http::Response<Bytes>, HttpError>> {
+pub(crate) fn spawn(client: &Client, base: &str, body: impl Into<Bytes>) -> Sent {
     let client = client.clone();
     let request = post(base, body);
     tokio::spawn(async move { client.send(request).await })

@@ -28,8 +28,9 @@
 //!     protected_fields: [json!({ "topic": "everyone" })],
 //!
 //!     // What the vendor answers.
-//!     ok: (200, r#"{"code":0}"#),
-//!     partial: |_all, dead| (200, json!({ "code": 0, "bad": dead })).into(),
+//!     ok: (200, r#"{"code":0,"id":"r-1"}"#),
+//!     unconfirmed: [(200, r#"{"code":0}"#)],
+//!     partial: |_all, dead| (200, json!({ "code": 0, "id": "r-1", "bad": dead })).into(),
 //!     token_dead: [(410, r#"{"code":4101}"#)],
 //!     credential_refused: [(401, r#"{"code":4010}"#)],
 //!     payload_refused: [(400, r#"{"code":4003}"#)],
@@ -54,6 +55,7 @@
 //! | receipts | `receipt`, `receipt_forged` or `receipts_unsigned` |
 //! | a check of the credential that is not the answer to a send, or none | `verify_accepted`, `cannot_verify` |
 //! | answers without a body, or whose status alone counts | `bare`, `status_is_final` |
+//! | a layer around its provider | `layer` |
 //! | `ext` taken apart, another unit of time, a largest badge, HTTP/2 only | `ext_split`, `ttl_unit`, `max_badge`, `protocols` |
 //!
 //! Nothing that [`push_core::Capabilities`] claims goes untested: the case `everything_it_can_do_is_declared` compares them with the keys
@@ -143,10 +145,16 @@ macro_rules! __provider_cases {
             an_answer_of_any_bytes_gives_one_verdict_for_each_target
             no_token_text_or_secret_shows
             verify_distinguishes_a_good_credential_from_an_outage
+            verify_is_satisfied_by_the_vendors_own_answer_alone
+            a_server_that_is_not_the_vendors_is_named_by_what_is_wrong_with_it
+            a_certificate_authority_that_cannot_be_read_is_refused_in_our_words
         }
     };
     (overlay, $then:ident) => {
         $crate::$then! { vendor_fields_are_merged_into_the_payload }
+    };
+    (unconfirmed, $then:ident) => {
+        $crate::$then! { a_success_that_confirms_nothing_is_not_accepted }
     };
     (partial, $then:ident) => {
         $crate::$then! { each_target_gets_the_verdict_of_its_own_token }
@@ -187,6 +195,7 @@ macro_rules! __provider_cases {
             a_token_endpoint_that_fails_is_an_outage
             a_limit_of_the_token_endpoint_does_not_accuse_the_credential
             a_failing_token_endpoint_is_left_alone_for_a_while
+            a_life_of_an_access_token_that_makes_no_sense_is_bounded
         }
     };
     (access_lifetime, $then:ident) => {

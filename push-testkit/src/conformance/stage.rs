@@ -317,10 +317,15 @@ pub(super) fn context(clock: &ManualClock) -> BuildContext {
 }
 
 pub(super) fn build(vendor: &Vendor, config: &Value, clock: &ManualClock) -> DynProvider {
-    vendor
+    let context = context(clock);
+    let provider = vendor
         .descriptor
-        .build(raw(config), &context(clock))
-        .expect("the configuration of the suite builds a provider")
+        .build(raw(config), &context)
+        .expect("the configuration of the suite builds a provider");
+    match &vendor.layer {
+        Some(layer) => layer(&context).provider(provider, &crate::layer::credential()),
+        None => provider,
+    }
 }
 
 pub(super) fn raw(config: &Value) -> RawConfig {

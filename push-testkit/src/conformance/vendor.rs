@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
-use push_core::{Descriptor, Late, Plugin, ProviderKind, Scope, TokenFault};
+use push_core::{BuildContext, Descriptor, Late, Layer, Plugin, ProviderKind, Scope, TokenFault};
 use serde_json::Value;
 
 use super::{Sent, Shown};
@@ -18,6 +18,7 @@ type Coded = Box<dyn Fn(u16, &str) -> Reply + Send + Sync>;
 type Signature = Box<dyn Fn(&Sent) -> String + Send + Sync>;
 type Receipts<R> = Box<dyn Fn(&str, &str) -> Vec<R> + Send + Sync>;
 type Posted = Request<Bytes>;
+type MakeLayer = Box<dyn Fn(&BuildContext) -> Arc<dyn Layer> + Send + Sync>;
 
 /// A vendor: what it accepts, what it answers, and how its provider is configured. Filled by
 /// [`provider_conformance!`](crate::provider_conformance); every method is one of its keys.
@@ -28,6 +29,7 @@ pub struct Vendor {
     pub(crate) descriptor: &'static Descriptor<ProviderKind>,
     /// `Debug` of the plugin's configuration, plain and pretty.
     pub(crate) show_config: fn(Value) -> Result<String, String>,
+    pub(crate) layer: Option<MakeLayer>,
     pub(crate) config: Option<Config>,
     pub(crate) wrong_config: Vec<(String, Value)>,
     pub(crate) secrets: Vec<String>,
@@ -44,6 +46,7 @@ pub struct Vendor {
     pub(crate) protected_fields: Vec<Value>,
     pub(crate) bending: Vec<Value>,
     pub(crate) ok: Option<Reply>,
+    pub(crate) unconfirmed: Vec<Reply>,
     pub(crate) partial: Option<Partial>,
     pub(crate) token_dead: Vec<Reply>,
     pub(crate) token_unusable: Vec<(TokenFault, Reply)>,
@@ -87,6 +90,7 @@ impl Vendor {
                     serde_json::from_value(json).map_err(|error| error.to_string())?;
                 Ok(format!("{config:?}\n{config:#?}"))
             },
+            layer: None,
             config: None,
             wrong_config: Vec::new(),
             secrets: Vec::new(),
@@ -103,6 +107,7 @@ impl Vendor {
             protected_fields: Vec::new(),
             bending: Vec::new(),
             ok: None,
+            unconfirmed: Vec::new(),
             partial: None,
             token_dead: Vec::new(),
             token_unusable: Vec::new(),
@@ -134,6 +139,16 @@ impl Vendor {
 
 /// The credential and its configuration.
 impl Vendor {
+    /// A layer that is put around every provider of the suite: what the suite shows then, the layer keeps.
+    #[must_use]
+    pub fn layer(
+        mut self,
+        layer: impl Fn(&BuildContext) -> Arc<dyn Layer> + Send + Sync + 'static,
+    ) -> Self {
+        self.layer = Some(Box::new(layer));
+        self
+    }
+
     /// A configuration that reaches the scripted vendor: from its URL (`https://localhost:<port>`) and the PEM of its
     /// authority. If there is a token endpoint, it is the same server under the path of [`Vendor::auth`]. Required.
     #[must_use]
@@ -378,6 +393,15 @@ impl Vendor {
     #[must_use]
     pub fn ok(mut self, reply: impl Into<Reply>) -> Self {
         self.ok = Some(reply.into());
+        self
+    }
+
+    /// Answers with a success in the vendor's form that confirm no push of this request: without the id that the vendor gives, or
+    /// with the id of another request. Another server, a cache or a proxy made them, so that they are neither accepted nor
+    /// refused. Required.
+    #[must_use]
+    pub fn unconfirmed<R: Into<Reply>>(mut self, list: impl IntoIterator<Item = R>) -> Self {
+        self.unconfirmed = replies(list);
         self
     }
 

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 /// What a bridge reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reported {
     /// A login, and the generation that the bridge was given; `None` if it was refused.
     Register(Account, Option<Generation>),

@@ -30,11 +30,9 @@ impl Spec {
     }
 
     pub(super) fn delivery(&self, start: Timestamp, now: Timestamp) -> Delivery {
-        let notification = Notification {
-            thread: if self.thread { "ann" } else { "" }.to_owned(),
-            expires_at: self.life.map(|life| start + seconds(life.into())),
-            ..Notification::default()
-        };
+        let notification = Notification::default()
+            .with_thread(if self.thread { "ann" } else { "" }.to_owned())
+            .with_expires_at(self.life.map(|life| start + seconds(life.into())));
         let of = format!("m{}", self.message);
         let delivery = within(delivery_with(&of, "x", notification), &self.lane());
         changed(delivery, |delivery| {

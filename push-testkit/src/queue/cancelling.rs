@@ -129,10 +129,7 @@ pub async fn a_slot_that_was_switched_off_is_fenced_alone(kit: QueueKit) {
 
 pub async fn a_conversation_that_was_read_is_cancelled(kit: QueueKit) {
     let of = |of: &str, to: &str, thread: &str, created| {
-        let notification = Notification {
-            thread: thread.to_owned(),
-            ..Notification::default()
-        };
+        let notification = Notification::default().with_thread(thread);
         changed(delivery_with(of, to, notification), |delivery| {
             delivery.created_at = at(created);
         })
@@ -168,10 +165,7 @@ pub async fn a_conversation_that_was_read_is_cancelled(kit: QueueKit) {
 }
 
 fn expiring(of: &str, to: &str, end: Option<i64>) -> Delivery {
-    let notification = Notification {
-        expires_at: end.map(at),
-        ..Notification::default()
-    };
+    let notification = Notification::default().with_expires_at(end.map(at));
     delivery_with(of, to, notification)
 }
 
@@ -290,11 +284,9 @@ pub async fn cancelling_what_is_not_there_changes_nothing(kit: QueueKit) {
 pub async fn no_more_than_the_limit_are_cancelled_in_one_call(kit: QueueKit) {
     const COUNT: usize = 4500;
     let of = |number: usize| {
-        let notification = Notification {
-            thread: "ann".to_owned(),
-            expires_at: Some(NOW),
-            ..Notification::default()
-        };
+        let notification = Notification::default()
+            .with_thread("ann")
+            .with_expires_at(NOW);
         changed(delivery_with("m", "alice", notification), |delivery| {
             let app = &format!("{}", number % 4);
             *delivery = within(delivery.clone(), &lane_of(app, 1, Class::CHAT));

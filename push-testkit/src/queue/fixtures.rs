@@ -76,10 +76,7 @@ pub(super) fn content_id(seed: &str) -> ContentId {
 /// # Panics
 /// If `of` or `to` is no id.
 pub fn delivery(of: &str, to: &str) -> Delivery {
-    let notification = Notification {
-        title: of.to_owned(),
-        ..Notification::default()
-    };
+    let notification = Notification::default().with_title(of);
     delivery_with(of, to, notification)
 }
 
@@ -149,10 +146,7 @@ pub(super) fn to_token(token: &str) -> Address {
 
 /// A batch of `size` deliveries.
 pub(super) fn batch(size: u32) -> BatchRef {
-    BatchRef {
-        id: BatchId::new(NOW),
-        size,
-    }
+    BatchRef::new(BatchId::new(NOW), size)
 }
 
 /// What a device's logout at revision `before` cancels.

@@ -7,7 +7,7 @@ use std::{
 
 use push_core::{
     AppId, Badge, Cancel, Channel, Class, Delivery, DeliveryId, Interruption, MessageId,
-    Notification, NotificationKind, Priority, Put, Slot, Sound, Timestamp,
+    Notification, NotificationKind, Priority, Put, Slot, Sought, Sound, Timestamp,
 };
 
 use super::{
@@ -23,27 +23,28 @@ use crate::{json, place::together, sample::NOW};
 const DAY: u64 = 24 * 60 * 60;
 
 pub async fn what_is_put_is_leased_as_it_was(kit: QueueKit) {
-    let notification = Notification {
-        kind: NotificationKind::LiveActivity,
-        title: "Ann \"the\" Tester".to_owned(),
-        subtitle: "sub".to_owned(),
-        body: "午餐\n\u{1F600}\u{0}".to_owned(),
-        ext: r#"{"entity":{"sender":"ann"}}"#.to_owned(),
-        sound: Sound::Named("chime.caf".to_owned()),
-        image: "https://example.org/a.png".to_owned(),
-        priority: Priority::Low,
-        interruption: Some(Interruption::Critical),
-        thread: "ann".to_owned(),
-        collapse: "c".to_owned(),
-        collapse_waiting: true,
-        mutable: true,
-        wakes_app: true,
-        expires_at: Some(at(60)),
-        vendor: json!({"category": "IM", "n": [1, 2.5]})
-            .as_object()
-            .cloned()
-            .unwrap_or_default(),
-    };
+    let notification = Notification::default()
+        .with_kind(NotificationKind::LiveActivity)
+        .with_title("Ann \"the\" Tester")
+        .with_subtitle("sub")
+        .with_body("午餐\n\u{1F600}\u{0}")
+        .with_ext(r#"{"entity":{"sender":"ann"}}"#.to_owned())
+        .with_sound(Sound::Named("chime.caf".to_owned()))
+        .with_image("https://example.org/a.png")
+        .with_priority(Priority::Low)
+        .with_interruption(Interruption::Critical)
+        .with_thread("ann")
+        .with_collapse("c")
+        .with_collapse_waiting(true)
+        .with_mutable(true)
+        .with_wakes_app(true)
+        .with_expires_at(at(60))
+        .with_vendor(
+            json!({"category": "IM", "n": [1, 2.5]})
+                .as_object()
+                .cloned()
+                .unwrap_or_default(),
+        );
     let full = changed(delivery_with("m1", "alice", notification), |full| {
         full.to = to("用户 👩‍👩‍👧", "phone", Slot::LiveActivity, "activity 7");
         full.channel = Channel::known("smoke-signals");
@@ -121,6 +122,38 @@ pub async fn an_acknowledged_delivery_is_a_duplicate_for_a_day(kit: QueueKit) {
     let done = kit.put(vec![delivery("m1", "alice")]).await;
     assert_eq!(done, [Put::Duplicate]);
     assert_eq!(kit.lanes().await, []);
+}
+
+pub async fn what_waits_or_is_leased_is_held_and_nothing_else(kit: QueueKit) {
+    let sought = |of: &Delivery| Sought::new(of.id, of.message().clone(), of.user().cloned());
+    let token = |token| {
+        let mut delivery = delivery("m1", "no-user");
+        delivery.to = to_token(token);
+        delivery
+    };
+    let put = [
+        delivery("m1", "done"),
+        token("token-1"),
+        delivery("m1", "leased"),
+        token("token-2"),
+        delivery("m1", "waits"),
+        delivery("m2", "recalled"),
+    ];
+    kit.put_new(put.to_vec()).await;
+    let done = kit.lease(2).await;
+    kit.ack(&done).await;
+    kit.lease(1).await;
+    kit.cancel("im", &Cancel::Message(message("m2"))).await;
+    let never = delivery("m1", "waits");
+    let all = put.iter().chain([&never]).map(sought);
+    let app = AppId::new("im").expect("an app");
+    let held = kit.queue.holds(&app, all.collect()).await;
+    let held = held.expect("it can be asked");
+    let expected = vec![false, false, true, true, true, false, false];
+    // It need not know.
+    if held.is_some() {
+        assert_eq!(held, Some(expected));
+    }
 }
 
 pub async fn a_message_put_again_is_remembered_for_another_day(kit: QueueKit) {
@@ -327,10 +360,7 @@ pub async fn deliveries_of_one_content_share_it(kit: QueueKit) {
 
 pub async fn each_delivery_keeps_its_own_badge_and_content(kit: QueueKit) {
     let of = |number: u32| {
-        let notification = Notification {
-            title: format!("text {}", number % 7),
-            ..Notification::default()
-        };
+        let notification = Notification::default().with_title(format!("text {}", number % 7));
         delivery_with("m1", &format!("user-{number:03}"), notification).with_badge(
             match number % 3 {
                 0 => Badge::Leave,
@@ -359,10 +389,7 @@ pub async fn deliveries_of_many_messages_keep_their_contents(kit: QueueKit) {
             0 => "shared".to_owned(),
             _ => of.clone(),
         };
-        let notification = Notification {
-            title,
-            ..Notification::default()
-        };
+        let notification = Notification::default().with_title(title);
         delivery_with(&of, &to, notification)
     };
     let all: Vec<Delivery> = (0..400).map(of).collect();

@@ -19,6 +19,7 @@ pub struct AccessTokens<H>(Mutex<HashMap<String, (H, Timestamp)>>);
 
 /// Why an access token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// Closed: every simulator answers both.
 pub enum NotGranted {
     /// It was never granted, or was forgotten.
     Unknown,

@@ -11,7 +11,7 @@
 //! | [`AccessTokens`], [`bearer`], [`form`], [`random`], [`random_text`] | token endpoints |
 //! | [`counters!`](crate::counters) | what is counted |
 //! | [`Receipts`] | what a vendor posts back |
-//! | [`RunningSimulator`], [`register_simulator!`](crate::register_simulator) | for `offline-push simulate`, which names no vendor |
+//! | [`RunningSimulator`], [`ServiceSimulator`], [`register_simulator!`](crate::register_simulator) | for `offline-push simulate`, which names no vendor |
 //! | [`Control`] | the HTTP API of that program |
 //!
 //! A simulator states the vendor's limits itself, each with the vendor's page, and takes no constant from the provider: a
@@ -37,7 +37,7 @@ pub use self::{
     options::{Delay, Options, Service},
     receipts::{Posted, Receipts},
     running::{
-        Action, Credential, Install, Order, Problem, RunningSimulator, SimulatedPhone,
-        SimulatorDescriptor, Starting, simulators,
+        Action, Credential, Install, Order, Problem, RunningSimulator, ServiceSimulator,
+        SimulatedPhone, SimulatorDescriptor, Starting, simulators,
     },
 };

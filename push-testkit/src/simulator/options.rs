@@ -19,6 +19,7 @@ use crate::{Authority, HttpServer, LOOPBACK, Reply, ServerOptions};
 /// How a simulator of any vendor listens and behaves. A vendor's own options hold it as `base`; see
 /// [`simulator_options!`](crate::simulator_options).
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// The address to bind. Default: a free port of 127.0.0.1. A simulator with several ports takes the ones after it.
     pub address: SocketAddr,
@@ -99,6 +100,15 @@ impl Options {
             authority,
             delay,
         })
+    }
+
+    push_core::setters! {
+        with_address(address: SocketAddr);
+        with_authority(authority: impl Into<Option<Arc<Authority>>>);
+        with_clock(clock: Arc<dyn Clock>);
+        with_delay(delay: Duration);
+        with_any_token(any_token: bool);
+        with_log(log: usize);
     }
 }
 

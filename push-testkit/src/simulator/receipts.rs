@@ -19,6 +19,7 @@ pub struct Receipts(Mutex<VecDeque<Value>>);
 
 /// The outcome of posting receipts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Posted {
     /// Requests that were accepted.
     pub requests: usize,
@@ -32,10 +33,8 @@ impl Receipts {
     /// Adds a receipt.
     pub fn owe(&self, receipt: Value) {
         let mut due = self.lock();
-        if due.len() == MAX_DUE {
-            due.pop_front();
-        }
         due.push_back(receipt);
+        discard_oldest(&mut due);
     }
 
     /// Posts the receipts that wait, at most `batch` in a request, until one request fails. What is not accepted waits on.
@@ -70,6 +69,8 @@ impl Receipts {
                 for receipt in some.into_iter().rev() {
                     due.push_front(receipt);
                 }
+                // Others may have been added meanwhile.
+                discard_oldest(&mut due);
                 break;
             }
             posted.requests += 1;
@@ -84,8 +85,45 @@ impl Receipts {
     }
 }
 
+fn discard_oldest(due: &mut VecDeque<Value>) {
+    while due.len() > MAX_DUE {
+        due.pop_front();
+    }
+}
+
 impl fmt::Debug for Receipts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Receipts({} due)", self.lock().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use push_http::{Client, HttpConfig};
+
+    use super::*;
+    use crate::{block_on, sample};
+
+    #[test]
+    fn receipts_that_are_owed_during_a_post_that_fails_stay_within_the_limit() {
+        block_on(async {
+            let clock = Arc::new(sample::clock());
+            let client = Client::new(HttpConfig::default(), clock).expect("a client");
+            let receipts = Receipts::default();
+            for _ in 0..MAX_DUE {
+                receipts.owe(Value::Null);
+            }
+            let not_made = |_, _| {
+                receipts.owe(Value::from("new"));
+                None
+            };
+            let posted = receipts.post(&client, 10, not_made, |_| true).await;
+            assert_eq!((posted.taken, posted.due), (0, MAX_DUE));
+            receipts.owe(Value::from("newest"));
+            assert_eq!(receipts.lock().len(), MAX_DUE);
+            assert_eq!(receipts.lock().back(), Some(&Value::from("newest")));
+        });
     }
 }

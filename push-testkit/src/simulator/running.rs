@@ -2,16 +2,18 @@
 use std::{fmt, io, time::Duration};
 
 use http::StatusCode;
+use push_core::Environment;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{BoxFuture, Options, View};
+use super::{BoxFuture, Options, Service, View};
 use crate::{Faults, Reply};
 
 /// The longest detail of an error of the control API, in characters.
 const MAX_DETAIL: usize = 300;
 
 /// A vendor's simulator, as its crate registers it with [`register_simulator!`](crate::register_simulator).
+#[non_exhaustive]
 pub struct SimulatorDescriptor {
     /// The vendor's name: that of its provider.
     pub name: &'static str,
@@ -19,6 +21,13 @@ pub struct SimulatorDescriptor {
     pub ports: u16,
     /// Starts it.
     pub start: fn(Options) -> Starting,
+}
+
+impl SimulatorDescriptor {
+    /// A simulator that listens on `ports` ports and is started by `start`.
+    pub const fn new(name: &'static str, ports: u16, start: fn(Options) -> Starting) -> Self {
+        Self { name, ports, start }
+    }
 }
 
 /// A simulator that is starting. It fails if an address cannot be bound.
@@ -41,23 +50,22 @@ pub fn simulators() -> Vec<&'static SimulatorDescriptor> {
 
 /// Registers a vendor's simulator, so that `offline-push simulate` finds it.
 ///
-/// `$simulator` has `async fn start(Options) -> io::Result<Self>` and implements [`RunningSimulator`]; `$options` has
+/// `$simulator` has `async fn start(Options) -> io::Result<Self>` and implements [`RunningSimulator`], by itself or with
+/// [`ServiceSimulator`](crate::simulator::ServiceSimulator); `$options` has
 /// `From<push_testkit::simulator::Options>`.
 #[macro_export]
 macro_rules! register_simulator {
     ($name:literal, $ports:literal, $simulator:ty, $options:ty) => {
         $crate::simulator::inventory::submit! {
-            $crate::simulator::SimulatorDescriptor {
-                name: $name,
-                ports: $ports,
-                start: |options| ::std::boxed::Box::pin(async move {
+            $crate::simulator::SimulatorDescriptor::new($name, $ports, |options| {
+                ::std::boxed::Box::pin(async move {
                     let simulator = <$simulator>::start(<$options>::from(options)).await?;
                     ::std::io::Result::Ok(
                         ::std::boxed::Box::new(simulator)
                             as ::std::boxed::Box<dyn $crate::simulator::RunningSimulator>,
                     )
-                }),
-            }
+                })
+            })
         }
     };
 }
@@ -111,6 +119,80 @@ pub trait RunningSimulator: fmt::Debug + Send + Sync {
     }
 }
 
+/// A vendor's simulator behind one [`Service`], whose scripted outcomes are [`Reply`]s: what is the vendor's own. Everything else of
+/// [`RunningSimulator`], which it implements with this, is the same for every vendor.
+pub trait ServiceSimulator: fmt::Debug + Send + Sync {
+    /// Why there is no sandbox, as in "Acme has no sandbox".
+    const NO_SANDBOX: &'static str;
+
+    /// The server.
+    fn service(&self) -> &Service;
+
+    /// What tests and the control API script.
+    fn scripted(&self) -> &Faults;
+
+    /// The vendor's answer for a code of its own.
+    fn answer_of(code: &str) -> Reply;
+
+    /// Its addresses by purpose: [`RunningSimulator::endpoints`].
+    fn addresses(&self) -> Vec<(&'static str, String)>;
+
+    /// The credential that it accepts.
+    fn credential(&self) -> Credential;
+
+    /// Puts an app on a new phone: the one of the credential if none is named.
+    ///
+    /// # Errors
+    /// If the vendor has no such app.
+    fn new_phone(&self, app: Option<&str>) -> Result<Box<dyn SimulatedPhone>, Problem>;
+
+    /// What was counted: [`RunningSimulator::counters`].
+    fn counted(&self) -> Value;
+}
+
+impl<S: ServiceSimulator> RunningSimulator for S {
+    fn endpoints(&self) -> Vec<(&'static str, String)> {
+        self.addresses()
+    }
+
+    fn ca_pem(&self) -> String {
+        self.service().ca_pem()
+    }
+
+    fn credentials(&self) -> Vec<Credential> {
+        vec![self.credential()]
+    }
+
+    fn install(&self, install: &Install) -> Result<Box<dyn SimulatedPhone>, Problem> {
+        if install.environment == Some(Environment::Sandbox) {
+            return Err(Problem::invalid(S::NO_SANDBOX));
+        }
+        self.new_phone(install.app.as_deref())
+    }
+
+    fn script(&self, order: &Order, tokens: &[String]) -> Result<(), Problem> {
+        let reply = order.reply(S::answer_of)?;
+        order.write(self.scripted(), tokens, &reply);
+        Ok(())
+    }
+
+    fn heal(&self) {
+        self.scripted().clear();
+    }
+
+    fn set_delay(&self, delay: Duration) {
+        self.service().delay().set(delay);
+    }
+
+    fn disconnect(&self, reason: Option<&str>) {
+        self.service().disconnect(reason.is_some());
+    }
+
+    fn counters(&self) -> Value {
+        self.counted()
+    }
+}
+
 /// A phone that a simulator delivers to.
 pub trait SimulatedPhone: Send + Sync {
     /// Its tokens by purpose; the first is for notifications.
@@ -128,6 +210,7 @@ pub trait SimulatedPhone: Send + Sync {
 
 /// A credential for the gateway: the body of `POST /v1/credentials`.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Credential {
     /// What distinguishes it from the simulator's other credentials, as in `sandbox`; empty if there is one only.
     pub label: &'static str,
@@ -138,6 +221,19 @@ pub struct Credential {
 }
 
 impl Credential {
+    /// A credential without files for other clients.
+    pub const fn new(label: &'static str, config: Value) -> Self {
+        Self {
+            label,
+            config,
+            files: Vec::new(),
+        }
+    }
+
+    push_core::setters! {
+        with_files(files: Vec<(&'static str, String)>);
+    }
+
     /// The body of `POST /v1/credentials`.
     pub fn to_json(&self, provider: &str) -> Value {
         json!({
@@ -157,16 +253,18 @@ impl fmt::Debug for Credential {
 /// Which app goes on a new phone.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Install {
     /// The app, in the vendor's terms: bundle id, project, app id. Default: that of the simulator's credential.
     pub app: Option<String>,
     /// `production` or `sandbox`, for vendors that have both. Default: production.
-    pub environment: Option<push_core::Environment>,
+    pub environment: Option<Environment>,
 }
 
 /// What happens to later pushes instead of the usual.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Order {
     /// The vendor's own code of an error, as in `Unregistered`. Absent: the usual answer, which may be late.
     pub code: Option<String>,
@@ -188,6 +286,7 @@ pub struct Order {
 /// What happens instead of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+// Closed: every simulator performs each.
 pub enum Action {
     /// The request is read and its stream or connection reset.
     Reset,
@@ -285,6 +384,7 @@ impl Order {
 
 /// An error of the control API (RFC 9457), with a stable code.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Problem {
     /// The HTTP status.
     pub status: u16,

@@ -16,12 +16,7 @@ use crate::place::together;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn badge(by: &str, of: &str, on: &str, change: BadgeArithmetic) -> BadgeChange {
-    BadgeChange {
-        message: message(by),
-        user: user(of),
-        device: device(on),
-        change,
-    }
+    BadgeChange::new(message(by), user(of), device(on), change)
 }
 
 fn plus(by: &str, more: u32) -> BadgeChange {

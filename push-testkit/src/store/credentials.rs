@@ -14,16 +14,16 @@ use super::{
 use crate::place::together;
 
 fn credential(within: &str, sealed: &[u8], when: Timestamp) -> NewCredential {
-    NewCredential {
-        app: app(within),
-        provider: "sample".to_owned(),
-        channel: Channel::known("sample"),
-        environment: Some(Environment::Sandbox),
-        label: "debug".to_owned(),
-        sealed: sealed.to_vec(),
-        at: when,
-        expires_at: Some(at(1000)),
-    }
+    NewCredential::new(
+        app(within),
+        "sample",
+        Channel::known("sample"),
+        sealed.to_vec(),
+        when,
+    )
+    .with_environment(Environment::Sandbox)
+    .with_label("debug")
+    .with_expires_at(at(1000))
 }
 
 async fn free(kit: &StoreKit, within: &AppId) -> CertificateId {
@@ -95,11 +95,8 @@ pub async fn after_the_highest_number_a_free_one_is_found(kit: StoreKit) {
 pub async fn rotating_keeps_the_id(kit: StoreKit) {
     add(&kit, Some(5), credential("im", b"old", at(1))).await;
     let neighbour = add(&kit, Some(6), credential("im", b"old", at(1))).await;
-    let new = NewCredential {
-        label: "debug 2027".to_owned(),
-        expires_at: None,
-        ..credential("im", b"new", at(9))
-    };
+    let mut new = credential("im", b"new", at(9)).with_label("debug 2027");
+    new.expires_at = None;
     let rotated = kit
         .store
         .rotate_credential(certificate(5), new)
@@ -129,24 +126,15 @@ pub async fn rotating_what_is_not_there_is_not_found(kit: StoreKit) {
 pub async fn rotating_into_something_else_is_a_conflict(kit: StoreKit) {
     let old = add(&kit, Some(5), credential("im", b"x", at(1))).await;
     let new = credential("im", b"y", at(2));
-    for other in [
-        NewCredential {
-            provider: "sample-two".to_owned(),
-            ..new.clone()
-        },
-        NewCredential {
-            channel: Channel::known("second"),
-            ..new.clone()
-        },
-        NewCredential {
-            environment: Some(Environment::Production),
-            ..new.clone()
-        },
-        NewCredential {
-            environment: None,
-            ..new.clone()
-        },
-    ] {
+    let changes: [fn(&mut NewCredential); 4] = [
+        |new| new.provider = "sample-two".to_owned(),
+        |new| new.channel = Channel::known("second"),
+        |new| new.environment = Some(Environment::Production),
+        |new| new.environment = None,
+    ];
+    for change in changes {
+        let mut other = new.clone();
+        change(&mut other);
         let error = kit
             .store
             .rotate_credential(certificate(5), other)
@@ -190,12 +178,9 @@ pub async fn credentials_are_listed_by_id(kit: StoreKit) {
 pub async fn sealed_bytes_come_back_as_they_were(kit: StoreKit) {
     let every_byte: Vec<u8> = (0..=255).collect();
     for sealed in [Vec::new(), every_byte.clone(), every_byte.repeat(256)] {
-        let it = NewCredential {
-            label: String::new(),
-            environment: None,
-            ..credential("im", &sealed, at(1))
-        };
-        let id = add(&kit, None, it).await.id;
+        let mut new = credential("im", &sealed, at(1)).with_label("");
+        new.environment = None;
+        let id = add(&kit, None, new).await.id;
         let found = one(&kit, "im", id.into()).await.expect("it is there");
         assert_eq!(found.sealed, sealed);
         assert_eq!((found.label.as_str(), found.environment), ("", None));
@@ -304,10 +289,8 @@ pub async fn a_credential_sealed_in_another_form_keeps_all_else(kit: StoreKit) {
     // It is another now, and must not be lost.
     assert!(!reseal(5, b"old", b"newer").await);
     assert!(!reseal(7, b"old", b"new").await);
-    let new = StoredCredential {
-        sealed: b"new".to_vec(),
-        ..old
-    };
+    let mut new = old;
+    new.sealed = b"new".to_vec();
     assert_eq!(one(&kit, "im", 5).await, Some(new));
     assert_eq!(one(&kit, "im", 6).await, Some(neighbour));
     assert_eq!(one(&kit, "other", 5).await, Some(there));

@@ -16,14 +16,13 @@ use super::{
 use crate::{place::together, sample::NOW};
 
 fn all_facts() -> DeviceFacts {
-    DeviceFacts {
-        platform: Some(Platform::Harmony),
-        language: Some("zh-Hans".to_owned()),
-        time_zone: Some("Asia/Shanghai".to_owned()),
-        permission: Some(Permission::Provisional),
-        brand: Some("ACME".to_owned()),
-        app_version: Some("7.1 (β)".to_owned()),
-    }
+    DeviceFacts::default()
+        .with_platform(Platform::Harmony)
+        .with_language("zh-Hans".to_owned())
+        .with_time_zone("Asia/Shanghai".to_owned())
+        .with_permission(Permission::Provisional)
+        .with_brand("ACME".to_owned())
+        .with_app_version("7.1 (β)".to_owned())
 }
 
 async fn report(
@@ -44,15 +43,9 @@ pub async fn facts_are_stored_and_absent_ones_stay(kit: StoreKit) {
     assert_eq!(only_device(&kit.store, "alice").await.facts, all_facts());
     report(&kit, "alice", &DeviceFacts::default(), vec![one.clone()]).await;
     assert_eq!(only_device(&kit.store, "alice").await.facts, all_facts());
-    let denied = DeviceFacts {
-        permission: Some(Permission::Denied),
-        ..DeviceFacts::default()
-    };
+    let denied = DeviceFacts::default().with_permission(Permission::Denied);
     report(&kit, "alice", &denied, vec![one]).await;
-    let expected = DeviceFacts {
-        permission: Some(Permission::Denied),
-        ..all_facts()
-    };
+    let expected = all_facts().with_permission(Permission::Denied);
     assert_eq!(only_device(&kit.store, "alice").await.facts, expected);
     // They are the phone's, not the user's.
     report(
@@ -97,10 +90,7 @@ pub async fn facts_without_a_registration_change_only_facts(kit: StoreKit) {
     unregister(&kit.store, "alice", "phone", None).await;
     expected.presence = Presence::Offline;
     expected.revision = only_device(&kit.store, "alice").await.revision;
-    let denied = DeviceFacts {
-        permission: Some(Permission::Denied),
-        ..DeviceFacts::default()
-    };
+    let denied = DeviceFacts::default().with_permission(Permission::Denied);
     kit.clock.advance(Duration::from_secs(5));
     report(&kit, "alice", &denied, Vec::new()).await;
     expected.facts.permission = Some(Permission::Denied);

@@ -46,13 +46,7 @@ async fn resolve(kit: &StoreKit, slots: &[SlotRef]) -> Vec<Option<StoredRegistra
 }
 
 fn slot(of: &str, on: &str, slot: Slot, channel: Channel, id: &str) -> SlotRef {
-    SlotRef {
-        user: user(of),
-        device: device(on),
-        slot,
-        channel,
-        instance: instance(id),
-    }
+    SlotRef::new(user(of), device(on), slot, channel, instance(id))
 }
 
 fn texts(found: &[Option<StoredRegistration>]) -> Vec<Option<&str>> {

@@ -1,6 +1,6 @@
 //! Stages that deliveries reached on the phone.
 #![allow(missing_docs)] // The names say it all.
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use push_core::{Channel, DeliveryId, ErrorKind, Mark, Stage, Timestamp, TraceEvent};
 
@@ -12,26 +12,19 @@ use super::{
 use crate::{place::together, sample::NOW};
 
 fn queued(delivery: DeliveryId) -> TraceEvent {
-    TraceEvent {
-        delivery: Some(delivery),
-        user: Some(user("alice")),
-        device: Some(device("phone")),
-        channel: Some(Channel::known("sample")),
-        certificate: Some(certificate(31287)),
-        reason: Some("odd".into()),
-        attempt: Some(1),
-        token: Some("0123456789abcdef".to_owned()),
-        ..event("m1", at(1), Stage::Queued)
-    }
+    event("m1", at(1), Stage::Queued)
+        .with_delivery(delivery)
+        .with_user(user("alice"))
+        .with_device(device("phone"))
+        .with_channel(Channel::known("sample"))
+        .with_certificate(certificate(31287))
+        .with_reason(Cow::Borrowed("odd"))
+        .with_attempt(1)
+        .with_token("0123456789abcdef".to_owned())
 }
 
 fn mark(delivery: DeliveryId, on: Option<&str>, stage: Stage, when: Timestamp) -> Mark {
-    Mark {
-        delivery,
-        device: on.map(device),
-        stage,
-        at: when,
-    }
+    Mark::new(delivery, on.map(device), stage, when)
 }
 
 async fn record(kit: &StoreKit, marks: Vec<Mark>) -> Vec<bool> {
@@ -51,13 +44,10 @@ pub async fn a_mark_takes_what_is_known_of_its_delivery(kit: StoreKit) {
     ];
     assert_eq!(record(&kit, marks).await, [true; 3]);
     let found = of_delivery(&kit, id).await;
-    let recorded = |stage, when| TraceEvent {
-        reason: None,
-        attempt: None,
-        token: None,
-        at: when,
-        stage,
-        ..queued(id)
+    let recorded = |stage, when| {
+        let mut event = queued(id).with_at(when).with_stage(stage);
+        (event.reason, event.attempt, event.token) = (None, None, None);
+        event
     };
     assert_eq!(
         found[2..],

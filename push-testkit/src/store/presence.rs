@@ -111,10 +111,7 @@ pub async fn presence_is_set_for_a_platform_or_for_all(kit: StoreKit) {
         report(&kit, change).await;
     }
     // Whether a phone says what it is or the message server does makes no difference.
-    let facts = DeviceFacts {
-        platform: Some(Platform::Ios),
-        ..DeviceFacts::default()
-    };
+    let facts = DeviceFacts::default().with_platform(Platform::Ios);
     kit.store
         .register(
             &owner("alice", "c-phone"),

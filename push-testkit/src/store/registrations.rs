@@ -28,13 +28,7 @@ pub async fn a_registered_token_is_found_with_its_user(kit: StoreKit) {
     let found = only_device(&kit.store, "alice").await;
     assert_eq!(found.device, device("phone"));
     assert_eq!(found.facts, DeviceFacts::default());
-    assert_eq!(
-        found.registrations,
-        [StoredRegistration {
-            registration: new,
-            quarantine: None
-        }]
-    );
+    assert_eq!(found.registrations, [StoredRegistration::new(new)]);
     assert_eq!(devices(&kit.store, "bob").await, []);
 }
 

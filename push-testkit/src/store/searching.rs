@@ -75,13 +75,12 @@ pub async fn events_are_found_by_whatever_is_asked_for(kit: StoreKit) {
     }
     for _ in 0..100 {
         let from = dice.roll(20) as i64;
-        let query = TraceQuery {
-            user: ids.get(dice.roll(6)).map(|id| user(id)),
-            device: ids.get(dice.roll(6)).map(|id| device(id)),
-            message: ["m1", "m2", "none"].get(dice.roll(6)).map(|id| message(id)),
-            from: (dice.roll(2) == 0).then(|| at(from)),
-            until: (dice.roll(2) == 0).then(|| at(from + dice.roll(10) as i64)),
-        };
+        let query = TraceQuery::default()
+            .with_user(ids.get(dice.roll(6)).map(|id| user(id)))
+            .with_device(ids.get(dice.roll(6)).map(|id| device(id)))
+            .with_message(["m1", "m2", "none"].get(dice.roll(6)).map(|id| message(id)))
+            .with_from((dice.roll(2) == 0).then(|| at(from)))
+            .with_until((dice.roll(2) == 0).then(|| at(from + dice.roll(10) as i64)));
         let limit = 1 + dice.roll(40);
         let found = find(&kit.store, &query, limit).await;
         assert_eq!(
@@ -141,11 +140,9 @@ pub async fn a_few_among_many_events_are_found(kit: StoreKit) {
         });
         append(&kit, events.collect()).await;
     }
-    let query = TraceQuery {
-        user: Some(user("alice")),
-        message: Some(message("m2")),
-        ..TraceQuery::default()
-    };
+    let query = TraceQuery::default()
+        .with_user(user("alice"))
+        .with_message(message("m2"));
     let found = find(&kit.store, &query, 10).await;
     let times: Vec<_> = found.iter().map(|event| event.at).collect();
     assert_eq!(times, [at(20_350), at(10_350), at(350)]);

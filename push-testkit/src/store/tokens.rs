@@ -93,10 +93,7 @@ pub async fn a_quarantined_token_is_kept(kit: StoreKit) {
         let found = devices(&kit.store, "alice").await;
         assert_eq!(
             found[0].registrations[0].quarantine,
-            Some(Quarantine {
-                reason: reason.to_owned(),
-                at: at(5)
-            })
+            Some(Quarantine::new(reason, at(5)))
         );
         assert_eq!(found[1].registrations[0].quarantine, None);
     }

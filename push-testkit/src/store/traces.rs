@@ -1,6 +1,6 @@
 //! Traces.
 #![allow(missing_docs)] // The names say it all.
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use push_core::{Channel, DeliveryId, Stage, TRACE_LIMIT, Timestamp, TraceEvent, VendorAnswer};
 
@@ -78,11 +78,11 @@ pub async fn events_of_one_moment_stay_in_their_order(kit: StoreKit) {
 
 pub async fn the_trace_of_a_delivery_leaves_the_others_out(kit: StoreKit) {
     let (mine, other) = (DeliveryId::new(NOW), DeliveryId::new(NOW));
-    let of = |id, of: &str, on: &str, second, stage| TraceEvent {
-        delivery: id,
-        user: Some(user(of)),
-        device: Some(device(on)),
-        ..event("m1", at(second), stage)
+    let of = |id, of: &str, on: &str, second, stage| {
+        event("m1", at(second), stage)
+            .with_delivery(id)
+            .with_user(user(of))
+            .with_device(device(on))
     };
     append(
         &kit,
@@ -116,23 +116,20 @@ pub async fn the_trace_of_a_delivery_leaves_the_others_out(kit: StoreKit) {
 }
 
 pub async fn everything_in_an_event_comes_back(kit: StoreKit) {
-    let full = TraceEvent {
-        delivery: Some(DeliveryId::new(NOW)),
-        user: Some(user("alice")),
-        device: Some(device("phone")),
-        channel: Some(Channel::HARMONY),
-        certificate: Some(certificate(i64::from(u32::MAX))),
-        reason: Some("token-dead".into()),
-        attempt: Some(u32::MAX),
-        token: Some("0123456789abcdef".to_owned()),
-        answer: Some(Arc::new(VendorAnswer {
-            status: Some(410),
-            code: "Unregistered".to_owned(),
-            text: "\"gone\" – 走了".to_owned(),
-            request_id: "r-1".to_owned(),
-        })),
-        ..event("m1", Timestamp::from_unix_millis(1), Stage::Settled)
-    };
+    let full = event("m1", Timestamp::from_unix_millis(1), Stage::Settled)
+        .with_delivery(DeliveryId::new(NOW))
+        .with_user(user("alice"))
+        .with_device(device("phone"))
+        .with_channel(Channel::HARMONY)
+        .with_certificate(certificate(i64::from(u32::MAX)))
+        .with_reason(Cow::Borrowed("token-dead"))
+        .with_attempt(u32::MAX)
+        .with_token("0123456789abcdef".to_owned())
+        .with_answer(Arc::new(
+            VendorAnswer::new(410, "Unregistered")
+                .with_text("\"gone\" – 走了")
+                .with_request_id("r-1"),
+        ));
     append(&kit, vec![full.clone()]).await;
     assert_eq!(of_message(&kit, "m1").await, [full]);
 }
@@ -163,13 +160,24 @@ pub async fn old_events_are_pruned(kit: StoreKit) {
     assert_eq!(of_message(&kit, "m2").await, []);
 }
 
+pub async fn the_apps_that_have_traces_are_known(kit: StoreKit) {
+    let of = |app_id: &str| event("m1", at(10), Stage::Accepted).with_app(app(app_id));
+    let apps = async || kit.store.traced_apps().await.expect("lists apps");
+    assert_eq!(apps().await, []);
+    append(&kit, vec![of("im"), of("b"), of("im"), of("a")]).await;
+    let mut found = apps().await;
+    found.sort();
+    // A store need not know.
+    let expected = ["a", "b", "im"].map(app);
+    assert!(found.is_empty() || found == expected, "{found:?}");
+    kit.store.prune_traces(at(11)).await.expect("prunes");
+    assert_eq!(apps().await, []);
+}
+
 pub async fn a_trace_has_an_end(kit: StoreKit) {
     let id = DeliveryId::new(NOW);
     let many: Vec<_> = (0..3007)
-        .map(|it| TraceEvent {
-            delivery: (it % 2 == 0).then_some(id),
-            ..event("m1", at(it), Stage::Attempt)
-        })
+        .map(|it| event("m1", at(it), Stage::Attempt).with_delivery((it % 2 == 0).then_some(id)))
         .collect();
     append(&kit, many.clone()).await;
     assert_eq!(of_message(&kit, "m1").await.len(), 3007);
@@ -184,15 +192,11 @@ pub async fn a_trace_has_an_end(kit: StoreKit) {
 
 pub async fn the_traces_of_two_apps_never_mix(kit: StoreKit) {
     let id = DeliveryId::new(NOW);
-    let here = TraceEvent {
-        delivery: Some(id),
-        ..event("m1", NOW, Stage::Queued)
-    };
-    let there = TraceEvent {
-        app: app("other"),
-        reason: Some("elsewhere".into()),
-        ..here.clone()
-    };
+    let here = event("m1", NOW, Stage::Queued).with_delivery(id);
+    let there = here
+        .clone()
+        .with_app(app("other"))
+        .with_reason(Cow::Borrowed("elsewhere"));
     append(&kit, vec![here.clone(), there.clone()]).await;
     assert_eq!(of_message(&kit, "m1").await, std::slice::from_ref(&here));
     assert_eq!(of_delivery(&kit, id).await, [here]);

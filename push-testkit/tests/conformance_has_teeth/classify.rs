@@ -27,7 +27,9 @@ pub(crate) fn read(
     } else {
         serde_json::from_slice(response.body()).unwrap_or_default()
     };
-    let Some(code) = body["code"].as_i64() else {
+    // Other servers repeat the status as the code.
+    let is_own = |code: &i64| *code == 0 || *code >= 1000;
+    let Some(code) = body["code"].as_i64().filter(is_own) else {
         let kind = match status {
             403 if core.breaks(Fault::ProxyAccuses) => VerdictKind::CredentialRefused,
             403 if core.breaks(Fault::ProxyEnds) && body.is_object() => VerdictKind::TargetRefused,
@@ -44,7 +46,13 @@ pub(crate) fn read(
     };
     let message = body["message"].as_str().unwrap_or_default();
     let answer = VendorAnswer::new(status, kept).with_text(scrubbed(core, batch, message));
-    let verdict = Verdict::new(kind(core, status, code), answer);
+    let kind = match kind(core, status, code) {
+        VerdictKind::Accepted if message.is_empty() && !core.breaks(Fault::SuccessUnconfirmed) => {
+            VerdictKind::Unknown
+        }
+        kind => kind,
+    };
+    let verdict = Verdict::new(kind, answer);
     let bad = body["bad"].as_array().into_iter().flatten();
     Ok(Answer {
         code,

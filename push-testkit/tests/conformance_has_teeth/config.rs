@@ -1,22 +1,33 @@
 //! What the vendor gave the app's owner.
-use push_core::{Error, ErrorKind, Result, Secret};
+use push_core::{Describe, Error, ErrorKind, Result, Secret};
 use push_http::HttpConfig;
 use serde::Deserialize;
 
 use crate::fault::Fault;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
+    /// The app's id.
+    #[describe(example = "1001")]
     pub(crate) app_id: String,
+    /// The app's secret.
+    #[describe(example = "from the console")]
     pub(crate) app_secret: Secret,
+    /// Where the vendor listens.
+    #[describe(example = "https://push.acme.example")]
     pub(crate) endpoint: String,
+    /// The category of messages that name none.
     #[serde(default)]
+    #[describe(example = "im")]
     pub(crate) category: Option<String>,
+    /// Whether a push takes two requests.
     #[serde(default)]
     pub(crate) two_steps: bool,
+    /// How to connect.
     #[serde(default)]
     pub(crate) http: HttpConfig,
+    /// What the provider does wrong.
     #[serde(default)]
     pub(crate) broken: Option<Fault>,
 }

@@ -1,10 +1,11 @@
 //! The ways in which the sample provider can be broken.
+use push_core::Describe;
 use serde::Deserialize;
 
 macro_rules! faults {
     ($($fault:ident $what:literal => $case:ident;)*) => {
         /// One mistake that an author of a provider makes.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Describe)]
         pub(crate) enum Fault { $(#[doc = $what] $fault,)* }
 
         impl Fault {
@@ -57,6 +58,7 @@ faults! {
     DroppedFetchBlocks "a dropped fetch of the access token blocks the next" => a_send_dropped_while_authenticating_does_not_block_the_next;
     AuthLimitAccuses "a rate limit of the token endpoint refuses the credential" => a_limit_of_the_token_endpoint_does_not_accuse_the_credential;
     AuthOutageAccuses "an outage of the token endpoint refuses the credential" => a_token_endpoint_that_fails_is_an_outage;
+    LifeBelieved "an access token is believed to be valid for as long as is said" => a_life_of_an_access_token_that_makes_no_sense_is_bounded;
     AuthHammered "a failing token endpoint is asked by every send" => a_failing_token_endpoint_is_left_alone_for_a_while;
     TokenLeaks "the vendor's message is kept with the token in it" => no_token_text_or_secret_shows;
     TextLeaks "the vendor's message is kept with the text in it" => no_token_text_or_secret_shows;
@@ -65,6 +67,7 @@ faults! {
     ProxyAccuses "a proxy's page with 403 refuses the credential" => an_answer_of_another_server_is_an_outage;
     ProxyEnds "a proxy's JSON with 403 ends the push" => an_answer_of_another_server_is_an_outage;
     SuccessByStatus "any 200 is accepted" => an_unknown_code_is_kept_and_classified_by_its_status;
+    SuccessUnconfirmed "a success that confirms no push is accepted" => a_success_that_confirms_nothing_is_not_accepted;
     UnknownIsDead "an unknown code makes the token dead" => an_unknown_code_is_kept_and_classified_by_its_status;
     UnknownAccuses "an unknown code with 401 refuses the credential" => an_unknown_code_is_kept_and_classified_by_its_status;
     CodeLost "the vendor's code is not kept" => an_unknown_code_is_kept_and_classified_by_its_status;
@@ -83,5 +86,9 @@ faults! {
     PolicyIgnored "the gateway's address policy is not handed to the client" => the_address_policy_of_the_gateway_is_obeyed;
     PanicsOnAnswer "an answer of another form panics" => an_answer_of_any_bytes_gives_one_verdict_for_each_target;
     PortalVouches "`verify` takes a captive portal's page for a good credential" => verify_distinguishes_a_good_credential_from_an_outage;
+    UnknownVouches "`verify` takes a code that it does not know for a good credential" => verify_is_satisfied_by_the_vendors_own_answer_alone;
+    HeadVouches "`verify` takes a lost answer for a good credential" => verify_is_satisfied_by_the_vendors_own_answer_alone;
+    WayUnsaid "what is wrong with the server is not said" => a_server_that_is_not_the_vendors_is_named_by_what_is_wrong_with_it;
+    AuthorityIgnored "certificate authorities that cannot be read are left out" => a_certificate_authority_that_cannot_be_read_is_refused_in_our_words;
     OutageIsRefusal "`verify` takes an outage for a refusal" => verify_distinguishes_a_good_credential_from_an_outage;
 }

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use push_testkit::{Reply, conformance::Vendor, json};
+use push_testkit::{conformance::Vendor, json};
 
 mod access;
 mod classify;
@@ -43,6 +43,7 @@ mod in_one_step {
         overlay: [json!({ "category": "IM" }), json!({ "android": { "light": false, "led": 3 } })],
         protected_fields: [json!({ "topic": "everyone" })],
         ok: coded(200, 0),
+        unconfirmed: vendor::unconfirmed(),
         partial: vendor::partial,
         token_dead: [coded(200, 4101), coded(410, 4101)],
         token_unusable: vendor::unusable(),
@@ -87,6 +88,7 @@ mod in_two_steps {
         step: ("/v1/save", vendor::saved),
         step_refused: [coded(400, 4003)],
         ok: coded(200, 0),
+        unconfirmed: vendor::unconfirmed(),
         partial: vendor::partial,
         token_dead: [coded(200, 4101)],
         credential_refused: [coded(401, 4010)],
@@ -104,6 +106,72 @@ mod in_two_steps {
 
     pub(crate) fn broken(fault: Fault) -> Vendor {
         reconfigured(provider_conformance::vendor(), fault, true)
+    }
+}
+
+/// The correct provider passes with a layer around it, too: one that forwards every call.
+mod in_a_layer {
+    use std::sync::Arc;
+
+    use push_core::{
+        AroundProvider, Batch, BuildContext, CredentialRef, DynProvider, Layer, Layered, Provider,
+        Verdicts, async_trait,
+    };
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Watching;
+
+    impl Layer for Watching {
+        fn provider(&self, inner: DynProvider, _: &CredentialRef) -> DynProvider {
+            Arc::new(Layered::new(inner, Self))
+        }
+    }
+
+    #[async_trait]
+    impl AroundProvider for Watching {
+        async fn send(&self, inner: &dyn Provider, batch: Batch, verdicts: Verdicts) {
+            let seen = AtomicUsize::new(0);
+            let verdicts = verdicts.observed(move |verdicts| {
+                seen.fetch_add(verdicts.len(), Ordering::SeqCst);
+            });
+            inner.send(batch, verdicts).await;
+        }
+    }
+
+    push_testkit::provider_conformance! {
+        plugin: Acme,
+        descriptor: PLUGIN,
+        layer: |_: &BuildContext| -> Arc<dyn Layer> { Arc::new(Watching) },
+        unconfirmed: vendor::unconfirmed(),
+        config: vendor::config,
+        wrong_config: [("app_id", ""), ("endpoint", "ftp://push.acme.example")],
+        secrets: [vendor::SECRET, vendor::ACCESS],
+        token: "acme-token-000000",
+        token_forms: [("ACME-Token-000001", "acme-token-000001")],
+        wrong_tokens: ["acme token 000001"],
+        shown: vendor::shown,
+        overlay: [json!({ "category": "IM" }), json!({ "android": { "light": false, "led": 3 } })],
+        protected_fields: [json!({ "topic": "everyone" })],
+        ok: coded(200, 0),
+        partial: vendor::partial,
+        token_dead: [coded(200, 4101), coded(410, 4101)],
+        token_unusable: vendor::unusable(),
+        target_refused: [coded(400, 4104)],
+        credential_refused: [coded(401, 4010)],
+        payload_refused: [coded(400, 4003)],
+        rate_limited: vendor::limits(),
+        retry_after_dates: true,
+        unavailable: [coded(503, 5030).header("retry-after", "7"), coded(500, 5000)],
+        unknown: vendor::unknown,
+        auth: ("/oauth", granted()),
+        access_lifetime: vendor::HOUR,
+        auth_refused: [vendor::auth_refused()],
+        auth_limited: [(429, "retry-after: 9", r#"{"error":"slow_down"}"#)],
+        access_expired: coded(401, 4011),
+        receipt: vendor::receipts,
+        receipt_forged: vendor::forged,
     }
 }
 
@@ -174,12 +242,13 @@ fn a_capability_that_is_not_declared_fails_by_its_key() {
         .config(vendor::config)
         .token("acme-token-000000")
         .shown(vendor::shown)
-        .ok(Reply::new(200).json(json!({ "code": 0 })))
+        .ok(coded(200, 0))
         .auth(("/oauth", granted()));
     let case = push_testkit::conformance::cases::everything_it_can_do_is_declared;
     let failed = catch_unwind(AssertUnwindSafe(|| case(&vendor))).expect_err("keys are missing");
     let words = failed.downcast_ref::<String>().expect("a message");
     for key in [
+        "unconfirmed",
         "partial",
         "token_dead",
         "unknown",

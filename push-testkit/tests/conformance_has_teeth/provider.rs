@@ -10,7 +10,7 @@ use push_core::{
     Result, Scope, Slot, TextLimits, TextUnit, Timestamp, VendorAnswer, VendorReceipt, Verdict,
     VerdictKind, Verdicts, async_trait,
 };
-use push_http::{Client, HttpClient as _, Processed};
+use push_http::{Client, HttpClient as _, HttpError, Processed};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -39,6 +39,14 @@ impl Core {
     pub(crate) fn breaks(&self, fault: Fault) -> bool {
         self.config.broken == Some(fault)
     }
+
+    /// What is said of an exchange that failed.
+    pub(crate) fn said(&self, error: &HttpError) -> String {
+        if self.breaks(Fault::WayUnsaid) {
+            return "the vendor did not answer; check the network".to_owned();
+        }
+        error.to_string()
+    }
 }
 
 push_core::register_plugin!(Acme);
@@ -47,7 +55,6 @@ impl Plugin for Acme {
     type Kind = ProviderKind;
     type Config = Config;
     const NAME: &'static str = "acme";
-    const EXAMPLE: &'static str = "app_id = \"1001\"\napp_secret = \"from the console\"\nendpoint = \"https://push.acme.example\"\n";
 
     fn build(config: Config, context: &BuildContext) -> Result<DynProvider> {
         config.check()?;
@@ -55,11 +62,10 @@ impl Plugin for Acme {
         if config.broken != Some(Fault::PolicyIgnored) {
             http = http.within(context);
         }
-        let text = TextLimits {
-            title: 40,
-            body: 120,
-            unit: TextUnit::Utf16,
-        };
+        if config.broken == Some(Fault::AuthorityIgnored) {
+            http.extra_ca_pem = None;
+        }
+        let text = TextLimits::new(40, 120, TextUnit::Utf16);
         let core = Core {
             endpoint: config.endpoint.trim_end_matches('/').to_owned(),
             client: Client::new(http, Arc::clone(&context.clock))?,
@@ -121,9 +127,9 @@ impl Acme {
             Ok(response) => classify::read(core, batch, &response),
             Err(error) => Err(match error.processed() {
                 Processed::Unknown if !core.breaks(Fault::LastStepUnavailable) => {
-                    Verdict::unknown(error.to_string())
+                    Verdict::unknown(core.said(&error))
                 }
-                _ => Verdict::unavailable(error.to_string()),
+                _ => Verdict::unavailable(core.said(&error)),
             }),
         }
     }
@@ -231,7 +237,8 @@ impl Provider for Acme {
             Err(verdict) => verdict,
         };
         let status = verdict.answer.status.unwrap_or_default();
-        let said = format!("HTTP {status} {}", verdict.answer.code);
+        let VendorAnswer { code, text, .. } = &*verdict.answer;
+        let said = format!("HTTP {status} {code} {text}");
         match verdict.kind {
             VerdictKind::Accepted => Ok(Health::accepted(said)),
             VerdictKind::Unavailable(_)
@@ -243,6 +250,12 @@ impl Provider for Acme {
                 Ok(Health::refused(said))
             }
             VerdictKind::CredentialRefused => Ok(Health::refused(said)),
+            VerdictKind::TargetRefused if self.core.breaks(Fault::UnknownVouches) => {
+                Ok(Health::accepted(said))
+            }
+            VerdictKind::Unknown if self.core.breaks(Fault::HeadVouches) => {
+                Ok(Health::accepted(said))
+            }
             _ => Err(Error::new(ErrorKind::Unavailable, said).advise("try again later")),
         }
     }

@@ -29,6 +29,12 @@ pub(crate) fn coded(status: u16, code: i64) -> Reply {
     Reply::new(status).json(json!({ "code": code, "message": "as documented" }))
 }
 
+/// Without the message that Acme's answers have.
+pub(crate) fn unconfirmed() -> [Reply; 2] {
+    [json!({ "code": 0 }), json!({ "code": 0, "message": "" })]
+        .map(|body| Reply::new(200).json(body))
+}
+
 pub(crate) fn unknown(status: u16, code: &str) -> Reply {
     let code: i64 = code.parse().expect("digits");
     Reply::new(status).json(json!({ "code": code, "message": "new" }))
@@ -52,7 +58,7 @@ pub(crate) fn unusable() -> [(TokenFault, Reply); 2] {
 }
 
 pub(crate) fn partial(_: &[String], dead: &[String]) -> Reply {
-    Reply::new(200).json(json!({ "code": 0, "bad": dead }))
+    Reply::new(200).json(json!({ "code": 0, "message": "ok", "bad": dead }))
 }
 
 pub(crate) fn granted() -> Reply {
@@ -64,7 +70,7 @@ pub(crate) fn auth_refused() -> Reply {
 }
 
 pub(crate) fn saved(id: &str) -> Reply {
-    Reply::new(200).json(json!({ "code": 0, "id": id }))
+    Reply::new(200).json(json!({ "code": 0, "message": "ok", "id": id }))
 }
 
 pub(crate) fn shown(sent: &Sent) -> Vec<Shown> {

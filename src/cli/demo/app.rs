@@ -2,15 +2,14 @@
 use std::{path::Path, sync::Arc};
 
 use offline_push::{
-    Account, AppId, CertificateEntry, CertificateIds, Channel, Click, Handled, Interceptor, Opened,
-    Platform, Result, RouteHandler, Secret, Slot, UserId, certificate_id,
+    Account, AppId, BuildContext, CertificateEntry, CertificateIds, Channel, Click, Handled,
+    Interceptor, LoginKind, Opened, Platform, RawConfig, Registry, Result, RouteHandler, Secret,
+    Slot, UserId,
     client::{
         Event, HttpGateway, MemoryState, Permission, PushClient, Responder, Token, TokenAnswer,
     },
-    http::HttpConfig,
-    interceptor,
+    http::{HttpConfig, TokioClock},
     payload::{ClickTarget, Payload},
-    route_handler,
 };
 use tokio::{sync::broadcast, time};
 
@@ -19,10 +18,22 @@ use super::{
     world::{APP, PATIENCE},
 };
 
-// The numbers that the upload of the credentials returned. The kind of build selects one of them.
-certificate_id!(apns, debug = 31287, release = 31288);
-certificate_id!(fcm, debug = 31290, release = 31290);
-certificate_id!(huawei, debug = 31291, release = 31291);
+/// Returns the numbers that the upload of the credentials returned; the kind of build selects Apple's.
+///
+/// An app writes them as `certificate_id!(apns, debug = 31287, release = 31288)`, and registers its handlers at link time. The
+/// demo does not: it is part of a library, and the linker would give its numbers and handlers to every program with that library.
+fn certificates() -> Result<CertificateIds> {
+    let is_debug = cfg!(debug_assertions);
+    let place = (file!(), line!());
+    CertificateIds::new(
+        [
+            ("apns", if is_debug { 31287 } else { 31288 }),
+            ("fcm", 31290),
+            ("huawei", 31291),
+        ]
+        .map(|(channel, id)| CertificateEntry::new(channel, Slot::Alert, id, is_debug, place)),
+    )
+}
 
 /// Opens chats. A real handler would show the conversation's view.
 #[derive(Debug)]
@@ -36,8 +47,6 @@ impl RouteHandler for OpenChat {
         Opened::Done
     }
 }
-
-route_handler!("open chat", OpenChat);
 
 /// Handles clicks on pushes about orders, which open no chat.
 #[derive(Debug)]
@@ -53,8 +62,6 @@ impl Interceptor for OpenOrder {
         }
     }
 }
-
-interceptor!("open order", OpenOrder);
 
 /// The functions of a phone's operating system that push needs.
 #[derive(Debug)]
@@ -87,11 +94,21 @@ pub(super) struct App {
 }
 
 impl App {
-    /// Starts the app with the parts that it registered at link time, and the automatic login bridge.
+    /// Starts the app with its handlers and the automatic login bridge.
     /// `shared` is the folder that it shares with its notification service extension.
     pub(super) async fn start(phone: Phone, gateway: &str, shared: &Path) -> Result<Self> {
         let http = Arc::new(HttpGateway::new(gateway, HttpConfig::default())?);
-        let client = PushClient::linked(Arc::new(phone), http, offline_push::BUILTIN)?
+        let context = BuildContext::new(Arc::new(TokioClock));
+        let bridge = Registry::new(offline_push::BUILTIN.iter().copied())?.build::<LoginKind>(
+            "auto",
+            RawConfig::empty(),
+            &context,
+        )?;
+        let client = PushClient::builder(Arc::new(phone), http)
+            .certificates(certificates()?)
+            .route("open chat", OpenChat)
+            .interceptor("open order", OpenOrder)
+            .bridge("auto", bridge)
             .state(MemoryState::default())
             .extension_folder(shared)
             .start()
@@ -99,7 +116,7 @@ impl App {
         Ok(Self::of(client))
     }
 
-    /// Starts the app on another user's phone, and logs in. `certificates` `None` means those of this build.
+    /// Starts the app on another user's phone, and logs in. `certificates` `None` means those of the demo.
     pub(super) async fn start_for(
         phone: Phone,
         gateway: &str,
@@ -109,7 +126,7 @@ impl App {
         let http = Arc::new(HttpGateway::new(gateway, HttpConfig::default())?);
         let certificates = match certificates {
             Some(entry) => CertificateIds::new([entry])?,
-            None => CertificateIds::linked()?,
+            None => self::certificates()?,
         };
         let client = PushClient::builder(Arc::new(phone), http)
             .certificates(certificates)
@@ -175,9 +192,5 @@ impl App {
 
 /// A user's account in the demo's app.
 pub(super) fn account(user: &str, ticket: Secret) -> Result<Account> {
-    Ok(Account {
-        app: AppId::new(APP)?,
-        user: UserId::new(user)?,
-        credential: ticket,
-    })
+    Ok(Account::new(AppId::new(APP)?, UserId::new(user)?, ticket))
 }

@@ -20,13 +20,7 @@ pub(super) async fn wrong_certificate(world: &World, report: &mut Report<'_>) ->
         kind: Platform::Ios,
         token: iphone.token(),
     };
-    let entry = CertificateEntry {
-        channel: "apns",
-        slot: Slot::Alert,
-        id: RELEASE,
-        debug: true,
-        place: (file!(), line!()),
-    };
+    let entry = CertificateEntry::new("apns", Slot::Alert, RELEASE, true, (file!(), line!()));
     let account = account("ivy", world.ticket("ivy").await?)?;
     let mut app = App::start_for(phone, &world.address, account, Some(entry)).await?;
     let warning = app.uploaded().await?;
@@ -57,13 +51,7 @@ pub(super) async fn wrong_token(world: &World, report: &mut Report<'_>) -> Resul
         kind: Platform::Ios,
         token: iphone.token(),
     };
-    let entry = CertificateEntry {
-        channel: "apns",
-        slot: Slot::Alert,
-        id: RELEASE,
-        debug: false,
-        place: (file!(), line!()),
-    };
+    let entry = CertificateEntry::new("apns", Slot::Alert, RELEASE, false, (file!(), line!()));
     let account = account("joe", world.ticket("joe").await?)?;
     let mut app = App::start_for(phone, &world.address, account, Some(entry)).await?;
     app.uploaded().await?;

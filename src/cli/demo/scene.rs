@@ -52,5 +52,6 @@ pub(super) fn target_words(target: &ClickTarget) -> String {
         ClickTarget::User(user) => format!("the chat with user {user}"),
         ClickTarget::Group(group) => format!("the group {group}"),
         ClickTarget::Call(_) => "a call".to_owned(),
+        _ => "something else".to_owned(),
     }
 }

@@ -76,29 +76,27 @@ impl World {
         let registry = Arc::new(offline_push::registry()?);
         let context = BuildContext::new(Arc::clone(&clock));
         let path = |name: &str| RawConfig::from_json(&json!({"path": folder.join(name)}));
-        let gateway = Gateway::new(Parts {
-            store: registry.build::<StoreKind>("sqlite", path("store.db")?, &context)?,
-            queue: registry.build::<QueueKind>("sqlite", path("queue.db")?, &context)?,
-            registry,
-            clock,
-            master_key: MasterKey::parse(&secret)?,
-            settings: Settings {
-                // The simulators listen on this machine.
-                addresses: AddressPolicy::public_only().allow_loopback(),
-                ..Settings::default()
-            },
-        })?;
+        let gateway = Gateway::new(
+            Parts::new(
+                registry.build::<StoreKind>("sqlite", path("store.db")?, &context)?,
+                registry.build::<QueueKind>("sqlite", path("queue.db")?, &context)?,
+                registry,
+                clock,
+                MasterKey::parse(&secret)?,
+            )
+            .with_settings(
+                Settings::default()
+                    // The simulators listen on this machine.
+                    .with_addresses(AddressPolicy::public_only().allow_loopback()),
+            ),
+        )?;
         let api_key = MasterKey::generate()?;
-        let http = HttpSettings {
-            keys: vec![ApiKey {
-                name: "im-server".to_owned(),
-                app: AppId::new(APP)?,
-                scopes: vec![KeyScope::Server, KeyScope::Admin],
-                sha256: None,
-                key: Some(api_key.clone()),
-            }],
-            ..HttpSettings::default()
-        };
+        let http = HttpSettings::default().with_keys(vec![ApiKey::new(
+            "im-server",
+            AppId::new(APP)?,
+            vec![KeyScope::Server, KeyScope::Admin],
+            api_key.clone(),
+        )]);
         let routes = router(&gateway, &http, &[])?;
         let listener = TcpListener::bind("127.0.0.1:0")
             .await

@@ -9,7 +9,7 @@ use config::{Map, Value, ValueKind};
 use offline_push::{Error, ErrorKind, Faults, Result};
 use push_kit::input::of_file;
 
-use super::layers::{plain_key, under};
+use super::{layers::plain_key, lines::under};
 
 /// The largest file that a `_file` key may name, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;

@@ -8,10 +8,13 @@ use std::{
 };
 
 use config::{FileFormat, Format, Map, Value, ValueKind};
-use offline_push::{Error, ErrorKind, Faults};
+use offline_push::{Error, ErrorKind, Faults, Table};
 
-/// The prefix of environment variables: `OFFLINE_PUSH__LISTEN` is the key `listen`.
-pub(super) const PREFIX: &str = "OFFLINE_PUSH__";
+use super::{
+    environment,
+    lines::{Lines, under},
+};
+
 /// The file that is read if none is named.
 pub(crate) const DEFAULT_FILE: &str = "offline-push.toml";
 /// The largest file of a configuration, in bytes.
@@ -23,13 +26,13 @@ pub(super) struct Layers {
     pub(super) root: Map<String, Value>,
     /// Where relative paths start, absolute.
     pub(super) folder: PathBuf,
-    /// The files that were read, the main file first; none if all is from the environment.
-    pub(super) files: Vec<PathBuf>,
+    /// The files that were read, the main file first, with the lines of their keys; none if all is from the environment.
+    pub(super) files: Vec<(PathBuf, Lines)>,
     pub(super) faults: Faults,
 }
 
 /// Reads `file`, or [`DEFAULT_FILE`] if none is named, `conf.d/*.toml` beside it, and those of `variables` that begin with
-/// [`PREFIX`]. If no file is named and the default one is missing, the variables alone are the configuration, and paths start at
+/// [`environment::PREFIX`] and name a key of `table`. If no file is named and the default one is missing, the variables alone are the configuration, and paths start at
 /// the working directory.
 ///
 /// # Errors
@@ -37,9 +40,10 @@ pub(super) struct Layers {
 pub(super) fn read(
     file: Option<&Path>,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
+    table: &Table,
 ) -> Result<Layers, Vec<Error>> {
     let mut faults = Faults::default();
-    let environment = environment(variables, &mut faults);
+    let environment = environment::read(variables, table, &mut faults);
     let path = file.unwrap_or(Path::new(DEFAULT_FILE));
     let only_environment = file.is_none() && !environment.is_empty() && !path.exists();
     let mut layers = Vec::new();
@@ -55,7 +59,7 @@ pub(super) fn read(
         });
         for path in std::iter::once(path.to_owned()).chain(beside) {
             match parse(&path) {
-                Ok(table) => layers.push((path, table)),
+                Ok((table, lines)) => layers.push((path, table, lines)),
                 Err(error) => unreadable.push(error),
             }
         }
@@ -65,10 +69,10 @@ pub(super) fn read(
     }
     let mut root = Map::new();
     let mut files = Vec::new();
-    for (path, table) in layers {
+    for (path, table, lines) in layers {
         both(&table, "", &mut faults);
         merge(&mut root, table);
-        files.push(path);
+        files.push((path, lines));
     }
     both(&environment, "", &mut faults);
     lay(&mut root, environment, "", &mut faults);
@@ -108,7 +112,7 @@ fn parts(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(parts)
 }
 
-fn parse(path: &Path) -> Result<Map<String, Value>, Error> {
+fn parse(path: &Path) -> Result<(Map<String, Value>, Lines), Error> {
     let failed = |source| unreadable(path, source);
     if fs::metadata(path).map_err(failed)?.len() > MAX_FILE {
         let what = "the file is larger than 16 MiB, so it is no configuration";
@@ -116,9 +120,10 @@ fn parse(path: &Path) -> Result<Map<String, Value>, Error> {
     }
     let text = fs::read_to_string(path).map_err(failed)?;
     let origin = path.display().to_string();
-    FileFormat::Toml
+    let table = FileFormat::Toml
         .parse(Some(&origin), &text)
-        .map_err(|error| not_toml(&error.to_string()).at(origin))
+        .map_err(|error| not_toml(&error.to_string()).at(origin))?;
+    Ok((table, Lines::of(&text)))
 }
 
 /// The place and what is wrong, without the line itself, which may hold a secret.
@@ -133,53 +138,6 @@ fn not_toml(message: &str) -> Error {
         _ => "not well formed".to_owned(),
     };
     Error::new(ErrorKind::Config, format!("the file is not TOML: {what}"))
-}
-
-/// What the variables say, as nested tables of text.
-fn environment(
-    variables: impl IntoIterator<Item = (OsString, OsString)>,
-    faults: &mut Faults,
-) -> Map<String, Value> {
-    let mut named = BTreeMap::new();
-    for (name, value) in variables {
-        let name = name.to_string_lossy().into_owned();
-        let Some(key) = name.strip_prefix(PREFIX) else {
-            continue;
-        };
-        match value.into_string() {
-            Ok(value) => drop(named.insert(key.to_ascii_lowercase(), (value, name))),
-            Err(_) => faults.refuse(true, &name, "is not text in UTF-8"),
-        }
-    }
-    let mut root = Map::new();
-    for (key, (value, name)) in named {
-        let path: Vec<&str> = key.split("__").collect();
-        if path.iter().any(|part| part.is_empty()) {
-            faults.refuse(true, &name, "is no key: `__` stands between two names");
-            continue;
-        }
-        if !insert(&mut root, &path, Value::new(Some(&name), value)) {
-            let what = "is both a value and a table: another variable begins with this name";
-            faults.refuse(true, &name, what);
-        }
-    }
-    root
-}
-
-fn insert(table: &mut Map<String, Value>, path: &[&str], value: Value) -> bool {
-    match path {
-        [] => false,
-        [key] => table.insert((*key).to_owned(), value).is_none(),
-        [key, rest @ ..] => {
-            let inner = table
-                .entry((*key).to_owned())
-                .or_insert_with(|| Value::new(None, ValueKind::Table(Map::new())));
-            match &mut inner.kind {
-                ValueKind::Table(inner) => insert(inner, rest, value),
-                _ => false,
-            }
-        }
-    }
 }
 
 /// Notes where one layer has both `x` and `x_file`.
@@ -212,14 +170,6 @@ fn both(table: &Map<String, Value>, place: &str, faults: &mut Faults) {
 /// `x` of `x_file`.
 pub(super) fn plain_key(key: &str) -> Option<&str> {
     key.strip_suffix("_file").filter(|plain| !plain.is_empty())
-}
-
-pub(super) fn under(place: &str, key: &str) -> String {
-    if place.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{place}.{key}")
-    }
 }
 
 /// Removes what `key` replaces: `x` and `x_file` are the same key.

@@ -1,8 +1,13 @@
 //! The configuration of `serve`: a file, the folder `conf.d` beside it, and the environment, in this order.
 //!
 //! All errors are reported at once, each with its place and the value to write there, and none that only follows from another.
+mod description;
+mod environment;
+mod faults;
 mod files;
 mod layers;
+mod lines;
+mod same_file;
 
 use std::{
     net::SocketAddr,
@@ -12,8 +17,9 @@ use std::{
 
 use config::{Map, Value, ValueKind};
 use offline_push::{
-    BuildContext, Clock, Decoded, Error, ErrorKind, Faults, Ingress, IngressKind, Kind, Queue,
-    QueueKind, RawConfig, Registry, Result, Secret, Store, StoreKind,
+    BuildContext, Clock, Decoded, Describe, Error, ErrorKind, Faults, Field, Ingress, IngressKind,
+    Kind, LayerKind, Layers, Queue, QueueKind, RawConfig, Registry, Result, Secret, Shape, Store,
+    StoreKind, Table,
     gateway::{
         MasterKey, Settings as GatewaySettings,
         http::{HttpSettings, check_prefixes},
@@ -21,9 +27,13 @@ use offline_push::{
 };
 use serde::de::DeserializeOwned;
 
-use self::files::Files;
-pub(crate) use self::{files::read_text, layers::DEFAULT_FILE};
-use super::Errors;
+pub(crate) use self::{
+    description::{example, table},
+    faults::Fault,
+    files::read_text,
+    layers::DEFAULT_FILE,
+};
+use self::{faults::Origins, files::Files, same_file::Identity};
 
 /// The configuration of `serve`, with its plugins built.
 #[derive(Debug)]
@@ -33,6 +43,9 @@ pub(crate) struct Settings {
     pub(crate) store: Built<Arc<dyn Store>>,
     pub(crate) queue: Built<Arc<dyn Queue>>,
     pub(crate) ingresses: Vec<Arc<dyn Ingress>>,
+    pub(crate) layers: Layers,
+    /// The names of the layers, outermost first.
+    pub(crate) layer_names: Vec<String>,
     pub(crate) http: HttpSettings,
     pub(crate) gateway: GatewaySettings,
 }
@@ -51,7 +64,7 @@ pub(crate) struct Built<T> {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     /// The settings, or everything that is wrong.
-    pub(crate) settings: Result<Settings, Errors>,
+    pub(crate) settings: Result<Settings, Vec<Fault>>,
     /// What works, but should be otherwise.
     pub(crate) warnings: Vec<Error>,
     /// The files of the configuration; none if it is from the environment alone.
@@ -60,17 +73,15 @@ pub(crate) struct Loaded {
     pub(crate) folder: PathBuf,
 }
 
-/// A complete example, which `check-config` accepts.
-pub(crate) const EXAMPLE: &str = include_str!("../example.toml");
-
 /// Reads the configuration `file` or, if none is named, [`DEFAULT_FILE`]; `conf.d/*.toml` beside it; and the environment. Builds
 /// the plugins, which touches neither files nor network.
 pub(crate) fn load(file: Option<&Path>, registry: &Registry, clock: Arc<dyn Clock>) -> Loaded {
-    let layers = match layers::read(file, std::env::vars_os()) {
+    let table = table(registry);
+    let layers = match layers::read(file, std::env::vars_os(), &table) {
         Ok(layers) => layers,
         Err(errors) => {
             return Loaded {
-                settings: Err(errors),
+                settings: Err(errors.into_iter().map(Fault::from).collect()),
                 warnings: Vec::new(),
                 files: Vec::new(),
                 folder: PathBuf::new(),
@@ -79,16 +90,19 @@ pub(crate) fn load(file: Option<&Path>, registry: &Registry, clock: Arc<dyn Cloc
     };
     let mut root = layers.root;
     let key_source = key_source(&root, &layers.folder);
+    let paths: Vec<PathBuf> = layers.files.iter().map(|(path, _)| path.clone()).collect();
     let mut files = Files::default();
-    files.look_for_secrets(&root, &layers.files);
+    files.look_for_secrets(&root, &paths);
+    let origins = root.clone();
     files.resolve(&layers.folder, &mut root, "");
     let warnings = files.warnings();
     let mut reader = Reader {
-        origins: root.clone(),
-        main: layers.files.first().map(|file| file.display().to_string()),
+        origins: Origins::new(origins, layers.files),
+        table,
         faults: layers.faults,
         unread: files.unread,
         key_source,
+        opened: Vec::new(),
         registry,
         context: BuildContext::new(clock).with_folder(&layers.folder),
     };
@@ -98,7 +112,7 @@ pub(crate) fn load(file: Option<&Path>, registry: &Registry, clock: Arc<dyn Cloc
     Loaded {
         settings: reader.read(root),
         warnings,
-        files: layers.files,
+        files: paths,
         folder: layers.folder,
     }
 }
@@ -109,7 +123,7 @@ fn key_source(root: &Map<String, Value>, folder: &Path) -> String {
         return format!("the file {}", folder.join(file).display());
     }
     match root.get("master_key").and_then(Value::origin) {
-        Some(origin) if origin.starts_with(layers::PREFIX) => {
+        Some(origin) if origin.starts_with(environment::PREFIX) => {
             format!("the environment variable {origin}")
         }
         Some(origin) => format!("`master_key` in the configuration ({origin})"),
@@ -117,22 +131,33 @@ fn key_source(root: &Map<String, Value>, folder: &Path) -> String {
     }
 }
 
+/// A file that a plugin opens.
+struct OpenedFile {
+    /// The key that names it, or the plugin's table if none does.
+    key: String,
+    path: PathBuf,
+    /// Whether it is a file of a store or queue, which shares it with no other plugin.
+    is_own: bool,
+}
+
 struct Reader<'a> {
-    /// The whole configuration, for the origins of its values.
-    origins: Map<String, Value>,
-    /// The main file, which is not named with each error.
-    main: Option<String>,
+    /// Where the values are from.
+    origins: Origins,
+    /// What the file looks like.
+    table: Table,
     faults: Faults,
     /// Keys whose files could not be read.
     unread: Vec<String>,
     /// Where the master key is written, for errors about a key that is not the right one.
     key_source: String,
+    /// The files of the plugins so far.
+    opened: Vec<OpenedFile>,
     registry: &'a Registry,
     context: BuildContext,
 }
 
 impl Reader<'_> {
-    fn read(mut self, mut root: Map<String, Value>) -> Result<Settings, Errors> {
+    fn read(mut self, mut root: Map<String, Value>) -> Result<Settings, Vec<Fault>> {
         let listen = self.listen(&mut root);
         let master_key = self
             .required::<Secret>(
@@ -145,6 +170,7 @@ impl Reader<'_> {
         let store = self.plugin::<StoreKind>(&mut root, "store");
         let queue = self.plugin::<QueueKind>(&mut root, "queue");
         let ingresses = self.ingresses(&mut root);
+        let layers = self.list::<LayerKind>(&mut root, "layer");
         let http = self.http(&mut root);
         let gateway = match root.remove("gateway") {
             Some(value) => self.table("gateway", value, GatewaySettings::check),
@@ -153,35 +179,34 @@ impl Reader<'_> {
         let mut unknown: Vec<_> = root.keys().collect();
         unknown.sort();
         for key in unknown {
-            self.fail(
-                key,
-                "is not a known key",
-                "known are listen, behind_proxy, master_key, store, queue, ingress, http and gateway",
-            );
+            let advice = "`offline-push plugins --example` shows all keys";
+            self.faults.push(self.table.unknown_key(key).advise(advice));
         }
         let folder = self.context.folder.path().to_owned();
         self.errors()?;
         let settings = (|| {
+            let layers = layers?;
             Some(Settings {
+                layer_names: layers.iter().map(|it| it.name.clone()).collect(),
+                layers: layers.into_iter().map(|it| it.plugin).collect(),
                 listen: listen?,
                 master_key: master_key?,
                 store: store?,
                 queue: queue?,
                 ingresses: ingresses?,
                 http: http?,
-                gateway: GatewaySettings { folder, ..gateway? },
+                gateway: gateway?.with_folder(folder),
             })
         })();
         // Whatever is absent was reported above.
         settings.ok_or_else(|| {
             let what = "the configuration cannot be read";
-            vec![Error::new(ErrorKind::Internal, what)]
+            vec![Error::new(ErrorKind::Internal, what).into()]
         })
     }
 
-    /// What was noted, without what follows from a file that cannot be read, and with the file of each value that is not in the
-    /// main file.
-    fn errors(self) -> Result<(), Errors> {
+    /// What was noted, without what follows from a file that cannot be read, and with the file and line of each value.
+    fn errors(self) -> Result<(), Vec<Fault>> {
         let Err(error) = self.faults.result() else {
             return Ok(());
         };
@@ -193,21 +218,12 @@ impl Reader<'_> {
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
             })
         };
-        let mut errors: Errors = Vec::new();
-        for error in error.each() {
-            if follows(&error) {
-                continue;
-            }
-            let origin = error.place().and_then(|it| origin(&self.origins, it));
-            errors.push(match origin.filter(|_| origin != self.main.as_deref()) {
-                Some(origin) => error.at(origin),
-                None => error,
-            });
-        }
-        if errors.is_empty() {
+        let errors = error.each().into_iter().filter(|error| !follows(error));
+        let faults: Vec<Fault> = errors.map(|error| self.origins.found(error)).collect();
+        if faults.is_empty() {
             Ok(())
         } else {
-            Err(errors)
+            Err(faults)
         }
     }
 
@@ -241,8 +257,7 @@ impl Reader<'_> {
             let what = "there is no API key, so no server can call the gateway";
             self.fail("http.keys", what, WRITE);
         }
-        if let Some(ValueKind::Array(keys)) =
-            origin_value(&self.origins, "http.keys").map(|it| &it.kind)
+        if let Some(ValueKind::Array(keys)) = self.origins.value("http.keys").map(|it| &it.kind)
             && keys.is_empty()
         {
             let what = "is empty, so no server can call the gateway";
@@ -261,7 +276,7 @@ impl Reader<'_> {
     }
 
     /// A value that is not a table.
-    fn value<T: DeserializeOwned>(&mut self, key: &str, value: Value) -> Option<T> {
+    fn value<T: DeserializeOwned + Describe>(&mut self, key: &str, value: Value) -> Option<T> {
         let mut map = Map::new();
         map.insert("value".to_owned(), value);
         let table = Value::new(None, ValueKind::Table(map));
@@ -279,7 +294,7 @@ impl Reader<'_> {
         }
     }
 
-    fn required<T: DeserializeOwned>(
+    fn required<T: DeserializeOwned + Describe>(
         &mut self,
         root: &mut Map<String, Value>,
         key: &str,
@@ -295,7 +310,7 @@ impl Reader<'_> {
     }
 
     /// A table, read and checked: the check sees defaults in place of what cannot be read.
-    fn table<T: DeserializeOwned>(
+    fn table<T: DeserializeOwned + Describe>(
         &mut self,
         key: &str,
         value: Value,
@@ -340,24 +355,31 @@ impl Reader<'_> {
     }
 
     fn ingresses(&mut self, root: &mut Map<String, Value>) -> Option<Vec<Arc<dyn Ingress>>> {
-        let Some(value) = root.remove("ingress") else {
+        let built = self.list::<IngressKind>(root, "ingress")?;
+        let ingresses: Vec<_> = built.into_iter().map(|it| it.plugin).collect();
+        self.keep(check_prefixes(&ingresses).map_err(|error| error.under("ingress")))?;
+        Some(ingresses)
+    }
+
+    /// The plugins of a list of tables; each is built, although one may be wrong.
+    fn list<K: Kind>(
+        &mut self,
+        root: &mut Map<String, Value>,
+        key: &str,
+    ) -> Option<Vec<Built<K::Object>>> {
+        let Some(value) = root.remove(key) else {
             return Some(Vec::new());
         };
         let ValueKind::Array(values) = value.kind else {
-            self.fail("ingress", "is not a list", "write [[ingress]] with type");
+            self.fail(key, "is not a list", format!("write [[{key}]] with type"));
             return None;
         };
-        let ingresses = values
+        let built: Vec<_> = values
             .into_iter()
             .enumerate()
-            // Each is built, although one may be wrong.
-            .map(|(n, it)| self.build::<IngressKind>(&format!("ingress[{n}]"), it))
-            .collect::<Vec<_>>()
-            .into_iter()
-            .map(|it| it.map(|it| it.plugin))
-            .collect::<Option<Vec<_>>>()?;
-        self.keep(check_prefixes(&ingresses).map_err(|error| error.under("ingress")))?;
-        Some(ingresses)
+            .map(|(n, it)| self.build::<K>(&format!("{key}[{n}]"), it))
+            .collect();
+        built.into_iter().collect()
     }
 
     fn build<K: Kind>(&mut self, key: &str, value: Value) -> Option<Built<K::Object>> {
@@ -376,15 +398,69 @@ impl Reader<'_> {
         // Of an unknown plugin no other key can be judged.
         self.keep(self.registry.find(K::LABEL, &name).map_err(|it| it.at(&of)))?;
         let raw = RawConfig::new(Value::new(origin.as_ref(), ValueKind::Table(table)));
-        let before = self.context.folder.resolved().len();
-        let context = self.context.clone().with_table(key);
+        // A folder of its own, which lists the paths of this plugin alone.
+        let folder = self.context.folder.path().to_owned();
+        let context = self.context.clone().with_folder(folder).with_table(key);
         let built = self.registry.build::<K>(&name, raw, &context);
         let plugin = self.keep(built)?;
+        let files = context.folder.resolved();
+        let is_own = [StoreKind::LABEL, QueueKind::LABEL].contains(&K::LABEL);
+        for path in &files {
+            self.open(key, path, is_own);
+        }
         Some(Built {
             name,
             plugin,
-            files: context.folder.resolved().split_off(before),
+            files,
         })
+    }
+
+    /// Notes a file that a plugin opens, and refuses it if another plugin has it and one of the two is a store or queue.
+    fn open(&mut self, table: &str, path: &Path, is_own: bool) {
+        let file = OpenedFile {
+            key: self.key_of(table, path),
+            path: path.to_owned(),
+            is_own,
+        };
+        let identity = Identity::of(path);
+        let same = self
+            .opened
+            .iter()
+            .find(|other| (other.is_own || is_own) && Identity::of(&other.path) == identity);
+        if let Some(other) = same {
+            let message = format!(
+                "is the same file as {}: {} ({})",
+                other.key,
+                path.display(),
+                other.path.display(),
+            );
+            let advice = format!("give {} and {} a file of its own each", file.key, other.key);
+            self.fail(&file.key, message, advice);
+        }
+        self.opened.push(file);
+    }
+
+    /// The key in `table` whose value is that path; the table itself for a path that follows from another key.
+    fn key_of(&self, table: &str, path: &Path) -> String {
+        let keys = self
+            .origins
+            .value(table)
+            .and_then(|value| match &value.kind {
+                ValueKind::Table(keys) => Some(keys),
+                _ => None,
+            });
+        let folder = self.context.folder.path();
+        let named = keys
+            .into_iter()
+            .flatten()
+            .find(|(_, value)| match &value.kind {
+                ValueKind::String(text) => folder.join(text) == path,
+                _ => false,
+            });
+        match named {
+            Some((key, _)) => format!("{table}.{key}"),
+            None => table.to_owned(),
+        }
     }
 }
 
@@ -393,22 +469,9 @@ struct Of<T> {
     value: T,
 }
 
-/// The file or variable that the value at `place` is from.
-fn origin<'a>(root: &'a Map<String, Value>, place: &str) -> Option<&'a str> {
-    origin_value(root, place)?.origin()
-}
-
-fn origin_value<'a>(root: &'a Map<String, Value>, place: &str) -> Option<&'a Value> {
-    let mut steps = place
-        .split(['.', '['])
-        .map(|step| step.trim_end_matches(']'));
-    let mut value = root.get(steps.next()?)?;
-    for step in steps {
-        value = match &value.kind {
-            ValueKind::Table(table) => table.get(step)?,
-            ValueKind::Array(list) => list.get(step.parse::<usize>().ok()?)?,
-            _ => return None,
-        };
+impl<T: Describe> Describe for Of<T> {
+    fn shape() -> Shape {
+        let field = Field::new("value", "", T::shape());
+        Shape::Table(Table::new("", vec![field]))
     }
-    Some(value)
 }

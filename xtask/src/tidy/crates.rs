@@ -138,17 +138,14 @@ fn plugin(
     registry_name(workspace, files, plugin, member, report)?;
     let conformance = plugin.kind.conformance();
     if !macros.contains(&conformance) {
-        // What a way in must do depends on the other system: nothing holds for all of them.
-        if plugin.kind != Kind::Ingress {
-            report.wrong(
-                "push-testkit/src/lib.rs",
-                format!(
-                    "there is no macro `{conformance}!`, but {} needs it",
-                    member.folder
-                ),
-                "write what every plugin of this kind must do as a macro that expands to tests",
-            );
-        }
+        report.wrong(
+            "push-testkit/src/lib.rs",
+            format!(
+                "there is no macro `{conformance}!`, but {} needs it",
+                member.folder
+            ),
+            "write what every plugin of this kind must do as a macro that expands to tests",
+        );
         return Ok(());
     }
     // A foreign client goes where it likes, and no suite can send it to a scripted vendor.
@@ -270,6 +267,7 @@ workspace = true
         it.write("src/lib.rs", "//! The facade.\nmod linked;\n");
         for folder in [
             "push-core",
+            "push-core/derive",
             "push-http",
             "push-kit",
             "push-gateway",

@@ -3,7 +3,7 @@
 use super::Report;
 use crate::{
     Result,
-    source::{layers, tests},
+    source::{Layers, layers, tests},
     workspace::Workspace,
 };
 
@@ -24,16 +24,20 @@ const EXCEPTIONS: &[(&str, &str)] = &[
 /// Folders of code that no user runs.
 const FOR_DEVELOPERS: &[&str] = &["xtask/", "fuzz/", "examples/", "push-testkit/"];
 
+/// Returns `true` for files whose texts only developers read.
+pub(super) fn is_for_developers(path: &str) -> bool {
+    FOR_DEVELOPERS.iter().any(|folder| path.starts_with(folder))
+        || ["/tests/", "/benches/", "/examples/"]
+            .iter()
+            .any(|folder| path.contains(folder))
+        || path.starts_with("tests/")
+        || path.ends_with("/tests.rs")
+}
+
 pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
     for path in workspace.files()? {
-        let of_developers = FOR_DEVELOPERS.iter().any(|folder| path.starts_with(folder))
-            || ["/tests/", "/benches/", "/examples/"]
-                .iter()
-                .any(|folder| path.contains(folder))
-            || path.starts_with("tests/")
-            || path.ends_with("/tests.rs")
-            || EXCEPTIONS.iter().any(|(exception, _)| *exception == path);
-        if of_developers || !path.ends_with(".rs") {
+        let is_exempt = EXCEPTIONS.iter().any(|(exception, _)| *exception == path);
+        if is_exempt || is_for_developers(&path) || !path.ends_with(".rs") {
             continue;
         }
         let Ok(text) = workspace.read(&path) else {
@@ -50,26 +54,30 @@ pub(super) fn check(workspace: &Workspace, report: &mut Report) -> Result {
     Ok(())
 }
 
-/// Returns the lines outside tests that format a value with `{:?}`.
-fn debug_text(text: &str) -> Vec<usize> {
-    let layers = layers(text);
-    let in_tests = tests(text, &layers);
+/// Returns the indexes of the lines that are in no test.
+pub(super) fn outside_tests(text: &str, layers: &Layers) -> impl Iterator<Item = usize> {
+    let in_tests = tests(text, layers);
     let test_module = text
         .lines()
         .position(|line| line.starts_with("#[cfg(test)]"))
         .unwrap_or(usize::MAX);
+    (0..text.lines().count().min(test_module))
+        .filter(move |at| !in_tests.iter().any(|test| test.lines.contains(at)))
+}
+
+/// Returns the lines outside tests that format a value with `{:?}`.
+fn debug_text(text: &str) -> Vec<usize> {
+    let layers = layers(text);
     let comments: Vec<&str> = layers.comments.lines().collect();
+    let lines: Vec<&str> = text.lines().collect();
     let marks = [[":", "?}"].concat(), [":", "#?}"].concat()];
-    text.lines()
-        .enumerate()
-        .filter(|(at, line)| {
+    outside_tests(text, &layers)
+        .filter(|at| {
             marks
                 .iter()
-                .any(|mark| line.contains(mark) && !comments[*at].contains(mark))
-                && *at < test_module
-                && !in_tests.iter().any(|test| test.lines.contains(at))
+                .any(|mark| lines[*at].contains(mark) && !comments[*at].contains(mark))
         })
-        .map(|(at, _)| at + 1)
+        .map(|at| at + 1)
         .collect()
 }
 

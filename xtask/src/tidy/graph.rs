@@ -48,6 +48,7 @@ const NOT_ON_PHONES: &[(&str, &[&str])] = &[
             "push-store-*",
             "push-queue-*",
             "push-ingress-*",
+            "push-layer-*",
             "push-sqlite",
         ],
     ),

@@ -94,7 +94,10 @@ fn may_import(who: &Role, whom: &Role, optional: bool) -> Result<(), &'static st
         (Role::Bindings, _) => {
             Err("push-bindings goes on phones: push-client, push-core, push-http and login bridges")
         }
-        (Role::Core, _) => Err("push-core imports nothing of ours"),
+        (Role::Core, Role::Derive) => Ok(()),
+        (_, Role::Derive) => Err("push-core exports the derive macro"),
+        (Role::Derive, _) => Err("the derive macro imports nothing of ours"),
+        (Role::Core, _) => Err("push-core imports nothing of ours but its derive macro"),
         (Role::Http, Role::Core) | (Role::Testkit, Role::Core | Role::Http) => Ok(()),
         (Role::Http, _) => Err("push-http imports push-core alone"),
         (Role::Kit, Role::Core | Role::Http) => Ok(()),

@@ -2,6 +2,7 @@
 
 mod book;
 mod circles;
+mod closed;
 mod counts;
 mod crates;
 mod debug_text;
@@ -12,6 +13,7 @@ mod imports;
 mod language;
 mod paths;
 mod sources;
+mod type_names;
 mod vendors;
 
 use std::path::Path;
@@ -36,7 +38,9 @@ Checks, and prints every finding with its file and remedy:
             one TLS stack in the product
   sources   no skipped, unfinished or sleeping code; features add items and change none; no path of one
             machine; test names of at most 80 characters; long files (a warning)
+  closed    no public struct or enum is closed to new fields or variants without a reason
   debug     no text for users is written with `{:?}`
+  types     no text for users names a type or a path of Rust
   vendors   the shared crates name no vendor beyond the counts in xtask/vendor-words.txt, which only fall
   language  no file has more discouraged words than xtask/discouraged-words.txt says; the counts only fall
   paths     the configuration of a plugin has no path that starts at the working directory
@@ -101,6 +105,8 @@ pub(crate) fn task(root: &Path, args: &[&str]) -> Result {
     circles::check(&workspace, &mut report)?;
     sources::check(&workspace, &mut report)?;
     debug_text::check(&workspace, &mut report)?;
+    closed::check(&workspace, &mut report)?;
+    type_names::check(&workspace, &mut report)?;
     vendors::check(&workspace, &mut report)?;
     language::check(&workspace, &mut report)?;
     paths::check(&workspace, &mut report)?;

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use push_core::{Scope, Timestamp, TokenFault, Verdict, VerdictKind};
 use push_kit::{
+    answer::json,
     scrub::vendor_answer,
-    verdict::{not_the_vendors, unknown_code, with_retry_after},
+    verdict::{not_the_vendors, unconfirmed, unknown_code, with_retry_after},
 };
 use serde::Deserialize;
 
@@ -47,13 +48,20 @@ pub(crate) fn read(
     now: Timestamp,
 ) -> Result<Answer, Verdict> {
     let (status, headers) = (response.status(), response.headers());
-    let Ok(body) = serde_json::from_slice::<Body>(response.body()) else {
+    let body = serde_json::from_value::<Body>(json(response.body()));
+    // Other servers repeat the status as the code.
+    let Some(body) = body.ok().filter(|body| !(1..10_000).contains(&body.code)) else {
         return Err(not_the_vendors(status, headers, now));
     };
     let code = body.code.to_string();
     let mut answer = vendor_answer(status, &code, &body.message, private);
     answer = answer.with_request_id(push_kit::scrub::identifier(&body.request_id, private));
-    let verdict = Verdict::new(kind(status, body.code), answer);
+    let kind = kind(status, body.code);
+    // What confirms no request was not the vendor's answer to this one.
+    if kind == VerdictKind::Accepted && body.request_id.is_empty() {
+        return Err(unconfirmed(answer, "the answer has no `request_id`"));
+    }
+    let verdict = Verdict::new(kind, answer);
     Ok(Answer {
 //% if token
         wants_access: body.code == 40101,

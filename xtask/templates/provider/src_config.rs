@@ -4,28 +4,33 @@ use http::Uri;
 use http::HeaderValue;
 //% end
 //% if token
-use push_core::{Result, Secret};
+use push_core::{Describe, Faults, Result, Secret};
 //% end
 //% if sign none
-use push_core::{Error, ErrorKind, Result, Secret};
+use push_core::{Describe, Error, ErrorKind, Faults, Result, Secret};
 //% end
 use push_http::HttpConfig;
-use push_kit::{endpoint::Endpoint, faults::Faults, input::trimmed};
+use push_kit::{endpoint::Endpoint, input::trimmed};
 use serde::Deserialize;
 
+use crate::{{Name}};
+
 /// What the vendor's console gave the app's owner.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct {{Name}}Config {
     /// The app's id.
+    #[describe(example = "1001")]
     pub app_id: String,
     /// The app's secret.
+    #[describe(example = "copy-it-from-the-console")]
     pub app_secret: Secret,
     /// The vendor's `category` for messages that name none.
     #[serde(default)]
+    #[describe(example = "im")]
     pub category: Option<String>,
-    /// Where the vendor listens: scheme, host and perhaps port. Default: the vendor's own address.
+    /// Where the vendor listens: scheme, host and perhaps port.
     #[serde(default = "endpoint")]
     pub endpoint: String,
     /// How to connect.
@@ -35,6 +40,27 @@ pub struct {{Name}}Config {
 
 fn endpoint() -> String {
     "https://push.{{name}}.example".to_owned()
+}
+
+push_core::config_values!({{Name}}Config for {{Name}} {
+    app_id,
+    app_secret,
+    category,
+    endpoint,
+    http,
+} default Self::new("", ""));
+
+impl {{Name}}Config {
+    /// The app's id and secret, and defaults for the rest.
+    pub fn new(app_id: impl Into<String>, app_secret: impl Into<String>) -> Self {
+        Self {
+            app_id: app_id.into(),
+            app_secret: Secret::new(app_secret),
+            category: None,
+            endpoint: endpoint(),
+            http: HttpConfig::default(),
+        }
+    }
 }
 
 /// A configuration that was checked.

@@ -41,7 +41,6 @@ impl Plugin for {{Name}} {
     type Kind = ProviderKind;
     type Config = {{Name}}Config;
     const NAME: &'static str = "{{name}}";
-    const EXAMPLE: &'static str = "app_id = \"1001\"\napp_secret = \"copy-it-from-the-console\"\n";
 
     fn build(config: {{Name}}Config, context: &BuildContext) -> Result<DynProvider> {
         let settings = config.check()?;

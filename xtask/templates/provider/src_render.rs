@@ -18,11 +18,7 @@ pub(crate) const MIN_TTL: Duration = Duration::from_secs(60);
 /// The longest time to live.
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// The longest texts.
-pub(crate) const TEXT: TextLimits = TextLimits {
-    title: 50,
-    body: 200,
-    unit: TextUnit::Utf16,
-};
+pub(crate) const TEXT: TextLimits = TextLimits::new(50, 200, TextUnit::Utf16);
 
 /// Vendor fields: everything but the receivers, the request's id and the click data.
 pub(crate) const OVERLAY: Overlay = Overlay::new(&[

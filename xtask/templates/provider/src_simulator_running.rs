@@ -1,10 +1,7 @@
 //! The vendor as `offline-push simulate` runs it.
-use std::time::Duration;
-
-use push_core::Environment;
 use push_testkit::{
-    register_simulator,
-    simulator::{Credential, Install, Order, Problem, RunningSimulator, SimulatedPhone, View},
+    Faults, Reply, register_simulator,
+    simulator::{Credential, Problem, Service, ServiceSimulator, SimulatedPhone, View},
 };
 use serde_json::Value;
 
@@ -12,52 +9,37 @@ use super::{APP_ID, Options, Phone, Simulator, service};
 
 register_simulator!("{{name}}", 1, Simulator, Options);
 
-impl RunningSimulator for Simulator {
-    fn endpoints(&self) -> Vec<(&'static str, String)> {
+impl ServiceSimulator for Simulator {
+    const NO_SANDBOX: &'static str = "the vendor has no sandbox";
+
+    fn service(&self) -> &Service {
+        &self.http
+    }
+
+    fn scripted(&self) -> &Faults {
+        self.faults()
+    }
+
+    fn answer_of(code: &str) -> Reply {
+        service::error(code)
+    }
+
+    fn addresses(&self) -> Vec<(&'static str, String)> {
         vec![("send", self.http.server().url())]
     }
 
-    fn ca_pem(&self) -> String {
-        self.http.ca_pem()
+    fn credential(&self) -> Credential {
+        Credential::new("", self.config())
     }
 
-    fn credentials(&self) -> Vec<Credential> {
-        vec![Credential {
-            label: "",
-            config: self.config(),
-            files: Vec::new(),
-        }]
-    }
-
-    fn install(&self, install: &Install) -> Result<Box<dyn SimulatedPhone>, Problem> {
-        if install.environment == Some(Environment::Sandbox) {
-            return Err(Problem::invalid("the vendor has no sandbox"));
-        }
-        if install.app.as_deref().is_some_and(|app| app != APP_ID) {
+    fn new_phone(&self, app: Option<&str>) -> Result<Box<dyn SimulatedPhone>, Problem> {
+        if app.is_some_and(|app| app != APP_ID) {
             return Err(Problem::invalid(format!("the only app is `{APP_ID}`")));
         }
         Ok(Box::new(Self::install(self)))
     }
 
-    fn script(&self, order: &Order, tokens: &[String]) -> Result<(), Problem> {
-        let reply = order.reply(service::error)?;
-        order.write(self.faults(), tokens, &reply);
-        Ok(())
-    }
-
-    fn heal(&self) {
-        self.faults().clear();
-    }
-
-    fn set_delay(&self, delay: Duration) {
-        self.http.delay().set(delay);
-    }
-
-    fn disconnect(&self, reason: Option<&str>) {
-        self.http.disconnect(reason.is_some());
-    }
-
-    fn counters(&self) -> Value {
+    fn counted(&self) -> Value {
         self.service.counters().to_json()
     }
 }

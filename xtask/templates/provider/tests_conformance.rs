@@ -53,8 +53,9 @@ push_testkit::provider_conformance! {
 
     // What the vendor answers.
     ok: coded(200, 0),
+    unconfirmed: [(200, json!({ "code": 0, "message": "ok" })), (200, json!({ "code": 0, "request_id": "" }))],
 //% if batch
-    partial: |_, gone| Reply::new(200).json(json!({ "code": 0, "gone": gone })),
+    partial: |_, gone| Reply::new(200).json(json!({ "code": 0, "request_id": "r-1", "gone": gone })),
 //% end
     token_dead: [coded(400, 40001)],
     token_unusable: [(TokenFault::App, coded(400, 40002))],

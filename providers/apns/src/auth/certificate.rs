@@ -12,6 +12,7 @@ use push_core::{Environment, Secret, Timestamp};
 use push_http::ClientCertificate;
 use push_kit::{
     input,
+    key::{self, KeyKind, value as tlv},
     pem::{self, Der, PemFault},
 };
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -192,22 +193,6 @@ const UTF8_STRING: u8 = 0x0c;
 const PRINTABLE_STRING: u8 = 0x13;
 const IA5_STRING: u8 = 0x16;
 
-/// Tag, content and what follows, of a DER value with a length below 64 KiB (X.690 §8.1).
-fn tlv(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&tag, rest) = der.split_first()?;
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(first), rest),
-        0x81 => (usize::from(*rest.first()?), &rest[1..]),
-        0x82 => (
-            usize::from(u16::from_be_bytes([*rest.first()?, *rest.get(1)?])),
-            &rest[2..],
-        ),
-        _ => return None,
-    };
-    Some((tag, rest.get(..length)?, rest.get(length..)?))
-}
-
 /// A certificate chain with its private key, and what Apple wrote into it. `Debug` shows nothing of the key.
 pub(crate) struct Identity {
     pub(crate) facts: CertificateFacts,
@@ -247,6 +232,14 @@ impl Identity {
     }
 
     fn choose(chain: Vec<Vec<u8>>, keys: &[Der], topic: Option<&str>) -> Result<Self, String> {
+        // A certificate that cannot be read belongs to no key, for another reason than that.
+        for der in &chain {
+            if !is_certificate(der) {
+                return Err(
+                    "is damaged: a part of it is missing or was changed; export it again".into(),
+                );
+            }
+        }
         let mut found = Vec::new();
         let mut is_readable = false;
         for key in keys {
@@ -261,6 +254,9 @@ impl Identity {
             }
         }
         if !is_readable {
+            if let Some(fault) = keys.iter().find_map(|key| damaged(key.expose())) {
+                return Err(format!("has a private key that {fault}; export it again"));
+            }
             return Err(
                 "has a private key of a kind that is not supported; Apple's are RSA of 2048 bits"
                     .into(),
@@ -385,6 +381,22 @@ fn open_p12(file: &Der, passwords: &[Secret]) -> Result<Pkcs12Archive, Pkcs12Err
         }
     }
     Err(fault)
+}
+
+/// What is wrong with a private key that cannot be used, if it is not its kind.
+fn damaged(key: &[u8]) -> Option<String> {
+    match key::kind(key) {
+        Err(fault) => Some(fault.to_string()),
+        // Shorter ones are refused for their length.
+        Ok(KeyKind::P256 | KeyKind::Rsa { bits: 2048.. }) => {
+            Some("is damaged: its numbers are not those of a key".to_owned())
+        }
+        Ok(_) => None,
+    }
+}
+
+fn is_certificate(der: &[u8]) -> bool {
+    X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty())
 }
 
 fn is_of_key(certificate: &[u8], public: &[u8]) -> bool {

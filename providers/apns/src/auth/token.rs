@@ -12,7 +12,10 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::HeaderValue;
 use push_core::{Clock, Secret, Timestamp};
-use push_kit::pem::{self, PemFault};
+use push_kit::{
+    key::{self, KeyKind},
+    pem::{self, PemFault},
+};
 
 /// A token is replaced when it is this old. Apple refuses one older than an hour.
 pub(crate) const RENEW_AFTER: Duration = Duration::from_secs(50 * 60);
@@ -32,11 +35,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// What is wrong with the text, as the end of the sentence "the key …".
-    pub(crate) fn from_pem(
-        pem: &Secret,
-        key_id: &str,
-        team_id: &str,
-    ) -> Result<Self, &'static str> {
+    pub(crate) fn from_pem(pem: &Secret, key_id: &str, team_id: &str) -> Result<Self, String> {
         let der = pem::private_key(pem.expose()).map_err(|fault| match fault {
             PemFault::Encrypted => "is encrypted; use the .p8 file as Apple's site provided it",
             PemFault::Unfinished => "is cut off: the line -----END PRIVATE KEY----- is missing; use the whole .p8 file",
@@ -45,9 +44,7 @@ impl SigningKey {
         })?;
         let pair =
             EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, der.expose())
-                .map_err(|_| {
-                    "is not an EC key on the curve P-256; use the .p8 file that Apple's site provided for APNs"
-                })?;
+                .map_err(|_| unusable(der.expose()))?;
         Ok(Self {
             pair,
             key_id: key_id.to_owned(),
@@ -82,6 +79,16 @@ impl SigningKey {
         URL_SAFE_NO_PAD.encode_string(signature.as_ref(), &mut token);
         Some(token)
     }
+}
+
+/// What is wrong with a key that cannot sign, as the end of the sentence "the key …".
+fn unusable(der: &[u8]) -> String {
+    let what = match key::kind(der) {
+        Err(fault) => fault.to_string(),
+        Ok(KeyKind::P256) => "is damaged: its numbers are not a key of the curve P-256".to_owned(),
+        Ok(kind) => format!("is {kind}, where an EC key on the curve P-256 belongs"),
+    };
+    format!("{what}; use the .p8 file as Apple's site provided it for APNs")
 }
 
 impl fmt::Debug for SigningKey {
@@ -379,9 +386,35 @@ mod tests {
             .starts_with("is encrypted")
         );
         let p384 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
-        assert!(wrong(&p384.serialize_pem()).starts_with("is not an EC key on the curve P-256"));
-        let rsa_like = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-        assert!(wrong(&rsa_like.serialize_pem()).starts_with("is not an EC key"));
+        assert!(wrong(&p384.serialize_pem()).starts_with("is an EC key on another curve"));
+        let other = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+        assert!(wrong(&other.serialize_pem()).starts_with("is a key that is neither EC nor RSA"));
+        let rsa = wrong(&push_testkit::fixtures::rsa_key());
+        assert!(rsa.starts_with("is an RSA key of 2048 bits"), "{rsa}");
+    }
+
+    #[test]
+    fn a_key_that_was_cut_or_changed_is_called_damaged() {
+        let wrong = |pem: &str| SigningKey::from_pem(&Secret::new(pem), "A", "B").unwrap_err();
+        let whole = push_testkit::fixtures::apns_key(1);
+        let lines: Vec<&str> = whole.lines().collect();
+        let without = |line: usize| {
+            let mut lines = lines.clone();
+            lines.remove(line);
+            lines.join("\n")
+        };
+        // One of the key's own lines is gone, and one of its bits is another.
+        for line in 1..lines.len() - 1 {
+            let text = wrong(&without(line));
+            assert!(text.starts_with("is damaged"), "{line}: {text}");
+            assert!(text.contains("use the .p8 file"), "{text}");
+        }
+        let mut der = pem::private_key(&whole).expect("a key").expose().to_vec();
+        let last = der.len() - 1;
+        der[last] ^= 1;
+        let changed = pem::write("PRIVATE KEY", &pem::Der::new(der));
+        let text = wrong(changed.expose());
+        assert!(text.starts_with("is damaged: its numbers"), "{text}");
     }
 
     #[test]

@@ -3,13 +3,24 @@ use super::*;
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
 const DEAD_SINCE: Timestamp = Timestamp::from_unix_millis(1_454_948_015_990);
 
-fn answer_to(topic: TopicOrigin, status: u16, body: &str) -> (Verdict, Action) {
-    let response = Response::builder()
+const ID: &str = "eabeae54-14a8-11e5-b60b-1697f925ec7b";
+
+const ASKED: Asked<'_> = Asked {
+    topic: TopicOrigin::Credential,
+    id: ID,
+};
+
+fn named_answer(id: &str, status: u16, body: &str) -> Response<Bytes> {
+    Response::builder()
         .status(status)
-        .header("apns-id", "a")
+        .header("apns-id", id)
         .body(Bytes::copy_from_slice(body.as_bytes()))
-        .unwrap();
-    classify(&response, topic, NOW)
+        .unwrap()
+}
+
+fn answer_to(topic: TopicOrigin, status: u16, body: &str) -> (Verdict, Action) {
+    let asked = Asked { topic, ..ASKED };
+    classify(&named_answer(ID, status, body), asked, NOW)
 }
 
 fn answer(status: u16, body: &str) -> (Verdict, Action) {
@@ -201,7 +212,16 @@ fn an_odd_timestamp_does_not_hide_the_reason() {
         ("null", None),
         ("{}", None),
         ("99999999999999999999999", None),
-        ("99999999999999", Some(NOW)),
+        ("9223372036854775807", None),
+        ("1e400", None),
+        ("-1e400", None),
+        // Seconds instead of milliseconds, and a year before the service existed.
+        ("1454948015", None),
+        ("1199145599999", None),
+        ("99999999999999", None),
+        // Apple's clock may be ahead of this machine's by minutes.
+        ("1700000300000", Some(NOW)),
+        ("1700000300001", None),
     ] {
         let body = format!(r#"{{"reason":"Unregistered","timestamp":{timestamp}}}"#);
         let verdict = answer(410, &body).0;
@@ -271,9 +291,36 @@ fn an_answer_that_is_not_apples_settles_nothing_whatever_its_status() {
 #[test]
 fn a_success_without_apples_header_is_not_apples() {
     let captive_portal = Response::builder().status(200).body(Bytes::new()).unwrap();
-    let (verdict, _) = classify(&captive_portal, TopicOrigin::Credential, NOW);
+    let (verdict, _) = classify(&captive_portal, ASKED, NOW);
     assert_eq!(verdict.kind, VerdictKind::Unavailable(Scope::Credential));
     assert_eq!(answer(200, "").0.kind, VerdictKind::Accepted);
+}
+
+#[test]
+fn a_success_with_the_id_of_another_push_may_have_been_accepted_or_not() {
+    for id in ["", "a", "00000000-0000-0000-0000-000000000000"] {
+        let (verdict, action) = classify(&named_answer(id, 200, ""), ASKED, NOW);
+        assert_eq!(verdict.kind, VerdictKind::Unknown, "{id}");
+        assert_eq!((verdict.retry, action), (Retry::Backoff, Action::None));
+        assert!(verdict.answer.text.contains("another push"), "{verdict:?}");
+    }
+    let (verdict, _) = classify(&named_answer(&ID.to_uppercase(), 200, ""), ASKED, NOW);
+    assert_eq!(verdict.kind, VerdictKind::Accepted);
+}
+
+#[test]
+fn a_refusal_with_the_id_of_another_push_settles_nothing() {
+    for (status, word) in [
+        (400, "BadDeviceToken"),
+        (400, "PayloadEmpty"),
+        (403, "InvalidProviderToken"),
+        (410, "Unregistered"),
+    ] {
+        let body = format!(r#"{{"reason":"{word}","timestamp":1454948015990}}"#);
+        let (verdict, action) = classify(&named_answer("a", status, &body), ASKED, NOW);
+        let down = VerdictKind::Unavailable(Scope::Credential);
+        assert_eq!((verdict.kind, action), (down, Action::None), "{word}");
+    }
 }
 
 #[test]
@@ -283,7 +330,7 @@ fn a_reason_that_is_unknown_counts_only_with_apples_header() {
             .status(status)
             .body(Bytes::from_static(br#"{"reason":"Blocked"}"#))
             .unwrap();
-        let (verdict, _) = classify(&response, TopicOrigin::Credential, NOW);
+        let (verdict, _) = classify(&response, ASKED, NOW);
         assert_eq!(verdict.kind, VerdictKind::Unavailable(Scope::Credential));
         assert_eq!(reason(status, "Blocked").0.kind, VerdictKind::TargetRefused);
     }
@@ -305,7 +352,7 @@ fn retry_after_is_honoured_in_both_forms() {
             .header("retry-after", value)
             .body(Bytes::from(format!(r#"{{"reason":"{word}"}}"#)))
             .unwrap();
-        classify(&response, TopicOrigin::Credential, NOW).0.retry
+        classify(&response, ASKED, NOW).0.retry
     };
     let after = |seconds| Retry::After(Duration::from_secs(seconds));
     assert_eq!(with("120", "ServiceUnavailable"), after(120));
@@ -325,11 +372,11 @@ fn retry_after_is_honoured_in_both_forms() {
 fn the_sandboxs_own_id_is_kept() {
     let response = Response::builder()
         .status(200)
-        .header("apns-id", "a")
+        .header("apns-id", ID)
         .header("apns-unique-id", "b")
         .body(Bytes::new())
         .unwrap();
-    let (verdict, _) = classify(&response, TopicOrigin::Credential, NOW);
+    let (verdict, _) = classify(&response, ASKED, NOW);
     assert_eq!(verdict.kind, VerdictKind::Accepted);
     assert_eq!(verdict.answer.request_id, "b");
 }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 /// `Debug` names the keys that are set, never their values.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct Aps {
     /// What is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,6 +96,7 @@ impl fmt::Debug for Aps {
 /// What is shown: one text, or a title with more.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum Alert {
     /// The body alone.
     Body(String),
@@ -114,6 +116,7 @@ impl fmt::Debug for Alert {
 /// The fields of `alert`. What is `None` is left out.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct AlertFields {
     /// The first line.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,6 +165,7 @@ impl fmt::Debug for AlertFields {
 /// A text: as it is, or, in a Live Activity, by its key in the app.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum Text {
     /// As it is.
     Plain(String),
@@ -188,6 +192,7 @@ impl fmt::Debug for Text {
 /// What is heard: a file in the app, or a critical sound.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum Sound {
     /// A file in the app with its suffix, or `default`.
     Named(String),
@@ -198,6 +203,7 @@ pub enum Sound {
 /// A sound that the mute switch does not silence; needs Apple's permission.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct CriticalSound {
     /// Whether it is critical at all. On the wire `1`.
     #[serde(with = "flag", default, skip_serializing_if = "is_false")]
@@ -212,6 +218,7 @@ pub struct CriticalSound {
 /// How much a notification may interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum InterruptionLevel {
     /// Into the list without lighting up the screen.
     Passive,
@@ -237,6 +244,7 @@ impl From<Interruption> for InterruptionLevel {
 /// What happens to a Live Activity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Event {
     /// It begins. Needs an alert, attributes and their type, and a state.
     Start,

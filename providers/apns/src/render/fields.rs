@@ -49,6 +49,7 @@ const PROTECTED_KEYS: [&str; 4] = ["aps", "ext", DELIVERY_KEY, RECEIVER_KEY];
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct VendorFields {
     /// The push type, where the notification's kind does not say it: `widgets`, `location`, …. Not `voip`, `liveactivity` or
     /// `mdm`: the token's slot decides on the first two, and `mdm` has another receiver.

@@ -17,6 +17,7 @@ const APPLE: [u64; 7] = [1, 2, 840, 113_635, 100, 6, 3];
 
 /// What a certificate is asked for.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct CertificateRequest {
     /// The app's bundle id.
     pub bundle_id: String,

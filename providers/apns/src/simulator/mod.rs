@@ -77,6 +77,7 @@ pub use self::{
     outcome::Outcome,
     phone::{Arrival, Phone},
 };
+use crate::ApnsConfig;
 
 /// Ids of requests that are counted one by one; more are counted in total only.
 const COUNTED_IDS: usize = 1 << 20;
@@ -111,11 +112,7 @@ impl Simulator {
         };
         let manage = async |environment: Environment, address| {
             let (world, tls) = (Arc::clone(&world), Some(Arc::clone(&tls)));
-            let options = ServerOptions {
-                address,
-                tls,
-                ..ServerOptions::default()
-            };
+            let options = ServerOptions::default().with_address(address).with_tls(tls);
             HttpServer::start(options, move |request| {
                 std::future::ready(channels::manage(&world, environment, &request))
             })
@@ -150,6 +147,23 @@ impl Simulator {
     /// The authority of the service's certificates, as PEM: the value of `http.extra_ca_pem`.
     pub fn ca_pem(&self) -> String {
         self.world.authority.pem()
+    }
+
+    /// Makes the service know a key of its own, and returns the configuration of a credential with it, for the app with the
+    /// bundle id `topic`: what [`Upload::of`](https://docs.rs/push-gateway/latest/push_gateway/struct.Upload.html#method.of)
+    /// takes. The key is the same at every call.
+    ///
+    /// # Panics
+    /// Never: the key is one.
+    pub fn credential(&self, topic: impl Into<String>, environment: Environment) -> ApnsConfig {
+        let key = push_testkit::fixtures::apns_key(1);
+        self.register_key(running::KEY_ID, running::TEAM_ID, &key)
+            .expect("the fixture is a P-256 key");
+        let (key_id, team_id) = (running::KEY_ID, running::TEAM_ID);
+        let mut config = ApnsConfig::of_key(key, key_id, team_id, topic, environment);
+        config.endpoint = Some(self.endpoint(environment));
+        config.http.extra_ca_pem = Some(self.ca_pem());
+        config
     }
 
     /// Makes the service know a key of a team, for both environments and all topics. `pem` is the text of the `.p8` file.

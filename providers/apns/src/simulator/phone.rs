@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use push_core::{Clock, Environment, Slot, Timestamp};
+use push_core::{
+    CertificateId, Channel, Clock, DeviceToken, Environment, Platform, Slot, Timestamp,
+    api::RegistrationBody,
+};
 use push_testkit::simulator::{Arrives, Inbox};
 use serde_json::{Value, json};
 
@@ -161,6 +164,15 @@ impl Phone {
     /// The device token: 64 hexadecimal digits.
     pub fn token(&self) -> String {
         self.token_for(PushType::Alert)
+    }
+
+    /// Returns what the app half reports to the gateway of the device token: that it belongs to the credential
+    /// `certificate`, which the app's `certificate_id!` names.
+    pub fn registration(&self, certificate: CertificateId) -> RegistrationBody {
+        let token = DeviceToken::new(self.token()).expect("hexadecimal digits are a token");
+        let mut body = RegistrationBody::new(Channel::APNS, certificate, self.environment(), token);
+        body.facts.platform = Some(Platform::Ios);
+        body
     }
 
     /// The token for what a gateway calls a slot.

@@ -15,8 +15,8 @@ use super::{CertificateRequest, Options, Outcome, Phone, Simulator};
 use crate::PushType;
 
 /// The team and the key that the running service knows, and the app of its credentials.
-const TEAM_ID: &str = "DEF123GHIJ";
-const KEY_ID: &str = "ABC123DEFG";
+pub(super) const TEAM_ID: &str = "DEF123GHIJ";
+pub(super) const KEY_ID: &str = "ABC123DEFG";
 const APP: &str = "com.example.im";
 
 /// The password of a `.p12` that the control API issues.
@@ -29,9 +29,7 @@ struct Running(Simulator);
 impl Running {
     async fn start(options: Options) -> std::io::Result<Self> {
         let simulator = Simulator::start(options).await?;
-        simulator
-            .register_key(KEY_ID, TEAM_ID, &fixtures::apns_key(1))
-            .map_err(std::io::Error::other)?;
+        simulator.credential(APP, Environment::Production);
         Ok(Self(simulator))
     }
 }
@@ -64,18 +62,20 @@ impl RunningSimulator for Running {
             ("production", Environment::Production),
             ("sandbox", Environment::Sandbox),
         ]
-        .map(|(label, environment)| Credential {
-            label,
-            config: json!({
-                "key": fixtures::apns_key(1),
-                "key_id": KEY_ID,
-                "team_id": TEAM_ID,
-                "topic": APP,
-                "environment": environment.as_str(),
-                "endpoint": self.0.endpoint(environment),
-                "http": { "extra_ca_pem": self.0.ca_pem() },
-            }),
-            files: vec![("AuthKey.p8", fixtures::apns_key(1))],
+        .map(|(label, environment)| {
+            Credential::new(
+                label,
+                json!({
+                    "key": fixtures::apns_key(1),
+                    "key_id": KEY_ID,
+                    "team_id": TEAM_ID,
+                    "topic": APP,
+                    "environment": environment.as_str(),
+                    "endpoint": self.0.endpoint(environment),
+                    "http": { "extra_ca_pem": self.0.ca_pem() },
+                }),
+            )
+            .with_files(vec![("AuthKey.p8", fixtures::apns_key(1))])
         })
         .into()
     }

@@ -102,6 +102,7 @@ pub(super) async fn serve(world: Arc<World>, environment: Environment, connectio
         io,
         peer,
         mut stopping,
+        ..
     } = connection;
     // A client without ALPN may still speak HTTP/2: its preface says so. Whatever else it says ends the handshake below.
     let certificate = match peer.certificate {

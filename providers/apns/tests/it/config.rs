@@ -70,7 +70,7 @@ fn every_fault_is_reported_at_once() {
         "http": { "max_connections": 0 },
     }));
     for part in [
-        "key: is not an EC key on the curve P-256",
+        "key: is an EC key on another curve than P-256",
         "key_id: has 5 characters, and Apple's have 10 letters and digits",
         "team_id: is missing",
         "password: belongs to a .p12",

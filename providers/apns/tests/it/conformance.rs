@@ -3,9 +3,22 @@
 use std::time::Duration;
 
 use push_core::{Scope, Timestamp, TokenFault};
-use push_testkit::{Alpn, Reply, conformance::Shown, fixtures, json};
+use push_testkit::{Alpn, Reply, conformance::Shown, fixtures, json, serde_json::Value};
 
 use crate::support::{KEY_ID, TEAM_ID, TOPIC};
+
+/// Apple's answer to a push, with the id of that push.
+fn answer(status: u16, body: Value) -> Reply {
+    Reply::with(move |request| {
+        let id = request.headers().get("apns-id").expect("an id");
+        let id = id.to_str().expect("letters and digits");
+        let reply = Reply::new(status).header("apns-id", id);
+        match &body {
+            Value::Null => reply,
+            body => reply.json(body.clone()),
+        }
+    })
+}
 
 const TOKEN: &str = "00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0";
 
@@ -90,12 +103,19 @@ push_testkit::provider_conformance! {
         json!({ "payload": { "delivery": "x" } }),
     ],
     status_is_final: true,
-    ok: (200, "apns-id: eabeae54-14a8-11e5-b60b-1697f925ec7b", ""),
+    ok: answer(200, Value::Null),
+    unconfirmed: [
+        Reply::from((200, "apns-id: eabeae54-14a8-11e5-b60b-1697f925ec7b", "")),
+        Reply::from((200, "apns-id: -", "")),
+        Reply::from((200, "apns-id:", "")),
+        Reply::new(200),
+        answer(200, json!({ "reason": "Unregistered" })),
+    ],
     partial: |all, dead| {
         if all.iter().any(|token| dead.contains(token)) {
             (410, r#"{"reason":"Unregistered","timestamp":1454948015990}"#).into()
         } else {
-            (200, "apns-id: eabeae54-14a8-11e5-b60b-1697f925ec7b", "").into()
+            answer(200, Value::Null)
         }
     },
     token_dead: [
@@ -130,8 +150,6 @@ push_testkit::provider_conformance! {
         (503, "", r#"{"reason":"Service Unavailable"}"#),
         (503, "", r#"{"reason":"Shutdown"}"#),
     ],
-    unknown: |status, code| Reply::new(status)
-        .header("apns-id", "eabeae54-14a8-11e5-b60b-1697f925ec7b")
-        .json(json!({ "reason": code })),
+    unknown: |status, code| answer(status, json!({ "reason": code })),
     verify_accepted: [(400, r#"{"reason":"BadDeviceToken"}"#)],
 }

@@ -57,17 +57,15 @@ fn every_field_of_a_notification_has_its_place() {
         let apple = Apple::start().await;
         let provider = apple.provider(Environment::Production);
         let phone = apple.service.install(TOPIC, Environment::Production);
-        let notification = Notification {
-            subtitle: "in the garden".into(),
-            mutable: true,
-            wakes_app: true,
-            sound: Sound::Silent,
-            image: "https://example.com/a.png".into(),
-            interruption: Some(Interruption::TimeSensitive),
-            priority: Priority::Normal,
-            collapse: "chat-ann".into(),
-            ..sample::notification()
-        };
+        let notification = sample::notification()
+            .with_subtitle("in the garden")
+            .with_mutable(true)
+            .with_wakes_app(true)
+            .with_sound(Sound::Silent)
+            .with_image("https://example.com/a.png")
+            .with_interruption(Interruption::TimeSensitive)
+            .with_priority(Priority::Normal)
+            .with_collapse("chat-ann");
         let zero = Badge::Set(0);
         let verdict = send_with(&provider, &phone.token(), notification.clone(), zero).await;
         assert_eq!(verdict.kind, VerdictKind::Accepted);
@@ -91,13 +89,11 @@ fn every_field_of_a_notification_has_its_place() {
         assert_eq!(arrival.priority, 5);
         assert_eq!(arrival.collapse_id.as_deref(), Some("chat-ann"));
 
-        let named = Notification {
-            sound: Sound::Named("ring.caf".into()),
-            interruption: Some(Interruption::Critical),
-            title: String::new(),
-            subtitle: String::new(),
-            ..notification
-        };
+        let named = notification
+            .with_sound(Sound::Named("ring.caf".into()))
+            .with_interruption(Interruption::Critical)
+            .with_title("")
+            .with_subtitle("");
         send_with(&provider, &phone.token(), named, Badge::Leave).await;
         let arrival = phone.wait_for(2).await.unwrap();
         let aps = &arrival.payload["aps"];
@@ -177,10 +173,7 @@ fn kind_and_slot_choose_the_push_type() {
             (NotificationKind::Voip, Slot::Alert, PushType::Alert),
         ];
         for (count, (kind, slot, push_type)) in table.into_iter().enumerate() {
-            let notification = Notification {
-                kind,
-                ..sample::notification()
-            };
+            let notification = sample::notification().with_kind(kind);
             let target = sample::target(phone.token_of(slot), &sample::content(notification));
             let mut batch = sample::batch_of([target]);
             batch.slot = slot;
@@ -199,10 +192,7 @@ fn a_live_activitys_change_is_dated_by_its_delivery_and_not_by_the_retry() {
         let apple = Apple::start().await;
         let provider = apple.provider(Environment::Production);
         let phone = apple.service.install(TOPIC, Environment::Production);
-        let mut notification = Notification {
-            kind: NotificationKind::LiveActivity,
-            ..Notification::default()
-        };
+        let mut notification = Notification::default().with_kind(NotificationKind::LiveActivity);
         notification.vendor = object(json!({ "aps": { "content-state": { "step": 2 } } }));
         let mut batch = sample::batch(notification, [phone.token_of(Slot::LiveActivity)]);
         batch.slot = Slot::LiveActivity;
@@ -273,14 +263,8 @@ fn a_push_names_its_delivery_if_it_is_seen_or_wakes_the_app() {
         let apple = Apple::start().await;
         let provider = apple.provider(Environment::Production);
         let phone = apple.service.install(TOPIC, Environment::Production);
-        let long = Notification {
-            body: "x".repeat(5000),
-            ..sample::notification()
-        };
-        let silent = Notification {
-            kind: NotificationKind::Background,
-            ..sample::notification()
-        };
+        let long = sample::notification().with_body("x".repeat(5000));
+        let silent = sample::notification().with_kind(NotificationKind::Background);
         let number = Notification::default();
         for (notification, named) in [
             (sample::notification(), true),
@@ -307,12 +291,10 @@ fn a_number_alone_changes_the_icon_and_nothing_else_is_seen_or_heard() {
         let phone = apple.service.install(TOPIC, Environment::Production);
         send(&provider, &phone.token(), sample::notification()).await;
         assert_eq!(phone.badge(), 3);
-        let number = Notification {
-            title: String::new(),
-            body: String::new(),
-            ext: String::new(),
-            ..sample::notification()
-        };
+        let number = sample::notification()
+            .with_title("")
+            .with_body("")
+            .with_ext("");
         let verdict = send_with(&provider, &phone.token(), number, Badge::Set(0)).await;
         assert_eq!(verdict.kind, VerdictKind::Accepted);
         let arrival = phone.wait_for(2).await.unwrap();
@@ -329,10 +311,7 @@ fn a_push_that_wakes_the_app_can_set_the_number_too() {
         let apple = Apple::start().await;
         let provider = apple.provider(Environment::Production);
         let phone = apple.service.install(TOPIC, Environment::Production);
-        let wake = Notification {
-            kind: NotificationKind::Background,
-            ..sample::notification()
-        };
+        let wake = sample::notification().with_kind(NotificationKind::Background);
         let verdict = send_with(&provider, &phone.token(), wake, Badge::Set(0)).await;
         assert_eq!(verdict.kind, VerdictKind::Accepted);
         let arrival = phone.wait_for(1).await.unwrap();
@@ -352,10 +331,7 @@ fn every_push_has_a_collapse_id() {
         let apple = Apple::start().await;
         let provider = apple.provider(Environment::Production);
         let phone = apple.service.install(TOPIC, Environment::Production);
-        let notification = Notification {
-            collapse: String::new(),
-            ..sample::notification()
-        };
+        let notification = sample::notification().with_collapse("");
         send(&provider, &phone.token(), notification).await;
         let arrival = phone.wait_for(1).await.unwrap();
         assert_eq!(arrival.collapse_id.as_deref(), Some("message-1"));
@@ -367,12 +343,8 @@ fn targets_of_one_batch_get_their_own_content_badge_and_receiver() {
     block_on(async {
         let apple = Apple::start().await;
         let provider = apple.provider(Environment::Production);
-        let contents = ["first", "second"].map(|body| {
-            sample::content(Notification {
-                body: body.into(),
-                ..sample::notification()
-            })
-        });
+        let contents =
+            ["first", "second"].map(|body| sample::content(sample::notification().with_body(body)));
         let phones: Vec<_> = (0..6)
             .map(|_| apple.service.install(TOPIC, Environment::Production))
             .collect();
@@ -464,24 +436,15 @@ fn what_apple_would_refuse_is_refused_without_a_request() {
             ),
             (
                 "PayloadTooLarge",
-                Notification {
-                    ext: "x".repeat(4096),
-                    ..sample::notification()
-                },
+                sample::notification().with_ext("x".repeat(4096)),
             ),
             (
                 "BadExpirationDate",
-                Notification {
-                    expires_at: Some(sample::NOW - Duration::from_millis(1)),
-                    ..sample::notification()
-                },
+                sample::notification().with_expires_at(sample::NOW - Duration::from_millis(1)),
             ),
             (
                 "BadExpirationDate",
-                Notification {
-                    expires_at: Some(Timestamp::default()),
-                    ..sample::notification()
-                },
+                sample::notification().with_expires_at(Timestamp::default()),
             ),
         ];
         for (code, notification) in table {
@@ -520,10 +483,7 @@ fn a_push_expires_when_it_should_and_never_in_1970() {
         let apple = Apple::start().await;
         let provider = apple.provider(Environment::Production);
         let phone = apple.service.install(TOPIC, Environment::Production);
-        let until = |at: Duration| Notification {
-            expires_at: Some(sample::NOW + at),
-            ..sample::notification()
-        };
+        let until = |at: Duration| sample::notification().with_expires_at(sample::NOW + at);
         // Kept by default, and until the time that is asked for.
         for (notification, wait, arrives) in [
             (sample::notification(), minutes(60 * 24), true),

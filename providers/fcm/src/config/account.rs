@@ -1,9 +1,9 @@
 //! The key file of a service account.
 use aws_lc_rs::signature::RsaKeyPair;
-use push_core::Secret;
+use push_core::{Describe, Faults, Secret, Shape};
 use push_kit::{
-    faults::Faults,
     input::{self, trimmed},
+    key::{self, KeyKind},
     pem::{self, PemFault},
 };
 use serde::{Deserialize, Deserializer, de};
@@ -16,7 +16,7 @@ const ADVICE: &str = "use the key file as Google issued it: Firebase console > P
 ///
 /// Copies that editors, shells and secret stores changed are read, too, as far as [`input::json`] and [`pem::private_key`] go.
 #[derive(Clone, Debug)]
-pub struct ServiceAccount(Secret);
+pub struct ServiceAccount(pub(super) Secret);
 
 impl ServiceAccount {
     /// Takes over the text of a key file.
@@ -27,7 +27,12 @@ impl ServiceAccount {
     /// Reads the fields that are needed, and adds every fault that there is.
     pub(crate) fn check(&self, faults: &mut Faults) -> Option<Account> {
         let Some(map) = input::json(self.0.expose()) else {
-            faults.add("service_account", "is not the JSON of a key file", ADVICE);
+            let what = if trimmed(self.0.expose()).starts_with('{') {
+                "is damaged JSON: it is cut off or was changed"
+            } else {
+                "is not the JSON of a key file"
+            };
+            faults.add("service_account", what, ADVICE);
             return None;
         };
         // `google-services.json`, which belongs in the app, and a user's own credentials have similar names.
@@ -97,7 +102,7 @@ pub(crate) struct Account {
 ///
 /// # Errors
 /// What is wrong with it, as the end of the sentence "the key …".
-fn signing_key(text: &str) -> Result<RsaKeyPair, &'static str> {
+fn signing_key(text: &str) -> Result<RsaKeyPair, String> {
     let der = pem::private_key(text).map_err(|fault| match fault {
         PemFault::Unfinished => "is cut off: the line END PRIVATE KEY is missing",
         PemFault::Damaged => "is damaged: the text between BEGIN and END is not base64",
@@ -106,7 +111,13 @@ fn signing_key(text: &str) -> Result<RsaKeyPair, &'static str> {
     })?;
     RsaKeyPair::from_pkcs8(der.expose())
         .or_else(|_| RsaKeyPair::from_der(der.expose()))
-        .map_err(|_| "is not an RSA key of at least 2048 bits")
+        .map_err(|_| match key::kind(der.expose()) {
+            Err(fault) => fault.to_string(),
+            Ok(KeyKind::Rsa { bits: 2048.. }) => {
+                "is damaged: its numbers are not those of an RSA key".to_owned()
+            }
+            Ok(kind) => format!("is {kind}, where an RSA key of at least 2048 bits belongs"),
+        })
 }
 
 /// Whether `id` is an id or number of a project, perhaps with a domain in front, as in `example.com:chat`.
@@ -114,6 +125,12 @@ fn is_project(id: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let (domain, name) = id.split_once(':').unwrap_or(("", id));
     !name.is_empty() && domain.bytes().chain(name.bytes()).all(plain)
+}
+
+impl Describe for ServiceAccount {
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::Secret, Shape::Map(Box::new(Shape::Any))])
+    }
 }
 
 impl<'de> Deserialize<'de> for ServiceAccount {
@@ -192,6 +209,14 @@ mod tests {
     #[test]
     fn a_damaged_key_is_named_as_what_it_is() {
         let file = file();
+        let key = fixtures::rsa_key();
+        let key: String = key.lines().filter(|line| !line.starts_with('-')).collect();
+        let ec = fixtures::apns_key(1).replace('\n', "\\n");
+        // In one line, so that parts of it can be found.
+        let file = file.replace(
+            &fixtures::rsa_key().replace('\n', "\\n"),
+            &format!("-----BEGIN PRIVATE KEY-----{key}-----END PRIVATE KEY-----"),
+        );
         for (text, words) in [
             (file.replace("-----END PRIVATE KEY-----", ""), "cut off"),
             (file.replace("MIIE", "M!IE"), "not base64"),
@@ -199,7 +224,20 @@ mod tests {
                 file.replace("BEGIN PRIVATE", "BEGIN ENCRYPTED PRIVATE"),
                 "encrypted",
             ),
-            (file.replace("MIIE", ""), "not an RSA key"),
+            (file.replace("MIIE", ""), "is damaged"),
+            // The first line of the key, and one letter in its middle.
+            (file.replacen(&key[..64], "", 1), "is damaged"),
+            (
+                file.replacen(&key[800..808], "AAAAAAAA", 1),
+                "is damaged: its numbers",
+            ),
+            (
+                file.replace(
+                    &format!("-----BEGIN PRIVATE KEY-----{key}-----END PRIVATE KEY-----"),
+                    &ec,
+                ),
+                "an EC key on the curve P-256, where an RSA key",
+            ),
         ] {
             let error = faults(&text);
             assert!(error.contains("service_account.private_key: "), "{error}");
@@ -230,6 +268,8 @@ mod tests {
             (r#"{"type":"authorized_user"}"#.to_owned(), "another file"),
             ("not json MIIE".to_owned(), "not the JSON"),
             ("[]".to_owned(), "not the JSON"),
+            (file[..file.len() / 2].to_owned(), "damaged JSON"),
+            (file.replacen(',', ";", 1), "damaged JSON"),
             (file.replace("BEGIN PRIVATE", "BEGIN PUBLIC"), "RSA key"),
             (file.replace("demo-project\"", "../x\""), "project id"),
         ] {

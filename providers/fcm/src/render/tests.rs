@@ -35,21 +35,16 @@ fn refused(notification: Notification) -> String {
 }
 
 fn with_vendor(fields: Value) -> Notification {
-    Notification {
-        vendor: fields.as_object().expect("an object").clone(),
-        ..sample::notification()
-    }
+    sample::notification().with_vendor(fields.as_object().expect("an object").clone())
 }
 
 #[test]
 fn a_chat_message_becomes_a_notification_with_its_click_data() {
-    let notification = Notification {
-        image: "https://example.com/a.png".into(),
-        collapse: "conv-42".into(),
-        collapse_waiting: true,
-        expires_at: Some(sample::NOW + Duration::from_secs(3600)),
-        ..sample::notification()
-    };
+    let notification = sample::notification()
+        .with_image("https://example.com/a.png")
+        .with_collapse("conv-42")
+        .with_collapse_waiting(true)
+        .with_expires_at(sample::NOW + Duration::from_secs(3600));
     let style = Style {
         channel_id: "im".into(),
         click_action: "OPEN_CHAT".into(),
@@ -82,11 +77,11 @@ fn a_chat_message_becomes_a_notification_with_its_click_data() {
 /// Android has no push that only sets a number: it would show an empty notification.
 #[test]
 fn a_number_alone_is_for_iphones_and_shows_nothing_anywhere() {
-    let notification = |vendor: Value| Notification {
-        ext: sample::EXT.into(),
-        priority: Priority::High,
-        vendor: vendor.as_object().unwrap().clone(),
-        ..Notification::default()
+    let notification = |vendor: Value| {
+        Notification::default()
+            .with_ext(sample::EXT)
+            .with_priority(Priority::High)
+            .with_vendor(vendor.as_object().unwrap().clone())
     };
     let style = Style {
         channel_id: "im".into(),
@@ -118,10 +113,7 @@ fn a_number_alone_is_for_iphones_and_shows_nothing_anywhere() {
 #[test]
 fn what_only_wakes_the_app_has_the_headers_that_apple_asks_for() {
     let woken = |badge| {
-        let notification = Notification {
-            kind: NotificationKind::Background,
-            ..sample::notification()
-        };
+        let notification = sample::notification().with_kind(NotificationKind::Background);
         body(notification, badge, &Style::default()).unwrap()["message"]["apns"].clone()
     };
     assert_eq!(
@@ -146,18 +138,15 @@ fn what_only_wakes_the_app_has_the_headers_that_apple_asks_for() {
 
 #[test]
 fn a_push_that_only_wakes_the_app_shows_nothing() {
-    let notification = Notification {
-        kind: NotificationKind::Background,
-        priority: Priority::Normal,
-        ext: "{}".into(),
-        collapse: "sync".into(),
-        collapse_waiting: true,
-        ..Notification::default()
-    };
-    let message = rendered(Notification {
-        vendor: with_vendor(json!({"android": {"notification": {"channel_id": "im"}}})).vendor,
-        ..notification
-    });
+    let notification = Notification::default()
+        .with_kind(NotificationKind::Background)
+        .with_priority(Priority::Normal)
+        .with_ext("{}")
+        .with_collapse("sync")
+        .with_collapse_waiting(true);
+    let message = rendered(notification.with_vendor(
+        with_vendor(json!({"android": {"notification": {"channel_id": "im"}}})).vendor,
+    ));
     assert_eq!(message.get("notification"), None);
     assert_eq!(
         message["android"],
@@ -168,10 +157,7 @@ fn a_push_that_only_wakes_the_app_shows_nothing() {
 
 #[test]
 fn a_message_without_a_collapse_key_has_a_tag_of_its_own() {
-    let content = sample::content(Notification {
-        collapse: String::new(),
-        ..sample::notification()
-    });
+    let content = sample::content(sample::notification().with_collapse(""));
     let rendered = Rendered::new(&content, &Style::default(), sample::NOW).unwrap();
     let android = &rendered.message["android"];
     assert_eq!(
@@ -197,10 +183,7 @@ fn a_badge_of_zero_is_sent_as_zero_and_no_badge_is_not_sent() {
 #[test]
 fn the_time_to_live_is_the_time_left_and_four_weeks_at_most() {
     let ttl = |at| {
-        let notification = Notification {
-            expires_at: Some(at),
-            ..sample::notification()
-        };
+        let notification = sample::notification().with_expires_at(at);
         rendered(notification)["android"]["ttl"].clone()
     };
     assert_eq!(ttl(sample::NOW + Duration::from_millis(59_999)), "59s");
@@ -212,10 +195,7 @@ fn the_time_to_live_is_the_time_left_and_four_weeks_at_most() {
 #[test]
 fn a_sound_is_named_without_its_suffix_and_silence_is_no_sound() {
     let sound = |sound| {
-        let notification = Notification {
-            sound,
-            ..sample::notification()
-        };
+        let notification = sample::notification().with_sound(sound);
         rendered(notification)["android"]["notification"]["sound"].clone()
     };
     assert_eq!(sound(Sound::Default), "default");
@@ -315,10 +295,7 @@ fn a_long_chinese_message_is_cut_and_its_click_data_stay() {
         .expect("the fixture is JSON");
     let text = case["body"]["elements"][0]["text"].as_str().unwrap();
     assert!(text.len() > 3 * 1200);
-    let message = rendered(Notification {
-        body: text.into(),
-        ..sample::notification()
-    });
+    let message = rendered(sample::notification().with_body(text));
     let shown = message["notification"]["body"].as_str().unwrap();
     let kept = shown.strip_suffix('…').expect("the cut is marked");
     assert!(text.starts_with(kept) && kept.len() > 3 * 1000);
@@ -332,18 +309,14 @@ fn a_text_that_was_cut_inside_an_emoji_is_sent_with_a_replacement_character() {
     let case: Value = serde_json::from_str(include_str!("../../tests/fixtures/half_emoji.json"))
         .expect("the fixture is JSON");
     let text = case["decoded_text"].as_str().unwrap();
-    let message = rendered(Notification {
-        body: text.into(),
-        ..sample::notification()
-    });
+    let message = rendered(sample::notification().with_body(text));
     assert_eq!(message["notification"]["body"], "see you \u{fffd}");
 }
 
 #[test]
 fn click_data_that_do_not_fit_are_refused_and_cost_the_receipt_first() {
-    let notification = |bytes: usize| Notification {
-        ext: format!(r#"{{"x":"{}"}}"#, "y".repeat(bytes)),
-        ..sample::notification()
+    let notification = |bytes: usize| {
+        sample::notification().with_ext(format!(r#"{{"x":"{}"}}"#, "y".repeat(bytes)))
     };
     let message = rendered(notification(3800));
     assert_eq!(message["notification"]["title"], sample::TITLE);
@@ -363,12 +336,7 @@ proptest! {
         repeat in 1_usize..60,
     ) {
         let ext = json!({ "entity": { "sender": text } }).to_string();
-        let notification = Notification {
-            title: title.clone(),
-            body: text.repeat(repeat),
-            ext: ext.clone(),
-            ..Notification::default()
-        };
+        let notification = Notification::default().with_title(title.clone()).with_body(text.repeat(repeat)).with_ext(ext.clone());
         if let Ok(json) = body(notification, Badge::Set(1), &Style::default()) {
             let message = &json["message"];
             prop_assert!(size_of(message) <= MAX_PAYLOAD);

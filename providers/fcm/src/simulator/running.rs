@@ -1,66 +1,50 @@
 //! Google as `offline-push simulate` runs it.
-use std::time::Duration;
-
 use push_testkit::{
-    register_simulator,
+    Faults, Reply, register_simulator,
     serde_json::Value,
-    simulator::{Credential, Install, Order, Problem, RunningSimulator, SimulatedPhone, View},
+    simulator::{Credential, Problem, Service, ServiceSimulator, SimulatedPhone, View},
 };
 
 use super::{Options, PROJECT, Phone, Simulator, error};
 
 register_simulator!("fcm", 1, Simulator, Options);
 
-impl RunningSimulator for Simulator {
-    fn endpoints(&self) -> Vec<(&'static str, String)> {
+impl ServiceSimulator for Simulator {
+    const NO_SANDBOX: &'static str = "FCM has no sandbox";
+
+    fn service(&self) -> &Service {
+        &self.service
+    }
+
+    fn scripted(&self) -> &Faults {
+        &self.world.faults
+    }
+
+    fn answer_of(code: &str) -> Reply {
+        error(code)
+    }
+
+    fn addresses(&self) -> Vec<(&'static str, String)> {
         vec![
             ("send", self.endpoint()),
             ("token", format!("{}/token", self.endpoint())),
         ]
     }
 
-    fn ca_pem(&self) -> String {
-        self.service.ca_pem()
+    fn credential(&self) -> Credential {
+        Credential::new("", self.config())
+            .with_files(vec![("service-account.json", self.service_account())])
     }
 
-    fn credentials(&self) -> Vec<Credential> {
-        vec![Credential {
-            label: "",
-            config: self.config(),
-            files: vec![("service-account.json", self.service_account())],
-        }]
-    }
-
-    fn install(&self, install: &Install) -> Result<Box<dyn SimulatedPhone>, Problem> {
-        if install.app.as_deref().is_some_and(|app| app != PROJECT) {
+    fn new_phone(&self, app: Option<&str>) -> Result<Box<dyn SimulatedPhone>, Problem> {
+        if app.is_some_and(|app| app != PROJECT) {
             let detail = format!("the simulator has one project, `{PROJECT}`; leave `app` out");
             return Err(Problem::invalid(detail));
-        }
-        if install.environment == Some(push_core::Environment::Sandbox) {
-            return Err(Problem::invalid("FCM has no sandbox"));
         }
         Ok(Box::new(Self::install(self)))
     }
 
-    fn script(&self, order: &Order, tokens: &[String]) -> Result<(), Problem> {
-        let reply = order.reply(error)?;
-        order.write(&self.world.faults, tokens, &reply);
-        Ok(())
-    }
-
-    fn heal(&self) {
-        Self::heal(self);
-    }
-
-    fn set_delay(&self, delay: Duration) {
-        self.service.delay().set(delay);
-    }
-
-    fn disconnect(&self, reason: Option<&str>) {
-        self.service.disconnect(reason.is_some());
-    }
-
-    fn counters(&self) -> Value {
+    fn counted(&self) -> Value {
         Self::counters(self).to_json()
     }
 }

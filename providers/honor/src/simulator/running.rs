@@ -1,10 +1,7 @@
 //! Honor under `offline-push simulate`.
-use std::time::Duration;
-
-use push_core::Environment;
 use push_testkit::{
-    register_simulator,
-    simulator::{Credential, Install, Order, Problem, RunningSimulator, SimulatedPhone, View},
+    Faults, Reply, register_simulator,
+    simulator::{Credential, Problem, Service, ServiceSimulator, SimulatedPhone, View},
 };
 use serde_json::Value;
 
@@ -12,8 +9,22 @@ use super::{APP, Options, Phone, Simulator, service};
 
 register_simulator!("honor", 1, Simulator, Options);
 
-impl RunningSimulator for Simulator {
-    fn endpoints(&self) -> Vec<(&'static str, String)> {
+impl ServiceSimulator for Simulator {
+    const NO_SANDBOX: &'static str = "Honor has no sandbox; test messages have `targetUserType` 1";
+
+    fn service(&self) -> &Service {
+        &self.listener
+    }
+
+    fn scripted(&self) -> &Faults {
+        self.faults()
+    }
+
+    fn answer_of(code: &str) -> Reply {
+        service::scripted(code)
+    }
+
+    fn addresses(&self) -> Vec<(&'static str, String)> {
         let url = self.listener.server().url();
         vec![
             ("token", format!("{url}/auth/token")),
@@ -21,26 +32,13 @@ impl RunningSimulator for Simulator {
         ]
     }
 
-    fn ca_pem(&self) -> String {
-        self.listener.ca_pem()
+    fn credential(&self) -> Credential {
+        Credential::new("", self.config())
     }
 
-    fn credentials(&self) -> Vec<Credential> {
-        vec![Credential {
-            label: "",
-            config: self.config(),
-            files: Vec::new(),
-        }]
-    }
-
-    fn install(&self, install: &Install) -> Result<Box<dyn SimulatedPhone>, Problem> {
-        if install.environment == Some(Environment::Sandbox) {
-            return Err(Problem::invalid(
-                "Honor has no sandbox; test messages have `targetUserType` 1",
-            ));
-        }
-        if let Some(app) = install.app.as_deref().filter(|app| *app != APP[0]) {
-            let known = APP[0];
+    fn new_phone(&self, app: Option<&str>) -> Result<Box<dyn SimulatedPhone>, Problem> {
+        let known = APP[0];
+        if let Some(app) = app.filter(|app| *app != known) {
             return Err(Problem::not_found(format!(
                 "there is no app `{app}`, only `{known}`"
             )));
@@ -48,25 +46,7 @@ impl RunningSimulator for Simulator {
         Ok(Box::new(Self::install(self)))
     }
 
-    fn script(&self, order: &Order, tokens: &[String]) -> Result<(), Problem> {
-        let reply = order.reply(service::scripted)?;
-        order.write(self.faults(), tokens, &reply);
-        Ok(())
-    }
-
-    fn heal(&self) {
-        self.faults().clear();
-    }
-
-    fn set_delay(&self, delay: Duration) {
-        self.listener.delay().set(delay);
-    }
-
-    fn disconnect(&self, reason: Option<&str>) {
-        self.listener.disconnect(reason.is_some());
-    }
-
-    fn counters(&self) -> Value {
+    fn counted(&self) -> Value {
         Self::counters(self).to_json()
     }
 }

@@ -95,11 +95,40 @@ fn read_all(body: &str) -> Result<Received> {
     receive(&request, "13", None, sample::NOW)
 }
 
+/// When the receipts of these tests are dated.
+const AT: i64 = 1_489_993_883_189;
+
+fn dated(status: &Value, timestamp: &str) -> Option<VendorReceipt> {
+    let body = format!(
+        r#"{{"statuses":[{{"biTag":"{DELIVERY}","token":"phone-1","status":{status},"timestamp":{timestamp}}}]}}"#
+    );
+    read_all(&body).unwrap().receipts.pop()
+}
+
 fn late(status: Value) -> Option<Late> {
-    let entry = json!({"biTag": DELIVERY, "token": "phone-1", "status": status, "timestamp": 17});
-    let body = json!({ "statuses": [entry] }).to_string();
-    let mut receipts = read_all(&body).unwrap().receipts;
-    receipts.pop().map(|receipt| receipt.what)
+    dated(&status, &AT.to_string()).map(|receipt| receipt.what)
+}
+
+#[test]
+fn the_end_of_a_token_at_an_impossible_time_costs_no_token() {
+    for time in [
+        "17",
+        "-1",
+        "9223372036854775807",
+        "1e400",
+        "1489993883",
+        "1700000300001",
+    ] {
+        for status in [2, 5] {
+            let receipt = dated(&json!(status), time);
+            assert_eq!(receipt, None, "{time}");
+        }
+        // Whatever else happened is dated now, if the time is a number at all.
+        let receipt = dated(&json!(0), time);
+        let at = receipt.map(|receipt| receipt.at);
+        let is_number = time != "1e400";
+        assert_eq!(at, is_number.then_some(sample::NOW), "{time}");
+    }
 }
 
 #[test]
@@ -107,7 +136,7 @@ fn receipts_are_read_with_numbers_as_text_and_a_bad_entry_costs_only_itself() {
     let body = json!({ "statuses": [
         {"biTag": DELIVERY, "appid": "13", "token": " phone-1", "status": 0,
          "timestamp": 1_489_993_883_189_i64, "requestId": "r1"},
-        {"biTag": DELIVERY, "appid": 13, "token": "phone-2", "status": "5", "timestamp": "17", "requestId": 4},
+        {"biTag": DELIVERY, "appid": 13, "token": "phone-2", "status": "5", "timestamp": AT.to_string(), "requestId": 4},
         {"biTag": DELIVERY, "appid": "14", "token": "phone-3", "status": 0, "timestamp": 1},
         {"biTag": "131415", "token": "phone-4", "status": 0, "timestamp": 1},
         {"biTag": DELIVERY, "token": "phone-5", "timestamp": 1},
@@ -125,7 +154,7 @@ fn receipts_are_read_with_numbers_as_text_and_a_bad_entry_costs_only_itself() {
     assert_eq!(first.token.as_ref().unwrap().expose(), "phone-1");
     assert_eq!(first.at, Timestamp::from_unix_millis(1_489_993_883_189));
     assert_eq!(first.what, Late::Delivered);
-    let at = Timestamp::from_unix_millis(17);
+    let at = Timestamp::from_unix_millis(AT);
     match &second.what {
         Late::Verdict(verdict) => {
             assert_eq!(verdict.kind, VerdictKind::TokenDead { since: Some(at) });
@@ -138,7 +167,7 @@ fn receipts_are_read_with_numbers_as_text_and_a_bad_entry_costs_only_itself() {
 
 #[test]
 fn every_documented_status_has_its_meaning() {
-    let at = Timestamp::from_unix_millis(17);
+    let at = Timestamp::from_unix_millis(AT);
     let dead = VerdictKind::TokenDead { since: Some(at) };
     for (status, kind) in [
         (2, dead),

@@ -67,12 +67,7 @@ proptest! {
         let whole = text.repeat(repeat);
         let ext = json!({ "entity": { "sender": sender } }).to_string();
         for click in clicks() {
-            let notification = Notification {
-                title: title.clone(),
-                body: whole.clone(),
-                ext: ext.clone(),
-                ..Notification::default()
-            };
+            let notification = Notification::default().with_title(title.clone()).with_body(whole.clone()).with_ext(ext.clone());
             let request = Request { badge: Badge::Set(1), ..Request::default() };
             match message(click, notification, &request) {
                 Ok(message) => {
@@ -121,11 +116,11 @@ fn one_delivery_is_named_in_the_click_data_and_the_first_of_many_only_as_the_tag
 
 #[test]
 fn the_second_copy_of_the_click_data_goes_before_any_text_does() {
-    let notification = |bytes: usize| Notification {
-        title: "Ann".into(),
-        body: "b".repeat(600),
-        ext: json!({ "entity": { "sender": "s".repeat(bytes) } }).to_string(),
-        ..Notification::default()
+    let notification = |bytes: usize| {
+        Notification::default()
+            .with_title("Ann")
+            .with_body("b".repeat(600))
+            .with_ext(json!({ "entity": { "sender": "s".repeat(bytes) } }).to_string())
     };
     let [intent, action] = clicks();
     let length = |message: &Value| {
@@ -147,11 +142,11 @@ fn the_second_copy_of_the_click_data_goes_before_any_text_does() {
 #[test]
 fn texts_are_cut_to_huaweis_limits_between_grapheme_clusters() {
     let family = "👨\u{200d}👩\u{200d}👧";
-    let message = rendered(Notification {
-        title: family.repeat(8),
-        body: "e\u{301}".repeat(301),
-        ..sample::notification()
-    });
+    let message = rendered(
+        sample::notification()
+            .with_title(family.repeat(8))
+            .with_body("e\u{301}".repeat(301)),
+    );
     let shown = &message["android"]["notification"];
     assert_eq!(shown["title"], format!("{}…", family.repeat(7)));
     assert_eq!(shown["body"], format!("{}…", "e\u{301}".repeat(299)));
@@ -181,10 +176,7 @@ fn a_badge_of_zero_is_sent_as_zero_and_a_count_is_added() {
 
 #[test]
 fn a_message_without_a_collapse_key_gets_one_of_its_own() {
-    let content = sample::content(Notification {
-        collapse: String::new(),
-        ..sample::notification()
-    });
+    let content = sample::content(sample::notification().with_collapse(""));
     let [intent, _] = clicks();
     let rendered = style(intent)
         .render(&content, sample::NOW, &Request::default())
@@ -198,10 +190,8 @@ fn a_message_without_a_collapse_key_gets_one_of_its_own() {
 
 #[test]
 fn vendor_fields_are_merged_and_cannot_change_the_click() {
-    let with = |fields: Value| Notification {
-        vendor: fields.as_object().unwrap().clone(),
-        ..sample::notification()
-    };
+    let with =
+        |fields: Value| sample::notification().with_vendor(fields.as_object().unwrap().clone());
     let message_of = rendered(with(json!({
         "category": "VOIP",
         "notification": {"channel_id": "calls", "group": null},
@@ -229,10 +219,7 @@ fn a_picture_that_is_not_https_is_left_out() {
         ("https://example.com/a.png", true),
         ("http://example.com/a.png", false),
     ] {
-        let message = rendered(Notification {
-            image: image.into(),
-            ..sample::notification()
-        });
+        let message = rendered(sample::notification().with_image(image));
         let image = &message["android"]["notification"]["image"];
         assert_eq!(image.is_string(), sent);
     }

@@ -57,6 +57,7 @@ const MAX_BODY: usize = 8 * 1024 * 1024;
 
 /// An app that the simulated Huawei knows.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct App {
     /// Its id.
     pub id: String,
@@ -66,6 +67,15 @@ pub struct App {
     pub project: String,
     /// Whether it may ask for high urgency (else code 80300011).
     pub high_urgency: bool,
+}
+
+impl App {
+    push_core::setters! {
+        with_id(id: impl Into<String>);
+        with_secret(secret: Secret);
+        with_project(project: impl Into<String>);
+        with_high_urgency(high_urgency: bool);
+    }
 }
 
 impl Default for App {

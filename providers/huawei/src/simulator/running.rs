@@ -1,9 +1,7 @@
 //! Huawei as `offline-push simulate` runs it.
-use std::time::Duration;
-
 use push_testkit::{
-    register_simulator,
-    simulator::{Credential, Install, Order, Problem, RunningSimulator, SimulatedPhone, View},
+    Faults, Reply, register_simulator,
+    simulator::{Credential, Problem, Service, ServiceSimulator, SimulatedPhone, View},
 };
 use serde_json::Value;
 
@@ -11,29 +9,32 @@ use super::{Options, Phone, Simulator, service};
 
 register_simulator!("huawei", 1, Simulator, Options);
 
-impl RunningSimulator for Simulator {
-    fn endpoints(&self) -> Vec<(&'static str, String)> {
+impl ServiceSimulator for Simulator {
+    const NO_SANDBOX: &'static str = "Huawei has no sandbox";
+
+    fn service(&self) -> &Service {
+        &self.http
+    }
+
+    fn scripted(&self) -> &Faults {
+        self.faults()
+    }
+
+    fn answer_of(code: &str) -> Reply {
+        service::error(code)
+    }
+
+    fn addresses(&self) -> Vec<(&'static str, String)> {
         vec![("send", self.endpoint()), ("token", self.token_endpoint())]
     }
 
-    fn ca_pem(&self) -> String {
-        Self::ca_pem(self)
+    fn credential(&self) -> Credential {
+        Credential::new("", self.config())
     }
 
-    fn credentials(&self) -> Vec<Credential> {
-        vec![Credential {
-            label: "",
-            config: self.config(),
-            files: Vec::new(),
-        }]
-    }
-
-    fn install(&self, install: &Install) -> Result<Box<dyn SimulatedPhone>, Problem> {
-        if install.environment == Some(push_core::Environment::Sandbox) {
-            return Err(Problem::invalid("Huawei has no sandbox"));
-        }
+    fn new_phone(&self, app: Option<&str>) -> Result<Box<dyn SimulatedPhone>, Problem> {
         let own = &self.service.app().id;
-        let app = install.app.as_deref().unwrap_or(own);
+        let app = app.unwrap_or(own);
         if !self.service.knows(app) {
             let detail = format!("the simulator knows no app `{app}`; its app is `{own}`");
             return Err(Problem::invalid(detail));
@@ -41,25 +42,7 @@ impl RunningSimulator for Simulator {
         Ok(Box::new(self.install_app(app)))
     }
 
-    fn script(&self, order: &Order, tokens: &[String]) -> Result<(), Problem> {
-        let reply = order.reply(service::error)?;
-        order.write(self.faults(), tokens, &reply);
-        Ok(())
-    }
-
-    fn heal(&self) {
-        self.faults().clear();
-    }
-
-    fn set_delay(&self, delay: Duration) {
-        self.http.delay().set(delay);
-    }
-
-    fn disconnect(&self, reason: Option<&str>) {
-        self.http.disconnect(reason.is_some());
-    }
-
-    fn counters(&self) -> Value {
+    fn counted(&self) -> Value {
         Self::counters(self).to_json()
     }
 }

@@ -32,6 +32,7 @@ const OLD_TOKEN_PATH: &str = "/oauth2/v2/token";
 
 /// What was counted since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counters {
     /// Requests to the token service.
     pub token_requests: u64,

@@ -50,10 +50,7 @@ fn an_ext_of_any_text_reaches_the_intent_unchanged() {
             let ext =
                 json!({ "entity": { "version": 1, "chatType": 1, "action": 1, "sender": sender } });
             let phone = stage.huawei.install();
-            let notification = Notification {
-                ext: ext.to_string(),
-                ..sample::notification()
-            };
+            let notification = sample::notification().with_ext(ext.to_string());
             stage.send(notification, &[&phone]).await;
             let opened = phone.tap_newest().expect("a tap opens the app");
             assert_eq!(opened.ext(), ext.to_string());
@@ -84,10 +81,7 @@ fn an_ext_that_is_no_json_object_is_refused_in_words_that_name_huawei() {
         let stage = Stage::new().await;
         let phone = stage.huawei.install();
         for ext in ["hello", "[1]", "{"] {
-            let notification = Notification {
-                ext: ext.into(),
-                ..sample::notification()
-            };
+            let notification = sample::notification().with_ext(ext);
             let batch = sample::batch(notification, [phone.token()]);
             let verdict = sample::send(&stage.provider, batch).await.remove(0);
             assert_eq!(verdict.kind, VerdictKind::PayloadRefused);
@@ -133,10 +127,7 @@ fn without_a_badge_class_no_badge_is_sent() {
 fn the_time_to_live_is_what_is_left_on_the_clock_and_at_most_fifteen_days() {
     block_on(async {
         let stage = Stage::new().await;
-        let expiring = |at| Notification {
-            expires_at: at,
-            ..sample::notification()
-        };
+        let expiring = |at| sample::notification().with_expires_at(at);
         let now = stage.clock.now();
         for (at, ttl) in [
             (now + Duration::from_secs(60), json!("60s")),
@@ -162,10 +153,7 @@ fn a_later_notification_with_the_same_key_replaces_the_earlier_one_on_the_screen
             ("recalled", "msg-1"),
             ("three", ""),
         ] {
-            let notification = Notification {
-                collapse: collapse.into(),
-                ..with_body(body)
-            };
+            let notification = with_body(body).with_collapse(collapse);
             stage.send(notification, &[&phone]).await;
         }
         let screen = phone.screen().into_iter();
@@ -179,22 +167,13 @@ fn a_later_notification_with_the_same_key_replaces_the_earlier_one_on_the_screen
 fn sound_and_urgency_follow_the_notification() {
     block_on(async {
         let stage = Stage::new().await;
-        let silent = Notification {
-            sound: Sound::Silent,
-            ..sample::notification()
-        };
+        let silent = sample::notification().with_sound(Sound::Silent);
         let android = stage.android(silent).await;
         assert_eq!(android["notification"]["importance"], "LOW");
-        let low = Notification {
-            priority: Priority::Low,
-            ..sample::notification()
-        };
+        let low = sample::notification().with_priority(Priority::Low);
         let android = stage.android(low).await;
         assert_eq!(android["notification"]["importance"], "LOW");
-        let named = Notification {
-            sound: Sound::Named("ring.mp3".into()),
-            ..sample::notification()
-        };
+        let named = sample::notification().with_sound(Sound::Named("ring.mp3".into()));
         let android = stage.android(named).await;
         assert_eq!(android["notification"]["sound"], "/raw/ring");
         assert_eq!(android["notification"]["default_sound"], false);
@@ -210,18 +189,12 @@ fn an_empty_title_or_text_shows_the_other_and_a_push_without_both_is_refused() {
             ("", "calls you", ("calls you", "calls you")),
             ("Ann", "", ("Ann", "Ann")),
         ] {
-            let notification = Notification {
-                title: title.into(),
-                ..with_body(body)
-            };
+            let notification = with_body(body).with_title(title);
             let android = stage.android(notification).await;
             assert_eq!(android["notification"]["title"], shown.0);
             assert_eq!(android["notification"]["body"], shown.1);
         }
-        let empty = Notification {
-            title: String::new(),
-            ..with_body("")
-        };
+        let empty = with_body("").with_title("");
         let phone = stage.huawei.install();
         let kinds = stage.send(empty, &[&phone]).await;
         assert_eq!(kinds, [VerdictKind::PayloadRefused]);
@@ -244,10 +217,7 @@ fn fields_for_huawei_are_merged_over_what_the_credential_configures() {
         let fields = fields.as_object().unwrap();
         stage.provider.check_fields(fields).unwrap();
         let android = stage
-            .android(Notification {
-                vendor: fields.clone(),
-                ..sample::notification()
-            })
+            .android(sample::notification().with_vendor(fields.clone()))
             .await;
         assert_eq!(android["category"], "VOIP");
         assert_eq!(android["collapse_key"], 7);
@@ -263,10 +233,7 @@ fn fields_for_huawei_are_merged_over_what_the_credential_configures() {
 #[test]
 fn a_background_push_shows_nothing_and_is_urgent_only_where_huawei_allows_it() {
     block_on(async {
-        let background = || Notification {
-            kind: NotificationKind::Background,
-            ..sample::notification()
-        };
+        let background = || sample::notification().with_kind(NotificationKind::Background);
         let stage = Stage::new().await;
         let phone = stage.huawei.install();
         let kinds = stage.send(background(), &[&phone]).await;
@@ -280,10 +247,7 @@ fn a_background_push_shows_nothing_and_is_urgent_only_where_huawei_allows_it() {
             (true, VerdictKind::Accepted),
             (false, VerdictKind::PayloadRefused),
         ] {
-            let app = App {
-                high_urgency: allowed,
-                ..App::default()
-            };
+            let app = App::default().with_high_urgency(allowed);
             let stage = Stage::configured(Options::default().with_apps(vec![app]), |config| {
                 config["high_urgency"] = json!(true);
             })
@@ -302,10 +266,7 @@ fn a_text_that_is_too_long_is_cut_between_characters_and_the_ext_is_not() {
         for text in ["x", "锅", "🎈", "\"", "\n"] {
             let phone = stage.huawei.install();
             let ext = json!({ "entity": { "sender": "锅".repeat(300) } }).to_string();
-            let notification = Notification {
-                ext: ext.clone(),
-                ..with_body(&text.repeat(6000))
-            };
+            let notification = with_body(&text.repeat(6000)).with_ext(ext.clone());
             let kinds = stage.send(notification, &[&phone]).await;
             assert_eq!(kinds, [VerdictKind::Accepted], "{text:?}");
             let arrived = phone.wait_for(1).await.expect("it arrived");

@@ -70,10 +70,7 @@ fn when_every_token_is_dead_each_is_and_since_when_is_not_known() {
 #[test]
 fn a_phone_of_another_app_is_dead_to_this_one() {
     block_on(async {
-        let other = App {
-            id: "200000002".into(),
-            ..App::default()
-        };
+        let other = App::default().with_id("200000002");
         let apps = vec![App::default(), other];
         let stage = Stage::with(Options::default().with_apps(apps)).await;
         let ours = stage.huawei.install();

@@ -95,8 +95,5 @@ impl Stage {
 }
 
 fn with_body(body: &str) -> Notification {
-    Notification {
-        body: body.into(),
-        ..sample::notification()
-    }
+    sample::notification().with_body(body)
 }

@@ -7,9 +7,8 @@ fn a_phone_that_was_off_gets_later_what_was_kept_and_not_over() {
         let stage = Stage::new().await;
         let phone = stage.huawei.install();
         phone.switch_off();
-        let ttl = |seconds, body: &str| Notification {
-            expires_at: Some(stage.clock.now() + Duration::from_secs(seconds)),
-            ..with_body(body)
+        let ttl = |seconds, body: &str| {
+            with_body(body).with_expires_at(stage.clock.now() + Duration::from_secs(seconds))
         };
         stage.send(ttl(60, "short"), &[&phone]).await;
         stage.send(ttl(600, "long"), &[&phone]).await;
@@ -49,11 +48,12 @@ fn what_is_kept_for_a_phone_obeys_collapse_key_and_a_bound_of_120() {
     block_on(async {
         let stage = Stage::new().await;
         let phone = stage.huawei.install();
-        let keyed = |body: &str, key: i64| Notification {
-            vendor: [("collapse_key".to_owned(), json!(key))]
-                .into_iter()
-                .collect(),
-            ..with_body(body)
+        let keyed = |body: &str, key: i64| {
+            with_body(body).with_vendor(
+                [("collapse_key".to_owned(), json!(key))]
+                    .into_iter()
+                    .collect(),
+            )
         };
         let bodies = || -> Vec<String> { phone.arrivals().into_iter().map(|it| it.body).collect() };
         phone.switch_off();

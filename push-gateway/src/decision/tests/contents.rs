@@ -7,10 +7,7 @@ use super::*;
 /// S92, S81.
 #[test]
 fn a_message_may_forbid_its_push() {
-    let disabled = pushed(OfflinePushInfo {
-        disabled: true,
-        ..OfflinePushInfo::default()
-    });
+    let disabled = pushed(OfflinePushInfo::default().with_disabled(true));
     assert_eq!(outcome(&disabled, &phone()), Err("push-disabled"));
     let mut online = message();
     online.online_only = true;
@@ -22,13 +19,13 @@ fn a_message_may_forbid_its_push() {
 fn the_badge_follows_set_then_add_then_mode() {
     use BadgeMode::{Count, Ignore};
     let plan = |kind, set, add, mode| {
-        let mut it = pushed(OfflinePushInfo {
-            title: "t".into(),
-            badge_set: set,
-            badge_add: add,
-            badge_mode: mode,
-            ..OfflinePushInfo::default()
-        });
+        let mut it = pushed(
+            OfflinePushInfo::default()
+                .with_title("t")
+                .with_badge_set(set)
+                .with_badge_add(add)
+                .with_badge_mode(mode),
+        );
         it.kind = kind;
         badge(&it)
     };
@@ -110,10 +107,7 @@ fn a_push_that_only_wakes_the_app_sets_a_number_that_the_sender_gives() {
 #[test]
 fn the_time_to_live_is_never_zero_by_accident_and_never_beyond_the_vendors() {
     let ends = |ttl, sent_at| {
-        let mut it = pushed(OfflinePushInfo {
-            ttl_seconds: ttl,
-            ..OfflinePushInfo::default()
-        });
+        let mut it = pushed(OfflinePushInfo::default().with_ttl_seconds(ttl));
         it.sent_at = sent_at;
         outcome(&it, &phone()).map(|it| it.expires_at.expect("an end"))
     };

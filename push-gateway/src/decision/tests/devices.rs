@@ -69,12 +69,15 @@ fn decide_all(
     devices: Vec<Device>,
     settings: &DecisionSettings,
 ) -> Decided {
+    decide_for(message, &Receiver::new(user(who), devices), settings)
+}
+
+fn decide_for(message: &Message, receiver: &Receiver, settings: &DecisionSettings) -> Decided {
     let prepared = prepare(message, NOW, settings).expect("pushable");
-    let receiver = Receiver::new(user(who), devices);
     let mut decision = Decision::default();
     decide(
         &prepared,
-        &receiver,
+        receiver,
         &credentials(),
         NOW,
         settings,
@@ -175,9 +178,28 @@ fn the_channels_of_a_slot_are_tried_by_rank_and_then_by_the_latest() {
     assert_eq!(channel(&device).as_deref(), Some("fcm"), "the latest");
     device.registrations[1].registration.rank = 1;
     assert_eq!(channel(&device).as_deref(), Some("apns"), "the first rank");
-    device.registrations[0].quarantine = Some(Quarantine {
-        reason: "token-suspect".into(),
-        at: NOW,
-    });
+    device.registrations[0].quarantine = Some(Quarantine::new("token-suspect", NOW));
     assert_eq!(channel(&device).as_deref(), Some("fcm"), "the next rank");
+}
+
+#[test]
+fn what_is_damaged_in_the_store_is_called_so_and_not_missing() {
+    let settings = DecisionSettings::default();
+    let id = |name: &str| DeviceId::new(name).expect("an id");
+    let mut without_token = named("tablet");
+    without_token.registrations.clear();
+    without_token.has_damaged = true;
+    let mut with_token = named("tv");
+    with_token.has_damaged = true;
+    let devices = vec![without_token, with_token];
+    let damaged = vec![Some(id("phone")), None];
+    let receiver = Receiver::new(user("alice"), devices).with_damaged(damaged);
+    let (pushes, skips) = decide_for(&message(), &receiver, &settings);
+    assert_eq!(pushes.len(), 1, "{pushes:?}");
+    let names = ["phone", "", "tablet"];
+    let expected = names.map(|name| (name.to_owned(), "record-damaged"));
+    assert_eq!(skips, expected);
+    let nothing_else = Receiver::new(user("alice"), Vec::new()).with_damaged(vec![None]);
+    let (_, skips) = decide_for(&message(), &nothing_else, &settings);
+    assert_eq!(skips, [(String::new(), "record-damaged")]);
 }

@@ -25,18 +25,11 @@ fn user(id: &str) -> UserId {
 }
 
 fn sender(nickname: &str) -> Sender {
-    Sender {
-        user: user("bob"),
-        nickname: nickname.into(),
-        face_url: String::new(),
-    }
+    Sender::new(user("bob")).with_nickname(nickname)
 }
 
 fn group(name: &str) -> Group {
-    Group {
-        id: GroupId::new("g1").expect("an id"),
-        name: name.into(),
-    }
+    Group::new(GroupId::new("g1").expect("an id"), name)
 }
 
 fn message() -> Message {
@@ -74,8 +67,8 @@ fn registration(slot: Slot, channel: Channel, id: i64) -> StoredRegistration {
         user("alice"),
         DeviceId::new("phone").expect("an id"),
     );
-    StoredRegistration {
-        registration: Registration::new(
+    StoredRegistration::new(
+        Registration::new(
             owner,
             channel,
             certificate(id),
@@ -84,8 +77,7 @@ fn registration(slot: Slot, channel: Channel, id: i64) -> StoredRegistration {
             NOW - DAY,
         )
         .with_slot(slot),
-        quarantine: None,
-    }
+    )
 }
 
 fn certificate(id: i64) -> CertificateId {

@@ -38,10 +38,7 @@ fn every_fault_of_a_registration_has_its_own_reason() {
     );
     assert_eq!(
         with(|it| {
-            it.quarantine = Some(Quarantine {
-                reason: "token-of-another-app".into(),
-                at: NOW,
-            });
+            it.quarantine = Some(Quarantine::new("token-of-another-app", NOW));
         }),
         "token-of-another-app"
     );
@@ -75,10 +72,7 @@ fn a_call_falls_back_to_an_alert_when_the_voip_token_is_of_no_use() {
         outcome(&message(), &device).map(|it| it.kind),
         Ok(NotificationKind::Alert)
     );
-    device.registrations[1].quarantine = Some(Quarantine {
-        reason: "environment-mismatch".into(),
-        at: NOW,
-    });
+    device.registrations[1].quarantine = Some(Quarantine::new("environment-mismatch", NOW));
     assert_eq!(
         outcome(&call, &device).map(|it| it.kind),
         Ok(NotificationKind::Alert)

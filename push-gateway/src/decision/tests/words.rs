@@ -62,10 +62,7 @@ fn a_custom_message_without_desc_is_not_pushed() {
     // With push settings, the element's own desc does not count (S91).
     it.push = Some(OfflinePushInfo::default());
     assert_eq!(outcome(&it, &phone()), Err("custom-without-desc"));
-    it.push = Some(OfflinePushInfo {
-        desc: "offer".into(),
-        ..OfflinePushInfo::default()
-    });
+    it.push = Some(OfflinePushInfo::default().with_desc("offer"));
     assert_eq!(body(&it), "offer");
     it.push = None;
     it.elements = vec![custom(""), Element::Text { text: "hi".into() }];
@@ -109,10 +106,7 @@ fn a_push_without_title_and_text_is_refused() {
     let mut it = pushed(OfflinePushInfo::default());
     it.kind = MessageKind::Push;
     assert_eq!(outcome(&it, &phone()), Err("empty-text"));
-    it.push = Some(OfflinePushInfo {
-        title: "Sale".into(),
-        ..OfflinePushInfo::default()
-    });
+    it.push = Some(OfflinePushInfo::default().with_title("Sale"));
     assert_eq!(sent(&it).title, "Sale");
     let mut empty = message();
     empty.elements = Vec::new();
@@ -161,10 +155,7 @@ fn the_gateway_writes_the_ext_that_opens_the_chat() {
     );
     assert!(long.body.len() <= 4096 && long.body.ends_with("..."));
 
-    let mut pure = pushed(OfflinePushInfo {
-        desc: "Sale".into(),
-        ..OfflinePushInfo::default()
-    });
+    let mut pure = pushed(OfflinePushInfo::default().with_desc("Sale"));
     pure.sender = None;
     assert_eq!(sent(&pure).ext, "");
 }
@@ -172,12 +163,7 @@ fn the_gateway_writes_the_ext_that_opens_the_chat() {
 /// S19.
 #[test]
 fn an_ext_that_is_no_object_is_refused_or_wrapped() {
-    let with = |ext: &str| {
-        pushed(OfflinePushInfo {
-            ext: ext.into(),
-            ..OfflinePushInfo::default()
-        })
-    };
+    let with = |ext: &str| pushed(OfflinePushInfo::default().with_ext(ext));
     let wrap = DecisionSettings {
         wrap_ext: true,
         ..DecisionSettings::default()
@@ -200,11 +186,7 @@ fn text_is_cut_to_the_limits_of_the_vendor_that_shows_it() {
     let Some(Ok(facts)) = credentials.get_mut(&certificate(1)) else {
         panic!("it is there");
     };
-    facts.text = TextLimits {
-        title: 4,
-        body: 5,
-        unit: TextUnit::Chars,
-    };
+    facts.text = TextLimits::new(4, 5, TextUnit::Chars);
     let long = pushed_json(json!({ "title": "字字字字字字", "desc": "abcdefgh" }));
     let settings = DecisionSettings::default();
     let short = delivery(&long, &phone(), &credentials, &settings).expect("a push");

@@ -15,7 +15,7 @@ const TRIES: u32 = 4;
 /// How long to wait before asking it again, doubling.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long the end of deliveries waits for their traces. Leases last longer.
-const TRACE_PATIENCE: Duration = Duration::from_secs(10);
+const LONGEST_TRACE_WAIT: Duration = Duration::from_secs(10);
 
 pub(super) async fn act(shared: &Shared, cell: &Cell, outcome: Outcome, now: Now) {
     let app = &cell.lane.credential.app;
@@ -194,7 +194,7 @@ async fn explain(shared: &Shared, cell: &Cell) {
     };
     tokio::select! {
         () = stored => {}
-        () = clock.sleep(TRACE_PATIENCE) => {
+        () = clock.sleep(LONGEST_TRACE_WAIT) => {
             tracing::warn!(lane = ?cell.lane, "the store does not answer; deliveries end before their traces are stored");
         }
     }

@@ -31,6 +31,7 @@ pub(super) fn reason_of(verdict: &Verdict) -> Reason {
         VerdictKind::PayloadRefused => reasons::PAYLOAD_REFUSED,
         VerdictKind::RateLimited(_) => reasons::RATE_LIMITED,
         VerdictKind::Unavailable(_) => reasons::VENDOR_UNAVAILABLE,
+        VerdictKind::Postponed => reasons::POSTPONED,
         _ => reasons::NO_ANSWER,
     }
 }

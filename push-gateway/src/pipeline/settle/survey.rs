@@ -10,7 +10,7 @@ use crate::{
         attempt::{Attempt, Item, Sendable},
         cell::Cell,
         evidence::Evidence,
-        refusals::Concerns,
+        refusals::Exception,
         shared::Shared,
         steady::Moment,
     },
@@ -31,7 +31,7 @@ pub(super) struct Survey {
     /// Whether the vendor accepted a push of the current build of the credential.
     pub(super) proved: bool,
     /// Deliveries that were refused together with the credential although it works for others, and how certain that is.
-    pub(super) exceptions: HashMap<DeliveryId, Concerns>,
+    pub(super) exceptions: HashMap<DeliveryId, Exception>,
 }
 
 impl Survey {
@@ -61,10 +61,10 @@ struct Tally<'a> {
     silent: usize,
     /// The vendor asked to slow down, also if for one token only.
     throttled: bool,
-    outage: Option<Trouble<'a>>,
-    credential_limit: Option<Trouble<'a>>,
-    class_limit: Option<Trouble<'a>>,
-    class_outage: Option<Trouble<'a>>,
+    outage: Option<BackOffCause<'a>>,
+    credential_limit: Option<BackOffCause<'a>>,
+    class_limit: Option<BackOffCause<'a>>,
+    class_outage: Option<BackOffCause<'a>>,
     refused: Option<&'a Verdict>,
     accusers: Vec<&'a DeviceToken>,
     refused_in_trial: bool,
@@ -75,7 +75,7 @@ struct Tally<'a> {
 }
 
 /// A reason to send nothing for a while.
-struct Trouble<'a> {
+struct BackOffCause<'a> {
     verdict: &'a Verdict,
     /// When the attempt that showed it began.
     began: Moment,
@@ -83,20 +83,20 @@ struct Trouble<'a> {
     floor: Duration,
 }
 
-impl<'a> Trouble<'a> {
-    fn merge(trouble: &mut Option<Self>, verdict: &'a Verdict, began: Moment) {
+impl<'a> BackOffCause<'a> {
+    fn merge(cause: &mut Option<Self>, verdict: &'a Verdict, began: Moment) {
         let floor = floor_of(verdict);
-        match trouble {
+        match cause {
             None => {
-                *trouble = Some(Self {
+                *cause = Some(Self {
                     verdict,
                     began,
                     floor,
                 });
             }
-            Some(trouble) => {
-                trouble.began = trouble.began.max(began);
-                trouble.floor = trouble.floor.min(floor);
+            Some(cause) => {
+                cause.began = cause.began.max(began);
+                cause.floor = cause.floor.min(floor);
             }
         }
     }
@@ -154,30 +154,35 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Moment) 
                 VerdictKind::RateLimited(Scope::Credential) => {
                     tally.throttled = true;
                     if state.evidence.throttled(&member.token, batch, now) {
-                        Trouble::merge(&mut tally.credential_limit, verdict, attempt.began);
+                        BackOffCause::merge(&mut tally.credential_limit, verdict, attempt.began);
                     }
                 }
                 VerdictKind::RateLimited(Scope::Class) => {
                     tally.throttled = true;
                     if control.evidence.throttled(&member.token, batch, now) {
-                        Trouble::merge(&mut tally.class_limit, verdict, attempt.began);
+                        BackOffCause::merge(&mut tally.class_limit, verdict, attempt.began);
                     }
                 }
                 VerdictKind::Unavailable(Scope::Class) => {
                     tally.silent += 1;
                     about_vendor = false;
                     if control.evidence.failed(&member.token, batch) {
-                        Trouble::merge(&mut tally.class_outage, verdict, attempt.began);
+                        BackOffCause::merge(&mut tally.class_outage, verdict, attempt.began);
                     }
                 }
                 VerdictKind::Unavailable(Scope::Credential) | VerdictKind::Unknown => {
                     tally.silent += 1;
                     about_vendor = false;
                     if state.evidence.failed(&member.token, batch) {
-                        Trouble::merge(&mut tally.outage, verdict, attempt.began);
+                        BackOffCause::merge(&mut tally.outage, verdict, attempt.began);
                     }
                 }
                 VerdictKind::Unavailable(_) => about_vendor = false,
+                // A layer's, and no answer. What is leased before then would be postponed as well.
+                VerdictKind::Postponed => {
+                    about_vendor = false;
+                    control.hold(now + floor_of(verdict), now);
+                }
                 _ => {}
             }
             if about_vendor {
@@ -194,8 +199,8 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Moment) 
         }
         for (attempt, member, verdict) in refused {
             let concerns = state.refusals.refused(&member.token, attempt.refusals, now);
-            if concerns != Concerns::Credential {
-                exceptions.insert(member.lease.delivery.id, concerns);
+            if let Some(exception) = concerns.exception() {
+                exceptions.insert(member.lease.delivery.id, exception);
                 continue;
             }
             // The vendor accepted others at the same time: this one is asked once more before anything is concluded.
@@ -259,30 +264,30 @@ fn answers(items: &[Item]) -> impl Iterator<Item = (&Attempt, &Sendable, &Verdic
 }
 
 fn back_off(shared: &Shared, cell: &Cell, tally: &Tally<'_>, now: Moment, survey: &mut Survey) {
-    let back_off = |evidence: &mut Evidence, trouble: &Trouble<'_>, limited: bool| {
-        let words = answer::evidence(trouble.verdict);
+    let back_off = |evidence: &mut Evidence, cause: &BackOffCause<'_>, limited: bool| {
+        let words = answer::evidence(cause.verdict);
         evidence.back_off(
             Evidence::reason(limited),
             &words,
             now,
-            trouble.began,
-            trouble.floor,
+            cause.began,
+            cause.floor,
             &shared.backoff,
         )
     };
     // A few failures among many answers are no outage.
     let is_outage = tally.silent > tally.answered;
     let of_credential = [(&tally.credential_limit, true), (&tally.outage, false)];
-    for (trouble, limited) in of_credential {
-        if let Some(trouble) = trouble.as_ref().filter(|_| limited || is_outage) {
-            let until = back_off(&mut cell.credential.state().evidence, trouble, limited);
+    for (cause, limited) in of_credential {
+        if let Some(cause) = cause.as_ref().filter(|_| limited || is_outage) {
+            let until = back_off(&mut cell.credential.state().evidence, cause, limited);
             survey.credential_until = survey.credential_until.max(Some(until));
         }
     }
     let of_class = [(&tally.class_limit, true), (&tally.class_outage, false)];
-    for (trouble, limited) in of_class {
-        if let Some(trouble) = trouble.as_ref().filter(|_| limited || is_outage) {
-            let until = back_off(&mut cell.control().evidence, trouble, limited);
+    for (cause, limited) in of_class {
+        if let Some(cause) = cause.as_ref().filter(|_| limited || is_outage) {
+            let until = back_off(&mut cell.control().evidence, cause, limited);
             survey.class_until = survey.class_until.max(Some(until));
         }
     }

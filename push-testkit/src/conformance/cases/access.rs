@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use push_core::{Acceptance, ErrorKind, Retry, VerdictKind};
+use serde_json::Value;
 
 use super::answers::obeys;
 use crate::conformance::{
@@ -63,6 +64,98 @@ pub fn verify_distinguishes_a_good_credential_from_an_outage(vendor: &Vendor) {
             let health = stage.provider.verify().await;
             let error = health.expect_err("another server says nothing about the credential");
             assert!(error.is_transient(), "{reply:?} gives {error}");
+        }
+    });
+}
+
+/// [`push_core::Provider::verify`] takes neither the head of an answer whose body was lost nor a code that the provider does not
+/// know for an accepted or a refused credential.
+pub fn verify_is_satisfied_by_the_vendors_own_answer_alone(vendor: &Vendor) {
+    if vendor.cannot_verify {
+        return;
+    }
+    block_on(async {
+        let good = vendor.verify_accepted.first().cloned();
+        let good = good.unwrap_or_else(|| vendor.ok_reply());
+        let mut replies = vec![
+            vendor.ok_reply().truncated(),
+            good.truncated(),
+            Reply::reset(),
+        ];
+        for status in [400, 403, 404, 409] {
+            if !vendor.bare.contains(&status) {
+                replies.push(vendor.unknown_reply(status, &format!("98{status}98")));
+            }
+        }
+        if vendor.fails_within_success() {
+            replies.push(vendor.unknown_reply(200, "9820098"));
+        }
+        for (number, reply) in replies.iter().enumerate() {
+            let stage = Stage::new(vendor).await;
+            stage.sends.always(reply.clone());
+            match stage.provider.verify().await {
+                Err(error) => assert!(error.is_transient(), "{number}, {reply:?}: {error}"),
+                Ok(health) => panic!("{number}, {reply:?} gives {health:?}"),
+            }
+        }
+    });
+}
+
+/// [`Vendor::auth`]: numbers that no service means. The access token is used or not, and the next one is fetched in time: none is
+/// believed to be valid for more than a day.
+pub fn a_life_of_an_access_token_that_makes_no_sense_is_bounded(vendor: &Vendor) {
+    const LIVES: [&str; 14] = [
+        "1e400",
+        "-1e400",
+        "1e18",
+        "18446744073709551615",
+        "18446744073709551616",
+        "9223372036854775807",
+        "-1",
+        "0",
+        "0.5",
+        "3600.5",
+        "\"3600\"",
+        "\"soon\"",
+        "null",
+        "[]",
+    ];
+    let (_, granted) = vendor.auth.as_ref().expect("declare `auth`");
+    let granted = granted.bytes().map(serde_json::from_slice::<Value>);
+    let Some(Ok(Value::Object(granted))) = granted else {
+        panic!("the answer of `auth` is a JSON object");
+    };
+    let is_life = |value: &&Value| value.as_u64().is_some_and(|seconds| seconds >= 60);
+    let count = granted.values().filter(is_life).count();
+    assert!(count <= 1, "one member is the life of the access token");
+    block_on(async {
+        for life in LIVES.iter().take(LIVES.len() * count) {
+            let members: Vec<String> = granted
+                .iter()
+                .map(|(name, value)| {
+                    let value = match is_life(&value) {
+                        true => (*life).to_owned(),
+                        false => value.to_string(),
+                    };
+                    format!("{}:{value}", Value::from(name.as_str()))
+                })
+                .collect();
+            let reply = Reply::new(200)
+                .header("content-type", "application/json")
+                .body(format!("{{{}}}", members.join(",")));
+            let stage = Stage::new(vendor).await;
+            stage.auth.always(reply);
+            let verdict = stage.send_to(0).await;
+            let fair = matches!(
+                verdict.kind,
+                VerdictKind::Accepted | VerdictKind::Unavailable(_)
+            );
+            assert!(fair, "a life of {life} gives {verdict:?}");
+            stage.auth.clear();
+            stage.clock.advance(Duration::from_secs(2 * 24 * 60 * 60));
+            let next = stage.send_to(1).await;
+            assert_eq!(next.kind, VerdictKind::Accepted, "after {life}: {next:?}");
+            assert!(stage.fetched() >= 2, "a life of {life} is believed");
         }
     });
 }

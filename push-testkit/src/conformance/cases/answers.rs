@@ -116,6 +116,32 @@ pub(super) fn obeys(reply: &Reply, verdict: &Verdict) {
     }
 }
 
+/// [`Vendor::unconfirmed`]: the push may have been accepted or not, so that it is sent again, and the credential is not known
+/// to be good.
+pub fn a_success_that_confirms_nothing_is_not_accepted(vendor: &Vendor) {
+    let judge = |reply: &Reply, verdict: &Verdict| {
+        let is_open = matches!(
+            verdict.kind,
+            VerdictKind::Unknown | VerdictKind::Unavailable(_)
+        );
+        assert!(is_open, "{reply:?} gives {verdict:?}");
+        assert_ne!(verdict.retry, Retry::Never, "{reply:?} gives {verdict:?}");
+    };
+    each(&vendor.unconfirmed, judge, vendor);
+    if vendor.cannot_verify {
+        return;
+    }
+    block_on(async {
+        for reply in &vendor.unconfirmed {
+            let stage = Stage::new(vendor).await;
+            stage.sends.always(reply.clone());
+            let health = stage.provider.verify().await;
+            let error = health.expect_err("the vendor confirmed nothing");
+            assert!(error.is_transient(), "{reply:?} gives {error}");
+        }
+    });
+}
+
 /// [`Vendor::rate_limited`]; also with a `retry-after` that makes no sense.
 pub fn a_limit_is_obeyed_for_as_long_as_the_vendor_says(vendor: &Vendor) {
     for (scope, reply) in &vendor.rate_limited {
@@ -225,7 +251,7 @@ pub fn an_unknown_code_is_kept_and_classified_by_its_status(vendor: &Vendor) {
 }
 
 /// What proxies, captive portals, load balancers and firewalls answer in the vendor's place: pages, nothing, and JSON of their own.
-const FOREIGN: [(&str, &str); 11] = [
+const FOREIGN: [(&str, &str); 13] = [
     ("text/html", "<html><body>502 Bad Gateway</body></html>"),
     (
         "application/json",
@@ -249,6 +275,11 @@ const FOREIGN: [(&str, &str); 11] = [
     (
         "application/json",
         r#"{"code":"AccessDenied","message":"Access denied","requestId":"1"}"#,
+    ),
+    ("application/json", r#"{"code":200,"message":"success"}"#),
+    (
+        "application/json",
+        r#"{"code":403,"message":"Forbidden","timestamp":1e400}"#,
     ),
     (
         "application/json",

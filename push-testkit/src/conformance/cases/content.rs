@@ -386,19 +386,8 @@ pub fn what_people_write_cannot_break_out_of_its_field(vendor: &Vendor) {
         let stage = Stage::new(vendor).await;
         for probe in PROBES {
             let text = || (*probe).to_owned();
-            let notification = Notification {
-                title: text(),
-                subtitle: text(),
-                body: text(),
-                ext: json!({ "entity": { "version": 1, "chatType": 1, "action": 1, "sender": probe } })
-                    .to_string(),
-                sound: Sound::Named(text()),
-                image: text(),
-                thread: text(),
-                collapse: text(),
-                expires_at: Some(sample::NOW + Duration::from_secs(60)),
-                ..Notification::default()
-            };
+            let notification = Notification::default().with_title(text()).with_subtitle(text()).with_body(text()).with_ext(json!({ "entity": { "version": 1, "chatType": 1, "action": 1, "sender": probe } })
+                    .to_string()).with_sound(Sound::Named(text())).with_image(text()).with_thread(text()).with_collapse(text()).with_expires_at(sample::NOW + Duration::from_secs(60));
             // What is no header is refused and nothing else; what is no payload, too.
             let good = plain(notification.clone(), [stage.token(0)]);
             sample::send(&stage.provider, good).await;

@@ -18,7 +18,7 @@ use crate::{Authority, block_on, sample};
 
 /// The example builds. A key that ends in `_file` is replaced by its content, which comes from the suite's configuration.
 pub fn the_example_configuration_is_complete(vendor: &Vendor) {
-    let example = vendor.descriptor.example;
+    let example = &vendor.descriptor.example();
     let mut json: Value = config::Config::builder()
         .add_source(File::from_str(example, FileFormat::Toml))
         .build()
@@ -281,6 +281,7 @@ pub fn everything_it_can_do_is_declared(vendor: &Vendor) {
             vendor.auth.is_none() || !vendor.auth_refused.is_empty(),
             "key `auth_refused`",
         );
+        need(!vendor.unconfirmed.is_empty(), "key `unconfirmed`");
         need(
             vendor.overlay.is_empty() || !vendor.protected_fields.is_empty(),
             "key `protected_fields`",

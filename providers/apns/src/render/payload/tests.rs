@@ -36,12 +36,10 @@ fn with(fields: Value) -> Notification {
     let Value::Object(vendor) = fields else {
         panic!("the fields are an object");
     };
-    Notification {
-        title: "Ann".into(),
-        body: "hello".into(),
-        vendor,
-        ..Notification::default()
-    }
+    Notification::default()
+        .with_title("Ann")
+        .with_body("hello")
+        .with_vendor(vendor)
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -68,13 +66,7 @@ proptest! {
     /// S98+: the texts are cut between grapheme clusters, and nothing else ever is.
     #[test]
     fn a_payload_fits_and_its_ext_is_whole(title in text(), subtitle in text(), body in text(), ext in "[a-z{}\":\\\\]{0,2500}") {
-        let notification = Notification {
-            title: title.clone(),
-            subtitle: subtitle.clone(),
-            body: body.clone(),
-            ext: ext.clone(),
-            ..Notification::default()
-        };
+        let notification = Notification::default().with_title(title.clone()).with_subtitle(subtitle.clone()).with_body(body.clone()).with_ext(ext.clone());
         let target = target(Badge::Set(7)).with_receiver(Some(UserId::new("ann \"quoted\"").unwrap()));
         let payload: Value = match bytes(&notification, PushType::Alert, &target) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap(),
@@ -105,11 +97,9 @@ proptest! {
 
 #[test]
 fn a_body_is_cut_to_the_last_byte_that_fits() {
-    let notification = Notification {
-        body: "x".repeat(5000),
-        sound: push_core::Sound::Silent,
-        ..Notification::default()
-    };
+    let notification = Notification::default()
+        .with_body("x".repeat(5000))
+        .with_sound(push_core::Sound::Silent);
     let target = target(Badge::Leave);
     let alert = bytes(&notification, PushType::Alert, &target).unwrap();
     assert_eq!(alert.len(), 4096);
@@ -120,12 +110,10 @@ fn a_body_is_cut_to_the_last_byte_that_fits() {
 
 #[test]
 fn an_ext_that_leaves_no_room_for_the_delivery_is_sent_without_it() {
-    let notification = Notification {
-        body: "x".into(),
-        ext: "e".repeat(4020),
-        sound: push_core::Sound::Silent,
-        ..Notification::default()
-    };
+    let notification = Notification::default()
+        .with_body("x")
+        .with_ext("e".repeat(4020))
+        .with_sound(push_core::Sound::Silent);
     let json = bytes(&notification, PushType::Alert, &target(Badge::Leave)).unwrap();
     let payload: Value = serde_json::from_slice(&json).unwrap();
     assert_eq!(payload["ext"].as_str().unwrap().len(), 4020);
@@ -157,11 +145,9 @@ fn one_rendering_serves_targets_with_different_badges_and_receivers() {
 
 #[test]
 fn a_number_alone_is_a_silent_push_that_sets_the_number() {
-    let notification = Notification {
-        thread: "chat".into(),
-        mutable: true,
-        ..Notification::default()
-    };
+    let notification = Notification::default()
+        .with_thread("chat")
+        .with_mutable(true);
     let json = bytes(&notification, PushType::Alert, &target(Badge::Set(0))).unwrap();
     assert_eq!(json, r#"{"aps":{"badge":0}}"#.as_bytes());
     let fields = VendorFields::default();
@@ -171,22 +157,17 @@ fn a_number_alone_is_a_silent_push_that_sets_the_number() {
 
 #[test]
 fn a_push_without_anything_is_refused() {
-    let nothing = Notification {
-        sound: push_core::Sound::Silent,
-        ..Notification::default()
-    };
+    let nothing = Notification::default().with_sound(push_core::Sound::Silent);
     let refusal = rendered(&nothing, PushType::Alert).unwrap_err();
     assert_eq!(refusal.code, "PayloadEmpty");
 }
 
 #[test]
 fn a_background_push_shows_nothing_and_keeps_its_data() {
-    let notification = Notification {
-        kind: NotificationKind::Background,
-        title: "Ann".into(),
-        ext: "{}".into(),
-        ..Notification::default()
-    };
+    let notification = Notification::default()
+        .with_kind(NotificationKind::Background)
+        .with_title("Ann")
+        .with_ext("{}");
     let payload = rendered(&notification, PushType::Background).unwrap();
     assert_eq!(
         payload,
@@ -204,18 +185,16 @@ fn a_background_push_shows_nothing_and_keeps_its_data() {
 
 #[test]
 fn a_message_changes_what_it_names_and_nothing_else() {
-    let notification = Notification {
-        mutable: true,
-        ..with(json!({
-            "aps": {
-                "alert": { "loc-key": "NEW", "loc-args": ["Ann"] },
-                "badge": 9,
-                "sound": null,
-                "mutable-content": 0,
-            },
-            "payload": { "image": "https://example.com/b.png", "more": { "a": 1 } },
-        }))
-    };
+    let notification = with(json!({
+        "aps": {
+            "alert": { "loc-key": "NEW", "loc-args": ["Ann"] },
+            "badge": 9,
+            "sound": null,
+            "mutable-content": 0,
+        },
+        "payload": { "image": "https://example.com/b.png", "more": { "a": 1 } },
+    }))
+    .with_mutable(true);
     let json = bytes(&notification, PushType::Alert, &target(Badge::Set(2))).unwrap();
     let mut payload: Value = serde_json::from_slice(&json).unwrap();
     payload.as_object_mut().unwrap().remove(DELIVERY_KEY);
@@ -231,10 +210,7 @@ fn a_message_changes_what_it_names_and_nothing_else() {
         })
     );
     // A body alone, which is rendered as a string, is replaced by a key as well.
-    let alone = Notification {
-        title: String::new(),
-        ..with(json!({ "aps": { "alert": { "loc-key": "NEW" } } }))
-    };
+    let alone = with(json!({ "aps": { "alert": { "loc-key": "NEW" } } })).with_title("");
     let payload = rendered(&alone, PushType::Alert).unwrap();
     assert_eq!(payload["aps"]["alert"], json!({ "loc-key": "NEW" }));
 }

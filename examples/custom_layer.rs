@@ -2,11 +2,12 @@
 //!
 //! Run it: `cargo run --example custom_layer`. Nothing leaves this machine: a simulator on 127.0.0.1 replaces Apple.
 //!
-//! The dependencies of such a program, besides tokio and serde_json:
-//!
 //! ```toml
+//! [dependencies]
 //! offline-push = { version = "0.1", default-features = false, features = [
-//!     "gateway", "provider-apns", "store-memory", "queue-memory"] }
+//!     "gateway", "provider-apns", "queue-memory", "simulators", "store-memory"] }
+//! serde_json = "1"
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread", "time"] }
 //! ```
 //!
 //! For production, write the audit where you keep records, and leave the fault out. A layer that others are to use in a
@@ -23,9 +24,9 @@ use std::{
 };
 
 use offline_push::{
-    AddressPolicy, AppId, AroundProvider, AroundQueue, Batch, CertificateId, CredentialRef,
-    DynProvider, Environment, ErrorKind, Gateway as _, Layer, Layered, Message, Operation,
-    Provider, Queue, Verdicts, async_trait,
+    AppId, AroundProvider, AroundQueue, Batch, CertificateId, CredentialRef, DynProvider,
+    Environment, ErrorKind, Gateway as _, Layer, Layered, Message, Operation, Provider, Queue,
+    Verdicts, async_trait,
     gateway::{Gateway, Upload},
     provider::apns::simulator::{Options, Simulator},
 };
@@ -92,37 +93,20 @@ impl AroundQueue for FirstPutFails {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let apple = Simulator::start(Options::default()).await?;
-    let key = push_testkit::fixtures::apns_key(1);
-    apple.register_key("ABC123DEFG", "DEF123GHIJ", &key)?;
     let iphone = apple.install("com.example.im", Environment::Production);
 
     // The first layer is outermost.
     let audit = Audit::default();
-    let gateway = Gateway::builder()
-        .registry(offline_push::registry()?)
-        .store("memory")
-        .queue("memory")
+    let gateway = Gateway::in_memory()
         .layer(audit.clone())
         .layer(FirstPutFails::default())
-        .temporary_master_key()
-        // The simulators listen on this machine.
-        .addresses(AddressPolicy::public_only().allow_loopback())
+        // The simulator listens on this machine.
+        .allow_loopback()
         .start()
         .await?;
     let app = AppId::new("im")?;
-    let upload = Upload::new(
-        "apns",
-        json!({
-            "key": key,
-            "key_id": "ABC123DEFG",
-            "team_id": "DEF123GHIJ",
-            "topic": "com.example.im",
-            "environment": "production",
-            "endpoint": apple.endpoint(Environment::Production),
-            "http": {"extra_ca_pem": apple.ca_pem()},
-        }),
-    )
-    .with_id(CertificateId::new(7)?);
+    let upload = Upload::of(&apple.credential("com.example.im", Environment::Production))
+        .with_id(CertificateId::new(7)?);
     gateway.add_credential(&app, upload).await?;
 
     let message: Message = serde_json::from_value(json!({

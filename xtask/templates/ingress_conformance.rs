@@ -4,8 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, header};
 use push_core::{
-    Audience, BuildContext, Element, ErrorKind, Ingress, Plugin, RawConfig, Result, Timestamp,
-    UserId,
+    Audience, BuildContext, Element, ErrorKind, Ingress, RawConfig, Result, Timestamp, UserId,
 };
 use push_testkit::{
     block_on,

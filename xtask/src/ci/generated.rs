@@ -34,6 +34,7 @@ pub(super) fn crates(root: &Path) -> Result {
         "provider-sample-two",
         "provider-sample-three",
         "ingress-sample",
+        "layer-sample",
         "login-sample",
         "queue-sample",
         "store-sample",

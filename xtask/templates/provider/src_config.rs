@@ -13,8 +13,6 @@ use push_http::HttpConfig;
 use push_kit::{endpoint::Endpoint, input::trimmed};
 use serde::Deserialize;
 
-use crate::{{Name}};
-
 /// What the vendor's console gave the app's owner.
 #[derive(Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
@@ -41,14 +39,6 @@ pub struct {{Name}}Config {
 fn endpoint() -> String {
     "https://push.{{name}}.example".to_owned()
 }
-
-push_core::config_values!({{Name}}Config for {{Name}} {
-    app_id,
-    app_secret,
-    category,
-    endpoint,
-    http,
-} default Self::new("", ""));
 
 impl {{Name}}Config {
     /// The app's id and secret, and defaults for the rest.

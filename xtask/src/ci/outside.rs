@@ -27,7 +27,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "key_of_a_typed_configuration_misspelt",
         "use offline_push::provider::apns::ApnsConfig;
          fn main() { let mut config = ApnsConfig::default(); config.topik = None; }",
-        "a field with a similar name exists: `topic`",
+        "no field `topik` on type `ApnsConfig`",
     ),
     (
         "credential_of_another_kind_of_plugin",
@@ -43,7 +43,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "secret_that_is_serialized",
         "fn main() { serde_json::to_string(&offline_push::Secret::new(\"x\")).ok(); }",
-        "the trait bound `Secret: serde::Serialize` is not satisfied",
+        "Secret: serde::Serialize` is not satisfied",
     ),
 ];
 

@@ -186,11 +186,11 @@ async fn a_push_reaches_the_vendor_and_its_trace_explains_it() {
 
     // The app half when alice logs in.
     let ticket = server.ask(&["ticket", "alice"]);
-    let alice = Account {
-        app: AppId::new("im").expect("an id"),
-        user: UserId::new("alice").expect("an id"),
-        credential: Secret::new(ticket["ticket"].as_str().expect("a ticket")),
-    };
+    let alice = Account::new(
+        AppId::new("im").expect("an id"),
+        UserId::new("alice").expect("an id"),
+        Secret::new(ticket["ticket"].as_str().expect("a ticket")),
+    );
     let gateway = HttpGateway::new(&server.address, HttpConfig::default()).expect("an address");
     let token = RegistrationBody::new(
         Channel::known("acme"),

@@ -50,10 +50,10 @@ pub type Written = serde_json::Value;
 ///     table.example(),
 ///     "# The file of the messages.\n\
 ///      path = \"data/messages.db\"\n\
-///      # How many threads read. From 1 to 64.\n\
-///      # readers = 2\n\
-///      # What the file is sealed with.\n\
-///      # password = \"from the vendor's console\"\n"
+///      ## How many threads read. From 1 to 64.\n\
+///      ## readers = 2\n\
+///      ## What the file is sealed with. Default: not set.\n\
+///      ## password = \"from the vendor's console\"\n"
 /// );
 /// let kept = Kept { path: ConfigPath::new("x"), readers: 0, password: None };
 /// let mut faults = Faults::default();

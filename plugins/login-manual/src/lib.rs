@@ -8,7 +8,7 @@
 //! use push_login_manual::ManualLogin;
 //!
 //! fn on_login_success(app: AppId, user: UserId, ticket: Secret) {
-//!     ManualLogin::shared().register_service(Account { app, user, credential: ticket });
+//!     ManualLogin::shared().register_service(Account::new(app, user, ticket));
 //! }
 //!
 //! fn on_logout_success() {

@@ -184,6 +184,8 @@ async fn check(events: Vec<Event>, max_batch: usize) -> Result<(), TestCaseError
                 world.calm().await;
             }
             Event::Pass(millis) => {
+                // As in `World::pass`.
+                world.calm().await;
                 world.clock.advance(millis * SECOND / 1000);
                 world.calm().await;
             }

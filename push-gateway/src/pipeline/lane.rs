@@ -457,10 +457,6 @@ impl Round<'_> {
     }
 }
 
-/// The registration that can be sent to.
-///
-/// # Errors
-/// Why there is none.
 /// The registration that a device has in its slot.
 ///
 /// # Errors

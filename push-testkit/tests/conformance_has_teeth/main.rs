@@ -30,38 +30,7 @@ pub(crate) type Case = fn(&Vendor);
 mod in_one_step {
     use super::*;
 
-    push_testkit::provider_conformance! {
-        plugin: Acme,
-        descriptor: PLUGIN,
-        config: vendor::config,
-        wrong_config: [("app_id", ""), ("endpoint", "ftp://push.acme.example")],
-        secrets: [vendor::SECRET, vendor::ACCESS],
-        token: "acme-token-000000",
-        token_forms: [("ACME-Token-000001", "acme-token-000001")],
-        wrong_tokens: ["acme token 000001"],
-        shown: vendor::shown,
-        overlay: [json!({ "category": "IM" }), json!({ "android": { "light": false, "led": 3 } })],
-        protected_fields: [json!({ "topic": "everyone" })],
-        ok: coded(200, 0),
-        unconfirmed: vendor::unconfirmed(),
-        partial: vendor::partial,
-        token_dead: [coded(200, 4101), coded(410, 4101)],
-        token_unusable: vendor::unusable(),
-        target_refused: [coded(400, 4104)],
-        credential_refused: [coded(401, 4010)],
-        payload_refused: [coded(400, 4003)],
-        rate_limited: vendor::limits(),
-        retry_after_dates: true,
-        unavailable: [coded(503, 5030).header("retry-after", "7"), coded(500, 5000)],
-        unknown: vendor::unknown,
-        auth: ("/oauth", granted()),
-        access_lifetime: vendor::HOUR,
-        auth_refused: [vendor::auth_refused()],
-        auth_limited: [(429, "retry-after: 9", r#"{"error":"slow_down"}"#)],
-        access_expired: coded(401, 4011),
-        receipt: vendor::receipts,
-        receipt_forged: vendor::forged,
-    }
+    vendor::acme_conformance! {}
 
     pub(crate) fn broken(fault: Fault) -> Vendor {
         reconfigured(provider_conformance::vendor(), fault, false)
@@ -140,38 +109,8 @@ mod in_a_layer {
         }
     }
 
-    push_testkit::provider_conformance! {
-        plugin: Acme,
-        descriptor: PLUGIN,
+    vendor::acme_conformance! {
         layer: |_: &BuildContext| -> Arc<dyn Layer> { Arc::new(Watching) },
-        unconfirmed: vendor::unconfirmed(),
-        config: vendor::config,
-        wrong_config: [("app_id", ""), ("endpoint", "ftp://push.acme.example")],
-        secrets: [vendor::SECRET, vendor::ACCESS],
-        token: "acme-token-000000",
-        token_forms: [("ACME-Token-000001", "acme-token-000001")],
-        wrong_tokens: ["acme token 000001"],
-        shown: vendor::shown,
-        overlay: [json!({ "category": "IM" }), json!({ "android": { "light": false, "led": 3 } })],
-        protected_fields: [json!({ "topic": "everyone" })],
-        ok: coded(200, 0),
-        partial: vendor::partial,
-        token_dead: [coded(200, 4101), coded(410, 4101)],
-        token_unusable: vendor::unusable(),
-        target_refused: [coded(400, 4104)],
-        credential_refused: [coded(401, 4010)],
-        payload_refused: [coded(400, 4003)],
-        rate_limited: vendor::limits(),
-        retry_after_dates: true,
-        unavailable: [coded(503, 5030).header("retry-after", "7"), coded(500, 5000)],
-        unknown: vendor::unknown,
-        auth: ("/oauth", granted()),
-        access_lifetime: vendor::HOUR,
-        auth_refused: [vendor::auth_refused()],
-        auth_limited: [(429, "retry-after: 9", r#"{"error":"slow_down"}"#)],
-        access_expired: coded(401, 4011),
-        receipt: vendor::receipts,
-        receipt_forged: vendor::forged,
     }
 }
 

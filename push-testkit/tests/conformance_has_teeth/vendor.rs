@@ -151,3 +151,44 @@ pub(crate) fn forged(tag: &str, token: &str) -> Vec<Request<Bytes>> {
 }
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
+/// The conformance tests of Acme in one step, with the keys that stand before the others. The crates that include this module
+/// have the plugin and what the keys use in scope.
+macro_rules! acme_conformance {
+    ($($first:tt)*) => {
+        push_testkit::provider_conformance! {
+            plugin: Acme,
+            descriptor: PLUGIN,
+            $($first)*
+            config: vendor::config,
+            wrong_config: [("app_id", ""), ("endpoint", "ftp://push.acme.example")],
+            secrets: [vendor::SECRET, vendor::ACCESS],
+            token: "acme-token-000000",
+            token_forms: [("ACME-Token-000001", "acme-token-000001")],
+            wrong_tokens: ["acme token 000001"],
+            shown: vendor::shown,
+            overlay: [json!({ "category": "IM" }), json!({ "android": { "light": false, "led": 3 } })],
+            protected_fields: [json!({ "topic": "everyone" })],
+            ok: coded(200, 0),
+            unconfirmed: vendor::unconfirmed(),
+            partial: vendor::partial,
+            token_dead: [coded(200, 4101), coded(410, 4101)],
+            token_unusable: vendor::unusable(),
+            target_refused: [coded(400, 4104)],
+            credential_refused: [coded(401, 4010)],
+            payload_refused: [coded(400, 4003)],
+            rate_limited: vendor::limits(),
+            retry_after_dates: true,
+            unavailable: [coded(503, 5030).header("retry-after", "7"), coded(500, 5000)],
+            unknown: vendor::unknown,
+            auth: ("/oauth", granted()),
+            access_lifetime: vendor::HOUR,
+            auth_refused: [vendor::auth_refused()],
+            auth_limited: [(429, "retry-after: 9", r#"{"error":"slow_down"}"#)],
+            access_expired: coded(401, 4011),
+            receipt: vendor::receipts,
+            receipt_forged: vendor::forged,
+        }
+    };
+}
+pub(crate) use acme_conformance;

@@ -34,7 +34,7 @@ use offline_push::{
     Presence, PresenceChange, Provider, ProviderKind, Scope, Secret, Slot, Target, UserId,
     VendorAnswer, Verdict, VerdictKind, Verdicts,
     api::RegistrationBody,
-    async_trait, config_values,
+    async_trait,
     gateway::{Gateway, Upload},
     http::{Client, HttpClient, HttpConfig, Processed},
     register_plugin,
@@ -47,7 +47,7 @@ use tokio::time::timeout;
 /// The vendor's credential, and how to connect.
 #[derive(Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
-#[describe(crate = offline_push)] // in your own crate, which depends on push-core, leave this out
+#[describe(plugin = Acme, crate = offline_push)] // in your own crate, which depends on push-core, leave `crate` out
 struct AcmeConfig {
     /// The secret from the console.
     #[describe(example = "from the console")]
@@ -70,8 +70,6 @@ struct Acme {
 }
 
 register_plugin!(Acme);
-
-config_values!(AcmeConfig for Acme { secret, endpoint, http });
 
 impl Plugin for Acme {
     type Kind = ProviderKind;

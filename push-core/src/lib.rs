@@ -96,7 +96,7 @@ pub use crate::{
     ticket::*,
     time::*,
     trace::*,
-    typed_config::*,
+    typed_config::{ConfigValue, TypedConfig},
     verdict::*,
 };
 
@@ -112,5 +112,6 @@ pub mod __private {
         advice::LinkedCatalog,
         describe::{check_inner, check_length, check_range},
         plugin::Linked,
+        typed_config::table,
     };
 }

@@ -7,10 +7,41 @@ use crate::{Plugin, Secret, duration};
 
 /// A plugin's configuration that can be written in Rust instead of JSON: a wrong key is then an error of the compiler.
 ///
-/// [`config_values!`](crate::config_values) implements it.
+/// `#[describe(plugin = …)]` above a type with [`derive(Describe)`](crate::Describe) implements it:
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use push_core::{BuildContext, DynProvider, Error, ErrorKind, Plugin, ProviderKind, Result};
+/// use push_core::{ConfigValue, Describe, Secret};
+///
+/// #[derive(Debug, serde::Deserialize, Describe)]
+/// #[describe(plugin = Acme)]
+/// struct AcmeConfig {
+///     /// What the vendor's console shows.
+///     secret: Secret,
+///     /// Where the vendor listens.
+///     endpoint: Option<String>,
+///     /// How often it is tried.
+///     #[serde(default)]
+///     tries: u32,
+/// }
+///
+/// struct Acme;
+/// # impl Plugin for Acme {
+/// #     type Kind = ProviderKind;
+/// #     type Config = AcmeConfig;
+/// #     const NAME: &'static str = "acme";
+/// #     fn build(_: AcmeConfig, _: &BuildContext) -> Result<DynProvider> {
+/// #         Err(Error::new(ErrorKind::Unsupported, "only its name is of interest"))
+/// #     }
+/// # }
+///
+/// let config = AcmeConfig { secret: Secret::new("s3cret"), endpoint: None, tries: 0 };
+/// assert_eq!(config.to_value(), Some(serde_json::json!({"secret": "s3cret"})));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the configuration of a plugin",
-    note = "pass the configuration type of the plugin's crate; its author writes `config_values!` with the keys"
+    note = "pass the configuration type of the plugin's crate; its author writes `#[describe(plugin = …)]` above it"
 )]
 pub trait TypedConfig: ConfigValue {
     /// The plugin that it configures.
@@ -18,6 +49,10 @@ pub trait TypedConfig: ConfigValue {
 }
 
 /// A value of a configuration, which can be written as the JSON that it is read from.
+///
+/// [`derive(Describe)`](crate::Describe) implements it for enums, and for structs with `#[describe(plugin = …)]` or
+/// `#[describe(part)]`. Of a struct, keys with their default are left out, so that a stored configuration does not keep a default
+/// of the version that wrote it.
 ///
 /// This is not `Serialize`, so that nothing writes a [`Secret`] in passing: [`ConfigValue::to_value`] returns the secrets in
 /// plain text, to be sealed or sent to the gateway. The caller keeps them out of logs and errors.
@@ -40,7 +75,7 @@ macro_rules! plain {
     )*};
 }
 
-plain!(String bool u8 u16 u32 u64 usize i64);
+plain!(String bool u8 u16 u32 u64 usize i32 i64 f64 Value);
 
 impl ConfigValue for Secret {
     fn to_value(&self) -> Option<Value> {
@@ -74,93 +109,12 @@ impl<T: ConfigValue> ConfigValue for BTreeMap<String, T> {
     }
 }
 
-/// Implements [`ConfigValue`] for a struct, and with `for PLUGIN` [`TypedConfig`]. Lists the keys; behind `without` the fields
-/// that are no keys; behind `default` a value that has every default.
-///
-/// The list is complete, or it does not compile. Each field has the name of its key. Keys with the value of
-/// `default` are left out, so that a stored configuration does not keep a default of the version that wrote it; there, required
-/// keys have values that no configuration has.
-///
-/// ```
-/// # use std::sync::Arc;
-/// # use push_core::{BuildContext, DynProvider, Error, ErrorKind, Plugin, ProviderKind, Result};
-/// use push_core::{ConfigValue, Describe, Secret};
-///
-/// #[derive(Debug, serde::Deserialize, Describe)]
-/// struct AcmeConfig {
-///     /// What the vendor's console shows.
-///     secret: Secret,
-///     /// Where the vendor listens.
-///     endpoint: Option<String>,
-///     /// How often it is tried.
-///     #[serde(default)]
-///     tries: u32,
-/// }
-///
-/// struct Acme;
-/// # impl Plugin for Acme {
-/// #     type Kind = ProviderKind;
-/// #     type Config = AcmeConfig;
-/// #     const NAME: &'static str = "acme";
-/// #     fn build(_: AcmeConfig, _: &BuildContext) -> Result<DynProvider> {
-/// #         Err(Error::new(ErrorKind::Unsupported, "only its name is of interest"))
-/// #     }
-/// # }
-///
-/// impl AcmeConfig {
-///     fn new(secret: &str) -> Self {
-///         Self { secret: Secret::new(secret), endpoint: None, tries: 0 }
-///     }
-/// }
-///
-/// push_core::config_values!(AcmeConfig for Acme { secret, endpoint, tries } default Self::new(""));
-///
-/// let config = AcmeConfig::new("s3cret");
-/// assert_eq!(config.to_value(), Some(serde_json::json!({"secret": "s3cret"})));
-/// ```
-/// ```compile_fail
-/// struct Own { path: String, size: u32 }
-/// push_core::config_values!(Own { path });
-/// ```
-#[macro_export]
-macro_rules! config_values {
-    (
-        $config:ident for $plugin:ident { $($key:ident),* $(,)? }
-        $(without { $($other:ident),* $(,)? })?
-        $(default $default:expr)?
-    ) => {
-        $crate::config_values!($config { $($key),* } $(without { $($other),* })? $(default $default)?);
-
-        impl $crate::TypedConfig for $config {
-            type Plugin = $plugin;
-        }
-    };
-    (
-        $config:ident { $($key:ident),* $(,)? }
-        $(without { $($other:ident),* $(,)? })?
-        $(default $default:expr)?
-    ) => {
-        impl $crate::ConfigValue for $config {
-            fn to_value(&self) -> ::std::option::Option<$crate::__private::serde_json::Value> {
-                use $crate::__private::serde_json::{Map, Value};
-
-                let table = |config: &Self| -> Map<::std::string::String, Value> {
-                    // Every field, so that none is forgotten.
-                    let Self { $($key,)* $($($other: _,)*)? } = config;
-                    let values = [$((::std::stringify!($key), $crate::ConfigValue::to_value($key)),)*];
-                    let values = values.into_iter();
-                    values.filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
-                };
-                #[allow(unused_mut, reason = "without a default, every key is written")]
-                let mut written = table(self);
-                $(
-                    let usual = table(&$default);
-                    written.retain(|key, value| usual.get(key) != Some(value));
-                )?
-                Some(Value::Object(written))
-            }
-        }
-    };
+/// The members of a table that differ from their defaults: key, value, default.
+#[doc(hidden)]
+pub fn table<const N: usize>(keys: [(&str, Option<Value>, Option<Value>); N]) -> Value {
+    let changed = keys.into_iter().filter(|(_, value, usual)| value != usual);
+    let members = changed.filter_map(|(key, value, _)| Some((key.to_owned(), value?)));
+    Value::Object(members.collect::<Map<_, _>>())
 }
 
 #[cfg(test)]
@@ -171,32 +125,90 @@ mod tests {
     use serde_json::json;
 
     use super::ConfigValue;
-    use crate::Secret;
+    use crate::{Describe, Secret};
 
-    #[derive(Debug, Deserialize)]
+    #[derive(Debug, Deserialize, Describe)]
+    #[describe(crate = crate, part)]
     struct Sample {
+        /// The secret.
         key: Secret,
+        /// Another one.
         more: Option<Secret>,
-        #[serde(with = "crate::duration")]
+        /// How long it waits.
+        #[serde(with = "crate::duration", default = "wait")]
         wait: Duration,
+        /// What it takes.
+        #[serde(default = "sizes")]
         sizes: Vec<u32>,
+        /// Where it is.
+        #[serde(default)]
         places: BTreeMap<String, String>,
+        /// Whether it is open.
+        #[serde(default = "yes", rename = "open")]
         is_open: bool,
+        /// How loud it is.
+        #[serde(default)]
+        level: Level,
+        /// How to connect.
+        #[serde(default)]
+        inner: Inner,
         #[serde(skip)]
         found: u8,
     }
 
-    crate::config_values!(Sample { key, more, wait, sizes, places, is_open } without { found } default Self::new(""));
+    #[derive(Debug, Default, PartialEq, Eq, Deserialize, Describe)]
+    #[serde(rename_all = "kebab-case")]
+    #[describe(crate = crate)]
+    enum Level {
+        /// Not at all.
+        #[default]
+        NotLoud,
+        /// Very.
+        VeryLoud,
+    }
+
+    #[derive(Debug, Deserialize, Describe)]
+    #[serde(default)]
+    #[describe(crate = crate, part)]
+    struct Inner {
+        /// Connections at most.
+        connections: u16,
+        /// Whether it retries.
+        retries: bool,
+    }
+
+    impl Default for Inner {
+        fn default() -> Self {
+            Self {
+                connections: 32,
+                retries: true,
+            }
+        }
+    }
+
+    const fn wait() -> Duration {
+        Duration::from_secs(20)
+    }
+
+    fn sizes() -> Vec<u32> {
+        vec![1]
+    }
+
+    const fn yes() -> bool {
+        true
+    }
 
     impl Sample {
         fn new(key: &str) -> Self {
             Self {
                 key: Secret::new(key),
                 more: None,
-                wait: Duration::from_secs(20),
-                sizes: vec![1],
+                wait: wait(),
+                sizes: sizes(),
                 places: BTreeMap::new(),
-                is_open: true,
+                is_open: yes(),
+                level: Level::default(),
+                inner: Inner::default(),
                 found: 1,
             }
         }
@@ -210,11 +222,14 @@ mod tests {
         sample.sizes = vec![2, 3];
         sample.places.insert("x".to_owned(), "y".to_owned());
         sample.is_open = false;
+        sample.level = Level::VeryLoud;
+        sample.inner.retries = false;
         let written = sample.to_value().expect("a table");
         assert_eq!(
             written,
             json!({
-                "key": "a", "more": "b", "wait": "1500ms", "sizes": [2, 3], "places": {"x": "y"}, "is_open": false,
+                "key": "a", "more": "b", "wait": "1500ms", "sizes": [2, 3], "places": {"x": "y"}, "open": false,
+                "level": "very-loud", "inner": {"retries": false},
             })
         );
         let read: Sample = serde_json::from_value(written.clone()).expect("the same form");

@@ -9,8 +9,6 @@ use serde::Deserialize;
 
 use crate::{duration, port::number};
 
-mod typed;
-
 /// The largest value of [`HttpConfig::max_response_bytes`].
 pub const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 /// The largest value of [`HttpConfig::max_waiting`].
@@ -42,6 +40,7 @@ const MAX_CA_PEM: usize = 1024 * 1024;
 /// Durations are written as in [`duration`](crate::duration). Every key has a default; an unknown key is an error.
 #[derive(Clone, Deserialize, Describe)]
 #[serde(default, deny_unknown_fields)]
+#[describe(part)]
 #[non_exhaustive]
 pub struct HttpConfig {
     /// Certificates of authorities to trust, as PEM text, besides the built-in Mozilla roots.

@@ -7,8 +7,6 @@ use push_kit::{
 };
 use serde::Deserialize;
 
-mod typed;
-
 /// What this engine or the gateway adds to a topic itself.
 const SUFFIXES: [&str; 8] = [
     ".voip",
@@ -24,6 +22,7 @@ const SUFFIXES: [&str; 8] = [
 /// What a credential consists of: the key of a team, and the app it is used for.
 #[derive(Clone, Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
+#[describe(plugin = crate::ApnsA2)]
 #[non_exhaustive]
 pub struct Config {
     /// The text of the `.p8` file. Lost or escaped line breaks do not matter.
@@ -45,6 +44,26 @@ pub struct Config {
     #[serde(default = "twenty")]
     #[describe(unit = "seconds")]
     pub timeout_seconds: u64,
+}
+
+impl Config {
+    /// The `.p8` key of a team: its text, its id and the team's id, for the app with the bundle id `topic`.
+    pub fn new(
+        key: impl Into<String>,
+        key_id: impl Into<String>,
+        team_id: impl Into<String>,
+        topic: impl Into<String>,
+        environment: Environment,
+    ) -> Self {
+        Self {
+            key: Secret::new(key),
+            key_id: key_id.into(),
+            team_id: team_id.into(),
+            topic: topic.into(),
+            environment: environment.as_str().to_owned(),
+            timeout_seconds: twenty(),
+        }
+    }
 }
 
 const fn twenty() -> u64 {

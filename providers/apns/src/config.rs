@@ -10,8 +10,6 @@ use push_kit::{
 };
 use serde::Deserialize;
 
-mod typed;
-
 use crate::{
     auth::{
         Auth,
@@ -24,6 +22,7 @@ use crate::{
 /// A credential of Apple's: a key (`key`, `key_id`, `team_id`) or a certificate (`certificate`), for one app and environment.
 #[derive(Clone, Debug, Default, Deserialize, Describe)]
 #[serde(default, deny_unknown_fields)]
+#[describe(plugin = crate::Apns)]
 #[non_exhaustive]
 pub struct ApnsConfig {
     /// The text of the `.p8` file of a key of the developer account (Certificates, Identifiers & Profiles > Keys), which never expires.
@@ -64,6 +63,35 @@ pub struct ApnsConfig {
     pub endpoint: Option<String>,
     /// How to connect.
     pub http: HttpConfig,
+}
+
+impl ApnsConfig {
+    /// The `.p8` key of a team: its text, its id and the team's id, for the app with the bundle id `topic`.
+    pub fn of_key(
+        key: impl Into<String>,
+        key_id: impl Into<String>,
+        team_id: impl Into<String>,
+        topic: impl Into<String>,
+        environment: Environment,
+    ) -> Self {
+        Self {
+            key: Some(Secret::new(key)),
+            key_id: Some(key_id.into()),
+            team_id: Some(team_id.into()),
+            topic: Some(topic.into()),
+            environment: Some(environment.as_str().to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// A `.p12` file in base64, with its password. Set [`ApnsConfig::environment`] if the certificate is for both.
+    pub fn of_certificate(certificate: impl Into<String>, password: impl Into<String>) -> Self {
+        Self {
+            certificate: Some(Secret::new(certificate)),
+            password: Some(Secret::new(password)),
+            ..Self::default()
+        }
+    }
 }
 
 /// A configuration without faults.

@@ -8,14 +8,13 @@ use serde::Deserialize;
 use crate::render::Style;
 
 mod account;
-mod typed;
-
 pub(crate) use self::account::Account;
 pub use self::account::ServiceAccount;
 
 /// The configuration of an FCM credential.
 #[derive(Clone, Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
+#[describe(plugin = crate::Fcm)]
 #[non_exhaustive]
 pub struct FcmConfig {
     /// The service account's key file, its text or its fields as a table: Firebase console > Project settings > Service accounts >
@@ -45,6 +44,20 @@ pub struct FcmConfig {
     /// How to connect.
     #[serde(default)]
     pub http: HttpConfig,
+}
+
+impl FcmConfig {
+    /// The key file of a service account, and defaults for the rest.
+    pub fn new(service_account: ServiceAccount) -> Self {
+        Self {
+            service_account,
+            channel_id: String::new(),
+            click_action: String::new(),
+            endpoint: endpoint(),
+            token_endpoint: None,
+            http: HttpConfig::default(),
+        }
+    }
 }
 
 fn endpoint() -> String {

@@ -11,8 +11,6 @@ use push_kit::{
 };
 use serde::Deserialize;
 
-mod typed;
-
 use crate::render::{CLICK_KEYS, Importance, Look};
 
 /// The most phones in one request. Not documented where it could be read; third-party clients use 1,000.
@@ -21,6 +19,7 @@ const MOST_TOKENS: usize = 1000;
 /// A credential of Honor Push: what the console shows for one app, and how its notifications look.
 #[derive(Clone, Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
+#[describe(plugin = crate::Honor)]
 #[non_exhaustive]
 pub struct HonorConfig {
     /// The App ID, digits: developer.honor.com > Console > Push > the app. Part of the send URL.
@@ -79,6 +78,32 @@ pub struct HonorConfig {
     /// How to connect.
     #[serde(default)]
     pub http: HttpConfig,
+}
+
+impl HonorConfig {
+    /// The ids and the secret that the console shows for an app, and defaults for the rest.
+    pub fn new(
+        app_id: impl Into<String>,
+        client_id: impl Into<String>,
+        client_secret: impl Into<String>,
+    ) -> Self {
+        Self {
+            app_id: app_id.into(),
+            client_id: client_id.into(),
+            client_secret: Secret::new(client_secret),
+            intent: String::new(),
+            badge_class: String::new(),
+            importance: Importance::default(),
+            target_user_type: 0,
+            batch: batch(),
+            send_timestamp: yes(),
+            success_codes: success_codes(),
+            receipt_codes: BTreeMap::new(),
+            endpoint: endpoint(),
+            token_endpoint: token_endpoint(),
+            http: HttpConfig::default(),
+        }
+    }
 }
 
 /// What a receipt code reports.

@@ -5,8 +5,6 @@ use push_http::HttpConfig;
 use push_kit::{endpoint::Endpoint, input::trimmed, intent::IntentUri};
 use serde::Deserialize;
 
-mod typed;
-
 use crate::{
     receive::Signer,
     render::{Click, Style},
@@ -17,6 +15,7 @@ const CONSOLE: &str = "copy it from AppGallery Connect > Project settings > Gene
 /// The configuration of a Huawei credential.
 #[derive(Clone, Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
+#[describe(plugin = crate::Huawei)]
 #[non_exhaustive]
 pub struct HuaweiConfig {
     /// The app's id: AppGallery Connect > Project settings > General information > App information.
@@ -86,6 +85,30 @@ pub struct HuaweiConfig {
     /// How to connect.
     #[serde(default)]
     pub http: HttpConfig,
+}
+
+impl HuaweiConfig {
+    /// The app's id and secret, and defaults for the rest; set `intent` or `action`.
+    pub fn new(app_id: impl Into<String>, app_secret: impl Into<String>) -> Self {
+        Self {
+            app_id: app_id.into(),
+            app_secret: Secret::new(app_secret),
+            project_id: String::new(),
+            endpoint: endpoint(),
+            token_endpoint: token_endpoint(),
+            category: category(),
+            target_user_type: 0,
+            badge_class: String::new(),
+            intent: String::new(),
+            action: String::new(),
+            channel_id: String::new(),
+            receipt_id: String::new(),
+            receipt_user: String::new(),
+            receipt_key: None,
+            high_urgency: false,
+            http: HttpConfig::default(),
+        }
+    }
 }
 
 fn endpoint() -> String {

@@ -23,6 +23,10 @@ pub(crate) struct Container {
     pub(crate) has_default: bool,
     /// How names become words.
     pub(crate) rename_all: Option<String>,
+    /// The plugin that it configures.
+    pub(crate) plugin: Option<Path>,
+    /// Whether it is a part of a configuration that a program can write.
+    pub(crate) is_part: bool,
 }
 
 impl Container {
@@ -32,6 +36,8 @@ impl Container {
             about: about(attributes),
             has_default: false,
             rename_all: None,
+            plugin: None,
+            is_part: false,
         };
         each(attributes, "serde", |meta| {
             if meta.path.is_ident("default") && !meta.input.peek(Token![=]) {
@@ -55,8 +61,12 @@ impl Container {
                 it.path = meta.value()?.parse()?;
             } else if meta.path.is_ident("rename_all") {
                 it.rename_all = Some(meta.value()?.parse::<LitStr>()?.value());
+            } else if meta.path.is_ident("plugin") {
+                it.plugin = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("part") {
+                it.is_part = true;
             } else {
-                return Err(meta.error("known are `crate` and `rename_all`"));
+                return Err(meta.error("known are `crate`, `part`, `plugin` and `rename_all`"));
             }
             Ok(())
         })?;

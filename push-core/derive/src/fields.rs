@@ -155,7 +155,7 @@ fn checked(path: &syn::Path, ident: &Ident, type_: &Type, key: &Key) -> TokenStr
     quote!(#(#statements)*)
 }
 
-fn name(ident: &Ident, key: &Key) -> String {
+pub(crate) fn name(ident: &Ident, key: &Key) -> String {
     key.rename.clone().unwrap_or_else(|| {
         let name = ident.to_string();
         name.strip_prefix("r#").map(str::to_owned).unwrap_or(name)

@@ -3,9 +3,11 @@
 
 mod attributes;
 mod fields;
+mod values;
 mod words;
 
 use proc_macro::TokenStream;
+use proc_macro2::TokenStream as TokenStream2;
 use quote::quote;
 use syn::{Data, DeriveInput, Error, Fields, parse_macro_input};
 
@@ -23,17 +25,23 @@ pub fn describe(input: TokenStream) -> TokenStream {
         .into()
 }
 
-fn expand(input: &DeriveInput) -> Result<proc_macro2::TokenStream, Error> {
+fn expand(input: &DeriveInput) -> Result<TokenStream2, Error> {
     let container = Container::read(&input.attrs)?;
-    let body = match &input.data {
+    let (body, values) = match &input.data {
         Data::Struct(data) => match &data.fields {
-            Fields::Named(named) => fields::body(&container, named)?,
+            Fields::Named(named) => (
+                fields::body(&container, named)?,
+                values::of_fields(&container, input, named)?,
+            ),
             _ => {
                 let what = "`Describe` wants named fields, which are the keys";
                 return Err(Error::new_spanned(&input.ident, what));
             }
         },
-        Data::Enum(data) => words::body(&container, &input.ident, data)?,
+        Data::Enum(data) => (
+            words::body(&container, &input.ident, data)?,
+            values::of_words(&container, input),
+        ),
         Data::Union(_) => {
             let what = "`Describe` is for structs and enums";
             return Err(Error::new_spanned(&input.ident, what));
@@ -46,5 +54,7 @@ fn expand(input: &DeriveInput) -> Result<proc_macro2::TokenStream, Error> {
         impl #impl_generics #path::Describe for #name #type_generics #where_clause {
             #body
         }
+
+        #values
     })
 }

@@ -79,8 +79,14 @@ pub type Written = serde_json::Value;
 /// | `words("low", "high")` | the words that a text can be |
 /// | `shape = function` | the [`Shape`], for a type that is not described |
 ///
-/// On the type, `#[describe(crate = path)]` names the crate that exports this trait, if it is not `push_core`, and
-/// `#[describe(rename_all = "kebab-case")]` how the names of an enum's variants become words where serde does not say it.
+/// On the type:
+///
+/// | attribute | meaning |
+/// |---|---|
+/// | `plugin = Acme` | it is the configuration of that plugin: [`ConfigValue`](crate::ConfigValue) and [`TypedConfig`](crate::TypedConfig) are implemented too |
+/// | `part` | it is a table within configurations: [`ConfigValue`](crate::ConfigValue) is implemented too |
+/// | `crate = path` | the crate that exports this trait, if it is not `push_core` |
+/// | `rename_all = "kebab-case"` | how the names of an enum's variants become words where serde does not say it |
 pub trait Describe {
     /// Returns what a value looks like.
     fn shape() -> Shape;

@@ -105,6 +105,7 @@ macro_rules! __provider_cases {
     (always, $then:ident) => {
         $crate::$then! {
             the_example_configuration_is_complete
+            a_configuration_is_written_as_it_is_read
             an_unknown_key_is_refused_by_name
             every_fault_of_a_configuration_is_named_at_once
             a_value_of_another_kind_is_refused_in_our_words

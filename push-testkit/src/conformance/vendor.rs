@@ -3,7 +3,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
-use push_core::{BuildContext, Descriptor, Late, Layer, Plugin, ProviderKind, Scope, TokenFault};
+use push_core::{
+    BuildContext, ConfigValue as _, Descriptor, Late, Layer, Plugin, ProviderKind, Scope,
+    TokenFault, TypedConfig,
+};
 use serde_json::Value;
 
 use super::{Sent, Shown};
@@ -29,6 +32,8 @@ pub struct Vendor {
     pub(crate) descriptor: &'static Descriptor<ProviderKind>,
     /// `Debug` of the plugin's configuration, plain and pretty.
     pub(crate) show_config: fn(Value) -> Result<String, String>,
+    /// The configuration, read and written again.
+    pub(crate) write_config: fn(Value) -> Result<Value, String>,
     pub(crate) layer: Option<MakeLayer>,
     pub(crate) config: Option<Config>,
     pub(crate) wrong_config: Vec<(String, Value)>,
@@ -80,7 +85,7 @@ fn replies<R: Into<Reply>>(list: impl IntoIterator<Item = R>) -> Vec<Reply> {
 
 impl Vendor {
     /// A vendor whose provider is `P`, of which nothing else is known yet.
-    pub fn new<P: Plugin<Kind = ProviderKind>>(
+    pub fn new<P: Plugin<Kind = ProviderKind, Config: TypedConfig>>(
         descriptor: &'static Descriptor<ProviderKind>,
     ) -> Self {
         Self {
@@ -89,6 +94,13 @@ impl Vendor {
                 let config: P::Config =
                     serde_json::from_value(json).map_err(|error| error.to_string())?;
                 Ok(format!("{config:?}\n{config:#?}"))
+            },
+            write_config: |json| {
+                let config: P::Config =
+                    serde_json::from_value(json).map_err(|error| error.to_string())?;
+                config
+                    .to_value()
+                    .ok_or_else(|| "nothing is written".to_owned())
             },
             layer: None,
             config: None,

@@ -7,6 +7,7 @@ use crate::fault::Fault;
 
 #[derive(Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
+#[describe(plugin = crate::provider::Acme)]
 pub(crate) struct Config {
     /// The app's id.
     #[describe(example = "1001")]

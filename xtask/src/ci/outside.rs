@@ -36,8 +36,16 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "value_that_no_configuration_has",
-        "struct Own { path: std::rc::Rc<str> }
-         offline_push::config_values!(Own { path }); fn main() {}",
+        "/// Where it is.
+         #[derive(offline_push::Describe)]
+         #[describe(part, crate = offline_push)]
+         struct Own {
+             /// The path.
+             #[describe(shape = text)]
+             path: std::rc::Rc<str>,
+         }
+         fn text() -> offline_push::Shape { offline_push::Shape::Text }
+         fn main() {}",
         "cannot be a value of a typed configuration",
     ),
     (

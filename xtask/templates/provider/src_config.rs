@@ -16,6 +16,7 @@ use serde::Deserialize;
 /// What the vendor's console gave the app's owner.
 #[derive(Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
+#[describe(plugin = crate::{{Name}})]
 #[non_exhaustive]
 pub struct {{Name}}Config {
     /// The app's id.

@@ -51,14 +51,6 @@ impl Plugin for {{Name}} {
     }
 }
 
-push_core::config_values!({{Name}}Config for {{Name}} {
-    app_id,
-    app_secret,
-    category,
-    endpoint,
-    http,
-} default Self::new("", ""));
-
 /// One credential at the vendor.
 pub struct {{Name}}Provider {
     settings: Settings,

@@ -21,6 +21,7 @@ push_core::register_plugin!(Acme);
 /// What the vendor's console gives the app's owner.
 #[derive(Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
+#[describe(plugin = Acme)]
 #[non_exhaustive]
 pub struct AcmeConfig {
     /// The app's secret.
@@ -46,8 +47,6 @@ impl AcmeConfig {
 }
 
 // For programs that write the configuration in Rust.
-push_core::config_values!(AcmeConfig for Acme { secret, endpoint, http } default Self::new("", ""));
-
 impl Plugin for Acme {
     type Kind = ProviderKind;
     type Config = AcmeConfig;

@@ -1,6 +1,6 @@
 //! The key file of a service account.
 use aws_lc_rs::signature::RsaKeyPair;
-use push_core::{Describe, Faults, Secret, Shape};
+use push_core::{ConfigValue, Describe, Faults, Secret, Shape};
 use push_kit::{
     input::{self, trimmed},
     key::{self, KeyKind},
@@ -125,6 +125,12 @@ fn is_project(id: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let (domain, name) = id.split_once(':').unwrap_or(("", id));
     !name.is_empty() && domain.bytes().chain(name.bytes()).all(plain)
+}
+
+impl ConfigValue for ServiceAccount {
+    fn to_value(&self) -> Option<Value> {
+        self.0.to_value()
+    }
 }
 
 impl Describe for ServiceAccount {

@@ -41,6 +41,23 @@ pub fn the_example_configuration_is_complete(vendor: &Vendor) {
     build(vendor, &json, &sample::clock());
 }
 
+/// A program that writes the configuration in Rust sends what an operator would have written.
+pub fn a_configuration_is_written_as_it_is_read(vendor: &Vendor) {
+    let config = vendor.any_config();
+    let written = (vendor.write_config)(config.clone()).expect("the configuration is written");
+    let shown = |json: &Value| (vendor.show_config)(json.clone()).expect("it is read");
+    // Secrets are not shown: they are compared as they are written.
+    assert_eq!(shown(&written), shown(&config));
+    assert_eq!((vendor.write_config)(written.clone()), Ok(written.clone()));
+    for (key, value) in written.as_object().expect("it is a table") {
+        let own = &config[key];
+        assert!(
+            own == value || own.is_object() && value.is_object(),
+            "`{key}` is written in another form than it has in the suite's `config`"
+        );
+    }
+}
+
 /// A misspelled key is an error that names the key, not a setting that is silently missing.
 pub fn an_unknown_key_is_refused_by_name(vendor: &Vendor) {
     let mut config = vendor.any_config();

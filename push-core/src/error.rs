@@ -159,6 +159,16 @@ impl Error {
         self.0.advice.as_deref()
     }
 
+    /// Why it happened, as `Display` shows it; `None` if there is no cause, or only one that is not for operators
+    /// ([`because`](Self::because)).
+    pub fn cause(&self) -> Option<String> {
+        let source = self.0.source.as_deref()?;
+        match source.downcast_ref::<Self>() {
+            Some(error) => Some(error.to_string()),
+            None => cause::in_words(source),
+        }
+    }
+
     /// Returns `true` if the same call may succeed later without a change of its arguments or of the configuration.
     pub fn is_transient(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Busy | ErrorKind::Unavailable)
@@ -171,11 +181,8 @@ impl fmt::Display for Error {
             write!(f, "{place}: ")?;
         }
         f.write_str(&self.0.message)?;
-        let source = self.0.source.as_deref();
-        if let Some(error) = source.and_then(|source| source.downcast_ref::<Self>()) {
-            write!(f, " ({error})")?;
-        } else if let Some(words) = source.and_then(cause::in_words) {
-            write!(f, " ({words})")?;
+        if let Some(cause) = self.cause() {
+            write!(f, " ({cause})")?;
         }
         if let Some(advice) = &self.0.advice {
             write!(f, "; {advice}")?;

@@ -126,6 +126,7 @@ impl Output {
             let mut all = json!({
                 "kind": error.kind().as_str(),
                 "place": error.place(),
+                "cause": error.cause().map(|cause| self.program.text(&cause).into_owned()),
                 "advice": error.advice().map(|advice| self.program.text(advice)),
             });
             all[what] = json!(error.message());

@@ -1,5 +1,11 @@
 //! Where files are, wherever the program is started, and which layer says so.
-use std::path::Path;
+use std::{
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        process::CommandExt,
+    },
+    path::Path,
+};
 
 use serde_json::{Value, json};
 
@@ -78,6 +84,57 @@ fn check(folder: &Path, variables: &[(&str, &str)]) -> (bool, Vec<Value>) {
         .output()
         .expect("the program runs");
     (output.status.success(), objects(&output))
+}
+
+/// The user `nobody`, who owns no file.
+const NOBODY: u32 = 65_534;
+
+/// As a user who may not read everything, which root may.
+fn check_as_another_user(folder: &Path, format: &[&str]) -> std::process::Output {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0);
+    let mut command = program();
+    if is_root {
+        // The folder of the build may be one that only root can enter.
+        let copy = folder.join("offline-push");
+        std::fs::copy(command.get_program(), &copy).expect("room");
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&copy, open).expect("it is ours");
+        command = std::process::Command::new(copy);
+        command.uid(NOBODY).gid(NOBODY).env("NO_COLOR", "1");
+    }
+    command
+        .arg("check-config")
+        .args(format)
+        .current_dir(folder)
+        .output()
+        .expect("the program runs")
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_named_with_the_cause() {
+    let folder = configured("permission");
+    let open = |path: &str, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(folder.join(path), mode).expect("it is ours");
+    };
+    open(".", 0o755);
+    open("offline-push.toml", 0o644);
+    open("keys", 0o755);
+    open("keys/im-server.key", 0o644);
+    open("keys/master.key", 0);
+    let output = check_as_another_user(&folder, &["--json"]);
+    assert!(!output.status.success());
+    let said = objects(&output);
+    let errors: Vec<&Value> = said.iter().filter(|it| it["error"].is_string()).collect();
+    assert_eq!(errors.len(), 1, "{said:?}");
+    assert_eq!(errors[0]["cause"], json!("permission is denied"));
+    let place = errors[0]["place"].as_str().expect("a place");
+    assert!(place.contains("master_key_file"), "{place}");
+    let words = errors[0].to_string();
+    assert!(words.contains("keys/master.key"), "{words}");
+    let said = text(&check_as_another_user(&folder, &[]).stderr);
+    assert!(said.contains("(permission is denied)"), "{said}");
+    drop(std::fs::remove_dir_all(folder));
 }
 
 #[test]

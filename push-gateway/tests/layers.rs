@@ -100,9 +100,10 @@ async fn a_call_passes_the_layers_in_the_order_in_which_they_were_added() {
     assert_eq!(seen, expected);
 }
 
-/// Postpones the first deliveries that it is given.
+/// Postpones the first deliveries that it is given, after some that it passes on.
 #[derive(Debug)]
 struct Postponing {
+    passed_on: usize,
     left: Mutex<usize>,
     after: Duration,
     in_flight: Option<usize>,
@@ -110,7 +111,12 @@ struct Postponing {
 
 impl Postponing {
     fn layers(left: usize, after: Duration, in_flight: Option<usize>) -> Layers {
+        Self::later(0, left, after, in_flight)
+    }
+
+    fn later(passed_on: usize, left: usize, after: Duration, in_flight: Option<usize>) -> Layers {
         Layers::new().with(Arc::new(Self {
+            passed_on,
             left: Mutex::new(left),
             after,
             in_flight,
@@ -124,6 +130,7 @@ impl Layer for Postponing {
         capabilities.max_in_flight = self.in_flight;
         let left = std::mem::take(&mut *self.left.lock().expect("no test panics"));
         let around = Around {
+            passed_on: Mutex::new(self.passed_on),
             left: Mutex::new(left),
             after: self.after,
             capabilities,
@@ -134,6 +141,7 @@ impl Layer for Postponing {
 
 #[derive(Debug)]
 struct Around {
+    passed_on: Mutex<usize>,
     left: Mutex<usize>,
     after: Duration,
     capabilities: Capabilities,
@@ -146,6 +154,15 @@ impl AroundProvider for Around {
     }
 
     async fn send(&self, inner: &dyn Provider, batch: Batch, verdicts: Verdicts) {
+        let is_passed_on = {
+            let mut left = self.passed_on.lock().expect("no test panics");
+            let is_passed_on = *left > 0;
+            *left = left.saturating_sub(batch.targets.len());
+            is_passed_on
+        };
+        if is_passed_on {
+            return inner.send(batch, verdicts).await;
+        }
         let is_postponed = {
             let mut left = self.left.lock().expect("no test panics");
             let is_postponed = *left > 0;
@@ -181,6 +198,29 @@ async fn a_postponed_delivery_is_sent_after_its_time_and_costs_no_attempt() {
         .collect();
     let expected = [(Some(1), "postponed"), (Some(1), "vendor-accepted")];
     assert_eq!(reasons, expected);
+}
+
+/// The vendor that did not answer may recognise the batch by its id.
+#[tokio::test]
+async fn a_batch_that_is_postponed_after_an_unknown_outcome_keeps_its_id() {
+    let world = World::layered(Postponing::later(3, 3, MINUTE, None), |_| {});
+    let certificate = world.credential(json!({"uniform": true})).await;
+    for who in ["a", "b", "c"] {
+        world.login(who, certificate).await;
+        let unknown = verdict(200, "?", push_core::VerdictKind::Unknown);
+        world.plan.script(&format!("{who}-token"), [unknown]);
+    }
+    let submitted = world.submit(message("x", &["a", "b", "c"])).await;
+    world.calm().await;
+    assert_eq!(world.plan.count(), 3);
+    world.pass(5 * MINUTE).await;
+    let seen = world.plan.seen();
+    assert_eq!(seen.len(), 6);
+    assert!(seen.iter().all(|it| it.batch_id == seen[0].batch_id));
+    let trace = world.trace(submitted.deliveries[0].id).await;
+    let answers = trace.iter().filter(|event| event.stage == Stage::Answered);
+    let attempts: Vec<_> = answers.map(|event| event.attempt).collect();
+    assert_eq!(attempts, [Some(1), Some(2), Some(2)]);
 }
 
 #[tokio::test]

@@ -14,16 +14,7 @@ use crate::{DEAD, support::*};
 #[tokio::test]
 async fn the_trace_of_an_end_is_stored_before_the_queue_forgets_it() {
     for reply in [accepted(), verdict(410, "x", DEAD)] {
-        let mut fickle = None;
-        let world = World::with(
-            |_| {},
-            |queue| {
-                let queue = Fickle::new(queue);
-                fickle = Some(Arc::clone(&queue));
-                queue
-            },
-        );
-        let fickle = fickle.expect("it was built");
+        let (world, fickle) = fickle_world();
         let certificate = world.credential(json!({})).await;
         world.login("a", certificate).await;
         world.plan.always(reply);
@@ -203,8 +194,7 @@ async fn losses_are_found_among_thousands_of_events() {
     assert_eq!(lost(&again), 3);
 }
 
-/// A gateway whose vendor does not answer, with a queue that keeps what it removed, and a delivery to `a`.
-async fn waiting() -> (World, Arc<Fickle>, MessageId, DeliveryId) {
+fn fickle_world() -> (World, Arc<Fickle>) {
     let mut fickle = None;
     let world = World::with(
         |_| {},
@@ -214,12 +204,17 @@ async fn waiting() -> (World, Arc<Fickle>, MessageId, DeliveryId) {
             queue
         },
     );
+    (world, fickle.expect("it was built"))
+}
+
+/// A gateway whose vendor does not answer, with a queue that keeps what it removed, and a delivery to `a`.
+async fn waiting() -> (World, Arc<Fickle>, MessageId, DeliveryId) {
+    let (world, fickle) = fickle_world();
     let certificate = world.credential(json!({})).await;
     world.login("a", certificate).await;
     world.plan.always(Reply::Silence);
     let answer = world.submit(message("x", &["a"])).await;
     world.calm().await;
-    let fickle = fickle.expect("it was built");
     (world, fickle, answer.message, answer.deliveries[0].id)
 }
 
@@ -333,6 +328,41 @@ async fn what_a_queue_has_no_more_and_no_trace_explains_has_an_unknown_end() {
     assert_eq!(world.settled(still_there.deliveries[0].id).await, None);
     let third = started_again(&world, Arc::clone(&world.queue)).await;
     assert_eq!(lost(&third), 0);
+}
+
+/// A recall may come between the look into the traces and the question to the queue.
+#[tokio::test]
+async fn what_is_removed_while_losses_are_sought_keeps_the_reason_of_its_removal() {
+    let (world, fickle, message, delivery) = waiting().await;
+    fickle
+        .recalled_meanwhile
+        .lock()
+        .expect("no test panics while holding it")
+        .push((app(), message));
+    let again = started_again(&world, Arc::clone(&world.queue)).await;
+    assert_eq!(world.settled(delivery).await.as_deref(), Some("recalled"));
+    assert_eq!(lost(&again), 0);
+    assert_eq!(fickle.removed().len(), 0);
+}
+
+#[tokio::test]
+async fn a_queue_that_fails_is_asked_again_after_longer_and_longer_pauses() {
+    const TICK: std::time::Duration = std::time::Duration::from_millis(1);
+    let (world, fickle) = fickle_world();
+    let certificate = world.credential(json!({})).await;
+    world.login("a", certificate).await;
+    fickle.failing_acks.store(3, Ordering::Relaxed);
+    let acks = || fickle.acks.load(Ordering::Relaxed);
+    world.text("a").await;
+    for (asked, pause) in [(1, 100), (2, 200), (3, 400)] {
+        assert_eq!(acks(), asked);
+        world.pass(pause * TICK - TICK).await;
+        assert_eq!(acks(), asked, "before {pause} ms");
+        world.pass(TICK).await;
+    }
+    assert_eq!(acks(), 4);
+    assert_eq!(world.depth().await, 0);
+    assert_eq!(world.plan.count(), 1);
 }
 
 #[tokio::test]

@@ -21,12 +21,17 @@ pub struct Fickle {
     pub unhealthy: AtomicBool,
     /// Acknowledgements wait for ever.
     pub hold_acks: AtomicBool,
+    /// How many acknowledgements fail, and how many were asked for.
+    pub failing_acks: AtomicU64,
+    pub acks: AtomicU64,
     /// How many deliveries it says are damaged.
     pub damaged: AtomicU64,
     /// What was removed and not confirmed, as a queue on a disk keeps it.
     pub removed: Mutex<Vec<(push_core::RemovalCause, push_core::Removed)>>,
     /// Confirmations wait for ever.
     pub hold_confirmations: AtomicBool,
+    /// Messages that another process recalls just before the queue is asked which deliveries it holds.
+    pub recalled_meanwhile: Mutex<Vec<(AppId, push_core::MessageId)>>,
     /// How long a return of leases takes, by this clock.
     pub slow: Mutex<Option<(ManualClock, Duration)>>,
 }
@@ -40,10 +45,13 @@ impl Fickle {
             gate,
             failures: AtomicU64::new(0),
             hold_acks: AtomicBool::new(false),
+            failing_acks: AtomicU64::new(0),
+            acks: AtomicU64::new(0),
             unhealthy: AtomicBool::new(false),
             damaged: AtomicU64::new(0),
             removed: Mutex::default(),
             hold_confirmations: AtomicBool::new(false),
+            recalled_meanwhile: Mutex::default(),
             slow: Mutex::default(),
         })
     }
@@ -55,10 +63,13 @@ impl Fickle {
             gate: tokio::sync::Semaphore::new(0),
             failures: AtomicU64::new(0),
             hold_acks: AtomicBool::new(false),
+            failing_acks: AtomicU64::new(0),
+            acks: AtomicU64::new(0),
             unhealthy: AtomicBool::new(false),
             damaged: AtomicU64::new(0),
             removed: Mutex::default(),
             hold_confirmations: AtomicBool::new(false),
+            recalled_meanwhile: Mutex::default(),
             slow: Mutex::default(),
         })
     }
@@ -72,16 +83,19 @@ impl Fickle {
     }
 
     fn next_failure(&self) -> Result<()> {
-        let left = self
-            .failures
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |it| it.checked_sub(1));
-        match left {
-            Ok(_) => Err(push_core::Error::new(
-                push_core::ErrorKind::Unavailable,
-                "the queue is away",
-            )),
-            Err(_) => Ok(()),
-        }
+        next_failure(&self.failures)
+    }
+}
+
+/// Fails as long as failures are left.
+fn next_failure(left: &AtomicU64) -> Result<()> {
+    let left = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |it| it.checked_sub(1));
+    match left {
+        Ok(_) => Err(push_core::Error::new(
+            push_core::ErrorKind::Unavailable,
+            "the queue is away",
+        )),
+        Err(_) => Ok(()),
     }
 }
 
@@ -105,6 +119,8 @@ impl Queue for Fickle {
     }
     async fn ack(&self, leases: Vec<push_core::LeaseId>) -> Result<u64> {
         self.next_failure()?;
+        self.acks.fetch_add(1, Ordering::Relaxed);
+        next_failure(&self.failing_acks)?;
         if self.hold_acks.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
@@ -153,6 +169,16 @@ impl Queue for Fickle {
         app: &AppId,
         deliveries: Vec<push_core::Sought>,
     ) -> Result<Option<Vec<bool>>> {
+        let recalled = std::mem::take(
+            &mut *self
+                .recalled_meanwhile
+                .lock()
+                .expect("no test panics while holding it"),
+        );
+        for (app, message) in recalled {
+            self.cancel(&app, &push_core::Cancel::Message(message), 9)
+                .await?;
+        }
         self.inner.holds(app, deliveries).await
     }
     async fn unconfirmed(

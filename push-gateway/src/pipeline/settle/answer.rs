@@ -54,3 +54,100 @@ pub(super) fn evidence(verdict: &Verdict) -> String {
 pub(super) const fn is_wide(scope: Scope) -> bool {
     matches!(scope, Scope::Class | Scope::Credential)
 }
+
+#[cfg(test)]
+mod tests {
+    use push_core::VendorAnswer;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_verdict_has_its_own_reason() {
+        let unusable = VerdictKind::TokenUnusable;
+        for (kind, asked, unasked) in [
+            (VerdictKind::Accepted, "vendor-accepted", "vendor-accepted"),
+            (
+                VerdictKind::TokenDead { since: None },
+                "token-dead",
+                "token-dead",
+            ),
+            (
+                unusable(TokenFault::Environment),
+                "environment-mismatch",
+                "environment-mismatch",
+            ),
+            (
+                unusable(TokenFault::App),
+                "token-of-another-app",
+                "token-malformed",
+            ),
+            (unusable(TokenFault::Muted), "token-muted", "token-muted"),
+            (
+                unusable(TokenFault::NotATester),
+                "token-not-a-tester",
+                "token-not-a-tester",
+            ),
+            (
+                unusable(TokenFault::Malformed),
+                "token-malformed",
+                "token-malformed",
+            ),
+            (
+                unusable(TokenFault::Inactive),
+                "token-inactive",
+                "token-inactive",
+            ),
+            (
+                VerdictKind::TargetRefused,
+                "target-refused",
+                "target-refused",
+            ),
+            (
+                VerdictKind::CredentialRefused,
+                "credential-refused",
+                "credential-refused",
+            ),
+            (
+                VerdictKind::PayloadRefused,
+                "payload-refused",
+                "content-unsendable",
+            ),
+            (
+                VerdictKind::RateLimited(Scope::Token),
+                "rate-limited",
+                "rate-limited",
+            ),
+            (
+                VerdictKind::Unavailable(Scope::Class),
+                "vendor-unavailable",
+                "vendor-unavailable",
+            ),
+            (VerdictKind::Postponed, "postponed", "postponed"),
+            (VerdictKind::Unknown, "no-answer", "no-answer"),
+        ] {
+            let reason = |answer| reason_of(&Verdict::new(kind, answer)).code;
+            assert_eq!(reason(VendorAnswer::new(400, "x")), asked, "{kind:?}");
+            assert_eq!(reason(VendorAnswer::none("x")), unasked, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn evidence_is_the_status_with_the_code_or_else_the_words() {
+        let said = |answer| evidence(&Verdict::new(VerdictKind::Unknown, answer));
+        let mut answer = VendorAnswer::new(410, "Unregistered");
+        answer.text = "words".to_owned();
+        assert_eq!(said(answer), "410 Unregistered");
+        let mut answer = VendorAnswer::new(410, "");
+        assert_eq!(said(answer.clone()), "410");
+        answer.text = "words".to_owned();
+        assert_eq!(said(answer), "410 words");
+        assert_eq!(said(VendorAnswer::none("words")), "words");
+        assert_eq!(said(VendorAnswer::none("")), "");
+    }
+
+    #[test]
+    fn only_a_class_and_a_credential_are_wider_than_a_token() {
+        let wide = |scope| is_wide(scope);
+        assert!(wide(Scope::Class) && wide(Scope::Credential) && !wide(Scope::Token));
+    }
+}

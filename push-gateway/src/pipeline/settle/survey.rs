@@ -121,7 +121,9 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Moment) 
                 continue;
             }
             proved |= attempt.loaded.proved();
-            tally.trial_ended |= attempt.trial;
+            if attempt.trial {
+                tally.trial_ended = true;
+            }
             let current = attempt.repaired == repaired;
             let batch = attempt.batch.id;
             let mut about_vendor = true;
@@ -134,7 +136,9 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Moment) 
                     state
                         .refusals
                         .accepted(&member.token, attempt.refusals, now);
-                    tally.passed_trial |= attempt.trial && current;
+                    if attempt.trial && current {
+                        tally.passed_trial = true;
+                    }
                 }
                 VerdictKind::CredentialRefused if current => {
                     refused.push((attempt, member, verdict));
@@ -142,14 +146,16 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Moment) 
                 VerdictKind::TokenDead { since: None } if current => {
                     state.guard.record(&member.token, false, now);
                     tally.doubt = Some(verdict);
-                    tally.failed_trial |=
-                        attempt.trial && cause == Some(reasons::MOST_TOKENS_REFUSED);
+                    if attempt.trial && cause == Some(reasons::MOST_TOKENS_REFUSED) {
+                        tally.failed_trial = true;
+                    }
                 }
                 VerdictKind::TokenUnusable(fault) if current && fault.accuses_credential() => {
                     state.guard.record(&member.token, false, now);
                     tally.doubt = Some(verdict);
-                    tally.failed_trial |=
-                        attempt.trial && cause == Some(reasons::MOST_TOKENS_REFUSED);
+                    if attempt.trial && cause == Some(reasons::MOST_TOKENS_REFUSED) {
+                        tally.failed_trial = true;
+                    }
                 }
                 VerdictKind::RateLimited(Scope::Credential) => {
                     tally.throttled = true;
@@ -191,10 +197,10 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Moment) 
                 control.evidence.answered();
                 // Any answer but a refusal shows that the credential is accepted again.
                 let of_credential = cause.is_some_and(|it| it != reasons::MOST_TOKENS_REFUSED);
-                tally.passed_trial |= attempt.trial
-                    && current
-                    && of_credential
-                    && verdict.kind != VerdictKind::CredentialRefused;
+                let was_accepted = verdict.kind != VerdictKind::CredentialRefused;
+                if attempt.trial && current && of_credential && was_accepted {
+                    tally.passed_trial = true;
+                }
             }
         }
         for (attempt, member, verdict) in refused {
@@ -207,7 +213,9 @@ pub(super) fn survey(shared: &Shared, cell: &Cell, items: &[Item], now: Moment) 
             if tally.accepted == 0 {
                 tally.refused = Some(verdict);
                 tally.accusers.push(&member.token);
-                tally.refused_in_trial |= attempt.trial;
+                if attempt.trial {
+                    tally.refused_in_trial = true;
+                }
             }
         }
         if tally.accepted > 0 {

@@ -30,7 +30,11 @@ without any change, or cannot be run.
 const BOOK: &str = "docs/benchmarks.md";
 
 /// The longest that a test waits for something that a change has prevented, in seconds.
-const PATIENCE: &str = "5";
+const PATIENCE: &str = "20";
+
+/// The shortest time after which a run of the tests counts as endless, in seconds: a busy machine must not look like a
+/// detected change.
+const TEST_TIMEOUT: &str = "180";
 
 /// The most random cases that a test tries.
 const CASES: &str = "20";
@@ -45,7 +49,13 @@ struct Place {
 }
 
 /// The tests of the delivery pipeline.
-const PIPELINE: &[&str] = &["--lib", "--test=pipeline"];
+const PIPELINE: &[&str] = &[
+    "--lib",
+    "--test=pipeline",
+    "--test=layers",
+    "--test=standstill",
+    "--test=vendor_receipts",
+];
 
 const PLACES: &[Place] = &[
     Place {
@@ -291,6 +301,7 @@ fn command(
         .args(["mutants", "--in-place", "--all-features"])
         // Without `--cap-lints`: other flags for the compiler would build every dependency again, and lints only warn.
         .args(["--no-shuffle", "--colors=never"])
+        .arg(format!("--minimum-test-timeout={TEST_TIMEOUT}"))
         .args(["--exclude-re", "impl .*Debug for "])
         .arg(format!("--package={}", place.package));
     if run::is_installed("cargo-nextest") {

@@ -305,3 +305,60 @@ async fn files_that_vanish_or_are_damaged_make_the_gateway_unhealthy() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_record_of_a_credential_stops_nothing_else_and_is_written_anew() {
+    let mut world = World::start("damaged-credential").await;
+    let config = apns_config(&world.apple);
+    let other = world.server.upload("apns", &config).await;
+    let phone = world
+        .apple
+        .install(TOPIC, offline_push::Environment::Production);
+    world
+        .server
+        .log_in("dave", "apns", other, &phone.token())
+        .await;
+    for (number, change) in [
+        "sealed = x'00'",
+        "provider = CAST(x'ff' AS TEXT)",
+        "channel = 'NO CHANNEL'",
+        "environment = 'nowhere'",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        world.end(End::Stopped).await;
+        let file = Connection::open(world.folder.join("store.db")).expect("the file is there");
+        let certificate = world.certificate;
+        let sql = format!("UPDATE credential SET {change} WHERE id = {certificate}");
+        assert_eq!(file.execute(&sql, []), Ok(1), "{sql}");
+        drop(file);
+        world.restart().await;
+        let text = json!([message(&format!("m-{number}"), &["alice", "dave"])]);
+        let answer = world.server.post("/v1/messages", &text).await;
+        let message = &answer["messages"][0];
+        assert_eq!(
+            message["skipped"][0]["reason"],
+            json!("credential-unusable"),
+            "{change}: {answer}"
+        );
+        let delivery = message["deliveries"][0]["id"].as_str().expect("an id");
+        let trace = world.server.settled(delivery).await;
+        assert_eq!(trace["reason"]["code"], json!("vendor-accepted"), "{trace}");
+        let of_credential = format!("/v1/credentials/{certificate}");
+        let verify = format!("{of_credential}/verify");
+        let health = world.server.post(&verify, &json!({})).await;
+        let evidence = health["evidence"].as_str().expect("words");
+        assert!(evidence.contains("credential rotate"), "{evidence}");
+        world
+            .server
+            .put(
+                &of_credential,
+                &json!({"provider": "apns", "config": config}),
+            )
+            .await;
+        let again = world.server.text(&format!("again-{number}"), "alice").await;
+        let trace = world.server.settled(&again).await;
+        assert_eq!(trace["reason"]["code"], json!("vendor-accepted"), "{trace}");
+    }
+}

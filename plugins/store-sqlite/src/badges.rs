@@ -36,24 +36,26 @@ pub(crate) fn change(
 
 fn change_one(db: &Connection, app: &AppId, it: &BadgeChange, day: i64) -> Outcome<u32> {
     let key = [app.as_str(), it.user.as_str(), it.device.as_str()];
-    let badge: Option<u32> = db
+    let badge: Option<i64> = db
         .prepare_cached("SELECT badge FROM device WHERE app = ?1 AND user = ?2 AND device = ?3")?
         .query_row(key, |row| row.get(0))
         .optional()?;
     let Some(badge) = badge else {
         return Ok(0);
     };
+    // A damaged number stops neither this message nor those to others. The phone reports the right one.
+    let badge = u32::try_from(badge).unwrap_or_default();
     let message = fingerprint(&[app.as_str(), it.message.as_str()]);
     let device = fingerprint(&key);
     // Tomorrow's as well: the clock may have been set back.
-    let earlier: Option<u32> = db
+    let earlier: Option<i64> = db
         .prepare_cached(
             "SELECT badge FROM badge_change WHERE day IN (?1 - 1, ?1, ?1 + 1) AND message = ?2 AND device = ?3",
         )?
         .query_row([day, message, device], |row| row.get(0))
         .optional()?;
     if let Some(earlier) = earlier {
-        return Ok(earlier);
+        return Ok(u32::try_from(earlier).unwrap_or(badge));
     }
     let number = match it.change {
         BadgeArithmetic::Set(number) => number,

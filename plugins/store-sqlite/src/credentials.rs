@@ -6,13 +6,13 @@ use push_core::{
     NewCredential, Result, StoredCredential, Timestamp, async_trait,
 };
 use push_sqlite::{
-    Outcome,
+    Failure, Outcome,
     rusqlite::{self, Connection, OptionalExtension, Row, params},
 };
 
 use crate::{
     SqliteStore,
-    row::{damaged, parsed, parsed_if_any, time},
+    row::{damaged, is_damage, parsed, parsed_if_any, time},
 };
 
 const COLUMNS: &str =
@@ -65,7 +65,21 @@ impl CredentialStore for SqliteStore {
     async fn credential(&self, credential: &CredentialRef) -> Result<Option<StoredCredential>> {
         let credential = credential.clone();
         self.main
-            .read(move |db| find(db, &credential.app, credential.certificate))
+            .read(
+                move |db| match find(db, &credential.app, credential.certificate)? {
+                    Found::None => Ok(None),
+                    Found::Whole(stored) => Ok(Some(*stored)),
+                    Found::Damaged => Err(Error::new(
+                        ErrorKind::Corrupt,
+                        format!(
+                            "the record of credential {} of app {} is damaged",
+                            credential.certificate, credential.app
+                        ),
+                    )
+                    .advise("upload it again under its id: `offline-push credential rotate`")
+                    .into()),
+                },
+            )
             .await
     }
 
@@ -177,13 +191,17 @@ fn add(db: &Connection, id: CertificateId, new: NewCredential) -> Outcome<Stored
 }
 
 fn rotate(db: &Connection, id: CertificateId, new: NewCredential) -> Outcome<StoredCredential> {
-    let Some(mut stored) = find(db, &new.app, id)? else {
-        return Err(Error::new(
-            ErrorKind::NotFound,
-            format!("app {} has no credential {id}", new.app),
-        )
-        .advise("add it first")
-        .into());
+    let mut stored = match find(db, &new.app, id)? {
+        Found::Whole(stored) => *stored,
+        Found::Damaged => return replace_damaged(db, id, new),
+        Found::None => {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("app {} has no credential {id}", new.app),
+            )
+            .advise("add it first")
+            .into());
+        }
     };
     for (what, same) in [
         ("provider", stored.provider == new.provider),
@@ -191,12 +209,7 @@ fn rotate(db: &Connection, id: CertificateId, new: NewCredential) -> Outcome<Sto
         ("environment", stored.environment == new.environment),
     ] {
         if !same {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!("credential {id} is of another {what}"),
-            )
-            .advise("add it as a new credential")
-            .into());
+            return Err(of_another(id, what));
         }
     }
     stored.label = new.label;
@@ -240,13 +253,71 @@ fn free_id(db: &Connection, app: &AppId) -> Outcome<CertificateId> {
     Ok(CertificateId::new(gap)?)
 }
 
-fn find(db: &Connection, app: &AppId, id: CertificateId) -> Outcome<Option<StoredCredential>> {
-    Ok(db
+/// A credential that is there, or none.
+enum Found {
+    None,
+    Whole(Box<StoredCredential>),
+    /// Its row cannot be read.
+    Damaged,
+}
+
+fn find(db: &Connection, app: &AppId, id: CertificateId) -> Outcome<Found> {
+    let found = db
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM credential WHERE app = ?1 AND id = ?2"
         ))?
         .query_row(params![app.as_str(), id.get()], read)
-        .optional()?)
+        .optional();
+    match found {
+        Ok(Some(stored)) => Ok(Found::Whole(Box::new(stored))),
+        Ok(None) => Ok(Found::None),
+        Err(error) if is_damage(&error) => Ok(Found::Damaged),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes a damaged row anew. Nothing that its devices rely on changes, as far as it can still be read.
+fn replace_damaged(
+    db: &Connection,
+    id: CertificateId,
+    new: NewCredential,
+) -> Outcome<StoredCredential> {
+    let stored = StoredCredential::new(id, new);
+    // As bytes: any of them may be what is damaged.
+    let channel: Vec<u8> = db
+        .prepare_cached("SELECT CAST(channel AS BLOB) FROM credential WHERE app = ?1 AND id = ?2")?
+        .query_row(params![stored.app.as_str(), id.get()], |row| row.get(0))?;
+    let channel = String::from_utf8(channel).ok();
+    if let Some(Ok(channel)) = channel.map(Channel::new)
+        && channel != stored.channel
+    {
+        return Err(of_another(id, "channel"));
+    }
+    db.prepare_cached(
+        "UPDATE credential SET provider = ?3, channel = ?4, environment = ?5, label = ?6, sealed = ?7,
+         created_at = ?8, rotated_at = ?8, expires_at = ?9 WHERE app = ?1 AND id = ?2",
+    )?
+    .execute(params![
+        stored.app.as_str(),
+        id.get(),
+        stored.provider,
+        stored.channel.as_str(),
+        stored.environment.map(Environment::as_str),
+        stored.label,
+        stored.sealed,
+        stored.created_at.unix_millis(),
+        stored.expires_at.map(Timestamp::unix_millis),
+    ])?;
+    Ok(stored)
+}
+
+fn of_another(id: CertificateId, what: &str) -> Failure {
+    Error::new(
+        ErrorKind::Conflict,
+        format!("credential {id} is of another {what}"),
+    )
+    .advise("add it as a new credential")
+    .into()
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<StoredCredential> {

@@ -71,13 +71,16 @@ pub(crate) fn went_offline(
     was_offline: bool,
 ) -> Outcome<()> {
     let device = ending.device.as_ref().map_or("", DeviceId::as_str);
-    let known: Option<String> = db
+    // As bytes: a damaged cause is replaced.
+    let known: Option<Vec<u8>> = db
         .prepare_cached(
-            "SELECT cause FROM ending WHERE app = ?1 AND user = ?2 AND device = ?3 AND slot = ''",
+            "SELECT CAST(cause AS BLOB) FROM ending WHERE app = ?1 AND user = ?2 AND device = ?3 AND slot = ''",
         )?
         .query_row([app.as_str(), user.as_str(), device], |row| row.get(0))
         .optional()?;
-    let stays = known.is_some_and(|known| known != EndCause::Offline.as_str());
+    let stays = known
+        .and_then(|known| String::from_utf8(known).ok())
+        .is_some_and(|known| known != EndCause::Offline.as_str());
     if was_offline && stays {
         return Ok(());
     }

@@ -46,6 +46,17 @@ pub(crate) fn damaged(column: usize, error: Error) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }
 
+/// Whether a row was found whose values cannot be read.
+pub(crate) const fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error,
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::Utf8Error(..)
+            | rusqlite::Error::InvalidColumnType(..)
+    )
+}
+
 /// How many rows were skipped because they cannot be read.
 #[derive(Debug, Default)]
 pub(crate) struct Damage(AtomicU64);
@@ -64,12 +75,7 @@ impl Damage {
     ) -> Outcome<Option<T>> {
         let error = match row {
             Ok(row) => return Ok(Some(row)),
-            Err(
-                error @ (rusqlite::Error::FromSqlConversionFailure(..)
-                | rusqlite::Error::IntegralValueOutOfRange(..)
-                | rusqlite::Error::Utf8Error(..)
-                | rusqlite::Error::InvalidColumnType(..)),
-            ) => error,
+            Err(error) if is_damage(&error) => error,
             Err(error) => return Err(error.into()),
         };
         let skipped = self.0.fetch_add(1, Ordering::Relaxed) + 1;

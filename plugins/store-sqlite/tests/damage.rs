@@ -4,10 +4,10 @@ mod common;
 use std::time::Duration;
 
 use push_core::{
-    Audience, CertificateId, Channel, CredentialStore, DeliveryId, DeviceFacts, DeviceRef,
-    DeviceToken, Environment, Mark, MessageId, NewCredential, Presence, PresenceChange,
-    RegistrationStore, ShownTicket, Stage, Tag, TagExpr, TicketId, TicketRefusal, TraceEvent,
-    TraceQuery, TraceStore, UserId,
+    Audience, BadgeArithmetic, BadgeChange, CertificateId, Channel, CredentialStore, DeliveryId,
+    DeviceFacts, DeviceRef, DeviceToken, Environment, ErrorKind, Mark, MessageId, NewCredential,
+    Presence, PresenceChange, RegistrationStore, ShownTicket, Stage, Tag, TagExpr, TicketId,
+    TicketRefusal, TraceEvent, TraceQuery, TraceStore, UserId,
 };
 use push_sqlite::rusqlite::Connection;
 use push_store_sqlite::SqliteStore;
@@ -224,6 +224,79 @@ fn damaged_tags_and_credentials_leave_the_others() {
         assert_eq!(found.items.len(), 1);
         assert_eq!(store.credentials(None).await.unwrap(), [second]);
         assert_eq!(store.damaged_rows(), 3);
+    });
+}
+
+#[test]
+fn a_damaged_credential_is_named_as_such_and_written_anew() {
+    let place = Place::new();
+    let store = store(&place);
+    block_on(async {
+        let channel = Channel::known("sample");
+        let new = |sealed| NewCredential::new(app(), "sample", channel.clone(), sealed, NOW);
+        let id = CertificateId::new(1).unwrap();
+        let first = store.add_credential(id, new(vec![1])).await.unwrap();
+        for change in [
+            "channel = '?'",
+            "provider = CAST(x'ff' AS TEXT)",
+            "environment = 'nowhere'",
+            "label = CAST(x'ff' AS TEXT)",
+        ] {
+            let sql = format!("UPDATE credential SET {change}");
+            damage(&place, "store.db", &sql);
+            let error = store.credential(&first.reference()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{change}");
+            assert!(error.to_string().contains("rotate"), "{error}");
+            let written = store.rotate_credential(id, new(vec![2])).await.unwrap();
+            let read = store.credential(&first.reference()).await.unwrap();
+            assert_eq!(read, Some(written));
+        }
+        damage(
+            &place,
+            "store.db",
+            "UPDATE credential SET provider = CAST(x'ff' AS TEXT)",
+        );
+        let other = NewCredential::new(app(), "other", Channel::known("other"), vec![3], NOW);
+        let error = store.rotate_credential(id, other).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    });
+}
+
+#[test]
+fn damaged_badges_and_endings_are_replaced() {
+    let place = Place::new();
+    let store = store(&place);
+    block_on(async {
+        register(&store, "alice", "phone").await;
+        let add = |message: &str| {
+            vec![BadgeChange::new(
+                MessageId::new(message).unwrap(),
+                user("alice"),
+                device("phone"),
+                BadgeArithmetic::Add(1),
+            )]
+        };
+        store.change_badges(&app(), add("a")).await.unwrap();
+        damage(&place, "store.db", "UPDATE badge_change SET badge = -1");
+        damage(&place, "store.db", "UPDATE device SET badge = -7");
+        let badges = store.change_badges(&app(), add("b")).await.unwrap();
+        assert_eq!(badges, [1]);
+        let badges = store.change_badges(&app(), add("a")).await.unwrap();
+        assert_eq!(badges, [1], "it was counted once");
+
+        let offline = || {
+            let change = PresenceChange::new(user("alice"), Presence::Offline, NOW);
+            vec![change.on(device("phone"))]
+        };
+        store.set_presence(&app(), offline()).await.unwrap();
+        damage(
+            &place,
+            "store.db",
+            "UPDATE ending SET cause = CAST(x'ff' AS TEXT)",
+        );
+        store.set_presence(&app(), offline()).await.unwrap();
+        let endings = store.endings(&app(), &[user("alice")]).await.unwrap();
+        assert_eq!(endings[0].len(), 1, "{endings:?}");
     });
 }
 

@@ -143,17 +143,22 @@ pub trait CredentialStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such credential,
-    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if provider, channel or environment differ.
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if provider, channel or environment differ; of a damaged record, what
+    /// can still be read is compared.
     async fn rotate_credential(
         &self,
         id: CertificateId,
         credential: NewCredential,
     ) -> Result<StoredCredential>;
 
-    /// The credentials of an app, by id; of every app if `app` is `None`.
+    /// The credentials of an app, by id; of every app if `app` is `None`. Those whose record is damaged are left out.
     async fn credentials(&self, app: Option<&AppId>) -> Result<Vec<StoredCredential>>;
 
     /// One credential.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if its record is damaged: [`rotate_credential`](Self::rotate_credential)
+    /// writes it anew.
     async fn credential(&self, credential: &CredentialRef) -> Result<Option<StoredCredential>>;
 
     /// Removes a credential; its id is never given to another. Returns `true` if there was one. Registrations that name it

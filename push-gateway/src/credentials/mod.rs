@@ -179,8 +179,10 @@ impl Vault {
         credential: &CredentialRef,
         upload: Upload,
     ) -> Result<StoredCredential> {
-        let old = self.stored(credential).await?;
-        if old.provider != upload.provider {
+        let old = self.stored_or_damaged(credential).await?;
+        if let Some(old) = &old
+            && old.provider != upload.provider
+        {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 format!(
@@ -192,7 +194,9 @@ impl Vault {
         }
         let provider = self.build(&credential.app, &upload.provider, &upload.config)?;
         let capabilities = provider.capabilities();
-        if capabilities.environment != old.environment {
+        if let Some(old) = old
+            && capabilities.environment != old.environment
+        {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 format!(
@@ -325,12 +329,24 @@ impl Vault {
         if let Some(cached) = self.cache().get(credential) {
             return Ok(cached.load.clone());
         }
-        let Some(stored) = self.store.credential(credential).await? else {
-            // Not kept: it may be uploaded at any time.
-            return Ok(Err(Unusable {
-                reason: reasons::CERTIFICATE_UNKNOWN,
-                evidence: String::new(),
-            }));
+        // Neither is kept: it may be uploaded at any time.
+        let stored = match self.store.credential(credential).await {
+            Ok(Some(stored)) => stored,
+            Ok(None) => {
+                return Ok(Err(Unusable {
+                    reason: reasons::CERTIFICATE_UNKNOWN,
+                    evidence: String::new(),
+                }));
+            }
+            // It stops what is sent with it, and nothing else.
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                tracing::error!(?credential, %error, "a stored credential cannot be used");
+                return Ok(Err(Unusable {
+                    reason: reasons::CREDENTIAL_UNUSABLE,
+                    evidence: error.to_string(),
+                }));
+            }
+            Err(error) => return Err(error),
         };
         let forms = match Sealer::is_without_id(&stored.sealed)
             && self.store.key_check().await?.is_none()
@@ -449,7 +465,7 @@ impl Vault {
 
     /// Asks the vendor whether it accepts the credential.
     pub(crate) async fn verify(&self, credential: &CredentialRef) -> Result<Health> {
-        self.stored(credential).await?;
+        self.stored_or_damaged(credential).await?;
         let loaded = match self.load(credential).await? {
             Ok(loaded) => loaded,
             Err(unusable) => {
@@ -484,6 +500,21 @@ impl Vault {
             )
             .advise("list the credentials of the app: each has its id")
         })
+    }
+
+    /// A stored credential; `None` if its record is damaged.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is none.
+    async fn stored_or_damaged(
+        &self,
+        credential: &CredentialRef,
+    ) -> Result<Option<StoredCredential>> {
+        match self.stored(credential).await {
+            Ok(stored) => Ok(Some(stored)),
+            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Drops what another gateway has rotated meanwhile, and returns those credentials.

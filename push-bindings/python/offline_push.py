@@ -524,6 +524,8 @@ def _uniffi_check_contract_api_version(lib):
         raise InternalError("UniFFI contract version mismatch: try cleaning and rebuilding your project")
 
 def _uniffi_check_api_checksums(lib):
+    if lib.uniffi_push_bindings_checksum_func_android_channel() != 49663:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_push_bindings_checksum_method_callhandler_answer_call() != 59286:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_push_bindings_checksum_method_completion_complete() != 55875:
@@ -641,6 +643,9 @@ _UniffiLib.ffi_push_bindings_rustbuffer_reserve.restype = _UniffiRustBuffer
 _UniffiLib.ffi_push_bindings_uniffi_contract_version.argtypes = (
 )
 _UniffiLib.ffi_push_bindings_uniffi_contract_version.restype = ctypes.c_uint32
+_UniffiLib.uniffi_push_bindings_checksum_func_android_channel.argtypes = (
+)
+_UniffiLib.uniffi_push_bindings_checksum_func_android_channel.restype = ctypes.c_uint16
 _UniffiLib.uniffi_push_bindings_checksum_method_callhandler_answer_call.argtypes = (
 )
 _UniffiLib.uniffi_push_bindings_checksum_method_callhandler_answer_call.restype = ctypes.c_uint16
@@ -773,6 +778,13 @@ _UniffiLib.uniffi_push_bindings_checksum_method_tokenanswer_fail.restype = ctype
 _UniffiLib.uniffi_push_bindings_checksum_method_tokenanswer_give.argtypes = (
 )
 _UniffiLib.uniffi_push_bindings_checksum_method_tokenanswer_give.restype = ctypes.c_uint16
+_UniffiLib.uniffi_push_bindings_fn_func_android_channel.argtypes = (
+    _UniffiRustBuffer,
+    _UniffiRustBuffer,
+    ctypes.c_int8,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_push_bindings_fn_func_android_channel.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_push_bindings_fn_method_callhandler_answer_call.argtypes = (
     ctypes.c_uint64,
     _UniffiRustBuffer,
@@ -5797,6 +5809,30 @@ class _UniffiFfiConverterOptionalTypeEventListener(_UniffiConverterRustBuffer):
             return _UniffiFfiConverterTypeEventListener.read(buf)
         else:
             raise InternalError("Unexpected flag byte for optional type")
+def android_channel(brand: str,manufacturer: str,has_play_services: bool) -> typing.Optional[str]:
+    """
+    The channel of an Android phone with this `Build.BRAND` and `Build.MANUFACTURER`: that of its maker's push service, or `fcm` for
+    other makers if Play services are there and usable. Nothing if no channel reaches it.
+"""
+
+    _UniffiFfiConverterString.check_lower(brand)
+
+    _UniffiFfiConverterString.check_lower(manufacturer)
+
+    _UniffiFfiConverterBoolean.check_lower(has_play_services)
+    _uniffi_lowered_args = (
+        _UniffiFfiConverterString.lower(brand),
+        _UniffiFfiConverterString.lower(manufacturer),
+        _UniffiFfiConverterBoolean.lower(has_play_services),
+    )
+    _uniffi_lift_return = _UniffiFfiConverterOptionalString.lift
+    _uniffi_error_converter = None
+    _uniffi_ffi_result = _uniffi_rust_call_with_error(
+        _uniffi_error_converter,
+        _UniffiLib.uniffi_push_bindings_fn_func_android_channel,
+        *_uniffi_lowered_args,
+    )
+    return _uniffi_lift_return(_uniffi_ffi_result)
 
 __all__ = [
     "InternalError",
@@ -5819,6 +5855,7 @@ __all__ = [
     "Config",
     "Event",
     "TokenStatus",
+    "android_channel",
     "CallHandlerImpl",
     "CallHandler",
     "CompletionImpl",

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`Config`] | the configuration: the gateway, the certificate ids, the file for the state |
 //! | [`Platform`] | the phone: permission, tokens, the badge, the main thread |
+//! | [`android_channel`] | which vendor's push service an Android phone has |
 //! | [`RouteHandler`], [`CallHandler`] | the app's functions that open a chat and answer a call |
 //! | [`Interceptor`] | gets a clicked payload first, and may handle it itself |
 //! | [`EventListener`] | gets every event |
@@ -43,7 +44,7 @@ pub use crate::{
     extension::{Acknowledged, NotificationExtension},
     handlers::{Call, CallHandler, Entity, Interceptor, Opened, RouteHandler},
     login::LoginCenter,
-    platform::{Job, Permission, PermissionAnswer, Platform, Token, TokenAnswer},
+    platform::{Job, Permission, PermissionAnswer, Platform, Token, TokenAnswer, android_channel},
 };
 
 uniffi::setup_scaffolding!("offline_push");

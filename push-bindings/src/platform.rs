@@ -284,3 +284,15 @@ impl fmt::Debug for Phone {
             .finish_non_exhaustive()
     }
 }
+
+/// The channel of an Android phone with this `Build.BRAND` and `Build.MANUFACTURER`: that of its maker's push service, or `fcm` for
+/// other makers if Play services are there and usable. Nothing if no channel reaches it.
+#[uniffi::export]
+pub fn android_channel(
+    brand: String,
+    manufacturer: String,
+    has_play_services: bool,
+) -> Option<String> {
+    let maker = push_client::AndroidMaker::of(&brand, &manufacturer);
+    maker.channel(has_play_services).map(Into::into)
+}

@@ -5851,6 +5851,20 @@ fileprivate struct FfiConverterDictionaryStringUInt64: FfiConverterRustBuffer {
         return dict
     }
 }
+/**
+ * The channel of an Android phone with this `Build.BRAND` and `Build.MANUFACTURER`: that of its maker's push service, or `fcm` for
+ * other makers if Play services are there and usable. Nothing if no channel reaches it.
+ */
+public func androidChannel(brand: String, manufacturer: String, hasPlayServices: Bool) -> String?  {
+    return try!  FfiConverterOptionString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_push_bindings_fn_func_android_channel(
+        FfiConverterString.lower(brand),
+        FfiConverterString.lower(manufacturer),
+        FfiConverterBool.lower(hasPlayServices),uniffiCallStatus
+    )
+})
+}
 
 private enum InitializationResult {
     case ok
@@ -5866,6 +5880,9 @@ private let initializationResult: InitializationResult = {
     let scaffolding_contract_version = ffi_push_bindings_uniffi_contract_version()
     if bindings_contract_version != scaffolding_contract_version {
         return InitializationResult.contractVersionMismatch
+    }
+    if (uniffi_push_bindings_checksum_func_android_channel() != 49663) {
+        return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_push_bindings_checksum_method_completion_complete() != 55875) {
         return InitializationResult.apiChecksumMismatch

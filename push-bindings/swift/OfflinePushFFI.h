@@ -751,6 +751,11 @@ RustBuffer uniffi_push_bindings_fn_method_apperror_uniffi_trait_display(RustBuff
 RustBuffer uniffi_push_bindings_fn_method_pusherror_uniffi_trait_display(RustBuffer ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PUSH_BINDINGS_FN_FUNC_ANDROID_CHANNEL
+#define UNIFFI_FFIDEF_UNIFFI_PUSH_BINDINGS_FN_FUNC_ANDROID_CHANNEL
+RustBuffer uniffi_push_bindings_fn_func_android_channel(RustBuffer brand, RustBuffer manufacturer, int8_t has_play_services, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_FFI_PUSH_BINDINGS_RUSTBUFFER_ALLOC
 #define UNIFFI_FFIDEF_FFI_PUSH_BINDINGS_RUSTBUFFER_ALLOC
 RustBuffer ffi_push_bindings_rustbuffer_alloc(uint64_t size, RustCallStatus *_Nonnull out_status
@@ -1009,6 +1014,12 @@ void ffi_push_bindings_rust_future_free_void(uint64_t handle
 #ifndef UNIFFI_FFIDEF_FFI_PUSH_BINDINGS_RUST_FUTURE_COMPLETE_VOID
 #define UNIFFI_FFIDEF_FFI_PUSH_BINDINGS_RUST_FUTURE_COMPLETE_VOID
 void ffi_push_bindings_rust_future_complete_void(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_PUSH_BINDINGS_CHECKSUM_FUNC_ANDROID_CHANNEL
+#define UNIFFI_FFIDEF_UNIFFI_PUSH_BINDINGS_CHECKSUM_FUNC_ANDROID_CHANNEL
+uint16_t uniffi_push_bindings_checksum_func_android_channel(void
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_PUSH_BINDINGS_CHECKSUM_METHOD_COMPLETION_COMPLETE

@@ -57,6 +57,7 @@ mod health;
 mod hooks;
 #[cfg(feature = "http")]
 mod http;
+mod maker;
 mod outbox;
 mod phone;
 mod receipts;
@@ -84,6 +85,7 @@ pub use crate::{
     gateway::{GatewayAddress, GatewayApi, GatewayError, GatewayErrorKind},
     handlers::{AnswerCall, Navigate, Process},
     hooks::{HostEvent, HostHooks, HostObserver},
+    maker::AndroidMaker,
     phone::{Job, Permission, Phone, Responder, Token, TokenAnswer},
     settings::Settings,
     store::{FileState, MemoryState, StateStore},

@@ -77,9 +77,35 @@ impl Channel {
         }
     }
 
+    /// Tencent Chat's push platforms 1, 2, …
+    const PUSH_PLATFORMS: &'static [Self] = &[
+        Self::APNS,
+        Self::XIAOMI,
+        Self::HUAWEI,
+        Self::FCM,
+        Self::MEIZU,
+        Self::OPPO,
+        Self::VIVO,
+        Self::HONOR,
+    ];
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The channel with this number among Tencent Chat's push platforms (S127): 1 to 8; `None` for 0, which means unknown, and for
+    /// numbers without a channel here.
+    pub fn of_push_platform(number: u32) -> Option<Self> {
+        let place = usize::try_from(number).ok()?.checked_sub(1)?;
+        Self::PUSH_PLATFORMS.get(place).cloned()
+    }
+
+    /// Its number among Tencent Chat's push platforms; 0, unknown, for a channel that has none.
+    pub fn push_platform(&self) -> u32 {
+        let mut platforms = Self::PUSH_PLATFORMS.iter().zip(1..);
+        let found = platforms.find(|(channel, _)| *channel == self);
+        found.map_or(0, |(_, number)| number)
     }
 }
 
@@ -203,5 +229,33 @@ word_enum! {
         PushOnline = "push-online",
         /// Logged out, kicked, or away for too long: no push (S63).
         Offline = "offline",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // S127
+    #[test]
+    fn the_numbers_of_push_platforms_name_channels() {
+        for (number, channel) in [
+            (1, Channel::APNS),
+            (2, Channel::XIAOMI),
+            (3, Channel::HUAWEI),
+            (4, Channel::FCM),
+            (5, Channel::MEIZU),
+            (6, Channel::OPPO),
+            (7, Channel::VIVO),
+            (8, Channel::HONOR),
+        ] {
+            assert_eq!(Channel::of_push_platform(number), Some(channel.clone()));
+            assert_eq!(channel.push_platform(), number);
+        }
+        for unknown in [0, 9, u32::MAX] {
+            assert_eq!(Channel::of_push_platform(unknown), None, "{unknown}");
+        }
+        assert_eq!(Channel::WEBPUSH.push_platform(), 0);
+        assert_eq!(Channel::known("sample").push_platform(), 0);
     }
 }

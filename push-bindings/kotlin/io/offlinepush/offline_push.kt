@@ -831,6 +831,8 @@ internal object IntegrityCheckingUniffiLib {
     }
 
     internal fun ensureInitialized() = Unit
+    external fun uniffi_push_bindings_checksum_func_android_channel(
+    ): Int
     external fun uniffi_push_bindings_checksum_method_completion_complete(
     ): Int
     external fun uniffi_push_bindings_checksum_method_pushclient_activity_started(
@@ -1097,6 +1099,8 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_push_bindings_fn_method_pusherror_uniffi_trait_display(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
+    external fun uniffi_push_bindings_fn_func_android_channel(`brand`: RustBuffer.ByValue,`manufacturer`: RustBuffer.ByValue,`hasPlayServices`: Byte,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
     external fun ffi_push_bindings_rustbuffer_alloc(`size`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun ffi_push_bindings_rustbuffer_from_bytes(`bytes`: ForeignBytes.ByValue,uniffi_out_err: UniffiRustCallStatus,
@@ -1216,6 +1220,9 @@ private fun uniffiCheckContractApiVersion(lib: IntegrityCheckingUniffiLib) {
 }
 @Suppress("UNUSED_PARAMETER")
 private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
+    if ((lib.uniffi_push_bindings_checksum_func_android_channel() and 0xFFFF) != 49663) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_push_bindings_checksum_method_completion_complete() and 0xFFFF) != 55875) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -8180,3 +8187,18 @@ public object FfiConverterMapStringULong: FfiConverterRustBuffer<Map<kotlin.Stri
         }
     }
 }
+        /**
+         * The channel of an Android phone with this `Build.BRAND` and `Build.MANUFACTURER`: that of its maker's push service, or `fcm` for
+         * other makers if Play services are there and usable. Nothing if no channel reaches it.
+         */ fun `androidChannel`(`brand`: kotlin.String, `manufacturer`: kotlin.String, `hasPlayServices`: kotlin.Boolean): kotlin.String? {
+            return FfiConverterOptionalString.lift(
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_push_bindings_fn_func_android_channel(
+
+
+        FfiConverterString.lower(`brand`),
+        FfiConverterString.lower(`manufacturer`),
+        FfiConverterBoolean.lower(`hasPlayServices`),_status)
+}
+    )
+    }

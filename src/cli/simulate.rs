@@ -41,6 +41,15 @@ pub(crate) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exi
 }
 
 async fn start(arguments: Arguments, output: &mut Output) -> Result<ExitCode> {
+    if !arguments.control.ip().is_loopback() {
+        let what = format!(
+            "the control API listens on loopback only, and {} is not",
+            arguments.control
+        );
+        return Err(
+            Error::new(ErrorKind::Invalid, what).advise("name a port of 127.0.0.1 with --control")
+        );
+    }
     let authority = Arc::new(Authority::new());
     let mut running = Vec::new();
     let mut port = arguments.port;
@@ -54,15 +63,6 @@ async fn start(arguments: Arguments, output: &mut Output) -> Result<ExitCode> {
         if port != 0 {
             port = port.saturating_add(descriptor.ports);
         }
-    }
-    if !arguments.control.ip().is_loopback() {
-        let what = format!(
-            "the control API listens on loopback only, and {} is not",
-            arguments.control
-        );
-        return Err(
-            Error::new(ErrorKind::Invalid, what).advise("name a port of 127.0.0.1 with --control")
-        );
     }
     let control = Control::start(arguments.control, running, Arc::new(TokioClock))
         .await

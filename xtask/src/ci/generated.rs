@@ -29,8 +29,9 @@ pub(super) fn crates(root: &Path) -> Result {
     let workspace = Workspace::at(root)?;
     copy::dependencies(&workspace, &built.join("debug"), &target.join("debug"))?;
     copy::files(&workspace, copy)?;
+    let guide = guide(root)?;
     let features = [
-        "provider-sample-one",
+        "provider-acme",
         "provider-sample-two",
         "provider-sample-three",
         "ingress-sample",
@@ -41,6 +42,10 @@ pub(super) fn crates(root: &Path) -> Result {
     ];
     for feature in features {
         match feature.strip_prefix("provider-") {
+            Some("acme") => {
+                let args: Vec<&str> = guide.iter().map(String::as_str).collect();
+                new::provider(copy, &args)?;
+            }
             Some("sample-two") => {
                 new::provider(copy, &["sample-two", "--auth", "sign", "--batch", "500"])?;
             }
@@ -84,6 +89,49 @@ pub(super) fn crates(root: &Path) -> Result {
     standalone(root, &target)
 }
 
+const GUIDE: &str = "docs/adding-a-provider.md";
+
+/// What this step runs of the guide's commands, besides `new-provider`; the tests and lints for all new crates together.
+const TRIED: [&str; 5] = [
+    "cargo test -p push-provider-acme",
+    "cargo clippy -p push-provider-acme --all-targets --all-features -- -D warnings",
+    "cargo xtask tidy",
+    "cargo xtask matrix",
+    "cargo xtask remove acme",
+];
+
+/// The arguments of `new-provider` in the guide for authors of providers, whose other commands must be those of this step.
+fn guide(root: &Path) -> Result<Vec<String>> {
+    let text = fs::read_to_string(root.join(GUIDE))
+        .map_err(|error| format!("{GUIDE} cannot be read: {error}"))?;
+    let commands = commands(&text);
+    let mut tried = TRIED.to_vec();
+    let mut arguments = None;
+    for command in &commands {
+        if let Some(rest) = command.strip_prefix("cargo xtask new-provider ") {
+            arguments = Some(rest.split(' ').map(str::to_owned).collect());
+        } else if let Some(place) = tried.iter().position(|it| it == command) {
+            tried.remove(place);
+        } else {
+            return Err(
+                format!("{GUIDE} has a command that no step of CI tries: {command}").into(),
+            );
+        }
+    }
+    match (arguments, tried.first()) {
+        (Some(arguments), None) => Ok(arguments),
+        (None, _) => Err(format!("{GUIDE} does not call `cargo xtask new-provider`").into()),
+        (_, Some(missing)) => Err(format!("{GUIDE} lacks the command `{missing}`").into()),
+    }
+}
+
+/// The lines of the blocks of shell commands.
+fn commands(text: &str) -> Vec<&str> {
+    let blocks = text.split("```sh\n").skip(1);
+    let blocks = blocks.filter_map(|block| block.split("```").next());
+    blocks.flat_map(str::lines).collect()
+}
+
 /// A crate outside of the workspace compiles and passes its tests. What it would take from the registry is taken from here.
 fn standalone(root: &Path, target: &Path) -> Result {
     let dir = env::temp_dir().join(format!("offline-push-standalone-{}", process::id()));
@@ -118,4 +166,24 @@ fn tested(root: &Path, dir: &Path, target: &Path) -> Result {
     // As in the workspace, so that what was compiled there is used.
     command.args(["--config", "profile.dev.debug=\"line-tables-only\""]);
     run::succeed(command.args(["test", "--quiet"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_of_a_guide_are_the_lines_of_its_shell_blocks() {
+        let text = "# A\n```sh\na b\nc\n```\n```text\nd\n```\n```sh\ne\n```\n";
+        assert_eq!(commands(text), ["a b", "c", "e"]);
+    }
+
+    #[test]
+    fn every_command_of_the_guide_is_tried() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .expect("the repository");
+        let arguments = guide(root).unwrap_or_else(|error| panic!("{error:?}"));
+        assert_eq!(arguments[0], "acme");
+    }
 }

@@ -281,6 +281,10 @@ impl Arrives for Text {
     fn to_json(&self) -> Value {
         json!(self.0)
     }
+
+    fn click_payload(&self) -> Option<offline_push::payload::Payload> {
+        None
+    }
 }
 
 /// The phone that a [`Sample`] pushes to.

@@ -39,6 +39,10 @@ impl Arrives for Note {
     fn to_json(&self) -> Value {
         json!("note")
     }
+
+    fn click_payload(&self) -> Option<push_core::payload::Payload> {
+        None
+    }
 }
 
 struct Phone(Inbox<Note>);

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use push_core::Timestamp;
+use push_core::{Timestamp, payload::Payload};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -29,6 +29,9 @@ pub trait Arrives: Clone + Send + Sync + 'static {
 
     /// The push as the control API shows it.
     fn to_json(&self) -> Value;
+
+    /// What the app is given when a person clicks on it, in the vendor's own form; `None` if the click does not reach the app.
+    fn click_payload(&self) -> Option<Payload>;
 
     /// Notes that it is the `number`-th arrival of its phone, from 1. Default: nothing is noted.
     fn set_number(&mut self, number: u64) {
@@ -222,6 +225,9 @@ pub trait View: Send + Sync {
     /// The screen and the badge, as `{"screen": […], "badge": n}`.
     fn shown(&self) -> Value;
 
+    /// What the app is given when a person clicks the newest notification on the screen.
+    fn newest_click(&self) -> Option<Payload>;
+
     /// Forgets what arrived and what is shown. The count of arrivals stays.
     fn forget(&self);
 
@@ -249,6 +255,10 @@ impl<A: Arrives> View for Inbox<A> {
         let state = self.lock();
         let screen: Vec<_> = state.screen.iter().map(Arrives::to_json).collect();
         json!({ "screen": screen, "badge": state.badge })
+    }
+
+    fn newest_click(&self) -> Option<Payload> {
+        self.lock().screen.last()?.click_payload()
     }
 
     fn forget(&self) {
@@ -286,6 +296,10 @@ mod tests {
         fn to_json(&self) -> Value {
             json!(self.0)
         }
+
+        fn click_payload(&self) -> Option<Payload> {
+            Some(Payload::intent(self.0))
+        }
     }
 
     #[test]
@@ -300,6 +314,8 @@ mod tests {
             inbox.arrivals_after(1, 1),
             [json!({ "number": 2, "push": "b" })]
         );
+        let click = View::newest_click(&inbox);
+        assert_eq!(click, Some(Payload::intent("a")));
         assert_eq!(inbox.tap(|note| note.0 == "a"), Some(Note("a", true)));
         assert_eq!(inbox.tap(|note| note.0 == "a"), None);
         inbox.forget();

@@ -4,7 +4,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use push_core::{Clock, Timestamp};
+use push_core::{Clock, Timestamp, payload::Payload};
 use push_testkit::simulator::{Arrives, Inbox};
 use serde_json::Value;
 
@@ -111,5 +111,9 @@ impl Arrives for Arrival {
 
     fn to_json(&self) -> Value {
         self.0.clone()
+    }
+
+    fn click_payload(&self) -> Option<Payload> {
+        Some(Payload::intent_extras(self.data().clone()))
     }
 }

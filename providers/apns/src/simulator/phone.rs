@@ -8,7 +8,7 @@ use std::{
 
 use push_core::{
     CertificateId, Channel, Clock, DeviceToken, Environment, Platform, Slot, Timestamp,
-    api::RegistrationBody,
+    api::RegistrationBody, payload::Payload,
 };
 use push_testkit::simulator::{Arrives, Inbox};
 use serde_json::{Value, json};
@@ -123,6 +123,10 @@ impl Arrives for Arrival {
             "payload": self.payload,
             "at": self.at.unix_millis(),
         })
+    }
+
+    fn click_payload(&self) -> Option<Payload> {
+        Some(Payload::apns(self.payload.clone()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering::SeqCst},
 };
 
-use push_core::{Clock, Timestamp};
+use push_core::{Clock, Timestamp, payload::Payload};
 use push_kit::intent::IntentUri;
 use push_testkit::simulator::{Arrives, Inbox, Receipts, form};
 use serde_json::{Map, Value, json};
@@ -219,5 +219,9 @@ impl Arrives for Arrival {
 
     fn to_json(&self) -> Value {
         json!({ "notification": self.notification, "data": self.data, "extras": self.extras })
+    }
+
+    fn click_payload(&self) -> Option<Payload> {
+        Some(Payload::intent_extras(self.extras.clone()))
     }
 }

@@ -5,7 +5,7 @@ use offline_push::{Error, ErrorKind};
 
 use super::{Errors, output::Output};
 
-pub(crate) async fn run(output: &mut Output) -> Result<ExitCode, Errors> {
+pub(crate) async fn run(_: bool, output: &mut Output) -> Result<ExitCode, Errors> {
     std::future::ready(Err(vec![
         Error::new(
             ErrorKind::Unsupported,

@@ -61,7 +61,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show the whole product in one process: login, push, click, logout, and common mistakes with their reasons
-    Demo,
+    Demo {
+        /// Then send one message to a phone of every channel of this build, and open the chat on each
+        #[arg(long)]
+        all_channels: bool,
+    },
     /// Run the gateway
     Serve {
         /// The configuration; conf.d/*.toml beside it and the environment are layered on top [default: offline-push.toml]
@@ -149,7 +153,7 @@ type Errors = Vec<Error>;
 
 fn execute(command: Command, registry: &Registry, output: &mut Output) -> Result<ExitCode, Errors> {
     match command {
-        Command::Demo => wait(demo::run(output)),
+        Command::Demo { all_channels } => wait(demo::run(all_channels, output)),
         Command::Serve {
             config,
             accept_new_master_key,

@@ -1,4 +1,5 @@
 //! The program as an operator meets it: help, errors, and a server that is called from the command line.
+mod channels;
 mod environment;
 mod example;
 mod layers;
@@ -179,7 +180,7 @@ fn conf_d_and_the_environment_are_layered_on_top_of_the_file() {
 
 #[test]
 fn the_demo_prints_the_same_steps_in_json_and_every_step_is_good() {
-    let output = run(&["demo", "--json"]);
+    let output = run(&["demo", "--all-channels", "--json"]);
     let said = text(&output.stdout);
     assert!(output.status.success(), "{said}");
     let steps: Vec<Value> = said
@@ -196,6 +197,12 @@ fn the_demo_prints_the_same_steps_in_json_and_every_step_is_good() {
             "{step}"
         );
         assert!(step["facts"].as_object().is_some_and(|it| !it.is_empty()));
+    }
+    // One chat for each channel.
+    let last = steps.last().expect("there are steps");
+    for simulator in push_testkit::simulator::simulators() {
+        let opened = &last["facts"][simulator.name];
+        assert_eq!(*opened, json!("the chat with user bob"), "{last}");
     }
 }
 

@@ -11,7 +11,7 @@ use super::{run, text};
 /// The documents that have blocks between `<!-- begin reference: NAME -->` and `<!-- end reference -->`.
 fn documents() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut found = vec![root.join("docs/configuration.md")];
+    let mut found = vec![root.join("docs/configuration.md"), root.join("README.md")];
     for top in ["providers", "plugins"] {
         let folder = fs::read_dir(root.join(top)).expect("a folder of plugins");
         for entry in folder {
@@ -35,6 +35,11 @@ fn written(document: &str, place: &Path) -> (String, Vec<String>) {
         let (old, rest) = rest
             .split_once(END)
             .unwrap_or_else(|| panic!("{}: `{END}` is missing behind {name}", place.display()));
+        if name == "channels" {
+            let table = super::channels::table();
+            text_ += &format!("{BEGIN}{name} -->\n\n{table}\n{END}{rest}");
+            continue;
+        }
         let output = match name {
             "server" => run(&["plugins", "--reference"]),
             name => run(&["plugins", "--reference", name]),

@@ -130,6 +130,7 @@ impl App {
         };
         let client = PushClient::builder(Arc::new(phone), http)
             .certificates(certificates)
+            .route("open chat", OpenChat)
             .state(MemoryState::default())
             .without_bridge()
             .start()

@@ -4,6 +4,7 @@
 //! gateway's API, and each is checked.
 mod alice;
 mod app;
+mod channels;
 mod mistakes;
 mod report;
 mod scene;
@@ -17,8 +18,8 @@ use offline_push::{Error, ErrorKind};
 
 use super::{Errors, output::Output};
 
-pub(crate) async fn run(output: &mut Output) -> Result<ExitCode, Errors> {
-    story::run(output).await?;
+pub(crate) async fn run(all_channels: bool, output: &mut Output) -> Result<ExitCode, Errors> {
+    story::run(all_channels, output).await?;
     Ok(ExitCode::SUCCESS)
 }
 

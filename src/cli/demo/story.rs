@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{
     alice,
     app::{App, Phone},
-    mistakes,
+    channels, mistakes,
     report::{Report, Step},
     scene::{DEBUG, RELEASE},
     vendors,
@@ -14,10 +14,14 @@ use super::{
 };
 use crate::cli::{Errors, output::Output};
 
-pub(super) async fn run(output: &mut Output) -> Result<(), Errors> {
+pub(super) async fn run(all_channels: bool, output: &mut Output) -> Result<(), Errors> {
     let world = World::start().await.map_err(|error| vec![error])?;
     let mut report = Report::new(output);
-    let finished = chapters(&world, &mut report).await;
+    let mut finished = chapters(&world, &mut report).await;
+    if all_channels && finished.is_ok() {
+        report.heading("Every channel of this build");
+        finished = channels::every_channel(&world, &mut report).await;
+    }
     world.stop().await;
     finished.map_err(|error| vec![error])?;
     report.finish()

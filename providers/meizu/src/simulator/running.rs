@@ -1,4 +1,4 @@
-//! The vendor as `offline-push simulate` runs it.
+//! Meizu under `offline-push simulate`.
 use push_testkit::{
     Faults, Reply, register_simulator,
     simulator::{Credential, Problem, Service, ServiceSimulator, SimulatedPhone, View},
@@ -10,10 +10,10 @@ use super::{APP_ID, Options, Phone, Simulator, service};
 register_simulator!("meizu", 1, Simulator, Options);
 
 impl ServiceSimulator for Simulator {
-    const NO_SANDBOX: &'static str = "the vendor has no sandbox";
+    const NO_SANDBOX: &'static str = "Meizu has no sandbox";
 
     fn service(&self) -> &Service {
-        &self.http
+        &self.listener
     }
 
     fn scripted(&self) -> &Faults {
@@ -21,11 +21,11 @@ impl ServiceSimulator for Simulator {
     }
 
     fn answer_of(code: &str) -> Reply {
-        service::error(code)
+        service::scripted(code)
     }
 
     fn addresses(&self) -> Vec<(&'static str, String)> {
-        vec![("send", self.http.server().url())]
+        vec![("send", self.listener.server().url())]
     }
 
     fn credential(&self) -> Credential {
@@ -33,14 +33,17 @@ impl ServiceSimulator for Simulator {
     }
 
     fn new_phone(&self, app: Option<&str>) -> Result<Box<dyn SimulatedPhone>, Problem> {
-        if app.is_some_and(|app| app != APP_ID) {
-            return Err(Problem::invalid(format!("the only app is `{APP_ID}`")));
+        match app {
+            Some(app) if app != APP_ID => {
+                let text = format!("there is no app `{app}`, only `{APP_ID}`");
+                Err(Problem::not_found(text))
+            }
+            _ => Ok(Box::new(self.install())),
         }
-        Ok(Box::new(Self::install(self)))
     }
 
     fn counted(&self) -> Value {
-        self.service.counters().to_json()
+        self.counters().to_json()
     }
 }
 
@@ -54,7 +57,7 @@ impl SimulatedPhone for Phone {
     }
 
     fn set_power(&self, on: bool) {
-        self.power(on);
+        Self::set_power(self, on);
     }
 
     fn uninstall(&self) {

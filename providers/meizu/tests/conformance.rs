@@ -169,7 +169,7 @@ push_testkit::provider_conformance! {
         each("513"),
         each("519"),
     ],
-    unknown: |status, code| said(status, code),
+    unknown: said,
 
     receipt: |tag, token| [(1, Late::Delivered), (2, Late::Clicked)]
         .map(|(kind, what)| {

@@ -167,6 +167,11 @@ impl Simulator {
         &self.service.faults
     }
 
+    /// Scripted answers, by the path of a call: for what is not a push.
+    pub fn calls(&self) -> &Faults {
+        &self.service.calls
+    }
+
     /// The requests so far.
     pub fn log(&self) -> &Log {
         self.listener.server().log()

@@ -53,6 +53,7 @@ counters! {
 
 pub(super) struct Service {
     pub(super) faults: Faults,
+    pub(super) calls: Faults,
     pub(super) receipts: Arc<Receipts>,
     options: Options,
     state: Mutex<State>,
@@ -77,6 +78,7 @@ impl Service {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             faults: Faults::new(),
+            calls: Faults::new(),
             receipts: Arc::default(),
             options: options.clone(),
             state: Mutex::default(),
@@ -130,6 +132,9 @@ impl Service {
             Ok(fields) => fields,
             Err(reply) => return reply,
         };
+        if let Some(reply) = self.calls.take(path) {
+            return reply;
+        }
         if !is_elsewhere && self.lock().redirects {
             self.numbers.redirected.fetch_add(1, Relaxed);
             let url = self.url.get().map_or("", String::as_str);

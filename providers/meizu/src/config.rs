@@ -55,10 +55,13 @@ pub struct MeizuConfig {
     #[serde(default = "batch")]
     #[describe(min = 1, max = MAX_TOKENS)]
     pub batch: usize,
-    /// Whether a message for several phones is saved at Meizu first and sent by its task id, which shows it in the console's statistics
-    /// of tasks. It has no receipts then.
+    /// From how many phones on a message is saved at Meizu first and sent by its task id, which shows it in the console's statistics of
+    /// tasks. 0: never.
+    ///
+    /// A message that is saved for several phones has no receipts.
     #[serde(default)]
-    pub save_messages: bool,
+    #[describe(max = MAX_TOKENS)]
+    pub save_from: usize,
     /// Whether receipts are asked for.
     ///
     /// Only after their address was registered in the console: Meizu refuses pushes that name another one.
@@ -181,7 +184,7 @@ pub(crate) struct Settings {
     pub(crate) look: Look,
     pub(crate) packages: String,
     pub(crate) batch: usize,
-    pub(crate) save_messages: bool,
+    pub(crate) save_from: usize,
     pub(crate) receipt_token: Option<Secret>,
     pub(crate) statistics_method: StatisticsMethod,
     pub(crate) redirect_domains: Vec<String>,
@@ -260,7 +263,7 @@ impl MeizuConfig {
             },
             packages: packages.join(","),
             batch: self.batch,
-            save_messages: self.save_messages,
+            save_from: self.save_from,
             receipt_token: receipt_token.map(Secret::new),
             statistics_method: self.statistics_method,
             redirect_domains: domains,

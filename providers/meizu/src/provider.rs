@@ -122,13 +122,15 @@ impl MeizuProvider {
             Some(image) => self.copy_of(image).await,
             None => None,
         };
-        let is_saved = self.settings.save_messages && ids.len() > 1;
+        let is_saved = (1..=ids.len()).contains(&self.settings.save_from);
+        // One that is saved for several is not for this batch alone.
+        let is_shared = is_saved && batch.targets.len() > 1;
         let look = &self.settings.look;
         let message = look.message(
             batch,
             content,
             picture.as_deref(),
-            is_saved,
+            is_shared,
             self.clock.now(),
         )?;
         let push_ids = ids.join(",");

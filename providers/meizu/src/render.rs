@@ -125,7 +125,7 @@ impl Look {
     }
 
     /// Returns the message that shows `content` to the targets of `batch`, as of `now`, with Meizu's copy of its picture. One that
-    /// `is_saved` names no address for receipts, because it is not for this batch alone.
+    /// `is_shared` by other batches names no address for receipts, which name the first delivery of one.
     ///
     /// # Errors
     /// The verdict on every target: both texts are empty, a vendor field is protected, or the message is too large.
@@ -134,7 +134,7 @@ impl Look {
         batch: &Batch,
         content: &Content,
         picture: Option<&str>,
-        is_saved: bool,
+        is_shared: bool,
         now: Timestamp,
     ) -> Result<String, Verdict> {
         let wanted = &content.notification;
@@ -159,7 +159,7 @@ impl Look {
             set("vipInfo", json!({ "subtitle": subtitle }));
         }
         if let (Some(callback), Some(first), false) =
-            (&self.callback, batch.targets.first(), is_saved)
+            (&self.callback, batch.targets.first(), is_shared)
         {
             set(
                 "extra",

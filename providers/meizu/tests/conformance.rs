@@ -43,8 +43,17 @@ fn ids(body: &[u8]) -> Vec<String> {
 
 /// What the phone shows, and the text extras of the intent that a click starts.
 fn shown(sent: &Sent) -> Shown {
-    let fields = form(&sent.body);
-    let message: Value = serde_json::from_str(&fields["messageJson"]).expect("JSON");
+    shown_of(sent, &form(&sent.body)["messageJson"])
+}
+
+/// The same of a request that names a message by its task.
+fn shown_by_task(sent: &Sent) -> Shown {
+    let saved = sent.saved(&form(&sent.body)["taskId"]);
+    shown_of(sent, &form(&saved.body)["messageJson"])
+}
+
+fn shown_of(sent: &Sent, message: &str) -> Shown {
+    let message: Value = serde_json::from_str(message).expect("JSON");
     let hours = message["pushTimeInfo"]["validTime"].as_u64();
     let mut shown = Shown::new(message)
         .title_at("/noticeBarInfo/title")
@@ -185,4 +194,53 @@ push_testkit::provider_conformance! {
             posted(&[("cb", &cb), ("access_token", "another")]),
         ]
     },
+}
+
+/// Every message is saved first.
+mod saved {
+    use super::*;
+
+    push_testkit::provider_conformance! {
+        plugin: push_provider_meizu::Meizu,
+        descriptor: push_provider_meizu::PLUGIN,
+
+        config: |endpoint, ca_pem| json!({
+            "app_id": "110000",
+            "app_secret": "the-app-secret-of-a-test",
+            "save_from": 1,
+            "receipts": true,
+            "endpoint": endpoint,
+            "http": { "extra_ca_pem": ca_pem },
+        }),
+        wrong_config: [("app_id", json!("")), ("save_from", json!(101))],
+        secrets: ["the-app-secret-of-a-test"],
+        verify_accepted: [Reply::new(200).json(json!({ "code": "200", "value": [] }))],
+
+        step: ("/garcia/api/server/push/pushTask/getTaskId", |id: &str| {
+            let task = json!({ "taskId": id, "pushType": 0, "appId": 110_000 });
+            let body = json!({ "code": "200", "message": "", "value": task, "redirect": "" });
+            Reply::new(200).json(body)
+        }),
+        step_refused: ["1005", "110004", "110053"].map(|code| said(200, code)),
+
+        token: TOKEN,
+        shown: shown_by_task,
+        ttl_unit: Duration::from_secs(60 * 60),
+        overlay: [json!({ "noticeBarInfo": { "noticeMsgType": 0 } })],
+        protected_fields: [json!({ "taskId": "1" }), json!({ "clickTypeInfo": null })],
+
+        ok: but("", &[]),
+        unconfirmed: [(200, json!({ "code": "200", "value": {} }))],
+        partial: |_, dead| but("110002", dead),
+        token_dead: [each("110002"), said(200, "110003")],
+        token_unusable: [(TokenFault::Muted, each("110010"))],
+        credential_refused: [said(200, "1006")],
+        payload_refused: [said(200, "1005")],
+        rate_limited: [(Scope::Credential, said(200, "110010").header("retry-after", "7"))],
+        unavailable: [said(200, "1003"), each("501")],
+        unknown: said,
+
+        receipts_unsigned: true,
+        receipt: |tag, token| vec![(posted(&[("cb", &receipts(tag, token, 1))]), Late::Delivered)],
+    }
 }

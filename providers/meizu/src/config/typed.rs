@@ -16,7 +16,7 @@ push_core::config_values!(MeizuConfig for Meizu {
     vip,
     packages,
     batch,
-    save_messages,
+    save_from,
     receipts,
     receipt_url,
     receipt_token,
@@ -56,7 +56,7 @@ impl MeizuConfig {
             vip: false,
             packages: Vec::new(),
             batch: batch(),
-            save_messages: false,
+            save_from: 0,
             receipts: false,
             receipt_url: String::new(),
             receipt_token: None,
@@ -81,7 +81,7 @@ mod tests {
         config.vip = true;
         config.packages = vec!["d".to_owned()];
         config.batch = 1;
-        config.save_messages = true;
+        config.save_from = 2;
         config.receipts = true;
         config.receipt_url = "https://localhost".to_owned();
         config.receipt_token = Some(Secret::new("e"));

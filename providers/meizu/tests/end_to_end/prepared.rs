@@ -11,7 +11,7 @@ const SAVE: &str = "/garcia/api/server/push/pushTask/getTaskId";
 const UNAVAILABLE: VerdictKind = VerdictKind::Unavailable(Scope::Credential);
 
 async fn saving() -> (World, [Phone; 2]) {
-    let keys = json!({ "save_messages": true, "receipts": true });
+    let keys = json!({ "save_from": 2, "receipts": true });
     let world = with(Options::default().with_per_minute(99), &keys).await;
     let phones = std::array::from_fn(|_| world.simulator.install());
     (world, phones)

@@ -12,7 +12,7 @@ mod typed;
 
 use crate::{
     auth::Signer,
-    render::{Look, MAX_PAYLOAD, MAX_TOKENS},
+    render::{Look, MAX_PAYLOAD, MAX_TOKENS, NoticeType},
 };
 
 /// The longest address of receipts, in bytes.
@@ -92,30 +92,6 @@ pub struct MeizuConfig {
     /// How to connect.
     #[serde(default)]
     pub http: HttpConfig,
-}
-
-/// Meizu's two classes of notification.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Describe)]
-#[serde(try_from = "String")]
-#[non_exhaustive]
-#[describe(rename_all = "lowercase")]
-pub enum NoticeType {
-    /// Of no concern to one person alone: news, marketing. Limited for each user and day.
-    Public,
-    /// For one person: chats, orders.
-    #[default]
-    Private,
-}
-
-impl TryFrom<String> for NoticeType {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        one_of(
-            &text,
-            &[("public", Self::Public), ("private", Self::Private)],
-        )
-    }
 }
 
 /// How Meizu's statistics are asked for: its pages say GET, and its SDK uses POST.

@@ -24,8 +24,9 @@ mod render;
 pub mod simulator;
 
 pub use self::{
-    config::{MeizuConfig, NoticeType, StatisticsMethod},
+    config::{MeizuConfig, StatisticsMethod},
     provider::{Meizu, MeizuProvider},
+    render::NoticeType,
 };
 
 push_core::register_plugin!(Meizu);

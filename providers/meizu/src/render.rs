@@ -2,21 +2,21 @@
 use std::time::Duration;
 
 use push_core::{
-    Batch, Content, Interruption, Notification, Priority, Sound, TextLimits, TextUnit, Timestamp,
-    Verdict,
+    Batch, Content, Describe, Error, Interruption, Notification, Priority, Sound, TextLimits,
+    TextUnit, Timestamp, Verdict,
     api::{DELIVERY_KEY, RECEIVER_KEY},
 };
 use push_kit::{
     collapse::collapse_code,
+    input::one_of,
     overlay::{
         Field, Overlay,
         Shape::{Object, Text, Whole, Word},
     },
     payload::fit,
 };
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
-
-use crate::config::NoticeType;
 
 /// The most push ids in one request.
 pub(crate) const MAX_TOKENS: usize = 100;
@@ -105,6 +105,30 @@ const VIP: &[Field] = &[
     ("smallIconUrl", Text),
     ("bigIconUrl", Text),
 ];
+
+/// Meizu's two classes of notification.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Describe)]
+#[serde(try_from = "String")]
+#[non_exhaustive]
+#[describe(rename_all = "lowercase")]
+pub enum NoticeType {
+    /// Of no concern to one person alone: news, marketing. Limited for each user and day.
+    Public,
+    /// For one person: chats, orders.
+    #[default]
+    Private,
+}
+
+impl TryFrom<String> for NoticeType {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        one_of(
+            &text,
+            &[("public", Self::Public), ("private", Self::Private)],
+        )
+    }
+}
 
 /// How all notifications of a credential look.
 pub(crate) struct Look {

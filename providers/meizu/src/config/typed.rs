@@ -3,10 +3,8 @@ use push_core::{ConfigValue, Secret};
 use push_http::HttpConfig;
 use serde_json::Value;
 
-use super::{
-    MeizuConfig, NoticeType, StatisticsMethod, batch, endpoint, max_message, redirect_domains,
-};
-use crate::Meizu;
+use super::{MeizuConfig, StatisticsMethod, batch, endpoint, max_message, redirect_domains};
+use crate::{Meizu, render::NoticeType};
 
 push_core::config_values!(MeizuConfig for Meizu {
     app_id,

@@ -26,7 +26,7 @@ fn a_wrong_app_or_secret_refuses_the_credential_and_verify_says_so() {
 }
 
 #[test]
-fn verify_asks_for_statistics_by_either_method_and_disturbs_nobody() {
+fn verify_asks_for_statistics_by_either_method_and_rings_no_phone() {
     block_on(async {
         for method in ["GET", "POST"] {
             let keys = json!({ "statistics_method": method });

@@ -94,7 +94,7 @@ fn a_push_names_no_address_unless_receipts_are_asked_for() {
 }
 
 #[test]
-fn an_address_of_receipts_that_is_too_long_for_meizu_is_a_fault_of_the_configuration() {
+fn an_address_of_receipts_that_is_too_long_is_a_fault_of_the_configuration() {
     let build = |keys: Value, gateway: Option<String>| -> Result<DynProvider> {
         let mut config = json!({ "app_id": "1", "app_secret": "secret" });
         for (key, value) in keys.as_object().expect("an object") {

@@ -54,16 +54,17 @@ impl Answer {
         let mut json = json(response.body());
         let code = text(&json["code"]);
         // `value` is always there. Many servers answer with a `code` that repeats the status.
-        let is_meizus = (1..=12).contains(&code.len())
-            && code.bytes().all(|byte| byte.is_ascii_digit())
-            && json.get("value").is_some()
+        let is_meizus = is_code(&code)
+            && (code.len() > 3 || [OK, REDIRECT, "500"].contains(&code.as_str()))
+            && !json["value"].is_null()
             && (code != OK || status.is_success());
         if !is_meizus {
             return Err(not_the_vendors(status, headers, now));
         }
         let words = json["message"].as_str().unwrap_or_default();
-        let message_id = identifier(json["msgId"].as_str().unwrap_or_default(), private);
-        let answer = vendor_answer(status, &code, words, private).with_request_id(message_id);
+        let message_id = json["msgId"].as_str().unwrap_or_default();
+        let answer = vendor_answer(status, &code, words, private)
+            .with_request_id(identifier(message_id, private));
         let mut whole = with_retry_after(Verdict::new(kind(status, &code), answer), headers, now);
         if code == "110019" && whole.retry == Retry::Backoff {
             // The pushes of a day.
@@ -72,7 +73,8 @@ impl Answer {
         let redirect = json["redirect"].as_str();
         Ok(Self {
             redirect: redirect.filter(|_| code == REDIRECT).map(str::to_owned),
-            has_message_id: !message_id.is_empty(),
+            // Part of it may be private by chance: a text of four digits.
+            has_message_id: !identifier(message_id, &[]).is_empty(),
             whole,
             value: json["value"].take(),
             now,
@@ -145,7 +147,6 @@ impl Answer {
                 }
                 true
             }),
-            Value::Null => true,
             // As in answers to what was not done.
             other => other == "",
         };
@@ -162,6 +163,8 @@ impl Answer {
 
     /// The verdict on the targets that `value` names under `code`.
     fn of_code(&self, code: &str) -> Verdict {
+        // A push id where a code belongs is not kept.
+        let code = if is_code(code) { code } else { "" };
         const MUTED: VerdictKind = VerdictKind::TokenUnusable(TokenFault::Muted);
         const LIMITED: VerdictKind = VerdictKind::RateLimited(Scope::Token);
         let (kind, words) = match code {
@@ -195,7 +198,7 @@ impl Answer {
             ),
         };
         let whole = &self.whole.answer;
-        let answer = VendorAnswer::new(whole.status.unwrap_or_default(), identifier(code, &[]))
+        let answer = VendorAnswer::new(whole.status.unwrap_or_default(), code)
             .with_text(words)
             .with_request_id(&whole.request_id);
         let verdict = Verdict::new(kind, answer);
@@ -205,6 +208,11 @@ impl Answer {
             _ => verdict,
         }
     }
+}
+
+/// Whether `text` is a code in the form of Meizu's.
+fn is_code(text: &str) -> bool {
+    (1..=12).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The texts of a list, or one text.

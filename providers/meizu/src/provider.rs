@@ -40,6 +40,9 @@ const PICTURE_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a picture that Meizu did not take is left out without another question.
 const NO_PICTURE_LIFE: Duration = Duration::from_secs(10 * 60);
 
+/// The longest address of a copy, in bytes. It takes room from the message.
+const LONGEST_PICTURE: usize = 512;
+
 /// `imgType` of a picture below an expanded notification.
 const EXPANDED: &str = "1";
 
@@ -118,21 +121,18 @@ impl MeizuProvider {
         let texts = [&wanted.title, &wanted.subtitle, &wanted.body, &wanted.ext];
         let mut private = ids.clone();
         private.extend(texts.map(String::as_str));
-        let picture = match self.settings.look.picture(wanted) {
-            Some(image) => self.copy_of(image).await,
-            None => None,
-        };
         let is_saved = (1..=ids.len()).contains(&self.settings.save_from);
         // One that is saved for several is not for this batch alone.
         let is_shared = is_saved && batch.targets.len() > 1;
-        let look = &self.settings.look;
-        let message = look.message(
-            batch,
-            content,
-            picture.as_deref(),
-            is_shared,
-            self.clock.now(),
-        )?;
+        let (look, now) = (&self.settings.look, self.clock.now());
+        let with = |picture| look.message(batch, content, picture, is_shared, now);
+        let mut message = with(None)?;
+        if let Some(image) = look.picture(wanted)
+            && let Some(copy) = self.copy_of(image).await
+            && let Ok(shown) = with(Some(copy.as_str()))
+        {
+            message = shown;
+        }
         let push_ids = ids.join(",");
         let answer = if is_saved {
             let task = self.task_of(&message, &private).await?;
@@ -145,10 +145,8 @@ impl MeizuProvider {
             }
             answer
         } else {
-            let mut parameters = vec![("pushIds", push_ids.as_str()), ("messageJson", &message)];
-            if !self.settings.packages.is_empty() {
-                parameters.push(("restrictedPackageNames", &self.settings.packages));
-            }
+            let parameters = [("pushIds", push_ids.as_str()), ("messageJson", &message)];
+            let parameters = self.with_packages(&parameters);
             self.post(&self.settings.calls.send, &parameters, &private)
                 .await?
         };
@@ -163,10 +161,7 @@ impl MeizuProvider {
         if let Some(task) = self.tasks.get(message, self.clock.now()) {
             return Ok(task);
         }
-        let mut parameters = vec![("pushType", "0"), ("messageJson", message)];
-        if !self.settings.packages.is_empty() {
-            parameters.push(("restrictedPackageNames", &self.settings.packages));
-        }
+        let parameters = self.with_packages(&[("pushType", "0"), ("messageJson", message)]);
         let saved = self.post(&self.settings.calls.save, &parameters, private);
         let task = saved
             .await
@@ -174,6 +169,13 @@ impl MeizuProvider {
             .prepared("the message was saved", "taskId")?;
         self.tasks.put(message, &task, self.clock.now(), TASK_LIFE);
         Ok(task)
+    }
+
+    /// The parameters of a message, which may be for some packages of the app only.
+    fn with_packages<'a>(&'a self, parameters: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        let packages = self.settings.packages.as_str();
+        let more = (!packages.is_empty()).then_some(("restrictedPackageNames", packages));
+        parameters.iter().copied().chain(more).collect()
     }
 
     /// Returns the address of Meizu's copy of the picture at `image`, which it makes if there is none. `None` if it does not: the push
@@ -190,7 +192,7 @@ impl MeizuProvider {
                 let copy = answer
                     .and_then(|answer| answer.prepared("the picture was uploaded", "imgUrl"))
                     .ok()
-                    .filter(|copy| copy.starts_with("http"))
+                    .filter(|copy| copy.starts_with("http") && copy.len() <= LONGEST_PICTURE)
                     .unwrap_or_default();
                 let life = if copy.is_empty() {
                     NO_PICTURE_LIFE

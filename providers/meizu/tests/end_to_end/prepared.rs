@@ -139,16 +139,36 @@ fn a_vip_app_shows_subtitle_and_picture_and_uploads_the_picture_once() {
     });
 }
 
+/// The picture gives way, not the push.
+#[test]
+fn a_picture_for_which_there_is_no_room_is_left_out() {
+    block_on(async {
+        let keys = json!({ "vip": true, "max_message": 1024 });
+        let world = with(Options::default().with_vip(true), &keys).await;
+        let phone = world.simulator.install();
+        let picture = sample::notification().with_image("https://img.example/1.png");
+        for (length, is_shown) in [(400, true), (680, false)] {
+            let ext = json!({ "entity": { "sender": "x".repeat(length) } }).to_string();
+            let shown = world.shown(&phone, picture.clone().with_ext(ext.as_str()));
+            let shown = shown.await;
+            assert_eq!(shown["noticeExpandInfo"].is_object(), is_shown, "{length}");
+            assert_eq!(shown["clickTypeInfo"]["parameters"]["ext"], ext);
+        }
+    });
+}
+
 #[test]
 fn a_picture_that_meizu_does_not_take_holds_up_no_push() {
     const UPLOAD: &str = "/garcia/api/server/push/uploadImg";
     block_on(async {
         let refused = json!({ "code": "1005", "message": "too large", "value": "" });
+        let long = format!("https://img.example/{}", "x".repeat(512));
         for reply in [
             Reply::new(200).json(refused),
             Reply::reset(),
             Reply::new(502).body("<html>"),
             Reply::new(200).json(json!({ "code": "200", "value": { "imgUrl": "javascript:" } })),
+            Reply::new(200).json(json!({ "code": "200", "value": { "imgUrl": long } })),
         ] {
             let options = Options::default().with_vip(true);
             let world = with(options, &json!({ "vip": true })).await;

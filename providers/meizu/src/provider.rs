@@ -231,7 +231,9 @@ impl MeizuProvider {
         private.extend(settings.receipt_token.as_ref().map(|token| token.expose()));
         private.extend(settings.look.callback.as_deref());
         let answer = self.exchange(&method, url, &form, &private).await?;
-        match answer.redirect.as_deref().and_then(|to| self.allowed(to)) {
+        let domains = &settings.redirect_domains;
+        let redirect = answer.redirect.as_deref();
+        match redirect.and_then(|redirect| allowed(redirect, url, domains)) {
             Some(url) => self.exchange(&method, &url, &form, &private).await,
             None => Ok(answer),
         }
@@ -258,22 +260,6 @@ impl MeizuProvider {
         let response = self.client.send(request).await;
         let response = response.map_err(|error| unanswered(&error))?;
         Answer::read(&response, private, self.clock.now())
-    }
-
-    /// Returns where a request may be repeated: `redirect`, if it is at the endpoint's own place, or below one of the domains.
-    fn allowed(&self, redirect: &str) -> Option<Uri> {
-        let uri = Endpoint::new(redirect).ok()?.uri().clone();
-        let own = &self.settings.calls.send;
-        let is_own = (uri.scheme(), uri.authority()) == (own.scheme(), own.authority());
-        let host = uri.host()?.to_ascii_lowercase();
-        let is_below = |domain: &String| {
-            let rest = host.strip_suffix(domain.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        };
-        let is_listed = uri.scheme_str() == Some("https")
-            && uri.port().is_none()
-            && self.settings.redirect_domains.iter().any(is_below);
-        (is_own || is_listed).then_some(uri)
     }
 }
 
@@ -342,6 +328,20 @@ impl Provider for MeizuProvider {
     }
 }
 
+/// Returns where a request to `own` may be repeated: `redirect`, if it is at the same place, or below one of `domains`.
+fn allowed(redirect: &str, own: &Uri, domains: &[String]) -> Option<Uri> {
+    let uri = Endpoint::new(redirect).ok()?.uri().clone();
+    let is_own = (uri.scheme(), uri.authority()) == (own.scheme(), own.authority());
+    let host = uri.host()?.to_ascii_lowercase();
+    let is_below = |domain: &String| {
+        let rest = host.strip_suffix(domain.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    let is_listed =
+        uri.scheme_str() == Some("https") && uri.port().is_none() && domains.iter().any(is_below);
+    (is_own || is_listed).then_some(uri)
+}
+
 /// Whether `token` stays one push id among others with commas between them.
 fn is_id(token: &str) -> bool {
     !token.is_empty() && !token.contains(',')
@@ -395,6 +395,31 @@ impl fmt::Debug for MeizuProvider {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_redirect_leads_to_the_same_place_or_below_a_domain() {
+        let own = Uri::from_static("https://127.0.0.1:8443/garcia/push");
+        let domains = ["meizu.com".to_owned()];
+        for (redirect, is_allowed) in [
+            ("https://127.0.0.1:8443/elsewhere", true),
+            ("https://meizu.com/push", true),
+            ("https://server-api-push.IN.meizu.com/push", true),
+            ("http://127.0.0.1:8443/elsewhere", false),
+            ("https://127.0.0.1:8444/elsewhere", false),
+            ("https://127.0.0.1/elsewhere", false),
+            ("http://meizu.com/push", false),
+            ("https://evilmeizu.com/push", false),
+            ("https://meizu.com.example/push", false),
+            ("https://meizu.com:8443/push", false),
+            ("https://user@meizu.com/push", false),
+            ("https://meizu.com/push?a=b", false),
+            ("/push", false),
+            ("", false),
+        ] {
+            let found = allowed(redirect, &own, &domains);
+            assert_eq!(found.is_some(), is_allowed, "{redirect}");
+        }
+    }
 
     #[test]
     fn the_day_is_that_of_china() {

@@ -1,6 +1,6 @@
 //! Bodies of the type `application/x-www-form-urlencoded`.
 use http::HeaderValue;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 use push_core::Secret;
 
 /// The value of `content-type` of such a body.
@@ -27,9 +27,39 @@ pub(crate) fn encode_value(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string()
 }
 
+/// Returns the value of the first field `name` of `body`; `None` if there is no such field, or its value is not UTF-8.
+pub fn field(body: &[u8], name: &str) -> Option<String> {
+    let decode = |bytes: &[u8]| {
+        let spaced: Vec<u8> = bytes
+            .iter()
+            .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+            .collect();
+        percent_decode(&spaced).decode_utf8().map(Into::into).ok()
+    };
+    body.split(|byte| *byte == b'&').find_map(|pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        let (written, value) = (&pair[..equals], &pair[equals + 1..]);
+        (decode(written)? == name).then(|| decode(value))?
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_is_read_as_it_was_written() {
+        let text = "a:b&2=3+4 你\"{}";
+        let body = encode([("x y", text), ("cb", "")]);
+        let body = body.expose().as_bytes();
+        assert_eq!(field(body, "x y").as_deref(), Some(text));
+        assert_eq!(field(body, "cb").as_deref(), Some(""));
+        assert_eq!(field(body, "b&2"), None);
+        assert_eq!(field(b"a=1+2&a=3", "a").as_deref(), Some("1 2"));
+        assert_eq!(field(b"a=%ff&b", "a"), None);
+        assert_eq!(field(b"a=%ff&b", "b"), None);
+        assert_eq!(field(b"", "a"), None);
+    }
 
     #[test]
     fn reserved_characters_are_encoded_in_names_and_values() {

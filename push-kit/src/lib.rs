@@ -6,11 +6,12 @@
 //! | [`answer`] | reads a vendor's JSON, numbers and times |
 //! | [`collapse`] | turns a collapse key into the number or the short word that a vendor wants |
 //! | [`endpoint`] | checks the URL of a vendor's service |
-//! | [`form`] | writes `application/x-www-form-urlencoded` bodies |
+//! | [`form`] | writes and reads `application/x-www-form-urlencoded` bodies |
 //! | [`health`] | turns the verdict on a trial request into a [`Health`](push_core::Health) |
 //! | [`input`] | reads what operators hand over: files, secrets, passwords, JSON |
 //! | [`intent`] | reads and writes Android's intent URIs |
 //! | [`key`] | says what kind of private key there is, and whether it is damaged |
+//! | [`md5`] | computes the MD5 digest that some vendors sign requests with |
 //! | [`overlay`] | checks vendor fields and lays them over a rendered payload |
 //! | [`payload`] | cuts texts until a payload fits |
 //! | [`pem`] | reads keys and certificates as people paste them |
@@ -29,6 +30,7 @@ pub mod health;
 pub mod input;
 pub mod intent;
 pub mod key;
+pub mod md5;
 pub mod overlay;
 pub mod payload;
 pub mod pem;

@@ -27,6 +27,8 @@ pub static BUILTIN: &[AnyDescriptor] = &[
     AnyDescriptor::Provider(&push_provider_honor::PLUGIN),
     #[cfg(feature = "provider-huawei")]
     AnyDescriptor::Provider(&push_provider_huawei::PLUGIN),
+    #[cfg(feature = "provider-oppo")]
+    AnyDescriptor::Provider(&push_provider_oppo::PLUGIN),
     #[cfg(feature = "queue-memory")]
     AnyDescriptor::Queue(&push_queue_memory::PLUGIN),
     #[cfg(feature = "queue-sqlite")]
@@ -57,6 +59,8 @@ pub const EXPECTED: &[&str] = &[
     "provider/honor",
     #[cfg(feature = "provider-huawei")]
     "provider/huawei",
+    #[cfg(feature = "provider-oppo")]
+    "provider/oppo",
     #[cfg(feature = "queue-memory")]
     "queue/memory",
     #[cfg(feature = "queue-sqlite")]
@@ -78,6 +82,7 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("provider/fcm", "provider-fcm"),
     ("provider/honor", "provider-honor"),
     ("provider/huawei", "provider-huawei"),
+    ("provider/oppo", "provider-oppo"),
     ("queue/memory", "queue-memory"),
     ("queue/sqlite", "queue-sqlite"),
     ("store/memory", "store-memory"),
@@ -118,6 +123,9 @@ pub mod provider {
 
     #[cfg(feature = "provider-huawei")]
     pub use push_provider_huawei as huawei;
+
+    #[cfg(feature = "provider-oppo")]
+    pub use push_provider_oppo as oppo;
 }
 
 /// The crates of the queue plugins that the features link, with their types.

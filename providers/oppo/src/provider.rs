@@ -1,24 +1,41 @@
-//! The plugin, and the provider.
-use std::{fmt, sync::Arc};
+//! The plugin `provider/oppo`, and one credential of it.
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{Method, Request, Uri, header};
+use futures_util::future::join_all;
+use http::{HeaderValue, Request, Uri, header::CONTENT_TYPE};
 use push_core::{
-    Batch, Batching, BuildContext, Capabilities, Channel, Clock, DeviceToken, DynProvider, Health,
-    Plugin, Provider, ProviderKind, Result, Slot, Verdict, Verdicts, async_trait,
+    BadgeStyle, Batch, Batching, BuildContext, Capabilities, Channel, Clock, DeviceToken,
+    DynProvider, Health, Plugin, Provider, ProviderKind, Received, Result, Slot, Target,
+    TokenFault, VendorAnswer, Verdict, VerdictKind, Verdicts, async_trait,
 };
-use push_http::{Client, HttpClient};
-use push_kit::{access::AccessToken, health::health, token, verdict};
+use push_http::{Client, HttpClient, HttpError};
+use push_kit::{
+    access::{AccessCache, AccessToken},
+    form,
+    health::health,
+    token,
+    verdict::{unanswered, unprepared, unsupported},
+};
 use serde_json::{Map, Value};
 
-use crate::auth::{self, Auth};
 use crate::{
-    classify::{self, Answer},
-    config::{OppoConfig, Settings},
-    render,
+    auth::{self, Auth},
+    classify::Envelope,
+    config::{OppoConfig, Settings, Urls},
+    receive,
+    region::is_overseas,
+    render::{self, MAX_PAYLOAD, MAX_TTL},
 };
 
-/// The plugin `provider/oppo`.
+/// The type of every body, as OPPO's samples write it.
+pub(crate) const FORM: HeaderValue =
+    HeaderValue::from_static("application/x-www-form-urlencoded;charset=UTF-8");
+
+/// How much of the JSON of messages goes into one `unicast_batch`, in bytes. OPPO documents no limit.
+const MAX_MESSAGES: usize = 1024 * 1024;
+
+/// The plugin.
 #[derive(Debug)]
 pub struct Oppo;
 
@@ -28,117 +45,338 @@ impl Plugin for Oppo {
     const NAME: &'static str = "oppo";
 
     fn build(config: OppoConfig, context: &BuildContext) -> Result<DynProvider> {
-        let settings = config.check()?;
-        let http = config.http.within(context);
-        let client = Client::new(http, Arc::clone(&context.clock))?;
+        let mut settings = config.check(context)?;
         let clock = Arc::clone(&context.clock);
-        Ok(Arc::new(OppoProvider::new(
-            settings,
-            Arc::new(client),
-            clock,
-        )))
-    }
-}
-
-push_core::config_values!(OppoConfig for Oppo {
-    app_id,
-    app_secret,
-    category,
-    endpoint,
-    http,
-} default Self::new("", ""));
-
-/// One credential at the vendor.
-pub struct OppoProvider {
-    settings: Settings,
-    client: Arc<dyn HttpClient>,
-    clock: Arc<dyn Clock>,
-    auth: Auth,
-    capabilities: Capabilities,
-}
-
-impl OppoProvider {
-    fn new(settings: Settings, client: Arc<dyn HttpClient>, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            auth: auth::new(&settings, Arc::clone(&client), Arc::clone(&clock)),
+        let http = config.http.within(context);
+        let client: Arc<dyn HttpClient> = Arc::new(Client::new(http, Arc::clone(&clock))?);
+        let overseas = settings.overseas.take();
+        let service = |urls: Urls, is_overseas| Service {
+            access: auth::cache(&settings, &urls.auth, &client, &clock),
+            urls,
+            is_overseas,
+        };
+        let overseas = overseas.map(|urls| service(urls, true));
+        let home = Urls::clone(&settings.home);
+        Ok(Arc::new(OppoProvider {
+            capabilities: capabilities(&settings),
+            home: service(home, false),
+            overseas,
             settings,
             client,
             clock,
-            capabilities: Capabilities::new(Channel::known(Oppo::NAME), render::MAX_PAYLOAD)
-                .with_batch(
-                    render::MAX_TOKENS,
-                    Batching::Uniform,
-                )
-                .with_collapse()
-                .with_ttl(render::MIN_TTL, render::MAX_TTL)
-                .with_text(render::TEXT)
-                // What an operator looks at if the vendor refuses the credential.
-                .with_repair(
-                    "compare the credential with Oppo's console; rotate it, and the deliveries that wait for it go out",
-                ),
+        }))
+    }
+}
+
+/// What to look at if OPPO refuses key and secret.
+const REPAIR: &str = "check at push.oppo.com that AppKey and MasterSecret (not AppSecret) are those of the app, that its right to push is not withdrawn, and that the address of this machine is not blocked; check that its clock is right within ten minutes; rotate the credential, and the deliveries that wait for it go out";
+
+fn capabilities(settings: &Settings) -> Capabilities {
+    let batching = match settings.saved_from {
+        0 => Batching::Mixed,
+        _ => Batching::Uniform,
+    };
+    let badge = if settings.look.badge {
+        BadgeStyle::Set
+    } else {
+        BadgeStyle::None
+    };
+    Capabilities::new(Channel::known(Oppo::NAME), MAX_PAYLOAD)
+        .with_batch(settings.batch, batching)
+        .with_badge(badge)
+        .with_title_needed()
+        .with_collapse()
+        .with_ttl(settings.look.min_ttl, MAX_TTL)
+        .with_text(settings.look.text())
+        .with_repair(REPAIR)
+}
+
+/// Sends with one credential.
+pub struct OppoProvider {
+    capabilities: Capabilities,
+    settings: Settings,
+    home: Service,
+    overseas: Option<Service>,
+    client: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+}
+
+/// One of OPPO's services, with an auth token of its own.
+struct Service {
+    urls: Urls,
+    access: AccessCache<Auth>,
+    is_overseas: bool,
+}
+
+/// One push to one service: the targets at these positions of the batch, and how they are sent.
+struct Parcel<'a> {
+    service: &'a Service,
+    positions: Vec<usize>,
+    way: Way,
+}
+
+/// How a parcel is sent.
+enum Way {
+    /// `unicast` with this `message`.
+    One(String),
+    /// `unicast_batch` with these `messages`.
+    Each(String),
+    /// `save_message_content` with these fields, then `broadcast`.
+    Saved(Vec<(String, String)>),
+}
+
+impl OppoProvider {
+    fn service(&self, token: &str) -> &Service {
+        match &self.overseas {
+            Some(overseas) if is_overseas(token) => overseas,
+            _ => &self.home,
         }
     }
 
-    async fn push(&self, batch: &Batch) -> Result<Answer, Verdict> {
-        let Some(content) = batch.content() else {
-            return Err(Verdict::payload_refused("empty", "a batch without targets"));
+    /// Distributes the targets over requests, and reports those that cannot be sent to.
+    fn parcels(&self, batch: &Batch, verdicts: &Verdicts) -> Vec<Parcel<'_>> {
+        let (mut home, mut overseas) = (Vec::new(), Vec::new());
+        for (position, target) in batch.targets.iter().enumerate() {
+            let kind = target.content.notification.kind;
+            let unsupported = unsupported(&self.capabilities, batch.slot, kind);
+            match unsupported.or_else(|| malformed(target)) {
+                Some(verdict) => verdicts.report(position, verdict),
+                None if self.service(target.token.expose()).is_overseas => overseas.push(position),
+                None => home.push(position),
+            }
+        }
+        let mut parcels = Vec::new();
+        for (service, positions) in [(Some(&self.home), home), (self.overseas.as_ref(), overseas)] {
+            if let Some(service) = service {
+                self.pack(service, positions, batch, verdicts, &mut parcels);
+            }
+        }
+        parcels
+    }
+
+    fn pack<'a>(
+        &self,
+        service: &'a Service,
+        positions: Vec<usize>,
+        batch: &Batch,
+        verdicts: &Verdicts,
+        parcels: &mut Vec<Parcel<'a>>,
+    ) {
+        let look = &self.settings.look;
+        let now = self.clock.now();
+        let targets: Vec<&Target> = positions.iter().map(|at| &batch.targets[*at]).collect();
+        let from = self.settings.saved_from;
+        if from != 0 && targets.len() >= from && alike(&targets) {
+            match look.saved(&targets, now) {
+                Ok(fields) => parcels.push(Parcel {
+                    service,
+                    positions,
+                    way: Way::Saved(fields),
+                }),
+                Err(verdict) => {
+                    verdicts.report_many(positions.into_iter().map(|at| (at, verdict.clone())))
+                }
+            }
+            return;
+        }
+        let mut open = (Vec::new(), Vec::new());
+        let mut size = 0;
+        let mut close = |(positions, messages): (Vec<usize>, Vec<String>)| {
+            let way = match messages.as_slice() {
+                [] => return,
+                [only] => Way::One(only.clone()),
+                some => Way::Each(format!("[{}]", some.join(","))),
+            };
+            parcels.push(Parcel {
+                service,
+                positions,
+                way,
+            });
         };
-        let kind = content.notification.kind;
-        if let Some(verdict) = verdict::unsupported(&self.capabilities, batch.slot, kind) {
-            return Err(verdict);
+        for (position, target) in positions.into_iter().zip(targets) {
+            let message = match look.message(target, now) {
+                Ok(message) => message.to_string(),
+                Err(verdict) => {
+                    verdicts.report(position, verdict);
+                    continue;
+                }
+            };
+            if size + message.len() > MAX_MESSAGES {
+                close(std::mem::take(&mut open));
+                size = 0;
+            }
+            size += message.len();
+            open.0.push(position);
+            open.1.push(message);
         }
-        let category = self.settings.category.as_deref();
-        let body = render::body(batch, content, category, self.clock.now())?;
-        let shown = &content.notification;
-        let mut private = vec![
-            shown.title.as_str(),
-            shown.body.as_str(),
-            shown.ext.as_str(),
-        ];
-        private.extend(batch.targets.iter().map(|target| target.token.expose()));
-        self.post(Method::POST, &self.settings.send, body, private)
-            .await
+        close(open);
     }
 
-    /// Sends a request, with another access token if the first was refused for its age, once (S120). What is `private` does not
-    /// remain in the answer.
+    /// Sends a parcel, and returns the verdicts on its targets in their order.
+    async fn deliver(&self, parcel: &Parcel<'_>, batch: &Batch) -> Vec<Verdict> {
+        let targets: Vec<&Target> = parcel
+            .positions
+            .iter()
+            .map(|at| &batch.targets[*at])
+            .collect();
+        let (ids, urls) = (ids(&targets), &parcel.service.urls);
+        let private = private(&targets);
+        let sent = match &parcel.way {
+            Way::One(message) => {
+                let fields = [("message", message.as_str())];
+                let answer =
+                    self.post(parcel.service, &urls.unicast, &fields, &private, unanswered);
+                answer.await.map(|answer| vec![answer.of_one(&private)])
+            }
+            Way::Each(messages) => {
+                let fields = [("messages", messages.as_str())];
+                let answer = self.post(
+                    parcel.service,
+                    &urls.unicast_batch,
+                    &fields,
+                    &private,
+                    unanswered,
+                );
+                let own = |at: usize| texts(targets[at]).to_vec();
+                let alike = alike(&targets);
+                answer.await.map(|answer| answer.of_each(&ids, alike, &own))
+            }
+            Way::Saved(fields) => self.save_and_send(parcel, fields, &ids, &private).await,
+        };
+        let verdicts = sent.unwrap_or_else(|verdict| vec![verdict; targets.len()]);
+        let verdicts = verdicts.into_iter();
+        verdicts
+            .map(|verdict| parcel.service.judge(verdict))
+            .collect()
+    }
+
+    async fn save_and_send(
+        &self,
+        parcel: &Parcel<'_>,
+        fields: &[(String, String)],
+        ids: &[&str],
+        private: &[&str],
+    ) -> Result<Vec<Verdict>, Verdict> {
+        let (service, urls) = (parcel.service, &parcel.service.urls);
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        let lost = |error: &HttpError| unprepared("OPPO did not save the message", error);
+        let saved = self
+            .post(service, &urls.save, &fields, private, lost)
+            .await?
+            .saved()?;
+        let receivers = ids.join(";");
+        let fields = [
+            ("message_id", saved.as_str()),
+            ("target_type", "2"),
+            ("target_value", receivers.as_str()),
+        ];
+        let answer = self.post(service, &urls.broadcast, &fields, private, unanswered);
+        Ok(answer.await?.of_broadcast(ids, &saved))
+    }
+
+    /// Posts `fields`, once more if the auth token is refused (S120). Nothing of `private` stays in the answer; `lost` is the
+    /// verdict if there is none.
     async fn post(
         &self,
-        method: Method,
+        service: &Service,
         url: &Uri,
-        body: Bytes,
-        private: Vec<&str>,
-    ) -> Result<Answer, Verdict> {
-        let private = &private;
-        self.auth
-            .send(
-                |access| self.exchange(method.clone(), url, access, body.clone(), private),
-                |answer| answer.wants_access,
-            )
-            .await
+        fields: &[(&str, &str)],
+        private: &[&str],
+        lost: impl Fn(&HttpError) -> Verdict + Send + Sync,
+    ) -> Result<Envelope, Verdict> {
+        let lost = &lost;
+        let exchange = |access: Arc<AccessToken>| async move {
+            let token = ("auth_token", access.expose());
+            let body = form::encode(std::iter::once(token).chain(fields.iter().copied()));
+            let request = Request::post(url.clone()).header(CONTENT_TYPE, FORM);
+            let request = request.body(Bytes::from(body.expose().to_owned()));
+            self.exchange(request, &access, private, lost).await
+        };
+        service.access.send(exchange, Envelope::wants_access).await
     }
 
     async fn exchange(
         &self,
-        method: Method,
-        url: &Uri,
-        access: Arc<AccessToken>,
-        body: Bytes,
+        request: http::Result<Request<Bytes>>,
+        access: &AccessToken,
         private: &[&str],
-    ) -> Result<Answer, Verdict> {
-        let request = Request::builder()
-            .method(method)
-            .uri(url.clone())
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::AUTHORIZATION, access.bearer().clone())
-            .body(body)
-            .map_err(|_| Verdict::unavailable("the request cannot be built"))?;
-        let response = self.client.send(request).await;
-        let response = response.map_err(|error| verdict::unanswered(&error))?;
-        let mut private = private.to_vec();
-        private.extend([self.settings.app_secret.expose(), access.expose()]);
-        classify::read(&response, &private, self.clock.now())
+        lost: &(impl Fn(&HttpError) -> Verdict + Send + Sync),
+    ) -> Result<Envelope, Verdict> {
+        let request = request.map_err(|error| Verdict::unavailable(error.to_string()))?;
+        let response = self
+            .client
+            .send(request)
+            .await
+            .map_err(|error| lost(&error))?;
+        let own = [self.settings.master_secret.expose(), access.expose()];
+        Envelope::read(&response, &[private, &own].concat(), self.clock.now())
     }
+
+    /// Asks for the permit to push: how many public messages of today are sent and can be.
+    async fn permit(&self) -> Result<(i64, i64), Verdict> {
+        let exchange = |access: Arc<AccessToken>| async move {
+            let query = form::encode([("auth_token", access.expose())]);
+            let url = format!("{}?{}", self.settings.permit, query.expose());
+            let request = Request::get(url).body(Bytes::new());
+            self.exchange(request, &access, &[], &unanswered).await
+        };
+        let answer = self.home.access.send(exchange, Envelope::wants_access);
+        answer.await?.permit()
+    }
+}
+
+impl Service {
+    /// A credential that only this region's service refuses is good for the phones of the other: its targets are of another app.
+    fn judge(&self, verdict: Verdict) -> Verdict {
+        match verdict.kind {
+            VerdictKind::CredentialRefused if self.is_overseas => {
+                Verdict::new(VerdictKind::TokenUnusable(TokenFault::App), verdict.answer)
+            }
+            _ => verdict,
+        }
+    }
+}
+
+fn ids<'a>(targets: &[&'a Target]) -> Vec<&'a str> {
+    targets.iter().map(|target| target.token.expose()).collect()
+}
+
+/// Whether all have one content and badge.
+fn alike(targets: &[&Target]) -> bool {
+    targets
+        .windows(2)
+        .all(|pair| (pair[0].content.id, pair[0].badge) == (pair[1].content.id, pair[1].badge))
+}
+
+/// The texts of a target that must not stay in an answer.
+fn texts(target: &Target) -> [&str; 5] {
+    let shown = &target.content.notification;
+    [
+        target.token.expose(),
+        &shown.title,
+        &shown.subtitle,
+        &shown.body,
+        &shown.ext,
+    ]
+}
+
+/// Those of all targets, each once.
+fn private<'a>(targets: &[&'a Target]) -> Vec<&'a str> {
+    let texts: HashSet<&str> = targets.iter().flat_map(|target| texts(target)).collect();
+    texts.into_iter().collect()
+}
+
+/// The verdict on an id that would be several in a list of OPPO's.
+fn malformed(target: &Target) -> Option<Verdict> {
+    let is_odd =
+        |letter: char| matches!(letter, ';' | ',') || letter.is_whitespace() || letter.is_control();
+    target.token.expose().contains(is_odd).then(|| {
+        let answer = VendorAnswer::none("the registration id has a blank or a separator");
+        Verdict::new(VerdictKind::TokenUnusable(TokenFault::Malformed), answer)
+    })
 }
 
 #[async_trait]
@@ -148,40 +386,54 @@ impl Provider for OppoProvider {
     }
 
     async fn send(&self, batch: Batch, verdicts: Verdicts) {
-        match self.push(&batch).await {
-            Ok(answer) => verdicts.report_many(
-                batch
-                    .targets
-                    .iter()
-                    .map(|target| answer.verdict(target.token.expose()))
-                    .enumerate(),
-            ),
-            Err(verdict) => verdicts.report_rest(&verdict),
+        let (batch, verdicts) = (&batch, &verdicts);
+        let sends = self
+            .parcels(batch, verdicts)
+            .into_iter()
+            .map(|parcel| async move {
+                let found = self.deliver(&parcel, batch).await;
+                verdicts.report_many(parcel.positions.into_iter().zip(found));
+            });
+        join_all(sends).await;
+    }
+
+    /// Asks how much of the daily quota of public messages is left: that needs the credential, and reaches no phone.
+    async fn verify(&self) -> Result<Health> {
+        match self.permit().await {
+            Ok((sent, most)) => Ok(Health::accepted(format!(
+                "OPPO accepted the credential; {sent} of {most} public messages of today are sent"
+            ))),
+            Err(verdict) => health("OPPO", &verdict),
         }
     }
 
-    async fn verify(&self) -> Result<Health> {
-        let check = &self.settings.check;
-        let answer = self
-            .post(Method::GET, check, Bytes::new(), Vec::new())
-            .await;
-        let verdict = answer.map_or_else(|verdict| verdict, Answer::whole);
-        health("Oppo", &verdict)
-    }
-
+    /// OPPO's ids have a region and may have a brand; newer ones may be longer. An id with a separator would be two in a list.
     fn check_token(&self, _: Slot, text: &DeviceToken) -> Result<DeviceToken> {
-        token::opaque(text)
+        let token = token::opaque(text)?;
+        if token.expose().contains([';', ',']) {
+            return Err(token::wrong(
+                "has `;` or `,`, which separate registration ids",
+            ));
+        }
+        Ok(token)
     }
 
     fn check_fields(&self, fields: &Map<String, Value>) -> Result<()> {
-        render::OVERLAY.check(fields)
+        render::check(fields)
+    }
+
+    fn receive(&self, request: &Request<Bytes>) -> Result<Received> {
+        receive::read(request, self.clock.now())
     }
 }
 
 impl fmt::Debug for OppoProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OppoProvider")
-            .field("url", &self.settings.send)
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct("OppoProvider");
+        shown.field("access", &self.home.access);
+        if let Some(overseas) = &self.overseas {
+            shown.field("overseas", &overseas.access);
+        }
+        shown.finish_non_exhaustive()
     }
 }

@@ -1,19 +1,22 @@
-//! The vendor as `offline-push simulate` runs it.
+//! OPPO under `offline-push simulate`.
 use push_testkit::{
     Faults, Reply, register_simulator,
     simulator::{Credential, Problem, Service, ServiceSimulator, SimulatedPhone, View},
 };
 use serde_json::Value;
 
-use super::{APP_ID, Options, Phone, Simulator, service};
+use super::{
+    APP, Options, Phone, Simulator,
+    service::{refusal, words},
+};
 
 register_simulator!("oppo", 1, Simulator, Options);
 
 impl ServiceSimulator for Simulator {
-    const NO_SANDBOX: &'static str = "the vendor has no sandbox";
+    const NO_SANDBOX: &'static str = "OPPO has no sandbox";
 
     fn service(&self) -> &Service {
-        &self.http
+        &self.listener
     }
 
     fn scripted(&self) -> &Faults {
@@ -21,11 +24,19 @@ impl ServiceSimulator for Simulator {
     }
 
     fn answer_of(code: &str) -> Reply {
-        service::error(code)
+        match code.parse() {
+            Ok(code) => refusal(code, words(code)),
+            Err(_) => refusal(41, code),
+        }
     }
 
     fn addresses(&self) -> Vec<(&'static str, String)> {
-        vec![("send", self.http.server().url())]
+        let url = self.listener.server().url();
+        vec![
+            ("mainland", format!("{url}/cn")),
+            ("overseas", format!("{url}/intl")),
+            ("feedback", format!("{url}/feedback")),
+        ]
     }
 
     fn credential(&self) -> Credential {
@@ -33,14 +44,17 @@ impl ServiceSimulator for Simulator {
     }
 
     fn new_phone(&self, app: Option<&str>) -> Result<Box<dyn SimulatedPhone>, Problem> {
-        if app.is_some_and(|app| app != APP_ID) {
-            return Err(Problem::invalid(format!("the only app is `{APP_ID}`")));
+        match app {
+            Some(app) if app != APP[0] => Err(Problem::not_found(format!(
+                "there is no app with the key `{app}`, only `{}`",
+                APP[0]
+            ))),
+            _ => Ok(Box::new(self.install())),
         }
-        Ok(Box::new(Self::install(self)))
     }
 
     fn counted(&self) -> Value {
-        self.service.counters().to_json()
+        self.counters().to_json()
     }
 }
 
@@ -54,7 +68,7 @@ impl SimulatedPhone for Phone {
     }
 
     fn set_power(&self, on: bool) {
-        self.power(on);
+        Self::set_power(self, on);
     }
 
     fn uninstall(&self) {

@@ -1,77 +1,117 @@
-//! What the vendor checks, and what it answers.
+//! OPPO's services: who may call them, and what each path does.
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    collections::{BTreeMap, HashMap, VecDeque},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
+use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request};
+use http::{Method, Request};
 use push_core::Clock;
 use push_testkit::{
     Faults, Reply, counters,
-    simulator::{AccessTokens, Options, bearer, form, random_text},
+    simulator::{AccessTokens, Receipts, form, random},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{APP_ID, APP_SECRET, Phone};
+use super::{
+    APP, Options,
+    check::{Notification, Refusal},
+    phone::Phone,
+    quota::Quota,
+};
 
-/// The largest body that is read, in bytes.
-pub(super) const MAX_BODY: usize = 1024 * 1024;
-/// The most tokens in one request.
-const MOST_TOKENS: usize = 1000;
-/// The largest message without id and tokens, in bytes.
-const LARGEST_MESSAGE: usize = 4096;
-/// The longest title, in UTF-16 code units.
-const LONGEST_TITLE: usize = 50;
-/// The longest text, in UTF-16 code units.
-const LONGEST_TEXT: usize = 200;
-/// The bounds of the time to live, in seconds.
-const TTL: std::ops::RangeInclusive<u64> = 60..=604_800;
-/// The time to live of a message that names none, in seconds.
-const DEFAULT_TTL: u64 = 86_400;
-/// The fields of a message.
-const FIELDS: [&str; 10] = [
-    "id", "to", "title", "text", "data", "badge", "ttl", "replaces", "category", "style",
-];
-/// How long an access token is valid.
-const ACCESS_LIFE: Duration = Duration::from_secs(3600);
+/// The largest body that is read, in bytes: a thousand messages are most of it.
+pub(super) const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// How far the timestamp of a signature may be from now.
+const WINDOW: i64 = 10 * 60 * 1000;
+
+/// How long an auth token is valid.
+const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The most dead ids in one answer.
+const DEAD_IDS: usize = 500;
+
+const INVALID_TOKEN: i64 = 11;
+const NO_SUCH_METHOD: i64 = 12;
+const NO_TOKEN: i64 = 29;
 
 counters! {
-    /// What was counted since the start.
+    /// What the simulator counted.
     pub struct Counters of Numbers {
         /// Requests to send.
         requests,
-        /// Messages that a phone got or that wait for it.
-        delivered,
+        /// Messages that OPPO took over for a phone.
+        accepted,
+        /// Messages that were saved.
+        saved,
+        /// Auth tokens that were granted.
+        granted,
+    }
+}
+
+/// The two regions, each with auth tokens and ids of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Region {
+    Mainland,
+    Overseas,
+}
+
+/// Receipts that wait to be posted, by address.
+#[derive(Debug, Default)]
+pub(super) struct Owed(Mutex<BTreeMap<String, Arc<Receipts>>>);
+
+impl Owed {
+    pub(super) fn owe(&self, url: &str, receipt: Value) {
+        if !url.is_empty() {
+            lock(&self.0)
+                .entry(url.to_owned())
+                .or_default()
+                .owe(receipt);
+        }
     }
 }
 
 pub(super) struct Service {
     pub(super) faults: Faults,
-    clock: Arc<dyn Clock>,
-    any_token: bool,
-    phones: Mutex<HashMap<String, Phone>>,
+    pub(super) options: Options,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) phones: Mutex<HashMap<String, Phone>>,
+    pub(super) saved: Mutex<HashMap<String, Notification>>,
+    pub(super) quota: Mutex<Quota>,
+    /// Ids that were found not to be valid, until somebody fetches them.
+    pub(super) dead: Mutex<VecDeque<String>>,
+    owed: Arc<Owed>,
+    access: [AccessTokens<()>; 2],
     numbers: Numbers,
-    access: AccessTokens<()>,
 }
 
 impl Service {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(options: Options) -> Self {
         Self {
             faults: Faults::new(),
-            clock: Arc::clone(&options.clock),
-            any_token: options.any_token,
+            clock: Arc::clone(&options.base.clock),
+            options,
             phones: Mutex::default(),
+            saved: Mutex::default(),
+            quota: Mutex::default(),
+            dead: Mutex::default(),
+            owed: Arc::default(),
+            access: [AccessTokens::default(), AccessTokens::default()],
             numbers: Numbers::default(),
-            access: AccessTokens::default(),
         }
     }
 
-    pub(super) fn install(&self) -> Phone {
-        let token = format!("oppo-{}", random_text(18));
-        let phone = Phone::new(token.clone(), Arc::clone(&self.clock));
-        self.phones().insert(token, phone.clone());
+    pub(super) fn install(&self, region: &str) -> Phone {
+        let phone = Phone::new(
+            &format!("{region}_{}", hex::<16>()),
+            &self.clock,
+            &self.owed,
+        );
+        lock(&self.phones).insert(phone.token().to_owned(), phone.clone());
         phone
     }
 
@@ -79,123 +119,196 @@ impl Service {
         self.numbers.read()
     }
 
-    pub(super) fn answer(&self, request: &Request<Bytes>) -> Reply {
-        match (request.method(), request.uri().path()) {
-            (&Method::POST, "/v1/token") => self.grant(request.body()),
-            (&Method::GET, "/v1/app") => self.checked(request.headers(), || success(&[])),
-            (&Method::POST, "/v1/messages") => {
-                self.numbers.requests.fetch_add(1, Ordering::Relaxed);
-                self.checked(request.headers(), || {
-                    self.send(request.body()).unwrap_or_else(|reply| reply)
-                })
+    pub(super) fn receipts(&self) -> BTreeMap<String, Arc<Receipts>> {
+        lock(&self.owed.0).clone()
+    }
+
+    pub(super) fn forget_auth_tokens(&self) {
+        self.access.iter().for_each(AccessTokens::forget);
+    }
+
+    pub(super) fn handle(&self, request: &Request<Bytes>) -> Reply {
+        let path = request.uri().path();
+        let (region, path) = match path.strip_prefix("/intl/") {
+            Some(rest) => (Region::Overseas, rest),
+            None => {
+                let prefixes = ["/cn/", "/feedback/", "/"];
+                let rest = prefixes.iter().find_map(|prefix| path.strip_prefix(prefix));
+                (Region::Mainland, rest.unwrap_or_default())
             }
-            _ => error("40400"),
-        }
-    }
-
-    fn grant(&self, body: &[u8]) -> Reply {
-        let form = form(body);
-        let has = |name: &str, value: &str| form.get(name).is_some_and(|given| given == value);
-        if !has("grant_type", "client_credentials") {
-            return Reply::new(400).json(json!({ "error": "unsupported_grant_type" }));
-        }
-        if !has("client_id", APP_ID) || !has("client_secret", APP_SECRET) {
-            return Reply::new(401).json(json!({ "error": "invalid_client" }));
-        }
-        let token = random_text(32);
-        self.access.grant(&token, (), self.clock.now(), ACCESS_LIFE);
-        Reply::new(200).json(json!({
-            "access_token": token,
-            "token_type": "Bearer",
-            "expires_in": ACCESS_LIFE.as_secs(),
-        }))
-    }
-
-    /// The answer of `then`, if the access token is valid.
-    fn checked(&self, headers: &HeaderMap, then: impl FnOnce() -> Reply) -> Reply {
-        let holder = bearer(headers).map(|token| self.access.holder(token, self.clock.now()));
-        match holder {
-            Some(Ok(())) => then(),
-            Some(Err(_)) => error("40101"),
-            None => error("40100"),
-        }
-    }
-
-    fn send(&self, body: &[u8]) -> Result<Reply, Reply> {
-        let wrong = || error("40003");
-        let mut message: Map<String, Value> = serde_json::from_slice(body).map_err(|_| wrong())?;
-        let to = message.remove("to").ok_or_else(wrong)?;
-        let tokens: Vec<String> = serde_json::from_value(to).map_err(|_| wrong())?;
-        let id = message.remove("id");
-        let is_id = id.is_some_and(|id| id.as_str().is_some_and(|id| !id.is_empty()));
-        if !is_id || !(1..=MOST_TOKENS).contains(&tokens.len()) || !is_valid(&message) {
-            return Err(wrong());
-        }
-        let scripted = tokens.iter().find_map(|token| self.faults.take(token));
-        if let Some(reply) = scripted {
-            return Err(reply);
-        }
-        let ttl = message.get("ttl").and_then(Value::as_u64);
-        let until = self.clock.now() + Duration::from_secs(ttl.unwrap_or(DEFAULT_TTL));
-        let phones = self.phones();
-        let mut gone = Vec::new();
-        for token in &tokens {
-            match phones.get(token).filter(|phone| phone.is_installed()) {
-                Some(phone) => phone.deliver(Value::Object(message.clone()), until),
-                None if self.any_token => {}
-                None => {
-                    gone.push(token.as_str());
-                    continue;
-                }
+        };
+        let Some(path) = path.strip_prefix("server/v1/") else {
+            return Reply::new(404);
+        };
+        let answered = match path {
+            "auth" => self.auth(region, request),
+            "message/notification/unicast" => self.of_app(region, request, Self::unicast),
+            "message/notification/unicast_batch" => {
+                self.of_app(region, request, Self::unicast_batch)
             }
-            self.numbers.delivered.fetch_add(1, Ordering::Relaxed);
-        }
-        if gone.len() == tokens.len() {
-            return Err(error("40001"));
-        }
-        Ok(success(&gone))
+            "message/notification/save_message_content" => self.of_app(region, request, Self::save),
+            "message/notification/broadcast" => self.of_app(region, request, Self::broadcast),
+            "feedback/fetch_invalid_regidList" => self.asked(request, Self::dead_ids),
+            "feedback/fetch_push_permit" => self.asked(request, Self::permit),
+            _ => return Reply::new(404),
+        };
+        answered.unwrap_or_else(|(code, words)| refusal(code, &words))
     }
 
-    fn phones(&self) -> MutexGuard<'_, HashMap<String, Phone>> {
-        self.phones.lock().unwrap_or_else(PoisonError::into_inner)
+    fn auth(&self, region: Region, request: &Request<Bytes>) -> Result<Reply, Refusal> {
+        let refused = |code: i64, words: &str| Err((code, words.to_owned()));
+        if request.method() != Method::POST {
+            return refused(NO_SUCH_METHOD, "HTTP Method Not Support");
+        }
+        let fields = form(request.body());
+        let [key, millis, sign] = ["app_key", "timestamp", "sign"]
+            .map(|name| fields.get(name).map_or("", String::as_str));
+        let now = self.clock.now().unix_millis();
+        let is_near = |at: i64| (at - now).abs() <= WINDOW;
+        let signed = digest(&SHA256, format!("{key}{millis}{}", APP[1]).as_bytes());
+        let wanted: String = signed
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        match (key, millis.parse(), sign) {
+            ("", ..) => refused(15, "Missing App Key"),
+            (key, ..) if key != APP[0] => refused(14, "Invalid App Key"),
+            (_, Err(_), _) if millis.is_empty() => refused(18, "Missing Timestamp"),
+            (_, Err(_), _) => refused(19, "Invalid Timestamp"),
+            (_, Ok(at), _) if millis.len() != 13 || !is_near(at) => {
+                refused(19, "Invalid Timestamp")
+            }
+            (.., "") => refused(17, "Missing Signature"),
+            (.., sign) if sign != wanted => refused(16, "Invalid Signature"),
+            _ => {
+                let token = hex::<12>();
+                self.tokens(region)
+                    .grant(&token, (), self.clock.now(), LIFE);
+                self.numbers.granted.fetch_add(1, Relaxed);
+                Ok(success(&json!({ "auth_token": token, "create_time": now })))
+            }
+        }
+    }
+
+    fn tokens(&self, region: Region) -> &AccessTokens<()> {
+        match region {
+            Region::Mainland => &self.access[0],
+            Region::Overseas => &self.access[1],
+        }
+    }
+
+    /// Checks the auth token, which the body has, or a header as older pages say.
+    fn check(
+        &self,
+        region: Region,
+        token: Option<&str>,
+        request: &Request<Bytes>,
+    ) -> Result<(), Refusal> {
+        let header = request.headers().get("auth_token");
+        let header = header.and_then(|value| value.to_str().ok());
+        let Some(token) = token.or(header) else {
+            return Err((NO_TOKEN, "Missing Auth Token".to_owned()));
+        };
+        let holder = self.tokens(region).holder(token, self.clock.now());
+        holder.map_err(|_| (INVALID_TOKEN, "Invalid AuthToken".to_owned()))
+    }
+
+    /// Performs a request that sends or saves.
+    fn of_app(
+        &self,
+        region: Region,
+        request: &Request<Bytes>,
+        perform: impl Fn(&Self, Region, &HashMap<String, String>) -> Result<Reply, Refusal>,
+    ) -> Result<Reply, Refusal> {
+        if request.method() != Method::POST {
+            return Err((NO_SUCH_METHOD, "HTTP Method Not Support".to_owned()));
+        }
+        let fields = form(request.body());
+        self.check(
+            region,
+            fields.get("auth_token").map(String::as_str),
+            request,
+        )?;
+        perform(self, region, &fields)
+    }
+
+    /// Answers a question of the feedback service.
+    fn asked(
+        &self,
+        request: &Request<Bytes>,
+        answer: impl Fn(&Self) -> Value,
+    ) -> Result<Reply, Refusal> {
+        if request.method() != Method::GET {
+            return Err((NO_SUCH_METHOD, "HTTP Method Not Support".to_owned()));
+        }
+        if let Some(reply) = self.faults.take_for("feedback") {
+            return Ok(reply);
+        }
+        let fields = form(request.uri().query().unwrap_or_default().as_bytes());
+        let token = fields.get("auth_token").map(String::as_str);
+        self.check(Region::Mainland, token, request)?;
+        Ok(success(&answer(self)))
+    }
+
+    fn dead_ids(&self) -> Value {
+        let mut dead = lock(&self.dead);
+        let count = dead.len().min(DEAD_IDS);
+        let ids: Vec<String> = dead.drain(..count).collect();
+        json!({ "totalCount": ids.len(), "registration_ids": ids })
+    }
+
+    fn permit(&self) -> Value {
+        let sent = lock(&self.quota).public(self.clock.now());
+        let total = self.options.public_quota;
+        json!({ "total_count": total, "push_count": sent, "remain_count": total.saturating_sub(sent) })
+    }
+
+    pub(super) fn count_request(&self) {
+        self.numbers.requests.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn count_accepted(&self) {
+        self.numbers.accepted.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn count_saved(&self) {
+        self.numbers.saved.fetch_add(1, Relaxed);
     }
 }
 
-/// Whether the vendor takes this message, which is without id and tokens.
-fn is_valid(message: &Map<String, Value>) -> bool {
-    let size = Value::Object(message.clone()).to_string().len();
-    let text = |key: &str, longest: usize| {
-        let text = message.get(key).and_then(Value::as_str);
-        text.is_some_and(|text| text.encode_utf16().count() <= longest)
-    };
-    let optional =
-        |key: &str, is_right: &dyn Fn(&Value) -> bool| message.get(key).is_none_or(is_right);
-    size <= LARGEST_MESSAGE
-        && message.keys().all(|key| FIELDS.contains(&key.as_str()))
-        && text("title", LONGEST_TITLE)
-        && text("text", LONGEST_TEXT)
-        && optional("data", &Value::is_object)
-        && optional("badge", &Value::is_u64)
-        && optional("ttl", &|ttl| {
-            ttl.as_u64().is_some_and(|ttl| TTL.contains(&ttl))
-        })
-        && optional("replaces", &Value::is_string)
-        && optional("category", &Value::is_string)
-        && optional("style", &Value::is_object)
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Service")
+    }
 }
 
-fn success(gone: &[&str]) -> Reply {
-    let id = random_text(9);
-    Reply::new(200).json(json!({ "code": 0, "message": "ok", "request_id": id, "gone": gone }))
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The answer with this code; the status is the code's first three digits.
-pub(super) fn error(code: &str) -> Reply {
-    let status = code.get(..3).and_then(|digits| digits.parse().ok());
-    let status = status
-        .filter(|status| (200..600).contains(status))
-        .unwrap_or(400);
-    let code: i64 = code.parse().unwrap_or(-1);
-    let id = random_text(9);
-    Reply::new(status).json(json!({ "code": code, "message": "refused", "request_id": id }))
+/// `N` random bytes in hexadecimal.
+pub(super) fn hex<const N: usize>() -> String {
+    random::<N>()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+pub(super) fn success(data: &Value) -> Reply {
+    Reply::new(200).json(json!({ "code": 0, "message": "success", "data": data }))
+}
+
+/// An answer that refuses the whole request.
+pub(super) fn refusal(code: i64, words: &str) -> Reply {
+    Reply::new(200).json(json!({ "code": code, "message": words }))
+}
+
+/// OPPO's words for a code about a registration id; for the others, that it was scripted.
+pub(super) fn words(code: i64) -> &'static str {
+    match code {
+        10_000 => "registration_id格式不正确",
+        41 => "Illegal argument: registration_id",
+        _ => "scripted",
+    }
 }

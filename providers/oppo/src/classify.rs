@@ -75,7 +75,7 @@ impl Envelope {
         self.code == 11
     }
 
-    /// Returns the verdict on the request as a whole. A success confirms nothing by itself.
+    /// Returns the verdict that the code gives on everything in the request. A success confirms nothing by itself.
     pub(crate) fn verdict(&self) -> Verdict {
         let kind = match self.code {
             NO_SUCH_ID if self.names_id => VerdictKind::TokenDead { since: None },

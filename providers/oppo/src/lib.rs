@@ -4,8 +4,7 @@
 //! |---|---|
 //! | `config` | the credential and its checks |
 //! | `auth` | auth tokens, for a signature with the master secret |
-//! | `region` | which of OPPO's two services knows a registration id |
-//! | `render` | notification to message |
+//! | `render` | notification to message, and registration id to the service that knows it |
 //! | `classify` | answer to verdict |
 //! | `receive` | receipts that OPPO posts |
 //! | `provider` | the plugin and the provider |
@@ -20,7 +19,6 @@ mod classify;
 mod config;
 mod provider;
 mod receive;
-mod region;
 mod render;
 #[cfg(feature = "simulator")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simulator")))]

@@ -24,8 +24,7 @@ use crate::{
     classify::Envelope,
     config::{OppoConfig, Settings, Urls},
     receive,
-    region::is_overseas,
-    render::{self, MAX_PAYLOAD, MAX_TTL},
+    render::{self, MAX_PAYLOAD, MAX_TTL, region::is_overseas},
 };
 
 /// The type of every body, as OPPO's samples write it.

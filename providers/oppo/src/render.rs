@@ -17,6 +17,8 @@ use push_kit::{
 };
 use serde_json::{Map, Value, json};
 
+pub(crate) mod region;
+
 /// The largest `notification`, in bytes. OPPO documents no limit but those of the fields, of which `action_parameters` is the
 /// largest.
 pub(crate) const MAX_PAYLOAD: usize = 16 * 1024;

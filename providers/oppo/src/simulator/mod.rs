@@ -25,6 +25,7 @@
 //! | a message that ends while the phone is off | no receipt |
 mod check;
 mod message;
+mod owed;
 mod phone;
 mod quota;
 mod running;

@@ -8,9 +8,7 @@ use push_core::{Clock, Timestamp};
 use push_testkit::simulator::{Arrives, Inbox};
 use serde_json::{Map, Value, json};
 
-use super::{
-    ACTIVITY, APP_ID, PRIVATE_CHANNEL, PUBLIC_CHANNEL, check::Notification, service::Owed,
-};
+use super::{ACTIVITY, APP_ID, PRIVATE_CHANNEL, PUBLIC_CHANNEL, check::Notification, owed::Owed};
 
 /// A phone with the app. Clones are one phone.
 #[derive(Clone, Debug)]

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use super::{
     APP, Options,
     check::{Notification, Refusal},
+    owed::Owed,
     phone::Phone,
     quota::Quota,
 };
@@ -60,21 +61,6 @@ pub(super) enum Region {
     Overseas,
 }
 
-/// Receipts that wait to be posted, by address.
-#[derive(Debug, Default)]
-pub(super) struct Owed(Mutex<BTreeMap<String, Arc<Receipts>>>);
-
-impl Owed {
-    pub(super) fn owe(&self, url: &str, receipt: Value) {
-        if !url.is_empty() {
-            lock(&self.0)
-                .entry(url.to_owned())
-                .or_default()
-                .owe(receipt);
-        }
-    }
-}
-
 pub(super) struct Service {
     pub(super) faults: Faults,
     pub(super) options: Options,
@@ -82,7 +68,7 @@ pub(super) struct Service {
     pub(super) phones: Mutex<HashMap<String, Phone>>,
     pub(super) saved: Mutex<HashMap<String, Notification>>,
     pub(super) quota: Mutex<Quota>,
-    /// Ids that were found not to be valid, until somebody fetches them.
+    /// Ids that were found not to be valid, until they are fetched.
     pub(super) dead: Mutex<VecDeque<String>>,
     owed: Arc<Owed>,
     access: [AccessTokens<()>; 2],
@@ -120,7 +106,7 @@ impl Service {
     }
 
     pub(super) fn receipts(&self) -> BTreeMap<String, Arc<Receipts>> {
-        lock(&self.owed.0).clone()
+        self.owed.all()
     }
 
     pub(super) fn forget_auth_tokens(&self) {

@@ -22,8 +22,9 @@ mod tests {
 
     #[test]
     fn every_id_on_record_belongs_to_its_region() {
-        let vectors: Value = serde_json::from_str(include_str!("../tests/fixtures/vectors.json"))
-            .expect("the vectors are JSON");
+        let vectors: Value =
+            serde_json::from_str(include_str!("../../tests/fixtures/vectors.json"))
+                .expect("the vectors are JSON");
         let cases = vectors["oppo_regid"].as_array().expect("an array");
         let mut known = 0;
         for case in cases {

@@ -7,8 +7,6 @@ use push_http::HttpConfig;
 use push_kit::{endpoint::Endpoint, input::trimmed};
 use serde::Deserialize;
 
-mod typed;
-
 use crate::render::{Click, LEVELS, Look, Template};
 
 /// The most messages in one `unicast_batch`, and the most ids of one `broadcast`.
@@ -26,6 +24,7 @@ const MIN_TTL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 /// A credential of OPPO Push: what the console shows for one app, and how its notifications look.
 #[derive(Clone, Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
+#[describe(plugin = crate::Oppo)]
 #[non_exhaustive]
 pub struct OppoConfig {
     /// The AppKey: push.oppo.com > the app > configuration > application parameters.
@@ -110,6 +109,34 @@ pub struct OppoConfig {
     /// How to connect.
     #[serde(default)]
     pub http: HttpConfig,
+}
+
+impl OppoConfig {
+    /// The key and the secret that the console shows for an app, and defaults for the rest.
+    pub fn new(app_key: impl Into<String>, master_secret: impl Into<String>) -> Self {
+        Self {
+            app_key: app_key.into(),
+            master_secret: Secret::new(master_secret),
+            channel_id: String::new(),
+            category: String::new(),
+            notify_level: 0,
+            template: String::new(),
+            title_parameter: String::new(),
+            content_parameter: String::new(),
+            activity: String::new(),
+            action: String::new(),
+            long_text: false,
+            badge: yes(),
+            min_ttl: min_ttl(),
+            receipts: yes(),
+            batch: batch(),
+            saved_from: 0,
+            endpoint: endpoint(),
+            overseas_endpoint: overseas_endpoint(),
+            feedback_endpoint: feedback_endpoint(),
+            http: HttpConfig::default(),
+        }
+    }
 }
 
 const fn yes() -> bool {

@@ -27,7 +27,7 @@ const MIN_TTL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 #[describe(plugin = crate::Oppo)]
 #[non_exhaustive]
 pub struct OppoConfig {
-    /// The AppKey: push.oppo.com > the app > configuration > application parameters.
+    /// The AppKey: OPPO Push Platform (push.oppo.com) > Configuration Management > Application Configuration.
     #[describe(example = "0123456789abcdef0123456789abcdef")]
     pub app_key: String,
     /// The MasterSecret of the same page. The AppSecret beside it is the app's, and OPPO refuses it here.
@@ -216,7 +216,7 @@ impl OppoConfig {
     }
 
     fn checked(&self, context: &BuildContext) -> Result<Settings> {
-        const COPY: &str = "copy it from the application parameters of the app at push.oppo.com";
+        const COPY: &str = "copy it from the application configuration of the app at push.oppo.com";
         const NO_WORD: &str = "has a blank or a control character, or more than 128 bytes";
         let mut faults = Faults::new();
         let is_id = |text: &str| {

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use http::{HeaderValue, Request, Uri, header::CONTENT_TYPE};
 use push_core::{
     BadgeStyle, Batch, Batching, BuildContext, Capabilities, Channel, Clock, DeviceToken,
-    DynProvider, Health, Plugin, Provider, ProviderKind, Received, Result, Slot, Target,
+    DynProvider, Health, Plugin, Provider, ProviderKind, Received, Result, Scope, Slot, Target,
     TokenFault, VendorAnswer, Verdict, VerdictKind, Verdicts, async_trait,
 };
 use push_http::{Client, HttpClient, HttpError};
@@ -328,14 +328,26 @@ impl OppoProvider {
 }
 
 impl Service {
-    /// A credential that only this region's service refuses is good for the phones of the other: its targets are of another app.
-    fn judge(&self, verdict: Verdict) -> Verdict {
-        match verdict.kind {
-            VerdictKind::CredentialRefused if self.is_overseas => {
-                Verdict::new(VerdictKind::TokenUnusable(TokenFault::App), verdict.answer)
-            }
-            _ => verdict,
+    /// Limits the verdict to this service's phones: an outage or a limit of it is none of the other one, and a credential that it
+    /// alone refuses is good for the others, so that its phones are of another app.
+    fn judge(&self, mut verdict: Verdict) -> Verdict {
+        if !self.is_overseas {
+            return verdict;
         }
+        match verdict.kind {
+            VerdictKind::CredentialRefused => {
+                let foreign = VerdictKind::TokenUnusable(TokenFault::App);
+                return Verdict::new(foreign, verdict.answer);
+            }
+            VerdictKind::Unavailable(Scope::Credential) => {
+                verdict.kind = VerdictKind::Unavailable(Scope::Origin);
+            }
+            VerdictKind::RateLimited(Scope::Credential) => {
+                verdict.kind = VerdictKind::RateLimited(Scope::Origin);
+            }
+            _ => {}
+        }
+        verdict
     }
 }
 

@@ -179,6 +179,7 @@ fn an_ext_that_oppo_does_not_take_is_refused_with_its_name() {
     assert!(text.contains("OPPO"), "{text}");
 }
 
+/// Within OPPO's limits, in UTF-16 units (S99).
 #[test]
 fn texts_are_cut_for_the_style_that_is_sent() {
     let long = |vendor: Value| {

@@ -1,14 +1,9 @@
 //! Many phones: messages of their own, a saved message, two regions.
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
-use push_core::{
-    Badge, Batch, BuildContext, Clock, ManualClock, RawConfig, Scope, TokenFault, VerdictKind,
-};
-use push_provider_oppo::{
-    PLUGIN,
-    simulator::{Options, Phone},
-};
-use push_testkit::{block_on, json, sample, serde_json::Value};
+use push_core::{Badge, Batch, Retry, Scope, TokenFault, VerdictKind};
+use push_provider_oppo::simulator::{Options, Phone};
+use push_testkit::{Reply, block_on, json, sample, serde_json::Value};
 
 use crate::{DEAD, World, fields, with, world};
 
@@ -184,39 +179,30 @@ fn phones_of_other_regions_are_reached_through_their_own_service() {
     });
 }
 
-/// An app that is not registered for the other region: its phones there cannot be reached, and the credential is good.
+/// An app that is not registered for the other region, or an outage there: its phones are concerned, and no others.
 #[test]
-fn a_credential_that_one_region_refuses_is_good_for_the_other() {
+fn what_one_region_answers_concerns_its_own_phones() {
     block_on(async {
         let world = world().await;
-        let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::new(ManualClock::new(sample::NOW));
-        let elsewhere = push_provider_oppo::simulator::Simulator::start(
-            Options::default().with_clock(std::sync::Arc::clone(&clock)),
-        );
-        let elsewhere = elsewhere.await.expect("a free port");
         let phones = ["CN", "US"].map(|region| world.simulator.install_in(region));
-        let mut config = world.simulator.config();
-        // The other service knows another secret: this one is as wrong there.
-        config["overseas_endpoint"] = elsewhere.config()["overseas_endpoint"].clone();
-        config["http"] = json!({
-            "extra_ca_pem": format!("{}{}", config["http"]["extra_ca_pem"].as_str().expect("text"),
-                elsewhere.config()["http"]["extra_ca_pem"].as_str().expect("text")),
-            "only_extra_ca": true,
-        });
-        let refused =
-            push_testkit::Reply::new(200).json(json!({ "code": 27, "message": "access denied" }));
-        elsewhere.faults().always(refused);
-        let config = RawConfig::from_json(&config).expect("a configuration");
-        let provider = PLUGIN
-            .build(config, &BuildContext::new(clock))
-            .expect("a provider");
-        let batch = sample::batch(sample::notification(), phones.iter().map(Phone::token));
-        let kinds: Vec<_> = sample::send(&provider, batch)
-            .await
-            .into_iter()
-            .map(|verdict| verdict.kind)
-            .collect();
-        let foreign = VerdictKind::TokenUnusable(TokenFault::App);
-        assert_eq!(kinds, [VerdictKind::Accepted, foreign]);
+        let code = |code: i64| Reply::new(200).json(json!({ "code": code, "message": "" }));
+        for (reply, kind) in [
+            (code(27), VerdictKind::TokenUnusable(TokenFault::App)),
+            (code(-1), VerdictKind::Unavailable(Scope::Origin)),
+            (
+                Reply::new(502).body("<html>"),
+                VerdictKind::Unavailable(Scope::Origin),
+            ),
+            (code(13), VerdictKind::RateLimited(Scope::Origin)),
+            (code(33), VerdictKind::RateLimited(Scope::Class)),
+        ] {
+            world.simulator.faults().times(phones[1].token(), 1, reply);
+            let batch = sample::batch(sample::notification(), phones.iter().map(Phone::token));
+            assert_eq!(world.send(batch).await, [VerdictKind::Accepted, kind]);
+        }
+        let slow = code(13).header("retry-after", "7");
+        world.simulator.faults().times(phones[1].token(), 1, slow);
+        let verdict = sample::send_one(&world.provider, phones[1].token()).await;
+        assert_eq!(verdict.retry, Retry::After(Duration::from_secs(7)));
     });
 }

@@ -29,6 +29,8 @@ pub static BUILTIN: &[AnyDescriptor] = &[
     AnyDescriptor::Provider(&push_provider_huawei::PLUGIN),
     #[cfg(feature = "provider-meizu")]
     AnyDescriptor::Provider(&push_provider_meizu::PLUGIN),
+    #[cfg(feature = "provider-oppo")]
+    AnyDescriptor::Provider(&push_provider_oppo::PLUGIN),
     #[cfg(feature = "queue-memory")]
     AnyDescriptor::Queue(&push_queue_memory::PLUGIN),
     #[cfg(feature = "queue-sqlite")]
@@ -61,6 +63,8 @@ pub const EXPECTED: &[&str] = &[
     "provider/huawei",
     #[cfg(feature = "provider-meizu")]
     "provider/meizu",
+    #[cfg(feature = "provider-oppo")]
+    "provider/oppo",
     #[cfg(feature = "queue-memory")]
     "queue/memory",
     #[cfg(feature = "queue-sqlite")]
@@ -83,6 +87,7 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("provider/honor", "provider-honor"),
     ("provider/huawei", "provider-huawei"),
     ("provider/meizu", "provider-meizu"),
+    ("provider/oppo", "provider-oppo"),
     ("queue/memory", "queue-memory"),
     ("queue/sqlite", "queue-sqlite"),
     ("store/memory", "store-memory"),
@@ -126,6 +131,8 @@ pub mod provider {
 
     #[cfg(feature = "provider-meizu")]
     pub use push_provider_meizu as meizu;
+    #[cfg(feature = "provider-oppo")]
+    pub use push_provider_oppo as oppo;
 }
 
 /// The crates of the queue plugins that the features link, with their types.

@@ -8,8 +8,6 @@ use push_kit::{
 };
 use serde::Deserialize;
 
-mod typed;
-
 use crate::{
     auth::Signer,
     render::{Look, MAX_PAYLOAD, MAX_TOKENS, NoticeType},
@@ -27,6 +25,7 @@ const MOST_PACKAGES: usize = 50;
 /// A credential of Meizu (Flyme) Push: what the console shows for one app, and how its notifications look.
 #[derive(Clone, Debug, Deserialize, Describe)]
 #[serde(deny_unknown_fields)]
+#[describe(plugin = crate::Meizu)]
 #[non_exhaustive]
 pub struct MeizuConfig {
     /// The App ID, digits: open.flyme.cn > Flyme Push > the app > Configuration.
@@ -92,6 +91,30 @@ pub struct MeizuConfig {
     /// How to connect.
     #[serde(default)]
     pub http: HttpConfig,
+}
+
+impl MeizuConfig {
+    /// The id and the secret that the console shows for an app, and defaults for the rest.
+    pub fn new(app_id: impl Into<String>, app_secret: impl Into<String>) -> Self {
+        Self {
+            app_id: app_id.into(),
+            app_secret: Secret::new(app_secret),
+            activity: String::new(),
+            notice_type: NoticeType::default(),
+            vip: false,
+            packages: Vec::new(),
+            batch: batch(),
+            save_from: 0,
+            receipts: false,
+            receipt_url: String::new(),
+            receipt_token: None,
+            max_message: max_message(),
+            statistics_method: StatisticsMethod::default(),
+            redirect_domains: redirect_domains(),
+            endpoint: endpoint(),
+            http: HttpConfig::default(),
+        }
+    }
 }
 
 /// How Meizu's statistics are asked for: its pages say GET, and its SDK uses POST.

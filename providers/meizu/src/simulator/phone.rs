@@ -4,7 +4,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering::SeqCst},
 };
 
-use push_core::{Clock, Timestamp};
+use push_core::{Clock, Timestamp, payload::Payload};
 use push_testkit::simulator::{Arrives, Inbox, Receipts, random};
 use serde_json::{Map, Value, json};
 
@@ -197,5 +197,9 @@ impl Arrives for Arrival {
 
     fn to_json(&self) -> Value {
         json!({ "msg_id": self.message_id, "message": self.message.json, "extras": self.extras() })
+    }
+
+    fn click_payload(&self) -> Option<Payload> {
+        Some(Payload::intent_extras(self.extras()?.clone()))
     }
 }

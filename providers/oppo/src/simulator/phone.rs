@@ -4,7 +4,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicI64, Ordering::SeqCst},
 };
 
-use push_core::{Clock, Timestamp};
+use push_core::{Clock, Timestamp, payload::Payload};
 use push_testkit::simulator::{Arrives, Inbox};
 use serde_json::{Map, Value, json};
 
@@ -237,5 +237,9 @@ impl Arrives for Arrival {
             "opens": self.opens(),
             "extras": self.extras(),
         })
+    }
+
+    fn click_payload(&self) -> Option<Payload> {
+        self.opens().then(|| Payload::oppo(self.extras()))
     }
 }

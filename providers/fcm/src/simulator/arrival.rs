@@ -262,7 +262,10 @@ pub struct Tapped {
 
 impl fmt::Debug for Tapped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tapped({:?}, {:?})", self.action, self.extras.keys())
+        f.debug_struct("Tapped")
+            .field("action", &self.action)
+            .field("extras", &self.extras.keys())
+            .finish()
     }
 }
 

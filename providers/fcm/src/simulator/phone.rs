@@ -1,5 +1,6 @@
 //! The phone: what arrives, what is shown, and what the app gets when a person taps.
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
@@ -13,11 +14,13 @@ use push_testkit::{
 use super::{
     World,
     arrival::{Arrival, Platform, Tapped},
-    topics::Topics,
 };
 
 /// Messages that FCM keeps for an absent phone; with one more it drops them all.
 const WAITING: usize = 100;
+
+/// The topics of one phone, by name, each with the time of the subscription.
+pub(super) type Topics = BTreeMap<String, Timestamp>;
 
 /// A phone with the app on it. Clones are the same phone.
 #[derive(Clone)]

@@ -19,7 +19,7 @@ const OF_DEVICE: [(usize, Duration); 2] = [(240, MINUTE), (5000, HOUR)];
 /// Messages of one project in a minute.
 const OF_PROJECT: u64 = 600_000;
 
-/// Messages with a collapse key to one device: so many at once, and one more after each pause.
+/// Messages with a collapse key to one device: how many at once, and the pause after which one more is accepted.
 const COLLAPSIBLE: (u32, Duration) = (20, Duration::from_secs(3 * 60));
 
 /// What was sent lately.

@@ -1,6 +1,4 @@
 //! Subscriptions to topics: `projects.registrations.topicSubscriptions` of 2026.
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use http::{Method, Request};
 use push_core::Timestamp;
@@ -10,16 +8,17 @@ use push_testkit::{
     simulator::form,
 };
 
-use super::{Phone, World, failure, fcm_error, invalid, rules, unregistered};
+use super::{
+    World, failure, fcm_error, invalid,
+    phone::{Phone, Topics},
+    rules, unregistered,
+};
 
 /// The most topics of one registration, as the interface before this one had it.
 const MAX_TOPICS: usize = 2000;
 
 /// The most subscriptions on one page of a list.
 const MAX_PAGE: usize = 100;
-
-/// The topics of one phone, by name, each with the time of the subscription.
-pub(super) type Topics = BTreeMap<String, Timestamp>;
 
 /// What a path below `/registrations/` names.
 pub(super) struct Place<'a> {

@@ -165,6 +165,7 @@ impl Rendered {
     fn complete(&self, badge: Badge) -> Value {
         let mut message = self.message.clone();
         if let Badge::Set(count) = badge
+            && self.effect == Effect::Shows
             && let Some(shown) = object(&mut message, self.android.shown())
             && !shown.contains_key("notification_count")
         {

@@ -1,4 +1,7 @@
-//! Making a message fit: FCM counts what each platform gets by itself.
+//! Making a message fit: each platform's part is counted by itself.
+//!
+//! Google documents one limit for "notification and data" and not how the parts for several platforms are added up; its error names
+//! one platform ("Android message is too big"), whose message alone is made of these parts.
 use push_core::{Verdict, api::DELIVERY_KEY};
 use push_kit::payload::fit;
 use serde_json::Value;

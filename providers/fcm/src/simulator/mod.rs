@@ -243,8 +243,9 @@ impl Simulator {
         *self.world.token_fault() = reply;
     }
 
-    /// Forgets every answer that was ordered.
+    /// Forgets every answer that was ordered, those of the token endpoint too.
     pub fn heal(&self) {
+        self.fail_token_endpoint(None);
         self.world.faults.clear();
     }
 
@@ -414,7 +415,7 @@ impl World {
         if let Some(reply) = self.faults.take(target) {
             return Err(reply);
         }
-        let phones = match (text("token"), text("fid")) {
+        let phones: Vec<Phone> = match (text("token"), text("fid")) {
             (Some(token), _) => self.find(token)?.into_iter().collect(),
             (None, Some(fid)) => self.find_installation(fid)?.into_iter().collect(),
             (None, None) => self.audience(message).unwrap_or_default(),
@@ -429,7 +430,10 @@ impl World {
             let is_collapsible = ["android", "android_v2"]
                 .into_iter()
                 .any(|form| message[form]["collapse_key"].is_string());
-            quotas.count(target, is_collapsible, now)?;
+            // A device is known by its token; a message to a topic counts for the project alone.
+            let device = phones.first().map_or(target.to_owned(), Phone::token);
+            let device = Some(device).filter(|_| !target.is_empty());
+            quotas.count(device.as_deref(), is_collapsible, now)?;
         }
         let number = self.messages.fetch_add(1, Ordering::Relaxed);
         let id = format!("0:{}%{number:016x}", now.unix_millis() * 1000);

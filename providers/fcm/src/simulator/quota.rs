@@ -43,13 +43,13 @@ struct Device {
 }
 
 impl Quotas {
-    /// Counts a message to `device` at `now`.
+    /// Counts a message at `now`, to `device` if it has one.
     ///
     /// # Errors
     /// The answer, if it is one too many.
     pub(super) fn count(
         &self,
-        device: &str,
+        device: Option<&str>,
         is_collapsible: bool,
         now: Timestamp,
     ) -> Result<(), Reply> {
@@ -62,6 +62,9 @@ impl Quotas {
         if sent >= OF_PROJECT {
             return Err(exceeded("project", began + MINUTE, now));
         }
+        let Some(device) = device else {
+            return Ok(());
+        };
         let device = state.devices.entry(device.to_owned()).or_default();
         while device.sent.front().is_some_and(|at| now.since(*at) >= HOUR) {
             device.sent.pop_front();
@@ -118,7 +121,7 @@ mod tests {
 
     fn sent(quotas: &Quotas, count: usize, collapsible: bool, at: Timestamp) -> usize {
         (0..count)
-            .take_while(|_| quotas.count("phone", collapsible, at).is_ok())
+            .take_while(|_| quotas.count(Some("phone"), collapsible, at).is_ok())
             .count()
     }
 
@@ -126,9 +129,10 @@ mod tests {
     fn a_device_gets_its_messages_of_a_minute_and_of_an_hour_and_others_their_own() {
         let quotas = Quotas::default();
         assert_eq!(sent(&quotas, 300, false, NOW), 240);
-        let reply = quotas.count("phone", false, NOW).unwrap_err();
+        let reply = quotas.count(Some("phone"), false, NOW).unwrap_err();
         assert_eq!(reply.header_value("retry-after"), Some("60"));
-        quotas.count("other", false, NOW).unwrap();
+        quotas.count(Some("other"), false, NOW).unwrap();
+        quotas.count(None, false, NOW).unwrap();
         let minutes = (1..60).map(|minute| sent(&quotas, 300, false, NOW + MINUTE * minute));
         assert_eq!(minutes.sum::<usize>(), 5000 - 240);
         assert_eq!(sent(&quotas, 300, false, NOW + HOUR), 240);

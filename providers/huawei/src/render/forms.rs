@@ -11,12 +11,15 @@ type Form = (&'static str, &'static str, fn(&Value) -> bool);
 const FORMS: &[Form] = &[
     (
         "ttl",
-        "seconds with an `s`, from `1s` to `1296000s`",
+        "seconds as in `86400s`, at most `1296000s`",
+        // Huawei's own demo also sends a number alone, and a fraction.
         |value| {
-            let seconds = text(value)
-                .strip_suffix('s')
-                .and_then(|text| text.parse().ok());
-            seconds.is_some_and(|seconds: u64| (1..=MAX_TTL.as_secs()).contains(&seconds))
+            let number = text(value).strip_suffix('s').unwrap_or(text(value));
+            let is_plain = number
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'.');
+            let seconds: Option<f64> = number.parse().ok().filter(|_| is_plain);
+            seconds.is_some_and(|seconds| (1.0..=MAX_TTL.as_secs_f64()).contains(&seconds))
         },
     ),
     ("category", "a word in capitals, as in `IM`", |value| {
@@ -114,6 +117,8 @@ mod tests {
         for (named, good, wrong) in [
             ("ttl", json!("1296000s"), json!("24h0m0s")),
             ("ttl", json!("1s"), json!("0s")),
+            ("ttl", json!("1000"), json!("1e3s")),
+            ("ttl", json!("3.5s"), json!("")),
             ("ttl", json!(null), json!("1296001s")),
             ("category", json!("PLAY_VOICE"), json!("im")),
             ("category", json!("IM"), json!("")),

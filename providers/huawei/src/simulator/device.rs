@@ -162,3 +162,39 @@ impl Today {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use push_testkit::sample::NOW;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_phone_gets_three_thousand_pushes_a_day_and_two_of_marketing() {
+        let push = |category: &str| {
+            let android = json!({ "category": category, "notification": {
+                "title": "a", "body": "b", "click_action": { "type": 3 },
+            }});
+            Arrival::new("r", &json!({ "android": android }))
+        };
+        let mut device = Device::default();
+        let mut taken = |category: &str, count: usize, at| {
+            let statuses = (0..count).map(|_| device.take(push(category), at, true)[0].1);
+            statuses.filter(|status| *status == 0).count()
+        };
+        assert_eq!(taken("MARKETING", 3, NOW), 2);
+        assert_eq!(taken("IM", 3000, NOW), 2998);
+        // A second before midnight in China, and at midnight.
+        let midnight = NOW + Duration::from_secs(64_000);
+        assert_eq!(taken("IM", 1, midnight - Duration::from_secs(1)), 0);
+        assert_eq!(taken("MARKETING", 3, midnight), 2);
+        let mut free = Device::default();
+        let unlimited = (0..3).map(|_| free.take(push("MARKETING"), NOW, false)[0].1);
+        assert!(unlimited.eq([0, 0, 0]));
+        let status = |device: &mut Device| device.take(push("IM"), NOW, true)[0].1;
+        let mut full = Device::default();
+        let last = (0..3001).map(|_| status(&mut full)).last();
+        assert_eq!(last, Some(102));
+    }
+}

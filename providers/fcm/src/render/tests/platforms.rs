@@ -258,7 +258,7 @@ fn in_the_preview_form_a_wake_is_batched_and_a_call_is_not_held_back() {
     let number = preview(Notification::default(), Badge::Set(1));
     assert_eq!(number["android_v2"], json!({"background_sync": {}}));
     let call = sample::notification().with_kind(NotificationKind::Voip);
-    let message = preview(call, Badge::Leave);
+    let message = preview(call, Badge::Set(3));
     assert_eq!(
         message["android_v2"],
         json!({"remote_notification": {

@@ -22,8 +22,8 @@ pub fn encode<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Secre
     Secret::new(pairs.join("&"))
 }
 
-/// Writes one name or value.
-pub(crate) fn encode_value(text: &str) -> String {
+/// Writes one name or value, or one segment of a path.
+pub fn encode_value(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string()
 }
 

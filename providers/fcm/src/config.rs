@@ -2,10 +2,10 @@
 use http::Uri;
 use push_core::{Describe, Faults, Result};
 use push_http::HttpConfig;
-use push_kit::endpoint::Endpoint;
+use push_kit::{endpoint::Endpoint, input::trimmed};
 use serde::Deserialize;
 
-use crate::render::Style;
+use crate::render::{AndroidForm, Style};
 
 mod account;
 pub(crate) use self::account::Account;
@@ -34,6 +34,18 @@ pub struct FcmConfig {
     #[serde(default)]
     #[describe(example = "com.example.chat.OPEN_CHAT")]
     pub click_action: String,
+    /// The page that a click opens in a browser, for apps whose web page has FCM's tokens. Empty for what the page's service worker
+    /// does.
+    ///
+    /// It is `webpush.fcm_options.link`.
+    #[serde(default)]
+    #[describe(example = "https://chat.example.com/inbox")]
+    pub web_link: String,
+    /// Whether messages for Android have the form `android_v2`, a preview of 2026, in place of `android`.
+    ///
+    /// It has no priority: what is shown is not held back by power saving, and what only wakes the app is batched.
+    #[serde(default)]
+    pub android_v2: bool,
     /// Where FCM listens: scheme, host and port.
     #[serde(default = "endpoint")]
     pub endpoint: String,
@@ -53,6 +65,8 @@ impl FcmConfig {
             service_account,
             channel_id: String::new(),
             click_action: String::new(),
+            web_link: String::new(),
+            android_v2: false,
             endpoint: endpoint(),
             token_endpoint: None,
             http: HttpConfig::default(),
@@ -69,6 +83,8 @@ pub(crate) struct Settings {
     pub(crate) account: Account,
     /// Where messages of the account's project are posted.
     pub(crate) send_url: Uri,
+    /// Scheme, host and port of FCM.
+    pub(crate) registrations: Endpoint,
     pub(crate) token_url: Uri,
     pub(crate) style: Style,
 }
@@ -87,16 +103,30 @@ impl FcmConfig {
             ),
             (None, None) => None,
         };
+        let web_link = trimmed(&self.web_link);
+        faults.check(
+            web_link.is_empty() || web_link.starts_with("https://"),
+            "web_link",
+            "is not an address with https",
+            "write it like \"https://chat.example.com/inbox\"",
+        );
         let settings = account.zip(endpoint).zip(token_url);
         let settings = settings.and_then(|((account, endpoint), token_url)| {
             let path = format!("/v1/projects/{}/messages:send", account.project_id);
             Some(Settings {
                 send_url: faults.take("service_account.project_id", endpoint.join(&path))?,
+                registrations: endpoint,
                 token_url: token_url.uri().clone(),
                 account,
                 style: Style {
                     channel_id: self.channel_id.clone(),
                     click_action: self.click_action.clone(),
+                    web_link: web_link.to_owned(),
+                    android: if self.android_v2 {
+                        AndroidForm::V2
+                    } else {
+                        AndroidForm::V1
+                    },
                 },
             })
         });

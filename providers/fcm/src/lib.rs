@@ -2,7 +2,9 @@
 //!
 //! [`FcmProvider`] holds one service account (`config`). Its access token is fetched and shared (`auth`), a message is rendered
 //! once for each content (`render`) and sent to each target of a batch (`provider`), and Google's answer becomes a verdict
-//! (`classify`). Which fields a caller may set is in `render::fields`. With the feature `simulator`, [`simulator`] is Google's side and
+//! (`classify`). A message has a part for each platform (`render::android`, `render::apple`, `render::web`), because a token does not
+//! say which one it is of; which fields a caller may set is in `render::fields`, and their forms in `render::forms`.
+//! [`FcmProvider::subscribe`] and [`FcmProvider::publish`] are for programs that use topics: the gateway has none. With the feature `simulator`, [`simulator`] is Google's side and
 //! the phones behind it.
 //!
 //! The data of a message name its delivery and its receiver beside `ext`: the app acknowledges the delivery, and opens a click
@@ -22,14 +24,22 @@ pub mod simulator;
 
 pub use crate::{
     config::{FcmConfig, ServiceAccount},
-    provider::{Fcm, FcmProvider},
+    provider::{Audience, Fcm, FcmProvider},
 };
 
 push_core::register_plugin!(Fcm);
 
-/// The entry point of the fuzz target `fcm_answer`.
+/// The entry points of the fuzz targets `fcm_answer` and `fcm_subscription`.
 #[doc(hidden)]
 pub mod fuzz {
+    pub fn subscription(
+        response: &http::Response<bytes::Bytes>,
+        token: &push_core::DeviceToken,
+    ) -> push_core::Verdict {
+        let now = push_core::Timestamp::from_unix_millis(0);
+        crate::classify::changed(response, &[token.expose()], now)
+    }
+
     pub fn answer(
         response: &http::Response<bytes::Bytes>,
         token: &push_core::DeviceToken,

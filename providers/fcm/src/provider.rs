@@ -12,6 +12,7 @@ use push_core::{
 use push_http::{Client, HttpClient, HttpError};
 use push_kit::{
     access::{AccessCache, AccessToken},
+    endpoint::Endpoint,
     health::health,
     token,
     verdict::{self, unsupported},
@@ -33,6 +34,10 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UT
 
 /// What to look at if Google refuses the service account.
 const REPAIR: &str = "check in the Google Cloud console that the service account's key was not deleted, that the account may send messages in its project (cloudmessaging.messages.create), and that the FCM API (HTTP v1) is enabled there, and that this server's clock is right, whose time the requests for access tokens carry; rotate or resume the credential, and the deliveries that wait for it go out";
+
+mod topics;
+
+pub use self::topics::Audience;
 
 /// The plugin `provider/fcm`.
 #[derive(Debug)]
@@ -61,6 +66,8 @@ pub struct FcmProvider {
     clock: Arc<dyn Clock>,
     access: AccessCache<GoogleTokens>,
     url: Uri,
+    /// Where the subscriptions of registrations are.
+    registrations: Endpoint,
     project: String,
     style: Style,
     capabilities: Capabilities,
@@ -89,6 +96,7 @@ impl FcmProvider {
             access: AccessCache::new(tokens, Arc::clone(&clock)),
             clock,
             url: settings.send_url,
+            registrations: settings.registrations,
             project,
             style: settings.style,
             capabilities: Capabilities::new(Channel::FCM, MAX_PAYLOAD)
@@ -112,33 +120,39 @@ impl FcmProvider {
         private: &[&str],
         unanswered: fn(&HttpError) -> Verdict,
     ) -> Result<Verdict, Verdict> {
-        let (response, access) = self
-            .access
-            .send(
-                |access| self.post(body.clone(), access, unanswered),
-                |(response, _)| classify::is_access_refused(response),
-            )
-            .await?;
+        let (method, url) = (Method::POST, &self.url);
+        let (response, access) = self.ask(method, url, body, unanswered).await?;
         let private: Vec<_> = private.iter().copied().chain([access.expose()]).collect();
         let (project, now) = (&self.project, self.clock.now());
         Ok(classify::answered(&response, project, &private, now))
     }
 
-    async fn post(
+    /// Makes a request, once more if the access token alone is refused. Returns the answer and the access token that it had.
+    async fn ask(
         &self,
+        method: Method,
+        url: &Uri,
         body: Bytes,
-        access: Arc<AccessToken>,
         unanswered: fn(&HttpError) -> Verdict,
     ) -> Result<(Response<Bytes>, Arc<AccessToken>), Verdict> {
-        let mut request = Request::new(body);
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.url.clone();
-        let headers = request.headers_mut();
-        headers.insert(header::CONTENT_TYPE, JSON);
-        headers.insert(header::AUTHORIZATION, access.bearer().clone());
-        let response = self.client.send(request).await;
-        let response = response.map_err(|error| unanswered(&error))?;
-        Ok((response, access))
+        let exchange = |access: Arc<AccessToken>| {
+            let mut request = Request::new(body.clone());
+            *request.method_mut() = method.clone();
+            *request.uri_mut() = url.clone();
+            let headers = request.headers_mut();
+            headers.insert(header::CONTENT_TYPE, JSON);
+            headers.insert(header::AUTHORIZATION, access.bearer().clone());
+            async move {
+                let response = self.client.send(request).await;
+                let response = response.map_err(|error| unanswered(&error))?;
+                Ok((response, access))
+            }
+        };
+        self.access
+            .send(exchange, |(response, _)| {
+                classify::is_access_refused(response)
+            })
+            .await
     }
 
     /// Renders and sends to one target.
@@ -228,7 +242,7 @@ impl Provider for FcmProvider {
     }
 
     fn check_fields(&self, fields: &Map<String, Value>) -> Result<()> {
-        fields::check(fields)
+        fields::check(fields, self.style.android)
     }
 }
 

@@ -3,15 +3,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use push_core::{
-    Badge, Content, Notification, NotificationKind, Priority, Sound, Target, Timestamp, Verdict,
+    Badge, Content, Notification, NotificationKind, Target, Timestamp, Verdict,
     api::{DELIVERY_KEY, RECEIVER_KEY},
 };
-use push_kit::{overlay::merge, payload::fit};
+use push_kit::overlay::merge;
 use serde_json::{Map, Value, json};
 
-use self::fields::{DATA, OVERLAY};
+pub(crate) use self::android::AndroidForm;
 
+mod android;
+mod apple;
 pub(crate) mod fields;
+mod forms;
+mod size;
+mod web;
 
 /// The most bytes of notification and data together.
 pub(crate) const MAX_PAYLOAD: usize = 4096;
@@ -22,39 +27,26 @@ pub(crate) const MAX_TTL: Duration = Duration::from_secs(28 * 24 * 60 * 60);
 /// The topic that a dry run names: valid, and without subscribers.
 const DRY_RUN_TOPIC: &str = "offline-push-verify";
 
-/// The texts that are cut where a message is too large, in this order.
-const TEXTS: [&str; 4] = [
-    "/notification/body",
-    "/android/notification/body",
-    "/notification/title",
-    "/android/notification/title",
-];
-
 /// What the operator set for every message.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Style {
     pub(crate) channel_id: String,
     pub(crate) click_action: String,
+    /// The page that a click opens in a browser; empty for none.
+    pub(crate) web_link: String,
+    pub(crate) android: AndroidForm,
 }
-
-/// Where a message says what Android shows, beyond the text of `notification`.
-const SHOWN: [&str; 9] = [
-    "/notification/title",
-    "/notification/body",
-    "/notification/image",
-    "/android/notification/title",
-    "/android/notification/body",
-    "/android/notification/image",
-    "/android/notification/title_loc_key",
-    "/android/notification/body_loc_key",
-    "/android/notification/ticker",
-];
 
 /// The message for one content, without what differs by target.
 pub(crate) struct Rendered {
-    /// An object.
+    /// An object, without `apns`.
     message: Value,
     effect: Effect,
+    android: AndroidForm,
+    /// `apns` of every target, and the message's own fields that are laid over it.
+    apple: (Map<String, Value>, Map<String, Value>),
+    /// The most bytes for one platform.
+    max: usize,
 }
 
 /// What a message does on a phone.
@@ -77,53 +69,66 @@ impl Rendered {
     /// The verdict on every target, if it cannot be sent to any.
     pub(crate) fn new(content: &Content, style: &Style, now: Timestamp) -> Result<Self, Verdict> {
         let notification = &content.notification;
+        let is_alert = notification.kind == NotificationKind::Alert;
         let mut message = Map::new();
-        let mut android = android(content, now);
         // Any other kind is data that the app handles by itself.
-        if notification.kind == NotificationKind::Alert {
+        if is_alert {
             message.insert("notification".into(), shown(notification).into());
-            android.insert(
-                "notification".into(),
-                shown_on_android(content, style).into(),
-            );
         }
-        message.insert("android".into(), android.into());
+        let android = android::config(content, style, now);
+        message.insert(style.android.key().into(), android.into());
+        message.insert("webpush".into(), web::config(content, style, now).into());
         let mut data = Map::new();
         put(&mut data, "ext", &notification.ext);
         message.insert("data".into(), data.into());
-        fields::check(&notification.vendor)
+        fields::check(&notification.vendor, style.android)
             .map_err(|error| Verdict::payload_refused("vendor-field", error.to_string()))?;
-        OVERLAY.lay(&notification.vendor, &mut message)?;
+        fields::overlay(style.android).lay(&notification.vendor, &mut message)?;
+        // What a `null` in it unsets is not there yet.
+        message.remove("apns");
+        let own = notification.vendor.get("apns").and_then(Value::as_object);
         let mut message = Value::Object(message);
-        let shows = SHOWN.iter().any(|at| message.pointer(at).is_some());
         let effect = match notification.kind {
-            NotificationKind::Alert if shows => Effect::Shows,
+            NotificationKind::Alert if style.android.shows(&message) => Effect::Shows,
             NotificationKind::Alert if notification.wakes_app => Effect::Wakes,
             NotificationKind::Alert => Effect::SetsNumber,
             NotificationKind::Background => Effect::Wakes,
             _ => Effect::Calls,
         };
-        if effect != Effect::Shows {
+        if effect != Effect::Shows
+            && let Some(all) = object(&mut message, "")
+        {
             // Fields for every message of a class must not make a background push a shown one, and Android shows a
             // notification without text as an empty one.
-            for parent in ["", "/android"] {
-                if let Some(parent) = object(&mut message, parent) {
-                    parent.remove("notification");
+            all.remove("notification");
+            if effect == Effect::SetsNumber {
+                // With data the app would be woken for nothing. A browser's icon has no number.
+                if !notification.vendor.contains_key("data") {
+                    all.remove("data");
                 }
+                all.remove("webpush");
             }
+            if let Some(web) = object(&mut message, "/webpush") {
+                web.remove("notification");
+            }
+            style.android.silence(&mut message, effect, notification);
         }
-        if effect == Effect::SetsNumber {
-            // With data the app would be woken for nothing.
-            if let Some(all) = object(&mut message, "")
-                && !notification.vendor.contains_key("data")
-            {
-                all.remove("data");
-            }
-            if let Some(android) = object(&mut message, "/android") {
-                android.insert("priority".into(), "NORMAL".into());
-            }
-        }
-        Ok(Self { message, effect })
+        Ok(Self {
+            message,
+            effect,
+            android: style.android,
+            apple: (
+                apple::config(content, effect, now),
+                own.cloned().unwrap_or_default(),
+            ),
+            max: MAX_PAYLOAD,
+        })
+    }
+
+    /// Limits the message to `max` bytes for one platform.
+    pub(crate) const fn with_max(mut self, max: usize) -> Self {
+        self.max = max;
+        self
     }
 
     /// The request body for `target`.
@@ -131,33 +136,12 @@ impl Rendered {
     /// # Errors
     /// The verdict on it, if the message is too large and has too little text to cut.
     pub(crate) fn body(&self, target: &Target) -> Result<Bytes, Verdict> {
-        let mut message = self.message.clone();
-        if let Badge::Set(count) = target.badge
-            && let Some(shown) = object(&mut message, "/android/notification")
-            && !shown.contains_key("notification_count")
-        {
-            shown.insert(
-                "notification_count".into(),
-                count.min(i32::MAX as u32).into(),
-            );
-        }
-        let mut apns = for_iphones(self.effect, target.badge);
-        // The message's own fields are laid over it.
-        if let Some(Value::Object(own)) = message.get("apns") {
-            merge(&mut apns, own);
-        }
-        if !apns.is_empty() {
-            message["apns"] = apns.into();
-        }
+        let mut message = self.complete(target.badge);
         if let Some(data) = object(&mut message, "/data") {
             data.insert(DELIVERY_KEY.into(), target.delivery.to_string().into());
             if let Some(receiver) = &target.receiver {
                 data.insert(RECEIVER_KEY.into(), receiver.as_str().into());
             }
-        }
-        complete_data(&mut message);
-        if size_of(&message) > MAX_PAYLOAD {
-            message = cut(message)?;
         }
         let token = target.token.expose();
         let kind = if is_installation_id(token) {
@@ -165,7 +149,44 @@ impl Rendered {
         } else {
             "token"
         };
-        message[kind] = token.into();
+        self.addressed(message, kind, token)
+    }
+
+    /// The request body for everybody who subscribed to a topic, or for whom a condition holds. It names no delivery and no
+    /// receiver, and leaves the number on the icon alone.
+    ///
+    /// # Errors
+    /// The verdict on it, if the message is too large and has too little text to cut.
+    pub(crate) fn body_for(&self, kind: &str, audience: &str) -> Result<Bytes, Verdict> {
+        self.addressed(self.complete(Badge::Leave), kind, audience)
+    }
+
+    /// The message with the number on the icon, and with what iPhones need.
+    fn complete(&self, badge: Badge) -> Value {
+        let mut message = self.message.clone();
+        if let Badge::Set(count) = badge
+            && self.effect == Effect::Shows
+            && let Some(shown) = object(&mut message, self.android.shown())
+            && !shown.contains_key("notification_count")
+        {
+            shown.insert(
+                "notification_count".into(),
+                count.min(i32::MAX as u32).into(),
+            );
+        }
+        let (common, own) = &self.apple;
+        let mut apns = apple::with_badge(common.clone(), self.effect, badge);
+        merge(&mut apns, own);
+        if !apns.is_empty() {
+            message["apns"] = apns.into();
+        }
+        message
+    }
+
+    fn addressed(&self, mut message: Value, kind: &str, to: &str) -> Result<Bytes, Verdict> {
+        complete_data(&mut message, self.android);
+        let mut message = size::fitted(message, self.android, self.max)?;
+        message[kind] = to.into();
         Ok(json!({ "message": message }).to_string().into())
     }
 }
@@ -186,74 +207,6 @@ fn shown(notification: &Notification) -> Map<String, Value> {
     shown
 }
 
-fn shown_on_android(content: &Content, style: &Style) -> Map<String, Value> {
-    let mut shown = Map::new();
-    // The tag replaces what is shown.
-    put(&mut shown, "tag", &collapse(content));
-    put(&mut shown, "channel_id", &style.channel_id);
-    put(&mut shown, "click_action", &style.click_action);
-    match &content.notification.sound {
-        Sound::Default => put(&mut shown, "sound", "default"),
-        Sound::Silent => {}
-        // A resource of the app is found by its name, which has no suffix.
-        Sound::Named(file) => {
-            let name = file
-                .rsplit_once('.')
-                .map_or(file.as_str(), |(name, _)| name);
-            put(&mut shown, "sound", name);
-        }
-    }
-    shown
-}
-
-/// How the message travels.
-fn android(content: &Content, now: Timestamp) -> Map<String, Value> {
-    let notification = &content.notification;
-    let mut android = Map::new();
-    let priority = match notification.priority {
-        Priority::High => "HIGH",
-        Priority::Normal | Priority::Low => "NORMAL",
-    };
-    put(&mut android, "priority", priority);
-    if let Some(at) = notification.expires_at {
-        let ttl = at.since(now).min(MAX_TTL).as_secs();
-        put(&mut android, "ttl", &format!("{ttl}s"));
-    }
-    // FCM keeps four such keys for a device and slows down messages that have one: a key for every message would lose messages.
-    if notification.collapse_waiting {
-        put(&mut android, "collapse_key", &collapse(content));
-    }
-    android
-}
-
-/// What an iPhone that is reached through FCM needs beside `notification` and `data`: the number on the icon, and for a push
-/// that shows nothing the priority and the push type that Apple asks for.
-fn for_iphones(effect: Effect, badge: Badge) -> Map<String, Value> {
-    let mut aps = Map::new();
-    let has_badge = if let Badge::Set(count) = badge {
-        aps.insert("badge".into(), count.into());
-        true
-    } else {
-        false
-    };
-    if effect == Effect::Wakes {
-        aps.insert("content-available".into(), 1.into());
-    }
-    let mut apns = Map::new();
-    if effect == Effect::Wakes || (effect == Effect::SetsNumber && has_badge) {
-        // A background push cannot set the number.
-        let push_type = if has_badge { "alert" } else { "background" };
-        apns.insert(
-            "headers".into(),
-            json!({ "apns-priority": "5", "apns-push-type": push_type }),
-        );
-    }
-    if !aps.is_empty() && effect != Effect::Calls {
-        apns.insert("payload".into(), json!({ "aps": aps }));
-    }
-    apns
-}
-
 /// The key by which a later notification replaces this one on the phone; every message has one.
 fn collapse(content: &Content) -> String {
     match content.notification.collapse.as_str() {
@@ -262,53 +215,16 @@ fn collapse(content: &Content) -> String {
     }
 }
 
-/// Puts the message's data into `android.data` and `webpush.data`, where they are given: the service sends those instead.
-fn complete_data(message: &mut Value) {
+/// Puts the message's data into that of Android and of browsers, where they have their own: the service sends those instead.
+fn complete_data(message: &mut Value, android: AndroidForm) {
     let common = message["data"].as_object().cloned().unwrap_or_default();
-    for pointer in &DATA[1..] {
+    for pointer in [android.data(), "/webpush/data"] {
         if let Some(data) = object(message, pointer) {
             for (key, value) in &common {
                 data.entry(key).or_insert_with(|| value.clone());
             }
         }
     }
-}
-
-/// Cuts the texts of a message that is too large. Where that is not enough the delivery goes, too: a receipt is worth less
-/// than the message.
-fn cut(mut message: Value) -> Result<Value, Verdict> {
-    let whole = message.clone();
-    if fit(&mut message, MAX_PAYLOAD, &TEXTS, size_of).is_ok() {
-        return Ok(message);
-    }
-    message = whole;
-    for pointer in DATA {
-        if let Some(data) = object(&mut message, pointer) {
-            data.remove(DELIVERY_KEY);
-        }
-    }
-    fit(&mut message, MAX_PAYLOAD, &TEXTS, size_of).map_err(too_large)?;
-    Ok(message)
-}
-
-/// How many bytes of [`MAX_PAYLOAD`] a message takes. Counts JSON, which is a little more than FCM counts.
-fn size_of(message: &Value) -> usize {
-    ["/notification", "/android/notification"]
-        .into_iter()
-        .chain(DATA)
-        .filter_map(|pointer| message.pointer(pointer))
-        .map(|part| part.to_string().len())
-        .sum()
-}
-
-fn too_large(excess: usize) -> Verdict {
-    Verdict::payload_refused(
-        "payload-too-large",
-        format!(
-            "notification and data take {excess} bytes more than the {MAX_PAYLOAD} that FCM accepts, \
-             and there is too little text to cut; shorten `ext` or the vendor fields"
-        ),
-    )
 }
 
 /// Whether `token` is a Firebase installation id and not a registration token, which is longer and has a `:`.

@@ -100,6 +100,7 @@ push_testkit::provider_conformance! {
         ("service_account", "{}"),
         ("endpoint", "ftp://fcm.googleapis.com"),
         ("token_endpoint", "http://oauth2.googleapis.com/token"),
+        ("web_link", "http://chat.example.com"),
     ],
     secrets: ["ya29.access-of-a-test", "MIIEvgIBADANBgkqhkiG9w0BAQEFAASC"],
     auth: ("/token", (200, r#"{"access_token":"ya29.access-of-a-test","expires_in":3599,"token_type":"Bearer"}"#)),
@@ -179,4 +180,68 @@ push_testkit::provider_conformance! {
         Reply::from((502, "<html>")),
     ],
     unknown: |status, code| Reply::from((status, error(status, "FAILED_PRECONDITION", code))),
+}
+
+/// The same provider with the form `android_v2`.
+mod preview {
+    use super::*;
+
+    fn config_of_preview(endpoint: &str, ca_pem: &str) -> Value {
+        let mut config = config(endpoint, ca_pem);
+        config["android_v2"] = true.into();
+        config
+    }
+
+    fn shown_in_preview(sent: &Sent) -> Shown {
+        shown(sent)
+            .badge_at("/android_v2/remote_notification/notification/notification_count")
+            .ttl_at("/android_v2/ttl")
+            .collapse_at("/android_v2/remote_notification/notification/tag")
+    }
+
+    push_testkit::provider_conformance! {
+        plugin: push_provider_fcm::Fcm,
+        descriptor: push_provider_fcm::PLUGIN,
+
+        config: config_of_preview,
+        wrong_config: [
+            ("service_account", "{}"),
+            ("web_link", "http://chat.example.com"),
+        ],
+        secrets: ["ya29.access-of-a-test", "MIIEvgIBADANBgkqhkiG9w0BAQEFAASC"],
+        auth: ("/token", (200, r#"{"access_token":"ya29.access-of-a-test","expires_in":3599,"token_type":"Bearer"}"#)),
+        access_lifetime: Duration::from_secs(3599),
+        auth_refused: [(400, r#"{"error":"invalid_grant"}"#)],
+        access_expired: (401, plain(401, "UNAUTHENTICATED")),
+        token: "dJ7xTest0:APA91bFakeFakeFakeFakeFakeFake000000",
+        shown: shown_in_preview,
+        overlay: [
+            json!({"android_v2": {"remote_notification": {"notification": {"channel_id": "calls"}}}}),
+            json!({"data": {"more": "1"}, "apns": {"payload": {"own": 1}}}),
+        ],
+        protected_fields: [
+            json!({"topic": "everyone"}),
+            json!({"android": {"priority": "HIGH"}}),
+            json!({"android_v2": {"background_sync": {}}}),
+            json!({"android_v2": {"restricted_package_name": "com.example.other"}}),
+            json!({"android_v2": {"data": {"ext": "{}"}}}),
+            json!({"android_v2": {"data": {"receiver": "other"}}}),
+        ],
+        ok: Reply::new(200).json(json!({"name": "projects/demo-project/messages/1"})),
+        unconfirmed: [(200, json!({"name": ""}))],
+        status_is_final: true,
+        partial: |all, dead| {
+            if all.iter().any(|token| dead.contains(token)) {
+                (404, error(404, "NOT_FOUND", "UNREGISTERED")).into()
+            } else {
+                (200, r#"{"name":"projects/demo-project/messages/1"}"#).into()
+            }
+        },
+        token_dead: [(404, error(404, "NOT_FOUND", "UNREGISTERED"))],
+        credential_refused: [(401, plain(401, "UNAUTHENTICATED"))],
+        payload_refused: [(400, plain(400, "INVALID_ARGUMENT"))],
+        rate_limited: [(Scope::Credential, (429, plain(429, "RESOURCE_EXHAUSTED")))],
+        unavailable: [(503, error(503, "UNAVAILABLE", "UNAVAILABLE"))],
+        unknown: |status, code| Reply::from((status, error(status, "FAILED_PRECONDITION", code))),
+    }
 }

@@ -31,3 +31,28 @@ pub use self::{
 };
 
 push_core::register_plugin!(Honor);
+
+/// The entry points of the fuzz targets `honor_answer` and `honor_receipt`.
+#[doc(hidden)]
+pub mod fuzz {
+    use std::collections::BTreeMap;
+
+    pub fn answer(
+        response: &http::Response<bytes::Bytes>,
+        token: &push_core::DeviceToken,
+    ) -> push_core::Verdict {
+        let now = push_core::Timestamp::from_unix_millis(0);
+        let success = [200, 80_000_000];
+        crate::classify::Answer::read(response, &success, &[token.expose()], now).of(token.expose())
+    }
+
+    /// Reads receipts of the app `1`, of which the code 40000099 means that the app is gone.
+    pub fn receipts(
+        request: &http::Request<bytes::Bytes>,
+    ) -> push_core::Result<push_core::Received> {
+        let gone = crate::ReceiptMeaning::Uninstalled;
+        let meanings = BTreeMap::from([("40000099".to_owned(), gone)]);
+        let now = push_core::Timestamp::from_unix_seconds(1_700_000_000);
+        crate::receive::read(request, "1", &meanings, now)
+    }
+}

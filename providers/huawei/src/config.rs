@@ -48,6 +48,10 @@ pub struct HuaweiConfig {
     #[serde(default = "category")]
     #[describe(max_len = 64)]
     pub category: String,
+    /// The category of calls; the empty string sends none.
+    #[serde(default = "call_category")]
+    #[describe(max_len = 64)]
+    pub call_category: String,
     /// 0 for normal pushes, 1 for test messages (500 a day, without category limits).
     #[serde(default)]
     #[describe(max = 1)]
@@ -97,6 +101,7 @@ impl HuaweiConfig {
             endpoint: endpoint(),
             token_endpoint: token_endpoint(),
             category: category(),
+            call_category: call_category(),
             target_user_type: 0,
             badge_class: String::new(),
             intent: String::new(),
@@ -121,6 +126,10 @@ fn token_endpoint() -> String {
 
 fn category() -> String {
     "IM".to_owned()
+}
+
+fn call_category() -> String {
+    "VOIP".to_owned()
 }
 
 /// A checked configuration, without `http`.
@@ -148,6 +157,7 @@ impl HuaweiConfig {
             &mut config.app_id,
             &mut config.project_id,
             &mut config.category,
+            &mut config.call_category,
             &mut config.badge_class,
             &mut config.action,
             &mut config.channel_id,
@@ -181,12 +191,17 @@ impl HuaweiConfig {
             CONSOLE,
         );
         let is_capital = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
-        faults.check(
-            self.category.bytes().all(is_capital),
-            "category",
-            "is not a word in capitals",
-            "write one of Huawei's, as in \"IM\", or \"\" for none",
-        );
+        for (key, category) in [
+            ("category", &self.category),
+            ("call_category", &self.call_category),
+        ] {
+            faults.check(
+                category.bytes().all(is_capital),
+                key,
+                "is not a word in capitals",
+                "write one of Huawei's, as in \"IM\" or \"VOIP\", or \"\" for none",
+            );
+        }
         faults.check(
             self.badge_class.is_empty() || is_dotted(&self.badge_class),
             "badge_class",
@@ -212,6 +227,7 @@ impl HuaweiConfig {
                 style: Style {
                     click,
                     category: self.category.clone(),
+                    call_category: self.call_category.clone(),
                     target_user_type: self.target_user_type,
                     badge_class: self.badge_class.clone(),
                     channel_id: self.channel_id.clone(),
@@ -332,6 +348,7 @@ mod tests {
             ("project_id", json!("a b")),
             ("target_user_type", json!(2)),
             ("category", json!("im")),
+            ("call_category", json!("voip")),
             ("badge_class", json!("MainActivity")),
             ("badge_class", json!("com..Main")),
             ("endpoint", json!("push-api.cloud.huawei.com")),

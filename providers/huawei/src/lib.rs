@@ -19,8 +19,9 @@
 //! | collapse | `notification.tag`: the later one replaces the earlier one on the screen |
 //! | thread | `notification.group` |
 //! | image | `notification.image`, if it is https |
+//! | kind | `category`: that of calls for calls; a background push has no `notification` |
 //! | expires_at | `ttl`, 1 s to 15 days; absent means Huawei's own default, one day |
-//! | vendor | merged into `message.android` |
+//! | vendor | merged into `message.android`: style, `foreground_show`, `collapse_key`, buttons and the rest have no other way |
 //! | the first delivery | `bi_tag`, which receipts repeat |
 //!
 //! `collapse_key` is left alone: it has a hundred values, so that two chats would replace each other's messages.

@@ -22,7 +22,7 @@ use crate::{
     auth::HuaweiTokens,
     classify::{Answer, Outcome},
     receive::{Signer, receive},
-    render::{self, MIN_TTL, Rendered, Style, TEXT, fields::OVERLAY},
+    render::{self, MIN_TTL, Rendered, Style, TEXT, fields},
 };
 
 /// A token that no phone can have: what [`Provider::verify`] asks about.
@@ -225,7 +225,7 @@ impl Provider for HuaweiProvider {
     }
 
     fn check_fields(&self, fields: &Map<String, Value>) -> Result<()> {
-        OVERLAY.check(fields)
+        fields::check(fields)
     }
 
     fn receive(&self, request: &Request<Bytes>) -> Result<Received> {

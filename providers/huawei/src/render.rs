@@ -14,6 +14,7 @@ use self::fields::OVERLAY;
 use crate::{MAX_PAYLOAD, MAX_TTL};
 
 pub(crate) mod fields;
+mod forms;
 
 /// The texts that Huawei shows.
 pub(crate) const TEXT: TextLimits = TextLimits::new(60, 600, TextUnit::Utf16);
@@ -33,6 +34,8 @@ pub(crate) struct Style {
     pub(crate) click: Click,
     /// Empty: Huawei classifies by itself.
     pub(crate) category: String,
+    /// The same for calls.
+    pub(crate) call_category: String,
     pub(crate) target_user_type: u8,
     /// Empty: no badge.
     pub(crate) badge_class: String,
@@ -130,6 +133,8 @@ impl Style {
             shown.insert("click_action".into(), self.click.action(&extras));
             android.insert("notification".into(), shown.into());
         }
+        fields::check(&notification.vendor)
+            .map_err(|error| Verdict::payload_refused("vendor-field", error.to_string()))?;
         OVERLAY.lay(&notification.vendor, &mut android)?;
         if notification.kind == NotificationKind::Background {
             // Fields for every message of a class must not make a background push a shown one.
@@ -160,7 +165,11 @@ impl Style {
     fn android(&self, notification: &Notification, now: Timestamp) -> Map<String, Value> {
         let mut android = Map::new();
         android.insert("target_user_type".into(), self.target_user_type.into());
-        put(&mut android, "category", &self.category);
+        let category = match notification.kind {
+            NotificationKind::Voip => &self.call_category,
+            _ => &self.category,
+        };
+        put(&mut android, "category", category);
         put(&mut android, "receipt_id", &self.receipt_id);
         if let Some(at) = notification.expires_at {
             put(&mut android, "ttl", &ttl(at, now));

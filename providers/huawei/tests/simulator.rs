@@ -118,6 +118,10 @@ fn access_that_is_missing_damaged_or_of_another_app_has_its_own_code() {
     });
 }
 
+fn shown(body: &mut Value) -> &mut Value {
+    &mut body["message"]["android"]["notification"]
+}
+
 #[test]
 fn every_message_that_breaks_a_rule_is_refused_with_its_code() {
     type Change = fn(&mut Value);
@@ -171,6 +175,58 @@ fn every_message_that_breaks_a_rule_is_refused_with_its_code() {
         ("80100013", |body| {
             body["message"]["android"]["collapse_key"] = json!(101)
         }),
+        ("80100003", |body| {
+            shown(body)["visibility"] = json!("HIDDEN")
+        }),
+        ("80100003", |body| {
+            shown(body)["vibrate_config"] = json!(["60s"])
+        }),
+        ("80100003", |body| shown(body)["style"] = json!(3)),
+        ("80000000", |body| {
+            shown(body)["style"] = json!(3);
+            shown(body)["inbox_content"] = json!(["a"]);
+        }),
+        ("80100003", |body| shown(body)["inbox_content"] = json!([1])),
+        ("80100003", |body| {
+            shown(body)["badge"] = json!({"class": "a.b"})
+        }),
+        ("80100003", |body| {
+            shown(body)["buttons"] = json!([{"name": "Open"}])
+        }),
+        ("80100003", |body| {
+            shown(body)["buttons"] = json!([{"name": "Open", "action_type": 1}])
+        }),
+        ("80000000", |body| {
+            shown(body)["buttons"] = json!([{"name": "Open", "action_type": 0}])
+        }),
+        ("80100003", |body| {
+            shown(body)["buttons"] = json!([{"name": "", "action_type": 0}])
+        }),
+        ("80100003", |body| {
+            shown(body)["light_settings"] = json!({"color": {"red": 1}})
+        }),
+        ("80100003", |body| {
+            shown(body)["light_settings"] = json!({
+                "color": {"red": 255}, "light_on_duration": "1s", "light_off_duration": "1s",
+            })
+        }),
+        ("80000000", |body| {
+            shown(body)["light_settings"] = json!({
+                "color": {"red": 1}, "light_on_duration": "1s", "light_off_duration": "1s",
+            })
+        }),
+        ("80100003", |body| {
+            shown(body)["multi_lang_key"] = json!("x")
+        }),
+        ("80100003", |body| {
+            shown(body)["title_loc_args"] = json!("x")
+        }),
+        ("80100003", |body| shown(body)["auto_clear"] = json!(-1)),
+        ("80100003", |body| body["message"]["apns"] = json!("x")),
+        ("80100003", |body| {
+            body["message"]["notification"] = json!({"sound": "x"})
+        }),
+        ("80100003", |body| body["review"] = json!("x")),
     ];
     block_on(async {
         let scene = Scene::new().await;

@@ -6,38 +6,67 @@ use push_kit::overlay::{
 };
 use serde_json::{Map, Value};
 
-/// The objects `data`: the one of the message, and those that take its place for one platform. `ext` must be in all of them.
-pub(crate) const DATA: [&str; 3] = ["/data", "/android/data", "/webpush/data"];
+use super::{AndroidForm, forms};
 
-/// What vendor fields may set. Targets come from registrations alone; the gateway writes `android`, beside which the service
-/// refuses `android_v2`.
-pub(crate) const OVERLAY: Overlay = Overlay::new(&[
-    "name",
-    "token",
-    "fid",
-    "topic",
-    "condition",
-    "android_v2",
-    "androidV2",
-    "apns.live_activity_token",
-    "apns.liveActivityToken",
-    "data.ext",
-    "data.delivery",
-    "data.receiver",
+/// The paths that vendor fields never set, with those of the form of `$android`. Targets come from registrations alone.
+macro_rules! protected {
+    ($($android:literal),+) => {
+        &[
+            "name",
+            "token",
+            "fid",
+            "topic",
+            "condition",
+            "apns.live_activity_token",
+            "apns.liveActivityToken",
+            "data.ext",
+            "data.delivery",
+            "data.receiver",
+            "webpush.data.ext",
+            "webpush.data.delivery",
+            "webpush.data.receiver",
+            $($android),+
+        ]
+    };
+}
+
+const V1: Overlay = Overlay::new(protected![
     "android.restricted_package_name",
     "android.data.ext",
     "android.data.delivery",
-    "android.data.receiver",
-    "webpush.data.ext",
-    "webpush.data.delivery",
-    "webpush.data.receiver",
+    "android.data.receiver"
 ])
 .with_fields(MESSAGE);
+
+const V2: Overlay = Overlay::new(protected![
+    "android_v2.restricted_package_name",
+    "android_v2.data.ext",
+    "android_v2.data.delivery",
+    "android_v2.data.receiver"
+])
+.with_fields(MESSAGE_V2);
+
+/// What vendor fields may set in a message with this form for Android.
+pub(crate) const fn overlay(android: AndroidForm) -> &'static Overlay {
+    match android {
+        AndroidForm::V1 => &V1,
+        AndroidForm::V2 => &V2,
+    }
+}
 
 const MESSAGE: &[Field] = &[
     ("data", TextMap),
     ("notification", Object(NOTIFICATION)),
     ("android", Object(ANDROID)),
+    ("apns", Object(APNS)),
+    ("webpush", Object(WEBPUSH)),
+    ("fcm_options", Object(OPTIONS)),
+];
+
+const MESSAGE_V2: &[Field] = &[
+    ("data", TextMap),
+    ("notification", Object(NOTIFICATION)),
+    ("android_v2", Object(ANDROID_V2)),
     ("apns", Object(APNS)),
     ("webpush", Object(WEBPUSH)),
     ("fcm_options", Object(OPTIONS)),
@@ -59,66 +88,97 @@ const ANDROID: &[Field] = &[
     ("notification", Object(ANDROID_NOTIFICATION)),
 ];
 
-const ANDROID_NOTIFICATION: &[Field] = &[
-    ("title", Text),
-    ("body", Text),
-    ("icon", Text),
-    ("color", Text),
-    ("sound", Text),
-    ("tag", Text),
-    ("click_action", Text),
-    ("body_loc_key", Text),
-    ("body_loc_args", List(&Text)),
-    ("title_loc_key", Text),
-    ("title_loc_args", List(&Text)),
-    ("channel_id", Text),
-    ("image", Text),
-    ("ticker", Text),
-    ("sticky", Flag),
-    ("event_time", Text),
-    ("local_only", Flag),
-    (
-        "notification_priority",
-        Word(&[
-            "PRIORITY_UNSPECIFIED",
-            "PRIORITY_MIN",
-            "PRIORITY_LOW",
-            "PRIORITY_DEFAULT",
-            "PRIORITY_HIGH",
-            "PRIORITY_MAX",
-        ]),
-    ),
-    ("vibrate_timings", List(&Text)),
-    ("default_vibrate_timings", Flag),
-    ("default_sound", Flag),
-    (
-        "light_settings",
-        Object(&[
+/// The fields of a notification of one form: those that both have, and `$own`.
+macro_rules! notification_fields {
+    ($($own:expr),+ $(,)?) => {
+        &[
+            ("title", Text),
+            ("body", Text),
+            ("icon", Text),
+            ("color", Text),
+            ("sound", Text),
+            ("tag", Text),
+            ("click_action", Text),
+            ("body_loc_key", Text),
+            ("body_loc_args", List(&Text)),
+            ("title_loc_key", Text),
+            ("title_loc_args", List(&Text)),
+            ("channel_id", Text),
+            ("image", Text),
+            ("ticker", Text),
+            ("sticky", Flag),
+            ("event_time", Text),
+            ("local_only", Flag),
             (
-                "color",
-                Object(&[
-                    ("red", Number),
-                    ("green", Number),
-                    ("blue", Number),
-                    ("alpha", Number),
+                "notification_priority",
+                Word(&[
+                    "PRIORITY_UNSPECIFIED",
+                    "PRIORITY_MIN",
+                    "PRIORITY_LOW",
+                    "PRIORITY_DEFAULT",
+                    "PRIORITY_HIGH",
+                    "PRIORITY_MAX",
                 ]),
             ),
-            ("light_on_duration", Text),
-            ("light_off_duration", Text),
-        ]),
-    ),
-    ("default_light_settings", Flag),
-    (
-        "visibility",
-        Word(&["VISIBILITY_UNSPECIFIED", "PRIVATE", "PUBLIC", "SECRET"]),
-    ),
-    ("notification_count", Whole(0, i32::MAX as i64)),
+            ("vibrate_timings", List(&Text)),
+            ("default_vibrate_timings", Flag),
+            ("default_sound", Flag),
+            (
+                "light_settings",
+                Object(&[
+                    (
+                        "color",
+                        Object(&[
+                            ("red", Number),
+                            ("green", Number),
+                            ("blue", Number),
+                            ("alpha", Number),
+                        ]),
+                    ),
+                    ("light_on_duration", Text),
+                    ("light_off_duration", Text),
+                ]),
+            ),
+            ("default_light_settings", Flag),
+            (
+                "visibility",
+                Word(&["VISIBILITY_UNSPECIFIED", "PRIVATE", "PUBLIC", "SECRET"]),
+            ),
+            ("notification_count", Whole(0, i32::MAX as i64)),
+            $($own),+
+        ]
+    };
+}
+
+const ANDROID_NOTIFICATION: &[Field] = notification_fields![
     (
         "proxy",
         Word(&["PROXY_UNSPECIFIED", "ALLOW", "DENY", "IF_PRIORITY_LOWERED"]),
     ),
     ("bypass_proxy_notification", Flag),
 ];
+
+/// Which of its two kinds a message is, the gateway decides: `background_sync` is not among them.
+const ANDROID_V2: &[Field] = &[
+    ("collapse_key", Text),
+    ("ttl", Text),
+    ("data", TextMap),
+    ("direct_boot_ok", Flag),
+    ("bandwidth_constrained_ok", Flag),
+    ("restricted_satellite_ok", Flag),
+    ("fcm_options", Object(OPTIONS)),
+    (
+        "remote_notification",
+        Object(&[
+            ("notification", Object(ANDROID_V2_NOTIFICATION)),
+            ("mutable_content", Flag),
+            ("use_as_v1_data_message", Flag),
+        ]),
+    ),
+];
+
+const ANDROID_V2_NOTIFICATION: &[Field] =
+    notification_fields![("id", Whole(i32::MIN as i64, i32::MAX as i64))];
 
 const APNS: &[Field] = &[
     ("headers", TextMap),
@@ -139,25 +199,32 @@ const WEBPUSH: &[Field] = &[
     ),
 ];
 
-/// Checks vendor fields of a message.
+/// Checks vendor fields of a message with this form for Android.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`], naming the field.
-pub(crate) fn check(fields: &Map<String, Value>) -> Result<()> {
-    if fields.contains_key("android_v2") || fields.contains_key("androidV2") {
+pub(crate) fn check(fields: &Map<String, Value>, android: AndroidForm) -> Result<()> {
+    let other = android.other();
+    if fields.keys().any(|key| is_name(key, other)) {
         return Err(Error::new(
             ErrorKind::Invalid,
-            "the vendor field `android_v2` excludes `android`, which the gateway writes",
+            format!(
+                "the vendor field `{}` excludes `{}`, which the gateway writes for this credential",
+                other.key(),
+                android.key()
+            ),
         )
-        .advise("set the fields of `android` instead"));
+        .advise(format!(
+            "set the fields of `{}` instead, or `android_v2` in the credential's configuration",
+            android.key()
+        )));
     }
-    OVERLAY.check(fields)?;
+    overlay(android).check(fields)?;
+    forms::check(fields)?;
     check_headers("apns", APNS_HEADERS, fields)?;
     check_headers("webpush", WEBPUSH_HEADERS, fields)?;
-    let data = ["data", "android", "webpush"].map(|key| match (key, fields.get(key)) {
-        ("data", data) => data,
-        (_, of_platform) => of_platform.and_then(|fields| fields.get("data")),
-    });
+    let own = |platform: &str| fields.get(platform)?.get("data");
+    let data = [fields.get("data"), own(android.key()), own("webpush")];
     let keys = data
         .into_iter()
         .filter_map(|data| data?.as_object())
@@ -172,6 +239,11 @@ pub(crate) fn check(fields: &Map<String, Value>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether `key` is the field of `form`, in either of its spellings.
+fn is_name(key: &str, form: AndroidForm) -> bool {
+    key == form.key() || (form == AndroidForm::V2 && key == "androidV2")
 }
 
 /// Apple's headers that a message may set. The others name the topic, the request or who sends it, and the topic follows from
@@ -216,7 +288,7 @@ mod tests {
 
     fn checked(fields: Value) -> Result<(), String> {
         let fields = fields.as_object().expect("an object");
-        check(fields).map_err(|error| error.to_string())
+        check(fields, AndroidForm::V1).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use push_core::{DeliveryId, DeviceToken, UserId};
+use push_core::{DeliveryId, DeviceToken, Priority, Sound, UserId};
 use push_testkit::sample;
 
 use super::*;
+
+mod platforms;
 
 const DELIVERY: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
 
@@ -48,6 +50,7 @@ fn a_chat_message_becomes_a_notification_with_its_click_data() {
     let style = Style {
         channel_id: "im".into(),
         click_action: "OPEN_CHAT".into(),
+        ..Style::default()
     };
     assert_eq!(
         body(notification, Badge::Set(3), &style).unwrap(),
@@ -69,7 +72,20 @@ fn a_chat_message_becomes_a_notification_with_its_click_data() {
                     "tag": "conv-42",
                 },
             },
-            "apns": {"payload": {"aps": {"badge": 3}}},
+            "apns": {
+                "headers": {
+                    "apns-collapse-id": "conv-42", "apns-expiration": "1700003600",
+                    "apns-priority": "10", "apns-push-type": "alert",
+                },
+                "payload": {
+                    "aps": {"badge": 3, "mutable-content": 1, "sound": "default", "thread-id": "ann"},
+                    "image": "https://example.com/a.png",
+                },
+            },
+            "webpush": {
+                "headers": {"TTL": "3600", "Topic": "conv-42", "Urgency": "high"},
+                "notification": {"renotify": true, "tag": "conv-42"},
+            },
         }})
     );
 }
@@ -86,6 +102,7 @@ fn a_number_alone_is_for_iphones_and_shows_nothing_anywhere() {
     let style = Style {
         channel_id: "im".into(),
         click_action: "OPEN_CHAT".into(),
+        ..Style::default()
     };
     let aps = json!({
         "headers": {"apns-priority": "5", "apns-push-type": "alert"},
@@ -133,7 +150,10 @@ fn what_only_wakes_the_app_has_the_headers_that_apple_asks_for() {
     let own = with_vendor(json!({"apns": {"payload": {"aps": {"badge": 9, "sound": "a.caf"}}}}));
     let json = body(own, Badge::Set(3), &Style::default()).unwrap();
     let aps = &json["message"]["apns"]["payload"]["aps"];
-    assert_eq!(*aps, json!({"badge": 9, "sound": "a.caf"}));
+    assert_eq!(
+        *aps,
+        json!({"badge": 9, "sound": "a.caf", "thread-id": "ann"})
+    );
 }
 
 #[test]
@@ -301,7 +321,7 @@ fn a_long_chinese_message_is_cut_and_its_click_data_stay() {
     assert!(text.starts_with(kept) && kept.len() > 3 * 1000);
     assert_eq!(message["data"]["ext"], sample::EXT);
     assert_eq!(message["data"]["delivery"], DELIVERY);
-    assert!(size_of(&message) <= MAX_PAYLOAD);
+    assert!(size::of(&message, AndroidForm::V1) <= MAX_PAYLOAD);
 }
 
 #[test]
@@ -339,7 +359,7 @@ proptest! {
         let notification = Notification::default().with_title(title.clone()).with_body(text.repeat(repeat)).with_ext(ext.clone());
         if let Ok(json) = body(notification, Badge::Set(1), &Style::default()) {
             let message = &json["message"];
-            prop_assert!(size_of(message) <= MAX_PAYLOAD);
+            prop_assert!(size::of(message, AndroidForm::V1) <= MAX_PAYLOAD);
             // Without text it only sets the number on the icon, and data would wake the app for nothing.
             let is_shown = !title.is_empty() || !text.is_empty();
             let sent = is_shown.then_some(ext).map_or(Value::Null, Value::from);

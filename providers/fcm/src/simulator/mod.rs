@@ -15,7 +15,11 @@
 //! - Access that has expired: 401 with `ErrorInfo` and the reason `ACCESS_TOKEN_EXPIRED`; any other wrong access: 401 alone.
 //! - An enumeration's number that has no name: refused.
 //! - A condition has five topics at most.
-//! - Messages to topics and conditions are checked and accepted, and reach no phone. Quotas are not counted.
+//! - A registration has 2,000 topics at most, as before the interface of 2026; pages of subscriptions have 100 at most.
+//! - `android_v2` is shown as `android` is: whether a phone has an old client library is not simulated.
+//! - A message to an iPhone or a browser is not counted as Apple or the push service would count it: see `schema`.
+//! - Rates are counted only with [`Options::with_quotas`]: 240 messages a minute and 5,000 an hour for a device, 20 at once with a
+//!   collapse key and one more in three minutes, 600,000 a minute for the project. The minute begins with its first message.
 //!
 //! ```no_run
 //! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,11 +30,14 @@
 //! # Ok(()) }
 //! ```
 
+mod arrival;
 mod oauth;
 mod phone;
+mod quota;
 mod rules;
 mod running;
 mod schema;
+mod topics;
 
 use std::{
     collections::HashMap,
@@ -52,8 +59,11 @@ use push_testkit::{
     simulator_options,
 };
 
-use self::oauth::Accounts;
-pub use self::phone::{Arrival, Phone, Tapped};
+pub use self::{
+    arrival::{Arrival, Platform, Tapped},
+    phone::Phone,
+};
+use self::{oauth::Accounts, quota::Quotas, topics::Place};
 
 /// The project whose messages are taken.
 pub const PROJECT: &str = "demo-project";
@@ -72,6 +82,8 @@ pub struct Options {
     pub base: simulator::Options,
     /// How long an access token is good. Default: 3,599 s, as Google's are.
     pub access: Duration,
+    /// Whether rates are limited as the service limits them. Default: `false`.
+    pub quotas: bool,
 }
 
 impl Default for Options {
@@ -85,6 +97,7 @@ impl From<simulator::Options> for Options {
         Self {
             base,
             access: Duration::from_secs(3599),
+            quotas: false,
         }
     }
 }
@@ -96,6 +109,13 @@ impl Options {
     #[must_use]
     pub fn with_access(mut self, life: Duration) -> Self {
         self.access = life;
+        self
+    }
+
+    /// Limits the rate of a device and of the project.
+    #[must_use]
+    pub const fn with_quotas(mut self) -> Self {
+        self.quotas = true;
         self
     }
 }
@@ -116,6 +136,9 @@ struct World {
     faults: Faults,
     numbers: Numbers,
     messages: AtomicU64,
+    quotas: Option<Quotas>,
+    /// What the token endpoint answers instead of its own.
+    token_fault: Mutex<Option<Reply>>,
 }
 
 counters! {
@@ -150,6 +173,8 @@ impl Simulator {
             faults: Faults::new(),
             numbers: Numbers::default(),
             messages: AtomicU64::new(0),
+            quotas: options.quotas.then(Quotas::default),
+            token_fault: Mutex::default(),
         });
         let google = Arc::clone(&world);
         let service = options
@@ -193,9 +218,14 @@ impl Simulator {
         })
     }
 
-    /// Puts the app on a new phone.
+    /// Puts the app on a new Android phone.
     pub fn install(&self) -> Phone {
-        Phone::install(&self.world)
+        self.install_on(Platform::Android)
+    }
+
+    /// Puts the app on a new phone, or opens it in a new browser.
+    pub fn install_on(&self, platform: Platform) -> Phone {
+        Phone::install(&self.world, platform)
     }
 
     /// Answers every message to `token` so from now on, if it is well formed. See [`error`].
@@ -208,8 +238,14 @@ impl Simulator {
         self.world.faults.next(reply);
     }
 
-    /// Forgets every answer that was ordered.
+    /// Answers every request to the token endpoint so from now on; `None` ends that.
+    pub fn fail_token_endpoint(&self, reply: Option<Reply>) {
+        *self.world.token_fault() = reply;
+    }
+
+    /// Forgets every answer that was ordered, those of the token endpoint too.
     pub fn heal(&self) {
+        self.fail_token_endpoint(None);
         self.world.faults.clear();
     }
 
@@ -317,8 +353,15 @@ fn unregistered() -> Reply {
 
 impl World {
     fn answer(&self, request: &Request<Bytes>) -> Reply {
+        // Subscriptions are no messages.
+        if Place::read(request.uri().path()).is_some() {
+            return self.take(request).unwrap_or_else(|refusal| refusal);
+        }
         if request.uri().path() == "/token" {
             self.numbers.token_requests.fetch_add(1, Ordering::Relaxed);
+            if let Some(reply) = self.token_fault().clone() {
+                return reply;
+            }
             let reply = self.accounts.answer(request, self.clock.now());
             if reply.status() == Some(200) {
                 self.numbers.granted.fetch_add(1, Ordering::Relaxed);
@@ -335,15 +378,19 @@ impl World {
             let value = request.headers().get(name);
             value.and_then(|it| it.to_str().ok()).unwrap_or_default()
         };
-        let project = request
-            .uri()
-            .path()
+        let path = request.uri().path();
+        let place = Place::read(path);
+        let project = path
             .strip_prefix("/v1/projects/")
             .and_then(|rest| rest.strip_suffix("/messages:send"))
             .filter(|project| !project.is_empty() && !project.contains('/'));
-        let (Some(project), &Method::POST) = (project, request.method()) else {
-            let message = "Requested entity was not found.";
-            return Err(failure(404, "NOT_FOUND", message, &[]));
+        let project = match (&place, project, request.method()) {
+            (Some(place), ..) => place.project,
+            (None, Some(project), &Method::POST) => project,
+            _ => {
+                let message = "Requested entity was not found.";
+                return Err(failure(404, "NOT_FOUND", message, &[]));
+            }
         };
         let access = bearer(request.headers()).ok_or(NotGranted::Unknown);
         if let Err(why) = access.and_then(|token| self.accounts.admits(token, self.clock.now())) {
@@ -353,6 +400,9 @@ impl World {
             let message = "Permission 'cloudmessaging.messages.create' denied on resource, \
                            or it may not exist.";
             return Err(failure(403, "PERMISSION_DENIED", message, &[]));
+        }
+        if let Some(place) = place {
+            return self.subscriptions(request, &place);
         }
         if !header(header::CONTENT_TYPE).starts_with("application/json") {
             let message = "Invalid JSON payload received.";
@@ -365,20 +415,30 @@ impl World {
         if let Some(reply) = self.faults.take(target) {
             return Err(reply);
         }
-        let phone = match (text("token"), text("fid")) {
-            (Some(token), _) => self.find(token)?,
-            (None, Some(fid)) => self.find_installation(fid)?,
-            (None, None) => None,
+        let phones: Vec<Phone> = match (text("token"), text("fid")) {
+            (Some(token), _) => self.find(token)?.into_iter().collect(),
+            (None, Some(fid)) => self.find_installation(fid)?.into_iter().collect(),
+            (None, None) => self.audience(message).unwrap_or_default(),
         };
         if body["validate_only"] == true {
             self.numbers.dry_runs.fetch_add(1, Ordering::Relaxed);
             let name = format!("projects/{PROJECT}/messages/fake_message_id");
             return Ok(Reply::new(200).json(json!({ "name": name })));
         }
+        let now = self.clock.now();
+        if let Some(quotas) = &self.quotas {
+            let is_collapsible = ["android", "android_v2"]
+                .into_iter()
+                .any(|form| message[form]["collapse_key"].is_string());
+            // A device is known by its token; a message to a topic counts for the project alone.
+            let device = phones.first().map_or(target.to_owned(), Phone::token);
+            let device = Some(device).filter(|_| !target.is_empty());
+            quotas.count(device.as_deref(), is_collapsible, now)?;
+        }
         let number = self.messages.fetch_add(1, Ordering::Relaxed);
-        let id = format!("0:{}%{number:016x}", self.clock.now().unix_millis() * 1000);
-        if let Some(phone) = phone {
-            phone.take(message, &id, self.clock.now());
+        let id = format!("0:{}%{number:016x}", now.unix_millis() * 1000);
+        for phone in phones {
+            phone.take(message, &id, now);
         }
         self.numbers.accepted.fetch_add(1, Ordering::Relaxed);
         let name = format!("projects/{PROJECT}/messages/{id}");
@@ -414,6 +474,12 @@ impl World {
             None if self.any_token && rules::is_fid(fid) => Ok(None),
             None => Err(unregistered()),
         }
+    }
+
+    fn token_fault(&self) -> MutexGuard<'_, Option<Reply>> {
+        self.token_fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn phones(&self) -> MutexGuard<'_, HashMap<String, Phone>> {

@@ -2,159 +2,45 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Weak},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use push_core::Timestamp;
 use push_testkit::{
-    json,
     serde_json::Value,
-    simulator::{Arrives, Inbox, random_text},
+    simulator::{Inbox, random_text},
 };
 
-use super::{PROJECT_NUMBER, World, rules};
+use super::{
+    World,
+    arrival::{Arrival, Platform, Tapped},
+};
 
 /// Messages that FCM keeps for an absent phone; with one more it drops them all.
 const WAITING: usize = 100;
 
-/// How long FCM keeps a message that names no time to live: four weeks, which is also the longest (`AndroidConfig.ttl`).
-const DEFAULT_TTL: Duration = Duration::from_secs(28 * 24 * 60 * 60);
+/// The topics of one phone, by name, each with the time of the subscription.
+pub(super) type Topics = BTreeMap<String, Timestamp>;
 
 /// A phone with the app on it. Clones are the same phone.
 #[derive(Clone)]
 pub struct Phone {
     token: String,
     fid: String,
+    platform: Platform,
+    topics: Arc<Mutex<Topics>>,
     world: Weak<World>,
     pub(super) inbox: Inbox<Arrival>,
 }
 
-/// One message as the phone got it. `Debug` shows its id only.
-#[derive(Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Arrival {
-    /// Google's id of the message.
-    pub id: String,
-    /// Whether it was to wake the phone.
-    pub high_priority: bool,
-    /// What replaces a message that still waits; empty if nothing does.
-    pub collapse_key: String,
-    /// What the system shows; `None` for a message that only the app sees.
-    pub notification: Option<Value>,
-    /// What the app gets.
-    pub data: BTreeMap<String, String>,
-}
-
-impl Arrival {
-    fn read(message: &Value, id: &str) -> Self {
-        let android = &message["android"];
-        // The settings for Android replace the general ones completely.
-        let data = match &android["data"] {
-            Value::Null => text_map(&message["data"]),
-            own => text_map(own),
-        };
-        let mut shown = message["notification"].as_object().cloned();
-        if let Some(own) = android["notification"].as_object() {
-            shown.get_or_insert_default().extend(own.clone());
-        }
-        Self {
-            id: id.to_owned(),
-            high_priority: android["priority"] == "HIGH",
-            collapse_key: text(&android["collapse_key"]),
-            notification: shown.filter(|it| !it.is_empty()).map(Value::from),
-            data,
-        }
-    }
-
-    fn text_of(&self, key: &str) -> Option<&str> {
-        self.notification.as_ref()?[key].as_str()
-    }
-
-    /// The first line.
-    pub fn title(&self) -> Option<&str> {
-        self.text_of("title")
-    }
-
-    /// The text.
-    pub fn body(&self) -> Option<&str> {
-        self.text_of("body")
-    }
-
-    /// What is heard: `default`, or a resource of the app; `None` for silence.
-    pub fn sound(&self) -> Option<&str> {
-        self.text_of("sound")
-    }
-
-    /// The notification channel of the app.
-    pub fn channel_id(&self) -> Option<&str> {
-        self.text_of("channel_id")
-    }
-
-    /// The number for the icon.
-    pub fn badge(&self) -> Option<u64> {
-        self.notification.as_ref()?["notification_count"].as_u64()
-    }
-
-    /// The `ext` string in the data.
-    pub fn ext(&self) -> Option<&str> {
-        self.data.get("ext").map(String::as_str)
-    }
-}
-
-impl Arrives for Arrival {
-    fn is_shown(&self) -> bool {
-        self.notification.is_some()
-    }
-
-    fn replaces(&self, earlier: &Self) -> bool {
-        self.text_of("tag").is_some() && self.text_of("tag") == earlier.text_of("tag")
-    }
-
-    fn badge_after(&self, now: u32) -> u32 {
-        self.badge()
-            .map_or(now, |count| u32::try_from(count).unwrap_or(u32::MAX))
-    }
-
-    fn to_json(&self) -> Value {
-        json!({
-            "id": self.id,
-            "high_priority": self.high_priority,
-            "collapse_key": self.collapse_key,
-            "notification": self.notification,
-            "data": self.data,
-        })
-    }
-}
-
-impl fmt::Debug for Arrival {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Arrival({})", self.id)
-    }
-}
-
-/// What a tap starts.
-#[derive(Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Tapped {
-    /// The action of the intent, from `click_action`; `None` starts the launcher activity.
-    pub action: Option<String>,
-    /// The extras of the intent: the data, and what FCM adds.
-    pub extras: BTreeMap<String, String>,
-}
-
-impl fmt::Debug for Tapped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tapped({:?}, {:?})", self.action, self.extras.keys())
-    }
-}
-
 impl Phone {
-    pub(super) fn install(world: &Arc<World>) -> Self {
+    pub(super) fn install(world: &Arc<World>, platform: Platform) -> Self {
         let phone = Self {
             token: format!("{}:APA91b{}", random_text(16), random_text(96)),
             // `[cdef]` and 21 characters more.
             fid: format!("c{}", &random_text(16)[..21]),
+            platform,
+            topics: Arc::default(),
             world: Arc::downgrade(world),
             inbox: Inbox::default(),
         };
@@ -174,6 +60,11 @@ impl Phone {
     /// The Firebase installation id.
     pub fn fid(&self) -> String {
         self.fid.clone()
+    }
+
+    /// The topics that it subscribed to.
+    pub(super) fn topics(&self) -> MutexGuard<'_, Topics> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Everything that arrived, oldest first: the last 1,024.
@@ -207,17 +98,7 @@ impl Phone {
     }
 
     fn tap_on(&self, which: impl Fn(&Arrival) -> bool) -> Option<Tapped> {
-        let arrival = self.inbox.tap(which)?;
-        let mut extras = arrival.data.clone();
-        extras.insert("google.message_id".into(), arrival.id.clone());
-        extras.insert("from".into(), PROJECT_NUMBER.into());
-        if !arrival.collapse_key.is_empty() {
-            extras.insert("collapse_key".into(), arrival.collapse_key.clone());
-        }
-        Some(Tapped {
-            action: arrival.text_of("click_action").map(str::to_owned),
-            extras,
-        })
+        Some(self.inbox.tap(which)?.tapped())
     }
 
     /// Completes when at least `count` messages have arrived since the app was installed, and returns the last.
@@ -256,21 +137,19 @@ impl Phone {
     #[must_use]
     pub fn reinstall(&self) -> Self {
         self.uninstall();
-        Self::install(&self.world.upgrade().expect("the simulator is there"))
+        let world = self.world.upgrade().expect("the simulator is there");
+        Self::install(&world, self.platform)
     }
 
     /// Takes a message that the service accepted.
     pub(super) fn take(&self, message: &Value, id: &str, now: Timestamp) {
-        let arrival = Arrival::read(message, id);
+        let arrival = Arrival::read(message, id, self.platform);
         if !self.inbox.is_off() {
             return self.inbox.receive(arrival);
         }
-        let ttl = message["android"]["ttl"]
-            .as_str()
-            .and_then(rules::seconds)
-            .map_or(DEFAULT_TTL, Duration::from_secs_f64);
+        let until = Arrival::kept_until(message, self.platform, now);
         let key = arrival.collapse_key.clone();
-        self.inbox.keep(arrival, now + ttl, |kept| {
+        self.inbox.keep(arrival, until, |kept| {
             !key.is_empty() && kept.collapse_key == key
         });
         if self.inbox.kept() > WAITING {
@@ -285,13 +164,4 @@ impl fmt::Debug for Phone {
             .field("arrived", &self.arrived())
             .finish_non_exhaustive()
     }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-fn text_map(value: &Value) -> BTreeMap<String, String> {
-    let map = value.as_object().into_iter().flatten();
-    map.map(|(key, it)| (key.clone(), text(it))).collect()
 }

@@ -14,9 +14,14 @@ pub(super) fn is_label(text: &str) -> bool {
 
 /// `[a-zA-Z0-9-_.~%]{1,900}`; the old prefixes `/topics/` and `private/` are still taken.
 pub(super) fn is_topic(text: &str) -> bool {
-    let name = text.strip_prefix("/topics/").unwrap_or(text);
+    let name = plain_topic(text);
     let name = name.strip_prefix("private/").unwrap_or(name);
     (1..=900).contains(&name.len()) && name.bytes().all(is_topic_byte)
+}
+
+/// The name that a subscription has, without the old prefix.
+pub(super) fn plain_topic(text: &str) -> &str {
+    text.strip_prefix("/topics/").unwrap_or(text)
 }
 
 const fn is_topic_byte(byte: u8) -> bool {
@@ -103,64 +108,100 @@ pub(super) fn is_timestamp(text: &str) -> bool {
     }
 }
 
-/// The topics of a condition such as `'a' in topics && ('b' in topics || !('c' in topics))`. `None` if it is none, or has more
-/// than five topics: that limit is from memory of Google's guide.
-pub(super) fn condition(text: &str) -> Option<Vec<&str>> {
-    let mut parser = Parser {
-        rest: text,
-        topics: Vec::new(),
-        depth: 0,
-    };
-    parser.either()?;
-    let done = parser.rest.trim_start().is_empty() && parser.topics.len() <= 5;
-    done.then_some(parser.topics)
+/// `seconds` since 1970 as a timestamp of RFC 3339 (days to dates as in Howard Hinnant's `civil_from_days`).
+pub(super) fn timestamp(seconds: i64) -> String {
+    let (days, time) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let day = days + 719_468;
+    let (era, day) = (day.div_euclid(146_097), day.rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + i64::from(month <= 2);
+    let (hours, minutes, seconds) = (time / 3600, time / 60 % 60, time % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}Z")
+}
+
+/// Whom a message is for: a condition such as `'a' in topics && ('b' in topics || !('c' in topics))`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Condition {
+    Topic(String),
+    Not(Box<Self>),
+    All(Vec<Self>),
+    Any(Vec<Self>),
+}
+
+impl Condition {
+    /// Reads `text`. `None` if it is none, or has more than five topics: that limit is from memory of Google's guide.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut parser = Parser {
+            rest: text,
+            topics: 0,
+            depth: 0,
+        };
+        let condition = parser.either()?;
+        let is_done = parser.rest.trim_start().is_empty() && parser.topics <= 5;
+        is_done.then_some(condition)
+    }
+
+    /// Whether it holds for who subscribed to the topics that `has` names.
+    pub(super) fn holds(&self, has: &dyn Fn(&str) -> bool) -> bool {
+        match self {
+            Self::Topic(topic) => has(topic),
+            Self::Not(inner) => !inner.holds(has),
+            Self::All(parts) => parts.iter().all(|part| part.holds(has)),
+            Self::Any(parts) => parts.iter().any(|part| part.holds(has)),
+        }
+    }
 }
 
 struct Parser<'a> {
     rest: &'a str,
-    topics: Vec<&'a str>,
+    topics: usize,
     depth: u8,
 }
 
-impl<'a> Parser<'a> {
+impl Parser<'_> {
     fn take(&mut self, word: &str) -> Option<()> {
         self.rest = self.rest.trim_start().strip_prefix(word)?;
         Some(())
     }
 
-    fn either(&mut self) -> Option<()> {
-        self.both()?;
+    fn either(&mut self) -> Option<Condition> {
+        let mut parts = vec![self.both()?];
         while self.take("||").is_some() {
-            self.both()?;
+            parts.push(self.both()?);
         }
-        Some(())
+        Some(Condition::Any(parts))
     }
 
-    fn both(&mut self) -> Option<()> {
-        self.one()?;
+    fn both(&mut self) -> Option<Condition> {
+        let mut parts = vec![self.one()?];
         while self.take("&&").is_some() {
-            self.one()?;
+            parts.push(self.one()?);
         }
-        Some(())
+        Some(Condition::All(parts))
     }
 
-    fn one(&mut self) -> Option<()> {
+    fn one(&mut self) -> Option<Condition> {
         self.depth = self.depth.checked_add(1).filter(|depth| *depth < 64)?;
         if self.take("!").is_some() {
-            self.one()?;
+            Some(Condition::Not(Box::new(self.one()?)))
         } else if self.take("(").is_some() {
-            self.either()?;
+            let inner = self.either()?;
             self.take(")")?;
+            Some(inner)
         } else {
             self.take("'")?;
             let (topic, rest) = self.rest.split_once('\'')?;
             self.rest = rest;
             self.take("in")?;
             self.take("topics")?;
-            self.topics
-                .push(Some(topic).filter(|topic| is_topic(topic))?);
+            self.topics += 1;
+            let topic = Some(topic).filter(|topic| is_topic(topic))?;
+            Some(Condition::Topic(plain_topic(topic).to_owned()))
         }
-        Some(())
     }
 }
 
@@ -196,14 +237,36 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_names_topics_with_and_or_not() {
-        for (text, topics) in [
-            ("'a' in topics", Some(1)),
+    fn a_time_is_written_as_the_day_that_it_is() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_700_000_000, "2023-11-14T22:13:20Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(timestamp(seconds), text);
+            assert!(is_timestamp(text));
+        }
+    }
+
+    #[test]
+    fn a_condition_joins_topics_with_and_or_not() {
+        for (text, holds) in [
+            ("'a' in topics", Some(true)),
+            ("'/topics/a' in topics", Some(true)),
+            ("'b' in topics", Some(false)),
+            ("!('b' in topics)", Some(true)),
             (
                 "'a' in topics && ('b' in topics || !('c' in topics))",
-                Some(3),
+                Some(true),
             ),
-            ("'a' in topics || 'b' in topics||'c' in topics", Some(3)),
+            ("'a' in topics && 'b' in topics", Some(false)),
+            (
+                "'a' in topics || 'b' in topics && 'b' in topics",
+                Some(true),
+            ),
+            ("'b' in topics || 'c' in topics||'a' in topics", Some(true)),
             ("", None),
             ("a in topics", None),
             ("'a' in topics &&", None),
@@ -212,11 +275,12 @@ mod tests {
             ("'a' in topics 'b' in topics", None),
             (&"'a' in topics || ".repeat(6), None),
             (&"!".repeat(10_000), None),
+            (&["'a' in topics"; 6].join(" && "), None),
         ] {
-            assert_eq!(condition(text).map(|topics| topics.len()), topics, "{text}");
+            let condition = Condition::parse(text);
+            let found = condition.map(|condition| condition.holds(&|topic| topic == "a"));
+            assert_eq!(found, holds, "{text}");
         }
-        let six = ["'a' in topics"; 6].join(" && ");
-        assert_eq!(condition(&six), None);
     }
 
     #[test]

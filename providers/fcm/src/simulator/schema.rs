@@ -370,7 +370,7 @@ fn semantics(message: &Value) -> Result<(), Reply> {
         (Some(topic), _) if !rules::is_topic(topic) => {
             return Err(invalid("message.topic", "Malformed topic name"));
         }
-        (_, Some(condition)) if rules::condition(condition).is_none() => {
+        (_, Some(condition)) if rules::Condition::parse(condition).is_none() => {
             return Err(invalid("message.condition", "Invalid condition expression"));
         }
         (topic, condition) => topic.is_some() || condition.is_some(),

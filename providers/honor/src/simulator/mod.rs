@@ -25,7 +25,7 @@ use std::{fmt, io, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response, header::CONTENT_TYPE};
 use push_http::HttpClient;
-use push_testkit::{Faults, Log, simulator, simulator_options};
+use push_testkit::{Faults, Log, Reply, simulator, simulator_options};
 use serde_json::{Value, json};
 
 use self::service::Service;
@@ -125,6 +125,16 @@ impl Simulator {
     /// Scripted answers, by token.
     pub fn faults(&self) -> &Faults {
         &self.service.faults
+    }
+
+    /// Answers every request to the account service so from now on; `None` ends that.
+    pub fn fail_account_service(&self, reply: Option<Reply>) {
+        self.service.fail_grants(reply);
+    }
+
+    /// Makes every access token unknown.
+    pub fn forget_access(&self) {
+        self.service.forget_access();
     }
 
     /// The requests so far.

@@ -51,6 +51,8 @@ pub(super) struct Service {
     access: AccessTokens<()>,
     phones: Mutex<HashMap<String, Phone>>,
     numbers: Numbers,
+    /// What the account service answers instead of its own.
+    failing: Mutex<Option<Reply>>,
 }
 
 impl Service {
@@ -65,6 +67,7 @@ impl Service {
             access: AccessTokens::default(),
             phones: Mutex::default(),
             numbers: Numbers::default(),
+            failing: Mutex::default(),
         }
     }
 
@@ -79,13 +82,26 @@ impl Service {
         self.numbers.read()
     }
 
+    pub(super) fn fail_grants(&self, reply: Option<Reply>) {
+        *self.failing_grants() = reply;
+    }
+
+    fn failing_grants(&self) -> MutexGuard<'_, Option<Reply>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn forget_access(&self) {
+        self.access.forget();
+    }
+
     pub(super) fn handle(&self, request: &Request<Bytes>) -> Reply {
         if request.method() != Method::POST {
             return refusal(404, "only POST is known");
         }
         let path = request.uri().path();
         if TOKEN_PATHS.contains(&path) {
-            return self.grant(request.body());
+            let failing = self.failing_grants().clone();
+            return failing.unwrap_or_else(|| self.grant(request.body()));
         }
         let app = path
             .strip_prefix("/api/v1/")

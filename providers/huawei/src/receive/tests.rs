@@ -7,8 +7,37 @@ const DELIVERY: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
 
 /// Timestamp, nonce, user, key, value.
 fn vectors() -> Vec<[String; 5]> {
-    let text = include_str!("../../tests/fixtures/receipt_signatures.json");
-    serde_json::from_str(text).expect("the vectors are JSON")
+    serde_json::from_value(on_record("hw_cb")).expect("five texts each")
+}
+
+fn on_record(name: &str) -> Value {
+    let text = include_str!("../../tests/fixtures/vectors.json");
+    let vectors: Value = serde_json::from_str(text).expect("the vectors are JSON");
+    vectors[name].clone()
+}
+
+/// What signs as Huawei does gets exactly the value on record.
+#[test]
+fn a_signature_is_byte_for_byte_the_one_on_record() {
+    for [timestamp, nonce, user, key, value] in &vectors() {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+        let signed = hmac::sign(&key, format!("{timestamp}{nonce}{user}").as_bytes());
+        assert_eq!(STANDARD.encode(signed), *value);
+    }
+}
+
+#[test]
+fn every_header_on_record_is_accepted_or_refused_as_it_should_be() {
+    let headers = on_record("hw_cb_header");
+    let headers = headers.as_array().expect("an array");
+    assert_eq!(headers.len(), 7);
+    for case in headers {
+        let text = |key: &str| case[key].as_str().expect("text");
+        let header = text("header");
+        let signer = signer(text("user"), text("key"));
+        let verified = verified(&signer, header, date("1563105451261"));
+        assert_eq!(verified.is_ok(), case["ok"] == true, "{}", case["why"]);
+    }
 }
 
 fn signer(user: &str, key: &str) -> Signer {

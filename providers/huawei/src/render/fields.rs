@@ -1,8 +1,12 @@
 //! The fields of `message.android` that callers may set.
+use push_core::Result;
 use push_kit::overlay::{
     Field, Overlay,
     Shape::{Any, Flag, List, Number, Object, Text, Whole, Word},
 };
+use serde_json::{Map, Value};
+
+use super::forms;
 
 /// What vendor fields may set. `data` and the click are the way of `ext` to the app; `bi_tag` names the delivery in receipts, and
 /// `receipt_id` where they go; `target_user_type` and `fast_app_target` choose between test and release, as the credential does.
@@ -38,6 +42,7 @@ const NOTIFICATION: &[Field] = &[
     ("body_loc_args", List(&Text)),
     ("title_loc_key", Text),
     ("title_loc_args", List(&Text)),
+    // A key, and for each language its text.
     ("multi_lang_key", Any),
     ("channel_id", Text),
     ("notify_summary", Text),
@@ -61,7 +66,10 @@ const NOTIFICATION: &[Field] = &[
     ("use_default_vibrate", Flag),
     ("use_default_light", Flag),
     ("vibrate_config", List(&Text)),
-    ("visibility", Text),
+    (
+        "visibility",
+        Word(&["VISIBILITY_UNSPECIFIED", "PRIVATE", "PUBLIC", "SECRET"]),
+    ),
     (
         "light_settings",
         Object(&[
@@ -81,19 +89,37 @@ const NOTIFICATION: &[Field] = &[
     ("foreground_show", Flag),
     ("profile_id", Text),
     ("inbox_content", List(&Text)),
-    ("buttons", List(&Any)),
+    (
+        "buttons",
+        List(&Object(&[
+            ("name", Text),
+            ("action_type", Whole(0, 4)),
+            ("intent_type", Whole(0, 1)),
+            ("intent", Text),
+            ("data", Text),
+        ])),
+    ),
     ("auto_clear", Whole(0, NUMBER.1)),
 ];
 
+/// Checks vendor fields of a message.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`](push_core::ErrorKind::Invalid), naming the field.
+pub(crate) fn check(fields: &Map<String, Value>) -> Result<()> {
+    OVERLAY.check(fields)?;
+    forms::check(fields)
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
     fn checked(fields: Value) -> Result<(), String> {
         let fields = fields.as_object().expect("an object");
-        OVERLAY.check(fields).map_err(|error| error.to_string())
+        check(fields).map_err(|error| error.to_string())
     }
 
     #[test]

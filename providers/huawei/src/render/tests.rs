@@ -9,6 +9,7 @@ fn style(click: Click) -> Style {
     Style {
         click,
         category: "IM".into(),
+        call_category: "VOIP".into(),
         target_user_type: 0,
         badge_class: "com.example.im.MainActivity".into(),
         channel_id: String::new(),
@@ -223,4 +224,40 @@ fn a_picture_that_is_not_https_is_left_out() {
         let image = &message["android"]["notification"]["image"];
         assert_eq!(image.is_string(), sent);
     }
+}
+
+#[test]
+fn a_call_has_a_category_of_its_own() {
+    for (kind, category) in [
+        (NotificationKind::Alert, "IM"),
+        (NotificationKind::Background, "IM"),
+        (NotificationKind::Voip, "VOIP"),
+    ] {
+        let message = rendered(sample::notification().with_kind(kind));
+        assert_eq!(message["android"]["category"], category, "{kind:?}");
+    }
+}
+
+#[test]
+fn the_intent_of_a_click_is_byte_for_byte_the_one_on_record() {
+    let vectors: Value = serde_json::from_str(include_str!("../../tests/fixtures/vectors.json"))
+        .expect("the vectors are JSON");
+    let cases = vectors["android_intent"].as_array().expect("an array");
+    assert_eq!(cases.len(), 4);
+    let configured = "intent://im/chat#Intent;scheme=push;launchFlags=0x4000000;end";
+    let click = Click::Intent(IntentUri::parse(configured).unwrap());
+    for case in cases {
+        let extras = Extras::new(case["ext"].as_str().unwrap(), &Request::default());
+        assert_eq!(click.action(&extras)["intent"], case["intent"]);
+    }
+}
+
+#[test]
+fn a_vendor_field_that_huawei_would_refuse_is_refused_unsent() {
+    let fields = json!({ "ttl": "24h0m0s" });
+    let notification = sample::notification().with_vendor(fields.as_object().unwrap().clone());
+    let [intent, _] = clicks();
+    let refused = message(intent, notification, &Request::default()).unwrap_err();
+    assert_eq!(refused.answer.code, "vendor-field");
+    assert!(refused.answer.text.contains("`ttl`"), "{refused:?}");
 }

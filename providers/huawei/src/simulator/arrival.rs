@@ -79,6 +79,26 @@ impl Arrival {
         add.as_u64().and_then(|it| u32::try_from(it).ok())
     }
 
+    /// Whether it counts as marketing.
+    pub(super) fn is_marketing(&self) -> bool {
+        self.android["category"] == "MARKETING"
+    }
+
+    /// The profile that it is for; empty for every user of the phone.
+    pub(super) fn profile(&self) -> &str {
+        let profile = &self.android["notification"]["profile_id"];
+        profile.as_str().unwrap_or_default()
+    }
+
+    /// Whether it is not shown while the app is in front.
+    pub(super) fn is_for_background(&self) -> bool {
+        self.android["notification"]["foreground_show"] == false
+    }
+
+    pub(super) fn opens_web_page(&self) -> bool {
+        self.android["notification"]["click_action"]["type"] == 2
+    }
+
     /// What a click starts; `None` for a data message, a web page, and an intent that Android cannot read.
     pub fn click(&self) -> Option<Intent> {
         let action = &self.android["notification"]["click_action"];

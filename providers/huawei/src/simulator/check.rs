@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+mod notification;
+
 // The reference of the downlink message.
 const MAX_TOKENS: usize = 1000;
 /// Without the tokens, in bytes.
@@ -76,44 +78,6 @@ const ANDROID_FIELDS: &[&str] = &[
     "notification",
 ];
 
-const NOTIFICATION_FIELDS: &[&str] = &[
-    "title",
-    "body",
-    "icon",
-    "color",
-    "sound",
-    "default_sound",
-    "tag",
-    "click_action",
-    "body_loc_key",
-    "body_loc_args",
-    "title_loc_key",
-    "title_loc_args",
-    "multi_lang_key",
-    "channel_id",
-    "notify_summary",
-    "image",
-    "style",
-    "big_title",
-    "big_body",
-    "notify_id",
-    "group",
-    "badge",
-    "ticker",
-    "when",
-    "importance",
-    "use_default_vibrate",
-    "use_default_light",
-    "vibrate_config",
-    "visibility",
-    "light_settings",
-    "foreground_show",
-    "profile_id",
-    "inbox_content",
-    "buttons",
-    "auto_clear",
-];
-
 /// Checks the body of a request. `may_be_urgent`: whether the app may ask for high urgency.
 pub(super) fn check(body: &[u8], may_be_urgent: bool) -> Result<Accepted, Refusal> {
     let Ok(Value::Object(mut request)) = serde_json::from_slice(body) else {
@@ -128,6 +92,13 @@ pub(super) fn check(body: &[u8], may_be_urgent: bool) -> Result<Accepted, Refusa
     only(&message, MESSAGE_FIELDS)?;
     let tokens = tokens(&mut message, body.len())?;
     text(&message, "data")?;
+    for key in ["apns", "webpush"] {
+        object(&message, key)?;
+    }
+    if let Some(common) = object(&message, "notification")? {
+        only(common, &["title", "body", "image"])?;
+    }
+    list(&request, "review")?;
     let android = object(&message, "android")?;
     if let Some(android) = android {
         let common = object(&message, "notification")?;
@@ -222,99 +193,8 @@ fn check_android(
         number(android, key, from, to)?;
     }
     match object(android, "notification")? {
-        Some(notification) => check_notification(notification, common),
+        Some(notification) => notification::check(notification, common),
         None => Ok(()),
-    }
-}
-
-/// `common` is `message.notification`, whose texts count where Android's own are missing.
-fn check_notification(
-    it: &Map<String, Value>,
-    common: Option<&Map<String, Value>>,
-) -> Result<(), Refusal> {
-    only(it, NOTIFICATION_FIELDS)?;
-    for (key, localized) in [("title", "title_loc_key"), ("body", "body_loc_key")] {
-        let common = match common {
-            Some(common) => text(common, key)?,
-            None => None,
-        };
-        let there = text(it, key)?
-            .or(common)
-            .is_some_and(|text| !text.is_empty());
-        if !there && text(it, localized)?.is_none() {
-            return wrong_structure(format!("notification.{key} is missing"));
-        }
-    }
-    for key in [
-        "tag",
-        "group",
-        "channel_id",
-        "sound",
-        "icon",
-        "ticker",
-        "big_body",
-    ] {
-        text(it, key)?;
-    }
-    for key in ["default_sound", "foreground_show", "use_default_vibrate"] {
-        flag(it, key)?;
-    }
-    if text(it, "image")?.is_some_and(|it| !it.starts_with("https://")) {
-        return wrong_structure("notification.image is not https");
-    }
-    if !matches!(text(it, "importance")?, None | Some("LOW" | "NORMAL")) {
-        return wrong_structure("importance is neither LOW nor NORMAL");
-    }
-    number(it, "notify_id", i32::MIN.into(), i32::MAX.into())?;
-    if let Some(style) = it.get("style")
-        && !matches!(style.as_i64(), Some(0 | 1 | 3))
-    {
-        return wrong_structure("style is not 0, 1 or 3");
-    }
-    if it.get("style").and_then(Value::as_i64) == Some(1) {
-        for key in ["big_title", "big_body"] {
-            if text(it, key)?.is_none_or(str::is_empty) {
-                return wrong_structure(format!("style 1 needs notification.{key}"));
-            }
-        }
-    }
-    let is_color = |color: &str| {
-        color.strip_prefix('#').is_some_and(|digits| {
-            digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-        })
-    };
-    if text(it, "color")?.is_some_and(|color| !is_color(color)) {
-        return wrong_structure("color is not #RRGGBB");
-    }
-    if text(it, "profile_id")?.is_some_and(|id| id.len() > 64) {
-        return wrong_structure("profile_id is longer than 64");
-    }
-    for (key, most) in [("vibrate_config", 10), ("inbox_content", 5), ("buttons", 3)] {
-        let fits = |list: &Value| list.as_array().is_some_and(|list| list.len() <= most);
-        if it.get(key).is_some_and(|list| !fits(list)) {
-            return wrong_structure(format!("{key} is not a list of {most} at most"));
-        }
-    }
-    if let Some(badge) = object(it, "badge")? {
-        only(badge, &["add_num", "set_num", "class"])?;
-        number(badge, "add_num", 1, 99)?;
-        number(badge, "set_num", 0, 99)?;
-        if text(badge, "class")?.is_none_or(str::is_empty) {
-            return wrong_structure("badge.class is missing");
-        }
-    }
-    let Some(click) = object(it, "click_action")? else {
-        return wrong_structure("click_action is missing");
-    };
-    only(click, &["type", "intent", "action", "url"])?;
-    let has = |key| text(click, key).map(|it| it.is_some_and(|it| !it.is_empty()));
-    match click.get("type").and_then(Value::as_u64) {
-        Some(1) if has("intent")? || has("action")? => Ok(()),
-        Some(1) => wrong_structure("click_action.type 1 needs intent or action"),
-        Some(2) if text(click, "url")?.is_some_and(|it| it.starts_with("https://")) => Ok(()),
-        Some(2) => wrong_structure("click_action.type 2 needs an https url"),
-        Some(3) => Ok(()),
-        _ => wrong_structure("click_action.type is not 1, 2 or 3"),
     }
 }
 
@@ -358,4 +238,22 @@ fn object<'a>(
         Some(Value::Object(it)) => Ok(Some(it)),
         Some(_) => wrong_structure(format!("{key} is not an object")),
     }
+}
+
+/// The elements of an array; none if it is not there.
+fn list<'a>(object: &'a Map<String, Value>, key: &str) -> Result<&'a [Value], Refusal> {
+    match object.get(key) {
+        None => Ok(&[]),
+        Some(Value::Array(list)) => Ok(list),
+        Some(_) => wrong_structure(format!("{key} is not a list")),
+    }
+}
+
+/// The texts of an array, at most `most`.
+fn texts(object: &Map<String, Value>, key: &str, most: usize) -> Result<(), Refusal> {
+    let list = list(object, key)?;
+    if list.len() > most || !list.iter().all(Value::is_string) {
+        return wrong_structure(format!("{key} is not a list of {most} texts at most"));
+    }
+    Ok(())
 }

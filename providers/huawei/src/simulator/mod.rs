@@ -16,8 +16,8 @@
 //!
 //! It knows only the tokens of phones that a test made; every other token is illegal. What the real services check is
 //! checked: who may use which access token for which app, the form of the message field by field, sizes and counts. A
-//! phone that is switched off gets later what Huawei would have kept. It does not classify text, cap a daily quota, or know
-//! topics and service-account tokens.
+//! phone that is switched off gets later what Huawei would have kept, and every status of a receipt but 14 and 22 can be brought
+//! about. It does not classify text, count test messages, or know topics and service-account tokens.
 //!
 //! # What Huawei does not document, and what the simulator does
 //!
@@ -25,6 +25,9 @@
 //! - An access token of another app than the one in the path: 80300002. Huawei's pages give 80200001 for it as well.
 //! - An access token that was never granted: 80200003, as for a damaged one.
 //! - An unknown `client_id` of the right form: sub_error 12304, as for a wrong secret.
+//! - What counts as marketing: the category `MARKETING` alone. With [`Options::with_quotas`] a phone gets 2 such messages a day
+//!   (apps of news get 5), and 3,000 of all; days begin at midnight in China.
+//! - What a phone does with a push that names a profile: 144 unless the user who is logged in has it.
 //! - `android.data` beside `message.data`: the phone gets `android.data`, as the same field of Honor is documented.
 
 mod arrival;
@@ -103,6 +106,8 @@ pub struct Options {
     /// Whether codes for refusals come with status 200 instead of the matching 4xx: the real service does both.
     /// Default: false.
     pub codes_with_200: bool,
+    /// Whether messages to one phone are limited in a day, as receipts 102 and 256 report. Default: false.
+    pub quotas: bool,
 }
 
 impl Default for Options {
@@ -118,6 +123,7 @@ impl From<simulator::Options> for Options {
             apps: vec![App::default()],
             token_lifetime: Duration::from_secs(3600),
             codes_with_200: false,
+            quotas: false,
         }
     }
 }
@@ -143,6 +149,13 @@ impl Options {
     #[must_use]
     pub fn with_codes_with_200(mut self) -> Self {
         self.codes_with_200 = true;
+        self
+    }
+
+    /// Limits messages to one phone in a day.
+    #[must_use]
+    pub const fn with_quotas(mut self) -> Self {
+        self.quotas = true;
         self
     }
 }

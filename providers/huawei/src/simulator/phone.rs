@@ -101,7 +101,45 @@ impl Phone {
     /// Takes the app off a phone that is out of reach: Huawei takes the next push, learns it, and says so in a receipt
     /// (2); from then on the token is illegal.
     pub fn uninstall_unnoticed(&self) {
-        self.device(|it| it.install = Install::GoneUnnoticed);
+        self.device(|it| it.install = Install::GoneUnnoticed(2));
+    }
+
+    /// Clears the app's data, which ends its token: Huawei takes the next push, learns it from the phone, and says so in a
+    /// receipt (5).
+    pub fn clear_data(&self) {
+        self.device(|it| it.install = Install::GoneUnnoticed(5));
+    }
+
+    /// Makes the phone one that was not seen for 30 days, or no longer: pushes do not arrive (receipt 10).
+    pub fn set_inactive(&self, inactive: bool) {
+        self.device(|it| it.held = inactive.then_some(10));
+    }
+
+    /// Makes Huawei hold back what the app sends to the phone, or no longer: pushes do not arrive (receipt 201).
+    pub fn set_restricted(&self, restricted: bool) {
+        self.device(|it| it.held = restricted.then_some(201));
+    }
+
+    /// Locks the phone as after it was started: pushes wait on it (receipt 51) until it is unlocked.
+    pub fn set_locked(&self, locked: bool) {
+        self.device(|it| it.locked = locked);
+        self.service.wake(&self.token);
+    }
+
+    /// Ends the app's process or starts it: data messages wait for it (receipt 27).
+    pub fn set_running(&self, running: bool) {
+        self.device(|it| it.stopped = !running);
+        self.service.wake(&self.token);
+    }
+
+    /// Brings the app to the front or back: in front a notification with `foreground_show` false is not shown.
+    pub fn set_in_front(&self, in_front: bool) {
+        self.device(|it| it.in_front = in_front);
+    }
+
+    /// Logs a user with this profile in: a push for another one does not arrive (receipt 144).
+    pub fn set_profile(&self, profile: &str) {
+        self.device(|it| profile.clone_into(&mut it.profile));
     }
 
     fn device<T: Default>(&self, act: impl FnOnce(&mut Device) -> T) -> T {

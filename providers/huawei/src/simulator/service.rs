@@ -86,6 +86,7 @@ pub(super) struct Service {
     token_lifetime: Duration,
     codes_with_200: bool,
     any_token: bool,
+    quotas: bool,
     clock: Arc<dyn Clock>,
     /// Each with the id of the app that it was granted to.
     access: AccessTokens<String>,
@@ -106,6 +107,7 @@ impl Service {
             token_lifetime: options.token_lifetime,
             codes_with_200: options.codes_with_200,
             any_token: options.base.any_token,
+            quotas: options.quotas,
             clock: options.base.clock,
             access: AccessTokens::default(),
             receipts: Receipts::default(),
@@ -172,6 +174,16 @@ impl Service {
         let mut state = self.lock();
         if let Some(device) = state.devices.get_mut(token) {
             let receipts = device.switch_on(now);
+            self.owe(&device.app_id, token, receipts, now);
+        }
+    }
+
+    /// Hands over what waits on the phone itself.
+    pub(super) fn wake(&self, token: &str) {
+        let now = self.now();
+        let mut state = self.lock();
+        if let Some(device) = state.devices.get_mut(token) {
+            let receipts = device.wake();
             self.owe(&device.app_id, token, receipts, now);
         }
     }
@@ -337,7 +349,7 @@ impl Service {
             let now = self.clock.now();
             for token in &alive {
                 if let Some(device) = state.devices.get_mut(*token) {
-                    let receipts = device.take(arrival.clone(), now);
+                    let receipts = device.take(arrival.clone(), now, self.quotas);
                     self.owe(&app.id, token, receipts, now);
                 }
             }

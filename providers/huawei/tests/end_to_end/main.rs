@@ -18,6 +18,8 @@ use push_testkit::{
 mod access;
 mod arrival;
 mod batches;
+mod faults;
+mod fields;
 mod phones;
 mod refusals;
 

@@ -18,6 +18,10 @@ use push_testkit::{
     simulator::{self, Install, Order, simulators},
 };
 
+mod faults;
+mod receipts;
+mod strict;
+
 struct World {
     clock: Arc<ManualClock>,
     simulator: Simulator,
@@ -101,7 +105,8 @@ fn without_an_intent_the_click_data_arrive_with_the_launch_of_the_app() {
 
 #[test]
 fn the_click_is_encoded_as_on_record() {
-    let vectors: Value = serde_json::from_str(include_str!("fixtures/vectors.json")).expect("JSON");
+    let vectors: Value =
+        serde_json::from_str(include_str!("../fixtures/vectors.json")).expect("JSON");
     block_on(async {
         let world = world().await;
         let phone = world.simulator.install();
@@ -276,216 +281,6 @@ fn a_missing_timestamp_is_refused_unless_the_simulator_does_not_ask_for_it() {
             assert_eq!(world.send_to(&phone).await, kind);
         }
     });
-}
-
-#[test]
-fn receipts_name_the_delivery_and_an_intent_that_opens_nothing() {
-    block_on(async {
-        let elsewhere = "intent://elsewhere#Intent;scheme=push;end";
-        for (intent, shown) in [
-            ("intent://im/chat#Intent;scheme=push;end", true),
-            (elsewhere, false),
-        ] {
-            let world = with(Options::default(), &json!({ "intent": intent })).await;
-            let phone = world.simulator.install();
-            let batch = sample::batch(sample::notification(), [phone.token()]);
-            let delivery = batch.targets[0].delivery;
-            assert_eq!(world.send(batch).await, [VerdictKind::Accepted]);
-            assert_eq!(phone.arrivals().len(), usize::from(shown));
-            let request = posted(&world).await;
-            let received = world.provider.receive(&request).expect("it is read");
-            assert_eq!(received.receipts.len(), 1);
-            let receipt = &received.receipts[0];
-            assert_eq!(receipt.tag, delivery);
-            assert_eq!(
-                receipt.token.as_ref().map(|token| token.expose()),
-                Some(phone.token())
-            );
-            match &receipt.what {
-                Late::Delivered => assert!(shown),
-                Late::Verdict(verdict) => {
-                    assert!(!shown);
-                    assert_eq!(verdict.kind, VerdictKind::PayloadRefused);
-                    assert_eq!(verdict.answer.code, "40000015");
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-    });
-}
-
-#[test]
-fn a_phone_that_is_off_owes_its_receipt_when_it_is_on_again() {
-    block_on(async {
-        let world = world().await;
-        let phone = world.simulator.install();
-        phone.set_power(false);
-        let batch = sample::batch(sample::notification(), [phone.token()]);
-        let delivery = batch.targets[0].delivery;
-        assert_eq!(world.send(batch).await, [VerdictKind::Accepted]);
-        let client = Client::new(HttpConfig::default(), world.clock()).expect("a client");
-        // Nothing is due, so no request is made.
-        let nowhere = "http://127.0.0.1:1";
-        let posted_early = world.simulator.post_receipts(&client, nowhere).await;
-        assert_eq!((posted_early.requests, posted_early.due), (0, 0));
-        phone.set_power(true);
-        assert_eq!(phone.arrivals().len(), 1);
-        let received = world.provider.receive(&posted(&world).await).unwrap();
-        assert_eq!(received.receipts[0].tag, delivery);
-        assert!(matches!(received.receipts[0].what, Late::Delivered));
-    });
-}
-
-/// What the simulator posts to the receipt address.
-async fn posted(world: &World) -> Request<Bytes> {
-    let server = HttpServer::start(ServerOptions::default().with_clock(world.clock()), |_| {
-        std::future::ready(Reply::new(200).json(json!({ "errno": "0" })))
-    })
-    .await
-    .expect("a free port");
-    let client = Client::new(HttpConfig::default(), world.clock()).expect("a client");
-    let posted = world.simulator.post_receipts(&client, &server.url()).await;
-    assert_eq!((posted.requests, posted.taken, posted.due), (1, 1, 0));
-    let recorded = server.log().requests().pop().expect("a request");
-    Request::new(recorded.body.clone())
-}
-
-/// Messages that Honor's guide forbids, each with the field that the refusal names.
-#[test]
-fn the_simulator_refuses_what_the_guide_forbids() {
-    let shown = |fields: Value| {
-        let mut message = json!({ "android": { "notification": {
-            "title": "A", "body": "B", "importance": "NORMAL", "clickAction": { "type": 3 },
-        }}});
-        for (key, value) in fields.as_object().expect("an object") {
-            message["android"]["notification"][key] = value.clone();
-        }
-        message
-    };
-    let button = json!({ "name": "n", "actionType": 0 });
-    for (message, word) in [
-        (json!({}), "data"),
-        (json!({ "unknown": 1 }), "unknown"),
-        (shown(json!({ "title": "" })), "title"),
-        (shown(json!({ "clickAction": null })), "clickAction"),
-        (shown(json!({ "clickAction": { "type": 2 } })), "url"),
-        (shown(json!({ "clickAction": { "type": 1 } })), "intent"),
-        (
-            shown(json!({ "clickAction": { "type": 1, "intent": "im/chat" } })),
-            "intent",
-        ),
-        (
-            shown(json!({ "badge": { "addNum": 100, "badgeClass": "a.b" } })),
-            "addNum",
-        ),
-        (shown(json!({ "badge": { "addNum": 1 } })), "badgeClass"),
-        (shown(json!({ "badge": { "badgeClass": "a.b" } })), "setNum"),
-        (shown(json!({ "style": 1 })), "bigTitle"),
-        (
-            shown(json!({ "style": 1, "bigTitle": "x", "bigBody": "B" })),
-            "equal",
-        ),
-        (shown(json!({ "image": "http://x.example/1.png" })), "image"),
-        (
-            shown(json!({ "image": "https://x.example/1.png", "importance": "LOW" })),
-            "image",
-        ),
-        (
-            shown(json!({ "buttons": [button, button, button, button] })),
-            "buttons",
-        ),
-        (
-            shown(json!({ "buttons": [{ "name": "n", "actionType": 1 }] })),
-            "intentType",
-        ),
-        (shown(json!({ "title": "x".repeat(4096) })), "4096"),
-        (
-            json!({ "data": "x", "android": { "ttl": "1296001s" } }),
-            "ttl",
-        ),
-        (json!({ "data": "x", "token": vec!["t"; 1001] }), "token"),
-    ] {
-        block_on(async {
-            let world = world().await;
-            let (status, answer) = raw(&world, message.clone()).await;
-            assert_eq!((status, &answer["code"]), (400, &json!(400)), "{message}");
-            let said = answer["message"].as_str().expect("text");
-            assert!(said.contains(word), "{message} is refused with {said}");
-        });
-    }
-}
-
-#[test]
-fn the_data_of_android_goes_before_the_outer_data() {
-    block_on(async {
-        let world = world().await;
-        let phone = world.simulator.install();
-        let message = json!({
-            "token": [phone.token()],
-            "data": r#"{"ext":"a"}"#,
-            "android": { "data": r#"{"ext":"b"}"# },
-        });
-        let (status, answer) = raw(&world, message).await;
-        assert_eq!(status, 200, "{answer}");
-        assert_eq!(phone.arrivals()[0].extra("ext"), Some("b"));
-        let text = json!({ "token": [phone.token()], "data": "any text" });
-        assert_eq!(raw(&world, text).await.0, 200);
-        assert_eq!(phone.arrivals()[1].data(), Some("any text"));
-    });
-}
-
-#[test]
-fn an_activity_reads_the_query_and_the_extras_of_its_intent() {
-    block_on(async {
-        let world = world().await;
-        let phone = world.simulator.install();
-        let intent = "intent://im/chat?from=a%20push#Intent;scheme=push;S.ext=42;end";
-        let message = json!({
-            "token": [phone.token()],
-            "android": { "notification": {
-                "title": "A", "body": "B", "importance": "NORMAL",
-                "clickAction": { "type": 1, "intent": intent },
-            }},
-        });
-        assert_eq!(raw(&world, message).await.0, 200);
-        let arrival = &phone.arrivals()[0];
-        assert_eq!(arrival.extra("from"), Some("a push"));
-        assert_eq!(arrival.extra("ext"), Some("42"));
-    });
-}
-
-/// Sends `message`, to some token unless it names others, as a client of its own would.
-async fn raw(world: &World, mut message: Value) -> (u16, Value) {
-    if message["token"].is_null() {
-        message["token"] = json!(["t"]);
-    }
-    let config = world.simulator.config();
-    let http = serde_json::from_value(config["http"].clone()).expect("settings of a client");
-    let client = Client::new(http, world.clock()).expect("a client");
-    let ask = async |request: http::request::Builder, body: String| {
-        let request = request.body(Bytes::from(body)).expect("a request");
-        let answer = push_http::HttpClient::send(&client, request)
-            .await
-            .expect("an answer");
-        let json: Value = serde_json::from_slice(answer.body()).expect("JSON");
-        (answer.status().as_u16(), json)
-    };
-    let text = |key: &str| config[key].as_str().expect("text").to_owned();
-    let form = format!(
-        "grant_type=client_credentials&client_id={}&client_secret={}",
-        text("client_id"),
-        text("client_secret")
-    );
-    let (_, granted) = ask(Request::post(text("token_endpoint")), form).await;
-    let access = granted["access_token"].as_str().expect("a grant");
-    let send = Request::post(format!(
-        "{}/{}/sendMessage",
-        text("endpoint"),
-        text("app_id")
-    ))
-    .header("authorization", format!("Bearer {access}"))
-    .header("timestamp", "1700000000000");
-    ask(send, message.to_string()).await
 }
 
 /// As `offline-push simulate honor` does.

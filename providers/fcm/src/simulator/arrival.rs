@@ -1,7 +1,7 @@
 //! A message as a phone got it: an Android phone, an iPhone by way of Apple, or a browser by way of its push service.
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use push_core::Timestamp;
+use push_core::{Timestamp, payload::Payload};
 use push_testkit::{
     json,
     serde_json::{Map, Value},
@@ -241,6 +241,12 @@ impl Arrives for Arrival {
             "notification": self.notification,
             "data": self.data,
         })
+    }
+
+    fn click_payload(&self) -> Option<Payload> {
+        let extras = self.clone().tapped().extras.into_iter();
+        let extras: Map<String, Value> = extras.map(|(name, text)| (name, text.into())).collect();
+        Some(Payload::intent_extras(extras))
     }
 }
 

@@ -1,8 +1,9 @@
 //! A push that arrived on a phone.
 use std::{collections::BTreeMap, fmt, time::Duration};
 
+use push_core::payload::Payload;
 use push_testkit::simulator::Arrives;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{check, intent::Intent};
 
@@ -166,6 +167,17 @@ impl Arrives for Arrival {
 
     fn set_number(&mut self, number: u64) {
         self.number = number;
+    }
+
+    fn click_payload(&self) -> Option<Payload> {
+        let intent = self.click()?;
+        let extras = intent
+            .extras
+            .into_iter()
+            .map(|(name, text)| (name, text.into()));
+        Some(Payload::intent_extras(
+            extras.collect::<Map<String, Value>>(),
+        ))
     }
 }
 

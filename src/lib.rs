@@ -35,6 +35,7 @@
 //! | `provider-meizu` | Meizu (Flyme) Push for offline push, and a simulator of it as strict as its guide |  |
 //! | `provider-oppo` | OPPO Push (OPPO, OnePlus, realme) for offline push, and a simulator of it as strict as its pages |  |
 //! | `provider-xiaomi` | Xiaomi Push (MiPush) for offline push, and a simulator of it as strict as the service |  |
+//! | `provider-vivo` | vivo Push for offline push, and a simulator of it as strict as its API document |  |
 //! | `queue-memory` | Queue plugin of offline push that keeps everything in memory: for tests and trials | yes |
 //! | `queue-sqlite` | Queue plugin of offline push that keeps deliveries in an SQLite file: durable, one machine | yes |
 //! | `store-memory` | Store plugin of offline push that keeps everything in memory: for tests and trials | yes |

@@ -33,6 +33,8 @@ pub static BUILTIN: &[AnyDescriptor] = &[
     AnyDescriptor::Provider(&push_provider_oppo::PLUGIN),
     #[cfg(feature = "provider-xiaomi")]
     AnyDescriptor::Provider(&push_provider_xiaomi::PLUGIN),
+    #[cfg(feature = "provider-vivo")]
+    AnyDescriptor::Provider(&push_provider_vivo::PLUGIN),
     #[cfg(feature = "queue-memory")]
     AnyDescriptor::Queue(&push_queue_memory::PLUGIN),
     #[cfg(feature = "queue-sqlite")]
@@ -69,6 +71,8 @@ pub const EXPECTED: &[&str] = &[
     "provider/oppo",
     #[cfg(feature = "provider-xiaomi")]
     "provider/xiaomi",
+    #[cfg(feature = "provider-vivo")]
+    "provider/vivo",
     #[cfg(feature = "queue-memory")]
     "queue/memory",
     #[cfg(feature = "queue-sqlite")]
@@ -93,6 +97,7 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("provider/meizu", "provider-meizu"),
     ("provider/oppo", "provider-oppo"),
     ("provider/xiaomi", "provider-xiaomi"),
+    ("provider/vivo", "provider-vivo"),
     ("queue/memory", "queue-memory"),
     ("queue/sqlite", "queue-sqlite"),
     ("store/memory", "store-memory"),
@@ -136,10 +141,14 @@ pub mod provider {
 
     #[cfg(feature = "provider-meizu")]
     pub use push_provider_meizu as meizu;
+
     #[cfg(feature = "provider-oppo")]
     pub use push_provider_oppo as oppo;
     #[cfg(feature = "provider-xiaomi")]
     pub use push_provider_xiaomi as xiaomi;
+
+    #[cfg(feature = "provider-vivo")]
+    pub use push_provider_vivo as vivo;
 }
 
 /// The crates of the queue plugins that the features link, with their types.

@@ -53,6 +53,7 @@ pub trait TokenService: Send + Sync + 'static {
 pub struct Grant {
     token: Secret,
     life: Duration,
+    renewal: Duration,
 }
 
 impl Grant {
@@ -61,7 +62,16 @@ impl Grant {
         Self {
             token: Secret::new(token),
             life,
+            renewal: Duration::MAX,
         }
+    }
+
+    /// Renews it at this age already, as some vendors ask. It stays in use for the rest of its life if the token service is down
+    /// then.
+    #[must_use]
+    pub const fn renewed_after(mut self, age: Duration) -> Self {
+        self.renewal = age;
+        self
     }
 
     /// Reads the answer of an OAuth token endpoint (RFC 6749 §5), received at `now`. The secrets in `private` are removed from
@@ -131,7 +141,7 @@ impl AccessToken {
             bearer,
             number: 0,
             issued,
-            renew_at: issued + (life - MARGIN.min(life / 2)),
+            renew_at: issued + (life - MARGIN.min(life / 2)).min(grant.renewal),
             expires_at: issued + life,
         })
     }
@@ -173,7 +183,7 @@ pub type Access = Result<Arc<AccessToken>, Verdict>;
 ///
 /// - At most one fetch runs at a time, however many pushes need a token. If the future that fetches is dropped, the next one
 ///   that waits takes over.
-/// - A token is renewed five minutes before it expires, or at half its life. The push that finds it due waits up to five
+/// - A token is renewed five minutes before it expires, or at half its life, or at the age that its [`Grant`] names. The push that finds it due waits up to five
 ///   seconds for the new one; all others, and all if the token service is down, continue with the old one.
 /// - After a failed fetch the token service is not asked again for a while: for as long as it says, otherwise for a second,
 ///   doubling to a minute. Pushes without a token get the same verdict until then.

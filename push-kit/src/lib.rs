@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`access`] | caches the access token of a vendor's token service |
 //! | [`answer`] | reads a vendor's JSON, numbers and times |
+//! | [`click`] | collects what an app reads with a click |
 //! | [`collapse`] | turns a collapse key into the number or the short word that a vendor wants |
 //! | [`endpoint`] | checks the URL of a vendor's service |
 //! | [`form`] | writes and reads `application/x-www-form-urlencoded` bodies |
@@ -23,6 +24,7 @@
 
 pub mod access;
 pub mod answer;
+pub mod click;
 pub mod collapse;
 pub mod endpoint;
 pub mod form;

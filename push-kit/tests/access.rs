@@ -146,6 +146,29 @@ fn a_token_is_renewed_five_minutes_early_or_at_half_its_life() {
 }
 
 #[test]
+fn a_token_is_renewed_at_the_age_its_vendor_asks_for_and_used_for_all_of_its_life() {
+    run(async {
+        let (scene, cache) = Scene::new();
+        scene.next(Ok(Grant::new("first", 24 * HOUR).renewed_after(2 * HOUR)));
+        cache.get().await.unwrap();
+        scene.clock.advance(2 * HOUR - SECOND);
+        assert_eq!(text(&cache.get().await), "first");
+        scene.next(Err(down()));
+        scene.clock.advance(SECOND);
+        assert_eq!(text(&cache.get().await), "first", "it is still valid");
+        assert_eq!(scene.asked(), 2);
+        scene.clock.advance(HOUR);
+        assert_eq!(text(&cache.get().await), "token-2");
+        // An age beyond its life changes nothing.
+        let (scene, cache) = Scene::new();
+        scene.next(Ok(Grant::new("first", HOUR).renewed_after(2 * HOUR)));
+        cache.get().await.unwrap();
+        scene.clock.advance(HOUR - Duration::from_secs(300));
+        assert_eq!(text(&cache.get().await), "token-1");
+    });
+}
+
+#[test]
 fn while_one_push_renews_a_valid_token_the_others_use_the_old_one() {
     run(async {
         let (scene, cache) = Scene::with_permits(1);

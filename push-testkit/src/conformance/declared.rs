@@ -1,6 +1,7 @@
 //! What the cases read of a vendor.
 use std::{collections::HashMap, fmt};
 
+use push_core::Badge;
 use serde_json::Value;
 
 use super::vendor::{Read, Vendor};
@@ -42,6 +43,11 @@ impl Vendor {
         self.unknown.as_ref().expect("declare `unknown`")(status, code)
     }
 
+    /// What remains of `badge` at a vendor that has a largest number.
+    pub(crate) fn within_limit(&self, badge: Badge) -> Badge {
+        at_most(badge, self.max_badge)
+    }
+
     /// Every refusal of a send that the vendor declares.
     pub(crate) fn refusals(&self) -> Vec<Reply> {
         [
@@ -70,6 +76,15 @@ impl Vendor {
 /// Messages that were saved at the vendor, by id.
 pub(crate) type Saved = HashMap<String, Recorded>;
 
+/// The same with a number of at most `most`.
+fn at_most(badge: Badge, most: u32) -> Badge {
+    match badge {
+        Badge::Set(number) => Badge::Set(number.min(most)),
+        Badge::Add(number) => Badge::Add(number.min(most)),
+        other => other,
+    }
+}
+
 impl fmt::Debug for Vendor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Vendor").field(self.descriptor).finish()
@@ -82,6 +97,23 @@ impl Reply {
         match &self.act {
             Act::Answer(answer) => Some(&answer.body),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_beyond_the_vendors_is_the_vendors_whether_set_or_added() {
+        for (badge, wanted) in [
+            (Badge::Set(100), Badge::Set(99)),
+            (Badge::Add(100), Badge::Add(99)),
+            (Badge::Set(0), Badge::Set(0)),
+            (Badge::Leave, Badge::Leave),
+        ] {
+            assert_eq!(at_most(badge, 99), wanted);
         }
     }
 }

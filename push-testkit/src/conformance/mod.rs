@@ -49,7 +49,7 @@
 //! | tokens with a form, or tokens that name a URL | `tokens`, `seen_as`, `token_forms`, `wrong_tokens` |
 //! | a token endpoint | `auth`, `access_lifetime`, `auth_refused`, `auth_limited`, `access_expired` |
 //! | access tokens that the provider signs | `signature`, `access_expired` |
-//! | two steps: save a message, send it by its id | `step`, `step_refused` |
+//! | two steps: save a message, send it by its id | `step`, `step_refused`, `step_from` |
 //! | tokens that cannot be pushed to now, refusals of one target | `token_unusable`, `target_refused` |
 //! | vendor fields that change whom a request is for | `bending` |
 //! | receipts | `receipt`, `receipt_forged` or `receipts_unsigned` |

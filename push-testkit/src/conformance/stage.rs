@@ -134,6 +134,16 @@ impl<'a> Stage<'a> {
         self.send(batch).await.remove(0)
     }
 
+    /// The sample to the fewest targets that the vendor takes in two steps; to one where it has one step. The first has the token
+    /// of this number.
+    pub(super) fn in_steps(&self, number: usize) -> Batch {
+        let numbers = number..number + self.vendor.step_from;
+        plain(
+            sample::notification(),
+            numbers.map(|number| self.token(number)),
+        )
+    }
+
     /// Sends `batch`, which must be accepted, and returns what is shown.
     pub(super) async fn shown(&self, batch: Batch) -> Vec<Shown> {
         let before = self.sent().len();
@@ -264,16 +274,24 @@ impl<'a> Stage<'a> {
 
     /// Sends the sample to the token of this number while the clock runs, for what is answered by silence.
     pub(super) async fn send_while_time_passes(&self, number: usize) -> Verdict {
-        let before = self.counts();
         let batch = plain(sample::notification(), [self.token(number)]);
+        self.sent_while_time_passes(batch).await.remove(0)
+    }
+
+    /// Sends `batch` while the clock runs, and returns every verdict.
+    pub(super) async fn sent_while_time_passes(&self, batch: Batch) -> Vec<Verdict> {
+        let before = self.counts();
+        let targets = batch.targets.len();
         let heard = self.server.log().total();
         let (task, collected) = self.begin(batch);
         // The connection is made before the clock runs.
         crate::until(|| task.is_finished() || self.server.log().total() > heard).await;
         self.let_time_pass(&task).await;
-        let verdict = collected.get(0).expect("there is a verdict");
-        self.check_counts(before, 1, std::slice::from_ref(&verdict));
-        verdict
+        let verdicts: Vec<Verdict> = (0..targets)
+            .map(|position| collected.get(position).expect("there is a verdict"))
+            .collect();
+        self.check_counts(before, targets, &verdicts);
+        verdicts
     }
 
     /// Waits until the vendor has read `count` sends.

@@ -72,6 +72,7 @@ pub struct Vendor {
     pub(crate) signature: Option<(Duration, Signature)>,
     pub(crate) step: Option<(String, Step)>,
     pub(crate) step_refused: Vec<Reply>,
+    pub(crate) step_from: usize,
     pub(crate) verify_accepted: Vec<Reply>,
     pub(crate) cannot_verify: bool,
     pub(crate) receipt: Option<Receipts<(Posted, Late)>>,
@@ -140,6 +141,7 @@ impl Vendor {
             signature: None,
             step: None,
             step_refused: Vec::new(),
+            step_from: 1,
             verify_accepted: Vec::new(),
             cannot_verify: false,
             receipt: None,
@@ -364,6 +366,17 @@ impl Vendor {
         self
     }
 
+    /// The fewest targets that are sent in two steps, for vendors that take a smaller batch in one request of its own. Default: 1.
+    ///
+    /// # Panics
+    /// If it is 0.
+    #[must_use]
+    pub const fn step_from(mut self, targets: usize) -> Self {
+        assert!(targets > 0, "a batch has a target");
+        self.step_from = targets;
+        self
+    }
+
     /// Vendor fields that a message or an operator may lay over the payload, each an object. What is sent is then
     /// [`Shown::payload`] with the fields merged into it: objects deeply, everything else replaced. Without this key the
     /// provider must refuse every vendor field.
@@ -528,7 +541,8 @@ impl Vendor {
         self
     }
 
-    /// The largest number that the vendor shows on an icon; larger ones are sent as this. Default: no limit.
+    /// The largest number that the vendor shows on an icon, or adds to it in one push; larger ones are sent as this. Default: no
+    /// limit.
     #[must_use]
     pub const fn max_badge(mut self, number: u32) -> Self {
         self.max_badge = number;

@@ -25,6 +25,9 @@ pub(crate) struct Config {
     /// Whether a push takes two requests.
     #[serde(default)]
     pub(crate) two_steps: bool,
+    /// Whether a push to a single target takes one request all the same.
+    #[serde(default)]
+    pub(crate) single_in_one: bool,
     /// How to connect.
     #[serde(default)]
     pub(crate) http: HttpConfig,

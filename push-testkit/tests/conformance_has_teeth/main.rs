@@ -76,6 +76,27 @@ mod in_two_steps {
     pub(crate) fn broken(fault: Fault) -> Vendor {
         reconfigured(provider_conformance::vendor(), fault, true)
     }
+
+    /// A single target is sent in one step: only a batch of two shows how the provider treats the first of two steps.
+    #[test]
+    fn the_first_step_is_tried_with_as_many_targets_as_take_it() {
+        let case = push_testkit::conformance::cases::a_first_step_that_fails_sends_nothing;
+        let from_two = |fault| {
+            let vendor = provider_conformance::vendor().config(move |endpoint, ca_pem| {
+                let mut config = vendor::config(endpoint, ca_pem);
+                config["broken"] = json!(fault);
+                config["two_steps"] = json!(true);
+                config["single_in_one"] = json!(true);
+                config
+            });
+            vendor.step_from(2)
+        };
+        let nothing: Option<&str> = None;
+        case(&from_two(nothing));
+        let broken = from_two(Some("FirstStepUnknown"));
+        let failed = catch_unwind(AssertUnwindSafe(|| case(&broken)));
+        assert!(failed.is_err(), "a lost first step counts as unknown");
+    }
 }
 
 /// The correct provider passes with a layer around it, too: one that forwards every call.

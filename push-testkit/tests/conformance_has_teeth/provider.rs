@@ -174,7 +174,8 @@ impl Acme {
         let mut messages = Vec::new();
         for group in &groups {
             let mut message = group.payload.clone();
-            if core.config.two_steps {
+            let is_single = batch.targets.len() == 1;
+            if core.config.two_steps && !(is_single && core.config.single_in_one) {
                 let id = self.save(batch, &group.payload).await?;
                 message = Map::new();
                 message.insert("message_id".to_owned(), id.into());

@@ -382,13 +382,14 @@ pub fn what_the_first_step_refuses_is_not_sent(vendor: &Vendor) {
         for reply in &vendor.step_refused {
             let stage = Stage::new(vendor).await;
             stage.step.always(reply.clone());
-            let verdict = stage.send_to(0).await;
-            assert_eq!(
-                verdict.kind,
-                VerdictKind::PayloadRefused,
-                "{reply:?} gives {verdict:?}"
-            );
-            assert_eq!(verdict.retry, Retry::Never);
+            for verdict in stage.send(stage.in_steps(0)).await {
+                assert_eq!(
+                    verdict.kind,
+                    VerdictKind::PayloadRefused,
+                    "{reply:?} gives {verdict:?}"
+                );
+                assert_eq!(verdict.retry, Retry::Never);
+            }
             assert_eq!(stage.sent().len(), 0);
         }
     });

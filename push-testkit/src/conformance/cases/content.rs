@@ -217,10 +217,7 @@ pub fn the_badge_is_sent_as_the_capabilities_say(vendor: &Vendor) {
         for (number, badge) in badges.iter().enumerate() {
             let target = sample::target(stage.token(number), &content).with_badge(*badge);
             let shown = stage.shown(sample::batch_of([target])).await.remove(0);
-            let wanted = match *badge {
-                Badge::Set(number) => Badge::Set(number.min(vendor.max_badge)),
-                other => other,
-            };
+            let wanted = vendor.within_limit(*badge);
             assert_eq!(shown.badge, wanted, "{badge:?} was to be sent");
         }
         if stage.provider.capabilities().badge == BadgeStyle::None {

@@ -59,7 +59,7 @@ pub fn an_answer_of_any_bytes_gives_one_verdict_for_each_target(vendor: &Vendor)
                 });
                 stage.auth.always(reply.clone());
                 stage.step.always(reply);
-                stage.send_to(0).await;
+                stage.send(stage.in_steps(0)).await;
             }
         });
     }

@@ -397,19 +397,21 @@ pub fn a_first_step_that_fails_sends_nothing(vendor: &Vendor) {
         for reply in faults.iter().chain(&vendor.unavailable) {
             let stage = Stage::new(vendor).await;
             stage.step.always(reply.clone());
-            let verdict = stage.send_while_time_passes(0).await;
-            let unavailable = matches!(verdict.kind, VerdictKind::Unavailable(_));
-            assert!(unavailable, "{reply:?} to the first step: {verdict:?}");
-            assert_ne!(verdict.retry, Retry::Never);
+            for verdict in stage.sent_while_time_passes(stage.in_steps(0)).await {
+                let unavailable = matches!(verdict.kind, VerdictKind::Unavailable(_));
+                assert!(unavailable, "{reply:?} to the first step: {verdict:?}");
+                assert_ne!(verdict.retry, Retry::Never);
+            }
             assert_eq!(stage.sent().len(), 0);
             stage.step.clear();
             stage.clock.advance(PAUSE);
-            let next = stage.send_to(1).await;
-            assert_eq!(
-                next.kind,
-                VerdictKind::Accepted,
-                "after {reply:?}: {next:?}"
-            );
+            for next in stage.send(stage.in_steps(10)).await {
+                assert_eq!(
+                    next.kind,
+                    VerdictKind::Accepted,
+                    "after {reply:?}: {next:?}"
+                );
+            }
         }
     });
 }

@@ -30,6 +30,7 @@
 //! | `provider-apns` | Apple Push Notification service for offline push, and a simulator of it as strict as the service | yes |
 //! | `provider-apns-a2` | APNs through the a2 crate: a second engine for people who come from it |  |
 //! | `provider-fcm` | Firebase Cloud Messaging (HTTP v1) for offline push, and a simulator of it as strict as the service | yes |
+//! | `provider-harmony` | HarmonyOS NEXT Push Kit for offline push, and a simulator of it as strict as the service |  |
 //! | `provider-honor` | Honor Push for offline push, and a simulator of it as strict as its guide |  |
 //! | `provider-huawei` | Huawei Push Kit for offline push, and a simulator of it as strict as the service | yes |
 //! | `provider-meizu` | Meizu (Flyme) Push for offline push, and a simulator of it as strict as its guide |  |

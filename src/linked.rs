@@ -23,6 +23,8 @@ pub static BUILTIN: &[AnyDescriptor] = &[
     AnyDescriptor::Provider(&push_provider_apns_a2::PLUGIN),
     #[cfg(feature = "provider-fcm")]
     AnyDescriptor::Provider(&push_provider_fcm::PLUGIN),
+    #[cfg(feature = "provider-harmony")]
+    AnyDescriptor::Provider(&push_provider_harmony::PLUGIN),
     #[cfg(feature = "provider-honor")]
     AnyDescriptor::Provider(&push_provider_honor::PLUGIN),
     #[cfg(feature = "provider-huawei")]
@@ -61,6 +63,8 @@ pub const EXPECTED: &[&str] = &[
     "provider/apns-a2",
     #[cfg(feature = "provider-fcm")]
     "provider/fcm",
+    #[cfg(feature = "provider-harmony")]
+    "provider/harmony",
     #[cfg(feature = "provider-honor")]
     "provider/honor",
     #[cfg(feature = "provider-huawei")]
@@ -92,6 +96,7 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("provider/apns", "provider-apns"),
     ("provider/apns-a2", "provider-apns-a2"),
     ("provider/fcm", "provider-fcm"),
+    ("provider/harmony", "provider-harmony"),
     ("provider/honor", "provider-honor"),
     ("provider/huawei", "provider-huawei"),
     ("provider/meizu", "provider-meizu"),
@@ -132,6 +137,9 @@ pub mod provider {
 
     #[cfg(feature = "provider-fcm")]
     pub use push_provider_fcm as fcm;
+
+    #[cfg(feature = "provider-harmony")]
+    pub use push_provider_harmony as harmony;
 
     #[cfg(feature = "provider-honor")]
     pub use push_provider_honor as honor;

@@ -3,6 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`access`] | caches the access token of a vendor's token service |
+//! | [`account`] | reads key files of service accounts and the RSA keys in them |
 //! | [`answer`] | reads a vendor's JSON, numbers and times |
 //! | [`click`] | collects what an app reads with a click |
 //! | [`collapse`] | turns a collapse key into the number or the short word that a vendor wants |
@@ -23,6 +24,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod access;
+pub mod account;
 pub mod answer;
 pub mod click;
 pub mod collapse;

@@ -34,6 +34,7 @@
 //! | `provider-huawei` | Huawei Push Kit for offline push, and a simulator of it as strict as the service | yes |
 //! | `provider-meizu` | Meizu (Flyme) Push for offline push, and a simulator of it as strict as its guide |  |
 //! | `provider-oppo` | OPPO Push (OPPO, OnePlus, realme) for offline push, and a simulator of it as strict as its pages |  |
+//! | `provider-webpush` | The push channel webpush for offline push, and a simulator of its vendor |  |
 //! | `queue-memory` | Queue plugin of offline push that keeps everything in memory: for tests and trials | yes |
 //! | `queue-sqlite` | Queue plugin of offline push that keeps deliveries in an SQLite file: durable, one machine | yes |
 //! | `store-memory` | Store plugin of offline push that keeps everything in memory: for tests and trials | yes |

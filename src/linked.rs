@@ -31,6 +31,8 @@ pub static BUILTIN: &[AnyDescriptor] = &[
     AnyDescriptor::Provider(&push_provider_meizu::PLUGIN),
     #[cfg(feature = "provider-oppo")]
     AnyDescriptor::Provider(&push_provider_oppo::PLUGIN),
+    #[cfg(feature = "provider-webpush")]
+    AnyDescriptor::Provider(&push_provider_webpush::PLUGIN),
     #[cfg(feature = "queue-memory")]
     AnyDescriptor::Queue(&push_queue_memory::PLUGIN),
     #[cfg(feature = "queue-sqlite")]
@@ -65,6 +67,8 @@ pub const EXPECTED: &[&str] = &[
     "provider/meizu",
     #[cfg(feature = "provider-oppo")]
     "provider/oppo",
+    #[cfg(feature = "provider-webpush")]
+    "provider/webpush",
     #[cfg(feature = "queue-memory")]
     "queue/memory",
     #[cfg(feature = "queue-sqlite")]
@@ -88,6 +92,7 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("provider/huawei", "provider-huawei"),
     ("provider/meizu", "provider-meizu"),
     ("provider/oppo", "provider-oppo"),
+    ("provider/webpush", "provider-webpush"),
     ("queue/memory", "queue-memory"),
     ("queue/sqlite", "queue-sqlite"),
     ("store/memory", "store-memory"),
@@ -133,6 +138,8 @@ pub mod provider {
     pub use push_provider_meizu as meizu;
     #[cfg(feature = "provider-oppo")]
     pub use push_provider_oppo as oppo;
+    #[cfg(feature = "provider-webpush")]
+    pub use push_provider_webpush as webpush;
 }
 
 /// The crates of the queue plugins that the features link, with their types.

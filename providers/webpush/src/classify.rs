@@ -1,75 +1,607 @@
 //! Answer to verdict.
+//!
+//! RFC 8030 leaves the form of errors open. Here are the forms of the services of Mozilla (autopush 1.83, errors.md), Apple
+//! ("Sending web push notifications in web apps and browsers"), Google (Chromium, web_push_common.cc; lines that clients
+//! recorded) and Microsoft (headers `X-WNS-…`), as of November 2026. An answer in no form of a push service comes from the path,
+//! unless the credential trusts statuses.
 use bytes::Bytes;
-use http::{Response, StatusCode};
-use push_core::{Scope, Timestamp, TokenFault, Verdict, VerdictKind};
+use http::{HeaderMap, Response, StatusCode, Uri, header};
+use push_core::{Retry, Scope, Timestamp, TokenFault, VendorAnswer, Verdict, VerdictKind};
+use push_http::{HttpError, HttpErrorKind};
 use push_kit::{
     answer::json,
-    scrub::vendor_answer,
-    verdict::{not_the_vendors, unconfirmed, unknown_code, with_retry_after},
+    scrub::{identifier, vendor_answer},
+    verdict::{self, not_the_vendors, unknown_code, with_retry_after},
 };
-use serde::Deserialize;
 
-/// An answer in the vendor's format.
+/// The longest line that Google's service is known to write, and then some.
+const LONGEST_LINE: usize = 512;
+
+/// How far answers from one origin are believed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trust {
+    /// The status alone counts, whatever the form.
+    pub(crate) statuses: bool,
+    /// The push service is known or listed, so that it can accuse the credential. Anybody can register an endpoint of his own.
+    pub(crate) accusations: bool,
+}
+
+/// What an answer means, and whether the signature may be the reason.
 pub(crate) struct Answer {
-    verdict: Verdict,
+    pub(crate) verdict: Verdict,
+    /// The signature was refused: another one may be accepted.
+    pub(crate) wants_signature: bool,
 }
 
-#[derive(Deserialize)]
-struct Body {
-    code: i64,
-    #[serde(default)]
-    message: String,
-    #[serde(default)]
-    request_id: String,
+/// What a push service says.
+enum Said {
+    /// Mozilla's `errno`, which may be null, and its message.
+    Errno(Option<i64>, String),
+    /// Apple's `reason`.
+    Reason(String),
+    /// A line of text of Google's.
+    Line(String, Meaning),
+    /// Headers of Microsoft's, with its words if there are any.
+    Headers(String),
 }
 
-/// Reads `response`. Of `private` nothing remains in the verdict.
-///
-/// # Errors
-/// The verdict on every target, if the answer is not the vendor's: a proxy's page, for instance.
-pub(crate) fn read(
+#[derive(Clone, Copy)]
+enum Meaning {
+    Gone,
+    Mismatch,
+    Credential,
+}
+
+/// Lines of Google's service, without what varies.
+const LINES: &[(u16, &str, Meaning)] = &[
+    (
+        410,
+        "push subscription has unsubscribed or expired",
+        Meaning::Gone,
+    ),
+    (
+        404,
+        "A valid push subscription endpoint should be specified in the URL",
+        Meaning::Gone,
+    ),
+    (
+        403,
+        "do not correspond to the credentials used to create the subscription",
+        Meaning::Mismatch,
+    ),
+    (403, "sender is not authenticated", Meaning::Credential),
+    (403, "invalid JWT provided", Meaning::Credential),
+    (403, "invalid aud claim", Meaning::Credential),
+    (
+        403,
+        "aud claim in the token MUST include the origin",
+        Meaning::Credential,
+    ),
+    (
+        403,
+        "exp claim MUST NOT be more than 24 hours",
+        Meaning::Credential,
+    ),
+    (403, "token has expired", Meaning::Credential),
+    (403, "exp claim is missing", Meaning::Credential),
+    (403, "public key must be 65 bytes long", Meaning::Credential),
+];
+
+/// Reads `response`, received at `now`. Nothing of `private` remains in the verdict.
+pub(crate) fn classify(
     response: &Response<Bytes>,
     private: &[&str],
+    trust: Trust,
     now: Timestamp,
-) -> Result<Answer, Verdict> {
+) -> Answer {
     let (status, headers) = (response.status(), response.headers());
-    let body = serde_json::from_value::<Body>(json(response.body()));
-    // Other servers repeat the status as the code.
-    let Some(body) = body.ok().filter(|body| !(1..10_000).contains(&body.code)) else {
-        return Err(not_the_vendors(status, headers, now));
-    };
-    let code = body.code.to_string();
-    let mut answer = vendor_answer(status, &code, &body.message, private);
-    answer = answer.with_request_id(push_kit::scrub::identifier(&body.request_id, private));
-    let kind = kind(status, body.code);
-    // What confirms no request was not the vendor's answer to this one.
-    if kind == VerdictKind::Accepted && body.request_id.is_empty() {
-        return Err(unconfirmed(answer, "the answer has no `request_id`"));
+    if let Some(verdict) = accepted(status, headers, private, trust) {
+        return Answer {
+            verdict,
+            wants_signature: false,
+        };
     }
-    let verdict = Verdict::new(kind, answer);
-    Ok(Answer {
-        verdict: with_retry_after(verdict, headers, now),
+    let said = if status.is_success() {
+        None
+    } else {
+        said(status, headers, response.body())
+    };
+    let (kind, answer) = match said {
+        Some(said) => {
+            let (code, text) = match &said {
+                Said::Errno(number, text) => (
+                    number.map_or_else(String::new, |number| number.to_string()),
+                    text,
+                ),
+                Said::Reason(reason) => (reason.clone(), &String::new()),
+                Said::Line(text, _) | Said::Headers(text) => (String::new(), text),
+            };
+            let id = identifier(id(headers), private);
+            let answer = vendor_answer(status, &code, text, private).with_request_id(id);
+            (said.kind(status), answer)
+        }
+        None if trust.statuses => {
+            let text = String::from_utf8_lossy(response.body());
+            let answer = vendor_answer(status, "", &text, private);
+            (by_status(status), answer)
+        }
+        None => return foreign(status, headers, now),
+    };
+    let wants_signature = kind == VerdictKind::CredentialRefused;
+    let accuses = match kind {
+        VerdictKind::CredentialRefused => true,
+        VerdictKind::TokenUnusable(fault) => fault.accuses_credential(),
+        _ => false,
+    };
+    let kind = if accuses && !trust.accusations {
+        VerdictKind::TargetRefused
+    } else {
+        kind
+    };
+    let verdict = with_retry_after(Verdict::new(of_origin(kind), answer), headers, now);
+    Answer {
+        verdict,
+        wants_signature,
+    }
+}
+
+/// The verdict on an answer that no push service gave. A limit is obeyed, whoever set it, for a minute at most.
+fn foreign(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Answer {
+    let mut verdict = not_the_vendors(status, headers, now);
+    verdict.kind = match status {
+        StatusCode::TOO_MANY_REQUESTS => VerdictKind::RateLimited(Scope::Origin),
+        _ => of_origin(verdict.kind),
+    };
+    Answer {
+        verdict,
+        wants_signature: false,
+    }
+}
+
+/// The verdict on a success that a push service gave: RFC 8030 §5 requires `Location`, Apple and Microsoft send an id.
+fn accepted(
+    status: StatusCode,
+    headers: &HeaderMap,
+    private: &[&str],
+    trust: Trust,
+) -> Option<Verdict> {
+    let is_success = matches!(status.as_u16(), 200..=202);
+    let location = headers.get(header::LOCATION);
+    let location = location.and_then(|value| value.to_str().ok()?.parse::<Uri>().ok());
+    let is_location = |uri: Uri| {
+        uri.path().len() > 1 && matches!(uri.scheme_str(), None | Some("https" | "http"))
+    };
+    let is_confirmed =
+        trust.statuses || location.is_some_and(is_location) || !id(headers).is_empty();
+    (is_success && is_confirmed).then(|| {
+        let id = identifier(id(headers), private);
+        Verdict::accepted(VendorAnswer::new(status.as_u16(), "").with_request_id(id))
     })
 }
 
-/// What status and code together ask the pipeline to do. This table is the heart of a provider: take it from the vendor's
-/// page, and keep to what that says.
-const fn kind(status: StatusCode, code: i64) -> VerdictKind {
-    match (code, status.as_u16()) {
-        (0, 200) => VerdictKind::Accepted,
-        (40001, _) => VerdictKind::TokenDead { since: None },
-        (40002, _) => VerdictKind::TokenUnusable(TokenFault::App),
-        (40003, _) => VerdictKind::PayloadRefused,
-        (40100 | 40101, _) => VerdictKind::CredentialRefused,
-        (42900, _) => VerdictKind::RateLimited(Scope::Credential),
-        (50000..60000, _) => VerdictKind::Unavailable(Scope::Credential),
+/// The id that Apple or Microsoft gave the message. The `Location` of the others is a right to delete it, and is not kept.
+fn id(headers: &HeaderMap) -> &str {
+    let ids = ["apns-id", "x-wns-msg-id"].into_iter();
+    let mut values = ids.filter_map(|name| headers.get(name)?.to_str().ok());
+    values.find(|value| !value.is_empty()).unwrap_or_default()
+}
+
+/// Recognises the form of a push service.
+fn said(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Said> {
+    let json = json(body);
+    if let Some(object) = json.as_object() {
+        // A server that repeats the status as `code` has no `errno`.
+        let text = |key: &str| json[key].as_str().unwrap_or_default();
+        if json["code"].as_u64() == Some(status.as_u16().into()) && object.contains_key("errno") {
+            let number = json["errno"].as_i64();
+            let is_form = number.is_some() || json["errno"].is_null();
+            return is_form.then(|| Said::Errno(number, text("message").to_owned()));
+        }
+        let is_alone = object
+            .keys()
+            .all(|key| matches!(key.as_str(), "reason" | "timestamp"));
+        let reason = identifier(text("reason"), &[]);
+        if is_alone && !reason.is_empty() {
+            return Some(Said::Reason(reason.to_owned()));
+        }
+        return None;
+    }
+    let line = std::str::from_utf8(body).unwrap_or_default().trim();
+    let is_line = line.len() <= LONGEST_LINE && !line.starts_with('<') && !line.contains('\n');
+    if is_line
+        && let Some((_, _, meaning)) = LINES
+            .iter()
+            .find(|(of, part, _)| *of == status.as_u16() && line.contains(part))
+    {
+        return Some(Said::Line(line.to_owned(), *meaning));
+    }
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_microsofts = ["x-wns-status", "x-wns-notificationstatus", "x-wns-msg-id"]
+        .iter()
+        .any(|name| header(name).is_some());
+    let words = header("x-wns-error-description").unwrap_or_default();
+    (is_microsofts && body.is_empty()).then(|| Said::Headers(words.to_owned()))
+}
+
+/// The public key of the signature is not that of the subscription: this credential cannot push to it, another one of the same
+/// app can.
+const MISMATCH: VerdictKind = VerdictKind::TokenUnusable(TokenFault::App);
+
+const GONE: VerdictKind = VerdictKind::TokenDead { since: None };
+const DOWN: VerdictKind = VerdictKind::Unavailable(Scope::Origin);
+
+impl Said {
+    fn kind(&self, status: StatusCode) -> VerdictKind {
+        match self {
+            Self::Errno(Some(number), text) => errno(*number, text, status),
+            Self::Errno(None, _) => unknown_code(status),
+            Self::Reason(reason) => self::reason(reason, status),
+            Self::Line(_, Meaning::Gone) => GONE,
+            Self::Line(_, Meaning::Mismatch) => MISMATCH,
+            Self::Line(_, Meaning::Credential) => VerdictKind::CredentialRefused,
+            Self::Headers(_) => match status.as_u16() {
+                // Microsoft documents 406 for its limit, and sends 429, too.
+                406 => VerdictKind::RateLimited(Scope::Origin),
+                400 | 404 | 405 | 410 | 413 | 429 => by_status(status),
+                _ => unknown_code(status),
+            },
+        }
+    }
+}
+
+/// Mozilla's numbers.
+fn errno(number: i64, text: &str, status: StatusCode) -> VerdictKind {
+    match (number, status.as_u16()) {
+        (102 | 103 | 105 | 106, 404 | 410) => GONE,
+        (109, 401) if text.contains("public key mismatch") => MISMATCH,
+        (109, 401) => VerdictKind::CredentialRefused,
+        (101 | 104 | 110..=114, 400 | 413) => VerdictKind::PayloadRefused,
+        // The kind of bridge is no part of what is sent.
+        (108, _) => VerdictKind::TargetRefused,
+        (201 | 202 | 900..=903 | 999, 500..) => DOWN,
         _ => unknown_code(status),
     }
 }
 
-impl Answer {
-    /// The verdict on the whole request.
-    pub(crate) fn whole(self) -> Verdict {
-        self.verdict
+/// Apple's reasons.
+fn reason(reason: &str, status: StatusCode) -> VerdictKind {
+    match (reason, status.as_u16()) {
+        ("BadTtl" | "BadUrgency" | "BadWebPushRequest" | "BadWebPushTopic", 400)
+        | ("MethodNotAllowed", 405)
+        | ("PayloadTooLarge", 413) => VerdictKind::PayloadRefused,
+        ("VapidPkHashMismatch", 400 | 403) => MISMATCH,
+        // The connection was idle: the next one is another.
+        ("IdleTimeout", 400)
+        | ("InternalServerError" | "ServiceUnavailable" | "Shutdown", 500..) => DOWN,
+        ("BadAuthorizationHeader" | "BadJwtToken" | "BadVapidPublicKey", 403) => {
+            VerdictKind::CredentialRefused
+        }
+        // A path that is no subscription's; and the reasons that its service for apps gives with 410.
+        ("BadPath", 404) | ("Unregistered" | "ExpiredToken", 410) => GONE,
+        ("TooManyRequests", 429) => VerdictKind::RateLimited(Scope::Token),
+        _ => unknown_code(status),
+    }
+}
+
+/// What the statuses mean where they alone count (RFC 8030 §5 to §8, RFC 8292 §4.2).
+fn by_status(status: StatusCode) -> VerdictKind {
+    match status.as_u16() {
+        404 | 410 => GONE,
+        400 | 405 | 413 => VerdictKind::PayloadRefused,
+        401 | 403 => VerdictKind::TargetRefused,
+        300..400 => DOWN,
+        _ => unknown_code(status),
+    }
+}
+
+/// What concerns the whole credential elsewhere concerns one push service of many here.
+const fn of_origin(kind: VerdictKind) -> VerdictKind {
+    match kind {
+        VerdictKind::Unavailable(Scope::Credential) => DOWN,
+        VerdictKind::RateLimited(Scope::Credential) => VerdictKind::RateLimited(Scope::Origin),
+        other => other,
+    }
+}
+
+/// The verdict on a push that got no whole answer. A head that accepts is enough: a success has no body.
+pub(crate) fn unanswered(error: &HttpError, private: &[&str], trust: Trust) -> Verdict {
+    let head = error.response_head();
+    if let Some(verdict) =
+        head.and_then(|head| accepted(head.status, &head.headers, private, trust))
+    {
+        return verdict;
+    }
+    if error.kind() == HttpErrorKind::AddressDenied {
+        // It will be denied the next time as well.
+        let answer = VendorAnswer::none(error.to_string()).with_code("address-denied");
+        return Verdict::new(VerdictKind::TargetRefused, answer);
+    }
+    let mut verdict = verdict::unanswered(error);
+    verdict.kind = of_origin(verdict.kind);
+    verdict
+}
+
+/// The verdict on a push that could not be prepared: the cryptographic library failed.
+pub(crate) fn unprepared(what: &str) -> Verdict {
+    Verdict::new(
+        VerdictKind::Unavailable(Scope::Token),
+        VendorAnswer::none(format!("the message could not be {what}")),
+    )
+    .with_retry(Retry::Backoff)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+    const BELIEVED: Trust = Trust {
+        statuses: false,
+        accusations: true,
+    };
+
+    fn of(status: u16, headers: &[(&str, &str)], body: &str, trust: Trust) -> Verdict {
+        let mut response = Response::builder().status(status);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        let response = response
+            .body(Bytes::from(body.to_owned()))
+            .expect("an answer");
+        classify(&response, &[], trust, NOW).verdict
+    }
+
+    fn errno(status: u16, number: i64, message: &str) -> VerdictKind {
+        let body = json!({
+            "code": status, "errno": number, "error": "words", "message": message, "more_info": "http://a",
+        });
+        of(status, &[], &body.to_string(), BELIEVED).kind
+    }
+
+    fn reason(status: u16, reason: &str) -> VerdictKind {
+        let body = json!({ "reason": reason }).to_string();
+        of(status, &[], &body, BELIEVED).kind
+    }
+
+    fn line(status: u16, line: &str) -> VerdictKind {
+        let headers = [("content-type", "text/plain; charset=utf-8")];
+        of(status, &headers, &format!("{line}\n"), BELIEVED).kind
+    }
+
+    #[test]
+    fn every_number_of_mozilla_has_its_verdict() {
+        use VerdictKind::{CredentialRefused, PayloadRefused, TargetRefused};
+        for (status, number, kind) in [
+            (400, 101, PayloadRefused),
+            (404, 102, GONE),
+            (404, 103, GONE),
+            (410, 103, GONE),
+            (413, 104, PayloadRefused),
+            (410, 105, GONE),
+            (410, 106, GONE),
+            (400, 108, TargetRefused),
+            (401, 109, CredentialRefused),
+            (400, 110, PayloadRefused),
+            (400, 111, PayloadRefused),
+            (400, 112, PayloadRefused),
+            (400, 113, PayloadRefused),
+            (400, 114, PayloadRefused),
+            (503, 201, DOWN),
+            (503, 202, DOWN),
+            (502, 900, DOWN),
+            (502, 901, DOWN),
+            (502, 902, DOWN),
+            (502, 903, DOWN),
+            (500, 999, DOWN),
+            (429, 7, VerdictKind::RateLimited(Scope::Origin)),
+        ] {
+            assert_eq!(errno(status, number, "words"), kind, "{number}");
+        }
+        assert_eq!(errno(401, 109, "VAPID public key mismatch"), MISMATCH);
+        // A number that does not fit its status ends no token and accuses no credential.
+        assert_eq!(errno(400, 106, ""), TargetRefused);
+        assert_eq!(errno(500, 106, ""), DOWN);
+        assert_eq!(errno(403, 109, ""), TargetRefused);
+        let null = json!({ "code": 404, "errno": null, "message": "" }).to_string();
+        assert_eq!(of(404, &[], &null, BELIEVED).kind, TargetRefused);
+        let wait = of(
+            503,
+            &[("retry-after", "120")],
+            &json!({ "code": 503, "errno": 201 }).to_string(),
+            BELIEVED,
+        );
+        assert_eq!(
+            wait.retry,
+            Retry::After(std::time::Duration::from_secs(120))
+        );
+    }
+
+    #[test]
+    fn every_reason_of_apple_has_its_verdict() {
+        use VerdictKind::{CredentialRefused, PayloadRefused, TargetRefused};
+        for (status, word, kind) in [
+            (400, "BadTtl", PayloadRefused),
+            (400, "BadUrgency", PayloadRefused),
+            (400, "BadWebPushRequest", PayloadRefused),
+            (400, "BadWebPushTopic", PayloadRefused),
+            (400, "VapidPkHashMismatch", MISMATCH),
+            (403, "VapidPkHashMismatch", MISMATCH),
+            (400, "IdleTimeout", DOWN),
+            (403, "BadAuthorizationHeader", CredentialRefused),
+            (403, "BadJwtToken", CredentialRefused),
+            (403, "BadVapidPublicKey", CredentialRefused),
+            (404, "BadPath", GONE),
+            (405, "MethodNotAllowed", PayloadRefused),
+            (410, "Unregistered", GONE),
+            (413, "PayloadTooLarge", PayloadRefused),
+            (
+                429,
+                "TooManyRequests",
+                VerdictKind::RateLimited(Scope::Token),
+            ),
+            (500, "InternalServerError", DOWN),
+            (503, "ServiceUnavailable", DOWN),
+            (503, "Shutdown", DOWN),
+            (410, "BadJwtToken", TargetRefused),
+            (400, "Unregistered", TargetRefused),
+            (410, "New", TargetRefused),
+        ] {
+            assert_eq!(reason(status, word), kind, "{status} {word}");
+        }
+    }
+
+    #[test]
+    fn every_line_of_google_has_its_verdict() {
+        use VerdictKind::CredentialRefused;
+        for (status, words, kind) in [
+            (410, "push subscription has unsubscribed or expired.", GONE),
+            (
+                404,
+                "A valid push subscription endpoint should be specified in the URL as such: https://fcm.googleapis.com/wp/dHIoDxE7Hdg:APA91bH1Zj0kNa...",
+                GONE,
+            ),
+            (
+                403,
+                "the VAPID credentials in the authorization header do not correspond to the credentials used to create the subscriptions.",
+                MISMATCH,
+            ),
+            (403, "sender is not authenticated.", CredentialRefused),
+            (403, "invalid JWT provided", CredentialRefused),
+            (403, "invalid aud claim", CredentialRefused),
+            (
+                403,
+                "aud claim in the token MUST include the origin of the push resource URL",
+                CredentialRefused,
+            ),
+            (
+                403,
+                "exp claim MUST NOT be more than 24 hours from the time of the request",
+                CredentialRefused,
+            ),
+            (403, "token has expired", CredentialRefused),
+            (403, "exp claim is missing", CredentialRefused),
+            (403, "public key must be 65 bytes long", CredentialRefused),
+            (403, "something else", DOWN),
+            (500, "push subscription has unsubscribed or expired.", DOWN),
+            (404, "push subscription has unsubscribed or expired.", DOWN),
+            (
+                410,
+                "<html>push subscription has unsubscribed or expired.</html>",
+                DOWN,
+            ),
+        ] {
+            assert_eq!(line(status, words), kind, "{status} {words}");
+        }
+    }
+
+    #[test]
+    fn the_headers_of_microsoft_confirm_an_answer_without_a_body() {
+        let id = [
+            ("x-wns-msg-id", "4D1862580BFBB38D"),
+            ("x-wns-status", "dropped"),
+        ];
+        let kind =
+            |status, headers: &[(&str, &str)], body| of(status, headers, body, BELIEVED).kind;
+        assert_eq!(kind(201, &id, ""), VerdictKind::Accepted);
+        for (status, wanted) in [
+            (400, VerdictKind::PayloadRefused),
+            (401, VerdictKind::TargetRefused),
+            (403, VerdictKind::TargetRefused),
+            (404, GONE),
+            (406, VerdictKind::RateLimited(Scope::Origin)),
+            (410, GONE),
+            (413, VerdictKind::PayloadRefused),
+            (429, VerdictKind::RateLimited(Scope::Origin)),
+            (500, DOWN),
+        ] {
+            assert_eq!(kind(status, &id, ""), wanted, "{status}");
+            assert!(kind(status, &[], "") == DOWN || status == 429, "{status}");
+            assert!(
+                kind(status, &id, "<html>") == DOWN || status == 429,
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_page_of_any_status_neither_accepts_a_push_nor_ends_a_subscription() {
+        for status in [
+            200, 201, 202, 204, 301, 307, 400, 401, 403, 404, 410, 413, 500, 503,
+        ] {
+            for body in [
+                "",
+                "Gone",
+                "<html>push subscription has unsubscribed or expired.</html>",
+                r#"{"code":410,"message":"gone"}"#,
+                r#"{"code":410,"errno":"106","message":"gone"}"#,
+                r#"{"code":410,"errno":[106]}"#,
+                r#"{"reason":"Unregistered","type":"about:blank"}"#,
+                r#"{"reason":410}"#,
+                r#"[{"reason":"Unregistered"}]"#,
+                r#"{"errno":106}"#,
+            ] {
+                let verdict = of(status, &[("retry-after", "86400")], body, BELIEVED);
+                assert_eq!(verdict.kind, DOWN, "{status} {body}");
+                let most = std::time::Duration::from_secs(60);
+                assert!(matches!(verdict.retry, Retry::After(wait) if wait <= most));
+            }
+        }
+        for wrong in ["", "/", "relative", "https://a", "ftp://a/b"] {
+            let verdict = of(201, &[("location", wrong)], "", BELIEVED);
+            let is_taken = verdict.kind == VerdictKind::Accepted;
+            assert!(!is_taken, "{wrong:?}");
+        }
+        for right in ["https://a/m/1", "/m/1"] {
+            for status in [200, 201, 202] {
+                let verdict = of(status, &[("location", right)], "", BELIEVED);
+                assert_eq!(verdict.kind, VerdictKind::Accepted);
+            }
+            let moved = of(307, &[("location", right)], "", BELIEVED);
+            assert_eq!(moved.kind, DOWN);
+        }
+    }
+
+    #[test]
+    fn a_service_that_nobody_knows_accuses_no_credential() {
+        let nobody = Trust {
+            statuses: false,
+            accusations: false,
+        };
+        for body in [
+            json!({ "code": 401, "errno": 109, "message": "" }),
+            json!({ "code": 401, "errno": 109, "message": "VAPID public key mismatch" }),
+        ] {
+            let verdict = of(401, &[], &body.to_string(), nobody);
+            assert_eq!(verdict.kind, VerdictKind::TargetRefused);
+        }
+        let gone = json!({ "code": 410, "errno": 106 }).to_string();
+        assert_eq!(of(410, &[], &gone, nobody).kind, GONE);
+    }
+
+    #[test]
+    fn where_statuses_are_trusted_they_alone_count() {
+        let trusting = Trust {
+            statuses: true,
+            accusations: true,
+        };
+        for (status, kind) in [
+            (200, VerdictKind::Accepted),
+            (201, VerdictKind::Accepted),
+            (202, VerdictKind::Accepted),
+            (204, VerdictKind::TargetRefused),
+            (307, DOWN),
+            (400, VerdictKind::PayloadRefused),
+            (401, VerdictKind::TargetRefused),
+            (403, VerdictKind::TargetRefused),
+            (404, GONE),
+            (410, GONE),
+            (413, VerdictKind::PayloadRefused),
+            (429, VerdictKind::RateLimited(Scope::Origin)),
+            (503, DOWN),
+        ] {
+            assert_eq!(of(status, &[], "any", trusting).kind, kind, "{status}");
+        }
     }
 }

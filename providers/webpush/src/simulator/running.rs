@@ -1,19 +1,19 @@
-//! The vendor as `offline-push simulate` runs it.
+//! Web Push under `offline-push simulate`.
 use push_testkit::{
     Faults, Reply, register_simulator,
     simulator::{Credential, Problem, Service, ServiceSimulator, SimulatedPhone, View},
 };
 use serde_json::Value;
 
-use super::{APP_ID, Options, Phone, Simulator, service};
+use super::{Browser, Options, Phone, Simulator, answers};
 
 register_simulator!("webpush", 1, Simulator, Options);
 
 impl ServiceSimulator for Simulator {
-    const NO_SANDBOX: &'static str = "the vendor has no sandbox";
+    const NO_SANDBOX: &'static str = "Web Push has no sandbox";
 
     fn service(&self) -> &Service {
-        &self.http
+        &self.listener
     }
 
     fn scripted(&self) -> &Faults {
@@ -21,11 +21,11 @@ impl ServiceSimulator for Simulator {
     }
 
     fn answer_of(code: &str) -> Reply {
-        service::error(code)
+        answers::scripted(code)
     }
 
     fn addresses(&self) -> Vec<(&'static str, String)> {
-        vec![("send", self.http.server().url())]
+        vec![("push", self.listener.server().url())]
     }
 
     fn credential(&self) -> Credential {
@@ -33,14 +33,18 @@ impl ServiceSimulator for Simulator {
     }
 
     fn new_phone(&self, app: Option<&str>) -> Result<Box<dyn SimulatedPhone>, Problem> {
-        if app.is_some_and(|app| app != APP_ID) {
-            return Err(Problem::invalid(format!("the only app is `{APP_ID}`")));
+        let name = app.unwrap_or(Browser::Chrome.name());
+        let browser = Browser::ALL.into_iter().find(|it| it.name() == name);
+        match browser {
+            Some(browser) => Ok(Box::new(self.install(browser))),
+            None => Err(Problem::not_found(format!(
+                "there is no browser `{name}`, only chrome, firefox and safari"
+            ))),
         }
-        Ok(Box::new(Self::install(self)))
     }
 
     fn counted(&self) -> Value {
-        self.service.counters().to_json()
+        Self::counters(self).to_json()
     }
 }
 
@@ -54,10 +58,10 @@ impl SimulatedPhone for Phone {
     }
 
     fn set_power(&self, on: bool) {
-        self.power(on);
+        Self::set_power(self, on);
     }
 
     fn uninstall(&self) {
-        Self::uninstall(self);
+        self.unsubscribe();
     }
 }

@@ -1,50 +1,34 @@
-//! What the vendor checks, and what it answers.
+//! The three push services.
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
 };
 
-use aws_lc_rs::hmac;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request};
+use http::{Method, Request};
 use push_core::Clock;
-use push_testkit::{
-    Faults, Reply, counters,
-    simulator::{Options, random_text},
+use push_testkit::{Faults, Reply, counters, simulator::random_text};
+
+use super::{
+    Browser, Options,
+    answers::refusal,
+    check::{Fault, check},
+    phone::Phone,
 };
-use serde_json::{Map, Value, json};
 
-use super::{APP_ID, APP_SECRET, Phone};
+/// More than any service takes, so that a body that is too large gets the service's own answer.
+pub(super) const MAX_BODY: usize = 64 * 1024;
 
-/// The largest body that is read, in bytes.
-pub(super) const MAX_BODY: usize = 1024 * 1024;
-/// The most tokens in one request.
-const MOST_TOKENS: usize = 1;
-/// The largest message without id and tokens, in bytes.
-const LARGEST_MESSAGE: usize = 4096;
-/// The longest title, in UTF-16 code units.
-const LONGEST_TITLE: usize = 50;
-/// The longest text, in UTF-16 code units.
-const LONGEST_TEXT: usize = 200;
-/// The bounds of the time to live, in seconds.
-const TTL: std::ops::RangeInclusive<u64> = 60..=604_800;
-/// The time to live of a message that names none, in seconds.
-const DEFAULT_TTL: u64 = 86_400;
-/// The fields of a message.
-const FIELDS: [&str; 10] = [
-    "id", "to", "title", "text", "data", "badge", "ttl", "replaces", "category", "style",
-];
-/// How far the clock of a client may be from the vendor's.
-const CLOCK_SKEW: Duration = Duration::from_secs(600);
+/// Where messages are deleted.
+const MESSAGES: &str = "/m/";
 
 counters! {
-    /// What was counted since the start.
+    /// What the simulator counted.
     pub struct Counters of Numbers {
         /// Requests to send.
         requests,
-        /// Messages that a phone got or that wait for it.
-        delivered,
+        /// Messages that a push service took over.
+        accepted,
     }
 }
 
@@ -52,6 +36,7 @@ pub(super) struct Service {
     pub(super) faults: Faults,
     clock: Arc<dyn Clock>,
     any_token: bool,
+    /// The browsers, by the path of their endpoint.
     phones: Mutex<HashMap<String, Phone>>,
     numbers: Numbers,
 }
@@ -60,17 +45,18 @@ impl Service {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             faults: Faults::new(),
-            clock: Arc::clone(&options.clock),
-            any_token: options.any_token,
+            clock: Arc::clone(&options.base.clock),
+            any_token: options.base.any_token,
             phones: Mutex::default(),
             numbers: Numbers::default(),
         }
     }
 
-    pub(super) fn install(&self) -> Phone {
-        let token = format!("webpush-{}", random_text(18));
-        let phone = Phone::new(token.clone(), Arc::clone(&self.clock));
-        self.phones().insert(token, phone.clone());
+    /// A new browser at the service with this URL.
+    pub(super) fn install(&self, browser: Browser, url: &str, key: &str) -> Phone {
+        let path = format!("{}{}", browser.path(), random_text(32));
+        let phone = Phone::new(browser, &format!("{url}{path}"), key, &self.clock);
+        self.lock().insert(path, phone.clone());
         phone
     }
 
@@ -78,118 +64,67 @@ impl Service {
         self.numbers.read()
     }
 
-    pub(super) fn answer(&self, request: &Request<Bytes>) -> Reply {
-        match (request.method(), request.uri().path()) {
-            (&Method::GET, "/v1/app") => self.checked(request.headers(), || success(&[])),
-            (&Method::POST, "/v1/messages") => {
-                self.numbers.requests.fetch_add(1, Ordering::Relaxed);
-                self.checked(request.headers(), || {
-                    self.send(request.body()).unwrap_or_else(|reply| reply)
-                })
-            }
-            _ => error("40400"),
+    pub(super) fn handle(&self, request: &Request<Bytes>) -> Reply {
+        let path = request.uri().path();
+        if let (&Method::DELETE, Some(id)) = (request.method(), path.strip_prefix(MESSAGES)) {
+            self.lock().values().for_each(|phone| phone.delete(id));
+            return Reply::new(204);
         }
-    }
-
-    /// The answer of `then`, if the signature is right and not old.
-    fn checked(&self, headers: &HeaderMap, then: impl FnOnce() -> Reply) -> Reply {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let (Some(app), Some(millis), Some(sign)) =
-            (text("x-app-id"), text("x-timestamp"), text("x-sign"))
+        let Some(browser) = Browser::ALL
+            .into_iter()
+            .find(|it| path.starts_with(it.path()))
         else {
-            return error("40100");
+            return Reply::new(404);
         };
-        let key = hmac::Key::new(hmac::HMAC_SHA256, APP_SECRET.as_bytes());
-        let tag = hmac::sign(&key, format!("{app}{millis}").as_bytes());
-        let digits: String = tag
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let now = self.clock.now().unix_millis();
-        let skew = millis.parse::<i64>().map(|millis| now.abs_diff(millis));
-        let is_near = skew.is_ok_and(|skew| u128::from(skew) <= CLOCK_SKEW.as_millis());
-        if app != APP_ID || sign != digits || !is_near {
-            return error("40100");
-        }
-        then()
+        self.numbers.requests.fetch_add(1, Relaxed);
+        self.send(browser, request)
+            .unwrap_or_else(|fault| refusal(browser, fault))
     }
 
-    fn send(&self, body: &[u8]) -> Result<Reply, Reply> {
-        let wrong = || error("40003");
-        let mut message: Map<String, Value> = serde_json::from_slice(body).map_err(|_| wrong())?;
-        let to = message.remove("to").ok_or_else(wrong)?;
-        let tokens: Vec<String> = serde_json::from_value(to).map_err(|_| wrong())?;
-        let id = message.remove("id");
-        let is_id = id.is_some_and(|id| id.as_str().is_some_and(|id| !id.is_empty()));
-        if !is_id || !(1..=MOST_TOKENS).contains(&tokens.len()) || !is_valid(&message) {
-            return Err(wrong());
+    fn send(&self, browser: Browser, request: &Request<Bytes>) -> Result<Reply, Fault> {
+        if request.method() != Method::POST {
+            return Err(Fault::Method);
         }
-        let scripted = tokens.iter().find_map(|token| self.faults.take(token));
-        if let Some(reply) = scripted {
-            return Err(reply);
+        let phone = self.lock().get(request.uri().path()).cloned();
+        if phone.is_none() && !self.any_token {
+            return Err(Fault::Unknown);
         }
-        let ttl = message.get("ttl").and_then(Value::as_u64);
-        let until = self.clock.now() + Duration::from_secs(ttl.unwrap_or(DEFAULT_TTL));
-        let phones = self.phones();
-        let mut gone = Vec::new();
-        for token in &tokens {
-            match phones.get(token).filter(|phone| phone.is_installed()) {
-                Some(phone) => phone.deliver(Value::Object(message.clone()), until),
-                None if self.any_token => {}
-                None => {
-                    gone.push(token.as_str());
-                    continue;
-                }
+        let origin = origin(request);
+        let key = phone.as_ref().map(Phone::key);
+        let accepted = check(browser, request, &origin, key, self.clock.now())?;
+        let id = random_text(24);
+        let ttl = accepted.ttl;
+        if let Some(phone) = phone {
+            if let Some(reply) = self.faults.take(phone.token()) {
+                return Ok(reply);
             }
-            self.numbers.delivered.fetch_add(1, Ordering::Relaxed);
+            if phone.is_gone() {
+                return Err(Fault::Gone);
+            }
+            phone.take(accepted, request.body(), &id);
         }
-        if gone.len() == tokens.len() {
-            return Err(error("40001"));
-        }
-        Ok(success(&gone))
+        self.numbers.accepted.fetch_add(1, Relaxed);
+        let created = Reply::new(201);
+        Ok(match browser {
+            Browser::Safari => created.header("apns-id", &id),
+            _ => created
+                .header("location", &format!("{origin}{MESSAGES}{id}"))
+                .header("ttl", &ttl.to_string()),
+        })
     }
 
-    fn phones(&self) -> MutexGuard<'_, HashMap<String, Phone>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Phone>> {
         self.phones.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether the vendor takes this message, which is without id and tokens.
-fn is_valid(message: &Map<String, Value>) -> bool {
-    let size = Value::Object(message.clone()).to_string().len();
-    let text = |key: &str, longest: usize| {
-        let text = message.get(key).and_then(Value::as_str);
-        text.is_some_and(|text| text.encode_utf16().count() <= longest)
-    };
-    let optional =
-        |key: &str, is_right: &dyn Fn(&Value) -> bool| message.get(key).is_none_or(is_right);
-    size <= LARGEST_MESSAGE
-        && message.keys().all(|key| FIELDS.contains(&key.as_str()))
-        && text("title", LONGEST_TITLE)
-        && text("text", LONGEST_TEXT)
-        && optional("data", &Value::is_object)
-        && optional("badge", &Value::is_u64)
-        && optional("ttl", &|ttl| {
-            ttl.as_u64().is_some_and(|ttl| TTL.contains(&ttl))
-        })
-        && optional("replaces", &Value::is_string)
-        && optional("category", &Value::is_string)
-        && optional("style", &Value::is_object)
-}
-
-fn success(gone: &[&str]) -> Reply {
-    let id = random_text(9);
-    Reply::new(200).json(json!({ "code": 0, "message": "ok", "request_id": id, "gone": gone }))
-}
-
-/// The answer with this code; the status is the code's first three digits.
-pub(super) fn error(code: &str) -> Reply {
-    let status = code.get(..3).and_then(|digits| digits.parse().ok());
-    let status = status
-        .filter(|status| (200..600).contains(status))
-        .unwrap_or(400);
-    let code: i64 = code.parse().unwrap_or(-1);
-    let id = random_text(9);
-    Reply::new(status).json(json!({ "code": code, "message": "refused", "request_id": id }))
+/// The origin that was asked: of the URL in HTTP/2, of the header `Host` in HTTP/1.1.
+fn origin(request: &Request<Bytes>) -> String {
+    let host = request.headers().get("host");
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let authority = request.uri().authority();
+    format!(
+        "https://{}",
+        authority.map_or(host, |authority| authority.as_str())
+    )
 }

@@ -102,7 +102,7 @@ pub(crate) fn classify(
         };
     }
     let said = if status.is_success() {
-        None
+        microsofts(headers).map(|word| Said::Headers(word.to_owned()))
     } else {
         said(status, headers, response.body())
     };
@@ -148,6 +148,12 @@ pub(crate) fn classify(
 /// The verdict on an answer that no push service gave. A limit is obeyed, whoever set it, for a minute at most.
 fn foreign(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Answer {
     let mut verdict = not_the_vendors(status, headers, now);
+    if is_success(status) {
+        let text = "a success without `Location`, which is not the vendor's answer; check proxy and endpoint, or set `trust_status` if this push service sends none";
+        verdict.answer = VendorAnswer::new(status.as_u16(), "")
+            .with_text(text)
+            .into();
+    }
     verdict.kind = match status {
         StatusCode::TOO_MANY_REQUESTS => VerdictKind::RateLimited(Scope::Origin),
         _ => of_origin(verdict.kind),
@@ -158,25 +164,37 @@ fn foreign(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Answer {
     }
 }
 
-/// The verdict on a success that a push service gave: RFC 8030 §5 requires `Location`, Apple and Microsoft send an id.
+/// The verdict on a success that a push service gave: RFC 8030 §5 requires `Location`, Apple sends an id, Microsoft a word.
 fn accepted(
     status: StatusCode,
     headers: &HeaderMap,
     private: &[&str],
     trust: Trust,
 ) -> Option<Verdict> {
-    let is_success = matches!(status.as_u16(), 200..=202);
     let location = headers.get(header::LOCATION);
     let location = location.and_then(|value| value.to_str().ok()?.parse::<Uri>().ok());
     let is_location = |uri: Uri| {
         uri.path().len() > 1 && matches!(uri.scheme_str(), None | Some("https" | "http"))
     };
-    let is_confirmed =
-        trust.statuses || location.is_some_and(is_location) || !id(headers).is_empty();
-    (is_success && is_confirmed).then(|| {
+    let is_confirmed = match microsofts(headers) {
+        Some(word) => word.eq_ignore_ascii_case("received"),
+        None => trust.statuses || location.is_some_and(is_location) || !id(headers).is_empty(),
+    };
+    (is_success(status) && is_confirmed).then(|| {
         let id = identifier(id(headers), private);
         Verdict::accepted(VendorAnswer::new(status.as_u16(), "").with_request_id(id))
     })
+}
+
+const fn is_success(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 200..=202)
+}
+
+/// What Microsoft's service did with a message: `received`, `dropped` or `channelthrottled`.
+fn microsofts(headers: &HeaderMap) -> Option<&str> {
+    let names = ["x-wns-status", "x-wns-notificationstatus"].into_iter();
+    let mut words = names.filter_map(|name| headers.get(name)?.to_str().ok());
+    words.next()
 }
 
 /// The id that Apple or Microsoft gave the message. The `Location` of the others is a right to delete it, and is not kept.
@@ -216,11 +234,9 @@ fn said(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Said> {
         return Some(Said::Line(line.to_owned(), *meaning));
     }
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let is_microsofts = ["x-wns-status", "x-wns-notificationstatus", "x-wns-msg-id"]
-        .iter()
-        .any(|name| header(name).is_some());
-    let words = header("x-wns-error-description").unwrap_or_default();
-    (is_microsofts && body.is_empty()).then(|| Said::Headers(words.to_owned()))
+    let is_microsofts = microsofts(headers).is_some() || header("x-wns-msg-id").is_some();
+    let words = header("x-wns-error-description").or(microsofts(headers));
+    (is_microsofts && body.is_empty()).then(|| Said::Headers(words.unwrap_or_default().to_owned()))
 }
 
 /// The public key of the signature is not that of the subscription: this credential cannot push to it, another one of the same
@@ -239,7 +255,10 @@ impl Said {
             Self::Line(_, Meaning::Gone) => GONE,
             Self::Line(_, Meaning::Mismatch) => MISMATCH,
             Self::Line(_, Meaning::Credential) => VerdictKind::CredentialRefused,
-            Self::Headers(_) => match status.as_u16() {
+            Self::Headers(word) => match status.as_u16() {
+                200..300 if word.eq_ignore_ascii_case("channelthrottled") => {
+                    VerdictKind::RateLimited(Scope::Token)
+                }
                 // Microsoft documents 406 for its limit, and sends 429, too.
                 406 => VerdictKind::RateLimited(Scope::Origin),
                 400 | 404 | 405 | 410 | 413 | 429 => by_status(status),
@@ -498,13 +517,20 @@ mod tests {
 
     #[test]
     fn the_headers_of_microsoft_confirm_an_answer_without_a_body() {
-        let id = [
-            ("x-wns-msg-id", "4D1862580BFBB38D"),
-            ("x-wns-status", "dropped"),
-        ];
+        fn word(word: &str) -> [(&str, &str); 2] {
+            [("x-wns-msg-id", "4D1862580BFBB38D"), ("x-wns-status", word)]
+        }
+        let id = word("dropped");
         let kind =
             |status, headers: &[(&str, &str)], body| of(status, headers, body, BELIEVED).kind;
-        assert_eq!(kind(201, &id, ""), VerdictKind::Accepted);
+        for success in [200, 201] {
+            let of = |text: &str| kind(success, &word(text), "");
+            assert_eq!(of("received"), VerdictKind::Accepted);
+            assert_eq!(of("dropped"), VerdictKind::TargetRefused);
+            let throttled = VerdictKind::RateLimited(Scope::Token);
+            assert_eq!(of("channelthrottled"), throttled);
+        }
+        assert_eq!(kind(201, &id[..1], ""), VerdictKind::Accepted);
         for (status, wanted) in [
             (400, VerdictKind::PayloadRefused),
             (401, VerdictKind::TargetRefused),

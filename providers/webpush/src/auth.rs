@@ -183,9 +183,6 @@ impl Vapid {
         {
             return Some(signed.clone());
         }
-        if all.len() >= MANY {
-            all.clear();
-        }
         let token = self.key.sign(origin, now + LIFE, &self.subject)?;
         let header = format!("vapid t={token}, k={}", self.key.public);
         let mut header = HeaderValue::try_from(header).ok()?;
@@ -195,7 +192,13 @@ impl Vapid {
             token: Secret::new(token),
             issued: now,
         };
-        all.insert(origin.to_owned(), signed.clone());
+        if all.len() >= MANY {
+            all.retain(|_, signed| !is_stale(signed.issued, now));
+        }
+        // Where there are more, those that came first keep theirs: the services that everybody uses.
+        if all.len() < MANY || all.contains_key(origin) {
+            all.insert(origin.to_owned(), signed.clone());
+        }
         Some(signed)
     }
 }
@@ -335,11 +338,23 @@ mod tests {
 
     #[test]
     fn origins_that_are_made_up_do_not_fill_the_memory() {
-        let (vapid, _) = vapid();
+        let (vapid, clock) = vapid();
+        let first = || {
+            vapid
+                .header("https://0.example")
+                .expect("it is signed")
+                .header
+        };
+        let before = first();
         for number in 0..MANY + 10 {
             let header = vapid.header(&format!("https://{number}.example"));
             assert!(header.is_some());
         }
-        assert!(vapid.signed.lock().expect("no panic").len() <= MANY);
+        assert_eq!(vapid.signed.lock().expect("no panic").len(), MANY);
+        clock.advance(RENEW_AFTER - Duration::from_secs(1));
+        assert_eq!(first(), before, "the first ones keep theirs");
+        clock.advance(Duration::from_secs(1));
+        assert_ne!(first(), before);
+        assert_eq!(vapid.signed.lock().expect("no panic").len(), 1);
     }
 }

@@ -59,6 +59,9 @@ impl Plugin for Webpush {
     }
 }
 
+/// The longest answer that is read, in bytes. Those of push services have some hundred; users register endpoints of their own, too.
+const LONGEST_ANSWER: usize = 64 * 1024;
+
 /// What to look at if a push service refuses the signature.
 const REPAIR: &str = "check that `private_key` belongs to the applicationServerKey of the web page, that `subject` is a mailto: or https: address, and that this server's clock is right, whose time the signatures carry; rotate the credential, and the deliveries that wait for it go out";
 

@@ -25,7 +25,7 @@ const LONGEST_LINE: usize = 512;
 pub(crate) struct Trust {
     /// The status alone counts, whatever the form.
     pub(crate) statuses: bool,
-    /// The push service is known or listed, so that it can accuse the credential. Anybody can register an endpoint of his own.
+    /// The push service is known or listed, so that it can accuse the credential. Anybody can register an endpoint at a server of their own.
     pub(crate) accusations: bool,
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn classify(
     }
 }
 
-/// The verdict on an answer that no push service gave. A limit is obeyed, whoever set it, for a minute at most.
+/// The verdict on an answer that no push service gave. A limit is obeyed for a minute at most.
 fn foreign(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Answer {
     let mut verdict = not_the_vendors(status, headers, now);
     if is_success(status) {

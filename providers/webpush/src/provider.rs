@@ -43,10 +43,9 @@ impl Plugin for Webpush {
         } = config.check()?;
         let clock = Arc::clone(&context.clock);
         let addresses = services.addresses(&context.addresses);
-        let http = config
-            .http
-            .within(context)
-            .with_addresses(addresses.clone());
+        let mut http = config.http.within(context);
+        http.max_response_bytes = http.max_response_bytes.min(LONGEST_ANSWER);
+        let http = http.with_addresses(addresses.clone());
         Ok(Arc::new(WebpushProvider {
             capabilities: capabilities(background),
             vapid: Vapid::new(key, subject, Arc::clone(&clock)),

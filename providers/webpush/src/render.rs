@@ -31,7 +31,7 @@ const LARGEST_BODY: usize = 4096;
 /// The largest text of a message.
 pub(crate) const MAX_PAYLOAD: usize = LARGEST_BODY - encrypt::OVERHEAD;
 
-/// The lengths of bodies: their length tells the push service no more about the text than that. Firefox on Android takes
+/// The lengths of bodies: the push service learns no more about the length of the text. Firefox on Android takes
 /// 2,744 bytes, so texts are cut to that if they give way.
 const BODIES: [usize; 5] = [512, 1024, 2048, BRIDGED, LARGEST_BODY];
 const BRIDGED: usize = 2744;

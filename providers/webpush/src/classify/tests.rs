@@ -237,8 +237,8 @@ fn a_page_of_any_status_neither_accepts_a_push_nor_ends_a_subscription() {
 }
 
 #[test]
-fn a_service_that_nobody_knows_accuses_no_credential() {
-    let nobody = Trust {
+fn an_unknown_service_accuses_no_credential() {
+    let unknown = Trust {
         statuses: false,
         accusations: false,
     };
@@ -246,11 +246,11 @@ fn a_service_that_nobody_knows_accuses_no_credential() {
         json!({ "code": 401, "errno": 109, "message": "" }),
         json!({ "code": 401, "errno": 109, "message": "VAPID public key mismatch" }),
     ] {
-        let verdict = of(401, &[], &body.to_string(), nobody);
+        let verdict = of(401, &[], &body.to_string(), unknown);
         assert_eq!(verdict.kind, VerdictKind::TargetRefused);
     }
     let gone = json!({ "code": 410, "errno": 106 }).to_string();
-    assert_eq!(of(410, &[], &gone, nobody).kind, GONE);
+    assert_eq!(of(410, &[], &gone, unknown).kind, GONE);
 }
 
 #[test]

@@ -16,7 +16,7 @@
 //! | Google's `sub` | not checked |
 //! | limits of requests | none; 429 can be scripted |
 //! | `DELETE` of a message that has arrived, or of none | 204 |
-//! | a body that a browser cannot decrypt | accepted; the service worker is not told |
+//! | a body that a browser cannot decrypt | accepted; the service worker is not started |
 mod answers;
 mod check;
 mod keys;

@@ -37,6 +37,8 @@
 //! | `provider-oppo` | OPPO Push (OPPO, OnePlus, realme) for offline push, and a simulator of it as strict as its pages |  |
 //! | `provider-xiaomi` | Xiaomi Push (MiPush) for offline push, and a simulator of it as strict as the service |  |
 //! | `provider-vivo` | vivo Push for offline push, and a simulator of it as strict as its API document |  |
+//! | `provider-webpush` | The push channel webpush for offline push, and a simulator of its vendor |  |
+//! | `provider-webpush` | Web Push (RFC 8030, 8291, 8292) for offline push, and a simulator of push services and browsers |  |
 //! | `queue-memory` | Queue plugin of offline push that keeps everything in memory: for tests and trials | yes |
 //! | `queue-sqlite` | Queue plugin of offline push that keeps deliveries in an SQLite file: durable, one machine | yes |
 //! | `store-memory` | Store plugin of offline push that keeps everything in memory: for tests and trials | yes |

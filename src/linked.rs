@@ -37,6 +37,8 @@ pub static BUILTIN: &[AnyDescriptor] = &[
     AnyDescriptor::Provider(&push_provider_xiaomi::PLUGIN),
     #[cfg(feature = "provider-vivo")]
     AnyDescriptor::Provider(&push_provider_vivo::PLUGIN),
+    #[cfg(feature = "provider-webpush")]
+    AnyDescriptor::Provider(&push_provider_webpush::PLUGIN),
     #[cfg(feature = "queue-memory")]
     AnyDescriptor::Queue(&push_queue_memory::PLUGIN),
     #[cfg(feature = "queue-sqlite")]
@@ -77,6 +79,8 @@ pub const EXPECTED: &[&str] = &[
     "provider/xiaomi",
     #[cfg(feature = "provider-vivo")]
     "provider/vivo",
+    #[cfg(feature = "provider-webpush")]
+    "provider/webpush",
     #[cfg(feature = "queue-memory")]
     "queue/memory",
     #[cfg(feature = "queue-sqlite")]
@@ -103,6 +107,7 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("provider/oppo", "provider-oppo"),
     ("provider/xiaomi", "provider-xiaomi"),
     ("provider/vivo", "provider-vivo"),
+    ("provider/webpush", "provider-webpush"),
     ("queue/memory", "queue-memory"),
     ("queue/sqlite", "queue-sqlite"),
     ("store/memory", "store-memory"),
@@ -157,6 +162,8 @@ pub mod provider {
 
     #[cfg(feature = "provider-vivo")]
     pub use push_provider_vivo as vivo;
+    #[cfg(feature = "provider-webpush")]
+    pub use push_provider_webpush as webpush;
 }
 
 /// The crates of the queue plugins that the features link, with their types.

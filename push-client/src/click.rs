@@ -22,7 +22,7 @@ pub enum ClickSource {
 }
 
 /// Returns the delivery that `payload` names: the key `delivery` at the top level, or in the string `ext` for a vendor that
-/// delivers only that string.
+/// delivers only that string (`custom` with TPNS).
 pub fn delivery_of(payload: &Payload) -> Option<DeliveryId> {
     text_of(payload, DELIVERY_KEY)?.parse().ok()
 }
@@ -38,10 +38,13 @@ fn text_of(payload: &Payload, key: &str) -> Option<String> {
     if let Some(text) = top {
         return Some(text.to_owned());
     }
-    if payload.shape() != Shape::Intent {
-        return None;
-    }
-    let ext = payload.raw().get("ext")?.as_str()?;
+    // Vendors that deliver only one string.
+    let name = match payload.shape() {
+        Shape::Intent => "ext",
+        Shape::Tpns => "custom",
+        _ => return None,
+    };
+    let ext = payload.raw().get(name)?.as_str()?;
     let ext: Value = serde_json::from_str(ext).ok()?;
     Some(ext.get(key)?.as_str()?.to_owned())
 }
@@ -209,6 +212,17 @@ mod tests {
             assert_eq!(delivery_of(&Payload::apns(nothing)), None);
         }
         assert_eq!(delivery_of(&Payload::intent("no json")), None);
+    }
+
+    /// S18+
+    #[test]
+    fn delivery_and_receiver_are_found_inside_the_custom_text_of_tpns() {
+        let custom = json!({"entity": {}, "delivery": ID, "receiver": "alice"}).to_string();
+        let payload = Payload::tpns(json!({"aps": {}, "custom": custom}));
+        assert_eq!(delivery_of(&payload), ID.parse().ok());
+        assert_eq!(receiver_of(&payload), UserId::new("alice").ok());
+        let elsewhere = Payload::tpns(json!({"aps": {}, "ext": custom, "custom": "no json"}));
+        assert_eq!(delivery_of(&elsewhere), None);
     }
 
     #[test]

@@ -22,6 +22,7 @@
 //! | `gateway` | the server half as a library, `offline_push::gateway` | yes |
 //! | `client` | the app half as a library, `offline_push::client` | yes |
 //! | `cli` | the program `offline-push`, and its command line for programs with plugins of their own, `offline_push::cli` | yes |
+//! | `all-channels` | a provider for every channel |  |
 //! | `demo` | the program's demo: simulated vendors and phones in one process | yes |
 //! | `layer-rate-limited` | Layer plugin of offline push that keeps each credential below a number of deliveries a second | yes |
 //! | `layer-traced` | Layer plugin of offline push that logs every call of providers, stores and queues, with its outcome and duration | yes |
@@ -35,10 +36,10 @@
 //! | `provider-huawei` | Huawei Push Kit for offline push, and a simulator of it as strict as the service | yes |
 //! | `provider-meizu` | Meizu (Flyme) Push for offline push, and a simulator of it as strict as its guide |  |
 //! | `provider-oppo` | OPPO Push (OPPO, OnePlus, realme) for offline push, and a simulator of it as strict as its pages |  |
-//! | `provider-xiaomi` | Xiaomi Push (MiPush) for offline push, and a simulator of it as strict as the service |  |
+//! | `provider-tpns` | Tencent Push Notification Service (TPNS) for offline push, and a simulator of it as strict as its documents |  |
 //! | `provider-vivo` | vivo Push for offline push, and a simulator of it as strict as its API document |  |
-//! | `provider-webpush` | The push channel webpush for offline push, and a simulator of its vendor |  |
 //! | `provider-webpush` | Web Push (RFC 8030, 8291, 8292) for offline push, and a simulator of push services and browsers |  |
+//! | `provider-xiaomi` | Xiaomi Push (MiPush) for offline push, and a simulator of it as strict as the service |  |
 //! | `queue-memory` | Queue plugin of offline push that keeps everything in memory: for tests and trials | yes |
 //! | `queue-sqlite` | Queue plugin of offline push that keeps deliveries in an SQLite file: durable, one machine | yes |
 //! | `store-memory` | Store plugin of offline push that keeps everything in memory: for tests and trials | yes |

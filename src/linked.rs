@@ -33,12 +33,14 @@ pub static BUILTIN: &[AnyDescriptor] = &[
     AnyDescriptor::Provider(&push_provider_meizu::PLUGIN),
     #[cfg(feature = "provider-oppo")]
     AnyDescriptor::Provider(&push_provider_oppo::PLUGIN),
-    #[cfg(feature = "provider-xiaomi")]
-    AnyDescriptor::Provider(&push_provider_xiaomi::PLUGIN),
+    #[cfg(feature = "provider-tpns")]
+    AnyDescriptor::Provider(&push_provider_tpns::PLUGIN),
     #[cfg(feature = "provider-vivo")]
     AnyDescriptor::Provider(&push_provider_vivo::PLUGIN),
     #[cfg(feature = "provider-webpush")]
     AnyDescriptor::Provider(&push_provider_webpush::PLUGIN),
+    #[cfg(feature = "provider-xiaomi")]
+    AnyDescriptor::Provider(&push_provider_xiaomi::PLUGIN),
     #[cfg(feature = "queue-memory")]
     AnyDescriptor::Queue(&push_queue_memory::PLUGIN),
     #[cfg(feature = "queue-sqlite")]
@@ -75,12 +77,14 @@ pub const EXPECTED: &[&str] = &[
     "provider/meizu",
     #[cfg(feature = "provider-oppo")]
     "provider/oppo",
-    #[cfg(feature = "provider-xiaomi")]
-    "provider/xiaomi",
+    #[cfg(feature = "provider-tpns")]
+    "provider/tpns",
     #[cfg(feature = "provider-vivo")]
     "provider/vivo",
     #[cfg(feature = "provider-webpush")]
     "provider/webpush",
+    #[cfg(feature = "provider-xiaomi")]
+    "provider/xiaomi",
     #[cfg(feature = "queue-memory")]
     "queue/memory",
     #[cfg(feature = "queue-sqlite")]
@@ -105,9 +109,10 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("provider/huawei", "provider-huawei"),
     ("provider/meizu", "provider-meizu"),
     ("provider/oppo", "provider-oppo"),
-    ("provider/xiaomi", "provider-xiaomi"),
+    ("provider/tpns", "provider-tpns"),
     ("provider/vivo", "provider-vivo"),
     ("provider/webpush", "provider-webpush"),
+    ("provider/xiaomi", "provider-xiaomi"),
     ("queue/memory", "queue-memory"),
     ("queue/sqlite", "queue-sqlite"),
     ("store/memory", "store-memory"),
@@ -157,13 +162,18 @@ pub mod provider {
 
     #[cfg(feature = "provider-oppo")]
     pub use push_provider_oppo as oppo;
-    #[cfg(feature = "provider-xiaomi")]
-    pub use push_provider_xiaomi as xiaomi;
+
+    #[cfg(feature = "provider-tpns")]
+    pub use push_provider_tpns as tpns;
 
     #[cfg(feature = "provider-vivo")]
     pub use push_provider_vivo as vivo;
+
     #[cfg(feature = "provider-webpush")]
     pub use push_provider_webpush as webpush;
+
+    #[cfg(feature = "provider-xiaomi")]
+    pub use push_provider_xiaomi as xiaomi;
 }
 
 /// The crates of the queue plugins that the features link, with their types.

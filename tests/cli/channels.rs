@@ -48,7 +48,7 @@ fn row(can: &Capabilities) -> String {
     let badge = match can.badge {
         BadgeStyle::Set => "set",
         BadgeStyle::CountUp => "added",
-        BadgeStyle::None => "none",
+        _ => "none",
     };
     let collapse = if can.collapse { "yes" } else { "no" };
     let lives = can.max_ttl.map_or_else(|| "not limited".to_owned(), days);

@@ -86,8 +86,8 @@ fn check(folder: &Path, variables: &[(&str, &str)]) -> (bool, Vec<Value>) {
     (output.status.success(), objects(&output))
 }
 
-/// The user `nobody`, who owns no file.
-const NOBODY: u32 = 65_534;
+/// The number of an account that owns no file.
+const UNPRIVILEGED: u32 = 65_534;
 
 /// As a user who may not read everything, which root may.
 fn check_as_another_user(folder: &Path, format: &[&str]) -> std::process::Output {
@@ -100,7 +100,10 @@ fn check_as_another_user(folder: &Path, format: &[&str]) -> std::process::Output
         let open = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(&copy, open).expect("it is ours");
         command = std::process::Command::new(copy);
-        command.uid(NOBODY).gid(NOBODY).env("NO_COLOR", "1");
+        command
+            .uid(UNPRIVILEGED)
+            .gid(UNPRIVILEGED)
+            .env("NO_COLOR", "1");
     }
     command
         .arg("check-config")

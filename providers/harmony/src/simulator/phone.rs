@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use push_core::{Clock, Timestamp};
+use push_core::{Clock, Timestamp, payload::Payload};
 use push_testkit::simulator::{Arrives, Inbox, Receipts};
 use serde_json::{Map, Value, json};
 
@@ -335,6 +335,10 @@ impl Arrives for Arrival {
             "shown": self.is_shown,
             "request_id": self.request_id,
         })
+    }
+
+    fn click_payload(&self) -> Option<Payload> {
+        Some(Payload::intent_extras(self.want()?.parameters))
     }
 }
 

@@ -1,12 +1,9 @@
 //! What phones show, and what an app reads of a click.
 use std::time::Duration;
 
-use push_core::{
-    Badge, Notification, NotificationKind, VerdictKind,
-    payload::{Payload, Profile},
-};
+use push_core::{Badge, Notification, NotificationKind, VerdictKind, payload::Profile};
 use push_provider_oppo::simulator::{Options, TEMPLATE};
-use push_testkit::{block_on, json, sample, serde_json::Value};
+use push_testkit::{block_on, json, sample, simulator::Arrives as _};
 
 use crate::{fields, with, world};
 
@@ -29,7 +26,7 @@ fn a_click_opens_the_chat_with_the_click_data_and_the_badge_is_set() {
         assert!(arrivals[0].opens());
         assert_eq!(arrivals[0].extra("receiver").as_deref(), Some("bob"));
         assert_eq!(arrivals[0].extra("delivery"), Some(delivery));
-        let payload = Payload::oppo(Value::from(arrivals[0].extras()));
+        let payload = arrivals[0].click_payload().expect("it opens the activity");
         let entity = payload.entity(Profile::Android).expect("an entity");
         assert_eq!(entity.sender, "ann");
         // Without an object of members, the extra `ext` is the whole text (S19).
@@ -61,6 +58,7 @@ fn a_click_opens_the_entry_activity_or_an_action_as_configured() {
             let arrival = &phone.arrivals()[0];
             assert_eq!(arrival.opens(), opens, "{keys}");
             assert_eq!(arrival.extra("entity").is_some(), opens, "{keys}");
+            assert_eq!(arrival.click_payload().is_some(), opens, "{keys}");
         }
     });
 }

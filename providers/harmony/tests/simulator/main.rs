@@ -194,6 +194,11 @@ fn it_runs_under_the_control_of_the_command_line() {
         for _ in 0..2 {
             kinds.push(sample::send_one(&provider, &token).await.kind);
         }
+        let click = phone
+            .inbox()
+            .newest_click()
+            .expect("a click reaches the app");
+        assert_eq!(click.raw()["ext"], sample::EXT);
         phone.uninstall();
         kinds.push(sample::send_one(&provider, &token).await.kind);
         let dead = VerdictKind::TokenDead { since: None };

@@ -14,11 +14,13 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     offline_push_fuzz::vendor_answer(input, |response, token| {
         let verdict = push_provider_webpush::fuzz::answer(response, token);
         let text = String::from_utf8_lossy(response.body());
-        let is_line = LINES.iter().any(|line| text.contains(line)) && !text.trim_start().starts_with('<');
+        let is_line =
+            LINES.iter().any(|line| text.contains(line)) && !text.trim_start().starts_with('<');
         match verdict.kind {
-            VerdictKind::TokenDead { .. } if is_line => {
-                Verdict::new(VerdictKind::TargetRefused, VendorAnswer::clone(&verdict.answer))
-            }
+            VerdictKind::TokenDead { .. } if is_line => Verdict::new(
+                VerdictKind::TargetRefused,
+                VendorAnswer::clone(&verdict.answer),
+            ),
             _ => verdict,
         }
     });

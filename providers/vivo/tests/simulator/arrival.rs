@@ -7,7 +7,7 @@ use push_core::{
 use super::*;
 
 /// The chat that `ext` of the sample opens, as the app half reads it from the extra of an intent: vivo keeps `ext` whole, beside
-/// the vendors that take it apart or wrap it (S16, S17).
+/// the vendors that take it apart or wrap it.
 fn chat(ext: &str) -> ClickTarget {
     let clicked = Payload::parse(Shape::Intent, ext);
     clicked.target(Profile::Android).expect("a chat")

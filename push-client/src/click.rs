@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(delivery_of(&Payload::intent("no json")), None);
     }
 
-    /// S18+
+    /// S18
     #[test]
     fn delivery_and_receiver_are_found_inside_the_custom_text_of_tpns() {
         let custom = json!({"entity": {}, "delivery": ID, "receiver": "alice"}).to_string();

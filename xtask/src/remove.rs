@@ -80,10 +80,13 @@ fn named(workspace: &Workspace, name: &str) -> Result<Plugin> {
 fn mentions(workspace: &Workspace, plugin: &Plugin) -> Result<(Vec<String>, Vec<String>)> {
     let (mut code, mut pages) = (Vec::new(), Vec::new());
     let inside = format!("{}/", plugin.folder());
-    for path in workspace.files()? {
+    let files = workspace.files()?;
+    let others = with_package_of_that_name(workspace, &files, plugin);
+    for path in files {
         let is_rust = path.ends_with(".rs");
         let is_manifest = path.ends_with("Cargo.toml") && !path.starts_with("xtask/templates/");
         if path.starts_with(&inside)
+            || others.iter().any(|folder| path.starts_with(folder))
             || path == "src/linked.rs"
             || !(is_rust || is_manifest || path.ends_with(".md"))
         {
@@ -116,6 +119,26 @@ fn mentions(workspace: &Workspace, plugin: &Plugin) -> Result<(Vec<String>, Vec<
         }
     }
     Ok((code, pages))
+}
+
+/// The folders of workspaces of their own that have a package of the plugin's name: what they name is that one.
+fn with_package_of_that_name(
+    workspace: &Workspace,
+    files: &[String],
+    plugin: &Plugin,
+) -> Vec<String> {
+    let package = format!("name = \"push-{}\"", plugin.feature());
+    let manifests = || files.iter().filter(|path| path.ends_with("/Cargo.toml"));
+    let has = |path: &String, line: &str| {
+        let text = workspace.read(path).unwrap_or_default();
+        text.lines().any(|it| it.trim() == line)
+    };
+    manifests()
+        .filter(|path| has(path, "[workspace]"))
+        .filter_map(|path| path.strip_suffix("Cargo.toml"))
+        .filter(|folder| manifests().any(|path| path.starts_with(folder) && has(path, &package)))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The lines that are not between the marks of generated text, with their numbers.
@@ -208,6 +231,18 @@ demo = []
         let it = some();
         // What only speaks of it does not keep it.
         it.write("push-core/src/lib.rs", "//! See `push_provider_acme`.\n");
+        // A workspace of its own with a package of the same name names that one.
+        let other = "examples/other";
+        it.write(
+            &format!("{other}/Cargo.toml"),
+            "[workspace]\nmembers = [\"acme\"]\n",
+        );
+        it.write(
+            &format!("{other}/acme/Cargo.toml"),
+            "[package]\nname = \"push-provider-acme\"\n",
+        );
+        it.write(&format!("{other}/app.rs"), "use push_provider_acme as _;\n");
+        git(&it, &["add", "--all"]);
         git(&it, &["commit", "--quiet", "--all", "--message=y"]);
         new::provider(&it.root, &["acme", "--auth", "sign"]).expect("a new provider");
         new::plugin(&it.root, &["store-red"]).expect("a new store");

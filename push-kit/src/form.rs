@@ -39,8 +39,8 @@ pub fn field(body: &[u8], name: &str) -> Option<String> {
     body.split(|byte| *byte == b'&').find_map(|pair| {
         let equals = pair.iter().position(|byte| *byte == b'=')?;
         let (written, value) = (&pair[..equals], &pair[equals + 1..]);
-        (decode(written)? == name).then(|| decode(value))?
-    })
+        (decode(written).as_deref() == Some(name)).then(|| decode(value))
+    })?
 }
 
 #[cfg(test)]
@@ -58,6 +58,8 @@ mod tests {
         assert_eq!(field(b"a=1+2&a=3", "a").as_deref(), Some("1 2"));
         assert_eq!(field(b"a=%ff&b", "a"), None);
         assert_eq!(field(b"a=%ff&b", "b"), None);
+        assert_eq!(field(b"a=%ff&a=1", "a"), None, "the first one counts");
+        assert_eq!(field(b"%ff=1&a=2", "a").as_deref(), Some("2"));
         assert_eq!(field(b"", "a"), None);
     }
 

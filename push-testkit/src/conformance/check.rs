@@ -87,9 +87,13 @@ fn has_ids(batch: &Batch, shown: &Shown, targets: &[&Target]) {
         panic!("a message without a token");
     };
     let first = first.delivery.to_string();
-    match shown.delivery.as_deref() {
-        Some(delivery) => assert_eq!(delivery, first, "the delivery's own id"),
-        None => assert!(targets.len() > 1, "a single target's message has its id"),
+    match (targets, shown.delivery.as_deref()) {
+        ([_], Some(delivery)) => assert_eq!(delivery, first, "the delivery's own id"),
+        ([_], None) => panic!("a single target's message has its id"),
+        (_, named) => assert_eq!(
+            named, None,
+            "a message to several targets names no delivery"
+        ),
     }
     if let Some(tag) = shown.tag.as_deref() {
         let of_batch = batch.targets.first().map(|it| it.delivery.to_string());

@@ -27,6 +27,7 @@ pub async fn check_shares(queue: &dyn Queue) {
         let mut count = 0;
         while put(app, credential, count).await == Put::New {
             count += 1;
+            assert!(count < 100, "{app} fills the queue: it keeps no share free");
         }
         assert_eq!(put(app, credential, count).await, Put::Full);
         count

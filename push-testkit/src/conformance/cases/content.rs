@@ -161,6 +161,11 @@ pub fn text_gives_way_to_the_payload_limit_and_ext_does_not(vendor: &Vendor) {
             let body = shown.body.unwrap_or_default();
             whole(cluster, &body);
             assert!(body.contains(cluster), "nothing is left of the text");
+            assert!(
+                body.len() < most,
+                "{} bytes of text where the payload may have {most}",
+                body.len()
+            );
         }
     });
 }
@@ -264,6 +269,10 @@ pub fn a_notification_lives_until_it_expires(vendor: &Vendor) {
             assert!(
                 ttl.abs_diff(wanted) <= vendor.ttl_unit,
                 "expires in {left:?}, bounds are {shortest:?} and {longest:?}, but the vendor keeps it {ttl:?}"
+            );
+            assert!(
+                (shortest..=longest).contains(&ttl),
+                "{ttl:?} is outside {shortest:?} to {longest:?}"
             );
         }
         // It expired on its way here: kept as short as possible, or not sent.

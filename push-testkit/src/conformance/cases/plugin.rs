@@ -299,6 +299,7 @@ pub fn everything_it_can_do_is_declared(vendor: &Vendor) {
             "key `auth_refused`",
         );
         need(!vendor.unconfirmed.is_empty(), "key `unconfirmed`");
+        need(!vendor.secrets.is_empty(), "key `secrets`");
         need(
             vendor.overlay.is_empty() || !vendor.protected_fields.is_empty(),
             "key `protected_fields`",

@@ -3,7 +3,7 @@ use std::mem::discriminant;
 
 use bytes::Bytes;
 use http::Request;
-use push_core::{ErrorKind, Late};
+use push_core::{ErrorKind, Late, VerdictKind};
 
 use super::access::is_refusal;
 use crate::conformance::{Vendor, check::plain, stage::Stage};
@@ -28,13 +28,17 @@ pub fn a_receipt_is_read_with_its_tag_and_token(vendor: &Vendor) {
                 panic!("one receipt, but {received:?}");
             };
             assert_eq!(receipt.tag, first, "the tag is the first delivery's id");
-            if let Some(token) = &receipt.token {
-                assert_eq!(token.expose(), stage.token(0));
+            let named = String::from_utf8_lossy(request.body()).contains(&stage.token(0))
+                || request.uri().to_string().contains(&stage.token(0));
+            match &receipt.token {
+                Some(token) => assert_eq!(token.expose(), stage.token(0)),
+                None => assert!(!named, "the receipt names the token"),
             }
             let same = match (&receipt.what, &wanted) {
-                (Late::Verdict(read), Late::Verdict(wanted)) => {
-                    discriminant(&read.kind) == discriminant(&wanted.kind)
-                }
+                (Late::Verdict(read), Late::Verdict(wanted)) => match (read.kind, wanted.kind) {
+                    (VerdictKind::TokenDead { .. }, VerdictKind::TokenDead { .. }) => true,
+                    (read, wanted) => read == wanted,
+                },
                 (read, wanted) => discriminant(read) == discriminant(wanted),
             };
             assert!(same, "{wanted:?} is read as {:?}", receipt.what);

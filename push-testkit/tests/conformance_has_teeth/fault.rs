@@ -25,6 +25,7 @@ faults! {
     FirstContentForAll "every target gets the content of the first" => every_target_is_sent_once_with_its_own_content;
     FirstBadgeForAll "every target gets the badge of the first" => every_target_is_sent_once_with_its_own_content;
     ReceiverMissing "the receiver is not named" => everything_it_can_do_is_declared;
+    DeliveryOfFirst "a message for several targets names the delivery of the first" => every_target_is_sent_once_with_its_own_content;
     ReceiverOfFirst "a message for several users names the first" => a_receiver_is_named_where_a_message_has_one;
     RetriesInside "sends again after an outage" => an_outage_passes_and_costs_no_token;
     RetriesUnknown "sends again after a lost answer" => an_answer_that_is_lost_leaves_the_verdict_unknown;

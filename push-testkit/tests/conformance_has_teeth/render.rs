@@ -69,7 +69,7 @@ fn payload(
     if !ext.is_empty() && !core.breaks(Fault::ExtMissing) {
         data.insert("ext".to_owned(), json!(ext));
     }
-    if let [_] = positions {
+    if positions.len() == 1 || core.breaks(Fault::DeliveryOfFirst) {
         data.insert(DELIVERY_KEY.to_owned(), json!(target.delivery.to_string()));
     }
     if let Some(user) = receiver(core, batch, positions, target) {

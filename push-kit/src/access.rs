@@ -78,9 +78,11 @@ impl Grant {
     /// the service's error message.
     ///
     /// # Errors
-    /// [`VerdictKind::CredentialRefused`] if there is an `error` (a text or a number), unless it or the status says that the
-    /// service is overloaded ([`VerdictKind::RateLimited`]) or down ([`VerdictKind::Unavailable`]). An answer of another form
-    /// is [`VerdictKind::Unavailable`], also one whose `expires_in` is no number above zero.
+    /// [`VerdictKind::CredentialRefused`] if there is an `error` that is a number, a word of RFC 6749 §5.2, or another word
+    /// about the client (`deleted_client`), unless the status says that the service is overloaded
+    /// ([`VerdictKind::RateLimited`]) or down ([`VerdictKind::Unavailable`]). An answer of another form or with another word is
+    /// [`VerdictKind::Unavailable`]: a firewall writes `{"error":"access_denied"}`, too. So is one whose `expires_in` is no
+    /// number above zero.
     pub fn from_oauth(
         response: &Response<Bytes>,
         now: Timestamp,
@@ -106,7 +108,8 @@ impl Grant {
                 VerdictKind::Unavailable(Scope::Credential)
             }
             (300..400, _) => return Err(not_the_vendors(status, headers, now)),
-            _ => VerdictKind::CredentialRefused,
+            (_, code) if refuses_client(code) => VerdictKind::CredentialRefused,
+            _ => return Err(not_the_vendors(status, headers, now)),
         };
         let words = match text(&json["error_description"]) {
             words if words.is_empty() => "the token service refused an access token".to_owned(),
@@ -115,6 +118,15 @@ impl Grant {
         let answer = vendor_answer(status, &code, &words, private);
         Err(with_retry_after(Verdict::new(kind, answer), headers, now))
     }
+}
+
+/// Whether an `error` of a token endpoint says that the client, its credentials or its request are wrong.
+fn refuses_client(code: &str) -> bool {
+    matches!(
+        code,
+        "invalid_request" | "invalid_grant" | "invalid_scope" | "unsupported_grant_type"
+    ) || code.ends_with("_client")
+        || code.parse::<i64>().is_ok()
 }
 
 /// An access token. `Debug` shows its dates only.

@@ -379,6 +379,14 @@ fn an_oauth_answer_is_a_token_a_refusal_or_an_outage() {
     for (status, body, kind) in [
         (400, r#"{"error":"invalid_grant"}"#, refused),
         (401, r#"{"error":"invalid_client"}"#, refused),
+        (401, r#"{"error":"deleted_client"}"#, refused),
+        // What stands in between says so, too.
+        (
+            403,
+            r#"{"error":"access_denied","error_description":"blocked by policy"}"#,
+            down,
+        ),
+        (401, r#"{"error":"Unauthorized"}"#, down),
         (400, r#"{"error":1101,"error_description":"x"}"#, refused),
         (200, r#"{"error":1101}"#, refused),
         (429, r#"{"error":"rate_limited"}"#, limited),

@@ -165,6 +165,15 @@ impl Envelope {
     pub(crate) fn saved(&self) -> Result<String, Verdict> {
         let id = text(&self.data["message_id"]);
         match self.verdict() {
+            // No phone was named: none of those that the message was for is to blame.
+            verdict
+                if matches!(
+                    verdict.kind,
+                    VerdictKind::TokenDead { .. } | VerdictKind::TokenUnusable(_)
+                ) =>
+            {
+                Err(Verdict::new(VerdictKind::TargetRefused, verdict.answer))
+            }
             verdict if verdict.kind != VerdictKind::Accepted => Err(verdict),
             _ if !identifier(&id, &[]).is_empty() => Ok(id),
             _ => {

@@ -66,11 +66,13 @@ impl Answer {
         let Some(code) = result(&json) else {
             return of_all(not_the_vendors(status, headers, now));
         };
-        let id = |key: &str| identifier(&text(&json[key]), private).to_owned();
+        // Texts of a push may be part of an id by chance: these count, and are not kept.
+        let id = |key: &str| identifier(&text(&json[key]), &[]).to_owned();
         let (task, request) = (id("taskId"), id("requestId"));
         let words = json["desc"].as_str().unwrap_or_default();
-        let answer = vendor_answer(status, &code.to_string(), words, private)
-            .with_request_id(if task.is_empty() { &request } else { &task });
+        let answer = vendor_answer(status, &code.to_string(), words, private).with_request_id(
+            identifier(if task.is_empty() { &request } else { &task }, private),
+        );
         if code != 0 {
             let verdict = refusal(code, status, answer, now);
             return Self {
@@ -216,6 +218,18 @@ mod tests {
         let response = Response::builder().status(status);
         let response = response.body(Bytes::from(body.to_owned()));
         Answer::read(&response.expect("an answer"), call, &[], sample::NOW)
+    }
+
+    #[test]
+    fn a_task_id_that_has_a_text_of_the_push_confirms_it() {
+        let body = r#"{"result":0,"desc":"ok","taskId":"121397329"}"#;
+        let response = Response::new(Bytes::from(body));
+        for call in [Call::Single, Call::Save] {
+            let answer = Answer::read(&response, call, &["1213"], sample::NOW);
+            assert_eq!(answer.whole().kind, VerdictKind::Accepted);
+            assert_eq!(answer.task, "121397329");
+            assert_eq!(answer.whole().answer.request_id, "");
+        }
     }
 
     #[test]

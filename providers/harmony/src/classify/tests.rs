@@ -26,6 +26,18 @@ fn kinds(answer: &Answer, call: Call, tokens: &[&str]) -> Vec<VerdictKind> {
     tokens.iter().map(|token| outcome.of(token).kind).collect()
 }
 
+#[test]
+fn a_push_whose_text_is_part_of_a_code_is_judged_as_any_other() {
+    for (code, kind) in [
+        ("80000000", ACCEPTED),
+        ("80200001", VerdictKind::CredentialRefused),
+    ] {
+        let answer = coded(200, code, "…");
+        let outcome = answer.outcome(SEND, &["t1"], &["0000", "8020"], sample::NOW);
+        assert_eq!(outcome.of("t1").kind, kind, "{code}");
+    }
+}
+
 fn partial(inner: &Value, tokens: &[&str]) -> Vec<VerdictKind> {
     kinds(&coded(200, PARTIAL, &inner.to_string()), SEND, tokens)
 }

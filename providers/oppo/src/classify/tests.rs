@@ -332,6 +332,13 @@ fn a_message_that_was_saved_without_an_id_was_not_sent() {
 }
 
 #[test]
+fn a_message_that_could_not_be_saved_costs_no_token() {
+    let body = json!({ "code": 10000, "message": "registration_id格式不正确" });
+    let verdict = envelope(&body).saved().expect_err("it was refused");
+    assert_eq!(verdict.kind, VerdictKind::TargetRefused);
+}
+
+#[test]
 fn a_permit_has_numbers() {
     let permit = |data: Value| {
         let permit = envelope(&json!({ "code": 0, "message": "success", "data": data })).permit();

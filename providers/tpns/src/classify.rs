@@ -154,6 +154,8 @@ fn kind(status: StatusCode, code: i64, alone: bool) -> VerdictKind {
         10_010_018 if status.is_success() => VerdictKind::Accepted,
         1_008_004 => VerdictKind::Unavailable(Scope::Credential),
         1_008_028 => VerdictKind::RateLimited(Scope::Credential),
+        // The server fails: the code accuses no one.
+        _ if status.is_server_error() => VerdictKind::Unavailable(Scope::Credential),
         // An unknown token. Which of several it is, smaller batches show.
         1_008_006 | 1_008_029 | 10_010_005 if !alone => VerdictKind::Unavailable(Scope::Token),
         1_008_006 | 1_008_029 | 10_010_005 => VerdictKind::TokenDead { since: None },

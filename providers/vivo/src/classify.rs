@@ -73,6 +73,11 @@ impl Answer {
         let answer = vendor_answer(status, &code.to_string(), words, private).with_request_id(
             identifier(if task.is_empty() { &request } else { &task }, private),
         );
+        if status.is_server_error() {
+            // The server fails: the code accuses no one.
+            let verdict = Verdict::new(VerdictKind::Unavailable(Scope::Credential), answer);
+            return of_all(with_retry_after(verdict, headers, now));
+        }
         if code != 0 {
             let verdict = refusal(code, status, answer, now);
             return Self {
@@ -218,6 +223,18 @@ mod tests {
         let response = Response::builder().status(status);
         let response = response.body(Bytes::from(body.to_owned()));
         Answer::read(&response.expect("an answer"), call, &[], sample::NOW)
+    }
+
+    #[test]
+    fn a_code_with_the_status_of_an_outage_accuses_no_one() {
+        for body in [
+            r#"{"result":10302,"desc":"x","invalidUser":{"status":1,"userid":"t1"}}"#,
+            r#"{"result":10094,"desc":"x"}"#,
+        ] {
+            let verdict = read(Call::Single, 503, body).of("t1");
+            let kind = VerdictKind::Unavailable(Scope::Credential);
+            assert_eq!(verdict.kind, kind, "{body}");
+        }
     }
 
     #[test]

@@ -24,6 +24,18 @@ fn accepted(more: &Value) -> Value {
 }
 
 #[test]
+fn a_code_with_the_status_of_an_outage_accuses_no_one() {
+    for code in [1_008_029, 1_008_003] {
+        let body = json!({ "ret_code": code }).to_string();
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = StatusCode::BAD_GATEWAY;
+        let answer = Answer::read(&response, &["t0"], &[], sample::NOW);
+        let kind = VerdictKind::Unavailable(Scope::Credential);
+        assert_eq!(answer.of(0).kind, kind, "{code}");
+    }
+}
+
+#[test]
 fn results_are_those_of_the_tokens_in_their_order() {
     let token = VerdictKind::Unavailable(Scope::Token);
     for result in [
